@@ -1,0 +1,57 @@
+package session
+
+import "github.com/maypok86/otter/v2"
+
+// defaultCacheBytes holds some 20,000 tokens of ordinary size.
+const defaultCacheBytes = 32 << 20
+
+// entryBytes is roughly what an entry takes beside its token and its user data:
+// the verified value, the cache's node and its place in the table.
+const entryBytes = 512
+
+// verified is an access token whose form, signature and claims held. Whether it
+// is in its life, of a session that goes on, and of the fingerprint beside it is
+// judged at each use.
+type verified[U any] struct {
+	session Session[U]
+	iat     int64
+	hash    fingerprintHash
+}
+
+// tokenCache keeps verified access tokens by the whole token. Only what was
+// accepted with its fingerprint gets in, so neither strangers nor thieves of
+// tokens can fill it.
+type tokenCache[U any] struct {
+	entries *otter.Cache[AccessToken, *verified[U]] // nil: no cache
+}
+
+func newTokenCache[U any](maxBytes int) (tokenCache[U], error) {
+	if maxBytes <= 0 {
+		return tokenCache[U]{}, nil
+	}
+	entries, err := otter.New(&otter.Options[AccessToken, *verified[U]]{
+		MaximumWeight: uint64(maxBytes),
+		// The token itself, and its claims decoded, which are shorter.
+		Weigher: func(t AccessToken, _ *verified[U]) uint32 { return uint32(2*len(t) + entryBytes) },
+	})
+	return tokenCache[U]{entries}, err
+}
+
+func (c tokenCache[U]) get(t AccessToken) (*verified[U], bool) {
+	if c.entries == nil {
+		return nil, false
+	}
+	return c.entries.GetIfPresent(t)
+}
+
+func (c tokenCache[U]) put(v *verified[U]) {
+	if c.entries != nil {
+		c.entries.Set(v.session.AccessToken, v)
+	}
+}
+
+func (c tokenCache[U]) remove(t AccessToken) {
+	if c.entries != nil {
+		c.entries.Invalidate(t)
+	}
+}

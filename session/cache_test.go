@@ -1,0 +1,91 @@
+package session_test
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+	"unsafe"
+
+	"github.com/lucia-go/lucia/session"
+)
+
+// A token that was accepted is judged anew each time: the cache spares the
+// signature and the decoding, no check.
+func TestCachedTokensAreJudgedLikeNewOnes(t *testing.T) {
+	t.Parallel()
+	for name, cache := range map[string]int{"cached": 0, "not cached": -1, "cache too small for one token": 1} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				m := newManager(t, func(c *session.Config[profile]) { c.Cache = cache })
+				j, other := signIn(t, m, "u1"), signIn(t, m, "u1")
+				for range 3 {
+					s, err := m.Verify(j.access, j.fingerprint)
+					if err != nil || s.AccessToken != j.access || s.User.Data.Username != "name of u1" {
+						t.Fatalf("Verify = %+v, %v", s, err)
+					}
+					for _, fp := range []session.Fingerprint{"", other.fingerprint, j.fingerprint + "x"} {
+						if s, err := m.Verify(j.access, fp); !errors.Is(err, session.ErrFingerprint) || s.User.ID != "" {
+							t.Errorf("another fingerprint: %+v, %v", s, err)
+						}
+					}
+					if _, err := m.Verify(j.access+"x", j.fingerprint); !errors.Is(err, session.ErrMalformed) {
+						t.Errorf("a longer token: %v", err)
+					}
+				}
+				c := other.credentials(t, m)[0]
+				if err := m.SignOut(t.Context(), "u1", c.SessionID); err != nil {
+					t.Fatal(err)
+				}
+				if err := verdict(m, other); !errors.Is(err, session.ErrRevoked) {
+					t.Errorf("signed out: %v", err)
+				}
+				time.Sleep(15*time.Minute + 31*time.Second)
+				for range 2 {
+					if err := verdict(m, j); !errors.Is(err, session.ErrExpired) {
+						t.Errorf("expired: %v", err)
+					}
+				}
+			})
+		})
+	}
+}
+
+// The token is a small part of a large header; the cache and the session keep
+// the token only.
+func TestVerifyCopiesTheTokenOutOfItsHeader(t *testing.T) {
+	t.Parallel()
+	m := newManager(t, nil)
+	j := signIn(t, m, "u1")
+	header := strings.Repeat("x", 1000) + string(j.access)
+	token := session.AccessToken(header[1000:])
+	s, err := m.Verify(token, j.fingerprint)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if s.AccessToken != token || unsafe.StringData(string(s.AccessToken)) == unsafe.StringData(string(token)) {
+		t.Error("the session shares memory with the header")
+	}
+}
+
+func TestExpiresInIsNeverNegative(t *testing.T) {
+	t.Parallel()
+	now := time.Unix(1_000_000, 0)
+	s := session.Session[profile]{ExpiresAt: now.Add(time.Minute)}
+	for after, want := range map[time.Duration]time.Duration{0: time.Minute, time.Second: 59 * time.Second, time.Minute: 0, time.Hour: 0} {
+		if got := s.ExpiresIn(now.Add(after)); got != want {
+			t.Errorf("%v later: %v, want %v", after, got, want)
+		}
+	}
+}
+
+func TestFaultsNameCodeAndReason(t *testing.T) {
+	t.Parallel()
+	_, err := newManager(t, nil).Verify("garbage", "")
+	if want := fmt.Sprintf("%v: %v", session.CodeInvalidAccessToken, session.ErrMalformed); err == nil || err.Error() != want {
+		t.Errorf("error %v, want %s", err, want)
+	}
+}

@@ -1,0 +1,82 @@
+package session
+
+import (
+	"strings"
+	"sync/atomic"
+	"time"
+)
+
+// endings is what this process knows of sessions that ended before their access
+// tokens did. The truth is in the store; a token that is refused here costs its
+// owner a refresh, at which the store decides. Other processes honour such a
+// token until it expires.
+type endings struct {
+	sessions *recent[ID, ending]
+	users    *recent[string, ending] // when all sessions of the user were ended
+	orders   *atomic.Uint64
+}
+
+// ending is one end, or the begin of a session after one.
+type ending struct {
+	at    int64  // Unix second of the end; born: a begin
+	order uint64 // tells begins and ends of one second apart
+}
+
+// born marks a session that began after all of its user's were ended.
+const born = -1
+
+// maxEndings bounds what is remembered: twice as many at most, some 20 MB if
+// every user id is as long as it may be, and a quarter of that with ordinary
+// ones.
+const maxEndings = 1 << 15
+
+func newEndings() endings {
+	return endings{
+		sessions: newRecent[ID, ending](maxEndings),
+		users:    newRecent[string, ending](maxEndings),
+		orders:   new(atomic.Uint64),
+	}
+}
+
+// next returns a number greater than all before.
+func (e endings) next() uint64 { return e.orders.Add(1) }
+
+func (e endings) endSession(id ID) { e.sessions.put(id, ending{at: time.Now().Unix()}) }
+
+func (e endings) endUser(userID string) {
+	// The id may be a small part of a large string, such as a request body.
+	e.users.put(strings.Clone(userID), ending{at: time.Now().Unix(), order: e.next()})
+}
+
+// begin says that a session was made by a call that began at order. It is told
+// apart from those that endUser ended in the same second.
+func (e endings) begin(userID string, id ID, order uint64) {
+	if _, cut := e.users.get(userID); cut {
+		e.sessions.put(id, ending{at: born, order: order})
+	}
+}
+
+// ended reports whether the session of an access token issued at iat was ended
+// at that second or later.
+func (e endings) ended(userID string, id ID, iat int64) bool {
+	s, known := e.sessions.get(id)
+	if known && iat <= s.at {
+		return true
+	}
+	cut, ok := e.users.get(userID)
+	if !ok || iat > cut.at {
+		return false
+	}
+	return !known || s.at != born || s.order < cut.order
+}
+
+// issue returns the iat of an access token made by a step that began at started:
+// now, or started where the session has been ended since, so that a token made
+// while somebody signs out is refused like those made before.
+func (e endings) issue(t ticket, started int64) int64 {
+	now := time.Now().Unix()
+	if e.ended(t.userID, t.id, started) {
+		return started
+	}
+	return now
+}

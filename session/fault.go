@@ -1,0 +1,54 @@
+package session
+
+import "errors"
+
+// Why a token was refused. The errors of [Manager.Verify], [Manager.ParseRefreshToken]
+// and [Manager.OpenSealed] carry one of these beside their code, for errors.Is.
+var (
+	// ErrExpired: outside its life, and nothing else is wrong with it.
+	ErrExpired = errors.New("token is outside its life")
+	// ErrRevoked: this process has ended the session since the token was made,
+	// and nothing else is wrong with it.
+	ErrRevoked = errors.New("session was ended")
+	// ErrOutdated: genuine, but its user data does not decode into U: a release
+	// with another U made it. A refresh mends that.
+	ErrOutdated = errors.New("token has user data of another release")
+	// ErrUnknownKey: well formed, under a key this process does not have. During
+	// a roll-out that is no fault of the browser's.
+	ErrUnknownKey = errors.New("token under an unknown key")
+	// ErrFingerprint: genuine, but not of the fingerprint beside it.
+	ErrFingerprint = errors.New("token does not belong to the fingerprint")
+	// ErrMalformed: not a token of ours: wrong form, wrong claims, bad signature.
+	ErrMalformed = errors.New("token is malformed or forged")
+)
+
+// fault is a refused token: a code for the client, a reason for the caller. The
+// values are made once, so that garbage costs no allocation.
+type fault struct {
+	code   Code
+	reason error
+}
+
+func (f *fault) Error() string   { return string(f.code) + ": " + f.reason.Error() }
+func (f *fault) Unwrap() []error { return []error{f.code, f.reason} }
+
+// faults are all faults of one kind of token.
+type faults struct {
+	expired, revoked, outdated, unknownKey, fingerprint, malformed *fault
+}
+
+func faultsOf(code Code) faults {
+	return faults{
+		expired:     &fault{code, ErrExpired},
+		revoked:     &fault{code, ErrRevoked},
+		outdated:    &fault{code, ErrOutdated},
+		unknownKey:  &fault{code, ErrUnknownKey},
+		fingerprint: &fault{code, ErrFingerprint},
+		malformed:   &fault{code, ErrMalformed},
+	}
+}
+
+var (
+	accessFaults  = faultsOf(CodeInvalidAccessToken)
+	refreshFaults = faultsOf(CodeInvalidRefreshToken)
+)

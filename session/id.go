@@ -1,0 +1,53 @@
+package session
+
+import (
+	"crypto/rand"
+	"encoding/base64"
+	"fmt"
+	"unicode/utf8"
+)
+
+// ID names a session: 128 random bits. It is no secret; a session is used with
+// signed tokens and the fingerprint, never by its id.
+type ID [16]byte
+
+// NewID returns a random ID. It is safe for concurrent use.
+func NewID() (id ID) {
+	rand.Read(id[:]) // never fails since Go 1.24
+	return id
+}
+
+// String returns the ID's one spelling: 22 characters of base64url.
+func (id ID) String() string { return base64.RawURLEncoding.EncodeToString(id[:]) }
+
+// ParseID is the inverse of String. It refuses every other spelling.
+func ParseID(s string) (ID, error) {
+	var id ID
+	if len(s) != 22 {
+		return ID{}, fmt.Errorf("session: id of %d characters, want 22", len(s))
+	}
+	n, err := strictBase64.Decode(id[:], []byte(s))
+	if err != nil || n != len(id) || id.String() != s {
+		return ID{}, fmt.Errorf("session: id is not strict base64url")
+	}
+	return id, nil
+}
+
+var strictBase64 = base64.RawURLEncoding.Strict()
+
+// MaxUserIDBytes is the length of the longest user id.
+const MaxUserIDBytes = 256
+
+// CheckUserID reports a CodeInvalidUserID error unless id is 1 to 256 bytes of
+// valid UTF-8. (JSON would fold invalid bytes together, and with them users.)
+func CheckUserID(id string) error {
+	switch {
+	case id == "":
+		return fmt.Errorf("%w: user id is empty", CodeInvalidUserID)
+	case len(id) > MaxUserIDBytes:
+		return fmt.Errorf("%w: user id of %d bytes, at most %d", CodeInvalidUserID, len(id), MaxUserIDBytes)
+	case !utf8.ValidString(id):
+		return fmt.Errorf("%w: user id is not valid UTF-8", CodeInvalidUserID)
+	}
+	return nil
+}

@@ -1,0 +1,111 @@
+package session
+
+import (
+	"cmp"
+	"context"
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"time"
+)
+
+// ticket is what all tokens of one session have in common.
+type ticket struct {
+	userID string
+	id     ID
+	hash   fingerprintHash
+}
+
+// loadedUser is a user with the JSON form that goes into access tokens.
+type loadedUser[U any] struct {
+	user User[U]
+	json json.RawMessage
+}
+
+// loadUser asks the app for the user's data and makes sure that the tokens made
+// of it will fit, before anything is written.
+func (m *Manager[U]) loadUser(ctx context.Context, t ticket) (loadedUser[U], error) {
+	data, err := m.config.LoadUser(ctx, t.userID)
+	if err != nil {
+		return loadedUser[U]{}, fmt.Errorf("LoadUser: %w", err)
+	}
+	user := User[U]{ID: t.userID, Data: data}
+	encoded, err := user.MarshalJSON() // compact and escaped already, which json.Marshal would see to once more
+	if err != nil {
+		return loadedUser[U]{}, fmt.Errorf("LoadUser: %w", err)
+	}
+	if err := m.checkSize(t, encoded); err != nil {
+		return loadedUser[U]{}, err
+	}
+	return loadedUser[U]{user, encoded}, nil
+}
+
+// Room for the numbers of claims: the longest a claim's text grows.
+const (
+	hashLen        = 43     // of a SHA-256 in base64url
+	idLen          = 22     // of an ID
+	numberRoom     = 3 * 11 // gen, iat, exp
+	accessFrame    = len(`{"ver":2,"user":,"fingerprint_hash":"","role":"access_token","sid":"","gen":,"iat":,"exp":}`) + hashLen + idLen + numberRoom
+	refreshFrame   = len(`{"user_id":,"fingerprint_hash":"","role":"refresh_token","sid":"","gen":,"iat":,"exp":}`) + hashLen + idLen + numberRoom
+	tokenSeparator = 2
+)
+
+// checkSize refuses user data whose tokens would be too large to parse or to
+// carry in cookies.
+func (m *Manager[U]) checkSize(t ticket, user json.RawMessage) error {
+	id := appendJSONString(nil, t.userID)
+	jwtLen := func(payload int) int {
+		return len(m.keys.current.header) + tokenSeparator + base64.RawURLEncoding.EncodedLen(payload) + signatureLen
+	}
+	access, sealed := jwtLen(accessFrame+len(user)), sealedLen(jwtLen(refreshFrame+len(id)))
+	total := access + sealed + fingerprintLen
+	if access > maxTokenBytes || m.config.MaxBytes > 0 && total > m.config.MaxBytes {
+		return fmt.Errorf("session: the tokens of this user take up to %d bytes (user data %d), more than %d", total, len(user), cmp.Or(m.config.MaxBytes, maxTokenBytes))
+	}
+	if largest := max(access, sealed) + len(m.config.RefreshCookie); m.config.MaxBytes > 0 && largest > maxCookieBytes {
+		return fmt.Errorf("session: a cookie of this user would take up to %d bytes, browsers drop those of more than %d", largest, maxCookieBytes)
+	}
+	return nil
+}
+
+// maxCookieBytes is what browsers take of a cookie's name and value together
+// (RFC 6265bis, section 5.6).
+const maxCookieBytes = 4096
+
+// mint returns the session of a record with both tokens: a new access token, and
+// the refresh token of the record's generation, byte for byte the same whenever
+// it is handed out. now is the store's clock at the step that made or found the
+// record, started the app's in Unix seconds when it asked for that step.
+func (m *Manager[U]) mint(user loadedUser[U], t ticket, record Record, now Instant, started int64) Session[U] {
+	// An access token does not outlive its session.
+	life := max(time.Second, min(m.config.AccessTTL, record.ExpiresAt.Sub(now)))
+	iat := m.endings.issue(t, started)
+	s := m.mintAccess(user, t, record.Generation, iat, iat+int64(life/time.Second))
+	s.RefreshToken = m.mintRefresh(t, record)
+	return s
+}
+
+func (m *Manager[U]) mintAccess(user loadedUser[U], t ticket, gen Generation, iat, exp int64) Session[U] {
+	k := m.keys.current
+	token := sign(k, k.access, &accessClaims{
+		User:         user.json,
+		commonClaims: commonClaims{t.hash, t.id, gen, iat, exp},
+	})
+	return Session[U]{
+		User:        user.user,
+		AccessToken: AccessToken(token),
+		ID:          t.id,
+		Generation:  gen,
+		IssuedAt:    time.Unix(iat, 0),
+		ExpiresAt:   time.Unix(exp, 0),
+	}
+}
+
+func (m *Manager[U]) mintRefresh(t ticket, record Record) RefreshToken {
+	k := m.keys.current
+	issued, expires := int64(record.IssuedAt)/1000, int64(record.ExpiresAt)/1000
+	return RefreshToken(sign(k, k.refresh, &refreshClaims{
+		UserID:       t.userID,
+		commonClaims: commonClaims{t.hash, t.id, record.Generation, issued, expires},
+	}))
+}

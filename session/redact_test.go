@@ -1,0 +1,111 @@
+package session_test
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"log"
+	"log/slog"
+	"strings"
+	"testing"
+
+	"github.com/lucia-go/lucia/session"
+)
+
+const secretText = "s3cr3t-t0ken"
+
+// leaks reports whether text shows the secret in any form that fmt has.
+func leaks(text string) bool {
+	for _, form := range []string{
+		secretText, fmt.Sprintf("%x", secretText), fmt.Sprintf("%X", secretText), fmt.Sprintf("% x", secretText),
+		fmt.Sprint([]byte(secretText)), fmt.Sprintf("%q", secretText), secretText[:4],
+	} {
+		if strings.Contains(text, form) {
+			return true
+		}
+	}
+	return false
+}
+
+func tokensOfEachType() map[string]any {
+	return map[string]any{
+		"AccessToken":  session.AccessToken(secretText),
+		"RefreshToken": session.RefreshToken(secretText),
+		"SealedToken":  session.SealedToken(secretText),
+		"Fingerprint":  session.Fingerprint(secretText),
+	}
+}
+
+func TestTokensPrintAsRedactedWhateverTheVerb(t *testing.T) {
+	t.Parallel()
+	for name, token := range tokensOfEachType() {
+		for _, verb := range strings.Fields("%v %+v %#v %s %q %#q %x %X %x %d %t %c %U %b %e %O %10s %.3s %-20v %!") {
+			got := fmt.Sprintf(verb, token)
+			if leaks(got) || verb != "%!" && !strings.Contains(got, "REDACTED") {
+				t.Errorf("%s with %s prints %s", name, verb, got)
+			}
+		}
+		for _, got := range []string{
+			fmt.Sprint(token), fmt.Sprintln(token), token.(fmt.Stringer).String(), token.(fmt.GoStringer).GoString(),
+			fmt.Errorf("%v: %w", token, io.EOF).Error(),
+		} {
+			if leaks(got) || !strings.Contains(got, "REDACTED") {
+				t.Errorf("%s prints %s", name, got)
+			}
+		}
+	}
+}
+
+// holders are values that hold tokens.
+func holders() map[string]any {
+	s := session.Session[profile]{AccessToken: secretText, RefreshToken: secretText, User: session.User[profile]{ID: "u1"}}
+	return map[string]any{
+		"Session":           s,
+		"pointer":           &s,
+		"SignedIn":          session.SignedIn[profile]{Session: s, Fingerprint: secretText, RefreshCookie: secretText},
+		"pointer to it":     &session.SignedIn[profile]{Session: s, Fingerprint: secretText, RefreshCookie: secretText},
+		"Refreshed":         session.Refreshed[profile]{Session: s, RefreshCookie: secretText},
+		"struct of its own": struct{ T session.AccessToken }{secretText},
+		"slice":             []session.Fingerprint{secretText},
+		"map":               map[session.AccessToken]session.SealedToken{secretText: secretText},
+	}
+}
+
+func TestValuesThatHoldTokensPrintThemRedacted(t *testing.T) {
+	t.Parallel()
+	for name, v := range holders() {
+		for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x"} {
+			if got := fmt.Sprintf(verb, v); leaks(got) {
+				t.Errorf("%s with %s prints %s", name, verb, got)
+			}
+		}
+		var out bytes.Buffer
+		log.New(&out, "", 0).Println(v)
+		slog.New(slog.NewTextHandler(&out, nil)).Info("m", "v", v, slog.Group("g", "v", v))
+		if leaks(out.String()) {
+			t.Errorf("%s is logged as %s", name, out.String())
+		}
+	}
+}
+
+// The JSON handler of slog encodes what has no LogValue of its own with
+// encoding/json, which writes tokens because the wire needs them. So every type
+// of this package that holds tokens must have one.
+func TestSlogJSONShowsNoToken(t *testing.T) {
+	t.Parallel()
+	values := tokensOfEachType()
+	all := holders()
+	for _, own := range []string{"Session", "pointer", "SignedIn", "pointer to it", "Refreshed"} {
+		values[own] = all[own]
+	}
+	for name, v := range values {
+		var out bytes.Buffer
+		slog.New(slog.NewJSONHandler(&out, nil)).With("with", v).Info("m", "v", v, slog.Group("g", "v", v))
+		if leaks(out.String()) {
+			t.Errorf("%s is logged as %s", name, out.String())
+		}
+		if _, isToken := v.(fmt.Formatter); !isToken && !strings.Contains(out.String(), `"user_id":"u1"`) {
+			t.Errorf("%s does not say whose it is: %s", name, out.String())
+		}
+	}
+}

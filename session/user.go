@@ -1,0 +1,158 @@
+package session
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+)
+
+// User is a user's id and the app's own data about the user, as LoadUser
+// returned it. In JSON the data's members stand beside the id:
+//
+//	{"user_id":"…", …members of U}
+//
+// so U must marshal to a JSON object without a member that reads as user_id, and
+// be read back from it: of what LoadUser returned, later requests see what the
+// access token carries. A field that JSON leaves out is there right after a
+// sign-in or refresh and zero on the next request.
+type User[U any] struct {
+	ID   string
+	Data U
+}
+
+const userIDMember = "user_id"
+
+// MarshalJSON implements [json.Marshaler]. It fails where the data does not
+// marshal to an object or has a user_id of its own.
+func (u User[U]) MarshalJSON() ([]byte, error) {
+	data, err := json.Marshal(u.Data)
+	if err != nil {
+		return nil, err
+	}
+	if err := checkUserData(data); err != nil {
+		return nil, fmt.Errorf("session: user data %w", err)
+	}
+	b := make([]byte, 0, len(`{"user_id":"",`)+len(u.ID)+len(data))
+	b = append(b, `{"user_id":`...)
+	b = appendJSONString(b, u.ID)
+	if len(data) > len("{}") {
+		b = append(b, ',')
+	}
+	return append(b, data[1:]...), nil
+}
+
+// UnmarshalJSON implements [json.Unmarshaler]. It wants exactly one user_id, of
+// that very spelling, and no other member that reads as one.
+func (u *User[U]) UnmarshalJSON(b []byte) error {
+	id, rest, err := splitUserID(b)
+	if err != nil {
+		return err
+	}
+	u.ID = id
+	return json.Unmarshal(rest, &u.Data)
+}
+
+// decode is UnmarshalJSON for what MarshalJSON wrote, as access tokens carry it:
+// most often the id comes first and needs no unquoting, and no other member can
+// read as one. Everything else goes the long way.
+func (u *User[U]) decode(b []byte) error {
+	const head = `{"user_id":"`
+	rest, ours := bytes.CutPrefix(b, []byte(head))
+	id, rest, closed := bytes.Cut(rest, []byte{'"'})
+	members := bytes.HasPrefix(rest, []byte(`,"`))
+	if !ours || !closed || !isPlain(id) || mayNameUserID(rest) || !members && string(rest) != "}" {
+		return json.Unmarshal(b, u)
+	}
+	u.ID = string(id)
+	if !members {
+		return json.Unmarshal([]byte("{}"), &u.Data)
+	}
+	data := append(make([]byte, 0, len(rest)), '{')
+	return json.Unmarshal(append(data, rest[1:]...), &u.Data)
+}
+
+// checkUserData says what is wrong with data, which is valid compact JSON, unless
+// it is an object without a user_id.
+func checkUserData(data []byte) error {
+	if data[0] != '{' {
+		return fmt.Errorf("marshals to %.20s, want a JSON object", data)
+	}
+	if !mayNameUserID(data) {
+		return nil
+	}
+	var members map[string]json.RawMessage
+	if err := json.Unmarshal(data, &members); err != nil {
+		return err
+	}
+	for name := range members {
+		if strings.EqualFold(name, userIDMember) {
+			return fmt.Errorf("has a member %q, which reads as user_id, the session's own", name)
+		}
+	}
+	return nil
+}
+
+// mayNameUserID is a cheap test that lets all ordinary data pass unparsed: a
+// member that reads as user_id contains "_id" in some case, or an escape.
+func mayNameUserID(data []byte) bool {
+	for rest := data; ; {
+		i := bytes.IndexAny(rest, `_\`)
+		if i < 0 {
+			return false
+		}
+		if rest[i] == '\\' || len(rest) > i+2 && rest[i+1]|0x20 == 'i' && rest[i+2]|0x20 == 'd' {
+			return true
+		}
+		rest = rest[i+1:]
+	}
+}
+
+// splitUserID takes the user_id out of an object.
+func splitUserID(b []byte) (id string, rest []byte, err error) {
+	dec := json.NewDecoder(bytes.NewReader(b))
+	if tok, err := dec.Token(); err != nil {
+		return "", nil, err
+	} else if tok != json.Delim('{') {
+		return "", nil, errors.New("session: user is not a JSON object")
+	}
+	found := false
+	rest = append(rest, '{')
+	for dec.More() {
+		key, err := dec.Token()
+		if err != nil {
+			return "", nil, err
+		}
+		name := key.(string)
+		var value json.RawMessage
+		if err := dec.Decode(&value); err != nil {
+			return "", nil, err
+		}
+		if strings.EqualFold(name, userIDMember) {
+			if found || name != userIDMember {
+				return "", nil, errors.New("session: user has more than one user_id")
+			}
+			found = true
+			if value[0] != '"' || json.Unmarshal(value, &id) != nil {
+				return "", nil, errors.New("session: user_id is not a string")
+			}
+			continue
+		}
+		rest = appendMember(rest, name, value)
+	}
+	if !found {
+		return "", nil, errors.New("session: user has no user_id")
+	}
+	return id, append(rest, '}'), nil
+}
+
+func appendMember(b []byte, name string, value json.RawMessage) []byte {
+	if len(b) > 1 {
+		b = append(b, ',')
+	}
+	quoted, _ := json.Marshal(name) // a string always marshals
+	b = append(b, quoted...)
+	b = append(b, ':')
+	return append(b, value...)
+}
