@@ -1,0 +1,169 @@
+// Package memstore keeps sessions in the memory of one process.
+//
+// It is what an app starts with, what a small app on one machine may stay with,
+// and what tests use. Sessions are lost when the process ends, and two
+// processes do not see each other's; where either matters, use package
+// redisstore.
+package memstore
+
+import (
+	"context"
+	"hash/maphash"
+	"time"
+
+	"github.com/lucia-go/lucia/session"
+)
+
+// shardCount spreads users over locks. A call holds its lock for well under a
+// microsecond, so a few dozen suffice for any number of cores; more would only
+// spread the sweep thin.
+const shardCount = 64
+
+// Store implements [session.Store]. It is made by [New] and safe for
+// concurrent use. Its clock is time.Now, so in a bubble of testing/synctest it
+// follows the bubble's time.
+//
+// It needs no goroutine and no Close: every Create and Refresh also looks at a
+// few other users of the same shard, in turn, and drops what has expired there.
+// Thus no call costs more with more sessions, and the store holds at most about
+// twice as many sessions as were ever alive at once.
+type Store struct {
+	seed   maphash.Seed
+	shards [shardCount]shard
+}
+
+var _ session.Store = (*Store)(nil)
+
+// New returns an empty store.
+func New() *Store {
+	s := &Store{seed: maphash.MakeSeed()}
+	for i := range s.shards {
+		s.shards[i].users = make(map[string]*user)
+	}
+	return s
+}
+
+// lock returns the shard of the user, locked, and the time, read under the
+// lock; or the error of a ctx that has ended.
+func (s *Store) lock(ctx context.Context, userID string) (*shard, session.Instant, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, 0, err
+	}
+	sh := &s.shards[maphash.String(s.seed, userID)%shardCount]
+	sh.mu.Lock()
+	return sh, session.InstantOf(time.Now()), nil
+}
+
+// Create implements [session.Store].
+func (s *Store) Create(ctx context.Context, c session.Creating) (session.Record, error) {
+	sh, now, err := s.lock(ctx, c.UserID)
+	if err != nil {
+		return session.Record{}, err
+	}
+	defer sh.mu.Unlock()
+	sh.sweep(now)
+
+	u := sh.userOrNew(c.UserID)
+	u.drop(c.ID)
+	u.dropExpired(now)
+	// The new session stays whatever its policy is, so room is made before it
+	// comes in.
+	for len(u.sessions) >= c.Max && len(u.sessions) > 0 {
+		u.dropLeastRecent()
+	}
+	rec := session.Begin(c.Policy, now)
+	u.sessions = append(u.sessions, entry{c.ID, rec})
+	sh.expires(u, rec.ExpiresAt)
+	return rec, nil
+}
+
+// Refresh implements [session.Store].
+func (s *Store) Refresh(ctx context.Context, r session.Refreshing) (session.Refreshment, error) {
+	sh, now, err := s.lock(ctx, r.UserID)
+	if err != nil {
+		return session.Refreshment{}, err
+	}
+	defer sh.mu.Unlock()
+	sh.sweep(now)
+
+	result := session.Refreshment{Now: now}
+	u := sh.users[r.UserID]
+	e := u.find(r.ID)
+	if e == nil {
+		return result, nil
+	}
+	result.Outcome, result.Record = session.Refresh(e.rec, r.Presented, r.Policy, now)
+	switch {
+	case result.Outcome == session.Reused && r.RevokeUser:
+		sh.remove(u)
+	case result.Record == session.Record{}:
+		sh.drop(u, r.ID)
+	default:
+		if result.Record.ExpiresAt < e.rec.ExpiresAt { // the policy has become stricter
+			sh.expires(u, result.Record.ExpiresAt)
+		}
+		e.rec = result.Record
+	}
+	return result, nil
+}
+
+// Confirm implements [session.Store].
+func (s *Store) Confirm(ctx context.Context, c session.Confirming) error {
+	sh, now, err := s.lock(ctx, c.UserID)
+	if err != nil {
+		return err
+	}
+	defer sh.mu.Unlock()
+
+	if e := sh.users[c.UserID].find(c.ID); e != nil {
+		e.rec, _ = session.Confirm(e.rec, c.Generation, c.HandedAt, c.Policy, now)
+	}
+	return nil
+}
+
+// Delete implements [session.Store].
+func (s *Store) Delete(ctx context.Context, userID string, id session.ID) error {
+	sh, _, err := s.lock(ctx, userID)
+	if err != nil {
+		return err
+	}
+	defer sh.mu.Unlock()
+
+	if u := sh.users[userID]; u != nil {
+		sh.drop(u, id)
+	}
+	return nil
+}
+
+// DeleteUser implements [session.Store].
+func (s *Store) DeleteUser(ctx context.Context, userID string) error {
+	sh, _, err := s.lock(ctx, userID)
+	if err != nil {
+		return err
+	}
+	defer sh.mu.Unlock()
+
+	if u := sh.users[userID]; u != nil {
+		sh.remove(u)
+	}
+	return nil
+}
+
+// List implements [session.Store].
+func (s *Store) List(ctx context.Context, userID string) (map[session.ID]session.Record, error) {
+	sh, now, err := s.lock(ctx, userID)
+	if err != nil {
+		return nil, err
+	}
+	defer sh.mu.Unlock()
+
+	live := make(map[session.ID]session.Record)
+	if u := sh.users[userID]; u != nil {
+		for _, e := range u.sessions {
+			if e.rec.Live(now) {
+				live[e.id] = e.rec
+			}
+		}
+	}
+	return live, nil
+}

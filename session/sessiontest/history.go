@@ -1,0 +1,183 @@
+package sessiontest
+
+import (
+	crand "crypto/rand"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/lucia-go/lucia/session"
+)
+
+// Seed returns the seed in the environment variable SESSIONTEST_SEED, and a
+// random one where it is not set.
+func Seed(t testing.TB) uint64 {
+	t.Helper()
+	s, ok := os.LookupEnv("SESSIONTEST_SEED")
+	if !ok {
+		return rand.Uint64()
+	}
+	seed, err := strconv.ParseUint(s, 10, 64)
+	if err != nil {
+		t.Fatalf("SESSIONTEST_SEED: %v", err)
+	}
+	return seed
+}
+
+// Model drives the store through a random history of sign-ins, refreshes,
+// repeated and stale requests, confirms, sign-outs, revocations, expiry, caps
+// and lost writes by several clients of several users, and checks every outcome
+// and record against the pure functions of package session. The same seed gives
+// the same history, except that in real time (Advance is nil) time passes as it
+// likes. A failure names the seed and prints the last steps.
+func Model(t testing.TB, h Harness, seed uint64, steps int) {
+	t.Helper()
+	newHistory(t, seed, h).run(steps)
+}
+
+// Compare drives two stores through one history, as [Model] does, and checks
+// each at every step: every outcome and record of one is the rule's and thus
+// the other's. Both must have Advance and show the same time at the start; a's
+// Advance is called before b's (where both read one clock, one of the two does
+// nothing). Lost writes are left out unless both have Snapshot.
+func Compare(t testing.TB, a, b Harness, seed uint64, steps int) {
+	t.Helper()
+	if a.Advance == nil || b.Advance == nil {
+		t.Fatal("sessiontest: Compare needs harnesses with Advance")
+	}
+	newHistory(t, seed, a, b).run(steps)
+}
+
+// policies are those of the histories: so short that every boundary is met
+// often, in virtual time as in real time.
+var policies = [...]session.Policy{
+	{Grace: 5 * time.Millisecond, Settle: 9 * time.Millisecond, Idle: 150 * time.Millisecond, Lifetime: time.Second},
+	{Grace: 2 * time.Millisecond, Settle: 3 * time.Millisecond, Idle: 40 * time.Millisecond, Lifetime: 60 * time.Millisecond},
+	{Idle: time.Hour, Lifetime: 2 * time.Second},
+}
+
+// records is what a store holds, by the rule: users to sessions. It may hold
+// expired ones, which are as good as none.
+type records map[string]map[session.ID]session.Record
+
+// history is one random history: the clients, the stores, and the model.
+type history struct {
+	testing.TB
+	seed   uint64
+	rng    *rand.Rand
+	stores []Harness
+	steps  []step
+	users  []string
+	// clients hold sessions, living or dead. One that signs in again leaves its
+	// session behind, like a forgotten device.
+	clients [10]client
+
+	now     session.Instant // exact in virtual time, else when last seen
+	virtual bool
+	model   records
+	saved   records  // the model at the last snapshot
+	restore []func() // puts the stores back there; nil before the first
+
+	count int
+	trace [16]string // the last steps, by count modulo its length
+}
+
+// client is a browser, or a thief: what it may present.
+type client struct {
+	ref
+	tokens []session.Presented // newest last
+}
+
+func newHistory(t testing.TB, seed uint64, stores ...Harness) *history {
+	h := &history{
+		TB: t, seed: seed, rng: rand.New(rand.NewPCG(seed, 0)), stores: stores,
+		virtual: stores[0].Advance != nil, model: make(records),
+	}
+	lossy := true
+	for _, s := range stores {
+		lossy = lossy && s.Snapshot != nil
+	}
+	h.steps = stepsOf(lossy)
+	prefix := "sessiontest/" + crand.Text() + "/"
+	for i := range 4 {
+		h.users = append(h.users, prefix+strconv.Itoa(i))
+	}
+	h.now = h.clock(h.stores[0])
+	for _, s := range stores[1:] {
+		if now := h.clock(s); now != h.now {
+			t.Fatalf("sessiontest: the stores' clocks differ: %d and %d", h.now, now)
+		}
+	}
+	return h
+}
+
+func (h *history) run(steps int) {
+	h.Helper()
+	total := 0
+	for _, s := range h.steps {
+		total += s.weight
+	}
+	for h.count = range steps {
+		n := h.rng.IntN(total)
+		for _, s := range h.steps {
+			if n -= s.weight; n < 0 {
+				s.do(h)
+				break
+			}
+		}
+	}
+	for _, user := range h.users {
+		h.list(user)
+		h.each(func(s Harness) error { return s.Store.DeleteUser(h.Context(), user) })
+	}
+}
+
+// log remembers a step for a failure's sake.
+func (h *history) log(format string, args ...any) {
+	h.trace[h.count%len(h.trace)] = fmt.Sprintf("%6d  at %d: ", h.count, h.now) + fmt.Sprintf(format, args...)
+}
+
+func (h *history) failf(format string, args ...any) {
+	h.Helper()
+	var b strings.Builder
+	for i := range h.trace {
+		if s := h.trace[(h.count+1+i)%len(h.trace)]; s != "" {
+			b.WriteString("\n" + s)
+		}
+	}
+	h.Fatalf("step %d of the history with SESSIONTEST_SEED=%d: %s\nthe last steps were:%s",
+		h.count, h.seed, fmt.Sprintf(format, args...), b.String())
+}
+
+// each makes a call to each store.
+func (h *history) each(call func(Harness) error) {
+	h.Helper()
+	for i, s := range h.stores {
+		if err := call(s); err != nil {
+			h.failf("store %d: %v", i, err)
+		}
+	}
+}
+
+// clock reads a store's clock.
+func (h *history) clock(s Harness) session.Instant {
+	h.Helper()
+	r, err := s.Store.Refresh(h.Context(), session.Refreshing{UserID: h.users[0] + "/nobody", Policy: slow})
+	if err != nil {
+		h.failf("Refresh of an unknown user: %v", err)
+	}
+	return r.Now
+}
+
+// tick notes what time it was at a step.
+func (h *history) tick(now session.Instant) {
+	h.Helper()
+	if now < h.now || h.virtual && now > h.now {
+		h.failf("the store's clock shows %d, want %d", now, h.now)
+	}
+	h.now = now
+}
