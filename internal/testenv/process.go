@@ -1,0 +1,96 @@
+package testenv
+
+import (
+	"bufio"
+	"io"
+	"os"
+	"os/exec"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+)
+
+// startLimit is how long a server may take until it is ready. It is far more
+// than any takes; a machine under load must not fail a test.
+const startLimit = 30 * time.Second
+
+// Process is a program that a test started. It is killed when the test ends.
+type Process struct {
+	t    testing.TB
+	cmd  *exec.Cmd
+	dead chan struct{} // closed when the process has been waited for
+
+	mu  sync.Mutex
+	log []string
+}
+
+// start starts a program and waits until it prints a line that contains ready.
+// It reports false, with the process gone, where the program ended before that.
+func start(t testing.TB, dir, ready, path string, args ...string) (*Process, bool) {
+	t.Helper()
+	out, in, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := &Process{t: t, cmd: exec.Command(path, args...), dead: make(chan struct{})}
+	p.cmd.Dir, p.cmd.Stdout, p.cmd.Stderr = dir, in, in
+	err = p.cmd.Start()
+	in.Close()
+	if err != nil {
+		out.Close()
+		t.Fatalf("testenv: %v", err)
+	}
+	t.Cleanup(p.Kill)
+	go func() {
+		_ = p.cmd.Wait() // killed, as a rule
+		close(p.dead)
+	}()
+	isReady := make(chan struct{})
+	go p.read(out, ready, isReady)
+	select {
+	case <-isReady:
+		return p, true
+	case <-p.dead:
+		return p, false
+	case <-time.After(startLimit):
+		t.Fatalf("testenv: %s was not ready after %v:\n%s", path, startLimit, p.Log())
+	}
+	return nil, false
+}
+
+// read keeps the last lines of the program's output and closes isReady at the
+// first one that contains ready.
+func (p *Process) read(out io.ReadCloser, ready string, isReady chan<- struct{}) {
+	defer out.Close()
+	const lines = 50
+	for s := bufio.NewScanner(out); s.Scan(); {
+		p.mu.Lock()
+		if len(p.log) == lines {
+			p.log = p.log[1:]
+		}
+		p.log = append(p.log, s.Text())
+		p.mu.Unlock()
+		if isReady != nil && strings.Contains(s.Text(), ready) {
+			close(isReady)
+			isReady = nil
+		}
+	}
+}
+
+// PID returns the process id.
+func (p *Process) PID() int { return p.cmd.Process.Pid }
+
+// Log returns the last lines that the program printed.
+func (p *Process) Log() string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return strings.Join(p.log, "\n")
+}
+
+// Kill ends the process at once (SIGKILL) and returns when it is gone. Killing
+// it twice is harmless.
+func (p *Process) Kill() {
+	_ = p.cmd.Process.Kill() // gone already: fine
+	<-p.dead
+}

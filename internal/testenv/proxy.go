@@ -1,0 +1,201 @@
+package testenv
+
+import (
+	"io"
+	"net"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+)
+
+// Proxy is a TCP proxy on loopback between a client and a server, and all that
+// can go wrong between them. It passes everything until told otherwise. Its
+// methods may be called at any time, concurrently.
+type Proxy struct {
+	Addr string
+
+	t        testing.TB
+	listener net.Listener
+	quit     chan struct{}
+	running  sync.WaitGroup
+	lost     atomic.Int64 // replies yet to be lost
+
+	mu      sync.Mutex
+	backend string
+	delay   time.Duration
+	held    chan struct{} // closed when what is held may go on; nil: nothing is
+	pairs   map[*pair]struct{}
+}
+
+// pair is a client's connection and the server's.
+type pair struct{ client, server net.Conn }
+
+// NewProxy starts a proxy to the server at backend. It ends with the test.
+func NewProxy(t testing.TB, backend string) *Proxy {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := &Proxy{
+		Addr: l.Addr().String(), t: t, listener: l, quit: make(chan struct{}),
+		backend: backend, pairs: make(map[*pair]struct{}),
+	}
+	p.running.Go(p.accept)
+	t.Cleanup(func() {
+		close(p.quit)
+		l.Close()
+		p.Reset()
+		p.running.Wait()
+	})
+	return p
+}
+
+// SetBackend sends new connections to another server; those that exist stay.
+func (p *Proxy) SetBackend(addr string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.backend = addr
+}
+
+// Delay holds back what comes from now on, in either direction, for d each.
+func (p *Proxy) Delay(d time.Duration) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.delay = d
+}
+
+// Hold makes the proxy a black hole: connections are accepted and stay open, and
+// nothing comes through until Pass. What is sent meanwhile comes through then,
+// like after a network partition, even if the sender has gone.
+func (p *Proxy) Hold() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.held == nil {
+		p.held = make(chan struct{})
+	}
+}
+
+// Pass ends Hold.
+func (p *Proxy) Pass() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.held != nil {
+		close(p.held)
+		p.held = nil
+	}
+}
+
+// LoseReply swallows the next thing that a server says, after it has done what it
+// was asked, and resets the connection.
+func (p *Proxy) LoseReply() { p.lost.Store(1) }
+
+// Reset resets all connections. It returns how many there were.
+func (p *Proxy) Reset() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for c := range p.pairs {
+		c.reset()
+	}
+	return len(p.pairs)
+}
+
+func (c *pair) reset() {
+	for _, conn := range []net.Conn{c.client, c.server} {
+		if tcp, ok := conn.(*net.TCPConn); ok {
+			_ = tcp.SetLinger(0) // makes Close send RST
+		}
+		conn.Close()
+	}
+}
+
+func (p *Proxy) accept() {
+	for {
+		client, err := p.listener.Accept()
+		if err != nil {
+			return
+		}
+		p.running.Go(func() { p.serve(client) })
+	}
+}
+
+func (p *Proxy) serve(client net.Conn) {
+	defer client.Close()
+	p.mu.Lock()
+	backend := p.backend
+	p.mu.Unlock()
+	server, err := net.Dial("tcp", backend)
+	if err != nil {
+		(&pair{client, client}).reset()
+		return
+	}
+	c := &pair{client, server}
+	p.mu.Lock()
+	p.pairs[c] = struct{}{}
+	p.mu.Unlock()
+	select {
+	case <-p.quit:
+		c.reset() // too late for the one at the end
+	default:
+	}
+	defer func() {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		delete(p.pairs, c)
+	}()
+	var both sync.WaitGroup
+	both.Go(func() { p.pump(c, server, client, false) })
+	both.Go(func() { p.pump(c, client, server, true) })
+	both.Wait()
+}
+
+// pump carries bytes from one side to the other. At the end it hangs up on the
+// receiver only: what the other direction still holds is to arrive.
+func (p *Proxy) pump(c *pair, to, from net.Conn, replies bool) {
+	defer to.Close()
+	buf := make([]byte, 64<<10)
+	for {
+		n, err := from.Read(buf)
+		if n > 0 {
+			if !p.admit() {
+				return
+			}
+			if replies && p.lost.CompareAndSwap(1, 0) {
+				c.reset()
+				return
+			}
+			if _, err := to.Write(buf[:n]); err != nil {
+				return
+			}
+		}
+		if err == io.EOF {
+			p.admit() // hanging up takes its time too
+		}
+		if err != nil {
+			return
+		}
+	}
+}
+
+// admit waits until something may pass. It reports false when the proxy ends.
+func (p *Proxy) admit() bool {
+	p.mu.Lock()
+	delay, held := p.delay, p.held
+	p.mu.Unlock()
+	if held != nil {
+		select {
+		case <-held:
+		case <-p.quit:
+			return false
+		}
+	}
+	if delay > 0 {
+		select {
+		case <-time.After(delay):
+		case <-p.quit:
+			return false
+		}
+	}
+	return true
+}

@@ -1,0 +1,136 @@
+package testenv
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"net"
+	"strconv"
+	"testing"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+)
+
+// RedisServer is a redis-server on a loopback port of its own.
+type RedisServer struct {
+	*Process
+	Addr string
+
+	t    testing.TB
+	path string
+	dir  string
+	args []string
+}
+
+// Redis starts a redis-server without persistence. Further arguments are
+// appended to its command line and win: "--appendonly", "yes". The data
+// directory is the server's own and survives Restart.
+func Redis(t testing.TB, args ...string) *RedisServer {
+	t.Helper()
+	s := &RedisServer{t: t, path: Require(t, "redis"), dir: t.TempDir()}
+	const attempts = 10 // another program may take the port first
+	for range attempts {
+		port := freePort(t)
+		s.Addr = net.JoinHostPort("127.0.0.1", strconv.Itoa(port))
+		s.args = append([]string{
+			"--port", strconv.Itoa(port), "--bind", "127.0.0.1", "--dir", s.dir,
+			"--save", "", "--appendonly", "no", "--repl-diskless-sync-delay", "0",
+		}, args...)
+		if s.start() {
+			return s
+		}
+	}
+	t.Fatalf("testenv: redis-server did not start:\n%s", s.Log())
+	return nil
+}
+
+func (s *RedisServer) start() (ok bool) {
+	s.t.Helper()
+	s.Process, ok = start(s.t, s.dir, "Ready to accept connections", s.path, s.args...)
+	return ok
+}
+
+// Restart starts the server again, on the same port and with what is on its
+// disk, after Kill.
+func (s *RedisServer) Restart() {
+	s.t.Helper()
+	if !s.start() {
+		s.t.Fatalf("testenv: redis-server did not start again:\n%s", s.Log())
+	}
+}
+
+// URL returns the server's redis:// URL.
+func (s *RedisServer) URL() string { return "redis://" + s.Addr }
+
+// Client returns a client of this server alone, for what a test wants to ask or
+// tell it. It is closed with the test.
+func (s *RedisServer) Client() *redis.Client {
+	c := redis.NewClient(&redis.Options{Addr: s.Addr, MaxRetries: -1})
+	s.t.Cleanup(func() { c.Close() })
+	return c
+}
+
+// do sends a command and fails the test on an error.
+func (s *RedisServer) do(args ...any) *redis.Cmd {
+	s.t.Helper()
+	c := redis.NewClient(&redis.Options{Addr: s.Addr})
+	defer c.Close()
+	cmd := c.Do(context.Background(), args...)
+	if cmd.Err() != nil {
+		s.t.Fatalf("testenv: %v: %v", args, cmd.Err())
+	}
+	return cmd
+}
+
+// Follow makes the server a replica of the one at addr and returns when it is
+// in step.
+func (s *RedisServer) Follow(addr string) {
+	s.t.Helper()
+	host, port, err := net.SplitHostPort(addr)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	s.do("replicaof", host, port)
+	eventually(s.t, "a replica to be in step", func() (bool, string) {
+		role, err := s.do("role").Slice()
+		if err != nil || len(role) < 4 {
+			return false, fmt.Sprint(role, err)
+		}
+		return role[3] == "connected", fmt.Sprint(role)
+	})
+}
+
+// freePort returns a port on which nothing listens. It lies below the range from
+// which the system takes the ports of outgoing connections, so that a server
+// that is down for a moment finds it free again.
+func freePort(t testing.TB) int {
+	t.Helper()
+	const first, last, attempts = 12000, 31000, 100
+	for range attempts {
+		port := first + rand.IntN(last-first)
+		l, err := net.Listen("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(port)))
+		if err == nil {
+			l.Close()
+			return port
+		}
+	}
+	t.Fatal("testenv: found no free port")
+	return 0
+}
+
+// eventually polls other processes, which nobody can subscribe to, until done
+// says so. The state is for the message.
+func eventually(t testing.TB, what string, done func() (ok bool, state string)) {
+	t.Helper()
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
+	last := ""
+	for deadline := time.Now().Add(startLimit); time.Now().Before(deadline); <-tick.C {
+		var ok bool
+		if ok, last = done(); ok {
+			return
+		}
+	}
+	t.Fatalf("testenv: waited %v for %s: %s", startLimit, what, last)
+}

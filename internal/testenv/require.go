@@ -1,0 +1,48 @@
+// Package testenv starts the programs that tests need beside Go: Redis servers
+// on loopback, alone, as a cluster and under Sentinel, a TCP proxy that
+// misbehaves on command, and the path to a browser. What it starts keeps its
+// data in t.TempDir and ends, by process id, with the test.
+package testenv
+
+import (
+	"os"
+	"os/exec"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// RequireVariable names the environment variable that lists, separated by
+// commas, the programs whose absence fails a test instead of skipping it. The
+// names are those of [Require].
+const RequireVariable = "LUCIA_TEST_REQUIRE"
+
+// programs are the names under which a program may be installed.
+var programs = map[string][]string{
+	"redis":    {"redis-server"},
+	"chromium": {"chromium", "chromium-browser", "google-chrome", "google-chrome-stable"},
+	"node":     {"node", "nodejs"},
+}
+
+// Require returns the path of a program: "redis", "chromium" or "node". Where it
+// is not installed the test is skipped, or fails if [RequireVariable] lists the
+// name.
+func Require(t testing.TB, name string) string {
+	t.Helper()
+	candidates, ok := programs[name]
+	if !ok {
+		t.Fatalf("testenv: no program is called %q", name)
+	}
+	for _, c := range candidates {
+		if path, err := exec.LookPath(c); err == nil {
+			return path
+		}
+	}
+	required := strings.Split(os.Getenv(RequireVariable), ",")
+	if slices.ContainsFunc(required, func(r string) bool { return strings.TrimSpace(r) == name }) {
+		t.Fatalf("testenv: %s requires %s, but no %s is installed", RequireVariable, name, strings.Join(candidates, " or "))
+	}
+	t.Skipf("no %s is installed; install it, or list %s in %s to make this a failure",
+		strings.Join(candidates, " or "), name, RequireVariable)
+	return ""
+}

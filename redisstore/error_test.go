@@ -1,0 +1,178 @@
+package redisstore_test
+
+import (
+	"context"
+	"errors"
+	"net"
+	"testing"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/lucia-go/lucia/internal/testenv"
+	"github.com/lucia-go/lucia/redisstore"
+	"github.com/lucia-go/lucia/session"
+)
+
+// long is a policy whose durations do not pass during a test.
+var long = session.Policy{Grace: time.Hour, Settle: time.Hour, Idle: 24 * time.Hour, Lifetime: 240 * time.Hour}
+
+// operations are the store's methods and the code that each reports.
+var operations = []struct {
+	name string
+	code session.Code
+	call func(context.Context, session.Store) error
+}{
+	{"Create", session.CodeDatabaseUpdateFailed, func(ctx context.Context, s session.Store) error {
+		_, err := s.Create(ctx, session.Creating{UserID: "ann", ID: session.ID{1}, Policy: long, Max: 5})
+		return err
+	}},
+	{"Refresh", session.CodeDatabaseFetchFailed, func(ctx context.Context, s session.Store) error {
+		_, err := s.Refresh(ctx, session.Refreshing{
+			UserID: "ann", ID: session.ID{1}, Presented: session.Presented{Generation: 1}, Policy: long,
+		})
+		return err
+	}},
+	{"Confirm", session.CodeDatabaseUpdateFailed, func(ctx context.Context, s session.Store) error {
+		return s.Confirm(ctx, session.Confirming{UserID: "ann", ID: session.ID{1}, Generation: 1, Policy: long})
+	}},
+	{"Delete", session.CodeDatabaseUpdateFailed, func(ctx context.Context, s session.Store) error {
+		return s.Delete(ctx, "ann", session.ID{1})
+	}},
+	{"DeleteUser", session.CodeDatabaseUpdateFailed, func(ctx context.Context, s session.Store) error {
+		return s.DeleteUser(ctx, "ann")
+	}},
+	{"List", session.CodeDatabaseFetchFailed, func(ctx context.Context, s session.Store) error {
+		_, err := s.List(ctx, "ann")
+		return err
+	}},
+}
+
+func TestErrorsCarryTheirCode(t *testing.T) {
+	t.Parallel()
+	server := testenv.Redis(t)
+	opts := options(t, server.URL())
+	opts.MaxRetries, opts.DialerRetries = -1, 1
+	store := redisstore.New(open(t, opts))
+	server.Kill()
+	for _, op := range operations {
+		err := op.call(context.Background(), store)
+		if session.CodeOf(err) != op.code || !errors.Is(err, op.code) {
+			t.Errorf("%s: %v, want code %s", op.name, err, op.code)
+		}
+		if _, ok := errors.AsType[*net.OpError](err); !ok {
+			t.Errorf("%s: %v does not wrap the cause", op.name, err)
+		}
+	}
+}
+
+func TestErrorsFromTheServerWrapTheCause(t *testing.T) {
+	t.Parallel()
+	ctx := context.Background()
+	do := func(t *testing.T, s *testenv.RedisServer, args ...any) {
+		t.Helper()
+		if err := s.Client().Do(ctx, args...).Err(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	tests := []struct {
+		name, prefix string
+		args         []string
+		prepare      func(*testing.T, *testenv.RedisServer)
+	}{
+		{"another type at the key", "WRONGTYPE", nil, func(t *testing.T, s *testenv.RedisServer) {
+			do(t, s, "set", "lucia:{YW5u}", "x")
+		}},
+		{"out of memory", "OOM", nil, func(t *testing.T, s *testenv.RedisServer) {
+			do(t, s, "config", "set", "maxmemory", "1")
+		}},
+		{"read-only after a failover", "READONLY", nil, func(t *testing.T, s *testenv.RedisServer) {
+			do(t, s, "replicaof", "127.0.0.1", "1")
+		}},
+		{"no cluster", "CLUSTERDOWN", []string{"--cluster-enabled", "yes"}, nil},
+		{"no permission", "NOPERM", nil, func(t *testing.T, s *testenv.RedisServer) {
+			do(t, s, "acl", "setuser", "default", "resetkeys", "~other:*")
+		}},
+		{"not authenticated", "NOAUTH", nil, func(t *testing.T, s *testenv.RedisServer) {
+			do(t, s, "config", "set", "requirepass", "secret")
+		}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			server := testenv.Redis(t, tt.args...)
+			if tt.prepare != nil {
+				tt.prepare(t, server)
+			}
+			for _, face := range faces {
+				store := redisstore.New(face.open(t, options(t, server.URL())))
+				err := operations[0].call(ctx, store)
+				if session.CodeOf(err) != session.CodeDatabaseUpdateFailed || !redis.HasErrorPrefix(err, tt.prefix) {
+					t.Errorf("%s: Create = %v, want %s around %s", face.name, err, session.CodeDatabaseUpdateFailed, tt.prefix)
+				}
+			}
+		})
+	}
+}
+
+// TestRefusedCreateChangesNothing: out of memory, Create must neither make room
+// nor leave half a step.
+func TestRefusedCreateChangesNothing(t *testing.T) {
+	t.Parallel()
+	ctx := context.Background()
+	server := testenv.Redis(t)
+	store := redisstore.New(open(t, options(t, server.URL())))
+	for i := range byte(3) {
+		c := session.Creating{UserID: "ann", ID: session.ID{i}, Policy: long, Max: 3}
+		if _, err := store.Create(ctx, c); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := server.Client().ConfigSet(ctx, "maxmemory", "1").Err(); err != nil {
+		t.Fatal(err)
+	}
+	_, err := store.Create(ctx, session.Creating{UserID: "ann", ID: session.ID{9}, Policy: long, Max: 1})
+	if !redis.HasErrorPrefix(err, "OOM") {
+		t.Fatalf("Create = %v, want OOM", err)
+	}
+	live, err := store.List(ctx, "ann")
+	if err != nil || len(live) != 3 {
+		t.Fatalf("List = %v, %v, want the three sessions as they were", live, err)
+	}
+}
+
+func TestUnknownScriptsAreSentAgain(t *testing.T) {
+	t.Parallel()
+	ctx := context.Background()
+	server := testenv.Redis(t)
+	for _, face := range faces {
+		store := redisstore.New(face.open(t, options(t, server.URL())))
+		for _, op := range operations {
+			if err := server.Client().ScriptFlush(ctx).Err(); err != nil {
+				t.Fatal(err)
+			}
+			if err := op.call(ctx, store); err != nil {
+				t.Errorf("%s: %s after SCRIPT FLUSH: %v", face.name, op.name, err)
+			}
+		}
+	}
+}
+
+func TestNumbersThatDoNotFitAreRefused(t *testing.T) {
+	t.Parallel()
+	ctx := context.Background()
+	m := newMini(t)
+	store := m.harness(t).Store
+	negative := long
+	negative.Grace = -time.Millisecond
+	_, err := store.Refresh(ctx, session.Refreshing{UserID: "ann", Policy: negative})
+	if session.CodeOf(err) != session.CodeDatabaseFetchFailed {
+		t.Errorf("Refresh with a negative grace = %v, want %s", err, session.CodeDatabaseFetchFailed)
+	}
+	_, err = store.Refresh(ctx, session.Refreshing{
+		UserID: "ann", Policy: long, Presented: session.Presented{Generation: 1, ExpiresAt: 1 << 48},
+	})
+	if session.CodeOf(err) != session.CodeDatabaseFetchFailed {
+		t.Errorf("Refresh with an expiry past the year 10889 = %v, want %s", err, session.CodeDatabaseFetchFailed)
+	}
+}

@@ -1,0 +1,341 @@
+package redisstore_test
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/lucia-go/lucia/internal/testenv"
+	"github.com/lucia-go/lucia/redisstore"
+	"github.com/lucia-go/lucia/session"
+)
+
+// brisk is a policy by which sessions rotate about once a second. Its grace is
+// longer than any request is under way, which the rule relies on.
+var brisk = session.Policy{
+	Grace: 400 * time.Millisecond, Settle: 100 * time.Millisecond, Idle: time.Hour, Lifetime: 24 * time.Hour,
+}
+
+// patient is brisk where requests are under way for seconds.
+var patient = session.Policy{Grace: 2500 * time.Millisecond, Settle: brisk.Settle, Idle: brisk.Idle, Lifetime: brisk.Lifetime}
+
+// trouble is one fault test on one server behind a proxy.
+type trouble struct {
+	name   string
+	policy session.Policy
+	args   []string // of redis-server
+	// cause makes the fault happen, for a second or a few, and returns how often
+	// it did. The browsers are at work meanwhile.
+	cause func(t *testing.T, s *testenv.RedisServer, p *testenv.Proxy) (faults int)
+	calm  time.Duration // of work afterwards, for what comes late
+	loses time.Duration // how much the server may forget of what was before the fault
+}
+
+var troubles = []trouble{
+	{
+		name: "reply lost", policy: brisk,
+		cause: func(t *testing.T, _ *testenv.RedisServer, p *testenv.Proxy) int {
+			return repeat(30, 50*time.Millisecond, p.LoseReply)
+		},
+	},
+	{
+		name: "connections reset", policy: brisk,
+		cause: func(t *testing.T, _ *testenv.RedisServer, p *testenv.Proxy) (reset int) {
+			repeat(15, 100*time.Millisecond, func() { reset += p.Reset() })
+			return reset
+		},
+	},
+	{
+		name: "latency of 2 s", policy: patient,
+		cause: func(t *testing.T, _ *testenv.RedisServer, p *testenv.Proxy) int {
+			p.Delay(2 * time.Second)
+			pause(2500 * time.Millisecond)
+			p.Delay(0)
+			return 1
+		},
+		calm: 7 * time.Second,
+	},
+	{
+		name: "black hole", policy: patient,
+		cause: func(t *testing.T, _ *testenv.RedisServer, p *testenv.Proxy) int {
+			p.Hold()
+			pause(2 * time.Second)
+			p.Pass()
+			return 1
+		},
+		calm: 7 * time.Second,
+	},
+	{
+		name: "kill -9 with AOF everysec", policy: brisk,
+		args: []string{"--appendonly", "yes", "--appendfsync", "everysec"},
+		cause: func(t *testing.T, s *testenv.RedisServer, _ *testenv.Proxy) int {
+			return repeat(2, 700*time.Millisecond, func() { s.Kill(); s.Restart() })
+		},
+		// While the disk is behind, Redis answers before it writes, for two seconds.
+		loses: 2500 * time.Millisecond,
+	},
+	{
+		name: "script flush", policy: brisk,
+		cause: func(t *testing.T, s *testenv.RedisServer, _ *testenv.Proxy) int {
+			client := s.Client()
+			return repeat(40, 40*time.Millisecond, func() {
+				if err := client.ScriptFlush(context.Background()).Err(); err != nil {
+					t.Errorf("SCRIPT FLUSH: %v", err)
+				}
+			})
+		},
+	},
+	{
+		name: "stopped and continued", policy: patient,
+		cause: func(t *testing.T, s *testenv.RedisServer, _ *testenv.Proxy) int {
+			s.Suspend()
+			pause(2 * time.Second)
+			s.Resume()
+			return 1
+		},
+		calm: 7 * time.Second,
+	},
+}
+
+func TestFaultsLoseNoSession(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes seconds for each fault")
+	}
+	t.Parallel()
+	for _, tr := range troubles {
+		t.Run(tr.name, func(t *testing.T) {
+			for _, c := range faces {
+				t.Run(c.name, func(t *testing.T) {
+					t.Parallel()
+					tr.run(t, c.open)
+				})
+			}
+		})
+	}
+}
+
+// faces are the ways to use a client.
+var faces = []struct {
+	name string
+	open func(*testing.T, *redis.UniversalOptions) redis.UniversalClient
+}{
+	{"pool", open},
+	{"pipeline", func(t *testing.T, opts *redis.UniversalOptions) redis.UniversalClient {
+		p, err := open(t, opts).AsyncAutoPipeline()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return p
+	}},
+}
+
+func open(t *testing.T, opts *redis.UniversalOptions) redis.UniversalClient {
+	c := redis.NewUniversalClient(opts)
+	t.Cleanup(func() { c.Close() })
+	return c
+}
+
+func options(t *testing.T, url string) *redis.UniversalOptions {
+	t.Helper()
+	opts, err := redisstore.ParseURL(url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return opts
+}
+
+func (tr trouble) run(t *testing.T, open func(*testing.T, *redis.UniversalOptions) redis.UniversalClient) {
+	server := testenv.Redis(t, tr.args...)
+	proxy := testenv.NewProxy(t, server.Addr)
+	store := redisstore.New(open(t, options(t, "redis://"+proxy.Addr)))
+	f := newFleet(t, store, tr.policy, 120)
+	var w window
+	f.drill(func() (faults int) {
+		if tr.loses > 0 {
+			pause(tr.loses) // so that there are sessions older than what may be lost
+			w.from = time.Now().Add(-tr.loses)
+		}
+		faults = tr.cause(t, server, proxy)
+		w.to = time.Now()
+		return faults
+	}, max(tr.calm, 2500*time.Millisecond))
+	f.report(w)
+}
+
+// drill has the browsers work before, during and after the fault, and all of
+// them come back.
+func (f *fleet) drill(fault func() int, calm time.Duration) {
+	f.Helper()
+	stop := make(chan struct{})
+	wait := f.run(stop)
+	pause(700 * time.Millisecond)
+	faults := fault()
+	before := f.errors.Load()
+	recovery := f.recoverOne(10 * time.Second)
+	pause(calm)
+	close(stop)
+	wait()
+	took := f.recover(10 * time.Second)
+	f.Logf("faults %d, errors by their end %d, first answer after %v, all sessions refreshed in %v", faults, before, recovery, took)
+}
+
+// recoverOne returns how long it takes until a call succeeds, with a session of
+// its own.
+func (f *fleet) recoverOne(limit time.Duration) time.Duration {
+	f.Helper()
+	start := time.Now()
+	for b := (&browser{fleet: f, user: "watchman"}); !b.signIn(); {
+		if time.Since(start) > limit {
+			f.Fatalf("no recovery after %v: %v", limit, f.lastError)
+		}
+	}
+	return time.Since(start)
+}
+
+// report judges and prints what became of the sessions.
+func (f *fleet) report(w window) {
+	f.Helper()
+	unsigned, back := f.settle(w)
+	caught := f.replay()
+	f.Logf("sessions %d, refreshes %d (rotated %d, repeated %d, adopted %d), sign-ins %d, sign-outs %d, failed calls %d: "+
+		"lost=%d; in a lost window: sign-ins lost %d, sign-outs undone %d; replayed tokens caught %d",
+		len(f.browsers), f.refreshes.Load(), f.outcomes[session.Rotated].Load(), f.outcomes[session.Repeated].Load(),
+		f.outcomes[session.Adopted].Load(), f.signIns.Load(), f.signOuts.Load(), f.errors.Load(),
+		f.lost, unsigned, back, caught)
+	if f.lastError != nil {
+		f.Logf("the last failed call: %v", f.lastError)
+	}
+}
+
+// pause lets the fault last. Nothing is concluded from the time it takes.
+func pause(d time.Duration) { <-time.After(d) }
+
+func repeat(n int, every time.Duration, do func()) int {
+	for range n {
+		do()
+		pause(every)
+	}
+	return n
+}
+
+// TestPromotedReplicaThatMissedWrites: the replication breaks, the master goes
+// on and dies, and the replica takes its place without the last writes.
+func TestPromotedReplicaThatMissedWrites(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes seconds")
+	}
+	t.Parallel()
+	master, replica := testenv.Redis(t), testenv.Redis(t)
+	link := testenv.NewProxy(t, master.Addr)
+	replica.Follow(link.Addr)
+	front := testenv.NewProxy(t, master.Addr)
+	f := newFleet(t, redisstore.New(open(t, options(t, "redis://"+front.Addr))), brisk, 120)
+	var w window
+	f.drill(func() int {
+		pause(time.Second) // some sessions are past their second rotation
+		w.from = time.Now().Add(-100 * time.Millisecond)
+		link.Hold()
+		pause(time.Second)
+		master.Kill()
+		if err := replica.Client().Do(context.Background(), "replicaof", "no", "one").Err(); err != nil {
+			t.Fatal(err)
+		}
+		front.SetBackend(replica.Addr)
+		front.Reset()
+		w.to = time.Now().Add(100 * time.Millisecond)
+		return 1
+	}, 2*time.Second)
+	if f.outcomes[session.Adopted].Load() == 0 {
+		t.Error("no refresh was adopted: the replica has missed nothing")
+	}
+	f.report(w)
+}
+
+// TestSlotsMoveUnderLoad: a cluster is resharded while sessions are in use.
+func TestSlotsMoveUnderLoad(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes seconds")
+	}
+	t.Parallel()
+	cluster := testenv.Cluster(t)
+	f := newFleet(t, redisstore.New(open(t, options(t, cluster.URL()))), brisk, 120)
+	from, to := cluster.Masters[0], cluster.Masters[1]
+	f.drill(func() (moved int) {
+		ctx := context.Background()
+		keys, err := from.Client().Keys(ctx, "*").Result()
+		if err != nil || len(keys) == 0 {
+			t.Fatalf("keys of the first master: %d, %v", len(keys), err)
+		}
+		for _, key := range keys {
+			slot, err := from.Client().ClusterKeySlot(ctx, key).Result()
+			if err != nil {
+				t.Fatal(err)
+			}
+			cluster.MoveSlot(t, int(slot), from, to)
+			moved++
+		}
+		return moved
+	}, 2*time.Second)
+	f.report(window{})
+}
+
+// TestClusterMasterDies: a master of a cluster is killed and its replica takes
+// over.
+func TestClusterMasterDies(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes seconds")
+	}
+	t.Parallel()
+	cluster := testenv.Cluster(t)
+	f := newFleet(t, redisstore.New(open(t, options(t, cluster.URL()))), brisk, 120)
+	var w window
+	f.drill(func() int {
+		w.from = time.Now().Add(-time.Second)
+		cluster.Masters[0].Kill()
+		w.to = time.Now()
+		f.awaitAll(20 * time.Second)
+		return 1
+	}, 2*time.Second)
+	f.report(w)
+}
+
+// TestSentinelFailsOver: the master is killed, Sentinel promotes the replica and
+// the client finds it.
+func TestSentinelFailsOver(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes seconds")
+	}
+	t.Parallel()
+	trio := testenv.Sentinel(t)
+	f := newFleet(t, redisstore.New(open(t, options(t, trio.URL()))), brisk, 120)
+	var w window
+	f.drill(func() int {
+		w.from = time.Now().Add(-time.Second)
+		trio.Master.Kill()
+		w.to = time.Now()
+		f.awaitAll(30 * time.Second)
+		return 1
+	}, 2*time.Second)
+	f.report(w)
+}
+
+// awaitAll waits until sign-ins of many users succeed one after the other: every
+// shard serves again.
+func (f *fleet) awaitAll(limit time.Duration) {
+	f.Helper()
+	start := time.Now()
+	for i := 0; i < 50; {
+		b := &browser{fleet: f, user: "watchman-" + string(rune('A'+i))}
+		if b.signIn() {
+			i++
+			continue
+		}
+		if time.Since(start) > limit {
+			f.Fatalf("no recovery after %v: %v", limit, f.lastError)
+		}
+		pause(20 * time.Millisecond)
+	}
+	f.Logf("every shard serves again after %v", time.Since(start))
+}

@@ -1,0 +1,66 @@
+package redisstore
+
+import (
+	"strings"
+	"time"
+)
+
+// The defaults of the options.
+const (
+	DefaultPrefix   = "lucia:"
+	DefaultTimeout  = time.Second
+	DefaultMaxStuck = 1000
+)
+
+// Option changes how [New] sets up a Store.
+type Option func(*Store)
+
+// WithPrefix sets what the store's keys begin with, instead of
+// [DefaultPrefix]. Stores with different prefixes do not see each other's
+// sessions. The prefix may be empty. It panics on a prefix with a brace, which
+// would put all users of a cluster into one slot.
+func WithPrefix(prefix string) Option {
+	if strings.ContainsAny(prefix, "{}") {
+		panic("redisstore: prefix " + prefix + " contains a brace; braces mark the hash tag")
+	}
+	return func(s *Store) { s.prefix = prefix }
+}
+
+// WithTimeout sets the time within which every call returns, instead of
+// [DefaultTimeout], whether or not the client heeds the context it is given.
+// It panics unless d is positive.
+func WithTimeout(d time.Duration) Option {
+	if d <= 0 {
+		panic("redisstore: timeout is not positive")
+	}
+	return func(s *Store) { s.bound.timeout = d }
+}
+
+// WithMaxStuck sets how many calls may be stuck in the client, their callers
+// long answered, before further calls fail at once with [ErrStuck]; the default
+// is [DefaultMaxStuck]. Each stuck call holds a goroutine until the client's
+// own timeouts end it. It panics unless n is positive.
+func WithMaxStuck(n int) Option {
+	if n <= 0 {
+		panic("redisstore: maximum of stuck calls is not positive")
+	}
+	return func(s *Store) { s.bound.maxStuck = int64(n) }
+}
+
+// WithWait makes Create, Delete and DeleteUser wait until as many replicas have
+// what was written, for at most the given time; where fewer have it by then, the
+// call fails with [ErrNotReplicated]. So that a failover neither loses a sign-in
+// nor brings back a sign-out that was reported as done. Refresh and Confirm do
+// not wait: losing one signs nobody out.
+//
+// The wait comes on top of the store's timeout. Such a call takes four round
+// trips (WATCH to choose the connection, the step, WAIT, UNWATCH) instead of
+// one.
+//
+// It panics unless both arguments are positive.
+func WithWait(replicas int, timeout time.Duration) Option {
+	if replicas <= 0 || timeout <= 0 {
+		panic("redisstore: replicas or time to wait for them is not positive")
+	}
+	return func(s *Store) { s.wait = wait{replicas, timeout} }
+}

@@ -1,0 +1,309 @@
+package redisstore_test
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"math"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/lucia-go/lucia/internal/testenv"
+	"github.com/lucia-go/lucia/redisstore"
+	"github.com/lucia-go/lucia/session"
+)
+
+// keyOfAnn is the key of the user "ann": its format is a promise to whoever
+// backs up, migrates or looks into the database.
+const keyOfAnn = "lucia:{YW5u}"
+
+// backends are where what is stored can be looked at.
+var backends = []struct {
+	name string
+	open func(*testing.T) *redis.Client
+}{
+	{"miniredis", func(t *testing.T) *redis.Client {
+		c := redis.NewClient(&redis.Options{Addr: newMini(t).Addr()})
+		t.Cleanup(func() { c.Close() })
+		return c
+	}},
+	{"redis", func(t *testing.T) *redis.Client { return testenv.Redis(t).Client() }},
+}
+
+func create(t *testing.T, s session.Store, id session.ID, policy session.Policy, most int) session.Record {
+	t.Helper()
+	rec, err := s.Create(context.Background(), session.Creating{UserID: "ann", ID: id, Policy: policy, Max: most})
+	if err != nil {
+		t.Fatalf("Create: %v", err)
+	}
+	return rec
+}
+
+// packed returns a record as it is stored.
+func packed(r session.Record) []byte {
+	b := binary.BigEndian.AppendUint32([]byte{1}, uint32(r.Generation))
+	for _, i := range []session.Instant{r.IssuedAt, r.ConfirmedAt, r.CreatedAt, r.ExpiresAt} {
+		b = append(b, binary.BigEndian.AppendUint64(nil, uint64(i))[2:]...)
+	}
+	return b
+}
+
+func TestStoredFormat(t *testing.T) {
+	t.Parallel()
+	for _, b := range backends {
+		t.Run(b.name, func(t *testing.T) {
+			t.Parallel()
+			client := b.open(t)
+			id := session.ID{0, '\r', '\n', 255, 4}
+			rec := create(t, redisstore.New(client), id, long, 5)
+			want := packed(rec)
+			got, err := client.HGetAll(context.Background(), keyOfAnn).Result()
+			if err != nil || len(got) != 1 || got[string(id[:])] != string(want) {
+				t.Fatalf("stored %q, %v, want %q", got, err, want)
+			}
+		})
+	}
+}
+
+// TestUnreadableRecordConcernsItselfOnly: a record of another version, or one
+// that something else wrote, is an error for its session and for nothing else.
+func TestUnreadableRecordConcernsItselfOnly(t *testing.T) {
+	t.Parallel()
+	version2 := "\x02" + strings.Repeat("x", 40)
+	for _, b := range backends {
+		for name, value := range map[string]string{
+			"newer": version2, "same length": "\x02" + strings.Repeat("\x00", 28), "short": "\x01\x00", "empty": "",
+			"long": "\x01" + strings.Repeat("\x00", 40),
+		} {
+			t.Run(b.name+"/"+name, func(t *testing.T) {
+				t.Parallel()
+				client := b.open(t)
+				ctx := context.Background()
+				store := redisstore.New(client)
+				create(t, store, session.ID{1}, long, 5)
+				odd := session.ID{2}
+				if err := client.HSet(ctx, keyOfAnn, string(odd[:]), value).Err(); err != nil {
+					t.Fatal(err)
+				}
+
+				r := session.Refreshing{UserID: "ann", ID: odd, Presented: session.Presented{Generation: 1}, Policy: long, RevokeUser: true}
+				_, err := store.Refresh(ctx, r)
+				if !errors.Is(err, redisstore.ErrVersion) || session.CodeOf(err) != session.CodeDatabaseFetchFailed {
+					t.Errorf("Refresh = %v, want %v", err, redisstore.ErrVersion)
+				}
+				err = store.Confirm(ctx, session.Confirming{UserID: "ann", ID: odd, Generation: 1, HandedAt: 1, Policy: long})
+				if !errors.Is(err, redisstore.ErrVersion) || session.CodeOf(err) != session.CodeDatabaseUpdateFailed {
+					t.Errorf("Confirm = %v, want %v", err, redisstore.ErrVersion)
+				}
+				create(t, store, session.ID{3}, long, 1) // the cap makes session 1 go, and only it
+				live, err := store.List(ctx, "ann")
+				if _, ok := live[session.ID{3}]; err != nil || len(live) != 1 || !ok {
+					t.Errorf("List = %v, %v, want the readable session", live, err)
+				}
+				if got, err := client.HGet(ctx, keyOfAnn, string(odd[:])).Result(); err != nil || got != value {
+					t.Errorf("the record is now %q, %v, want %q", got, err, value)
+				}
+				if err := store.Delete(ctx, "ann", odd); err != nil {
+					t.Errorf("Delete: %v", err)
+				}
+				if n := client.HLen(ctx, keyOfAnn).Val(); n != 1 {
+					t.Errorf("%d records after Delete, want 1", n)
+				}
+			})
+		}
+	}
+}
+
+// TestLastGeneration: after 2^32 - 1 rotations the scripts do what Go's numbers do.
+func TestLastGeneration(t *testing.T) {
+	t.Parallel()
+	ctx := context.Background()
+	policy := session.Policy{Idle: long.Idle, Lifetime: long.Lifetime}
+	for _, b := range backends {
+		t.Run(b.name, func(t *testing.T) {
+			t.Parallel()
+			client := b.open(t)
+			store := redisstore.New(client)
+			rec := create(t, store, session.ID{1}, policy, 5)
+			newest := session.Presented{Generation: math.MaxUint32, IssuedAt: rec.IssuedAt, ExpiresAt: rec.ExpiresAt}
+			r := session.Refreshing{UserID: "ann", ID: session.ID{1}, Presented: newest, Policy: policy}
+			adopted, err := store.Refresh(ctx, r)
+			if err != nil || adopted.Outcome != session.Adopted {
+				t.Fatalf("Refresh = %+v, %v", adopted, err)
+			}
+			// Confirmed in the past, so that it may rotate at once.
+			confirmed := adopted.Record
+			confirmed.ConfirmedAt = 1
+			id := session.ID{1}
+			if err := client.HSet(ctx, keyOfAnn, string(id[:]), packed(confirmed)).Err(); err != nil {
+				t.Fatal(err)
+			}
+			got, err := store.Refresh(ctx, r)
+			outcome, after := session.Refresh(confirmed, newest, policy, got.Now)
+			if want := (session.Refreshment{Outcome: outcome, Record: after, Now: got.Now}); err != nil || got != want {
+				t.Errorf("Refresh = %+v, %v, want %+v", got, err, want)
+			}
+		})
+	}
+}
+
+func TestDeleteUserEndsWhatCannotBeRead(t *testing.T) {
+	t.Parallel()
+	ctx := context.Background()
+	client := testenv.Redis(t).Client()
+	client.HSet(ctx, keyOfAnn, strings.Repeat("i", 16), "\x09")
+	if err := redisstore.New(client).DeleteUser(ctx, "ann"); err != nil {
+		t.Fatal(err)
+	}
+	if n := client.Exists(ctx, keyOfAnn).Val(); n != 0 {
+		t.Error("the user's key is still there")
+	}
+}
+
+func TestPrefixesKeepStoresApart(t *testing.T) {
+	t.Parallel()
+	ctx := context.Background()
+	client := redis.NewClient(&redis.Options{Addr: newMini(t).Addr()})
+	defer client.Close()
+	a, b := redisstore.New(client, redisstore.WithPrefix("a:")), redisstore.New(client, redisstore.WithPrefix(""))
+	create(t, a, session.ID{1}, long, 5)
+	if live, err := b.List(ctx, "ann"); err != nil || len(live) != 0 {
+		t.Fatalf("List with another prefix = %v, %v, want nothing", live, err)
+	}
+	create(t, b, session.ID{2}, long, 5)
+	if n := client.Exists(ctx, "a:{YW5u}", "{YW5u}").Val(); n != 2 {
+		t.Fatalf("%d of 2 keys exist: %v", n, client.Keys(ctx, "*").Val())
+	}
+}
+
+// TestHashStaysPacked: with the default cap a user's hash keeps Redis' compact
+// form, which a listing of hash-max-listpack-entries in the guide relies on.
+func TestHashStaysPacked(t *testing.T) {
+	t.Parallel()
+	ctx := context.Background()
+	client := testenv.Redis(t).Client()
+	store := redisstore.New(client)
+	for range 101 {
+		create(t, store, session.NewID(), long, 100)
+	}
+	encoding, err := client.ObjectEncoding(ctx, keyOfAnn).Result()
+	if n := client.HLen(ctx, keyOfAnn).Val(); err != nil || encoding != "listpack" || n != 100 {
+		t.Fatalf("hash of %d sessions has encoding %s, %v, want listpack of 100", n, encoding, err)
+	}
+}
+
+func TestKeyOutlivesItsSessions(t *testing.T) {
+	t.Parallel()
+	const day = 24 * time.Hour
+	policy := func(idle time.Duration) session.Policy {
+		return session.Policy{Grace: time.Second, Idle: idle, Lifetime: 400 * day}
+	}
+	for _, b := range backends {
+		t.Run(b.name, func(t *testing.T) {
+			t.Parallel()
+			ctx := context.Background()
+			client := b.open(t)
+			store := redisstore.New(client)
+			expiry := func() session.Instant {
+				return session.InstantOf(time.UnixMilli(client.PExpireTime(ctx, keyOfAnn).Val().Milliseconds()))
+			}
+			check := func(what string, last session.Record) {
+				t.Helper()
+				if at := expiry(); at < last.ExpiresAt || at > last.ExpiresAt.Add(day) {
+					t.Errorf("%s: the key expires at %v, its last session at %v", what, at.Time(), last.ExpiresAt.Time())
+				}
+			}
+			rec := create(t, store, session.ID{1}, policy(30*day), 5)
+			check("first session", rec)
+			create(t, store, session.ID{2}, policy(time.Minute), 5)
+			check("a shorter session beside it", rec)
+			rec = create(t, store, session.ID{3}, policy(60*day), 5)
+			check("a longer session", rec)
+			r, err := store.Refresh(ctx, session.Refreshing{
+				UserID: "ann", ID: session.ID{2}, Presented: session.Presented{Generation: 1}, Policy: policy(90 * day),
+			})
+			if err != nil || r.Outcome != session.Rotated {
+				t.Fatalf("Refresh = %v, %v", r, err)
+			}
+			check("a rotation into a later day", r.Record)
+			r, err = store.Refresh(ctx, session.Refreshing{
+				UserID: "ann", ID: session.ID{1}, Policy: policy(time.Minute),
+				Presented: session.Presented{Generation: 7, IssuedAt: r.Now, ExpiresAt: r.Now.Add(120 * day)},
+			})
+			if err != nil || r.Outcome != session.Adopted {
+				t.Fatalf("Refresh = %v, %v", r, err)
+			}
+			check("an adopted generation of a later day", r.Record)
+		})
+	}
+}
+
+// TestOneRoundTrip counts at the server what each operation sends.
+func TestOneRoundTrip(t *testing.T) {
+	t.Parallel()
+	const each = 20
+	ctx := context.Background()
+	server := testenv.Redis(t)
+	client := server.Client()
+	for _, face := range faces {
+		store := redisstore.New(face.open(t, options(t, server.URL())))
+		for _, op := range operations { // the scripts get known
+			if err := op.call(ctx, store); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for _, op := range operations {
+			if err := client.ConfigResetStat(ctx).Err(); err != nil {
+				t.Fatal(err)
+			}
+			for range each {
+				if err := op.call(ctx, store); err != nil {
+					t.Fatal(err)
+				}
+			}
+			// What scripts call is counted too, so the top level's alone are summed.
+			top := []string{"evalsha"}
+			switch op.name {
+			case "Delete":
+				top = []string{"hdel"}
+			case "DeleteUser":
+				top = []string{"del"}
+			}
+			within := map[string]bool{"time": true, "hget": true, "hgetall": true, "hset": true, "pttl": true, "pexpireat": true}
+			calls, others := 0, []string{}
+			for name, n := range commandStats(t, client) {
+				switch {
+				case name == top[0]:
+					calls = n
+				case strings.HasPrefix(name, "config"), name == "info", top[0] == "evalsha" && within[name]:
+				default:
+					others = append(others, fmt.Sprintf("%s %d times", name, n))
+				}
+			}
+			if calls != each || len(others) > 0 {
+				t.Errorf("%s, %s: %d calls of the store sent %s %d times, and %v", face.name, op.name, each, top[0], calls, others)
+			}
+		}
+	}
+}
+
+func commandStats(t *testing.T, client *redis.Client) map[string]int {
+	t.Helper()
+	info, err := client.Info(context.Background(), "commandstats").Result()
+	if err != nil {
+		t.Fatal(err)
+	}
+	stats := make(map[string]int)
+	for line := range strings.Lines(info) {
+		name, rest, ok := strings.Cut(strings.TrimPrefix(line, "cmdstat_"), ":calls=")
+		var n int
+		if _, err := fmt.Sscanf(rest, "%d,", &n); ok && err == nil {
+			stats[name] = n
+		}
+	}
+	return stats
+}

@@ -1,0 +1,116 @@
+package redisstore_test
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"github.com/alicebob/miniredis/v2"
+	"github.com/redis/go-redis/v9"
+
+	"github.com/lucia-go/lucia/internal/testenv"
+	"github.com/lucia-go/lucia/redisstore"
+	"github.com/lucia-go/lucia/session/sessiontest"
+)
+
+// mini is a miniredis whose clock stands still unless it is advanced.
+type mini struct {
+	*miniredis.Miniredis
+	now time.Time
+}
+
+func newMini(t *testing.T) *mini {
+	t.Helper()
+	m := &mini{miniredis.RunT(t), time.UnixMilli(1_800_000_000_123)}
+	m.SetTime(m.now)
+	return m
+}
+
+func (m *mini) advance(d time.Duration) {
+	m.now = m.now.Add(d)
+	m.SetTime(m.now)
+	m.FastForward(d)
+}
+
+// snapshot copies all hashes; restore puts them back.
+func (m *mini) snapshot() (restore func()) {
+	saved := make(map[string]map[string]string)
+	ends := make(map[string]time.Time)
+	for _, key := range m.Keys() {
+		fields, _ := m.HKeys(key)
+		saved[key] = make(map[string]string, len(fields))
+		for _, f := range fields {
+			saved[key][f] = m.HGet(key, f)
+		}
+		ends[key] = m.now.Add(m.TTL(key))
+	}
+	return func() {
+		m.FlushAll()
+		for key, fields := range saved {
+			for f, v := range fields {
+				m.HSet(key, f, v)
+			}
+			m.SetTTL(key, ends[key].Sub(m.now))
+		}
+	}
+}
+
+// unhurried is the timeout of stores whose rule is tested and not their bounds: on a
+// busy machine the default may pass.
+var unhurried = redisstore.WithTimeout(20 * time.Second)
+
+func (m *mini) harness(t *testing.T) sessiontest.Harness {
+	client := redis.NewClient(&redis.Options{Addr: m.Addr()})
+	t.Cleanup(func() { client.Close() })
+	return sessiontest.Harness{Store: redisstore.New(client, unhurried), Advance: m.advance, Snapshot: m.snapshot}
+}
+
+// remote is the harness of a store on real servers, whose clock runs by itself.
+func remote(t *testing.T, client redis.UniversalClient, snapshot func() func(), opts ...redisstore.Option) sessiontest.Harness {
+	t.Helper()
+	t.Cleanup(func() { client.Close() })
+	return sessiontest.Harness{Store: redisstore.New(client, append(opts, unhurried)...), Snapshot: snapshot}
+}
+
+// snapshots returns how to remember and put back what the masters hold.
+func snapshots(t *testing.T, masters ...*testenv.RedisServer) func() func() {
+	var each []func() func()
+	for _, m := range masters {
+		each = append(each, snapshotsOf(t, m.Client()))
+	}
+	return func() func() {
+		var restores []func()
+		for _, snapshot := range each {
+			restores = append(restores, snapshot())
+		}
+		return func() {
+			for _, restore := range restores {
+				restore()
+			}
+		}
+	}
+}
+
+func snapshotsOf(t *testing.T, client *redis.Client) func() func() {
+	ctx := context.Background()
+	must := func(err error) {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	return func() func() {
+		saved := make(map[string]string)
+		for it := client.Scan(ctx, 0, "*", 1000).Iterator(); it.Next(ctx); {
+			dump, err := client.Dump(ctx, it.Val()).Result()
+			must(err)
+			saved[it.Val()] = dump
+		}
+		return func() {
+			must(client.FlushDB(ctx).Err())
+			for key, dump := range saved {
+				must(client.Restore(ctx, key, time.Hour, dump).Err())
+			}
+		}
+	}
+}

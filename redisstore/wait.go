@@ -1,0 +1,52 @@
+package redisstore
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+)
+
+// ErrNotReplicated is the cause when a step was done but too few replicas had
+// it in time; see [WithWait].
+var ErrNotReplicated = errors.New("redisstore: too few replicas have the write")
+
+// wait is the setting of [WithWait]. Zero replicas: do not wait.
+type wait struct {
+	replicas int
+	timeout  time.Duration
+}
+
+// doDurably is do and, with [WithWait], waits for the replicas. WAIT counts the
+// writes of its own connection, so both go over one, and WATCH is the client's
+// way of handing out the connection of a key, whichever kind of client it is.
+// Nothing is made conditional on the key.
+func (s *Store) doDurably(ctx context.Context, key string, r request) (string, error) {
+	if s.wait.replicas == 0 {
+		return s.do(ctx, r)
+	}
+	reply, err := s.bound.do(ctx, s.wait.timeout, func(ctx context.Context) (reply string, err error) {
+		err = s.client.Watch(ctx, func(tx *redis.Tx) error {
+			if reply, err = r.send(ctx, tx); err != nil {
+				return err
+			}
+			return s.wait.forReplicas(ctx, tx)
+		}, key)
+		return reply, err
+	})
+	s.suspect(err)
+	return reply, err
+}
+
+func (w wait) forReplicas(ctx context.Context, tx *redis.Tx) error {
+	n, err := tx.Wait(ctx, w.replicas, w.timeout).Result()
+	if err != nil {
+		return err
+	}
+	if n < int64(w.replicas) {
+		return fmt.Errorf("%w: %d of %d after %v", ErrNotReplicated, n, w.replicas, w.timeout)
+	}
+	return nil
+}
