@@ -1,0 +1,114 @@
+package browser_test
+
+import (
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/lucia-go/lucia/internal/chrometest"
+)
+
+// atShow notes, before the module gets to see it, how each page of the tab is
+// shown. The notes outlive a reload.
+const atShow = `addEventListener("pageshow", ({ persisted }) => {
+	const { opacity, visibility } = getComputedStyle(document.documentElement);
+	const shown = JSON.parse(sessionStorage.shown ?? "[]");
+	shown.push([location.pathname + location.search, persisted, opacity, visibility].join(" "));
+	sessionStorage.shown = JSON.stringify(shown);
+});`
+
+// leave opens a page that the browser may keep, marks it and leaves it for
+// another one of the site.
+func leave(t *testing.T, s *site, tab *chrometest.Tab, to string) {
+	t.Helper()
+	tab.Open(s.URL + "/?bfcache")
+	tab.Until("window.ready && session.user.user_id === 'u1'")
+	tab.Eval("void (window.kept = true)", nil)
+	tab.Open(s.URL + to)
+}
+
+// assertShown asserts how the last pages of the tab were shown: what comes out
+// of the cache is unseen until the module has looked at it.
+func assertShown(t *testing.T, tab *chrometest.Tab, want ...string) {
+	t.Helper()
+	var shown []string
+	tab.Eval("JSON.parse(sessionStorage.shown)", &shown)
+	if got := shown[max(0, len(shown)-len(want)):]; !slices.Equal(got, want) {
+		t.Errorf("pages were shown as %q, want %q", got, want)
+	}
+}
+
+// assertLookups asserts how often the page asked the server before it was shown
+// or reloaded: not at all where this browser knows that the session is another.
+func assertLookups(t *testing.T, s *site, want int64) {
+	t.Helper()
+	if n := s.lookups.Load(); n != want {
+		t.Errorf("%d requests to the session route, want %d", n, want)
+	}
+}
+
+const (
+	fromCache = "/?bfcache true 0 hidden"
+	reloaded  = "/?bfcache false 1 visible"
+)
+
+const visible = "getComputedStyle(document.documentElement).opacity === '1' && getComputedStyle(document.documentElement).visibility === 'visible'"
+
+func testCacheSameSession(t *testing.T, b *chrometest.Browser) {
+	s := newSite(t, time.Minute)
+	person := b.Person(t)
+	tab := signIn(t, s, person, "u1", atShow)
+	leave(t, s, tab, "/plain")
+	tab.Back()
+	tab.Until("window.kept && location.search === '?bfcache' && " + visible)
+	assertShown(t, tab, fromCache)
+	tab.Until("refreshes.length > 1") // the server has said the same
+	assertLookups(t, s, 1)
+	if got := tab.Text("session.user.user_id + errors.join()"); got != "u1" {
+		t.Errorf("the page has %s", got)
+	}
+	other := another(t, s, person)
+	other.Eval("lucia.signOut()", nil)
+	tab.Until("window.kept && session === null")
+}
+
+func testCacheSignedOut(t *testing.T, b *chrometest.Browser) {
+	s := newSite(t, time.Minute)
+	tab := signIn(t, s, b.Person(t), "u1", atShow)
+	leave(t, s, tab, "/")
+	tab.Until("window.ready")
+	tab.Eval("lucia.signOut()", nil)
+	tab.Back()
+	tab.Until("window.ready && !window.kept && location.search === '?bfcache' && session === null && " + visible)
+	assertShown(t, tab, fromCache, reloaded)
+	assertLookups(t, s, 0)
+	if who := tab.Text("document.querySelector('#who').innerText"); who != "nobody" {
+		t.Errorf("the page is of %s", who)
+	}
+}
+
+func testCacheSomebodyElse(t *testing.T, b *chrometest.Browser) {
+	s := newSite(t, time.Minute)
+	tab := signIn(t, s, b.Person(t), "u1", atShow)
+	leave(t, s, tab, "/login/u2")
+	tab.Until("window.ready && session.user.user_id === 'u2'")
+	tab.Back()
+	tab.Until("window.ready && !window.kept && location.search === '?bfcache' && session.user.user_id === 'u2'")
+	assertShown(t, tab, fromCache, reloaded)
+	assertLookups(t, s, 0)
+}
+
+// The session ends where no page of this browser hears of it: the synchronous
+// check passes, and the server's word reloads the page.
+func testCacheEnded(t *testing.T, b *chrometest.Browser) {
+	s := newSite(t, time.Second)
+	tab := signIn(t, s, b.Person(t), "u1", atShow)
+	leave(t, s, tab, "/plain")
+	if err := s.auth.RevokeUser(t.Context(), "u1"); err != nil {
+		t.Fatal(err)
+	}
+	tab.Back()
+	tab.Until("window.ready && !window.kept && session === null && location.search === '?bfcache'")
+	assertShown(t, tab, fromCache, reloaded)
+	assertLookups(t, s, 1)
+}

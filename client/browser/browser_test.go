@@ -1,0 +1,73 @@
+package browser_test
+
+import (
+	"bytes"
+	"crypto/sha512"
+	"encoding/base64"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/lucia-go/lucia/client/browser"
+)
+
+func TestModulesDescribeTheirBody(t *testing.T) {
+	t.Parallel()
+	for name, m := range map[string]browser.Module{"client.js": browser.Client(), "auto.js": browser.Auto()} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			if m.Name != name {
+				t.Errorf("Name = %q", m.Name)
+			}
+			if len(m.Body) == 0 {
+				t.Error("Body is empty")
+			}
+			if !regexp.MustCompile(`^[0-9a-f]{16}$`).MatchString(m.Version) {
+				t.Errorf("Version = %q, want what needs no escaping in a URL", m.Version)
+			}
+			if m.ETag != `"`+m.Version+`"` {
+				t.Errorf("ETag = %s, want a strong tag of the version", m.ETag)
+			}
+			sum := sha512.Sum384(m.Body)
+			if want := "sha384-" + base64.StdEncoding.EncodeToString(sum[:]); m.SRI != want {
+				t.Errorf("SRI = %s, want %s", m.SRI, want)
+			}
+		})
+	}
+}
+
+func TestModulesDiffer(t *testing.T) {
+	t.Parallel()
+	client, auto := browser.Client(), browser.Auto()
+	if client.Version == auto.Version || client.SRI == auto.SRI {
+		t.Error("two files have one version")
+	}
+}
+
+// What auto.js imports never changes under its URL, so that both files may be
+// cached for ever.
+func TestAutoImportsTheVersionedClient(t *testing.T) {
+	t.Parallel()
+	auto := string(browser.Auto().Body)
+	if want := `from "./client.js?v=` + browser.Client().Version + `";`; !strings.Contains(auto, want) {
+		t.Errorf("no %s in\n%s", want, auto)
+	}
+	if strings.Contains(auto, "lucia.js") {
+		t.Errorf("auto.js names a file that is not served:\n%s", auto)
+	}
+	if !strings.Contains(auto, "\nhandleSilentRefresh();\n") {
+		t.Errorf("auto.js starts nothing:\n%s", auto)
+	}
+}
+
+// A strict policy and Trusted Types forbid text that becomes code or markup; the
+// browser tests show that it works, this that nobody sees to it later.
+func TestClientMakesNoCodeOrMarkupFromText(t *testing.T) {
+	t.Parallel()
+	body := browser.Client().Body
+	for _, sink := range []string{"eval(", "Function(", "innerHTML", "outerHTML", "insertAdjacent", "document.write", "setAttribute(", "createElement("} {
+		if bytes.Contains(body, []byte(sink)) {
+			t.Errorf("lucia.js uses %s", sink)
+		}
+	}
+}

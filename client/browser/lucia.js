@@ -1,0 +1,576 @@
+// @ts-check
+/**
+ * lucia for Go, in the browser: who is signed in, sign-out, and tokens that stay fresh.
+ *
+ *     import { getSession, signOut, handleSilentRefresh } from "/api/auth/client.js";
+ *
+ * Without modules: hidden form fields named `_lucia` always hold the current access token, and
+ * `document` gets an event `lucia:session`, whose `detail` is `{ session, expires_in }`, when
+ * silent refresh starts, when the session changes and after each refresh.
+ *
+ * A request to the server ends in one of three ways: ok, gone (401 with our code), or later
+ * (anything else). Only gone and signing out end a session. What tabs tell one another saves
+ * requests and is never needed: the server is right about everything that matters.
+ *
+ * @module
+ */
+
+/**
+ * @typedef {{ user_id: string, [attribute: string]: any }} User
+ * @typedef {{ access_token: string, refresh_token: string }} Tokens
+ */
+
+/**
+ * Somebody signed in. A server in hardened mode keeps the tokens out of the page.
+ * @template {User} [U=User]
+ * @typedef {{ user: U } & Partial<Tokens>} Session
+ */
+
+/**
+ * The store contract of Svelte, of use without Svelte too.
+ * @template T
+ * @typedef {object} Writable
+ * @property {(run: (value: T) => void) => () => void} subscribe calls `run` at once and after
+ *   every change, until the returned function is called
+ * @property {(value: T) => void} set
+ * @property {(updater: (value: T) => T) => void} update
+ */
+
+/**
+ * What every failure is. `message` is the code: AUTH_UNAUTHORIZED, AUTH_NOT_AUTHENTICATED,
+ * DATABASE_FETCH_FAILED, DATABASE_UPDATE_FAILED or UNKNOWN (no network, no sense in the answer).
+ */
+export class LuciaError extends Error {
+  /**
+   * @param {string} code
+   * @param {number} [retryAfter] seconds the server wants to be left alone
+   */
+  constructor(code, retryAfter = 0) {
+    super(code);
+    this.name = "LuciaError";
+    this.retryAfter = retryAfter;
+  }
+
+  // A page may load this file under two URLs; an error of either is one for both.
+  /** @param {any} value */
+  static [Symbol.hasInstance](value) {
+    return value?.name === "LuciaError";
+  }
+}
+
+const browser = typeof document === "object";
+
+/**
+ * What two copies of this file on one page share.
+ * Times are milliseconds of `now()`, which starts at zero with the navigation.
+ */
+const state = /** @type {ReturnType<typeof begin>} */ (
+  /** @type {any} */ (globalThis)[Symbol.for("lucia-go/1")] ??= begin()
+);
+
+function begin() {
+  /** @type {HTMLElement | null} */
+  const page = browser ? document.querySelector("script#lucia-page-data") : null;
+  const { base, session: sid, expiresIn } = page?.dataset ?? {};
+  /** @type {Session | null} */
+  let session = null;
+  try {
+    session = JSON.parse(page?.textContent ?? "")._lucia ?? null;
+  } catch {}
+  const time = performance.now();
+  const expires = (Number(expiresIn) || 0) * 1e3;
+  return {
+    base: base ? new URL(base + "/", location.href).href : import.meta.url,
+    /** The session that the server made this page for; no secret. */
+    sid,
+    /** Whether it did not say: a static page, which has to ask. */
+    bare: !page,
+    session,
+    json: JSON.stringify(session),
+    /** @type {Set<[(session: any) => void]>} */
+    subscribers: new Set(),
+    /** @type {Set<[((error: LuciaError) => void)?]>} */
+    watchers: new Set(),
+    halt: () => {},
+    /** When the access token expires, when to ask for the next, and not before when. */
+    expires,
+    next: expires - lead(expires),
+    cool: 0,
+    failures: 0,
+    reported: "",
+    /** Whether signOut waits for its answer. */
+    leaving: false,
+    /** @type {Promise<Partial<Tokens>> | undefined} */
+    flight: undefined,
+    /** @type {ReturnType<typeof setTimeout> | undefined} */
+    timer: undefined,
+    clock: { time, mono: time, wall: Date.now() },
+  };
+}
+
+/**
+ * How long before its end a token of this remaining life is replaced.
+ * @param {number} life
+ */
+function lead(life) {
+  return life > 60e3 ? 60e3 : life / 3;
+}
+
+/**
+ * The monotonic clock, which stands still while some machines sleep; then the date knows.
+ * A date set back changes nothing, a date set forward costs one early refresh.
+ */
+function now() {
+  const { clock } = state;
+  const mono = performance.now();
+  const wall = Date.now();
+  clock.time += Math.max(mono - clock.mono, wall - clock.wall);
+  clock.mono = mono;
+  clock.wall = wall;
+  return clock.time;
+}
+
+const name = "lucia:" + new URL(".", state.base).pathname;
+
+/**
+ * The session store. Its first value is `_lucia` of the page data; refresh, sign-out and news
+ * from other tabs change it. Subscribers hear of changes only.
+ * @template {User} [U=User]
+ * @returns {Writable<Session<U> | null>}
+ */
+export function getSession() {
+  return {
+    subscribe(run) {
+      /** @type {[typeof run]} */
+      const subscriber = [run];
+      state.subscribers.add(subscriber);
+      run(/** @type {any} */ (state.session));
+      return () => void state.subscribers.delete(subscriber);
+    },
+    set: (value) => put(value),
+    update: (updater) => put(updater(/** @type {any} */ (state.session))),
+  };
+}
+
+/**
+ * Ends the session here and in the other tabs, then goes to `redirect`, where that is a path
+ * or an http(s) URL. Rejects outside a browser (UNKNOWN), and with AUTH_NOT_AUTHENTICATED,
+ * DATABASE_UPDATE_FAILED or UNKNOWN; after the last two the session is as it was.
+ * @param {string} [redirect]
+ * @returns {Promise<void>}
+ */
+export async function signOut(redirect) {
+  const { session } = state;
+  if (!session || !browser) {
+    throw new LuciaError(browser ? "AUTH_NOT_AUTHENTICATED" : "UNKNOWN");
+  }
+  // A refresh that loses the race against the sign-out is no news to anybody.
+  state.leaving = true;
+  const answer = await ask("logout", session.access_token);
+  state.leaving = false;
+  const done = answer.status === 204;
+  const error = fault(answer, "AUTH_NOT_AUTHENTICATED", "DATABASE_UPDATE_FAILED");
+  if (done || error.message === "AUTH_NOT_AUTHENTICATED") put(null);
+  else check();
+  if (!done) throw error;
+  tell();
+  if (redirect !== undefined) go(redirect);
+}
+
+/**
+ * Exchanges the refresh token for new tokens. Without an argument, or with the store's own
+ * token, the store follows, and calls at the same time share one request. Rejects with
+ * AUTH_UNAUTHORIZED, DATABASE_FETCH_FAILED or UNKNOWN.
+ * @overload
+ * @param {string} refreshToken
+ * @returns {Promise<Tokens>}
+ */
+/**
+ * In hardened mode the tokens are missing from the result.
+ * @overload
+ * @returns {Promise<Partial<Tokens>>}
+ */
+/**
+ * @param {string} [refreshToken]
+ * @returns {Promise<any>}
+ */
+export async function refreshTokens(refreshToken) {
+  if (refreshToken && refreshToken !== state.session?.refresh_token) {
+    return (await exchange(refreshToken)).tokens;
+  }
+  return renew();
+}
+
+/**
+ * Refreshes the access token one minute before it expires (a token that lives no longer than
+ * a minute: when a third of its life is left), until the returned function is called.
+ *
+ * `onError` gets AUTH_UNAUTHORIZED when the session is over: only then is the store empty.
+ * DATABASE_FETCH_FAILED and UNKNOWN are reported once per outage; the session stays, and so do
+ * the attempts. Calling this twice is harmless, and on a server it does nothing.
+ * @param {(error: LuciaError) => void} [onError]
+ * @returns {() => void} stop
+ */
+export function handleSilentRefresh(onError) {
+  if (!browser) return () => {};
+  /** @type {[typeof onError]} */
+  const watcher = [onError];
+  state.watchers.add(watcher);
+  if (state.watchers.size === 1) start();
+  return () => {
+    if (state.watchers.delete(watcher) && !state.watchers.size) state.halt();
+  };
+}
+
+/**
+ * `fetch` that carries the access token to this site and nowhere else. Where the server
+ * answers that the token will not do, it refreshes and repeats the request once, provided
+ * that the body can be sent again (a stream cannot).
+ * @param {RequestInfo | URL} input
+ * @param {RequestInit} [init]
+ * @returns {Promise<Response>}
+ */
+export async function luciaFetch(input, init) {
+  const used = state.session?.access_token;
+  const send = () => {
+    const request = new Request(input instanceof Request ? input.clone() : input, init);
+    const token = state.session?.access_token;
+    const ours =
+      state.session &&
+      new URL(request.url).origin === location.origin &&
+      !request.headers.has("Authorization");
+    if (ours && token) request.headers.set("Authorization", "Bearer " + token);
+    return { ours, request };
+  };
+  const { ours, request } = send();
+  const response = await fetch(request);
+  const challenge = response.headers.get("WWW-Authenticate") ?? "";
+  if (!ours || response.status !== 401 || !challenge.startsWith('Bearer realm="lucia"')) {
+    return response;
+  }
+  try {
+    if (used === state.session?.access_token) {
+      if (now() < state.cool) return response;
+      await renew();
+    }
+    const again = state.session && send().request;
+    if (!again) return response;
+    response.body?.cancel().catch(() => {});
+    return fetch(again);
+  } catch {
+    return response;
+  }
+}
+
+/** Runs `fn` so that what it throws reaches the console and nothing of ours stops. */
+function shield(/** @type {() => void} */ fn) {
+  try {
+    fn();
+  } catch (error) {
+    setTimeout(() => {
+      throw error;
+    });
+  }
+}
+
+/**
+ * Makes this the session of the page, and where tokens came with it, plans the next refresh.
+ * @param {any} session
+ * @param {number} [sent] when the tokens were asked for: their life is counted from then
+ * @param {number} [life] how long the access token lives from then
+ */
+function put(session, sent = 0, life = 0) {
+  if (life) {
+    state.expires = sent + life;
+    state.next = Math.max(state.expires - lead(life), sent + 1e3);
+    state.cool = sent + Math.min(life / 2, 1e4);
+    state.failures = 0;
+    state.reported = "";
+  }
+  const json = JSON.stringify(session);
+  const changed = json !== state.json;
+  state.session = session;
+  state.json = json;
+  for (const subscriber of changed ? [...state.subscribers] : []) {
+    // A subscriber may set the store or end another's subscription.
+    if (state.json === json && state.subscribers.has(subscriber)) {
+      shield(() => subscriber[0](session));
+    }
+  }
+  if (browser && (changed || life)) publish();
+}
+
+/** Tells the page: form fields, code without modules, and pages that come back later. */
+function publish() {
+  const { session, sid } = state;
+  for (const field of document.querySelectorAll('input[type="hidden"][name="_lucia"]')) {
+    /** @type {HTMLInputElement} */ (field).value = session?.access_token ?? "";
+  }
+  try {
+    if (session && sid) localStorage.setItem(name, sid);
+    else localStorage.removeItem(name);
+  } catch {}
+  const expires_in = session ? Math.max(0, Math.round((state.expires - now()) / 1e3)) : 0;
+  document.dispatchEvent(new CustomEvent("lucia:session", { detail: { session, expires_in } }));
+  check();
+}
+
+/** Sends the other tabs what this one knows. A channel heard by its own sender does no harm. */
+function tell() {
+  const { session, sid } = state;
+  shared((channel) => {
+    channel.postMessage({ session, sid, life: state.expires - now(), at: Date.now() });
+    channel.close();
+  });
+}
+
+/** Opens the channel between tabs where the browser has one to give. */
+function shared(/** @type {(channel: BroadcastChannel) => void} */ use) {
+  try {
+    use(new BroadcastChannel(name));
+  } catch {}
+}
+
+/** @param {MessageEvent} message */
+function hear({ data: { session, sid, life, at } }) {
+  if (!state.sid) return;
+  // A page without a session proves no sign-out: the server may have been out of order.
+  if (!sid) return void verify();
+  if (sid !== state.sid) return session && location.reload();
+  if (!session) return put(null);
+  const sent = now();
+  life -= Math.max(0, Date.now() - at);
+  // Signed out stays signed out, and of two answers the one asked for last is the newer.
+  if (state.session && sent + life > state.expires + 1e3) put(session, sent, life);
+}
+
+/**
+ * Asks the server. Never rejects: without an answer that makes sense, status or body is missing.
+ * @param {string} route
+ * @param {string} [token]
+ * @returns {Promise<{ sent: number, status?: number, body?: any, after?: number }>}
+ */
+async function ask(route, token) {
+  const sent = now();
+  const control = new AbortController();
+  const timer = setTimeout(() => control.abort(), 1e4);
+  let status, body, after;
+  try {
+    const response = await fetch(new URL(route, state.base), {
+      method: route === "session" ? "GET" : "POST",
+      headers: token ? { Authorization: "Bearer " + token } : {},
+      cache: "no-store",
+      redirect: "error",
+      signal: control.signal,
+    });
+    status = response.status;
+    after = Number(response.headers.get("Retry-After")) || 0;
+    body = await response.json();
+  } catch {}
+  clearTimeout(timer);
+  return { sent, status, body, after };
+}
+
+/**
+ * The error in an answer: `gone` comes with 401 only, `later` only without.
+ * @param {{ status?: number, body?: any, after?: number }} answer
+ * @param {string} gone
+ * @param {string} later
+ */
+function fault({ status, body, after }, gone, later) {
+  const code = status === 401 ? gone : later;
+  return new LuciaError(body?.message === code ? code : "UNKNOWN", after);
+}
+
+/**
+ * What an access token says; its signature is the server's business.
+ * @param {string} token
+ * @returns {User}
+ */
+function userOf(token) {
+  const bytes = atob(token.split(".")[1].replace(/-/g, "+").replace(/_/g, "/"));
+  const text = new TextDecoder().decode(Uint8Array.from(bytes, (c) => c.charCodeAt(0)));
+  const { user } = JSON.parse(text);
+  if (typeof user.user_id !== "string") throw user;
+  return user;
+}
+
+/**
+ * One refresh, whoever asked. Without a token the refresh cookie speaks (hardened mode).
+ * @param {string} [token]
+ */
+async function exchange(token) {
+  const answer = await ask("refresh", token);
+  const { sent, status, body } = answer;
+  try {
+    const { access_token, refresh_token, expires_in: life } = body;
+    if (status === 200 && typeof life === "number" && life > 0) {
+      if (!token) return { sent, life: life * 1e3 };
+      const user = userOf(access_token);
+      if (refresh_token && typeof refresh_token === "string") {
+        return { sent, life: life * 1e3, user, tokens: { access_token, refresh_token } };
+      }
+    }
+  } catch {}
+  throw fault(answer, "AUTH_UNAUTHORIZED", "DATABASE_FETCH_FAILED");
+}
+
+/** Refreshes the store's session: one request at a time in this tab. */
+function renew() {
+  const { expires } = state;
+  return (state.flight ??= alone(async () => {
+    // While this tab waited for its turn, another may have sent what it wanted.
+    if (state.expires === expires) await replace().catch(fail);
+    const { access_token, refresh_token } = state.session ?? {};
+    return { access_token, refresh_token };
+  }).finally(() => {
+    state.flight = undefined;
+    check();
+  }));
+}
+
+async function replace() {
+  const token = state.session?.refresh_token;
+  const answer = state.session && (await exchange(token));
+  // Signed out meanwhile: nothing brings the session back.
+  if (!answer || !state.session) throw new LuciaError("AUTH_UNAUTHORIZED");
+  const { sent, user, tokens, life } = answer;
+  put(user ? { user, ...tokens } : state.session, sent, life);
+  if (!user) await verify();
+  tell();
+}
+
+/**
+ * Draws the conclusion from a refresh that failed: gone or later.
+ * @param {LuciaError} error
+ * @returns {never}
+ */
+function fail(error) {
+  if (state.session && !state.leaving) {
+    const { message, retryAfter } = error;
+    const backoff = 1e3 * 2 ** Math.min(state.failures++, 5) * (1 + Math.random());
+    state.next = state.cool = now() + backoff + 1e3 * Math.min(retryAfter, 300);
+    if (message === "AUTH_UNAUTHORIZED") put(null);
+    if (message !== state.reported) {
+      state.reported = message;
+      for (const [onError] of [...state.watchers]) shield(() => onError?.(error));
+    }
+  }
+  throw error;
+}
+
+/**
+ * Runs `work` while no other tab does, as far as that can be had without waiting long.
+ * @template T
+ * @param {() => Promise<T>} work
+ * @returns {Promise<T>}
+ */
+async function alone(work) {
+  /** @type {Promise<T> | undefined} */
+  let begun;
+  try {
+    const signal = AbortSignal.timeout(2e3);
+    return await navigator.locks.request(name, { signal }, () => (begun = work()));
+  } catch {
+    return begun ?? work();
+  }
+}
+
+/**
+ * The session of the page that was loaded last, by any tab; undefined where storage is shut.
+ * With it a page from the back/forward cache, which stays unseen until then, knows at once
+ * whether it is somebody else's.
+ */
+function remembered() {
+  try {
+    return localStorage.getItem(name);
+  } catch {}
+}
+
+/** Compares the page with the session that the browser's cookies have now. */
+async function verify() {
+  const { sent, status, body } = await ask("session");
+  const session = body?._lucia;
+  if (status !== 200 || !(state.session || state.bare)) return;
+  if (session === null) put(null);
+  else if (!session?.user?.user_id) return;
+  else if (state.bare || body.session_id === state.sid) {
+    state.bare = false;
+    state.sid = body.session_id;
+    put(session, sent, body.expires_in * 1e3);
+  } else location.reload();
+}
+
+/** Refreshes if it is time, else comes back. Timers are late in hidden tabs and stop in sleep. */
+function check() {
+  clearTimeout(state.timer);
+  if (!state.session || !state.watchers.size || state.leaving || state.flight) return;
+  const wait = state.next - now();
+  if (wait <= 0) renew().catch(() => {});
+  else state.timer = setTimeout(check, Math.min(wait, 1e9)); // a month is "at once" to setTimeout
+}
+
+/** Leaves for a path or an http(s) URL, and never for javascript: or data:. */
+function go(/** @type {string} */ redirect) {
+  try {
+    const url = new URL(redirect, location.href);
+    if (/^https?:$/.test(url.protocol)) location.href = url.href;
+  } catch {}
+}
+
+/** Begins to watch clock, tabs and page; `state.halt` ends all of it. */
+function start() {
+  const control = new AbortController();
+  const { signal } = control;
+  /** @type {BroadcastChannel | undefined} */
+  let channel;
+  const listen = () => shared((opened) => ((channel = opened).onmessage = hear));
+  const { style } = document.documentElement;
+  let shown = "";
+  document.addEventListener("visibilitychange", check, { signal });
+  window.addEventListener("focus", check, { signal });
+  window.addEventListener("online", hurry, { signal });
+  window.addEventListener(
+    "pagehide",
+    () => {
+      channel?.close(); // else the page could not be kept
+      shown = style.cssText;
+      if (state.session) style.cssText += ";opacity:0!important;visibility:hidden!important";
+    },
+    { signal },
+  );
+  window.addEventListener(
+    "pageshow",
+    ({ persisted }) => {
+      if (!persisted) return;
+      if (remembered() !== (state.session && state.sid)) return location.reload();
+      style.cssText = shown;
+      listen();
+      comeBack();
+    },
+    { signal },
+  );
+  state.halt = () => {
+    control.abort();
+    channel?.close();
+    clearTimeout(state.timer);
+  };
+  listen();
+  if (state.bare) return void verify();
+  publish();
+  tell();
+}
+
+/** The network is back: what failed is tried again soon. */
+function hurry() {
+  if (state.failures) state.next = Math.min(state.next, now() + 1e3);
+  check();
+}
+
+/** A page from the back/forward cache asks the server whether it is still of today. */
+async function comeBack() {
+  if (!state.session) return;
+  await verify();
+  if (!state.session) location.reload();
+  check();
+}

@@ -1,0 +1,222 @@
+package browser_test
+
+import (
+	"context"
+	"embed"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"strconv"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/lucia-go/lucia/adapters/nethttp"
+	"github.com/lucia-go/lucia/client/browser"
+	"github.com/lucia-go/lucia/internal/wire"
+	"github.com/lucia-go/lucia/memstore"
+	"github.com/lucia-go/lucia/middleware"
+	"github.com/lucia-go/lucia/session"
+)
+
+//go:embed testdata/site
+var siteFiles embed.FS
+
+// policy is as strict as a policy gets: no inline script, no text as code.
+const policy = "default-src 'self'; script-src 'self'; style-src 'self'; require-trusted-types-for 'script'; trusted-types 'none'"
+
+// minGeneration is the parameter by which /api/me refuses tokens that are good
+// but older.
+const minGeneration = "generation"
+
+// profile is what the site wants to know of a user.
+type profile struct {
+	Name string `json:"name"`
+}
+
+// site is a small app made of this library, with a store that can be told to
+// fail and that counts what it decides.
+type site struct {
+	*httptest.Server
+	auth  *middleware.Auth[profile]
+	store *countingStore
+
+	refreshes atomic.Int64 // requests to the refresh route
+	lookups   atomic.Int64 // requests to the session route
+	// refresh, if set, is called in place of the refresh route.
+	refresh atomic.Pointer[func(w http.ResponseWriter, r *http.Request, route http.Handler)]
+}
+
+// newSite starts a site whose access tokens live for ttl. Tokens count as
+// settled at once, since these tests cannot wait for disks, unless change says
+// otherwise.
+func newSite(t *testing.T, ttl time.Duration, change ...func(*middleware.Config[profile])) *site {
+	t.Helper()
+	s := &site{store: &countingStore{Store: memstore.New(), outcomes: map[session.Outcome]int{}}}
+	config := middleware.Config[profile]{
+		Secret:    []byte("a secret of thirty-two bytes....."),
+		Store:     s.store,
+		LoadUser:  func(_ context.Context, id string) (profile, error) { return profile{"Zoë ~>? " + id}, nil },
+		AccessTTL: ttl,
+		Grace:     time.Second,
+		Settle:    -1,
+		Dev:       true,
+		Logger:    slog.New(slog.DiscardHandler),
+		OnEvent: func(e session.Event) {
+			if e.Kind == session.EventReuse {
+				t.Errorf("an honest browser was taken for a thief: %+v", e)
+			}
+		},
+	}
+	for _, c := range change {
+		c(&config)
+	}
+	auth, err := middleware.New(config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.auth = auth
+	s.Server = httptest.NewServer(s.front(nethttp.Wrap(auth, s.pages())))
+	t.Cleanup(s.Close)
+	return s
+}
+
+func hardened(c *middleware.Config[profile]) { c.Hardened = true }
+
+// front counts requests, and lets a test stand in the way of refreshes.
+func (s *site) front(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		switch r.URL.Path {
+		case "/api/auth/session":
+			s.lookups.Add(1)
+		case "/api/auth/refresh":
+			s.refreshes.Add(1)
+			if refresh := s.refresh.Load(); refresh != nil {
+				(*refresh)(w, r, next)
+				return
+			}
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+// pages are the site's own.
+func (s *site) pages() http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /{$}", s.page("app.js"))
+	mux.HandleFunc("GET /quiet", s.page("quiet.js"))
+	mux.HandleFunc("GET /auto", s.page(""))
+	mux.HandleFunc("GET /static", func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "text/html; charset=utf-8")
+		w.Header().Set("Content-Security-Policy", policy)
+		fmt.Fprint(w, `<!doctype html><link rel="icon" href="/testdata/site/icon.svg"><script type="module" src="/testdata/site/app.js"></script>`)
+	})
+	mux.HandleFunc("GET /bundled", s.page("bundled.js"))
+	mux.HandleFunc("GET /bundled/lucia.js", func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", browser.ContentType)
+		_, _ = w.Write(browser.Client().Body)
+	})
+	mux.HandleFunc("GET /login/{user}", func(w http.ResponseWriter, r *http.Request) {
+		if _, err := s.auth.SignIn(w, r, r.PathValue("user")); err != nil {
+			middleware.WriteError(w, err)
+			return
+		}
+		http.Redirect(w, r, "/", http.StatusSeeOther)
+	})
+	mux.HandleFunc("GET /plain", func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "text/html; charset=utf-8")
+		fmt.Fprint(w, `<!doctype html><link rel="icon" href="data:,"><p>nothing here`)
+	})
+	mux.HandleFunc("GET /api/me", func(w http.ResponseWriter, r *http.Request) {
+		got, err := s.auth.ValidateRequest(r)
+		if want, _ := strconv.Atoi(r.FormValue(minGeneration)); err == nil && int(got.Generation) < want {
+			err = session.CodeInvalidAccessToken
+		}
+		if err != nil {
+			w.Header().Set("WWW-Authenticate", wire.ChallengeInvalid)
+			middleware.WriteError(w, err)
+			return
+		}
+		fmt.Fprint(w, got.User.ID)
+	})
+	mux.HandleFunc("GET /away", func(w http.ResponseWriter, r *http.Request) {
+		http.Redirect(w, r, r.FormValue("to"), http.StatusFound)
+	})
+	mux.HandleFunc("POST /form", func(w http.ResponseWriter, r *http.Request) {
+		session, err := s.auth.ValidateFormSubmission(r)
+		if err != nil {
+			middleware.WriteError(w, err)
+			return
+		}
+		fmt.Fprint(w, "form of "+session.User.ID)
+	})
+	mux.Handle("GET /testdata/site/", http.FileServerFS(siteFiles))
+	return mux
+}
+
+// page serves a page with one script. A page asked for with ?bfcache gives up
+// no-store, so that browsers may keep it.
+func (s *site) page(script string) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		h := w.Header()
+		h.Set("Content-Type", "text/html; charset=utf-8")
+		h.Set("Content-Security-Policy", policy+"; connect-src 'self' "+r.FormValue("elsewhere"))
+		data := middleware.PageData
+		tag := ""
+		if script != "" {
+			data = middleware.DataBlock
+			tag = `<script type="module" src="/testdata/site/` + script + `"></script>`
+		}
+		who := "nobody"
+		if session := s.auth.Session(r.Context()); session != nil {
+			who = session.User.ID
+		}
+		body := fmt.Sprintf(`<!doctype html><title>site</title><link rel="icon" href="/testdata/site/icon.svg">
+			<p id="who">%s</p>
+			<form method="post" action="/form">%s<button>send</button></form>
+			<form method="post" action="/api/auth/logout" id="logout">%s</form>
+			%s%s`, who, middleware.FormField.HTML(r.Context()), middleware.FormField.HTML(r.Context()), data.HTML(r.Context()), tag)
+		if r.URL.Query().Has("bfcache") {
+			h.Set("Cache-Control", "private, no-cache")
+		}
+		fmt.Fprint(w, body)
+	}
+}
+
+// countingStore counts outcomes of the rule and fails when told to.
+type countingStore struct {
+	session.Store
+	down atomic.Bool
+
+	mu       sync.Mutex
+	outcomes map[session.Outcome]int
+}
+
+var errDown = errors.New("store is down")
+
+func (c *countingStore) Refresh(ctx context.Context, r session.Refreshing) (session.Refreshment, error) {
+	if c.down.Load() {
+		return session.Refreshment{}, errDown
+	}
+	result, err := c.Store.Refresh(ctx, r)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.outcomes[result.Outcome]++
+	return result, err
+}
+
+func (c *countingStore) Delete(ctx context.Context, userID string, id session.ID) error {
+	if c.down.Load() {
+		return errDown
+	}
+	return c.Store.Delete(ctx, userID, id)
+}
+
+func (c *countingStore) count(o session.Outcome) int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.outcomes[o]
+}

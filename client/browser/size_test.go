@@ -1,0 +1,79 @@
+package browser_test
+
+import (
+	"bytes"
+	"compress/gzip"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/lucia-go/lucia/client/browser"
+)
+
+// The bounds that the module keeps, in bytes.
+const (
+	maxServed   = 8 << 10 // gzipped as it is served, comments and all
+	maxMinified = 3 << 10 // minified and gzipped, for those who bundle it
+)
+
+func gzipped(t *testing.T, b []byte) int {
+	t.Helper()
+	var out bytes.Buffer
+	w, err := gzip.NewWriterLevel(&out, gzip.BestCompression)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := w.Write(b); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return out.Len()
+}
+
+func TestSizeAsServed(t *testing.T) {
+	t.Parallel()
+	for _, m := range []browser.Module{browser.Client(), browser.Auto()} {
+		n := gzipped(t, m.Body)
+		t.Logf("%s: %d bytes, %d gzipped", m.Name, len(m.Body), n)
+		if n > maxServed {
+			t.Errorf("%s has %d bytes gzipped, want at most %d", m.Name, n, maxServed)
+		}
+	}
+}
+
+func TestSizeMinified(t *testing.T) {
+	t.Parallel()
+	cmd := exec.Command(esbuild(t), "--minify", "--format=esm", "--target=es2022")
+	cmd.Stdin = bytes.NewReader(browser.Client().Body)
+	minified, err := cmd.Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	n := gzipped(t, minified)
+	t.Logf("client.js: %d bytes minified, %d gzipped", len(minified), n)
+	if n > maxMinified {
+		t.Errorf("client.js has %d bytes minified and gzipped, want at most %d", n, maxMinified)
+	}
+}
+
+// esbuild returns the minifier that check.sh installs. It measures; nothing that
+// it makes is served.
+func esbuild(t *testing.T) string {
+	t.Helper()
+	path, err := filepath.Abs("testdata/tools/node_modules/.bin/esbuild")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := os.Stat(path); err == nil {
+		return path
+	}
+	if strings.Contains(","+os.Getenv("LUCIA_TEST_REQUIRE")+",", ",esbuild,") {
+		t.Fatal("esbuild is required but not installed; client/browser/check.sh installs it")
+	}
+	t.Skip("no esbuild to measure with; client/browser/check.sh installs it")
+	return ""
+}

@@ -1,0 +1,209 @@
+// luciaFetch: the token for this site only, and one repetition after a refresh.
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { challenge, json, open, origin, refreshed, session } from "./page.mjs";
+
+const fresh = "Bearer " + session(2).access_token;
+const stale = "Bearer " + session(1).access_token;
+const signedIn = { session: session(), dataset: { expiresIn: "900", session: "s1" } };
+
+/** Answers as an API does whose tokens have been replaced. */
+function api({ path, authorization, body }) {
+  if (path.endsWith("/refresh")) return refreshed(2);
+  return authorization === fresh
+    ? new Response("ok " + body)
+    : json(401, { message: "AUTH_INVALID_ACCESS_TOKEN" }, challenge);
+}
+
+const authorizations = (page) => page.requests.map((r) => r.authorization);
+
+test("the token goes to this site and nowhere else", async (t) => {
+  const page = await open(t, { ...signedIn, answer: () => new Response() });
+  for (const url of [
+    origin + "/a",
+    "https://elsewhere.example/",
+    origin + ":8443/",
+    origin.replace("s:", ":") + "/",
+    "https://sub.app.example/",
+  ]) {
+    await page.lucia.luciaFetch(url);
+  }
+  assert.deepEqual(authorizations(page), [stale, null, null, null, null]);
+});
+
+test("another site's challenge that looks like ours is left alone", async (t) => {
+  const page = await open(t, { ...signedIn, answer: () => json(401, {}, challenge) });
+  assert.equal((await page.lucia.luciaFetch("https://elsewhere.example/")).status, 401);
+  assert.equal(page.requests.length, 1);
+});
+
+test("an Authorization of the caller's stays, and its refusal is the caller's", async (t) => {
+  const page = await open(t, { ...signedIn, answer: () => json(401, {}, challenge) });
+  const response = await page.lucia.luciaFetch(origin, {
+    headers: { Authorization: "Basic YTpi" },
+  });
+  assert.equal(response.status, 401);
+  assert.deepEqual(authorizations(page), ["Basic YTpi"]);
+});
+
+test("nobody signed in: fetch as it is", async (t) => {
+  const page = await open(t, { answer: () => json(401, {}, challenge) });
+  assert.equal((await page.lucia.luciaFetch(origin)).status, 401);
+  assert.deepEqual(authorizations(page), [null]);
+});
+
+for (const [what, status, headers] of [
+  ["200", 200, challenge],
+  ["403", 403, challenge],
+  ["401 without a challenge", 401, {}],
+  ["401 of another realm", 401, { "WWW-Authenticate": 'Bearer realm="api"' }],
+  ["401 of another scheme", 401, { "WWW-Authenticate": 'Basic realm="lucia"' }],
+]) {
+  test(`${what} is the caller's`, async (t) => {
+    const page = await open(t, { ...signedIn, answer: () => json(status, {}, headers) });
+    assert.equal((await page.lucia.luciaFetch(origin)).status, status);
+    assert.equal(page.requests.length, 1);
+  });
+}
+
+for (const [what, input, init, body] of [
+  ["a GET", () => origin + "/api", undefined, ""],
+  ["a URL object", () => new URL(origin + "/api"), undefined, ""],
+  ["a text body", () => origin, { method: "POST", body: "text" }, "text"],
+  ["bytes", () => origin, { method: "PUT", body: new TextEncoder().encode("bytes") }, "bytes"],
+  ["a blob", () => origin, { method: "POST", body: new Blob(["blob"]) }, "blob"],
+  [
+    "a Request",
+    () => new Request(origin, { method: "POST", body: "request" }),
+    undefined,
+    "request",
+  ],
+  [
+    "a Request with init",
+    () => new Request(origin, { method: "POST", body: "old" }),
+    { body: "new" },
+    "new",
+  ],
+]) {
+  test(`${what} is repeated with the new token and its body`, async (t) => {
+    const page = await open(t, { ...signedIn, answer: api });
+    const response = await page.lucia.luciaFetch(input(), init);
+    assert.equal(await response.text(), "ok " + body);
+    assert.deepEqual(authorizations(page), [stale, "Bearer refresh-1", fresh]);
+    assert.equal(page.requests[0].body, page.requests[2].body);
+  });
+}
+
+test("a stream cannot be sent again: the refusal is the caller's, the session is fresh", async (t) => {
+  const page = await open(t, { ...signedIn, answer: api });
+  const body = new Blob(["stream"]).stream();
+  const response = await page.lucia.luciaFetch(origin, { method: "POST", body, duplex: "half" });
+  assert.equal(response.status, 401);
+  assert.equal((await response.json()).message, "AUTH_INVALID_ACCESS_TOKEN");
+  assert.equal(page.requests.length, 2);
+});
+
+test("a token refused although fresh is repeated once, then left alone for a while", async (t) => {
+  const page = await open(t, {
+    ...signedIn,
+    answer: ({ path }, n) => (path.endsWith("/refresh") ? refreshed(n) : json(401, {}, challenge)),
+  });
+  for (let i = 0; i < 20; i++) {
+    assert.equal((await page.lucia.luciaFetch(origin)).status, 401);
+  }
+  assert.equal(page.requests.filter((r) => r.path.endsWith("/refresh")).length, 1);
+  assert.equal(page.requests.length, 22);
+  await page.clock.advance(11_000);
+  await page.lucia.luciaFetch(origin);
+  assert.equal(page.requests.filter((r) => r.path.endsWith("/refresh")).length, 2);
+});
+
+test("many refused at once share one refresh", async (t) => {
+  const page = await open(t, { ...signedIn, answer: api });
+  const responses = await Promise.all(
+    Array.from({ length: 10 }, () => page.lucia.luciaFetch(origin)),
+  );
+  assert.ok(responses.every((r) => r.ok));
+  assert.equal(page.requests.filter((r) => r.path.endsWith("/refresh")).length, 1);
+});
+
+test("a request refused after the token was replaced is repeated without a refresh", async (t) => {
+  let refuse;
+  const page = await open(t, {
+    ...signedIn,
+    answer: (request, n) => (n === 1 ? new Promise((resolve) => (refuse = resolve)) : api(request)),
+  });
+  const late = page.lucia.luciaFetch(origin);
+  await page.clock.advance(0);
+  await page.lucia.refreshTokens();
+  refuse(json(401, {}, challenge));
+  assert.equal((await late).status, 200);
+  assert.deepEqual(authorizations(page), [stale, "Bearer refresh-1", fresh]);
+});
+
+test("a request refused after the sign-out is not repeated", async (t) => {
+  let refuse;
+  const page = await open(t, {
+    ...signedIn,
+    answer: ({ path }) =>
+      path.endsWith("logout") ? json(204) : new Promise((resolve) => (refuse = resolve)),
+  });
+  const late = page.lucia.luciaFetch(origin);
+  await page.clock.advance(0);
+  await page.lucia.signOut();
+  refuse(json(401, {}, challenge));
+  assert.equal((await late).status, 401);
+  assert.equal(page.requests.length, 2);
+});
+
+test("a store out of order: the refusal is the caller's, and it is not asked for each request", async (t) => {
+  const page = await open(t, {
+    ...signedIn,
+    answer: ({ path }) =>
+      path.endsWith("/refresh")
+        ? json(503, { message: "DATABASE_FETCH_FAILED" })
+        : json(401, {}, challenge),
+  });
+  for (let i = 0; i < 5; i++) assert.equal((await page.lucia.luciaFetch(origin)).status, 401);
+  assert.equal(page.requests.filter((r) => r.path.endsWith("/refresh")).length, 1);
+  assert.deepEqual(page.session(), session());
+});
+
+test("a session that is over: the refusal is the caller's, the store is empty", async (t) => {
+  const page = await open(t, {
+    ...signedIn,
+    answer: ({ path }) =>
+      path.endsWith("/refresh")
+        ? json(401, { message: "AUTH_UNAUTHORIZED" })
+        : json(401, {}, challenge),
+  });
+  assert.equal((await page.lucia.luciaFetch(origin)).status, 401);
+  assert.equal(page.session(), null);
+  assert.equal(page.requests.length, 2);
+});
+
+test("hardened mode: no token, and still one refresh and one repetition", async (t) => {
+  const user = { user_id: "u1" };
+  const page = await open(t, {
+    session: { user },
+    dataset: { expiresIn: "900", session: "s1" },
+    answer: ({ path }, n) => {
+      if (path.endsWith("/refresh")) return json(200, { expires_in: 900 });
+      if (path.endsWith("/session"))
+        return json(200, { _lucia: { user }, session_id: "s1", expires_in: 900 });
+      return n === 1 ? json(401, {}, challenge) : new Response("ok");
+    },
+  });
+  assert.equal((await page.lucia.luciaFetch(origin + "/api")).status, 200);
+  assert.deepEqual(authorizations(page), [null, null, null, null]);
+  assert.deepEqual(
+    page.requests.map((r) => r.path),
+    ["/api", "/api/auth/refresh", "/api/auth/session", "/api"],
+  );
+});
+
+test("a network that fails fails as fetch does", async (t) => {
+  const page = await open(t, signedIn);
+  await assert.rejects(page.lucia.luciaFetch(origin), TypeError);
+  await assert.rejects(page.lucia.luciaFetch("http://["), TypeError);
+});

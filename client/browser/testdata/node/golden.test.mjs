@@ -1,0 +1,96 @@
+// What the module makes of every answer in the golden files, over real HTTP.
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { createServer } from "node:http";
+import { after, before, test } from "node:test";
+import { isDeepStrictEqual } from "node:util";
+import { codeOf, open } from "./page.mjs";
+
+const golden = (name) =>
+  JSON.parse(readFileSync(new URL(`../../../../internal/wire/testdata/${name}`, import.meta.url)));
+
+let server, base, exchanges, seen;
+
+before(async () => {
+  server = createServer((request, response) => {
+    const { request: wanted, response: answer } = exchanges[seen.length] ?? {};
+    const headers = Object.fromEntries(
+      Object.keys(wanted?.headers ?? {}).map((name) => [
+        name,
+        request.headers[name.toLowerCase()] ?? null,
+      ]),
+    );
+    seen.push({ method: request.method, path: request.url.replace("/api/auth", ""), headers });
+    if (!answer) return request.socket.destroy();
+    response.writeHead(answer.status, answer.headers).end(answer.body);
+  });
+  await new Promise((resolve) => server.listen(0, "127.0.0.1", resolve));
+  base = `http://127.0.0.1:${server.address().port}/api/auth`;
+});
+
+after(() => {
+  server.closeAllConnections();
+  server.close();
+});
+
+function arrange(t, case_, session) {
+  exchanges = case_.exchanges;
+  seen = [];
+  return open(t, {
+    session,
+    base,
+    network: true,
+    dataset: { session: "c2Vzc2lvbi1zYW1wbGUtMQ", expiresIn: "10" },
+  });
+}
+
+const expected = (case_) => case_.exchanges.map((exchange) => exchange.request);
+
+for (const case_ of golden("refresh.json")) {
+  test(`refresh: ${case_.name}`, async (t) => {
+    const page = await arrange(t, case_, case_.session);
+    const call = page.lucia.refreshTokens(case_.token);
+    const [outcome] = await Promise.allSettled([call]);
+    assert.equal(await codeOf(call), case_.error);
+    if ("result" in case_)
+      assert.deepEqual(JSON.parse(JSON.stringify(outcome.value)), case_.result);
+    if ("retry_after" in case_) assert.equal(outcome.reason.retryAfter, case_.retry_after);
+    assert.deepEqual(seen, expected(case_));
+    assert.deepEqual(page.session(), case_.after);
+    if (!isDeepStrictEqual(case_.after, case_.session)) {
+      assert.equal(page.fields[0].value, case_.after?.access_token ?? "");
+    }
+  });
+}
+
+for (const case_ of golden("logout.json")) {
+  test(`logout: ${case_.name}`, async (t) => {
+    const page = await arrange(t, case_, case_.session);
+    assert.equal(await codeOf(page.lucia.signOut("/bye")), case_.error);
+    assert.deepEqual(seen, expected(case_));
+    assert.deepEqual(page.session(), case_.after);
+    assert.deepEqual(page.navigated, case_.error ? [] : ["https://app.example/bye"]);
+  });
+}
+
+// The module asks the session route by itself: in hardened mode after each refresh.
+for (const case_ of golden("session.json")) {
+  test(`session: ${case_.name}`, async (t) => {
+    const before = { user: { user_id: "u1", username: "as rendered" } };
+    const page = await arrange(t, case_, before);
+    const ok = { status: 200, headers: {}, body: '{"expires_in":900}' };
+    const bare = { Authorization: null };
+    exchanges = [
+      { request: { method: "POST", path: "/refresh", headers: bare }, response: ok },
+      ...case_.exchanges,
+    ];
+    await page.lucia.refreshTokens();
+    assert.deepEqual(
+      seen,
+      exchanges.map((exchange) => exchange.request),
+    );
+    assert.deepEqual(page.session(), case_.error ? before : case_.result._lucia);
+    const { expires_in } = page.events.at(-1) ?? {};
+    if (case_.result?.expires_in) assert.equal(expires_in, case_.result.expires_in);
+  });
+}

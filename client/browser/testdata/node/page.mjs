@@ -1,0 +1,219 @@
+// A page for the module to live in: as little of a browser as it touches, with a clock that the
+// test turns and a network that the test answers.
+import { setImmediate as turn } from "node:timers/promises";
+
+const real = { fetch, setTimeout, clearTimeout, now: Date.now, performance: performance.now };
+const shared = Symbol.for("lucia-go/1");
+let loads = 0;
+
+export const origin = "https://app.example";
+
+/** A token with this payload; nobody checks the signature. */
+export function token(payload) {
+  return `e30.${Buffer.from(JSON.stringify(payload)).toString("base64url")}.c2ln`;
+}
+
+/** A session and the answer of a server that hands it out. */
+export function session(generation = 1, user = { user_id: "u1" }) {
+  return {
+    user,
+    access_token: token({ user, generation }),
+    refresh_token: "refresh-" + generation,
+  };
+}
+
+export function json(status, body, headers = {}) {
+  return new Response(body === undefined ? null : JSON.stringify(body), { status, headers });
+}
+
+export function refreshed(generation, expires_in = 900) {
+  const { access_token, refresh_token } = session(generation);
+  return json(200, { access_token, refresh_token, expires_in });
+}
+
+export const challenge = {
+  "WWW-Authenticate": 'Bearer realm="lucia", error="invalid_token"',
+};
+
+/** Time that passes when told to. Asleep, the monotonic clock stops and the date goes on. */
+class Clock {
+  mono = 0;
+  date = Date.UTC(2026, 0, 1);
+  timers = new Map();
+  #ids = 0;
+
+  install() {
+    performance.now = () => this.mono;
+    Date.now = () => this.date;
+    globalThis.setTimeout = (fn, wait = 0) => {
+      const far = wait > 2 ** 31 - 1; // to a browser that is at once
+      this.timers.set(++this.#ids, { fn, at: this.mono + (far ? 1 : wait) });
+      return this.#ids;
+    };
+    globalThis.clearTimeout = (id) => this.timers.delete(id);
+  }
+
+  async advance(ms) {
+    const end = this.mono + ms;
+    for (;;) {
+      await settle();
+      const due = [...this.timers]
+        .filter(([, t]) => t.at <= end)
+        .sort(([, a], [, b]) => a.at - b.at)[0];
+      const to = due ? Math.max(this.mono, due[1].at) : end;
+      this.date += to - this.mono;
+      this.mono = to;
+      if (!due) return settle();
+      this.timers.delete(due[0]);
+      due[1].fn();
+    }
+  }
+
+  async sleep(ms) {
+    this.date += ms;
+    await settle();
+  }
+}
+
+/** Lets every promise that can go on go on. */
+export async function settle() {
+  for (let i = 0; i < 20; i++) await turn();
+}
+
+/** An EventTarget that knows how many listeners it has. */
+class Target extends EventTarget {
+  listeners = 0;
+
+  addEventListener(type, fn, options) {
+    this.listeners++;
+    options?.signal?.addEventListener("abort", () => this.listeners--);
+    super.addEventListener(type, fn, options);
+  }
+}
+
+/** Defines what a browser has and node lacks, for the time of the test `t`. */
+function globals(t, values) {
+  for (const [name, value] of Object.entries(values)) {
+    const before = Object.getOwnPropertyDescriptor(globalThis, name);
+    Object.defineProperty(globalThis, name, { value, configurable: true, writable: true });
+    t.after(() =>
+      before ? Object.defineProperty(globalThis, name, before) : delete globalThis[name],
+    );
+  }
+}
+
+/** Imports another instance of the module, as a page does that knows it under two URLs. */
+export function instance() {
+  return import(`../../lucia.js?load=${++loads}`);
+}
+
+/**
+ * Opens a page with the session in its page data and imports the module.
+ * @param t the test
+ * @param options session: of the page data; dataset: attributes beside; bare: there is no page
+ *   data; answer: the network, a function of ({ method, path, authorization, body, url }) that
+ *   returns or throws; `base` and `network: true` let requests through to a real server on the
+ *   real clock.
+ */
+export async function open(
+  t,
+  { session = null, bare = false, dataset = {}, answer, base, network = false } = {},
+) {
+  const clock = new Clock();
+  const requests = [];
+  const fields = [{ value: "as rendered" }];
+  const stored = new Map();
+  const page = { requests, fields, stored, clock, navigated: [], reloads: 0 };
+  page.document = Object.assign(new Target(), {
+    documentElement: { style: { cssText: "" } },
+    querySelector: (selector) =>
+      selector === "script#lucia-page-data" && !bare
+        ? {
+            textContent: JSON.stringify({ _lucia: session }),
+            dataset: { base: base ?? origin + "/api/auth", ...dataset },
+          }
+        : null,
+    querySelectorAll: (selector) =>
+      selector === 'input[type="hidden"][name="_lucia"]' ? fields : [],
+  });
+  page.window = new Target();
+  page.events = [];
+  page.document.listeners = 0;
+  EventTarget.prototype.addEventListener.call(page.document, "lucia:session", (e) =>
+    page.events.push(e.detail),
+  );
+  globals(t, {
+    document: page.document,
+    window: page.window,
+    BroadcastChannel: undefined,
+    CustomEvent: class extends Event {
+      constructor(type, { detail }) {
+        super(type);
+        this.detail = detail;
+      }
+    },
+    location: {
+      origin,
+      get href() {
+        return origin + "/here";
+      },
+      set href(url) {
+        page.navigated.push(url);
+      },
+      reload: () => page.reloads++,
+    },
+    localStorage: {
+      getItem: (key) => stored.get(key) ?? null,
+      setItem: (key, value) => stored.set(key, value),
+      removeItem: (key) => stored.delete(key),
+    },
+  });
+  if (!network) {
+    clock.install();
+    globalThis.fetch = async (input, init) => {
+      const request = new Request(input, init);
+      const { pathname, href } = new URL(request.url);
+      const seen = {
+        method: request.method,
+        path: pathname,
+        url: href,
+        authorization: request.headers.get("Authorization"),
+        body: await request.text(),
+      };
+      requests.push(seen);
+      const aborted = new Promise((_, reject) => {
+        request.signal.addEventListener("abort", () => reject(request.signal.reason));
+      });
+      const response = await Promise.race([answer?.(seen, requests.length), aborted]);
+      if (!response) throw new TypeError("network down");
+      return response;
+    };
+  }
+  t.after(() => {
+    Object.assign(globalThis, {
+      fetch: real.fetch,
+      setTimeout: real.setTimeout,
+      clearTimeout: real.clearTimeout,
+    });
+    Date.now = real.now;
+    performance.now = real.performance;
+    delete globalThis[shared];
+  });
+  delete globalThis[shared];
+  page.lucia = await instance();
+  page.session = () => {
+    let value;
+    page.lucia.getSession().subscribe((v) => (value = v))();
+    return value;
+  };
+  return page;
+}
+
+/** The code a promise rejects with; undefined where it does not. */
+export async function codeOf(promise) {
+  try {
+    await promise;
+  } catch (error) {
+    return error.name === "LuciaError" ? error.message : `not a LuciaError: ${error.stack}`;
+  }
+}

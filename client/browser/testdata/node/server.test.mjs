@@ -1,0 +1,34 @@
+// The module on a server, where there is no page.
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { codeOf } from "./page.mjs";
+import * as lucia from "../../lucia.js";
+
+test("importing does no harm, nobody is signed in", () => {
+  lucia.getSession().subscribe((value) => assert.equal(value, null))();
+});
+
+test("signOut rejects", async () => {
+  assert.equal(await codeOf(lucia.signOut("/")), "UNKNOWN");
+  lucia.getSession().set({ user: { user_id: "u1" }, access_token: "a.b.c" });
+  assert.equal(await codeOf(lucia.signOut("/")), "UNKNOWN");
+  lucia.getSession().set(null);
+});
+
+test("refreshTokens rejects", async () => {
+  assert.equal(await codeOf(lucia.refreshTokens()), "AUTH_UNAUTHORIZED");
+  assert.equal(await codeOf(lucia.refreshTokens("token")), "UNKNOWN");
+});
+
+test("handleSilentRefresh does nothing, and so does stopping it", () => {
+  lucia.handleSilentRefresh(() => assert.fail())();
+});
+
+test("luciaFetch is fetch", async (t) => {
+  const real = globalThis.fetch;
+  t.after(() => (globalThis.fetch = real));
+  globalThis.fetch = async (request) =>
+    new Response(request.url + request.headers.get("Authorization"));
+  const response = await lucia.luciaFetch("https://app.example/api");
+  assert.equal(await response.text(), "https://app.example/apinull");
+});

@@ -1,0 +1,409 @@
+// Silent refresh against a clock that the test turns.
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { codeOf, instance, json, open, refreshed, session, settle } from "./page.mjs";
+
+const second = 1000;
+const hour = 3600 * second;
+const signedIn = (expiresIn) => ({
+  session: session(),
+  dataset: { expiresIn: String(expiresIn), session: "s1" },
+});
+
+// One minute before the end; a third of the life before, where that is a minute or less.
+for (const [expiresIn, after] of [
+  [900, 840 * second],
+  [70, 10 * second],
+  [61, 1 * second],
+  [60, 40 * second],
+  [30, 20 * second],
+  [3, 2 * second],
+  [0, 0],
+]) {
+  test(`a token with ${expiresIn} s to live is replaced after ${after / second} s`, async (t) => {
+    const page = await open(t, { ...signedIn(expiresIn), answer: () => refreshed(2) });
+    page.lucia.handleSilentRefresh();
+    if (after) {
+      await page.clock.advance(after - 1);
+      assert.equal(page.requests.length, 0);
+    }
+    await page.clock.advance(1);
+    assert.equal(page.requests.length, 1);
+    assert.equal(page.requests[0].authorization, "Bearer refresh-1");
+    assert.deepEqual(page.session(), session(2));
+  });
+}
+
+test("tokens that live a second are not replaced more than once a second", async (t) => {
+  const page = await open(t, { ...signedIn(1), answer: (_, n) => refreshed(n + 1, 1) });
+  page.lucia.handleSilentRefresh();
+  await page.clock.advance(10 * second);
+  assert.ok(
+    page.requests.length >= 9 && page.requests.length <= 11,
+    `${page.requests.length} requests`,
+  );
+});
+
+test("refresh goes on for a day, one a period", async (t) => {
+  const page = await open(t, { ...signedIn(900), answer: (_, n) => refreshed(n + 1) });
+  page.lucia.handleSilentRefresh();
+  await page.clock.advance(24 * hour);
+  assert.equal(page.requests.length, Math.floor((24 * 3600) / 840));
+});
+
+test("life is counted from the navigation, not from when the module arrives", async (t) => {
+  const page = await open(t, { ...signedIn(900), answer: () => refreshed(2) });
+  await page.clock.advance(850 * second);
+  page.lucia.handleSilentRefresh();
+  await settle();
+  assert.equal(page.requests.length, 1);
+});
+
+for (const [what, by] of [
+  ["an hour", hour],
+  ["a year", 365 * 24 * hour],
+]) {
+  for (const sign of [-1, 1]) {
+    test(`a date that is ${what} ${sign < 0 ? "behind" : "ahead"} changes nothing`, async (t) => {
+      const page = await open(t, { ...signedIn(900), answer: () => refreshed(2) });
+      page.clock.date += sign * by;
+      delete globalThis[Symbol.for("lucia-go/1")];
+      const lucia = await instance();
+      lucia.handleSilentRefresh();
+      await page.clock.advance(840 * second - 1);
+      assert.equal(page.requests.length, 0);
+      await page.clock.advance(1);
+      assert.equal(page.requests.length, 1);
+    });
+  }
+}
+
+test("a date set back changes nothing, a date set forward costs one refresh", async (t) => {
+  const page = await open(t, { ...signedIn(900), answer: (_, n) => refreshed(n + 1) });
+  page.lucia.handleSilentRefresh();
+  page.clock.date -= hour;
+  page.window.dispatchEvent(new Event("focus"));
+  await settle();
+  assert.equal(page.requests.length, 0);
+  page.clock.date += hour;
+  page.window.dispatchEvent(new Event("focus"));
+  await page.clock.advance(800 * second);
+  assert.equal(page.requests.length, 1);
+});
+
+test("a machine asleep for a day refreshes once when it wakes", async (t) => {
+  const page = await open(t, { ...signedIn(900), answer: (_, n) => refreshed(n + 1) });
+  page.lucia.handleSilentRefresh();
+  await page.clock.advance(10 * second);
+  await page.clock.sleep(24 * hour);
+  assert.equal(page.requests.length, 0);
+  page.document.dispatchEvent(new Event("visibilitychange"));
+  for (const type of ["online", "focus", "pageshow"]) page.window.dispatchEvent(new Event(type));
+  await page.clock.advance(30 * second);
+  assert.equal(page.requests.length, 1);
+});
+
+test("a store out of order: reported once, tried again with growing pauses, session kept", async (t) => {
+  const codes = [];
+  let down = true;
+  const times = [];
+  const page = await open(t, {
+    ...signedIn(900),
+    answer: () => {
+      times.push(page.clock.mono);
+      return down ? json(503, { message: "DATABASE_FETCH_FAILED" }) : refreshed(2);
+    },
+  });
+  page.lucia.handleSilentRefresh((e) => codes.push(e.message));
+  await page.clock.advance(2 * hour);
+  assert.deepEqual(codes, ["DATABASE_FETCH_FAILED"]);
+  assert.deepEqual(page.session(), session());
+  const pauses = times.slice(1).map((at, i) => at - times[i]);
+  for (const [i, pause] of pauses.entries()) {
+    const least = second * 2 ** Math.min(i, 5);
+    assert.ok(pause >= least && pause <= 2 * least, `pause ${i} is ${pause} ms`);
+  }
+  assert.notEqual(new Set(pauses.slice(5)).size, 1, "pauses have no jitter");
+  down = false;
+  await page.clock.advance(64 * second);
+  assert.deepEqual(page.session(), session(2));
+  down = true;
+  const outage = times.length;
+  await page.clock.advance(841 * second);
+  assert.deepEqual(codes, ["DATABASE_FETCH_FAILED", "DATABASE_FETCH_FAILED"]);
+  await page.clock.advance(4 * second);
+  const pause = times[outage + 1] - times[outage];
+  assert.ok(pause <= 2 * second, `the pauses of the second outage begin with ${pause} ms`);
+});
+
+test("what a server asks for in Retry-After is kept", async (t) => {
+  const page = await open(t, {
+    ...signedIn(900),
+    answer: (_, n) =>
+      n === 1
+        ? json(503, { message: "DATABASE_FETCH_FAILED" }, { "Retry-After": "120" })
+        : refreshed(2),
+  });
+  page.lucia.handleSilentRefresh();
+  await page.clock.advance(840 * second + 120 * second);
+  page.window.dispatchEvent(new Event("focus"));
+  assert.equal(page.requests.length, 1);
+  await page.clock.advance(3 * second);
+  assert.equal(page.requests.length, 2);
+});
+
+test("a network that is away: UNKNOWN once, and soon after it is back all is well", async (t) => {
+  const codes = [];
+  let up = false;
+  const page = await open(t, { ...signedIn(30), answer: () => (up ? refreshed(2) : undefined) });
+  page.lucia.handleSilentRefresh((e) => codes.push(e.message));
+  await page.clock.advance(10 * 60 * second);
+  assert.deepEqual(codes, ["UNKNOWN"]);
+  assert.deepEqual(page.session(), session());
+  const before = page.requests.length;
+  up = true;
+  for (let i = 0; i < 5; i++) page.window.dispatchEvent(new Event("online"));
+  await page.clock.advance(second - 1);
+  assert.equal(page.requests.length, before);
+  await page.clock.advance(1);
+  assert.equal(page.requests.length, before + 1);
+  assert.deepEqual(page.session(), session(2));
+});
+
+test("coming online with nothing amiss asks for nothing", async (t) => {
+  const page = await open(t, { ...signedIn(900), answer: () => refreshed(2) });
+  page.lucia.handleSilentRefresh();
+  page.window.dispatchEvent(new Event("online"));
+  await page.clock.advance(10 * second);
+  assert.equal(page.requests.length, 0);
+});
+
+test("an answer that does not come is given up after ten seconds", async (t) => {
+  const codes = [];
+  const page = await open(t, {
+    ...signedIn(900),
+    answer: () => new Promise(() => {}),
+  });
+  page.lucia.handleSilentRefresh((e) => codes.push(e.message));
+  await page.clock.advance(850 * second - 1);
+  assert.deepEqual(codes, []);
+  await page.clock.advance(1);
+  assert.deepEqual(codes, ["UNKNOWN"]);
+});
+
+test("a session that is over empties the store, is reported, and asks no more", async (t) => {
+  const codes = [];
+  const page = await open(t, {
+    ...signedIn(900),
+    answer: () => json(401, { message: "AUTH_UNAUTHORIZED" }),
+  });
+  page.lucia.handleSilentRefresh((e) => {
+    assert.ok(e instanceof page.lucia.LuciaError);
+    codes.push(e.message);
+  });
+  await page.clock.advance(24 * hour);
+  assert.deepEqual(codes, ["AUTH_UNAUTHORIZED"]);
+  assert.equal(page.session(), null);
+  assert.equal(page.requests.length, 1);
+});
+
+test("an onError that throws stops nothing", async (t) => {
+  const codes = [];
+  const page = await open(t, {
+    ...signedIn(900),
+    answer: () => json(401, { message: "AUTH_UNAUTHORIZED" }),
+  });
+  page.lucia.handleSilentRefresh(() => {
+    throw new Error("of the app");
+  });
+  page.lucia.handleSilentRefresh((e) => codes.push(e.message));
+  await assert.rejects(page.clock.advance(900 * second), /of the app/);
+  assert.deepEqual(codes, ["AUTH_UNAUTHORIZED"]);
+});
+
+test("nobody signed in: nothing is asked", async (t) => {
+  const page = await open(t);
+  page.lucia.handleSilentRefresh(() => assert.fail());
+  await page.clock.advance(24 * hour);
+  assert.equal(page.requests.length, 0);
+});
+
+test("started twice it refreshes once, and stopping leaves nothing behind", async (t) => {
+  const page = await open(t, { ...signedIn(900), answer: (_, n) => refreshed(n + 1) });
+  const other = await instance();
+  const stop = page.lucia.handleSilentRefresh();
+  const stopOther = other.handleSilentRefresh();
+  await page.clock.advance(840 * second);
+  assert.equal(page.requests.length, 1);
+  stop();
+  stop();
+  await page.clock.advance(840 * second);
+  assert.equal(page.requests.length, 2);
+  stopOther();
+  assert.equal(page.clock.timers.size, 0);
+  assert.equal(page.window.listeners, 0);
+  assert.equal(page.document.listeners, 0);
+  await page.clock.advance(24 * hour);
+  assert.equal(page.requests.length, 2);
+  page.lucia.handleSilentRefresh()();
+  await settle();
+  assert.equal(page.clock.timers.size, 0);
+});
+
+test("stopped while a request is under way: its answer counts, no timer follows", async (t) => {
+  let answer;
+  const page = await open(t, {
+    ...signedIn(0),
+    answer: () => new Promise((resolve) => (answer = resolve)),
+  });
+  const stop = page.lucia.handleSilentRefresh();
+  await settle();
+  stop();
+  answer(refreshed(2));
+  await settle();
+  assert.deepEqual(page.session(), session(2));
+  assert.equal(page.clock.timers.size, 0);
+});
+
+test("calls at the same time share one request", async (t) => {
+  const page = await open(t, { ...signedIn(0), answer: (_, n) => refreshed(n + 1) });
+  page.lucia.handleSilentRefresh();
+  const calls = [
+    page.lucia.refreshTokens(),
+    page.lucia.refreshTokens("refresh-1"),
+    page.lucia.refreshTokens(),
+  ];
+  for (const tokens of await Promise.all(calls)) {
+    assert.deepEqual(tokens, { access_token: session(2).access_token, refresh_token: "refresh-2" });
+  }
+  assert.equal(page.requests.length, 1);
+});
+
+test("a refresh that returns after a sign-out brings nothing back and is no news", async (t) => {
+  const codes = [];
+  let answer;
+  const page = await open(t, {
+    ...signedIn(0),
+    answer: ({ path }) =>
+      path.endsWith("logout") ? json(204) : new Promise((resolve) => (answer = resolve)),
+  });
+  page.lucia.handleSilentRefresh((e) => codes.push(e.message));
+  await settle();
+  const refresh = page.lucia.refreshTokens();
+  await page.lucia.signOut();
+  answer(refreshed(2));
+  assert.equal(await codeOf(refresh), "AUTH_UNAUTHORIZED");
+  await page.clock.advance(24 * hour);
+  assert.equal(page.session(), null);
+  assert.deepEqual(codes, []);
+  assert.equal(page.requests.length, 2);
+});
+
+test("a refresh that the sign-out overtook on the server is no news", async (t) => {
+  const codes = [];
+  let signedOut;
+  const page = await open(t, {
+    ...signedIn(0),
+    answer: ({ path }) =>
+      path.endsWith("logout")
+        ? new Promise((resolve) => (signedOut = resolve))
+        : json(401, { message: "AUTH_UNAUTHORIZED" }),
+  });
+  const signOut = page.lucia.signOut();
+  page.lucia.handleSilentRefresh((e) => codes.push(e.message));
+  assert.equal(await codeOf(page.lucia.refreshTokens()), "AUTH_UNAUTHORIZED");
+  signedOut(json(204));
+  await signOut;
+  assert.deepEqual(codes, []);
+  assert.equal(page.session(), null);
+});
+
+test("a sign-out that failed leaves the silent refresh at work", async (t) => {
+  const page = await open(t, {
+    ...signedIn(900),
+    answer: ({ path }) =>
+      path.endsWith("logout") ? json(503, { message: "DATABASE_UPDATE_FAILED" }) : refreshed(2),
+  });
+  page.lucia.handleSilentRefresh();
+  assert.equal(await codeOf(page.lucia.signOut("/bye")), "DATABASE_UPDATE_FAILED");
+  await page.clock.advance(840 * second);
+  assert.deepEqual(page.session(), session(2));
+});
+
+test("a refresh that falls due during a sign-out waits for its end", async (t) => {
+  let refuse;
+  const page = await open(t, {
+    ...signedIn(900),
+    answer: ({ path }) =>
+      path.endsWith("logout") ? new Promise((resolve) => (refuse = resolve)) : refreshed(2),
+  });
+  page.lucia.handleSilentRefresh();
+  await page.clock.advance(835 * second);
+  const signOut = page.lucia.signOut();
+  await page.clock.advance(9 * second);
+  assert.equal(page.requests.length, 1);
+  refuse(json(503, { message: "DATABASE_UPDATE_FAILED" }));
+  assert.equal(await codeOf(signOut), "DATABASE_UPDATE_FAILED");
+  await settle();
+  assert.deepEqual(page.session(), session(2));
+});
+
+test("a token that lives for two months is left alone", async (t) => {
+  const page = await open(t, { ...signedIn(60 * 24 * 3600), answer: () => refreshed(2) });
+  page.lucia.handleSilentRefresh();
+  await page.clock.advance(59 * 24 * hour);
+  assert.equal(page.requests.length, 0);
+  await page.clock.advance(24 * hour);
+  assert.equal(page.requests.length, 1);
+});
+
+test("a page without page data asks who is signed in, and then is like any other", async (t) => {
+  const page = await open(t, {
+    bare: true,
+    answer: ({ path }) =>
+      path.endsWith("session")
+        ? json(200, { _lucia: session(), session_id: "s1", expires_in: 900 })
+        : refreshed(2),
+  });
+  assert.equal(page.session(), null);
+  page.lucia.handleSilentRefresh();
+  await settle();
+  assert.deepEqual(page.session(), session());
+  assert.deepEqual([...page.stored.values()], ["s1"]);
+  await page.clock.advance(840 * second);
+  assert.deepEqual(page.session(), session(2));
+  assert.equal(page.reloads, 0);
+});
+
+for (const [what, answer] of [
+  ["nobody", () => json(200, { _lucia: null, expires_in: 0 })],
+  ["no answer", () => undefined],
+]) {
+  test(`a page without page data, ${what}: it forgets nothing of other pages`, async (t) => {
+    const page = await open(t, { bare: true, answer });
+    page.stored.set("lucia:" + new URL("../../", import.meta.url).pathname, "s1");
+    page.lucia.handleSilentRefresh(() => assert.fail());
+    await page.clock.advance(24 * hour);
+    assert.equal(page.session(), null);
+    assert.deepEqual([...page.stored.values()], ["s1"]);
+    assert.equal(page.requests.length, 1);
+  });
+}
+
+test("in hardened mode a session of somebody else reloads the page", async (t) => {
+  const page = await open(t, {
+    session: { user: { user_id: "u1" } },
+    dataset: { expiresIn: "0", session: "s1" },
+    answer: ({ path }) =>
+      json(
+        200,
+        path.endsWith("session")
+          ? { _lucia: { user: { user_id: "u2" } }, session_id: "s2", expires_in: 900 }
+          : { expires_in: 900 },
+      ),
+  });
+  page.lucia.handleSilentRefresh();
+  await settle();
+  assert.equal(page.reloads, 1);
+  assert.equal(page.session().user.user_id, "u1");
+});

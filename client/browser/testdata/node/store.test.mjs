@@ -1,0 +1,153 @@
+// The store by the contract of Svelte, and what follows it on the page.
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { codeOf, instance, json, open, session } from "./page.mjs";
+
+test("the first value is _lucia of the page data", async (t) => {
+  const page = await open(t, { session: session() });
+  assert.deepEqual(page.session(), session());
+});
+
+test("a subscriber is called at once and after every change until it unsubscribes", async (t) => {
+  const page = await open(t, { session: session() });
+  const store = page.lucia.getSession();
+  const heard = [];
+  const unsubscribe = store.subscribe((value) => heard.push(value?.user.user_id ?? null));
+  store.set(session(1, { user_id: "u2" }));
+  store.update((value) => ({ ...value, user: { user_id: value.user.user_id + "!" } }));
+  store.set(null);
+  unsubscribe();
+  unsubscribe();
+  store.set(session());
+  assert.deepEqual(heard, ["u1", "u2", "u2!", null]);
+});
+
+test("one function subscribed twice is called twice and leaves one at a time", async (t) => {
+  const page = await open(t);
+  const store = page.lucia.getSession();
+  let calls = 0;
+  const count = () => calls++;
+  const first = store.subscribe(count);
+  store.subscribe(count);
+  first();
+  store.set(session());
+  assert.equal(calls, 3);
+});
+
+test("setting what is there already notifies nobody", async (t) => {
+  const page = await open(t, { session: session() });
+  const store = page.lucia.getSession();
+  let calls = 0;
+  store.subscribe(() => calls++);
+  store.set(session());
+  store.update((value) => value);
+  assert.equal(calls, 1);
+  assert.equal(page.events.length, 0);
+});
+
+test("a change made in place is a change", async (t) => {
+  const page = await open(t, { session: session() });
+  const store = page.lucia.getSession();
+  let calls = 0;
+  store.subscribe(() => calls++);
+  store.update((value) => {
+    value.user.username = "ada";
+    return value;
+  });
+  assert.equal(calls, 2);
+});
+
+test("a subscriber that sets the store leaves all with the last value", async (t) => {
+  const page = await open(t);
+  const store = page.lucia.getSession();
+  const heard = [];
+  store.subscribe(
+    (value) => value?.user.user_id === "u1" && store.set(session(1, { user_id: "u2" })),
+  );
+  store.subscribe((value) => heard.push(value?.user.user_id));
+  store.set(session());
+  assert.deepEqual(heard, [undefined, "u2"]);
+});
+
+test("a subscriber that another has ended is not called", async (t) => {
+  const page = await open(t);
+  const store = page.lucia.getSession();
+  let calls = 0;
+  let end = () => {};
+  store.subscribe(() => end());
+  end = store.subscribe(() => calls++);
+  store.set(session());
+  assert.equal(calls, 1);
+});
+
+test("a subscriber that throws stops nobody, and what it threw is not swallowed", async (t) => {
+  const page = await open(t);
+  const store = page.lucia.getSession();
+  let calls = 0;
+  let armed = false;
+  store.subscribe(() => {
+    if (armed) throw new Error("of the app");
+  });
+  store.subscribe(() => calls++);
+  armed = true;
+  store.set(session());
+  assert.equal(calls, 2);
+  await assert.rejects(page.clock.advance(0), /of the app/);
+});
+
+test("two copies of the module on a page are one", async (t) => {
+  const page = await open(t, { session: session() });
+  const other = await instance();
+  assert.notEqual(other.getSession, page.lucia.getSession);
+  let heard;
+  page.lucia.getSession().subscribe((value) => (heard = value));
+  other.getSession().set(null);
+  assert.equal(heard, null);
+  const error = await other.signOut().catch((e) => e);
+  assert.ok(error instanceof page.lucia.LuciaError);
+  assert.ok(error instanceof Error);
+  assert.ok(!(new Error("x") instanceof page.lucia.LuciaError));
+});
+
+test("hidden fields and lucia:session events follow the store", async (t) => {
+  const page = await open(t, { session: session(), dataset: { expiresIn: "873", session: "s1" } });
+  assert.equal(page.fields[0].value, "as rendered");
+  page.lucia.getSession().set(session(2));
+  assert.equal(page.fields[0].value, session(2).access_token);
+  assert.deepEqual(page.events, [{ session: session(2), expires_in: 873 }]);
+  page.lucia.getSession().set(null);
+  assert.equal(page.fields[0].value, "");
+  assert.equal(page.events[1].session, null);
+});
+
+test("page data that is none is nobody", async (t) => {
+  const page = await open(t);
+  page.document.querySelector = () => ({ textContent: '{"_lucia":', dataset: {} });
+  delete globalThis[Symbol.for("lucia-go/1")];
+  const lucia = await instance();
+  lucia.getSession().subscribe((value) => assert.equal(value, null));
+});
+
+for (const [redirect, to] of [
+  ["/bye", ["https://app.example/bye"]],
+  ["bye?x=1#y", ["https://app.example/bye?x=1#y"]],
+  ["https://elsewhere.example/", ["https://elsewhere.example/"]],
+  ["//elsewhere.example", ["https://elsewhere.example/"]],
+  ["javascript:alert(1)", []],
+  ["JaVaScRiPt:alert(1)", []],
+  [" java\nscript:alert(1)", []],
+  ["data:text/html,x", []],
+  ["blob:https://app.example/1", []],
+  ["file:///etc/passwd", []],
+  ["http://[", []],
+  [undefined, []],
+]) {
+  test(`signOut(${JSON.stringify(redirect)}) goes to ${to[0] ?? "nowhere"}`, async (t) => {
+    const page = await open(t, { session: session(), answer: () => json(204) });
+    await page.lucia.signOut(redirect);
+    assert.deepEqual(page.navigated, to);
+    assert.equal(page.session(), null);
+    assert.equal(await codeOf(page.lucia.signOut()), "AUTH_NOT_AUTHENTICATED");
+    assert.equal(page.requests.length, 1);
+  });
+}

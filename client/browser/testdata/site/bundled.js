@@ -1,0 +1,5 @@
+// An app that serves the module from a path of its own.
+document.querySelector("#lucia-page-data").dataset.base = "/api/auth";
+window.lucia = await import("/bundled/lucia.js");
+lucia.getSession().subscribe((session) => (window.session = session));
+window.ready = true;

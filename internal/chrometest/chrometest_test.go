@@ -1,0 +1,130 @@
+package chrometest_test
+
+import (
+	"bytes"
+	"fmt"
+	"image/png"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+
+	"github.com/lucia-go/lucia/internal/chrometest"
+)
+
+func TestTab(t *testing.T) {
+	t.Parallel()
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Security-Policy", "script-src 'self'")
+		w.Header().Set("Content-Type", "text/html; charset=utf-8")
+		value := "none"
+		if cookie, err := r.Cookie("name"); err == nil {
+			value = cookie.Value
+		}
+		http.SetCookie(w, &http.Cookie{Name: "name", Value: "set", MaxAge: 3600})
+		switch r.URL.Path {
+		case "/ran.js":
+			w.Header().Set("Content-Type", "text/javascript")
+			fmt.Fprint(w, "window.ran = true")
+		case "/form":
+			fmt.Fprint(w, "<!doctype html><meta name=viewport content='width=device-width'><form><input name=q value=old><button>go</button></form><script src=/ran.js></script>")
+		default:
+			fmt.Fprintf(w, "<!doctype html><meta name=viewport content='width=device-width'><p>%s", value)
+		}
+	}))
+	defer server.Close()
+	browser := chrometest.Start(t)
+
+	t.Run("people have cookies of their own, tabs of one person share them", func(t *testing.T) {
+		one, other := browser.Person(t), browser.Person(t)
+		for _, step := range []struct {
+			person *chrometest.Person
+			want   string
+		}{{one, "none"}, {one, "set"}, {other, "none"}} {
+			tab := step.person.Tab(t)
+			tab.Open(server.URL)
+			if got := tab.Text("document.body.innerText"); got != step.want {
+				t.Errorf("page says %q, want %q", got, step.want)
+			}
+		}
+	})
+	t.Run("scripts run first, expressions may be promises", func(t *testing.T) {
+		tab := browser.Person(t).Tab(t, "window.first = 41")
+		tab.Open(server.URL)
+		var n int
+		if tab.Eval("Promise.resolve(first + 1)", &n); n != 42 {
+			t.Errorf("got %d", n)
+		}
+	})
+	t.Run("waiting goes on in the next document", func(t *testing.T) {
+		tab := browser.Person(t).Tab(t)
+		tab.Open(server.URL)
+		tab.Eval("void setTimeout(() => location.href = '/there', 50)", nil)
+		tab.Until("location.pathname === '/there' && document.readyState === 'complete'")
+		tab.Back()
+		tab.Until("location.pathname === '/'")
+	})
+	t.Run("forms work without scripts", func(t *testing.T) {
+		tab := browser.Person(t).Tab(t)
+		tab.Scripting(false)
+		tab.Open(server.URL + "/form")
+		tab.Type("[name=q]", "typed 🙂")
+		tab.Submit("button")
+		if got := tab.Text("decodeURIComponent(location.search) + typeof window.ran"); got != "?q=typed+🙂undefined" {
+			t.Errorf("the form led to %q", got)
+		}
+	})
+	t.Run("clicks reach scripts, text replaces text", func(t *testing.T) {
+		tab := browser.Person(t).Tab(t)
+		tab.Open(server.URL + "/form")
+		tab.Until("window.ran")
+		tab.Eval("void document.querySelector('button').addEventListener('click', (e) => { e.preventDefault(); window.clicked = true })", nil)
+		tab.Type("[name=q]", "one")
+		tab.Type("[name=q]", "two")
+		tab.Click("button")
+		tab.Until("window.clicked && document.querySelector('[name=q]').value === 'two'")
+	})
+	t.Run("screens", func(t *testing.T) {
+		tab := browser.Person(t).Tab(t)
+		tab.Open(server.URL)
+		for _, dark := range []bool{true, false} {
+			tab.Screen(360, 640, dark)
+			want := fmt.Sprintf("360 %t", dark)
+			if got := tab.Text("innerWidth + ' ' + matchMedia('(prefers-color-scheme: dark)').matches"); got != want {
+				t.Errorf("the page sees %s, want %s", got, want)
+			}
+			config, err := png.DecodeConfig(bytes.NewReader(tab.Screenshot()))
+			if err != nil || config.Width != 360 {
+				t.Errorf("the screenshot is %d wide (%v), want 360", config.Width, err)
+			}
+		}
+	})
+	t.Run("offline", func(t *testing.T) {
+		tab := browser.Person(t).Tab(t)
+		tab.Open(server.URL)
+		for _, off := range []bool{true, false} {
+			tab.Offline(off)
+			tab.Until(fmt.Sprintf("navigator.onLine === %t", !off))
+			var failed bool
+			if tab.Eval("fetch('/').then(() => false, () => true)", &failed); failed != off {
+				t.Errorf("offline %t: fetch failed %t", off, failed)
+			}
+		}
+	})
+	t.Run("faults are recorded", func(t *testing.T) {
+		tab := browser.Person(t).Tab(t)
+		tab.Open(server.URL)
+		for fault, script := range map[string]string{
+			"of the app":              "void setTimeout(() => { throw new Error('of the app') })",
+			"rejected":                "void setTimeout(() => Promise.reject(new Error('rejected')))",
+			"on console":              "console.error('on console')",
+			"Content Security Policy": "void document.body.append(Object.assign(document.createElement('script'), { textContent: '1' }))",
+		} {
+			tab.Eval(script, nil)
+			tab.Eval("new Promise((r) => setTimeout(r, 50))", nil)
+			if got := strings.Join(tab.Faults(), "\n"); !strings.Contains(got, fault) {
+				t.Errorf("%s: recorded %q", script, got)
+			}
+		}
+	})
+}

@@ -1,0 +1,124 @@
+package chrometest
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"strings"
+	"time"
+
+	"github.com/chromedp/cdproto/cdp"
+	"github.com/chromedp/cdproto/network"
+	"github.com/chromedp/cdproto/page"
+	"github.com/chromedp/cdproto/runtime"
+	"github.com/chromedp/chromedp"
+)
+
+// patience is how long a tab is waited for before the test fails.
+const patience = 30 * time.Second
+
+// Open navigates to url and waits for its load event.
+func (tab *Tab) Open(url string) {
+	tab.t.Helper()
+	ctx, cancel := context.WithTimeout(tab.ctx, patience)
+	defer cancel()
+	if err := chromedp.Do(ctx, chromedp.Navigate(url)); err != nil {
+		tab.t.Fatalf("chrometest: opening %s: %v", url, err)
+	}
+}
+
+// Back goes back in the tab's history, as the button does, and waits for
+// nothing: a page from the back/forward cache has no load event.
+func (tab *Tab) Back() {
+	tab.t.Helper()
+	history := call(tab, page.GetNavigationHistory, cdp.Empty{})
+	if history.CurrentIndex == 0 {
+		tab.t.Fatal("chrometest: there is no page to go back to")
+	}
+	entry := history.Entries[history.CurrentIndex-1]
+	call(tab, page.NavigateToHistoryEntry, page.NavigateToHistoryEntryParams{EntryID: entry.ID})
+}
+
+// Eval evaluates a JavaScript expression, waits for it if it is a promise, and
+// stores its value in out unless that is nil.
+func (tab *Tab) Eval(expression string, out any) {
+	tab.t.Helper()
+	value, err := tab.eval(expression)
+	if err == nil && out != nil {
+		err = json.Unmarshal(value, out)
+	}
+	if err != nil {
+		tab.t.Fatalf("chrometest: %s: %v", expression, err)
+	}
+}
+
+// Text evaluates an expression whose value is a string.
+func (tab *Tab) Text(expression string) string {
+	tab.t.Helper()
+	var text string
+	tab.Eval(expression, &text)
+	return text
+}
+
+// Until waits until an expression is true, in this document of the tab or one
+// that comes after it.
+func (tab *Tab) Until(expression string) {
+	tab.t.Helper()
+	wait := `new Promise((resolve) => {
+		const look = () => {
+			let is = false;
+			try { is = ` + expression + ` } catch {}
+			is ? resolve(true) : setTimeout(look, 10);
+		};
+		look();
+	})`
+	deadline := time.Now().Add(patience)
+	for {
+		_, err := tab.eval(wait)
+		if err == nil {
+			return
+		}
+		if !left(err) || time.Now().After(deadline) {
+			tab.t.Fatalf("chrometest: waiting for %s: %v", expression, err)
+		}
+	}
+}
+
+// left reports whether an evaluation ended because its page was left.
+func left(err error) bool {
+	for _, s := range []string{"navigated", "context was destroyed", "Cannot find context", "Promise was collected"} {
+		if strings.Contains(err.Error(), s) {
+			return true
+		}
+	}
+	return false
+}
+
+func (tab *Tab) eval(expression string) ([]byte, error) {
+	ctx, cancel := context.WithTimeout(tab.ctx, patience)
+	defer cancel()
+	yes := true
+	r, err := chromedp.Call(ctx, runtime.Evaluate, runtime.EvaluateParams{
+		Expression: expression, AwaitPromise: &yes, ReturnByValue: &yes,
+	})
+	switch {
+	case err != nil:
+		return nil, err
+	case r.ExceptionDetails != nil:
+		return nil, errors.New(describe(r.ExceptionDetails))
+	case len(r.Result.Value) == 0: // undefined
+		return []byte("null"), nil
+	}
+	return r.Result.Value, nil
+}
+
+// Offline cuts the tab off the network, or connects it again.
+func (tab *Tab) Offline(off bool) {
+	tab.t.Helper()
+	call(tab, network.EmulateNetworkConditionsByRule, network.EmulateNetworkConditionsByRuleParams{
+		MatchedNetworkConditions: []*network.Conditions{{Offline: off, DownloadThroughput: -1, UploadThroughput: -1}},
+	})
+	call(tab, network.OverrideNetworkState, network.OverrideNetworkStateParams{
+		Offline: off, DownloadThroughput: -1, UploadThroughput: -1,
+	})
+}

@@ -1,0 +1,76 @@
+package chrometest
+
+import (
+	"context"
+	"encoding/json"
+
+	"github.com/chromedp/cdproto/emulation"
+	"github.com/chromedp/chromedp"
+)
+
+// Screen makes the tab look as on a screen of that size in CSS pixels, in the
+// light or the dark colour scheme. One narrower than 600 pixels is a phone.
+func (tab *Tab) Screen(width, height int, dark bool) {
+	tab.t.Helper()
+	call(tab, emulation.SetDeviceMetricsOverride, emulation.SetDeviceMetricsOverrideParams{
+		Width: int64(width), Height: int64(height), DeviceScaleFactor: 1, Mobile: width < 600,
+	})
+	scheme := "light"
+	if dark {
+		scheme = "dark"
+	}
+	call(tab, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{
+		Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: scheme}},
+	})
+}
+
+// Screenshot returns the whole page as a PNG.
+func (tab *Tab) Screenshot() []byte {
+	tab.t.Helper()
+	return run(tab, "taking a screenshot", chromedp.FullScreenshot(100))
+}
+
+// Scripting turns the scripts of pages off, or on again. Eval still works, but
+// nothing that waits: no Until, no promise that needs a timer.
+func (tab *Tab) Scripting(on bool) {
+	tab.t.Helper()
+	call(tab, emulation.SetScriptExecutionDisabled, emulation.SetScriptExecutionDisabledParams{Value: !on})
+}
+
+// Type types text into the field that a CSS selector names, in place of what is
+// there.
+func (tab *Tab) Type(selector, text string) {
+	tab.t.Helper()
+	quoted, _ := json.Marshal(selector)
+	tab.Eval("document.querySelector("+string(quoted)+").select()", nil)
+	run(tab, "typing into "+selector, chromedp.SendKeys(chromedp.CSS(selector), text))
+}
+
+// Click clicks the element that a CSS selector names, and waits for nothing.
+func (tab *Tab) Click(selector string) {
+	tab.t.Helper()
+	run(tab, "clicking "+selector, chromedp.Click(chromedp.CSS(selector)))
+}
+
+// Submit clicks the element that a CSS selector names and waits for the page
+// that it leads to. It needs no scripts.
+func (tab *Tab) Submit(selector string) {
+	tab.t.Helper()
+	ctx, cancel := context.WithTimeout(tab.ctx, patience)
+	defer cancel()
+	if _, err := chromedp.RunResponse(ctx, chromedp.Click(chromedp.CSS(selector))); err != nil {
+		tab.t.Fatalf("chrometest: submitting %s: %v", selector, err)
+	}
+}
+
+// run runs an action that must succeed.
+func run[T any](tab *Tab, what string, action chromedp.Action[T]) T {
+	tab.t.Helper()
+	ctx, cancel := context.WithTimeout(tab.ctx, patience)
+	defer cancel()
+	result, err := chromedp.Run(ctx, action)
+	if err != nil {
+		tab.t.Fatalf("chrometest: %s: %v", what, err)
+	}
+	return result
+}

@@ -1,0 +1,104 @@
+package chrometest
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"sync"
+	"testing"
+
+	"github.com/chromedp/cdproto/cdp"
+	"github.com/chromedp/cdproto/log"
+	"github.com/chromedp/cdproto/page"
+	"github.com/chromedp/cdproto/runtime"
+	"github.com/chromedp/chromedp"
+)
+
+// Tab is a tab of a person's browser. Its methods are for one goroutine, the
+// test's.
+type Tab struct {
+	t     testing.TB
+	ctx   context.Context
+	close func()
+
+	mu     sync.Mutex
+	faults []string
+}
+
+// Tab opens an empty tab in a window of its own. Each script runs first in every
+// document of it.
+func (p *Person) Tab(t testing.TB, scripts ...string) *Tab {
+	t.Helper()
+	tab := &Tab{t: t}
+	tab.ctx, tab.close = chromedp.NewContext(p.ctx, chromedp.WithListener(tab.watch))
+	t.Cleanup(tab.Close)
+	if err := chromedp.Do(tab.ctx); err != nil {
+		t.Fatalf("chrometest: opening a tab: %v", err)
+	}
+	for _, script := range scripts {
+		call(tab, page.AddScriptToEvaluateOnNewDocument, page.AddScriptToEvaluateOnNewDocumentParams{Source: script})
+	}
+	return tab
+}
+
+// watch records what a page must not do. That a request failed is said by the
+// browser, not by the page, and is the test's business.
+func (tab *Tab) watch(event any) {
+	var fault string
+	switch e := event.(type) {
+	case *runtime.EventExceptionThrown:
+		fault = "uncaught: " + describe(e.ExceptionDetails)
+	case *runtime.EventConsoleAPICalled:
+		if e.Type == "error" || e.Type == "assert" {
+			args, _ := json.Marshal(e.Args)
+			fault = "console: " + string(args)
+		}
+	case *log.EventEntryAdded:
+		if e.Entry.Level == "error" && e.Entry.Source != "network" {
+			fault = fmt.Sprintf("%s: %s", e.Entry.Source, e.Entry.Text)
+		}
+	}
+	if fault != "" {
+		tab.mu.Lock()
+		defer tab.mu.Unlock()
+		tab.faults = append(tab.faults, fault)
+	}
+}
+
+func describe(e *runtime.ExceptionDetails) string {
+	if e.Exception != nil {
+		return e.Text + " " + e.Exception.Description
+	}
+	return e.Text
+}
+
+// Faults returns what the tab's pages have done wrong since the last call; what
+// nobody asks for fails the test.
+func (tab *Tab) Faults() []string {
+	tab.mu.Lock()
+	defer tab.mu.Unlock()
+	faults := tab.faults
+	tab.faults = nil
+	return faults
+}
+
+// Close closes the tab. It may be called again.
+func (tab *Tab) Close() {
+	tab.t.Helper()
+	tab.close()
+	for _, fault := range tab.Faults() {
+		tab.t.Errorf("the page did what no page must: %s", fault)
+	}
+}
+
+// call runs a command of the protocol that must succeed.
+func call[P, R any](tab *Tab, command cdp.Command[P, R], params P) R {
+	tab.t.Helper()
+	ctx, cancel := context.WithTimeout(tab.ctx, patience)
+	defer cancel()
+	result, err := chromedp.Call(ctx, command, params)
+	if err != nil {
+		tab.t.Fatalf("chrometest: %s: %v", command.Method, err)
+	}
+	return result
+}

@@ -1,0 +1,141 @@
+package middleware
+
+import (
+	"context"
+	"net/http"
+
+	"github.com/lucia-go/lucia/session"
+)
+
+// Auth is session auth for a web app: a middleware, the routes it mounts, and
+// what handlers ask of it. One Auth serves the whole app; it is safe for
+// concurrent use.
+type Auth[U any] struct {
+	config  Config[U]
+	manager *session.Manager[U]
+	cookies cookieWriter
+	origins *http.CrossOriginProtection
+	routes  map[string]route // by the last element of the path
+}
+
+// New returns an Auth, or an error that says what is wrong with config.
+func New[U any](config Config[U]) (*Auth[U], error) {
+	config = config.withDefaults()
+	if err := config.validate(); err != nil {
+		return nil, err
+	}
+	a := &Auth[U]{
+		config:  config,
+		cookies: newCookieWriter(config.CookiePrefix, config.CookieDomain, config.Dev),
+		origins: http.NewCrossOriginProtection(),
+	}
+	for _, origin := range config.TrustedOrigins {
+		if err := a.origins.AddTrustedOrigin(origin); err != nil {
+			return nil, err
+		}
+	}
+	sessions, err := config.sessionConfig(a.cookies)
+	if err != nil {
+		return nil, err
+	}
+	if a.manager, err = session.New(sessions); err != nil {
+		return nil, err
+	}
+	a.routes = a.newRoutes()
+	return a, nil
+}
+
+// Handler wraps next: the routes below the base path are answered, every other
+// request reaches next with its session in the context. The ResponseWriter is
+// passed on as it is, so that flushing, hijacking and everything else that next
+// does with it works.
+//
+// What runs a handler in a goroutine of its own and may answer before that ends
+// (http.TimeoutHandler, echo's Timeout) goes around this handler, not inside it:
+// the first use of the session writes to the answer's header, which such a
+// wrapper reads at the same time.
+func (a *Auth[U]) Handler(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r, done := a.HandleServerSession(w, r); !done {
+			next.ServeHTTP(w, r)
+		}
+	})
+}
+
+// HandleServerSession is the core of the middleware, for those who wrap it into
+// a framework's own (the original's handleServerSession). Cookies and headers
+// are written before it returns. done says that the request was for one of the
+// middleware's routes and has been answered; otherwise the request it returns,
+// with the session in its context, goes to the app's handler.
+//
+// A request without anything of ours that is not for a page comes back as it
+// is, at no cost. Running it twice on a request is harmless.
+func (a *Auth[U]) HandleServerSession(w http.ResponseWriter, r *http.Request) (out *http.Request, done bool) {
+	if a.config.Skip != nil && a.config.Skip(r) {
+		return r, false
+	}
+	if route, ok := a.routeOf(r.URL.Path); ok {
+		a.serveRoute(w, r, route)
+		return r, true
+	}
+	return a.resolve(w, r), false
+}
+
+// resolve finds out the session of a request for the app.
+func (a *Auth[U]) resolve(w http.ResponseWriter, r *http.Request) *http.Request {
+	if a.stateOf(r.Context()) != nil {
+		return r
+	}
+	d := a.decide(r)
+	if d.outcome == Anonymous && !mayVary(r) {
+		return r
+	}
+	s := a.newState(w, r, &d)
+	a.apply(s, r, &d)
+	return r.WithContext(s)
+}
+
+// apply carries out a decision: cookies and headers, now, before the app's
+// handler runs.
+func (a *Auth[U]) apply(s *state[U], r *http.Request, d *decision[U]) {
+	if d.cookies && isNavigation(r) {
+		s.markPrivate()
+		if d.dead {
+			a.cookies.clear(s.header)
+		}
+	}
+	if d.refreshed != nil {
+		s.markPrivate()
+		a.setRefreshed(s.header, d.refreshed)
+	}
+}
+
+// mayVary reports whether the answer to an anonymous request may depend on its
+// being anonymous: a page, be it in the answer to a form, or a part of one that
+// a script asks for and a cache might store. Such a request gets a state, so that
+// asking for its session marks the answer private, its page data is the app's,
+// and what signs in can render a page at once.
+func mayVary(r *http.Request) bool {
+	if isPage(r) || header(r, "Hx-Request") != "" {
+		return true
+	}
+	return header(r, "Sec-Fetch-Dest") == "empty" && (r.Method == http.MethodGet || r.Method == http.MethodHead)
+}
+
+// Manager returns the domain below: for apps that begin or end sessions outside
+// of requests.
+func (a *Auth[U]) Manager() *session.Manager[U] { return a.manager }
+
+// BasePath returns the path below which the middleware's routes live.
+func (a *Auth[U]) BasePath() string { return a.config.BasePath }
+
+// Flush waits until what is told the store off the request path has been told,
+// or ctx ends. Call it at shutdown, after the server's own.
+func (a *Auth[U]) Flush(ctx context.Context) error { return a.manager.Flush(ctx) }
+
+// RevokeUser ends all sessions of the user: "sign out everywhere". Access tokens
+// are honoured until they expire, except by this process. Errors carry
+// session.CodeDatabaseUpdateFailed or session.CodeInvalidUserID.
+func (a *Auth[U]) RevokeUser(ctx context.Context, userID string) error {
+	return a.manager.RevokeUser(ctx, userID)
+}

@@ -1,0 +1,168 @@
+package middleware_test
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"testing"
+	"time"
+
+	"github.com/lucia-go/lucia/memstore"
+	"github.com/lucia-go/lucia/middleware"
+)
+
+// person has the three attributes that the budget is counted with.
+type person struct {
+	Username string `json:"username"`
+	Email    string `json:"email"`
+	Role     string `json:"role"`
+}
+
+// benchUsers is over how many users requests rotate: more than one processor
+// cache line's worth, fewer than the token cache holds.
+const benchUsers = 1024
+
+func benchAuth(b *testing.B, change func(*middleware.Config[person])) *middleware.Auth[person] {
+	b.Helper()
+	config := middleware.Config[person]{
+		Secret: bytes.Repeat([]byte("s"), 32),
+		Store:  memstore.New(),
+		LoadUser: func(_ context.Context, id string) (person, error) {
+			return person{Username: "name of " + id, Email: id + "@example.com", Role: "member"}, nil
+		},
+		AccessTTL: time.Hour,
+		Logger:    slog.New(slog.DiscardHandler),
+	}
+	if change != nil {
+		change(&config)
+	}
+	auth, err := middleware.New(config)
+	if err != nil {
+		b.Fatal(err)
+	}
+	return auth
+}
+
+// benchCookies signs n users in and returns their Cookie headers.
+func benchCookies(b *testing.B, auth *middleware.Auth[person], n int) []string {
+	b.Helper()
+	headers := make([]string, n)
+	for i := range headers {
+		w := httptest.NewRecorder()
+		if _, err := auth.SignIn(w, httptest.NewRequest("POST", "/login", nil), fmt.Sprintf("user-%d", i)); err != nil {
+			b.Fatal(err)
+		}
+		for _, c := range w.Result().Cookies() {
+			if headers[i] != "" {
+				headers[i] += "; "
+			}
+			headers[i] += c.Name + "=" + c.Value
+		}
+	}
+	return headers
+}
+
+// sink is a ResponseWriter that keeps nothing but its header.
+type sink struct {
+	header http.Header
+	status int
+}
+
+func newSink() *sink                        { return &sink{header: make(http.Header)} }
+func (s *sink) Header() http.Header         { return s.header }
+func (s *sink) Write(b []byte) (int, error) { return len(b), nil }
+func (s *sink) WriteHeader(status int)      { s.status = status }
+
+func (s *sink) reset() {
+	clear(s.header)
+	s.status = http.StatusOK
+}
+
+// BenchmarkAuthenticatedRequest measures what the middleware adds to a request
+// of a net/http app whose handler reads its session: with a token that this
+// process has seen, with one that it has not, without any, and, to subtract, the
+// handler alone.
+func BenchmarkAuthenticatedRequest(b *testing.B) {
+	cached := benchAuth(b, nil)
+	uncached := benchAuth(b, func(c *middleware.Config[person]) { c.TokenCache = -1 })
+	signedIn := func(auth *middleware.Auth[person]) http.HandlerFunc {
+		return func(w http.ResponseWriter, r *http.Request) {
+			if s := auth.Session(r.Context()); s == nil || s.User.Data.Username == "" {
+				w.WriteHeader(http.StatusUnauthorized)
+			}
+		}
+	}
+	nothing := http.HandlerFunc(func(http.ResponseWriter, *http.Request) {})
+	for _, c := range []struct {
+		name    string
+		handler http.Handler
+		cookies []string // nil: anonymous
+		accept  string
+	}{
+		{"bare", nothing, benchCookies(b, cached, benchUsers), "text/html"},
+		{"seen", cached.Handler(signedIn(cached)), benchCookies(b, cached, benchUsers), "text/html"},
+		{"seen-subresource", cached.Handler(nothing), benchCookies(b, cached, benchUsers), "*/*"},
+		{"first-sight", uncached.Handler(signedIn(uncached)), benchCookies(b, uncached, benchUsers), "text/html"},
+		{"anonymous", cached.Handler(nothing), nil, "*/*"},
+		{"anonymous-page", cached.Handler(nothing), nil, "text/html"},
+	} {
+		b.Run(c.name, func(b *testing.B) { benchRequests(b, c.handler, c.cookies, c.accept) })
+	}
+}
+
+func benchRequests(b *testing.B, handler http.Handler, cookies []string, accept string) {
+	b.ReportAllocs()
+	b.RunParallel(func(pb *testing.PB) {
+		r := httptest.NewRequest("GET", "/page", nil)
+		r.Header["Accept"] = []string{accept}
+		if cookies != nil {
+			r.Header["Cookie"] = make([]string, 1)
+		}
+		w := newSink()
+		for i := 0; pb.Next(); i++ {
+			w.reset()
+			if cookies != nil {
+				r.Header["Cookie"][0] = cookies[i%len(cookies)]
+			}
+			handler.ServeHTTP(w, r)
+			if w.status != http.StatusOK {
+				b.Errorf("status %d", w.status)
+				return
+			}
+		}
+	})
+}
+
+// BenchmarkRefresh measures the refresh route over memstore: two tokens are
+// verified and one step of the store made, two tokens and a cookie are written.
+func BenchmarkRefresh(b *testing.B) {
+	auth := benchAuth(b, nil)
+	handler := auth.Handler(http.NotFoundHandler())
+	b.ReportAllocs()
+	var cookies []string
+	for i := 0; b.Loop(); i++ {
+		if i%benchUsers == 0 { // a session rotates again only after a while
+			b.StopTimer()
+			cookies = benchCookies(b, auth, benchUsers)
+			b.StartTimer()
+		}
+		r := httptest.NewRequest("GET", "/page", nil)
+		r.Header["Accept"] = []string{"text/html"}
+		r.Header["Cookie"] = []string{withoutAccess(cookies[i%benchUsers])}
+		w := newSink()
+		handler.ServeHTTP(w, r)
+		if len(w.header["Set-Cookie"]) != 2 {
+			b.Fatalf("not refreshed: status %d, %d cookies set", w.status, len(w.header["Set-Cookie"]))
+		}
+	}
+}
+
+// withoutAccess takes the access token, the first cookie, out of a Cookie header
+// of benchCookies.
+func withoutAccess(cookies string) string {
+	i := bytes.IndexByte([]byte(cookies), ';')
+	return cookies[i+2:]
+}

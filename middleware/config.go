@@ -1,0 +1,177 @@
+package middleware
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/lucia-go/lucia/internal/wire"
+	"github.com/lucia-go/lucia/session"
+)
+
+// Defaults of [Config]; those of sessions and tokens are package session's.
+const (
+	DefaultBasePath       = wire.DefaultBasePath
+	DefaultLoginPath      = "/login"
+	DefaultMaxCookieBytes = 3072
+)
+
+// Config configures an [Auth]. Secret, Store and LoadUser are required; the zero
+// value of every other field means its default. U is what the app wants to know
+// of a user on every request; it marshals to a JSON object.
+type Config[U any] struct {
+	// Secret is what all keys are derived from: at least 32 random bytes, the
+	// same in every process of the app, kept out of the repository.
+	Secret []byte
+	// PreviousSecrets verify and never sign. To change the secret, give the new
+	// one to every process here first, then make it Secret with the old one here,
+	// and drop the old one after RefreshTTL.
+	PreviousSecrets [][]byte
+	// Store keeps the state of refresh tokens: memstore.New() for one process,
+	// redisstore.New(client) for several.
+	Store session.Store
+	// LoadUser returns what pages shall know of the user. It runs at sign-in and
+	// at every refresh, never on other requests. session.ErrUserNotFound ends all
+	// sessions of the user; any other error ends none and is answered 503.
+	LoadUser func(ctx context.Context, userID string) (U, error)
+
+	// AccessTTL is the life of an access token. Default 15 minutes.
+	AccessTTL time.Duration
+	// RefreshTTL is how long a session lives without being used. Default 365
+	// days.
+	RefreshTTL time.Duration
+	// Lifetime is how long a session lives at most. Default and limit 400 days.
+	Lifetime time.Duration
+	// Grace is the longest that a request or an answer may be under way. Default
+	// 30 s. See session.Config.
+	Grace time.Duration
+	// Settle is how old a token in use must be to prove that the browser has it
+	// on disk. Default 90 s. See session.Config.
+	Settle time.Duration
+	// Timeout bounds what one sign-in, refresh or sign-out waits for Store and
+	// LoadUser. Default 3 s.
+	Timeout time.Duration
+	// MaxSessions is the greatest number of sessions of one user. Default 100.
+	MaxSessions int
+	// RevokeSessionOnly makes a reused refresh token end its own session only,
+	// not all sessions of its user.
+	RevokeSessionOnly bool
+	// TokenCache bounds the memory of verified access tokens, in bytes. Default
+	// 32 MiB; negative means none.
+	TokenCache int
+
+	// BasePath is where the routes for refresh, logout and the browser module
+	// live. Default "/api/auth".
+	BasePath string
+	// LoginPath is where Require sends page navigations without a session.
+	// Default "/login".
+	LoginPath string
+	// Dev is for development over plain http: cookies are neither Secure nor
+	// carry the __Host- prefix. Browsers refuse the ordinary cookies on http
+	// addresses other than localhost, and some there, too.
+	Dev bool
+	// CookiePrefix goes before the names of the cookies (after __Host-), for
+	// several apps on one host.
+	CookiePrefix string
+	// CookieDomain makes the cookies valid for a domain and everything below it,
+	// all of which can then set them, too. The __Host- prefix goes. Default:
+	// this host only.
+	CookieDomain string
+	// MaxCookieBytes bounds the three Set-Cookie lines of a sign-in together.
+	// Default 3,072: the header buffers of proxies are 4 KB. Larger user data is
+	// an error at sign-in, and a refresh that fails before it changes anything.
+	// Whatever it says, one cookie takes 4,096 bytes at most: browsers drop more.
+	MaxCookieBytes int
+	// TrustedOrigins may send requests with unsafe methods: "scheme://host[:port]"
+	// each, as for http.CrossOriginProtection.
+	TrustedOrigins []string
+	// Nonce returns the request's CSP nonce for the script tag; templ.GetNonce
+	// fits. nil or "" means none: script-src 'self' needs none.
+	Nonce func(ctx context.Context) string
+	// Skip says which requests the middleware passes on untouched, as if it were
+	// not there.
+	Skip func(r *http.Request) bool
+	// Hardened keeps the tokens out of pages and answers: scripts work by cookie
+	// alone, and forms by their origin. What it takes away are bearer requests.
+	Hardened bool
+
+	// Logger is told what an operator must see, nothing of ordinary traffic.
+	// Default slog.Default().
+	Logger *slog.Logger
+	// OnEvent, if set, is called with the same. It must not block.
+	OnEvent func(session.Event)
+}
+
+func (c Config[U]) withDefaults() Config[U] {
+	if c.BasePath == "" {
+		c.BasePath = DefaultBasePath
+	}
+	if c.LoginPath == "" {
+		c.LoginPath = DefaultLoginPath
+	}
+	if c.MaxCookieBytes == 0 {
+		c.MaxCookieBytes = DefaultMaxCookieBytes
+	}
+	return c
+}
+
+// validate checks the HTTP side of a Config with defaults; package session
+// checks the rest.
+func (c Config[U]) validate() error {
+	switch {
+	case !isLocalPath(c.BasePath) || c.BasePath == "/" || strings.HasSuffix(c.BasePath, "/") || strings.ContainsAny(c.BasePath, "?#{}"):
+		return fmt.Errorf("middleware: BasePath %q is not a path such as /api/auth", c.BasePath)
+	case !isLocalPath(c.LoginPath) || strings.Contains(c.LoginPath, "#"):
+		return fmt.Errorf("middleware: LoginPath %q is not a path of this site", c.LoginPath)
+	case c.LoginPath == c.BasePath || strings.HasPrefix(c.LoginPath, c.BasePath+"/"):
+		return fmt.Errorf("middleware: LoginPath %q lies below BasePath %q, whose routes are the middleware's own", c.LoginPath, c.BasePath)
+	case !isToken(c.CookiePrefix):
+		return fmt.Errorf("middleware: CookiePrefix %q has characters that a cookie name cannot have", c.CookiePrefix)
+	case strings.HasPrefix(c.CookiePrefix, "__"):
+		return fmt.Errorf("middleware: CookiePrefix %q: prefixes with two underscores belong to browsers", c.CookiePrefix)
+	case c.CookieDomain != "" && (&http.Cookie{Name: "n", Domain: c.CookieDomain}).Valid() != nil:
+		return fmt.Errorf("middleware: CookieDomain %q is not a domain", c.CookieDomain)
+	case c.MaxCookieBytes < 0:
+		return fmt.Errorf("middleware: MaxCookieBytes is negative: %d", c.MaxCookieBytes)
+	case c.Hardened && c.CookieDomain != "":
+		return errors.New("middleware: Hardened and CookieDomain contradict each other: with a domain every host below it can set the cookies that Hardened relies on")
+	}
+	return nil
+}
+
+// sessionConfig is the part of a Config that package session wants.
+func (c Config[U]) sessionConfig(cookies cookieWriter) (session.Config[U], error) {
+	room := c.MaxCookieBytes - cookies.overhead()
+	if room <= 0 {
+		return session.Config[U]{}, fmt.Errorf("middleware: MaxCookieBytes %d leaves no room for tokens", c.MaxCookieBytes)
+	}
+	return session.Config[U]{
+		Secret:            c.Secret,
+		PreviousSecrets:   c.PreviousSecrets,
+		Store:             c.Store,
+		LoadUser:          c.LoadUser,
+		AccessTTL:         c.AccessTTL,
+		RefreshTTL:        c.RefreshTTL,
+		Lifetime:          c.Lifetime,
+		Grace:             c.Grace,
+		Settle:            c.Settle,
+		Timeout:           c.Timeout,
+		MaxSessions:       c.MaxSessions,
+		MaxBytes:          room,
+		RevokeSessionOnly: c.RevokeSessionOnly,
+		RefreshCookie:     cookies.refresh,
+		Cache:             c.TokenCache,
+		Logger:            c.Logger,
+		OnEvent:           c.OnEvent,
+	}, nil
+}
+
+// isToken reports whether s may be part of a cookie name (RFC 6265, section
+// 4.1.1).
+func isToken(s string) bool {
+	return s == "" || (&http.Cookie{Name: s}).Valid() == nil
+}

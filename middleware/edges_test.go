@@ -1,0 +1,148 @@
+package middleware_test
+
+import (
+	"bytes"
+	"mime/multipart"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"os"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/lucia-go/lucia/memstore"
+	"github.com/lucia-go/lucia/middleware"
+)
+
+// A roll-out that forgot its verify-only step: the cookie is under a secret that
+// one process does not know, and a tab that slept has an old token under the
+// other. Alone, that one would look stolen.
+func TestACookieUnderAnUnknownKeyMakesNoThiefOfAnOldTab(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		shared := memstore.New()
+		process := func(secret string, previous ...[]byte) *app {
+			return newApp(t, func(c *middleware.Config[profile]) {
+				c.Store, c.Secret, c.PreviousSecrets = shared, bytes.Repeat([]byte(secret), 32), previous
+			})
+		}
+		old := process("1")
+		next := process("2", bytes.Repeat([]byte("1"), 32))
+		b, phone := newBrowser(t, old).signIn("u1"), newBrowser(t, old).signIn("u1")
+		slept := b.bearer
+		b.app = next
+		for range 3 {
+			time.Sleep(16 * time.Minute)
+			b.navigate("/page")
+			time.Sleep(5 * time.Minute)
+			b.navigate("/page") // which confirms
+			synctest.Wait()
+		}
+		b.app, b.bearer = old, slept
+		status, code := b.refresh()
+		want(t, "refresh", status, 503)
+		want(t, "code", code, "DATABASE_FETCH_FAILED")
+		b.app = next
+		status, _ = b.refresh()
+		want(t, "refresh where the key is known", status, 200)
+		status, _ = phone.refresh()
+		want(t, "another device", status, 200)
+	})
+}
+
+func TestSigningInAgainEndsTheFormerSession(t *testing.T) {
+	a := newApp(t, nil)
+	b := newBrowser(t, a).signIn("u1")
+	thief := b.clone()
+	other := newBrowser(t, a).signIn("u1")
+	b.signIn("u1")
+	status, _ := thief.refresh()
+	want(t, "the former session", status, 401)
+	status, _ = b.refresh()
+	want(t, "the new one", status, 200)
+	status, _ = other.refresh()
+	want(t, "another browser's", status, 200)
+	list, err := a.auth.Manager().Sessions(t.Context(), "u1")
+	if err != nil || len(list) != 2 {
+		t.Errorf("%d sessions, %v", len(list), err)
+	}
+}
+
+func TestOnlyFromCallbackAllowsSignInFromElsewhere(t *testing.T) {
+	a := newApp(t, nil)
+	var zero middleware.SignInOption
+	for name, allowed := range map[string]bool{"zero": false, "callback": true} {
+		option := zero
+		if allowed {
+			option = middleware.FromCallback
+		}
+		r := httptest.NewRequest("POST", "/", nil)
+		r.Header.Set("Sec-Fetch-Site", "cross-site")
+		_, err := a.auth.SignIn(httptest.NewRecorder(), r, "u1", option)
+		want(t, name, err == nil, allowed)
+	}
+}
+
+func TestUploadsOfAFormLeaveNoFiles(t *testing.T) {
+	dir := t.TempDir()
+	t.Setenv("TMPDIR", dir)
+	a := newApp(t, nil)
+	server := httptest.NewServer(a.auth.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if _, err := a.auth.ValidateFormSubmission(r); err != nil {
+			middleware.WriteError(w, err)
+		}
+	})))
+	var body bytes.Buffer
+	form := multipart.NewWriter(&body)
+	file, _ := form.CreateFormFile("f", "f")
+	file.Write(make([]byte, 40<<20))
+	form.Close()
+	r, _ := http.NewRequest("POST", server.URL, &body)
+	r.Header.Set("Content-Type", form.FormDataContentType())
+	r.Header.Set("Accept", "text/html")
+	resp, err := http.DefaultClient.Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp.Body.Close()
+	server.Close()
+	want(t, "status", resp.StatusCode, 401)
+	left, err := os.ReadDir(dir)
+	if err != nil || len(left) != 0 {
+		t.Errorf("%d files left, %v", len(left), err)
+	}
+}
+
+func TestReturnPathsOfUnusualApps(t *testing.T) {
+	auth := newApp(t, nil).auth
+	none := http.NotFoundHandler()
+	get := func(h http.Handler, target string) *http.Response {
+		r := httptest.NewRequest("GET", target, nil)
+		r.Header.Set("Sec-Fetch-Dest", "document")
+		w := httptest.NewRecorder()
+		h.ServeHTTP(w, r)
+		return w.Result()
+	}
+	below := http.StripPrefix("/admin", auth.Require(none))
+	want(t, "below a prefix", get(below, "/admin/users?x=1").Header.Get("Location"), "/login?next="+url.QueryEscape("/admin/users?x=1"))
+	want(t, "another page named login", get(below, "/admin/login").StatusCode, 303)
+	want(t, "a very long address", get(auth.Require(none), "/s?q="+strings.Repeat("a", 6000)).Header.Get("Location"), "/login")
+
+	withQuery := newApp(t, func(c *middleware.Config[profile]) { c.LoginPath = "/login?lang=en" }).auth.Require(none)
+	want(t, "a login page with a query", get(withQuery, "/x").Header.Get("Location"), "/login?lang=en&next=%2Fx")
+	want(t, "the login page itself", get(withQuery, "/login?lang=en&next=%2Fx").StatusCode, 401)
+	_, err := middleware.New(middleware.Config[profile]{
+		Secret: make([]byte, 32), Store: memstore.New(), LoadUser: noUser, LoginPath: "/login#form",
+	})
+	want(t, "a fragment is refused", err != nil, true)
+}
+
+func TestNoCookieIsLargerThanBrowsersTake(t *testing.T) {
+	a := newApp(t, func(c *middleware.Config[profile]) { c.MaxCookieBytes = 9000 })
+	for size, status := range map[int]int{2000: 200, 4500: 503} {
+		a.loadUser = func(string) (profile, error) { return profile{strings.Repeat("x", size)}, nil }
+		resp := newBrowser(t, a).do("POST", "/login?user=u1", nil)
+		want(t, "status", resp.StatusCode, status)
+	}
+}

@@ -1,0 +1,58 @@
+package middleware_test
+
+import (
+	"fmt"
+	"net/http"
+	"net/url"
+)
+
+// Protect a page: people without a session are sent to the login page, and back
+// afterwards.
+func ExampleAuth_Require() {
+	auth := newAuth()
+	mux := http.NewServeMux()
+	mux.HandleFunc("POST /login", login(auth))
+	mux.Handle("GET /profile", auth.Require(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		fmt.Fprintf(w, "Hello, %s!", auth.Session(r.Context()).User.Data.Username)
+	})))
+
+	client := newClient(auth.Handler(mux))
+	visit(client, "/profile")
+	visit(client, "/login", url.Values{"user": {"u1"}})
+	visit(client, "/profile")
+	// Output:
+	// GET /profile 303 to /login?next=%2Fprofile
+	// POST /login 303 to /
+	// GET /profile 200 Hello, ada!
+}
+
+// Use typed user data on a page that is for everybody: Session is nil for those
+// who are not signed in.
+func ExampleAuth_Session() {
+	auth := newAuth()
+	mux := http.NewServeMux()
+	mux.HandleFunc("POST /login", login(auth))
+	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, r *http.Request) {
+		switch session := auth.Session(r.Context()); {
+		case session == nil:
+			fmt.Fprint(w, "Hello, stranger!")
+		case session.User.Data.Admin:
+			fmt.Fprintf(w, "Hello, %s (%s), admin!", session.User.Data.Username, session.User.ID)
+		default:
+			fmt.Fprintf(w, "Hello, %s (%s)!", session.User.Data.Username, session.User.ID)
+		}
+	})
+
+	client := newClient(auth.Handler(mux))
+	visit(client, "/")
+	visit(client, "/login", url.Values{"user": {"u1"}})
+	visit(client, "/")
+	visit(client, "/login", url.Values{"user": {"u2"}})
+	visit(client, "/")
+	// Output:
+	// GET / 200 Hello, stranger!
+	// POST /login 303 to /
+	// GET / 200 Hello, ada (u1), admin!
+	// POST /login 303 to /
+	// GET / 200 Hello, zoë (u2)!
+}

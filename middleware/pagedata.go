@@ -1,0 +1,235 @@
+package middleware
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"html"
+	"html/template"
+	"io"
+	"strconv"
+	"time"
+
+	"github.com/lucia-go/lucia/client/browser"
+	"github.com/lucia-go/lucia/internal/wire"
+	"github.com/lucia-go/lucia/session"
+)
+
+// Component is a piece of a page that depends on the request. It has the method
+// of templ's Component, so that {@middleware.PageData} works there; for
+// html/template see [FuncMap] and HTML. It reads the request's state from the
+// context, whatever the app's user data is, and marks the answer as private and
+// not to be stored, so it has to come before the answer's header is written on
+// requests that are no page navigations.
+type Component struct {
+	render func(ctx context.Context, b *bytes.Buffer, p page) error
+}
+
+// Pieces of a page.
+var (
+	// PageData is the page data and the script tag: all that a page needs to
+	// stay signed in.
+	PageData = Component{renderPageData}
+	// DataBlock is the page data alone, for apps that load the browser module
+	// themselves. It is no script, so no content security policy forbids it.
+	DataBlock = Component{func(_ context.Context, b *bytes.Buffer, p page) error { return renderDataBlock(b, p, nil) }}
+	// ScriptTag loads the module that keeps the page signed in.
+	ScriptTag = Component{renderScriptTag}
+	// FormField is the hidden field by which ValidateFormSubmission knows that a
+	// form is of this session.
+	FormField = Component{renderFormField}
+)
+
+// With returns PageData with the members of data, which marshals to a JSON
+// object, beside _lucia.
+func (Component) With(data any) Component {
+	return Component{func(ctx context.Context, b *bytes.Buffer, p page) error {
+		if err := renderDataBlock(b, p, data); err != nil {
+			return err
+		}
+		return renderScriptTag(ctx, b, p)
+	}}
+}
+
+// Render implements templ's Component. ctx is the request's context.
+func (c Component) Render(ctx context.Context, w io.Writer) error {
+	var b bytes.Buffer
+	if err := c.render(ctx, &b, pageOf(ctx)); err != nil {
+		return err
+	}
+	_, err := w.Write(b.Bytes())
+	return err
+}
+
+// HTML returns what Render writes, for html/template. Where that fails, which
+// only user or page data that does not marshal can cause, it returns an HTML
+// comment that says so.
+func (c Component) HTML(ctx context.Context) template.HTML {
+	var b bytes.Buffer
+	if err := c.render(ctx, &b, pageOf(ctx)); err != nil {
+		return "<!-- lucia: the page data does not marshal -->"
+	}
+	return template.HTML(b.String())
+}
+
+// FuncMap has the components for html/template, each a function of the request's
+// context: lucia (the page data and script tag) and luciaField (the hidden form
+// field).
+func FuncMap() template.FuncMap {
+	return template.FuncMap{"lucia": PageData.HTML, "luciaField": FormField.HTML}
+}
+
+// page is what components need of the request's state, without its type of user
+// data.
+type page interface {
+	sessionJSON() (data []byte, info pageInfo, err error)
+	config(ctx context.Context) pageConfig
+	formToken() session.AccessToken
+}
+
+// pageInfo is what stands beside the session in the page.
+type pageInfo struct {
+	signedIn  bool
+	expiresIn int64
+	sessionID string
+}
+
+type pageConfig struct{ base, nonce string }
+
+// pageOf returns the page of ctx; that of nobody where the middleware has seen
+// nothing of interest, or has not run.
+func pageOf(ctx context.Context) page {
+	if p, ok := ctx.Value(stateKey{}).(page); ok {
+		return p
+	}
+	return nobody{}
+}
+
+type nobody struct{}
+
+func (nobody) sessionJSON() ([]byte, pageInfo, error) { return []byte("null"), pageInfo{}, nil }
+func (nobody) config(context.Context) pageConfig      { return pageConfig{base: wire.DefaultBasePath} }
+func (nobody) formToken() session.AccessToken         { return "" }
+
+// config takes the context that is rendered with, not the state's: the nonce may
+// have been put there later.
+func (s *state[U]) config(ctx context.Context) pageConfig {
+	c := pageConfig{base: s.auth.config.BasePath}
+	if s.auth.config.Nonce != nil {
+		c.nonce = s.auth.config.Nonce(ctx)
+	}
+	return c
+}
+
+func (s *state[U]) formToken() session.AccessToken {
+	s.markPrivate()
+	if s.auth.config.Hardened || s.session == nil {
+		return ""
+	}
+	return s.session.AccessToken
+}
+
+func (s *state[U]) sessionJSON() ([]byte, pageInfo, error) {
+	s.markPrivate()
+	if s.session == nil {
+		return nobody{}.sessionJSON()
+	}
+	data, err := json.Marshal(s.pageSession())
+	return data, pageInfo{true, seconds(s.session.ExpiresIn(time.Now())), s.session.ID.String()}, err
+}
+
+// pageSession returns the session as pages are given it: with the refresh token
+// of the cookie beside the access token, or in hardened mode with neither.
+func (s *state[U]) pageSession() *session.Session[U] {
+	out := *s.session
+	switch {
+	case s.auth.config.Hardened:
+		out.AccessToken, out.RefreshToken = "", ""
+	case out.RefreshToken == "":
+		out.RefreshToken = s.auth.refreshToken(s)
+	}
+	return &out
+}
+
+// refreshToken returns the refresh token that the request's cookie holds for the
+// session of its access token, or none. Tokens of different sessions are never
+// combined.
+func (a *Auth[U]) refreshToken(s *state[U]) session.RefreshToken {
+	var set cookieSet
+	a.cookies.scan(s.request.Header, &set)
+	creds := a.credentials(&set)
+	for i, c := range creds.list {
+		if _, own := ownFingerprint(c, &set); own && c.SessionID == s.session.ID {
+			return creds.tokens[i]
+		}
+	}
+	return ""
+}
+
+func renderPageData(ctx context.Context, b *bytes.Buffer, p page) error {
+	if err := renderDataBlock(b, p, nil); err != nil {
+		return err
+	}
+	return renderScriptTag(ctx, b, p)
+}
+
+// renderDataBlock writes the data block. encoding/json escapes <, > and &, so
+// nothing in the data can end the element.
+func renderDataBlock(b *bytes.Buffer, p page, extra any) error {
+	data, info, err := p.sessionJSON()
+	if err != nil {
+		return err
+	}
+	b.WriteString(`<script type="application/json" id="` + wire.PageDataID + `"`)
+	if info.signedIn {
+		b.WriteString(` data-expires-in="` + strconv.FormatInt(info.expiresIn, 10) + `" data-session="` + info.sessionID + `"`)
+	}
+	b.WriteString(`>{"` + wire.FormField + `":`)
+	b.Write(data)
+	if err := appendMembers(b, extra); err != nil {
+		return err
+	}
+	b.WriteString("}</script>")
+	return nil
+}
+
+// appendMembers writes the members of extra, which marshals to an object, after
+// a member.
+func appendMembers(b *bytes.Buffer, extra any) error {
+	if extra == nil {
+		return nil
+	}
+	data, err := json.Marshal(extra)
+	if err != nil {
+		return err
+	}
+	var members map[string]json.RawMessage
+	if err := json.Unmarshal(data, &members); err != nil || members == nil {
+		return fmt.Errorf("middleware: page data marshals to %.20s, want a JSON object", data)
+	}
+	if _, taken := members[wire.FormField]; taken {
+		return errors.New("middleware: page data has a member " + wire.FormField + " of its own")
+	}
+	if len(members) > 0 {
+		b.WriteByte(',')
+		b.Write(data[1 : len(data)-1])
+	}
+	return nil
+}
+
+func renderScriptTag(ctx context.Context, b *bytes.Buffer, p page) error {
+	c := p.config(ctx)
+	b.WriteString(`<script type="module" src="` + html.EscapeString(c.base+wire.RouteAuto) + `?v=` + browser.Auto().Version + `"`)
+	if c.nonce != "" {
+		b.WriteString(` nonce="` + html.EscapeString(c.nonce) + `"`)
+	}
+	b.WriteString("></script>")
+	return nil
+}
+
+func renderFormField(_ context.Context, b *bytes.Buffer, p page) error {
+	b.WriteString(`<input type="hidden" name="` + wire.FormField + `" value="` + html.EscapeString(string(p.formToken())) + `">`)
+	return nil
+}

@@ -1,0 +1,94 @@
+package middleware
+
+import (
+	"net/http"
+	"net/url"
+	"strings"
+)
+
+// isLocalPath reports whether p is a path of this site that no browser reads as
+// another site's: "//host" and "/\host" are, and browsers drop tabs and line
+// ends before they look.
+func isLocalPath(p string) bool {
+	if !strings.HasPrefix(p, "/") || strings.HasPrefix(p, "//") {
+		return false
+	}
+	for i := range len(p) {
+		if p[i] <= ' ' || p[i] == '\\' || p[i] == 0x7f {
+			return false
+		}
+	}
+	u, err := url.Parse(p)
+	return err == nil && u.Scheme == "" && u.Host == "" && u.Opaque == ""
+}
+
+// nextField is the query parameter that carries the return path to the login
+// page.
+const nextField = "next"
+
+// ReturnPath returns where a person who has signed in wanted to go: the path
+// that [Auth.Require] gave the login page, from the query or the body of r, if
+// it is a path of this site, else fallback. It parses r's form.
+func ReturnPath(r *http.Request, fallback string) string {
+	if next := r.FormValue(nextField); isLocalPath(next) {
+		return next
+	}
+	return fallback
+}
+
+// maxNext bounds the return path: it stands in a header of this answer and in
+// the line of the next request, for both of which proxies have 4 KB or so.
+const maxNext = 1024
+
+// loginURL is the login page with the way back.
+func (a *Auth[U]) loginURL(back string) string {
+	if !isLocalPath(back) || back == "/" {
+		return a.config.LoginPath
+	}
+	sep := "?"
+	if strings.Contains(a.config.LoginPath, "?") {
+		sep = "&"
+	}
+	next := url.QueryEscape(back)
+	if len(next) > maxNext {
+		return a.config.LoginPath
+	}
+	return a.config.LoginPath + sep + nextField + "=" + next
+}
+
+// atLogin reports whether a request is for the login page itself.
+func (a *Auth[U]) atLogin(r *http.Request) bool {
+	login, _, _ := strings.Cut(a.config.LoginPath, "?")
+	at, _, _ := strings.Cut(pathOf(r), "?")
+	return at == login
+}
+
+// pathOf returns path and query of a request, as it arrived.
+func pathOf(r *http.Request) string {
+	if isLocalPath(r.RequestURI) { // what StripPrefix and rewriting leave alone
+		return r.RequestURI
+	}
+	return r.URL.RequestURI()
+}
+
+// currentURL returns path and query of the page that htmx sends a request from,
+// if that page is of the host that the request is for.
+func currentURL(r *http.Request) string {
+	u, err := url.Parse(header(r, "Hx-Current-Url"))
+	if err != nil || u.Host != r.Host {
+		return "/"
+	}
+	return u.RequestURI()
+}
+
+// addVary adds a name to Vary unless it is there.
+func addVary(h http.Header, name string) {
+	for _, line := range h["Vary"] {
+		for v := range strings.SplitSeq(line, ",") {
+			if v = strings.TrimSpace(v); v == "*" || strings.EqualFold(v, name) {
+				return
+			}
+		}
+	}
+	h.Add("Vary", name)
+}

@@ -1,0 +1,141 @@
+package middleware
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+
+	"github.com/lucia-go/lucia/session"
+)
+
+// SignInOption changes one call of [Auth.SignIn].
+type SignInOption int
+
+// FromCallback lets SignIn accept a request from another origin: for callbacks
+// of identity providers that arrive as a form post and whose state parameter the
+// app has checked itself.
+const FromCallback SignInOption = 1
+
+// SignIn begins a session of the user and sets the three cookies. The caller has
+// made sure who the user is. The header of the answer must not have been
+// written. A page rendered in the same answer knows the session; an answer to a
+// script uses the one that SignIn returns.
+//
+// It refuses an unsafe request from another origin with
+// session.CodeInvalidRequest: a page elsewhere could sign a person in as
+// somebody else (login CSRF). The session that the browser had before ends. Other
+// errors carry session.CodeInvalidUserID or
+// session.CodeDatabaseUpdateFailed; see [Status]. No cookie is set then.
+func (a *Auth[U]) SignIn(w http.ResponseWriter, r *http.Request, userID string, options ...SignInOption) (*session.Session[U], error) {
+	if !slices.Contains(options, FromCallback) && a.crossOrigin(r) {
+		return nil, fmt.Errorf("%w: sign-in from another origin", session.CodeInvalidRequest)
+	}
+	signedIn, err := a.manager.SignIn(r.Context(), userID)
+	if err != nil {
+		return nil, err
+	}
+	a.endFormer(r)
+	setPrivate(w.Header())
+	a.setSignedIn(w.Header(), signedIn)
+	a.update(r.Context(), &signedIn.Session, SignedIn)
+	return &signedIn.Session, nil
+}
+
+// endFormer ends the session that the browser had before it signed in again:
+// nobody would rotate it any more but a thief, and so nobody find him out (OWASP
+// Session Management: renew at sign-in). Where that fails the new session stands,
+// and the failure is reported.
+func (a *Auth[U]) endFormer(r *http.Request) {
+	var set cookieSet
+	a.cookies.scan(r.Header, &set)
+	if userID, id, err := a.identify(&set); err == nil {
+		_ = a.manager.SignOut(r.Context(), userID, id)
+	}
+	if st := a.stateOf(r.Context()); st != nil && st.outcome == SignedIn {
+		_ = a.manager.SignOut(r.Context(), st.session.User.ID, st.session.ID)
+	}
+}
+
+// SignOut ends the session of the request and clears the cookies: for apps with
+// a sign-out handler of their own. Errors carry session.CodeNotAuthenticated
+// where there is no session, session.CodeInvalidRequest for a request from
+// another origin, and session.CodeDatabaseUpdateFailed where the store failed;
+// the cookies are kept then.
+func (a *Auth[U]) SignOut(w http.ResponseWriter, r *http.Request) error {
+	if s := a.stateOf(r.Context()); s != nil && s.session != nil {
+		return a.end(w, r, s.session.User.ID, s.session.ID)
+	}
+	if a.crossOrigin(r) {
+		return fmt.Errorf("%w: sign-out from another origin", session.CodeInvalidRequest)
+	}
+	var set cookieSet
+	a.cookies.scan(r.Header, &set)
+	userID, id, err := a.identify(&set)
+	if err != nil {
+		return err
+	}
+	return a.end(w, r, userID, id)
+}
+
+// end ends a session and clears the cookies.
+func (a *Auth[U]) end(w http.ResponseWriter, r *http.Request, userID string, id session.ID) error {
+	if err := a.manager.SignOut(r.Context(), userID, id); err != nil {
+		return err
+	}
+	setPrivate(w.Header())
+	a.cookies.clear(w.Header())
+	a.update(r.Context(), nil, SignedOut)
+	return nil
+}
+
+// identify says whose session a request's cookies name, alive or not: by the
+// access token, or else by the refresh token.
+func (a *Auth[U]) identify(set *cookieSet) (userID string, id session.ID, err error) {
+	for _, token := range set.access.all() {
+		if s, err := a.verifyEnded(session.AccessToken(token), set); err == nil {
+			return s.User.ID, s.ID, nil
+		}
+	}
+	creds := a.credentials(set)
+	for _, c := range creds.list {
+		if _, ok := ownFingerprint(c, set); ok {
+			return c.UserID, c.SessionID, nil
+		}
+	}
+	return "", session.ID{}, session.CodeNotAuthenticated
+}
+
+// verifyEnded verifies an access token with any of the request's fingerprints.
+// One whose only fault is that its time is over will do.
+func (a *Auth[U]) verifyEnded(token session.AccessToken, set *cookieSet) (s session.Session[U], err error) {
+	err = session.CodeInvalidAccessToken
+	for _, fp := range set.fingerprint.all() {
+		s, err = a.manager.Verify(token, session.Fingerprint(fp))
+		if err == nil || errors.Is(err, session.ErrExpired) || errors.Is(err, session.ErrRevoked) {
+			return s, nil
+		}
+	}
+	return session.Session[U]{}, err
+}
+
+// Reload gives the session of the request a new access token, made of what
+// LoadUser now says: call it after the user's data changed. Neither the refresh
+// token nor any expiry changes. Errors carry session.CodeNotAuthenticated where
+// there is no session, session.CodeInvalidAccessToken where this process has ended
+// it meanwhile, session.CodeDatabaseFetchFailed where LoadUser failed and
+// session.CodeUnauthorized where the user is gone.
+func (a *Auth[U]) Reload(w http.ResponseWriter, r *http.Request) error {
+	st := a.stateOf(r.Context())
+	if st == nil || st.session == nil {
+		return session.CodeNotAuthenticated
+	}
+	s, err := a.manager.Reload(r.Context(), *st.session)
+	if err != nil {
+		return err
+	}
+	st.markPrivate()
+	a.setAccess(w.Header(), &s)
+	a.update(r.Context(), &s, st.outcome)
+	return nil
+}

@@ -1,0 +1,143 @@
+package middleware
+
+import (
+	"fmt"
+	"net/http"
+
+	"github.com/lucia-go/lucia/internal/wire"
+	"github.com/lucia-go/lucia/session"
+)
+
+// ValidateRequest returns the session that a request proves with a bearer access
+// token and the fingerprint cookie (the original's validateRequest): for
+// endpoints that scripts call. Such a request cannot be forged by another site,
+// whatever its method. Errors carry session.CodeInvalidAccessToken.
+func (a *Auth[U]) ValidateRequest(r *http.Request) (*session.Session[U], error) {
+	token, presented := bearer(r)
+	if !presented {
+		return nil, fmt.Errorf("%w: no bearer token", session.CodeInvalidAccessToken)
+	}
+	if st := a.stateOf(r.Context()); st != nil {
+		st.markPrivate()
+		if st.session != nil && string(st.session.AccessToken) == token {
+			return st.session, nil
+		}
+	}
+	var set cookieSet
+	a.cookies.scan(r.Header, &set)
+	var d decision[U]
+	a.decideBearer(&d, session.AccessToken(token), &set)
+	if !d.signedIn {
+		return nil, fmt.Errorf("%w: %v", session.CodeInvalidAccessToken, d.outcome)
+	}
+	return &d.session, nil
+}
+
+// ValidateRequestByCookie returns the session of a request's cookies (the
+// original's validateRequestByCookie). It is for GET and HEAD only, since
+// another site can make a browser send cookies: other methods are
+// session.CodeInvalidRequestMethod. Without a session the error carries
+// session.CodeInvalidAccessToken, or session.CodeDatabaseFetchFailed where the
+// store could not tell.
+func (a *Auth[U]) ValidateRequestByCookie(r *http.Request) (*session.Session[U], error) {
+	if r.Method != http.MethodGet && r.Method != http.MethodHead {
+		return nil, fmt.Errorf("%w: %s by cookie", session.CodeInvalidRequestMethod, r.Method)
+	}
+	return a.byCookie(r)
+}
+
+// byCookie returns the session that the request's cookies prove. Where the
+// middleware has not run, nothing is refreshed.
+func (a *Auth[U]) byCookie(r *http.Request) (*session.Session[U], error) {
+	if _, presented := bearer(r); presented {
+		var set cookieSet
+		a.cookies.scan(r.Header, &set)
+		return a.byAccessCookie(&set)
+	}
+	st := a.stateOf(r.Context())
+	switch {
+	case st == nil:
+		var set cookieSet
+		a.cookies.scan(r.Header, &set)
+		return a.byAccessCookie(&set)
+	case st.session != nil:
+		st.markPrivate()
+		return st.session, nil
+	}
+	st.markPrivate()
+	if st.outcome == Unavailable {
+		return nil, session.CodeDatabaseFetchFailed
+	}
+	return nil, fmt.Errorf("%w: %v", session.CodeInvalidAccessToken, st.outcome)
+}
+
+func (a *Auth[U]) byAccessCookie(set *cookieSet) (*session.Session[U], error) {
+	var d decision[U]
+	a.decideAccess(&d, set)
+	if !d.signedIn {
+		return nil, fmt.Errorf("%w: %v", session.CodeInvalidAccessToken, d.outcome)
+	}
+	return &d.session, nil
+}
+
+// ValidateFormSubmission returns the session that a form post proves with its
+// hidden _lucia field and the fingerprint cookie (the original's
+// validateFormSubmission). It parses the form; wrap the body into
+// http.MaxBytesReader to bound it. The field is read from the body only, which
+// net/http parses for POST, PUT and PATCH.
+//
+// A token whose only fault is that it expired while the person typed is still
+// proof, if the request has a session and it is the token's. In hardened mode,
+// where pages carry no token, a request of this origin with a session is proof
+// enough.
+//
+// Errors carry session.CodeInvalidRequestMethod for GET and HEAD,
+// session.CodeInvalidRequest for a form of another origin or another session,
+// session.CodeInvalidAccessToken, and session.CodeDatabaseFetchFailed where the
+// store could not tell.
+func (a *Auth[U]) ValidateFormSubmission(r *http.Request) (*session.Session[U], error) {
+	if r.Method == http.MethodGet || r.Method == http.MethodHead {
+		return nil, fmt.Errorf("%w: a form is not submitted with %s", session.CodeInvalidRequestMethod, r.Method)
+	}
+	if a.crossOrigin(r) {
+		return nil, fmt.Errorf("%w: form of another origin", session.CodeInvalidRequest)
+	}
+	err := parseForm(r)
+	if st := a.stateOf(r.Context()); st != nil && st.request.MultipartForm == nil {
+		st.request.MultipartForm = r.MultipartForm // the server removes the files of the request that it knows
+	}
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", session.CodeInvalidRequest, err)
+	}
+	token := session.AccessToken(r.PostFormValue(wire.FormField))
+	if token == "" {
+		if a.config.Hardened {
+			return a.byCookie(r)
+		}
+		return nil, fmt.Errorf("%w: no %s field", session.CodeInvalidAccessToken, wire.FormField)
+	}
+	return a.byFormToken(r, token)
+}
+
+func (a *Auth[U]) byFormToken(r *http.Request, token session.AccessToken) (*session.Session[U], error) {
+	var set cookieSet
+	a.cookies.scan(r.Header, &set)
+	proved, err := a.verifyEnded(token, &set)
+	if err != nil {
+		return nil, err
+	}
+	current, err := a.byCookie(r)
+	if err == nil && current.ID != proved.ID {
+		return nil, fmt.Errorf("%w: form of another session", session.CodeInvalidRequest)
+	}
+	if err == nil {
+		return current, nil
+	}
+	// No session by cookie. A form token that is still good speaks for itself.
+	var d decision[U]
+	a.decideBearer(&d, token, &set)
+	if d.signedIn {
+		return &d.session, nil
+	}
+	return nil, err
+}
