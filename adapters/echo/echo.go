@@ -1,0 +1,82 @@
+// Package luciaecho mounts lucia in apps on echo:
+//
+//	e.Use(luciaecho.Middleware(auth))
+//	e.GET("/profile", profile, luciaecho.Require(auth))
+//	session := luciaecho.Session(c, auth) // in a handler
+//
+// Middleware works with Use and with Pre, before or after the routes are added,
+// and covers groups and paths that have no route. All of auth is at hand in
+// handlers: auth.SignIn(c.Response(), c.Request(), userID).
+package luciaecho
+
+import (
+	"github.com/labstack/echo/v4"
+
+	"github.com/lucia-go/lucia/adapters/internal/answer"
+	"github.com/lucia-go/lucia/middleware"
+	"github.com/lucia-go/lucia/session"
+)
+
+// Key is where c.Get finds the *session.Session[U] behind [Require]. Elsewhere
+// [Session] is the way to it: to set it for every request would make each pay for
+// it, and mark files private.
+const Key = "lucia"
+
+// Middleware answers the routes of auth and gives every other request its
+// session. Requests that one of skip reports true for pass as if it were not
+// there; values of echo's middleware.Skipper fit.
+//
+// Its routes are answered to the letter of the protocol that the clients speak,
+// errors included, so they do not pass the app's HTTPErrorHandler.
+func Middleware[U any](auth *middleware.Auth[U], skip ...func(c echo.Context) bool) echo.MiddlewareFunc {
+	return func(next echo.HandlerFunc) echo.HandlerFunc {
+		return func(c echo.Context) error {
+			for _, skips := range skip {
+				if skips != nil && skips(c) {
+					return next(c)
+				}
+			}
+			r, done := auth.HandleServerSession(c.Response(), c.Request())
+			if done {
+				return nil
+			}
+			c.SetRequest(r)
+			return next(c)
+		}
+	}
+}
+
+// Require lets only requests with a session through, as auth.Require does. A
+// refusal that is an error in JSON comes back as an [echo.HTTPError] with its
+// header already set, for the app's HTTPErrorHandler to write: echo's own writes
+// the same JSON that net/http apps send. What is meant for a person's eyes (the
+// way to the login page, "back in a moment") is written here.
+func Require[U any](auth *middleware.Auth[U]) echo.MiddlewareFunc {
+	return func(next echo.HandlerFunc) echo.HandlerFunc {
+		return func(c echo.Context) error {
+			if s := Session(c, auth); s != nil {
+				c.Set(Key, s)
+				return next(c)
+			}
+			held := answer.Hold(c.Response())
+			r, ok := auth.Admit(held, c.Request())
+			c.SetRequest(r)
+			if !ok {
+				return release(held)
+			}
+			c.Set(Key, Session(c, auth)) // without Middleware in the chain
+			return next(c)
+		}
+	}
+}
+
+// Session returns the session of the request, or nil, as auth.Session does: the
+// answer is then private and not to be stored. Behind [Require] c.Get(Key) returns
+// the same.
+func Session[U any](c echo.Context, auth *middleware.Auth[U]) *session.Session[U] {
+	s := auth.Session(c.Request().Context())
+	if c.Get(Key) != nil {
+		c.Set(Key, s) // the request has signed in or out since Require
+	}
+	return s
+}

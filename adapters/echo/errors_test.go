@@ -1,0 +1,186 @@
+package luciaecho_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/labstack/echo/v4"
+
+	luciaecho "github.com/lucia-go/lucia/adapters/echo"
+	"github.com/lucia-go/lucia/memstore"
+	"github.com/lucia-go/lucia/middleware"
+	"github.com/lucia-go/lucia/session"
+)
+
+type user struct{}
+
+func newAuth(t testing.TB) *middleware.Auth[user] {
+	t.Helper()
+	auth, err := middleware.New(middleware.Config[user]{
+		Secret:   bytes.Repeat([]byte("s"), 32),
+		Store:    memstore.New(),
+		LoadUser: func(context.Context, string) (user, error) { return user{}, nil },
+		Dev:      true,
+		Logger:   slog.New(slog.DiscardHandler),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return auth
+}
+
+// signIn returns the cookies of a new session.
+func signIn(t testing.TB, auth *middleware.Auth[user]) []*http.Cookie {
+	t.Helper()
+	w := httptest.NewRecorder()
+	if _, err := auth.SignIn(w, httptest.NewRequest("POST", "/", nil), "u1"); err != nil {
+		t.Fatal(err)
+	}
+	return w.Result().Cookies()
+}
+
+// get asks an app for a page and returns status and body.
+func get(h http.Handler, target string, cookies ...*http.Cookie) (int, string, http.Header) {
+	r := httptest.NewRequest("GET", target, nil)
+	for _, c := range cookies {
+		r.AddCookie(c)
+	}
+	w := httptest.NewRecorder()
+	h.ServeHTTP(w, r)
+	return w.Code, w.Body.String(), w.Header()
+}
+
+// TestErrorsReachTheAppsErrorHandler gives an app an HTTPErrorHandler that writes
+// pages: refusals of Require, errors of handlers and those that Error made all
+// pass it, the routes' protocol does not.
+func TestErrorsReachTheAppsErrorHandler(t *testing.T) {
+	auth := newAuth(t)
+	e := newEcho()
+	var seen []error
+	e.HTTPErrorHandler = func(err error, c echo.Context) {
+		seen = append(seen, err)
+		code := http.StatusInternalServerError
+		if he := new(echo.HTTPError); errors.As(err, &he) {
+			code = he.Code
+		}
+		c.HTML(code, fmt.Sprintf("<h1>%d</h1>", code))
+	}
+	e.Use(luciaecho.Middleware(auth))
+	own := errors.New("the handler's own")
+	e.GET("/own", func(echo.Context) error { return own })
+	e.GET("/private", func(echo.Context) error { return own }, luciaecho.Require(auth))
+	e.GET("/coded", func(c echo.Context) error {
+		return luciaecho.Error(c, fmt.Errorf("store: %w", session.CodeDatabaseUpdateFailed))
+	})
+	e.GET("/uncoded", func(c echo.Context) error { return luciaecho.Error(c, own) })
+	e.GET("/none", func(c echo.Context) error { return luciaecho.Error(c, nil) })
+	cookies := signIn(t, auth)
+	for _, test := range []struct {
+		path    string
+		cookies []*http.Cookie
+		status  int
+		body    string
+		cause   error
+	}{
+		{"/own", nil, 500, "<h1>500</h1>", own},
+		{"/private", cookies, 500, "<h1>500</h1>", own},
+		{"/private", nil, 401, "<h1>401</h1>", session.CodeUnauthorized},
+		{"/coded", nil, 503, "<h1>503</h1>", session.CodeDatabaseUpdateFailed},
+		{"/uncoded", nil, 500, "<h1>500</h1>", own},
+		{"/none", nil, 200, "", nil},
+		{"/nowhere", nil, 404, "<h1>404</h1>", echo.ErrNotFound},
+		{"/api/auth/refresh", nil, 405, `{"message":"AUTH_INVALID_REQUEST_METHOD"}`, nil},
+	} {
+		seen = nil
+		status, body, header := get(e, test.path, test.cookies...)
+		if status != test.status || body != test.body {
+			t.Errorf("%s: %d %q, want %d %q", test.path, status, body, test.status, test.body)
+		}
+		if test.cause == nil {
+			if len(seen) != 0 {
+				t.Errorf("%s: the error handler saw %v", test.path, seen)
+			}
+			continue
+		}
+		if len(seen) != 1 || !errors.Is(seen[0], test.cause) {
+			t.Errorf("%s: the error handler saw %v, want %v", test.path, seen, test.cause)
+		}
+		if got := header.Get("Content-Type"); got != echo.MIMETextHTMLCharsetUTF8 {
+			t.Errorf("%s: Content-Type %q", test.path, got)
+		}
+	}
+}
+
+// TestErrorsWithoutAnErrorHandler checks what echo's own makes of them.
+func TestErrorsWithoutAnErrorHandler(t *testing.T) {
+	e := newEcho()
+	e.GET("/coded", func(c echo.Context) error {
+		return luciaecho.Error(c, fmt.Errorf("dial tcp 10.0.0.1: %w", session.CodeDatabaseUpdateFailed))
+	})
+	status, body, header := get(e, "/coded")
+	if status != 503 || body != `{"message":"DATABASE_UPDATE_FAILED"}`+"\n" {
+		t.Errorf("%d %q", status, body)
+	}
+	if header.Get("Retry-After") == "" || header.Get("Content-Type") != echo.MIMEApplicationJSON {
+		t.Errorf("header %v", header)
+	}
+}
+
+// TestGroups puts the middleware on a group and the routes beside it.
+func TestGroups(t *testing.T) {
+	auth := newAuth(t)
+	e := newEcho()
+	var order []string
+	mark := func(name string) echo.MiddlewareFunc {
+		return func(next echo.HandlerFunc) echo.HandlerFunc {
+			return func(c echo.Context) error {
+				order = append(order, name)
+				return next(c)
+			}
+		}
+	}
+	who := func(c echo.Context) error {
+		if s := luciaecho.Session(c, auth); s != nil {
+			return c.String(http.StatusOK, s.User.ID)
+		}
+		return c.String(http.StatusOK, "nobody")
+	}
+	app := e.Group("/app", luciaecho.Middleware(auth))
+	app.GET("", who)
+	app.Group("/deep").GET("/er", who)
+	e.GET("/outside", who)
+	e.GET("/outside/private", who, luciaecho.Require(auth))
+	luciaecho.Mount(e.Group("/api/auth", mark("limit")), auth)
+
+	cookies := signIn(t, auth)
+	for path, want := range map[string]string{
+		"/app": "u1", "/app/deep/er": "u1", "/outside": "nobody", "/outside/private": "u1",
+	} {
+		if _, body, _ := get(e, path, cookies...); body != want {
+			t.Errorf("%s: %q, want %q", path, body, want)
+		}
+	}
+	if status, _, _ := get(e, "/api/auth/session", cookies...); status != 200 {
+		t.Errorf("mounted route: %d", status)
+	}
+	if diff := cmp.Diff([]string{"limit"}, order); diff != "" {
+		t.Errorf("the group's middleware: %s", diff)
+	}
+}
+
+func TestMountRefusesAGroupWherePagesDoNotLook(t *testing.T) {
+	defer func() {
+		want := "luciaecho: Mount at /v1/refresh, want the group at /api/auth"
+		if got := recover(); got != want {
+			t.Errorf("panic: %v, want %s", got, want)
+		}
+	}()
+	luciaecho.Mount(newEcho().Group("/v1"), newAuth(t))
+}

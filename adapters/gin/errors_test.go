@@ -1,0 +1,173 @@
+package luciagin_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"testing"
+
+	"github.com/gin-gonic/gin"
+	"github.com/google/go-cmp/cmp"
+
+	luciagin "github.com/lucia-go/lucia/adapters/gin"
+	"github.com/lucia-go/lucia/memstore"
+	"github.com/lucia-go/lucia/middleware"
+	"github.com/lucia-go/lucia/session"
+)
+
+type user struct{}
+
+func newAuth(t testing.TB) *middleware.Auth[user] {
+	t.Helper()
+	auth, err := middleware.New(middleware.Config[user]{
+		Secret:   bytes.Repeat([]byte("s"), 32),
+		Store:    memstore.New(),
+		LoadUser: func(context.Context, string) (user, error) { return user{}, nil },
+		Dev:      true,
+		Logger:   slog.New(slog.DiscardHandler),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return auth
+}
+
+// signIn returns the cookies of a new session.
+func signIn(t testing.TB, auth *middleware.Auth[user]) []*http.Cookie {
+	t.Helper()
+	w := httptest.NewRecorder()
+	if _, err := auth.SignIn(w, httptest.NewRequest("POST", "/", nil), "u1"); err != nil {
+		t.Fatal(err)
+	}
+	return w.Result().Cookies()
+}
+
+// get asks an app for a path and returns status and body.
+func get(h http.Handler, target string, cookies ...*http.Cookie) (int, string) {
+	r := httptest.NewRequest("GET", target, nil)
+	for _, c := range cookies {
+		r.AddCookie(c)
+	}
+	w := httptest.NewRecorder()
+	h.ServeHTTP(w, r)
+	return w.Code, w.Body.String()
+}
+
+// TestErrorsReachTheContext checks what a middleware around the app, such as a
+// logger, finds in c.Errors, and that an aborted chain goes no further.
+func TestErrorsReachTheContext(t *testing.T) {
+	auth := newAuth(t)
+	r := gin.New()
+	var seen []error
+	r.Use(func(c *gin.Context) {
+		c.Next()
+		for _, e := range c.Errors {
+			seen = append(seen, e.Err)
+		}
+		if len(c.Errors) > 0 && !c.Writer.Written() {
+			t.Errorf("%s: an error and no answer", c.FullPath())
+		}
+	})
+	r.Use(luciagin.Middleware(auth))
+	handled := func(c *gin.Context) { c.String(http.StatusOK, "handled") }
+	coded := fmt.Errorf("dial tcp 10.0.0.1: %w", session.CodeDatabaseUpdateFailed)
+	fails := func(err error) gin.HandlerFunc {
+		return func(c *gin.Context) { luciagin.Error(c, err) }
+	}
+	r.GET("/private", luciagin.Require(auth), handled)
+	r.GET("/coded", fails(coded), handled)
+	r.GET("/none", fails(nil), handled)
+	r.NoRoute(luciagin.Require(auth), handled)
+	cookies := signIn(t, auth)
+	for _, test := range []struct {
+		path    string
+		cookies []*http.Cookie
+		status  int
+		body    string
+		cause   error
+	}{
+		{"/private", cookies, 200, "handled", nil},
+		{"/private", nil, 401, `{"message":"AUTH_UNAUTHORIZED"}`, session.CodeUnauthorized},
+		{"/nowhere", nil, 401, `{"message":"AUTH_UNAUTHORIZED"}`, session.CodeUnauthorized},
+		{"/nowhere", cookies, 200, "handled", nil},
+		{"/coded", nil, 503, `{"message":"DATABASE_UPDATE_FAILED"}`, coded},
+		{"/none", nil, 200, "handled", nil},
+		{"/api/auth/refresh", nil, 405, `{"message":"AUTH_INVALID_REQUEST_METHOD"}`, nil},
+	} {
+		seen = nil
+		status, body := get(r, test.path, test.cookies...)
+		if status != test.status || body != test.body {
+			t.Errorf("%s: %d %q, want %d %q", test.path, status, body, test.status, test.body)
+		}
+		switch {
+		case test.cause == nil && len(seen) > 0:
+			t.Errorf("%s: c.Errors has %v", test.path, seen)
+		case test.cause != nil && (len(seen) != 1 || !errors.Is(seen[0], test.cause)):
+			t.Errorf("%s: c.Errors has %v, want %v", test.path, seen, test.cause)
+		}
+	}
+}
+
+// TestGroups puts the middleware on a group and the routes beside it.
+func TestGroups(t *testing.T) {
+	auth := newAuth(t)
+	r := gin.New()
+	var order []string
+	limit := func(*gin.Context) { order = append(order, "limit") }
+	who := func(c *gin.Context) {
+		if s := luciagin.Session(c, auth); s != nil {
+			c.String(http.StatusOK, s.User.ID)
+			return
+		}
+		c.String(http.StatusOK, "nobody")
+	}
+	app := r.Group("/app", luciagin.Middleware(auth))
+	app.GET("", who)
+	app.Group("/deep").GET("/er", who)
+	r.GET("/outside", who)
+	r.GET("/outside/private", luciagin.Require(auth), who)
+	luciagin.Mount(r.Group("/api/auth", limit), auth)
+
+	cookies := signIn(t, auth)
+	for path, want := range map[string]string{
+		"/app": "u1", "/app/deep/er": "u1", "/outside": "nobody", "/outside/private": "u1",
+	} {
+		if _, body := get(r, path, cookies...); body != want {
+			t.Errorf("%s: %q, want %q", path, body, want)
+		}
+	}
+	if status, _ := get(r, "/api/auth/session", cookies...); status != 200 {
+		t.Errorf("mounted route: %d", status)
+	}
+	if diff := cmp.Diff([]string{"limit"}, order); diff != "" {
+		t.Errorf("the group's middleware: %s", diff)
+	}
+}
+
+// TestSessionOfTheGinContext checks that what gets the gin context as
+// a context, as templates do, finds the session where gin falls back to the
+// request's.
+func TestSessionOfTheGinContext(t *testing.T) {
+	auth := newAuth(t)
+	r := gin.New()
+	r.ContextWithFallback = true
+	r.Use(luciagin.Middleware(auth))
+	r.GET("/", func(c *gin.Context) { c.String(http.StatusOK, auth.Session(c).User.ID) })
+	if _, body := get(r, "/", signIn(t, auth)...); body != "u1" {
+		t.Errorf("session of the gin context: %q", body)
+	}
+}
+
+func TestMountRefusesAGroupWherePagesDoNotLook(t *testing.T) {
+	defer func() {
+		want := "luciagin: Mount at /v1, want the group at /api/auth"
+		if got := recover(); got != want {
+			t.Errorf("panic: %v, want %s", got, want)
+		}
+	}()
+	luciagin.Mount(gin.New().Group("/v1"), newAuth(t))
+}

@@ -1,0 +1,219 @@
+package luciagin_test
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"strings"
+
+	"github.com/gin-gonic/gin"
+
+	"github.com/lucia-go/lucia"
+	luciagin "github.com/lucia-go/lucia/adapters/gin"
+	"github.com/lucia-go/lucia/memstore"
+	"github.com/lucia-go/lucia/middleware"
+)
+
+type Profile struct {
+	Username string `json:"username"`
+}
+
+func loadProfile(_ context.Context, id string) (Profile, error) {
+	return Profile{Username: "name of " + id}, nil
+}
+
+// newProfileAuth is what the examples share; a real app takes the secret from its
+// environment.
+func newProfileAuth() *lucia.Auth[Profile] {
+	auth, err := lucia.New(lucia.Config[Profile]{
+		Secret:   []byte("32 random bytes from the environment"),
+		Store:    memstore.New(),
+		LoadUser: loadProfile,
+	})
+	if err != nil {
+		panic(err)
+	}
+	return auth
+}
+
+// visit sends a request with cookies, prints the answer and returns it.
+func visit(app http.Handler, method, path string, cookies []*http.Cookie, form url.Values) *http.Response {
+	r := httptest.NewRequest(method, path, strings.NewReader(form.Encode()))
+	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	for _, cookie := range cookies {
+		r.AddCookie(cookie)
+	}
+	w := httptest.NewRecorder()
+	app.ServeHTTP(w, r)
+	fmt.Println(strings.TrimSpace(fmt.Sprintln(method, path, w.Code, w.Header().Get("Location")+w.Body.String())))
+	return w.Result()
+}
+
+func Example() {
+	auth := newProfileAuth()
+	r := gin.New()
+	r.Use(luciagin.Middleware(auth)) // before the routes
+	r.POST("/login", func(c *gin.Context) {
+		if _, err := auth.SignIn(c.Writer, c.Request, "u1"); luciagin.Error(c, err) { // after checking the password
+			return
+		}
+		c.Redirect(http.StatusSeeOther, "/profile")
+	})
+	r.GET("/profile", luciagin.Require(auth), func(c *gin.Context) {
+		c.String(http.StatusOK, luciagin.Session(c, auth).User.Data.Username)
+	})
+
+	visit(r, "GET", "/profile", nil, nil)
+	in := visit(r, "POST", "/login", nil, nil)
+	visit(r, "GET", "/profile", in.Cookies(), nil)
+	// Output:
+	// GET /profile 401 {"message":"AUTH_UNAUTHORIZED"}
+	// POST /login 303 /profile
+	// GET /profile 200 name of u1
+}
+
+// A group behind Require, and the session from c.MustGet, where gin's users look
+// for what a middleware has found.
+func ExampleRequire() {
+	auth := newProfileAuth()
+	r := gin.New()
+	r.Use(luciagin.Middleware(auth))
+	r.POST("/login", func(c *gin.Context) {
+		_, err := auth.SignIn(c.Writer, c.Request, "u1")
+		luciagin.Error(c, err)
+	})
+	account := r.Group("/account", luciagin.Require(auth))
+	account.GET("/name", func(c *gin.Context) {
+		session := c.MustGet(luciagin.Key).(*lucia.Session[Profile])
+		c.String(http.StatusOK, session.User.Data.Username)
+	})
+
+	in := visit(r, "POST", "/login", nil, nil)
+	visit(r, "GET", "/account/name", in.Cookies(), nil)
+	// Output:
+	// POST /login 200
+	// GET /account/name 200 name of u1
+}
+
+// Session is nil for those who are not signed in, where Require is not asked.
+func ExampleSession() {
+	auth := newProfileAuth()
+	r := gin.New()
+	r.Use(luciagin.Middleware(auth))
+	r.GET("/", func(c *gin.Context) {
+		if session := luciagin.Session(c, auth); session != nil {
+			c.String(http.StatusOK, "Hello, "+session.User.Data.Username)
+			return
+		}
+		c.String(http.StatusOK, "Hello, stranger")
+	})
+
+	visit(r, "GET", "/", nil, nil)
+	// Output:
+	// GET / 200 Hello, stranger
+}
+
+// An API that scripts call with the access token. A middleware around the app
+// finds the cause of a refusal in c.Errors.
+func ExampleError() {
+	auth := newProfileAuth()
+	r := gin.New()
+	r.Use(func(c *gin.Context) {
+		c.Next()
+		for _, err := range c.Errors {
+			fmt.Println("log:", err)
+		}
+	})
+	r.Use(luciagin.Middleware(auth))
+	r.GET("/api/me", func(c *gin.Context) {
+		session, err := auth.ValidateRequest(c.Request)
+		if luciagin.Error(c, err) {
+			return
+		}
+		c.JSON(http.StatusOK, session.User)
+	})
+
+	visit(r, "GET", "/api/me", nil, nil)
+	// Output:
+	// log: AUTH_INVALID_ACCESS_TOKEN: no bearer token
+	// GET /api/me 401 {"message":"AUTH_INVALID_ACCESS_TOKEN"}
+}
+
+// A form with a hidden field; {{luciaField .Context}} in html/template, with
+// middleware.FuncMap, writes the same.
+func Example_form() {
+	auth := newProfileAuth()
+	r := gin.New()
+	r.Use(luciagin.Middleware(auth))
+	r.POST("/login", func(c *gin.Context) {
+		_, err := auth.SignIn(c.Writer, c.Request, "u1")
+		luciagin.Error(c, err)
+	})
+	r.GET("/bio", func(c *gin.Context) {
+		middleware.FormField.Render(c.Request.Context(), c.Writer)
+	})
+	r.POST("/bio", func(c *gin.Context) {
+		session, err := auth.ValidateFormSubmission(c.Request)
+		if luciagin.Error(c, err) {
+			return
+		}
+		c.String(http.StatusOK, session.User.ID+" is "+c.PostForm("bio"))
+	})
+
+	in := visit(r, "POST", "/login", nil, nil)
+	token := ""
+	for _, cookie := range in.Cookies() {
+		if strings.HasSuffix(cookie.Name, "access_token") {
+			token = cookie.Value // what the field has
+		}
+	}
+	visit(r, "POST", "/bio", in.Cookies(), url.Values{"bio": {"a guess"}})
+	visit(r, "POST", "/bio", in.Cookies(), url.Values{"bio": {"a programmer"}, "_lucia": {token}})
+	// Output:
+	// POST /login 200
+	// POST /bio 401 {"message":"AUTH_INVALID_ACCESS_TOKEN"}
+	// POST /bio 200 u1 is a programmer
+}
+
+// Sign out everywhere.
+func Example_signOutEverywhere() {
+	auth := newProfileAuth()
+	r := gin.New()
+	r.Use(luciagin.Middleware(auth))
+	r.POST("/login", func(c *gin.Context) {
+		_, err := auth.SignIn(c.Writer, c.Request, "u1")
+		luciagin.Error(c, err)
+	})
+	r.POST("/everywhere", luciagin.Require(auth), func(c *gin.Context) {
+		err := auth.RevokeUser(c.Request.Context(), luciagin.Session(c, auth).User.ID)
+		if luciagin.Error(c, err) {
+			return
+		}
+		c.Redirect(http.StatusSeeOther, "/login")
+	})
+
+	phone := visit(r, "POST", "/login", nil, nil)
+	laptop := visit(r, "POST", "/login", nil, nil)
+	visit(r, "POST", "/everywhere", laptop.Cookies(), nil)
+	visit(r, "POST", "/everywhere", phone.Cookies(), nil)
+	// Output:
+	// POST /login 200
+	// POST /login 200
+	// POST /everywhere 303 /login
+	// POST /everywhere 401 {"message":"AUTH_UNAUTHORIZED"}
+}
+
+// The routes in gin's own table, behind a group's middleware.
+func ExampleMount() {
+	auth := newProfileAuth()
+	r := gin.New()
+	limit := func(c *gin.Context) { fmt.Println("limiting", c.FullPath()) }
+	luciagin.Mount(r.Group("/api/auth", limit), auth)
+
+	visit(r, "GET", "/api/auth/session", nil, nil)
+	// Output:
+	// limiting /api/auth/session
+	// GET /api/auth/session 200 {"_lucia":null,"expires_in":0}
+}

@@ -1,0 +1,31 @@
+package luciagin
+
+import (
+	"github.com/gin-gonic/gin"
+
+	"github.com/lucia-go/lucia/middleware"
+)
+
+// Router is what routes are added to: *gin.Engine and *gin.RouterGroup.
+type Router interface {
+	gin.IRoutes
+	BasePath() string
+}
+
+// Mount adds the routes of auth to gin's own table, for apps that want them
+// behind a group's middleware or that run no [Middleware]. router is the app or
+// the group whose prefix is auth.BasePath(), which is where pages look for the
+// routes; Mount panics for any other group.
+func Mount[U any](router Router, auth *middleware.Auth[U]) {
+	prefix := ""
+	switch router.BasePath() {
+	case "/":
+		prefix = auth.BasePath()
+	case auth.BasePath(), auth.BasePath() + "/":
+	default:
+		panic("luciagin: Mount at " + router.BasePath() + ", want the group at " + auth.BasePath())
+	}
+	for _, route := range auth.Routes() {
+		router.Any(prefix+route, gin.WrapH(auth))
+	}
+}

@@ -1,0 +1,60 @@
+package adaptertest
+
+import (
+	"net/http"
+	"testing"
+)
+
+// Allocs checks what the middleware costs over the bare handler of the same
+// framework, in allocations: at most 4 for a request with a session that the
+// handler asks for, none for an anonymous one. bare builds the same app with
+// middleware that does nothing.
+func Allocs(t *testing.T, h, bare Harness) {
+	if raceEnabled {
+		t.Skip("the race detector makes pools forget")
+	}
+	app := App{Routes: []Route{
+		{Path: "/read", Handler: func(c Call) { c.Session(); c.W.WriteHeader(http.StatusNoContent) }},
+		{Path: "/required", Require: true, Handler: func(c Call) { c.W.WriteHeader(http.StatusNoContent) }},
+		{Path: "/ignore", Handler: func(c Call) { c.W.WriteHeader(http.StatusNoContent) }},
+	}}
+	w, plain := buildWorld(t, h, app), buildWorld(t, bare, app)
+	b, anonymous := w.browser().signIn("u1"), w.browser()
+	for _, c := range []struct {
+		name string
+		r    *http.Request
+		max  float64
+	}{
+		{"page", b.request("GET", "/read", "", navigation...), 4},
+		{"data", b.request("GET", "/read", "", script...), 4},
+		{"page behind Require", b.request("GET", "/required", "", navigation...), 4},
+		{"data that needs no session", b.request("GET", "/ignore", "", script...), 4},
+		{"bearer", b.request("GET", "/read", "", script.and("Authorization", "Bearer "+string(b.bearer))...), 4},
+		{"anonymous call of an API", anonymous.request("GET", "/read", "", "Accept", "application/json"), 0},
+		{"anonymous image", anonymous.request("GET", "/ignore", "", image...), 0},
+		{"anonymous POST", anonymous.request("POST", "/read", "", script...), 0},
+	} {
+		cost := measure(w.handler, c.r) - measure(plain.handler, c.r)
+		t.Logf("%s: %v allocations over the bare handler", c.name, cost)
+		if cost > c.max {
+			t.Errorf("%s: %v allocations over the bare handler, want at most %v", c.name, cost, c.max)
+		}
+	}
+}
+
+// measure counts the allocations of one request, those of the ResponseWriter
+// aside.
+func measure(h http.Handler, r *http.Request) float64 {
+	w := &sink{header: make(http.Header, 8)}
+	return testing.AllocsPerRun(200, func() {
+		clear(w.header)
+		h.ServeHTTP(w, r)
+	})
+}
+
+// sink is a ResponseWriter that costs nothing.
+type sink struct{ header http.Header }
+
+func (s *sink) Header() http.Header         { return s.header }
+func (s *sink) WriteHeader(int)             {}
+func (s *sink) Write(b []byte) (int, error) { return len(b), nil }

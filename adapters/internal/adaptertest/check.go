@@ -1,0 +1,53 @@
+package adaptertest
+
+import (
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// checkHeader checks what holds for every answer: no header that caches or
+// browsers could read in two ways.
+func checkHeader(t testing.TB, h http.Header) {
+	t.Helper()
+	for _, name := range []string{"Cache-Control", "Content-Type", "Location", "Allow", "Retry-After", "Www-Authenticate", "Etag"} {
+		if n := len(h[name]); n > 1 {
+			t.Errorf("%d lines of %s: %q", n, name, h[name])
+		}
+	}
+	var vary, cookies []string
+	for _, line := range h["Vary"] {
+		for v := range strings.SplitSeq(line, ",") {
+			vary = append(vary, strings.ToLower(strings.TrimSpace(v)))
+		}
+	}
+	for _, line := range h["Set-Cookie"] {
+		name, _, _ := strings.Cut(line, "=")
+		cookies = append(cookies, name)
+	}
+	for what, list := range map[string][]string{"Vary": vary, "Set-Cookie": cookies} {
+		slices.Sort(list)
+		if len(slices.Compact(slices.Clone(list))) != len(list) {
+			t.Errorf("%s names something twice: %q", what, list)
+		}
+	}
+}
+
+// noApp is the harness of worlds that only issue tokens.
+func noApp(App) http.Handler { return http.NotFoundHandler() }
+
+// varies reports whether Vary names a header.
+func varies(h http.Header, name string) bool {
+	for _, line := range h["Vary"] {
+		for v := range strings.SplitSeq(line, ",") {
+			if strings.EqualFold(strings.TrimSpace(v), name) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// trimLine cuts the line end that some frameworks put after JSON.
+func trimLine(body string) string { return strings.TrimSuffix(body, "\n") }

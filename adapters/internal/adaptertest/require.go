@@ -1,0 +1,96 @@
+package adaptertest
+
+import (
+	"testing"
+	"testing/synctest"
+)
+
+// requireCase is an answer of Require.
+type requireCase struct {
+	name   string
+	state  state
+	method string
+	target string
+	header headers
+
+	status  int
+	body    string
+	cookies string
+	answer  headers
+}
+
+func testRequire(t *testing.T, h Harness) {
+	for _, c := range requireCases {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) { c.run(t, h) })
+		})
+	}
+}
+
+func (c requireCase) run(t *testing.T, h Harness) {
+	b := newWorld(t, h).browser()
+	c.state(b)
+	resp, body := b.do(c.method, c.target, "", c.header...)
+	want(t, "status", resp.StatusCode, c.status)
+	want(t, "body", trimLine(body), c.body)
+	want(t, "cookies", effect(resp), c.cookies)
+	for i := 0; i < len(c.answer); i += 2 {
+		want(t, c.answer[i], resp.Header.Get(c.answer[i]), c.answer[i+1])
+	}
+	want(t, "private", isPrivate(resp.Header), true)
+	if c.status != 200 {
+		want(t, "Vary: HX-Request", varies(resp.Header, "HX-Request"), true)
+	}
+}
+
+// to is an answer that leads to the login page.
+func to(target string) headers { return headers{"Location", target, "HX-Redirect", ""} }
+func htmxTo(target string) headers {
+	return headers{"HX-Redirect", target, "Location", "", "Content-Type", "application/json"}
+}
+
+// from is an htmx request from a page.
+func from(page string, more ...string) headers {
+	return htmx.and("HX-Current-URL", page).and(more...)
+}
+
+const unavailable = `<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">` +
+	`<title>Back in a moment</title><h1>Back in a moment</h1><p>You are still signed in, but we cannot check it right now. Please reload this page.</p></html>`
+
+var requireCases = []requireCase{
+	{"page with a session", signedIn, "GET", "/private", navigation, 200, "u1 fresh", kept, nil},
+	{"page that needs a refresh", expired, "GET", "/private", navigation, 200, "u1 refreshed", renewed, nil},
+	{"script with a session", signedIn, "GET", "/private", script, 200, "u1 fresh", kept, nil},
+	{"POST with a session", signedIn, "POST", "/private", script, 200, "u1 fresh", kept, nil},
+
+	{"page", nobody, "GET", "/private?a=1&b=2", navigation, 303, "", kept, to("/login?next=%2Fprivate%3Fa%3D1%26b%3D2")},
+	{"HEAD of a page", nobody, "HEAD", "/private", navigation, 303, "", kept, to("/login?next=%2Fprivate")},
+	{"page, old browser", nobody, "GET", "/private", headers{"Accept", "text/html"}, 303, "", kept, to("/login?next=%2Fprivate")},
+	{"page of an ended session", ended, "GET", "/private", navigation, 303, "", cleared3, to("/login?next=%2Fprivate")},
+	{"page with forged cookies", forged, "GET", "/private", navigation, 303, "", cleared3, to("/login?next=%2Fprivate")},
+	{"page that looks like a site", nobody, "GET", "/private?x=//evil.example", navigation, 303, "", kept, to("/login?next=%2Fprivate%3Fx%3D%2F%2Fevil.example")},
+
+	{"htmx", nobody, "GET", "/private", from("http://example.com/notes?a=1"), 401, unauth, kept, htmxTo("/login?next=%2Fnotes%3Fa%3D1")},
+	{"htmx DELETE", nobody, "DELETE", "/private", from("http://example.com/notes"), 401, unauth, kept, htmxTo("/login?next=%2Fnotes")},
+	{"htmx from nowhere", nobody, "GET", "/private", htmx, 401, unauth, kept, htmxTo("/login")},
+	{"htmx from another site", nobody, "GET", "/private", from("https://evil.example/notes"), 401, unauth, kept, htmxTo("/login")},
+	{"htmx from a script address", nobody, "GET", "/private", from("javascript:alert(1)"), 401, unauth, kept, htmxTo("/login")},
+	{"htmx from a path that is a site", nobody, "GET", "/private", from("http://example.com//evil.example/"), 401, unauth, kept, htmxTo("/login")},
+	{"htmx boosted", nobody, "GET", "/private", from("http://example.com/notes", "HX-Boosted", "true"), 303, "", kept, to("/login?next=%2Fprivate")},
+	{"htmx boosted form", nobody, "POST", "/private", from("http://example.com/notes", "HX-Boosted", "true"), 303, "", kept, to("/login?next=%2Fnotes")},
+
+	{"script", nobody, "GET", "/private", script, 401, unauth, kept, missing.and(asJSON...)},
+	{"no browser", nobody, "GET", "/private", nil, 401, unauth, kept, missing.and(asJSON...)},
+	{"form", nobody, "POST", "/private", form, 401, unauth, kept, missing},
+	{"bad bearer, cookies good", signedIn, "GET", "/private", script.and("Authorization", "Bearer x"), 401, unauth, kept, invalid},
+	{"POST from another origin", signedIn, "POST", "/private", elsewhere, 403, forbidden, kept, asJSON},
+	{"image that needs a refresh", expired, "GET", "/private", image, 401, unauth, kept, missing},
+
+	{"page while the store is down", storeDown, "GET", "/private", navigation, 503, unavailable, kept, retry.and("Content-Type", "text/html; charset=utf-8")},
+	{"script while the store is down", storeDown, "GET", "/private", script, 503, fetchFail, kept, retry.and(asJSON...)},
+	{"htmx while the store is down", storeDown, "GET", "/private", htmx, 503, fetchFail, kept, retry.and("HX-Redirect", "")},
+	{"POST while users are down", usersDown, "POST", "/private", script, 503, fetchFail, kept, retry},
+	{"prefetch by nobody", nobody, "GET", "/private", prefetch, 503, "", kept, retry.and("Location", "")},
+	{"prefetch that needs a refresh", expired, "GET", "/private", prefetch, 503, "", kept, retry.and("Location", "")},
+}

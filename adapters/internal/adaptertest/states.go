@@ -1,0 +1,141 @@
+package adaptertest
+
+import (
+	"context"
+	"net/http"
+	"strconv"
+	"strings"
+	"testing/synctest"
+	"time"
+
+	"github.com/lucia-go/lucia/middleware"
+)
+
+// state brings a browser, inside a synctest bubble, to where a case begins.
+type state func(b *browser)
+
+func nobody(*browser) {}
+
+func signedIn(b *browser) { b.signIn("u1") }
+
+// expired has an access token whose time is over.
+func expired(b *browser) {
+	b.signIn("u1")
+	time.Sleep(16 * time.Minute)
+}
+
+// noAccess has lost its access cookie, as browsers do at Max-Age.
+func noAccess(b *browser) { b.signIn("u1"); b.access = "" }
+
+func onlyFingerprint(b *browser) { b.signIn("u1"); b.access, b.refresh = "", "" }
+
+func noFingerprint(b *browser) { b.signIn("u1"); b.fingerprint = "" }
+
+// ended has a session that the store no longer has.
+func ended(b *browser) {
+	expired(b)
+	if err := b.store.Store.Delete(context.Background(), "u1", b.id); err != nil {
+		b.t.Fatal(err)
+	}
+}
+
+// reused has the cookies of a generation whose successor was confirmed long ago.
+func reused(b *browser) {
+	b.signIn("u1")
+	owner := *b
+	owner.do("POST", "/api/auth/refresh", "", "Authorization", "Bearer "+string(b.refreshToken))
+	time.Sleep(2 * time.Minute)
+	r := owner.request("GET", "/quiet", "", navigation...) // seen in use: confirmed
+	owner.auth.HandleServerSession(&sink{http.Header{}}, r)
+	synctest.Wait()
+	time.Sleep(16 * time.Minute)
+}
+
+// current has rotated a moment ago and lost the access cookie since.
+func current(b *browser) {
+	b.signIn("u1")
+	b.do("POST", "/api/auth/refresh", "", "Authorization", "Bearer "+string(b.refreshToken))
+	b.access = ""
+}
+
+// repeated never got the answer of a refresh.
+func repeated(b *browser) {
+	b.signIn("u1")
+	lost := *b
+	lost.do("POST", "/api/auth/refresh", "", "Authorization", "Bearer "+string(b.refreshToken))
+	b.access = ""
+}
+
+// forged has an access cookie with a bad signature.
+func forged(b *browser) { b.signIn("u1"); b.access = flip(b.access) }
+
+// forgedRefresh has no access cookie, and a refresh cookie that does not open.
+func forgedRefresh(b *browser) { noAccess(b); b.refresh = flip(b.refresh) }
+
+// flip changes a character well inside a token, where every bit counts.
+func flip(token string) string {
+	i := len(token) - 9
+	c := byte('A')
+	if token[i] == c {
+		c = 'B'
+	}
+	return token[:i] + string(c) + token[i+1:]
+}
+
+// otherKey has cookies under a key that the app does not have.
+func otherKey(b *browser) {
+	other := newWorld(b.t, noApp, func(c *middleware.Config[Profile]) { c.Secret = []byte(strings.Repeat("x", 32)) })
+	o := other.browser().signIn("u1")
+	b.access, b.refresh, b.fingerprint = o.access, o.refresh, o.fingerprint
+	b.bearer, b.refreshToken = o.bearer, o.refreshToken
+}
+
+// otherFingerprint has the refresh cookie of another sign-in.
+func otherFingerprint(b *browser) { noAccess(b); b.refresh = b.world.browser().signIn("u1").refresh }
+
+// storeDown needs a refresh that the store cannot answer.
+func storeDown(b *browser) { expired(b); b.store.down.Store(true) }
+
+// outage is an outage while the access token is good.
+func outage(b *browser) { b.signIn("u1"); b.store.down.Store(true) }
+
+// usersDown needs a refresh that LoadUser cannot answer.
+func usersDown(b *browser) { expired(b); b.loadErr = errDown }
+
+// tossed has two good sets of cookies: somebody has planted one.
+func tossed(b *browser) {
+	b.signIn("u1")
+	plant(b, b.world.browser().signIn("u2"))
+}
+
+// tossedRefresh is the same where only refresh cookies are left.
+func tossedRefresh(b *browser) { tossed(b); b.access = ""; b.extra = b.extra[1:] }
+
+func plant(b, other *browser) {
+	b.extra = []string{
+		"access_token=" + other.access,
+		"encrypt_refresh_token=" + other.refresh,
+		"fingerprint_token=" + other.fingerprint,
+	}
+}
+
+// littered has bad values of each name beside the good ones.
+func littered(b *browser) {
+	b.signIn("u1")
+	b.extra = []string{"access_token=x", "encrypt_refresh_token=y", "fingerprint_token=z"}
+}
+
+// fourth and fifth have the good access cookie behind others of its name. Four
+// of a name are looked at.
+func fourth(b *browser) { buried(b, 3) }
+
+func fifth(b *browser) { buried(b, 4) }
+
+func buried(b *browser, depth int) {
+	b.signIn("u1")
+	for i := range depth {
+		b.extra = append(b.extra, "access_token=x"+strconv.Itoa(i))
+	}
+	b.extra = append(b.extra, "access_token="+b.access)
+	b.access = ""
+}

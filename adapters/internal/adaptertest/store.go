@@ -1,0 +1,54 @@
+package adaptertest
+
+import (
+	"context"
+	"errors"
+	"sync/atomic"
+
+	"github.com/lucia-go/lucia/session"
+)
+
+// countingStore counts the calls that requests wait for, and fails on demand.
+type countingStore struct {
+	session.Store
+	calls atomic.Int64
+	down  atomic.Bool
+}
+
+var errDown = errors.New("connection refused")
+
+func (s *countingStore) step() error {
+	s.calls.Add(1)
+	if s.down.Load() {
+		return errDown
+	}
+	return nil
+}
+
+func (s *countingStore) Create(ctx context.Context, c session.Creating) (session.Record, error) {
+	if err := s.step(); err != nil {
+		return session.Record{}, err
+	}
+	return s.Store.Create(ctx, c)
+}
+
+func (s *countingStore) Refresh(ctx context.Context, r session.Refreshing) (session.Refreshment, error) {
+	if err := s.step(); err != nil {
+		return session.Refreshment{}, err
+	}
+	return s.Store.Refresh(ctx, r)
+}
+
+func (s *countingStore) Delete(ctx context.Context, userID string, id session.ID) error {
+	if err := s.step(); err != nil {
+		return err
+	}
+	return s.Store.Delete(ctx, userID, id)
+}
+
+func (s *countingStore) DeleteUser(ctx context.Context, userID string) error {
+	if err := s.step(); err != nil {
+		return err
+	}
+	return s.Store.DeleteUser(ctx, userID)
+}

@@ -1,0 +1,55 @@
+// Package answer lets an adapter hold back an answer of package middleware, so
+// that a framework's own way of answering errors gets to see it.
+package answer
+
+import (
+	"encoding/json"
+	"net/http"
+
+	"github.com/lucia-go/lucia/internal/wire"
+	"github.com/lucia-go/lucia/session"
+)
+
+// Held is a ResponseWriter that keeps status and body and lets the header pass:
+// Header is the answer's own. It is for answers that are small and whole, as
+// those of Admit and WriteError are.
+type Held struct {
+	to     http.ResponseWriter
+	Status int
+	Body   []byte
+}
+
+// Hold returns a Held in front of w.
+func Hold(w http.ResponseWriter) *Held { return &Held{to: w} }
+
+// Header implements http.ResponseWriter.
+func (h *Held) Header() http.Header { return h.to.Header() }
+
+// WriteHeader implements http.ResponseWriter.
+func (h *Held) WriteHeader(status int) { h.Status = status }
+
+// Write implements http.ResponseWriter.
+func (h *Held) Write(b []byte) (int, error) {
+	h.Body = append(h.Body, b...)
+	return len(b), nil
+}
+
+// Release writes the answer after all.
+func (h *Held) Release() error {
+	h.to.WriteHeader(h.Status)
+	if len(h.Body) == 0 {
+		return nil
+	}
+	_, err := h.to.Write(h.Body)
+	return err
+}
+
+// Code returns the code of an answer that is an error in JSON. A redirect, a
+// page and an empty answer have none.
+func (h *Held) Code() (session.Code, bool) {
+	var body wire.ErrorBody
+	if h.Status < http.StatusBadRequest || json.Unmarshal(h.Body, &body) != nil {
+		return "", false
+	}
+	return session.Code(body.Message), body.Message != ""
+}

@@ -1,0 +1,35 @@
+// Package nethttp mounts lucia in apps on net/http, and in routers that take
+// net/http middleware, such as chi:
+//
+//	http.ListenAndServe(addr, nethttp.Wrap(auth, mux))
+//	r.Use(nethttp.Middleware(auth)) // chi
+//
+// Inside handlers auth.Session(r.Context()) is the session; auth.Require
+// protects a handler.
+package nethttp
+
+import (
+	"net/http"
+
+	"github.com/lucia-go/lucia/middleware"
+)
+
+// Wrap returns next behind the middleware: its routes are answered, every other
+// request reaches next with its session in the context. The ResponseWriter is
+// passed on as it is.
+func Wrap[U any](auth *middleware.Auth[U], next http.Handler) http.Handler {
+	return auth.Handler(next)
+}
+
+// Middleware returns the middleware in the shape that routers' Use methods take.
+func Middleware[U any](auth *middleware.Auth[U]) func(http.Handler) http.Handler {
+	return auth.Handler
+}
+
+// Mount registers the middleware's routes with mux, for apps that protect only
+// some handlers with Require and wrap nothing.
+func Mount[U any](mux *http.ServeMux, auth *middleware.Auth[U]) {
+	for _, route := range auth.Routes() {
+		mux.Handle(auth.BasePath()+route, auth)
+	}
+}

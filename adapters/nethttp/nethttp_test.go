@@ -1,0 +1,109 @@
+package nethttp_test
+
+import (
+	"io"
+	"net/http"
+	"testing"
+
+	"github.com/lucia-go/lucia/adapters/internal/adaptertest"
+	"github.com/lucia-go/lucia/adapters/nethttp"
+	"github.com/lucia-go/lucia/session"
+)
+
+// build builds the app's routes on a ServeMux.
+func build(app adaptertest.App) *http.ServeMux { return buildBehind(app, app.Auth.Require) }
+
+// buildBehind builds them with another middleware in the place of Require.
+func buildBehind(app adaptertest.App, require func(http.Handler) http.Handler) *http.ServeMux {
+	mux := http.NewServeMux()
+	for _, route := range app.Routes {
+		var h http.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			route.Handler(adaptertest.Call{W: w, R: r, Session: func() *session.Session[adaptertest.Profile] {
+				return app.Auth.Session(r.Context())
+			}})
+		})
+		if route.Require {
+			h = require(h)
+		}
+		mux.Handle(route.Path, h)
+	}
+	return mux
+}
+
+// wrapped has the middleware around the mux.
+func wrapped(app adaptertest.App) http.Handler {
+	return around(app, nethttp.Wrap(app.Auth, build(app)))
+}
+
+// around puts what the app wants around h. net/http has no way of skipping of
+// its own, beside Config.Skip and not wrapping.
+func around(app adaptertest.App, h http.Handler) http.Handler {
+	if app.Skip != nil {
+		wrapped, bare := h, build(app)
+		h = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if app.Skip(r) {
+				bare.ServeHTTP(w, r)
+				return
+			}
+			wrapped.ServeHTTP(w, r)
+		})
+	}
+	if app.Recover {
+		return recovering(h)
+	}
+	return h
+}
+
+func recovering(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		defer func() {
+			if recover() != nil {
+				http.Error(w, http.StatusText(500), 500)
+			}
+		}()
+		next.ServeHTTP(w, r)
+	})
+}
+
+// chained has the middleware in the chain of a router such as chi: functions of
+// the shape func(http.Handler) http.Handler, applied one around the other.
+func chained(app adaptertest.App) http.Handler {
+	var h http.Handler = build(app)
+	use := []func(http.Handler) http.Handler{recovering, nethttp.Middleware(app.Auth)}
+	for i := range use {
+		h = use[len(use)-1-i](h)
+	}
+	return around(app, h)
+}
+
+// mounted has the routes in the mux and no middleware around it.
+func mounted(app adaptertest.App) http.Handler {
+	mux := build(app)
+	nethttp.Mount(mux, app.Auth)
+	return mux
+}
+
+// caught has a catch-all route and another path's below it.
+func caught(app adaptertest.App) http.Handler {
+	mux := build(app)
+	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) { io.WriteString(w, "caught") })
+	mux.HandleFunc("GET /api/{rest...}", func(w http.ResponseWriter, r *http.Request) { io.WriteString(w, "caught") })
+	return nethttp.Wrap(app.Auth, mux)
+}
+
+// bare has no middleware.
+func bare(app adaptertest.App) http.Handler {
+	return buildBehind(app, func(h http.Handler) http.Handler { return h })
+}
+
+func TestNetHTTP(t *testing.T) { adaptertest.Run(t, wrapped) }
+
+func TestChain(t *testing.T) { adaptertest.Run(t, chained) }
+
+func TestRoutesAnswerWhereverTheAppIs(t *testing.T) {
+	for name, h := range map[string]adaptertest.Harness{"mounted": mounted, "beside a catch-all": caught} {
+		t.Run(name, func(t *testing.T) { adaptertest.Routes(t, h) })
+	}
+}
+
+func TestAllocations(t *testing.T) { adaptertest.Allocs(t, wrapped, bare) }
