@@ -1,0 +1,153 @@
+package client
+
+import (
+	"net/http"
+	"net/url"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/lucia-go/lucia/internal/wire"
+)
+
+// cookie is one of the library's cookies as the client keeps it.
+type cookie struct {
+	Name    string    `json:"name"`
+	Value   string    `json:"value"`
+	Expires time.Time `json:"expires,omitzero"`
+}
+
+func (c cookie) live(now time.Time) bool {
+	return c.Value != "" && (c.Expires.IsZero() || now.Before(c.Expires))
+}
+
+// cookieSet is the library's three cookies of one session. It is a value:
+// copies do not share anything.
+type cookieSet struct {
+	Access      cookie `json:"access,omitzero"`
+	Refresh     cookie `json:"refresh,omitzero"`
+	Fingerprint cookie `json:"fingerprint,omitzero"`
+}
+
+// cookieNames tells the library's cookies from the app's.
+type cookieNames struct {
+	prefix string // Config.CookiePrefix
+	secure bool   // the origin is https
+}
+
+// slot returns where in set the cookie of that name lives; nil where the cookie
+// is not the library's.
+func (n cookieNames) slot(set *cookieSet, name string) *cookie {
+	name = strings.TrimPrefix(name, "__Host-")
+	name = strings.TrimPrefix(name, "__Secure-")
+	name, ok := strings.CutPrefix(name, n.prefix)
+	if !ok {
+		return nil
+	}
+	switch name {
+	case wire.CookieAccess:
+		return &set.Access
+	case wire.CookieRefresh:
+		return &set.Refresh
+	case wire.CookieFingerprint:
+		return &set.Fingerprint
+	}
+	return nil
+}
+
+// ours reports whether a cookie of that name is the library's.
+func (n cookieNames) ours(name string) bool { return n.slot(new(cookieSet), name) != nil }
+
+// with returns set after an answer's Set-Cookie lines. As in a browser, Secure
+// cookies are refused over http and a cookie that has expired is removed.
+func (n cookieNames) with(set cookieSet, lines []*http.Cookie) cookieSet {
+	now := time.Now()
+	for _, line := range lines {
+		slot := n.slot(&set, line.Name)
+		if slot == nil || line.Secure && !n.secure {
+			continue
+		}
+		c := cookie{Name: line.Name, Value: line.Value}
+		switch {
+		case line.MaxAge < 0:
+			c = cookie{}
+		case line.MaxAge > 0:
+			c.Expires = now.Add(time.Duration(line.MaxAge) * time.Second)
+		case !line.Expires.IsZero():
+			c.Expires = line.Expires
+		}
+		if !c.live(now) {
+			c = cookie{}
+		}
+		*slot = c
+	}
+	return set
+}
+
+// put makes req carry exactly the live ones of the given cookies, beside the
+// app's own.
+func (n cookieNames) put(req *http.Request, cookies ...cookie) {
+	others := req.Cookies()
+	req.Header.Del("Cookie")
+	for _, other := range others {
+		if !n.ours(other.Name) {
+			req.AddCookie(other)
+		}
+	}
+	now := time.Now()
+	for _, c := range cookies {
+		if c.live(now) {
+			req.AddCookie(&http.Cookie{Name: c.Name, Value: c.Value})
+		}
+	}
+}
+
+// jar is where the present session's cookies are.
+type jar struct {
+	mu  sync.Mutex
+	set cookieSet
+}
+
+func (j *jar) get() cookieSet {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.set
+}
+
+// replace sets the cookies to next, unless those of another session have come
+// since before was read, or none are left.
+func (j *jar) replace(before, next cookieSet) bool {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if j.set.Fingerprint.Value != before.Fingerprint.Value {
+		return false
+	}
+	j.set = next
+	return true
+}
+
+// appCookies is the app's jar without the library's cookies, which are kept
+// apart: they belong to one origin, port included, and change with the session.
+type appCookies struct {
+	http.CookieJar
+	names cookieNames
+}
+
+func (a appCookies) SetCookies(u *url.URL, cookies []*http.Cookie) {
+	others := make([]*http.Cookie, 0, len(cookies))
+	for _, c := range cookies {
+		if !a.names.ours(c.Name) {
+			others = append(others, c)
+		}
+	}
+	if len(others) > 0 {
+		a.CookieJar.SetCookies(u, others)
+	}
+}
+
+// reset sets the cookies, whatever they were.
+func (j *jar) reset(set cookieSet) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.set = set
+}

@@ -1,0 +1,130 @@
+package client
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/lucia-go/lucia/internal/wire"
+	"github.com/lucia-go/lucia/session"
+)
+
+const (
+	opRefresh = "refresh"
+	opSignOut = "sign out"
+	opSignIn  = "sign in"
+	opFetch   = "fetch session"
+)
+
+// maxAnswerBytes bounds what is read of an answer of the library's routes: two
+// tokens and a user of at most a few kilobytes.
+const maxAnswerBytes = 64 << 10
+
+// answer is what came back from one of the library's routes.
+type answer struct {
+	sent       time.Time // when it was asked for: lifetimes count from then
+	status     int
+	body       []byte
+	cookies    []*http.Cookie
+	retryAfter time.Duration
+}
+
+// ask sends one request to a route of the library. bearer may be empty. The
+// error is an *Error of code session.CodeUnknown: no answer, or one that could
+// not be read.
+func (c *Client[U]) ask(ctx context.Context, op, method, route, bearer string, set cookieSet) (*answer, error) {
+	ctx, cancel := context.WithTimeout(ctx, c.cfg.Timeout)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, method, c.origin.String()+c.cfg.BasePath+route, nil)
+	if err != nil {
+		return nil, unknown(op, err)
+	}
+	req.Header.Set("Accept", "application/json")
+	if bearer != "" {
+		req.Header.Set("Authorization", "Bearer "+bearer)
+	}
+	c.names.put(req, set.Access, set.Refresh, set.Fingerprint)
+	sent := time.Now()
+	resp, err := c.routes.Do(req)
+	if err != nil {
+		return nil, unknown(op, err)
+	}
+	defer resp.Body.Close()
+	a, err := readAnswer(resp, sent)
+	if err != nil {
+		return nil, &Error{Op: op, Code: session.CodeUnknown, Status: resp.StatusCode, Err: err}
+	}
+	return a, nil
+}
+
+func readAnswer(resp *http.Response, sent time.Time) (*answer, error) {
+	body, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswerBytes+1))
+	if err != nil {
+		return nil, err
+	}
+	if len(body) > maxAnswerBytes {
+		return nil, fmt.Errorf("answer of more than %d bytes", maxAnswerBytes)
+	}
+	return &answer{
+		sent:       sent,
+		status:     resp.StatusCode,
+		body:       body,
+		cookies:    resp.Cookies(),
+		retryAfter: parseRetryAfter(resp.Header.Get("Retry-After"), time.Now()),
+	}, nil
+}
+
+// parseRetryAfter reads a Retry-After header (RFC 9110, section 10.2.3), 0 where
+// there is none that can be read.
+func parseRetryAfter(v string, now time.Time) time.Duration {
+	if s, err := strconv.ParseUint(v, 10, 31); err == nil {
+		return time.Duration(s) * time.Second
+	}
+	if t, err := http.ParseTime(v); err == nil {
+		return max(0, t.Sub(now))
+	}
+	return 0
+}
+
+// code returns the code in an error answer of ours.
+func (a *answer) code() (session.Code, bool) {
+	var body wire.ErrorBody
+	if json.Unmarshal(a.body, &body) != nil {
+		return "", false
+	}
+	return session.ParseCode(body.Message)
+}
+
+// renewed is a successful answer of the refresh route. In hardened mode the
+// tokens are empty.
+type renewed struct {
+	access    session.AccessToken
+	refresh   session.RefreshToken
+	expiresIn time.Duration
+}
+
+// maxExpiresIn keeps nonsense from overflowing a time.
+const maxExpiresIn = 400 * 24 * 60 * 60
+
+func (a *answer) renewed() (renewed, error) {
+	var body wire.Refreshed
+	if err := json.Unmarshal(a.body, &body); err != nil {
+		return renewed{}, err
+	}
+	if body.ExpiresIn <= 0 || body.ExpiresIn > maxExpiresIn {
+		return renewed{}, fmt.Errorf("expires_in is %d", body.ExpiresIn)
+	}
+	if (body.AccessToken == "") != (body.RefreshToken == "") {
+		return renewed{}, errors.New("one token without the other")
+	}
+	return renewed{
+		access:    session.AccessToken(body.AccessToken),
+		refresh:   session.RefreshToken(body.RefreshToken),
+		expiresIn: time.Duration(body.ExpiresIn) * time.Second,
+	}, nil
+}

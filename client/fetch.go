@@ -1,0 +1,101 @@
+package client
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"net/http"
+	"time"
+
+	"github.com/lucia-go/lucia/internal/wire"
+	"github.com/lucia-go/lucia/session"
+)
+
+// FetchSession asks the server for the session and sets the store: after a
+// sign-in by other means than [Client.SignIn], such as a JSON request through
+// HTTPClient, or when the user's data have changed. It returns the session.
+//
+// The error is an [*Error]: session.CodeNotAuthenticated where nobody was
+// signed in and nobody is; session.CodeUnauthorized where somebody was and the
+// server says that this is over.
+func (c *Client[U]) FetchSession(ctx context.Context) (*session.Session[U], error) {
+	s, err := c.fetch(ctx)
+	if s == nil && err == nil {
+		// null alone does not end a session, a refused refresh does.
+		_, err = c.RefreshTokens(ctx, "")
+		s = c.store.Get()
+	}
+	return s, err
+}
+
+// fetch returns nil where the server says null although this client has a
+// session.
+func (c *Client[U]) fetch(ctx context.Context) (*session.Session[U], error) {
+	// The server may renew the cookies in its answer, so this is a kind of
+	// refresh.
+	h, err := c.saved.lock(ctx)
+	if err != nil {
+		return nil, unknown(opFetch, err)
+	}
+	defer h.unlock()
+	prev, set := c.present()
+	if prev != nil && c.isSaved(h, prev) && h.changed() {
+		if err := c.takeUp(h, prev); err != nil {
+			return nil, unknown(opFetch, err)
+		}
+		prev, set = c.present()
+	}
+	a, err := c.ask(ctx, opFetch, http.MethodGet, wire.RouteSession, "", set)
+	if err != nil {
+		return nil, err
+	}
+	if a.status != http.StatusOK {
+		return nil, errorOf(opFetch, a)
+	}
+	next, err := readSession[U](a)
+	switch {
+	case err != nil:
+		return nil, &Error{Op: opFetch, Code: session.CodeUnknown, Status: a.status, Err: err}
+	case next != nil:
+		return c.fetched(ctx, h, prev, next, set, c.names.with(set, a.cookies))
+	case prev == nil:
+		return nil, &Error{Op: opFetch, Code: session.CodeNotAuthenticated, Status: a.status}
+	default:
+		return nil, nil
+	}
+}
+
+// fetched makes next the session, unless another has taken prev's place.
+func (c *Client[U]) fetched(ctx context.Context, h *held, prev, next *session.Session[U], before, set cookieSet) (*session.Session[U], error) {
+	isNew := prev == nil || prev.ID != next.ID
+	if !isNew && next.RefreshToken == "" {
+		next.RefreshToken = prev.RefreshToken
+	}
+	ok := c.store.apply(func(now *session.Session[U]) (*session.Session[U], bool) {
+		return next, now == prev && c.jar.replace(before, set)
+	})
+	if !ok || !isNew && !c.isSaved(h, next) {
+		return c.store.Get(), nil
+	}
+	if err := c.save(ctx, h, next, set); err != nil {
+		return next, unknown(opFetch, err)
+	}
+	return next, nil
+}
+
+// readSession reads an answer of the session route, nil for null.
+func readSession[U any](a *answer) (*session.Session[U], error) {
+	var v struct {
+		Lucia     json.RawMessage `json:"_lucia"`
+		ExpiresIn int64           `json:"expires_in"`
+		SessionID string          `json:"session_id"`
+	}
+	if err := json.Unmarshal(a.body, &v); err != nil {
+		return nil, err
+	}
+	if v.Lucia == nil {
+		return nil, errors.New("the answer has no " + wire.FormField)
+	}
+	expiresIn := time.Duration(min(max(v.ExpiresIn, 0), maxExpiresIn)) * time.Second
+	return wireSession[U](v.Lucia, v.SessionID, a.sent, expiresIn)
+}

@@ -1,0 +1,156 @@
+package client
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"runtime"
+	"time"
+)
+
+// FileStore is a [TokenStore] in a file that only its owner may read (mode
+// 0600, in a directory made with 0700 where there is none; on Windows, the
+// directory's access list decides). The file is replaced at once, never written
+// in place. The lock is an advisory lock of the operating system on a second
+// file of the same name with ".lock" added, which stays; it ends with the
+// process, however that ends.
+//
+// Both files belong on a local disk: locks over network file systems are as
+// good as the file system's word.
+type FileStore struct {
+	path string
+}
+
+var _ TokenStore = (*FileStore)(nil)
+
+// NewFileStore returns a FileStore at path. It touches nothing yet. A good place
+// is below os.UserConfigDir.
+func NewFileStore(path string) *FileStore { return &FileStore{path: path} }
+
+const (
+	fileMode = 0o600
+	dirMode  = 0o700
+	// maxFileBytes bounds what Load reads: a saved session is a few kilobytes.
+	maxFileBytes = 1 << 20
+)
+
+// How often a lock that somebody else holds is tried again. It is held for one
+// exchange with the server.
+const (
+	lockRetryFirst = 2 * time.Millisecond
+	lockRetryMost  = 50 * time.Millisecond
+)
+
+// errLocked is what tryLock returns where somebody else holds the lock.
+var errLocked = errors.New("locked")
+
+// Lock implements [TokenStore].
+func (s *FileStore) Lock(ctx context.Context) (unlock func(), err error) {
+	if err := os.MkdirAll(filepath.Dir(s.path), dirMode); err != nil {
+		return nil, err
+	}
+	f, err := os.OpenFile(s.path+".lock", os.O_RDWR|os.O_CREATE, fileMode)
+	if err != nil {
+		return nil, err
+	}
+	if err := waitLock(ctx, f); err != nil {
+		f.Close()
+		return nil, err
+	}
+	// Closing the file releases the lock.
+	return func() { f.Close() }, nil
+}
+
+// waitLock polls, because a blocked system call could not be called off.
+func waitLock(ctx context.Context, f *os.File) error {
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	for wait := lockRetryFirst; ; wait = min(2*wait, lockRetryMost) {
+		err := tryLock(f)
+		if !errors.Is(err, errLocked) {
+			return err
+		}
+		timer.Reset(wait)
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("%s is locked by another process: %w", f.Name(), ctx.Err())
+		case <-timer.C:
+		}
+	}
+}
+
+// Load implements [TokenStore]. It refuses a file that others than its owner
+// may read or write: what it holds may have been read, or be somebody else's.
+func (s *FileStore) Load(context.Context) ([]byte, error) {
+	f, err := os.Open(s.path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return nil, err
+	}
+	if mode := info.Mode().Perm(); runtime.GOOS != "windows" && mode&^fileMode != 0 {
+		return nil, fmt.Errorf("%s has mode %04o, want %04o: other users could read it", s.path, mode, fileMode)
+	}
+	if info.Size() > maxFileBytes {
+		return nil, fmt.Errorf("%s has %d bytes, which is no saved session", s.path, info.Size())
+	}
+	data, err := io.ReadAll(io.LimitReader(f, maxFileBytes))
+	if err != nil {
+		return nil, err
+	}
+	if len(data) == 0 {
+		return nil, nil
+	}
+	return data, nil
+}
+
+// Save implements [TokenStore].
+func (s *FileStore) Save(_ context.Context, data []byte) error {
+	if data == nil {
+		err := os.Remove(s.path)
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil
+		}
+		return err
+	}
+	if err := os.MkdirAll(filepath.Dir(s.path), dirMode); err != nil {
+		return err
+	}
+	return replaceFile(s.path, data)
+}
+
+// replaceFile writes data beside path and renames it there, so that a crash at
+// any point leaves the old file or the new one.
+func replaceFile(path string, data []byte) (err error) {
+	f, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+".*.tmp") // mode 0600
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if err != nil {
+			f.Close()
+			os.Remove(f.Name())
+		}
+	}()
+	if _, err = f.Write(data); err != nil {
+		return err
+	}
+	// The new tokens must be on disk before the old ones are gone.
+	if err = f.Sync(); err != nil {
+		return err
+	}
+	if err = f.Close(); err != nil {
+		return err
+	}
+	return os.Rename(f.Name(), path)
+}

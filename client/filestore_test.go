@@ -1,0 +1,200 @@
+package client_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/lucia-go/lucia/client"
+)
+
+func TestFileStore(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "new", "directory", "session.json")
+	s := client.NewFileStore(path)
+	ctx := t.Context()
+	check := func(want string) {
+		t.Helper()
+		got, err := s.Load(ctx)
+		if err != nil || string(got) != want || (got == nil) != (want == "") {
+			t.Errorf("Load: %q, %v; want %q", got, err, want)
+		}
+	}
+	check("")
+	if err := s.Save(ctx, nil); err != nil {
+		t.Errorf("removing nothing: %v", err)
+	}
+	for _, data := range []string{"one", "a longer two", "3"} {
+		if err := s.Save(ctx, []byte(data)); err != nil {
+			t.Fatal(err)
+		}
+		check(data)
+	}
+	if runtime.GOOS != "windows" {
+		for name, want := range map[string]os.FileMode{path: 0o600, filepath.Dir(path): 0o700} {
+			if info, err := os.Stat(name); err != nil || info.Mode().Perm() != want {
+				t.Errorf("%s: mode %v, %v; want %v", name, info.Mode(), err, want)
+			}
+		}
+	}
+	if err := s.Save(ctx, nil); err != nil {
+		t.Fatal(err)
+	}
+	check("")
+	if left, _ := os.ReadDir(filepath.Dir(path)); len(left) != 0 {
+		t.Errorf("left behind: %v", left)
+	}
+}
+
+func TestFileStoreRefusesAFileThatOthersMayRead(t *testing.T) {
+	t.Parallel()
+	if runtime.GOOS == "windows" {
+		t.Skip("no mode bits on Windows")
+	}
+	path := filepath.Join(t.TempDir(), "session.json")
+	for _, mode := range []os.FileMode{0o644, 0o640, 0o606, 0o620, 0o700} {
+		if err := os.WriteFile(path, []byte("x"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Chmod(path, mode); err != nil {
+			t.Fatal(err)
+		}
+		if got, err := client.NewFileStore(path).Load(t.Context()); err == nil {
+			t.Errorf("mode %v: loaded %q", mode, got)
+		}
+	}
+	if err := os.Chmod(path, 0o400); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := client.NewFileStore(path).Load(t.Context()); err != nil {
+		t.Errorf("a stricter mode is refused: %v", err)
+	}
+}
+
+// A reader without the lock sees the old data or the new, whole.
+func TestFileStoreReplacesAtOnce(t *testing.T) {
+	t.Parallel()
+	s := client.NewFileStore(filepath.Join(t.TempDir(), "session.json"))
+	small, large := bytes.Repeat([]byte("a"), 10), bytes.Repeat([]byte("b"), 50_000)
+	if err := s.Save(t.Context(), small); err != nil {
+		t.Fatal(err)
+	}
+	done := make(chan struct{})
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		defer close(done)
+		for i := range 200 {
+			if err := s.Save(t.Context(), [][]byte{large, small}[i%2]); err != nil {
+				t.Error(err)
+			}
+		}
+	})
+	for {
+		select {
+		case <-done:
+			wg.Wait()
+			return
+		default:
+		}
+		got, err := s.Load(t.Context())
+		if err != nil || !bytes.Equal(got, small) && !bytes.Equal(got, large) {
+			t.Fatalf("read %d bytes, %v", len(got), err)
+		}
+	}
+}
+
+func TestFileStoreThatCannotBeWritten(t *testing.T) {
+	t.Parallel()
+	file := filepath.Join(t.TempDir(), "file")
+	if err := os.WriteFile(file, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s := client.NewFileStore(filepath.Join(file, "session.json")) // below a file
+	if err := s.Save(t.Context(), []byte("x")); err == nil {
+		t.Error("Save: no error")
+	}
+	if _, err := s.Lock(t.Context()); err == nil {
+		t.Error("Lock: no error")
+	}
+}
+
+func TestFileStoreLockEndsWithItsContext(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "session.json")
+	a, b := client.NewFileStore(path), client.NewFileStore(path)
+	unlock, err := a.Lock(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
+	defer cancel()
+	if _, err := b.Lock(ctx); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("while locked: %v", err)
+	}
+	unlock()
+	unlock, err = b.Lock(t.Context())
+	if err != nil {
+		t.Fatalf("when free: %v", err)
+	}
+	unlock()
+}
+
+const (
+	counterEnv = "LUCIA_TEST_COUNTER"
+	rounds     = 50
+)
+
+// TestFileStoreLocksBetweenProcesses starts itself a few times. Each process
+// increments a number in the file, which loses counts where the lock does not
+// hold.
+func TestFileStoreLocksBetweenProcesses(t *testing.T) {
+	if path := os.Getenv(counterEnv); path != "" {
+		increment(t, client.NewFileStore(path))
+		return
+	}
+	t.Parallel()
+	const processes = 4
+	path := filepath.Join(t.TempDir(), "counter")
+	var wg sync.WaitGroup
+	for range processes {
+		cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestFileStoreLocksBetweenProcesses$")
+		cmd.Env = append(os.Environ(), counterEnv+"="+path)
+		wg.Go(func() {
+			if out, err := cmd.CombinedOutput(); err != nil {
+				t.Errorf("%v\n%s", err, out)
+			}
+		})
+	}
+	wg.Wait()
+	data, err := client.NewFileStore(path).Load(t.Context())
+	if got := strings.TrimSpace(string(data)); err != nil || got != strconv.Itoa(processes*rounds) {
+		t.Errorf("counted %s, %v; want %d", got, err, processes*rounds)
+	}
+}
+
+func increment(t *testing.T, s *client.FileStore) {
+	for range rounds {
+		unlock, err := s.Lock(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		data, err := s.Load(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		n, _ := strconv.Atoi(string(data)) // nothing is 0
+		if err := s.Save(t.Context(), []byte(strconv.Itoa(n+1))); err != nil {
+			t.Fatal(err)
+		}
+		unlock()
+	}
+}

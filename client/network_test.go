@@ -1,0 +1,158 @@
+package client_test
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"runtime"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/lucia-go/lucia/client"
+	"github.com/lucia-go/lucia/middleware"
+	"github.com/lucia-go/lucia/session"
+)
+
+// TestMain runs the tests and then looks for goroutines that they left behind.
+// (In bubbles of testing/synctest, where most tests run, a goroutine that stays
+// fails its test already.)
+func TestMain(m *testing.M) {
+	code := m.Run()
+	if left := leaked(); code == 0 && left != "" {
+		fmt.Fprintf(os.Stderr, "goroutines left behind:\n%s\n", left)
+		code = 1
+	}
+	os.Exit(code)
+}
+
+// leaked returns the stacks of goroutines that this module or net/http started
+// and that do not end within a few seconds.
+func leaked() string {
+	var left string
+	for range 500 {
+		left = ""
+		for _, stack := range strings.Split(stacks(), "\n\n")[1:] { // the first is this one
+			if strings.Contains(stack, "lucia-go/lucia") || strings.Contains(stack, "net/http") {
+				left += stack + "\n\n"
+			}
+		}
+		if left == "" {
+			return ""
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	return left
+}
+
+func stacks() string {
+	buf := make([]byte, 4<<20)
+	return string(buf[:runtime.Stack(buf, true)])
+}
+
+// server is an app on a real socket that can be stopped and started again at the
+// same address.
+type server struct {
+	t       *testing.T
+	addr    string
+	running *http.Server
+	done    chan struct{}
+}
+
+func (s *server) start(app http.Handler) {
+	s.t.Helper()
+	ln, err := net.Listen("tcp", s.addr)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	s.addr = ln.Addr().String()
+	s.running, s.done = &http.Server{Handler: app}, make(chan struct{})
+	go func(srv *http.Server, done chan struct{}) {
+		defer close(done)
+		srv.Serve(ln)
+	}(s.running, s.done)
+}
+
+func (s *server) stop() {
+	s.running.Close()
+	<-s.done
+}
+
+// expire makes the client believe that its access token has expired.
+func expire(c *client.Client[profile]) {
+	c.GetSession().Update(func(s *session.Session[profile]) *session.Session[profile] {
+		if s == nil {
+			return nil
+		}
+		expired := *s
+		expired.IssuedAt, expired.ExpiresAt = time.Now().Add(-time.Hour), time.Now().Add(-time.Second)
+		return &expired
+	})
+}
+
+func TestServerRestarts(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, dev)
+	s := &server{t: t, addr: "127.0.0.1:0"}
+	s.start(w.app)
+	defer func() { s.stop() }()
+	base := &http.Transport{}
+	defer base.CloseIdleConnections()
+	c, err := client.New[profile](t.Context(), client.Config{BaseURL: "http://" + s.addr, Transport: base})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := c.SignIn(t.Context(), "/login", ada); err != nil {
+		t.Fatal(err)
+	}
+	for restart := range 3 {
+		expire(c)
+		requests(t, c, s.addr, true)
+		s.stop()
+		expire(c)
+		requests(t, c, s.addr, false)
+		if c.GetSession().Get() == nil {
+			t.Fatal("the session is gone with the server")
+		}
+		// A new process: nothing is left of the old one but secret and store.
+		auth, err := middleware.New(w.Config)
+		if err != nil {
+			t.Fatal(err)
+		}
+		s.start(newApp(auth))
+		requests(t, c, s.addr, true)
+		if t.Failed() {
+			t.Fatalf("at restart %d", restart+1)
+		}
+	}
+	if err := w.Auth.RevokeUser(t.Context(), "u1"); err != nil {
+		t.Fatal(err)
+	}
+	expire(c)
+	_, err = c.HTTPClient().Get("http://" + s.addr + "/api/me")
+	if !errors.Is(err, session.CodeUnauthorized) || c.GetSession().Get() != nil {
+		t.Errorf("revoked: %v, session %v", err, c.GetSession().Get())
+	}
+}
+
+// requests makes 64 requests at a time, which all must succeed or all fail.
+func requests(t *testing.T, c *client.Client[profile], addr string, ok bool) {
+	t.Helper()
+	web := c.HTTPClient()
+	var wg sync.WaitGroup
+	for range 64 {
+		wg.Go(func() {
+			resp, err := web.Get("http://" + addr + "/api/me")
+			if err == nil {
+				resp.Body.Close()
+			}
+			if good := err == nil && resp.StatusCode == http.StatusOK; good != ok {
+				t.Errorf("request succeeded: %t, want %t (%v)", good, ok, err)
+			}
+		})
+	}
+	wg.Wait()
+}

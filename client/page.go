@@ -1,0 +1,112 @@
+package client
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/url"
+	"slices"
+	"time"
+
+	"golang.org/x/net/html"
+
+	"github.com/lucia-go/lucia/internal/wire"
+	"github.com/lucia-go/lucia/session"
+)
+
+// maxPageBytes bounds what is read of a page.
+const maxPageBytes = 8 << 20
+
+// Page is what a program needs of an HTML page of the app.
+type Page struct {
+	// Data is the page data: the app's own members and, under "_lucia", the
+	// session. It is nil where the page has none.
+	Data map[string]json.RawMessage
+	// ExpiresIn is how long the page's access token lived when the page was
+	// made, in whole seconds; 0 without a session.
+	ExpiresIn time.Duration
+	// SessionID is the session's id, "" without a session.
+	SessionID string
+	// Forms are the page's forms, in order.
+	Forms []Form
+}
+
+// Form is a form as the page shows it.
+type Form struct {
+	// Method is "GET" or "POST".
+	Method string
+	// Action is where the form goes, relative to the page; "" is the page itself.
+	Action string
+	// Fields are the values that it is submitted with if nobody touches it,
+	// hidden fields included.
+	Fields url.Values
+	// Names are the names of all its enabled fields, those without a value too.
+	Names map[string]bool
+}
+
+// ReadPage reads an HTML page. It returns an error where reading fails and where
+// the page is longer than 8 MiB; a page without page data or forms is fine, and
+// page data that are not a JSON object are none.
+func ReadPage(r io.Reader) (*Page, error) {
+	limited := &io.LimitedReader{R: r, N: maxPageBytes + 1}
+	p := pageReader{z: html.NewTokenizer(limited), page: new(Page)}
+	for p.err == nil {
+		p.next()
+	}
+	if limited.N == 0 {
+		return nil, fmt.Errorf("client: page of more than %d bytes", maxPageBytes)
+	}
+	if !errors.Is(p.err, io.EOF) {
+		return nil, fmt.Errorf("client: page: %w", p.err)
+	}
+	return p.page, nil
+}
+
+// Form returns the page's first form with this method ("GET" or "POST"; "" is any)
+// that has all the given fields, or nil.
+func (p *Page) Form(method string, names ...string) *Form {
+	lacks := func(f *Form) bool {
+		return slices.ContainsFunc(names, func(name string) bool { return !f.Names[name] })
+	}
+	for i := range p.Forms {
+		if f := &p.Forms[i]; (method == "" || method == f.Method) && !lacks(f) {
+			return f
+		}
+	}
+	return nil
+}
+
+// pageSession returns the session of the page's data, nil where there is none.
+func pageSession[U any](p *Page, sent time.Time) (*session.Session[U], error) {
+	return wireSession[U](p.Data[wire.FormField], p.SessionID, sent, p.ExpiresIn)
+}
+
+// wireSession builds a session from its form in page data and in the answer of
+// the session route. It returns nil for null.
+func wireSession[U any](lucia json.RawMessage, id string, sent time.Time, expiresIn time.Duration) (*session.Session[U], error) {
+	if len(lucia) == 0 || string(lucia) == "null" {
+		return nil, nil
+	}
+	s := new(session.Session[U])
+	if err := json.Unmarshal(lucia, s); err != nil {
+		return nil, err
+	}
+	if err := session.CheckUserID(s.User.ID); err != nil {
+		return nil, err
+	}
+	var life time.Duration
+	if s.AccessToken != "" {
+		p, err := readPayload[U](s.AccessToken)
+		if err != nil {
+			return nil, err
+		}
+		id, s.Generation, life = p.SessionID, p.Generation, p.life()
+	}
+	var err error
+	if s.ID, err = session.ParseID(id); err != nil {
+		return nil, err
+	}
+	setLife(s, sent, expiresIn, life)
+	return s, nil
+}

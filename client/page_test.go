@@ -1,0 +1,139 @@
+package client_test
+
+import (
+	"net/url"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/lucia-go/lucia/client"
+)
+
+func TestReadPageReadsForms(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		html string
+		want []client.Form
+	}{
+		"none": {`<p>plain`, nil},
+		"defaults": {`<form></form>`, []client.Form{
+			{Method: "GET", Fields: url.Values{}, Names: map[string]bool{}},
+		}},
+		"inputs": {
+			`<form method=POST action="/go?x=1&amp;y=2"><input name=a value="1 &lt; 2"><input name=b>
+			<input name=c type=hidden value=h><input name=d disabled value=no><input value=nameless>
+			<input name=e type=submit value=no><input name=f type=file><button name=g value=no></form>`,
+			[]client.Form{{
+				Method: "POST", Action: "/go?x=1&y=2",
+				Fields: url.Values{"a": {"1 < 2"}, "b": {""}, "c": {"h"}},
+				Names:  map[string]bool{"a": true, "b": true, "c": true},
+			}},
+		},
+		"boxes and buttons": {
+			`<form><input type=checkbox name=a checked><input type=checkbox name=b value=x checked>
+			<input type=checkbox name=c><input type=radio name=r value=1><input type=RADIO name=r value=2 checked></form>`,
+			[]client.Form{{
+				Method: "GET", Fields: url.Values{"a": {"on"}, "b": {"x"}, "r": {"2"}},
+				Names: map[string]bool{"a": true, "b": true, "c": true, "r": true},
+			}},
+		},
+		"select and textarea": {
+			`<form><select name=a><option value=1>one<option value=2>two</select>
+			<select name=b><option value=1><option value=2 selected></select><select name=c></select>
+			<select name=d><option>One</option><option selected> Number
+			two </option></select>
+			<textarea name=t>` + "\n" + `two
+lines &amp; <b>more</b></textarea><textarea name=u></textarea></form>`,
+			[]client.Form{{
+				Method: "GET",
+				Fields: url.Values{"a": {"1"}, "b": {"2"}, "d": {"Number two"}, "t": {"two\nlines & <b>more</b>"}, "u": {""}},
+				Names:  map[string]bool{"a": true, "b": true, "c": true, "d": true, "t": true, "u": true},
+			}},
+		},
+		"several, and fields outside": {
+			`<input name=out><form><input name=a></form><textarea name=out>x</textarea><select name=o><option></select><form method=post><input name=b>`,
+			[]client.Form{
+				{Method: "GET", Fields: url.Values{"a": {""}}, Names: map[string]bool{"a": true}},
+				{Method: "POST", Fields: url.Values{"b": {""}}, Names: map[string]bool{"b": true}},
+			},
+		},
+		"not really there": {`<!-- <form><input name=a></form> --><script>"<form>"</script><title><form></title>`, nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			page, err := client.ReadPage(strings.NewReader(c.html))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(c.want, page.Forms); diff != "" {
+				t.Errorf("forms (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+func TestPageForm(t *testing.T) {
+	t.Parallel()
+	page, err := client.ReadPage(strings.NewReader(
+		`<form action=1><input name=a></form><form action=2 method=post><input name=a><input name=b></form>`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		method string
+		names  []string
+		want   string
+	}{
+		{"", nil, "1"},
+		{"", []string{"a"}, "1"},
+		{"POST", []string{"a"}, "2"},
+		{"", []string{"b", "a"}, "2"},
+		{"GET", []string{"b"}, "none"},
+		{"", []string{"c"}, "none"},
+	} {
+		got := "none"
+		if form := page.Form(c.method, c.names...); form != nil {
+			got = form.Action
+		}
+		if got != c.want {
+			t.Errorf("Form(%q, %q) is %s, want %s", c.method, c.names, got, c.want)
+		}
+	}
+}
+
+func TestReadPageRefusesWhatHasNoEnd(t *testing.T) {
+	t.Parallel()
+	if _, err := client.ReadPage(newEndless(t)); err == nil {
+		t.Error("no error")
+	}
+}
+
+// FuzzReadPage: no page makes ReadPage panic or fail, and a form is submitted with
+// fields that it has.
+func FuzzReadPage(f *testing.F) {
+	f.Add(loginPage)
+	f.Add(`<script type="application/json" id="lucia-page-data" data-expires-in="9" data-session="s">{"_lucia":null}</script>`)
+	f.Add(`<form><select name=a><option selected></form></select><textarea name=b>`)
+	f.Add(`<form><select name=a><option></form></select><form><select name=b><form>`)
+	f.Add(`</form></select><option><input name=x><form method=post><form><textarea name=t></form>x`)
+	f.Fuzz(func(t *testing.T, html string) {
+		page, err := client.ReadPage(strings.NewReader(html))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, form := range page.Forms {
+			if form.Method != "GET" && form.Method != "POST" {
+				t.Errorf("method %q", form.Method)
+			}
+			for name := range form.Fields {
+				if !form.Names[name] {
+					t.Errorf("the form is submitted with %q, which it does not have", name)
+				}
+			}
+		}
+		if page.ExpiresIn < 0 {
+			t.Errorf("expires in %v", page.ExpiresIn)
+		}
+	})
+}

@@ -1,0 +1,192 @@
+package client
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/lucia-go/lucia/session"
+)
+
+// savedVersion is the version of the form below. A program that meets a newer
+// one says so instead of guessing.
+const savedVersion = 1
+
+// savedSession is what a TokenStore is given, as JSON.
+type savedSession[U any] struct {
+	Version   int                 `json:"version"`
+	Origin    string              `json:"origin"`
+	ID        string              `json:"session_id"`
+	Lucia     *session.Session[U] `json:"_lucia"`
+	IssuedAt  time.Time           `json:"issued_at"`
+	ExpiresAt time.Time           `json:"expires_at"`
+	Cookies   cookieSet           `json:"cookies"`
+}
+
+func (c *Client[U]) encodeSaved(s *session.Session[U], set cookieSet) ([]byte, error) {
+	return json.Marshal(savedSession[U]{
+		Version:   savedVersion,
+		Origin:    c.origin.String() + c.cfg.BasePath,
+		ID:        s.ID.String(),
+		Lucia:     s,
+		IssuedAt:  s.IssuedAt,
+		ExpiresAt: s.ExpiresAt,
+		Cookies:   set,
+	})
+}
+
+// decodeSaved is the inverse. A session of another server is refused: its
+// tokens are not for this one to see.
+func (c *Client[U]) decodeSaved(data []byte) (*session.Session[U], cookieSet, error) {
+	var v savedSession[U]
+	if err := json.Unmarshal(data, &v); err != nil {
+		return nil, cookieSet{}, fmt.Errorf("client: saved session: %w", err)
+	}
+	switch here := c.origin.String() + c.cfg.BasePath; {
+	case v.Version != savedVersion:
+		return nil, cookieSet{}, fmt.Errorf("client: saved session is of version %d, want %d", v.Version, savedVersion)
+	case v.Origin != here:
+		return nil, cookieSet{}, fmt.Errorf("client: saved session belongs to %s, not to %s", v.Origin, here)
+	case v.Lucia == nil:
+		return nil, cookieSet{}, fmt.Errorf("client: saved session is empty")
+	}
+	id, err := session.ParseID(v.ID)
+	if err != nil {
+		return nil, cookieSet{}, fmt.Errorf("client: saved session: %w", err)
+	}
+	s := v.Lucia
+	s.ID, s.IssuedAt, s.ExpiresAt = id, v.IssuedAt, v.ExpiresAt
+	if p, err := readPayload[U](s.AccessToken); err == nil {
+		s.Generation = p.Generation
+	}
+	return s, v.Cookies, nil
+}
+
+// keeper guards the TokenStore; it works, and does nothing, without one.
+type keeper struct {
+	tokens  TokenStore
+	timeout time.Duration
+
+	mu   sync.Mutex
+	last []byte // what this client last loaded or saved
+	// owed is the session that should be in the TokenStore and is not, because
+	// it is new or saving failed.
+	owed session.ID
+}
+
+// held is a keeper locked, and what the TokenStore holds.
+type held struct {
+	k      *keeper
+	data   []byte
+	unlock func()
+}
+
+// lock locks the TokenStore and loads it. The error is in the words of the
+// TokenStore.
+func (k *keeper) lock(ctx context.Context) (*held, error) {
+	h := &held{k: k, unlock: func() {}}
+	if k.tokens == nil {
+		return h, nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, k.timeout)
+	defer cancel()
+	unlock, err := k.tokens.Lock(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("lock saved session: %w", err)
+	}
+	h.unlock = unlock
+	if h.data, err = k.tokens.Load(ctx); err != nil {
+		unlock()
+		return nil, fmt.Errorf("load saved session: %w", err)
+	}
+	return h, nil
+}
+
+// changed reports whether somebody else saved something since this client last
+// looked.
+func (h *held) changed() bool {
+	h.k.mu.Lock()
+	defer h.k.mu.Unlock()
+	return h.data != nil && !bytes.Equal(h.data, h.k.last)
+}
+
+// noteLoaded remembers that this client has taken up what is saved.
+func (h *held) noteLoaded() {
+	h.k.mu.Lock()
+	defer h.k.mu.Unlock()
+	h.k.last, h.k.owed = h.data, session.ID{}
+}
+
+// save saves data, of session id. It does not stop half-way when the caller's
+// ctx ends.
+func (h *held) save(ctx context.Context, id session.ID, data []byte) error {
+	if h.k.tokens == nil {
+		return nil
+	}
+	h.k.owe(id)
+	if err := h.write(ctx, data); err != nil {
+		return err
+	}
+	h.k.owe(session.ID{})
+	return nil
+}
+
+// remove removes what is saved.
+func (h *held) remove(ctx context.Context) error {
+	h.k.owe(session.ID{})
+	if h.data == nil {
+		return nil
+	}
+	return h.write(ctx, nil)
+}
+
+func (h *held) write(ctx context.Context, data []byte) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), h.k.timeout)
+	defer cancel()
+	err := h.k.tokens.Save(ctx, data)
+	h.k.mu.Lock()
+	defer h.k.mu.Unlock()
+	if err != nil {
+		h.k.last = h.data
+		return notSaved(err)
+	}
+	h.k.last = data
+	return nil
+}
+
+func (k *keeper) owe(id session.ID) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.owed = id
+}
+
+func (k *keeper) owes(id session.ID) bool {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.owed == id && id != session.ID{}
+}
+
+// resume takes up the saved session, if there is one.
+func (c *Client[U]) resume(ctx context.Context) error {
+	if c.saved.tokens == nil {
+		return nil
+	}
+	data, err := c.saved.tokens.Load(ctx)
+	if err != nil {
+		return fmt.Errorf("client: load saved session: %w", err)
+	}
+	if data == nil {
+		return nil
+	}
+	s, set, err := c.decodeSaved(data)
+	if err != nil {
+		return err
+	}
+	c.saved.last = data
+	c.jar.set = set
+	c.store.value = s
+	return nil
+}

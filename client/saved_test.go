@@ -1,0 +1,299 @@
+package client_test
+
+import (
+	"context"
+	"errors"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/lucia-go/lucia/client"
+	"github.com/lucia-go/lucia/middleware"
+	"github.com/lucia-go/lucia/session"
+)
+
+// place is a TokenStore in memory. Its lock can be waited for in a bubble of
+// testing/synctest.
+type place struct {
+	lock chan struct{}
+
+	mu       sync.Mutex
+	data     []byte
+	saves    int
+	lockErr  error
+	saveErr  error
+	unlocked int // saves without the lock
+}
+
+func newPlace() *place { return &place{lock: make(chan struct{}, 1)} }
+
+func (p *place) Lock(ctx context.Context) (func(), error) {
+	if err := p.err(func() error { return p.lockErr }); err != nil {
+		return nil, err
+	}
+	select {
+	case p.lock <- struct{}{}:
+		return func() { <-p.lock }, nil
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+}
+
+func (p *place) Load(context.Context) ([]byte, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return slices.Clone(p.data), nil
+}
+
+func (p *place) Save(_ context.Context, data []byte) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if len(p.lock) == 0 {
+		p.unlocked++
+	}
+	if p.saveErr != nil {
+		return p.saveErr
+	}
+	p.saves++
+	p.data = slices.Clone(data)
+	return nil
+}
+
+// saved returns what is saved, how often something was, and how often without
+// the lock.
+func (p *place) saved() (data []byte, saves, unlocked int) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.data, p.saves, p.unlocked
+}
+
+func (p *place) empty() bool {
+	data, _, _ := p.saved()
+	return data == nil
+}
+
+func (p *place) err(which func() error) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return which()
+}
+
+// fail makes locking and saving fail with these errors.
+func (p *place) fail(lock, save error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.lockErr, p.saveErr = lock, save
+}
+
+func (p *place) in(cfg *client.Config) { cfg.TokenStore = p }
+
+func TestSessionLivesOverRuns(t *testing.T) {
+	t.Parallel()
+	for name, change := range map[string][]func(*middleware.Config[profile]){"default": nil, "hardened": {hardened}} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				w := newWorld(t, change...)
+				path := filepath.Join(t.TempDir(), "session")
+				same := func(cfg *client.Config) { cfg.TokenStore = client.NewFileStore(path) }
+
+				w.signedIn(t, same)
+				for _, after := range []time.Duration{0, time.Minute, time.Hour, 30 * 24 * time.Hour} {
+					time.Sleep(after)
+					c := w.newClient(t, same)
+					if s := c.GetSession().Get(); s == nil || s.User.Data.Username != "ada" {
+						t.Fatalf("%v later: %v", after, s)
+					}
+					checkMe(t, c, "u1")
+				}
+				c := w.newClient(t, same)
+				if err := c.SignOut(t.Context()); err != nil {
+					t.Fatal(err)
+				}
+				checkNobody(t, w.newClient(t, same))
+			})
+		})
+	}
+}
+
+// Two programs at work for days on one saved session: neither uses a token that
+// the other has made the older one.
+func TestTwoRunsShareASession(t *testing.T) {
+	t.Parallel()
+	for name, change := range map[string][]func(*middleware.Config[profile]){"default": nil, "hardened": {hardened}} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				w, p := newWorld(t, change...), newPlace()
+				runs := []*client.Client[profile]{w.signedIn(t, p.in), w.newClient(t, p.in), w.newClient(t, p.in)}
+				for hour := range 200 {
+					time.Sleep(time.Hour)
+					before := w.refreshes()
+					var wg sync.WaitGroup
+					for i, c := range runs {
+						if (hour>>i)&1 == 0 { // each sleeps through some of it
+							wg.Go(func() { checkMe(t, c, "u1") })
+						}
+					}
+					wg.Wait()
+					if n := w.refreshes() - before; n > 1 {
+						t.Fatalf("%d refreshes in one hour, want one for all", n)
+					}
+				}
+				if _, _, unlocked := p.saved(); unlocked > 0 {
+					t.Errorf("saved %d times without the lock", unlocked)
+				}
+			})
+		})
+	}
+}
+
+func TestOneRunSignsOut(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w, p := newWorld(t), newPlace()
+		a := w.signedIn(t, p.in)
+		b := w.newClient(t, p.in)
+		if err := a.SignOut(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if !p.empty() {
+			t.Error("the saved session was not removed")
+		}
+		time.Sleep(time.Minute)
+		checkNobodyAfter(t, b)
+		if !p.empty() {
+			t.Error("the other run saved what had ended")
+		}
+	})
+}
+
+// A run whose place another run has taken for somebody else goes on with its own
+// session and leaves the other's alone.
+func TestOneRunSignsInAsSomebodyElse(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w, p := newWorld(t), newPlace()
+		a := w.signedIn(t, p.in)
+		b := w.newClient(t, p.in)
+		bob := map[string][]string{"username": {"u2"}, "password": {"secret"}}
+		if _, err := b.SignIn(t.Context(), "/login", bob); err != nil {
+			t.Fatal(err)
+		}
+		for range 3 {
+			time.Sleep(time.Hour)
+			checkMe(t, a, "u1")
+			checkMe(t, b, "u2")
+			checkMe(t, w.newClient(t, p.in), "u2")
+		}
+		if err := a.SignOut(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		checkMe(t, w.newClient(t, p.in), "u2")
+	})
+}
+
+func TestGoneSessionIsRemoved(t *testing.T) {
+	t.Parallel()
+	w, p := newWorld(t), newPlace()
+	c := w.signedIn(t, p.in)
+	if err := w.Auth.RevokeUser(t.Context(), "u1"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := c.RefreshTokens(t.Context(), ""); !errors.Is(err, session.CodeUnauthorized) {
+		t.Errorf("refresh: %v", err)
+	}
+	if !p.empty() {
+		t.Error("the saved session is still there")
+	}
+}
+
+func TestSavingFails(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		full := errors.New("disk full")
+		w, p := newWorld(t), newPlace()
+		p.fail(nil, full)
+		c := w.newClient(t, p.in)
+		if s, err := c.SignIn(t.Context(), "/login", ada); s == nil || !errors.Is(err, client.ErrNotSaved) || !errors.Is(err, full) {
+			t.Fatalf("sign-in: %v, %v", s, err)
+		}
+		checkMe(t, c, "u1")
+		if tokens, err := c.RefreshTokens(t.Context(), ""); tokens.AccessToken == "" || !errors.Is(err, client.ErrNotSaved) {
+			t.Errorf("refresh: %v", err)
+		}
+		// The background tries until it is saved.
+		silently(t, c, func(errs *told) {
+			time.Sleep(2 * time.Hour)
+			if codes := errs.get(); len(codes) != 1 || codes[0] != session.CodeUnknown {
+				t.Errorf("told %v, want UNKNOWN once", codes)
+			}
+			p.fail(nil, nil)
+			time.Sleep(2 * time.Minute)
+			if _, saves, _ := p.saved(); saves != 1 {
+				t.Errorf("saved %d times, want once", saves)
+			}
+		})
+		checkMe(t, w.newClient(t, p.in), "u1")
+
+		p.fail(nil, full)
+		if err := c.SignOut(t.Context()); !errors.Is(err, client.ErrNotSaved) {
+			t.Errorf("sign-out: %v", err)
+		}
+		checkNobody(t, c)
+	})
+}
+
+// Without the lock nothing may be refreshed: another run's token could become the
+// older one. Signing out must work all the same.
+func TestLockingFails(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		broken := errors.New("no lock")
+		w, p := newWorld(t), newPlace()
+		c := w.signedIn(t, p.in)
+		p.fail(broken, nil)
+		if _, err := c.RefreshTokens(t.Context(), ""); !errors.Is(err, broken) || w.refreshes() != 0 {
+			t.Errorf("refresh: %v, %d requests", err, w.refreshes())
+		}
+		checkMe(t, c, "u1")
+		token := c.GetSession().Get().RefreshToken
+		if err := c.SignOut(t.Context()); !errors.Is(err, client.ErrNotSaved) || !errors.Is(err, broken) {
+			t.Errorf("sign-out: %v", err)
+		}
+		if _, err := c.RefreshTokens(t.Context(), token); !errors.Is(err, session.CodeUnauthorized) {
+			t.Errorf("the session lives on: %v", err)
+		}
+	})
+}
+
+func TestForeignSavedSessionsAreRefused(t *testing.T) {
+	t.Parallel()
+	w, p := newWorld(t), newPlace()
+	w.signedIn(t, p.in)
+	good := string(p.data)
+	for name, c := range map[string]struct {
+		data string
+		cfg  client.Config
+	}{
+		"other host":     {good, client.Config{BaseURL: "https://evil.example"}},
+		"other scheme":   {good, client.Config{BaseURL: "http://app.example"}},
+		"other path":     {good, client.Config{BaseURL: baseURL, BasePath: "/auth"}},
+		"newer version":  {strings.Replace(good, `"version":1`, `"version":2`, 1), client.Config{BaseURL: baseURL}},
+		"not JSON":       {"session", client.Config{BaseURL: baseURL}},
+		"nothing in it":  {`{"version":1,"origin":"https://app.example/api/auth"}`, client.Config{BaseURL: baseURL}},
+		"id of no kind":  {strings.Replace(good, `"session_id":"`, `"session_id":"!`, 1), client.Config{BaseURL: baseURL}},
+		"cut off at end": {good[:len(good)/2], client.Config{BaseURL: baseURL}},
+	} {
+		other := newPlace()
+		other.data = []byte(c.data)
+		c.cfg.TokenStore, c.cfg.Transport = other, w
+		if _, err := client.New[profile](t.Context(), c.cfg); err == nil {
+			t.Errorf("%s: taken up", name)
+		}
+	}
+}

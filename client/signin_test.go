@@ -1,0 +1,343 @@
+package client_test
+
+import (
+	"errors"
+	"io"
+	"net/http"
+	"net/http/cookiejar"
+	"net/url"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/lucia-go/lucia/client"
+	"github.com/lucia-go/lucia/luciatest"
+	"github.com/lucia-go/lucia/middleware"
+	"github.com/lucia-go/lucia/session"
+)
+
+func dev(c *middleware.Config[profile])      { c.Dev = true }
+func hardened(c *middleware.Config[profile]) { c.Hardened = true }
+
+func TestSignInThroughTheLoginForm(t *testing.T) {
+	t.Parallel()
+	for name, change := range map[string][]func(*middleware.Config[profile]){
+		"default":       nil,
+		"dev mode":      {dev},
+		"hardened":      {hardened},
+		"cookie prefix": {func(c *middleware.Config[profile]) { c.CookiePrefix = "shop_" }},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t, change...)
+			c := w.newClient(t, func(cfg *client.Config) { cfg.CookiePrefix = w.Config.CookiePrefix })
+			s, err := c.SignIn(t.Context(), "/login", ada)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if s.User.ID != "u1" || s.User.Data.Username != "ada" || s != c.GetSession().Get() {
+				t.Errorf("signed in as %+v", s.User)
+			}
+			if w.Config.Hardened != (s.AccessToken == "") {
+				t.Error("tokens do not fit the mode")
+			}
+			if left := time.Until(s.ExpiresAt); left < 14*time.Minute || left > 15*time.Minute {
+				t.Errorf("access token expires in %v", left)
+			}
+			checkMe(t, c, "u1")
+			if err := c.SignOut(t.Context()); err != nil {
+				t.Error(err)
+			}
+			checkNobody(t, c)
+		})
+	}
+}
+
+// checkMe checks that the app knows the client as the user.
+func checkMe(t *testing.T, c *client.Client[profile], userID string) {
+	t.Helper()
+	resp, err := c.HTTPClient().Get(baseURL + "/api/me")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	data, _ := io.ReadAll(resp.Body)
+	if resp.StatusCode != http.StatusOK || !strings.Contains(string(data), `"user_id":"`+userID+`"`) {
+		t.Errorf("GET /api/me: %d %s, want user %s", resp.StatusCode, data, userID)
+	}
+}
+
+// checkNobody checks that neither client nor app believe that somebody is signed
+// in.
+func checkNobody(t *testing.T, c *client.Client[profile]) {
+	t.Helper()
+	if c.GetSession().Get() != nil {
+		t.Error("the store is not empty")
+	}
+	resp, err := c.HTTPClient().Get(baseURL + "/api/me")
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp.Body.Close()
+	if resp.StatusCode != http.StatusUnauthorized {
+		t.Errorf("GET /api/me: %d, want 401", resp.StatusCode)
+	}
+}
+
+func TestSignInRefused(t *testing.T) {
+	t.Parallel()
+	wrong := url.Values{"username": {"u1"}, "password": {"guess"}}
+	cut := errors.New("cut")
+	for name, c := range map[string]struct {
+		path   string
+		fields url.Values
+		broken error
+		down   bool
+		code   session.Code
+		status int
+	}{
+		"wrong password":    {path: "/login", fields: wrong, code: session.CodeUnauthorized, status: 401},
+		"no such page":      {path: "/nowhere", fields: ada, code: session.CodeUnknown, status: 404},
+		"not a login":       {path: "/whoami", fields: ada, code: session.CodeUnknown, status: 405},
+		"signs nobody in":   {path: "/api/nothing", fields: ada, code: session.CodeUnauthorized, status: 200},
+		"no network":        {path: "/login", fields: ada, broken: cut, code: session.CodeUnknown},
+		"store down":        {path: "/login", fields: ada, down: true, code: session.CodeDatabaseUpdateFailed, status: 503},
+		"another origin":    {path: "https://evil.example/login", fields: ada, code: session.CodeUnknown},
+		"form leads away":   {path: "/phish", fields: ada, code: session.CodeUnknown},
+		"redirect away":     {path: "/bounce", fields: ada, code: session.CodeUnknown},
+		"redirect for ever": {path: "/loop", fields: ada, code: session.CodeUnknown},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t)
+			w.handler = luciatest.Transport(trapped(t, w.app))
+			cl := w.signedIn(t)
+			before := cl.GetSession().Get()
+			if c.broken != nil {
+				w.breakNetwork(c.broken)
+			}
+			if c.down {
+				w.Store.Down()
+			}
+			_, err := cl.SignIn(t.Context(), c.path, c.fields)
+			e, ok := errors.AsType[*client.Error](err)
+			if !ok || e.Code != c.code || e.Status != c.status || c.broken != nil && !errors.Is(err, c.broken) {
+				t.Errorf("%v, want %s with status %d", err, c.code, c.status)
+			}
+			if cl.GetSession().Get() != before {
+				t.Error("a sign-in that failed changed the session")
+			}
+			w.breakNetwork(nil)
+			checkMe(t, cl, "u1")
+		})
+	}
+}
+
+// trapped adds login pages that lead elsewhere, and fails the test if a request
+// gets there.
+func trapped(t *testing.T, app http.Handler) http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("evil.example/", func(http.ResponseWriter, *http.Request) { t.Error("a request left the origin") })
+	mux.HandleFunc("GET /phish", func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Type", "text/html")
+		io.WriteString(w, `<form method="post" action="https://evil.example/"><input name="username"><input name="password"></form>`)
+	})
+	mux.Handle("/bounce", http.RedirectHandler("https://evil.example/", http.StatusTemporaryRedirect))
+	mux.Handle("/loop", http.RedirectHandler("/loop", http.StatusSeeOther))
+	mux.HandleFunc("POST /api/nothing", func(http.ResponseWriter, *http.Request) {})
+	mux.Handle("/", app)
+	return mux
+}
+
+func TestSecureCookiesAreRefusedOverHTTP(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t) // not in dev mode
+	c := w.newClient(t, func(cfg *client.Config) { cfg.BaseURL = "http://app.example" })
+	_, err := c.SignIn(t.Context(), "/login", ada)
+	if !errors.Is(err, session.CodeUnauthorized) || !strings.Contains(err.Error(), "not https") {
+		t.Errorf("%v, want one that names the cause", err)
+	}
+}
+
+func TestSignInByOtherMeans(t *testing.T) {
+	t.Parallel()
+	for name, change := range map[string][]func(*middleware.Config[profile]){"default": nil, "hardened": {hardened}} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t, change...)
+			c := w.newClient(t)
+			if _, err := c.FetchSession(t.Context()); !errors.Is(err, session.CodeNotAuthenticated) {
+				t.Errorf("nobody: %v", err)
+			}
+			post(t, c, "/api/login", ada)
+			s, err := c.FetchSession(t.Context())
+			if err != nil || s.User.ID != "u1" {
+				t.Fatalf("fetched %v, %v", s, err)
+			}
+			checkMe(t, c, "u1")
+
+			// As somebody else: the old session's tokens are not mixed with the new
+			// one's cookies.
+			post(t, c, "/api/login", url.Values{"username": {"u2"}, "password": {"secret"}})
+			if c.GetSession().Get() != nil {
+				t.Error("the store still has the session that was left")
+			}
+			if s, err := c.FetchSession(t.Context()); err != nil || s.User.ID != "u2" {
+				t.Fatalf("fetched %v, %v", s, err)
+			}
+			checkMe(t, c, "u2")
+		})
+	}
+}
+
+// Where the app arrives after the login on a page without page data, or at no
+// page at all, the session route tells.
+func TestSignInWithoutPageData(t *testing.T) {
+	t.Parallel()
+	for name, change := range map[string][]func(*middleware.Config[profile]){"default": nil, "hardened": {hardened}} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t, change...)
+			c := w.newClient(t)
+			s, err := c.SignIn(t.Context(), "/api/login", ada)
+			if err != nil || s.User.ID != "u1" {
+				t.Fatalf("%v, %v", s, err)
+			}
+			if _, err := c.RefreshTokens(t.Context(), ""); err != nil {
+				t.Errorf("refresh: %v", err)
+			}
+			checkMe(t, c, "u1")
+		})
+	}
+}
+
+// The login succeeded; where it leads is broken.
+func TestSignInThatLeadsNowhere(t *testing.T) {
+	t.Parallel()
+	for name, broken := range map[string]func(*world){
+		"not found": func(w *world) {
+			app := w.handler
+			w.handler = roundTripper(func(req *http.Request) (*http.Response, error) {
+				if req.URL.Path == "/profile" {
+					req.URL.Path = "/nowhere"
+				}
+				return app.RoundTrip(req)
+			})
+		},
+		"lost": func(w *world) {
+			w.onAnswer(func(req *http.Request) error {
+				if req.URL.Path == "/profile" {
+					return errors.New("lost")
+				}
+				return nil
+			})
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t)
+			broken(w)
+			c := w.newClient(t)
+			if s, err := c.SignIn(t.Context(), "/login", ada); err != nil || s.User.ID != "u1" {
+				t.Errorf("%v, %v", s, err)
+			}
+			checkMe(t, c, "u1")
+		})
+	}
+}
+
+func TestFetchSessionInTrouble(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		c := w.signedIn(t)
+		before := c.GetSession().Get()
+		w.PassAccessTTL()
+		w.Store.Down()
+		if _, err := c.FetchSession(t.Context()); !errors.Is(err, session.CodeDatabaseFetchFailed) {
+			t.Errorf("store down: %v", err)
+		}
+		w.breakNetwork(errors.New("cut"))
+		if _, err := c.FetchSession(t.Context()); !errors.Is(err, session.CodeUnknown) {
+			t.Errorf("no network: %v", err)
+		}
+		if c.GetSession().Get() != before {
+			t.Error("the session has changed")
+		}
+		w.Store.Up()
+		w.breakNetwork(nil)
+		if s, err := c.FetchSession(t.Context()); err != nil || s == before {
+			t.Errorf("in the end: %v, %v", s, err)
+		}
+		checkMe(t, c, "u1")
+	})
+}
+
+func post(t *testing.T, c *client.Client[profile], path string, form url.Values) {
+	t.Helper()
+	resp, err := c.HTTPClient().PostForm(baseURL+path, form)
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp.Body.Close()
+	if resp.StatusCode >= 400 {
+		t.Fatalf("POST %s: %d", path, resp.StatusCode)
+	}
+}
+
+func TestFetchSessionSeesNewUserData(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	c := w.signedIn(t)
+	w.SetUser("u1", profile{"ada lovelace"})
+	if _, err := c.RefreshTokens(t.Context(), ""); err != nil {
+		t.Fatal(err)
+	}
+	s, err := c.FetchSession(t.Context())
+	if err != nil || s.User.Data.Username != "ada lovelace" || s.RefreshToken == "" {
+		t.Errorf("%v, %v", s, err)
+	}
+	if err := w.Auth.RevokeUser(t.Context(), "u1"); err != nil {
+		t.Fatal(err)
+	}
+	if s, err := c.FetchSession(t.Context()); !errors.Is(err, session.CodeUnauthorized) || s != nil {
+		t.Errorf("revoked: %v, %v", s, err)
+	}
+}
+
+func TestCookiesOfTheLibraryStayOutOfTheAppsJar(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	jar, _ := cookiejar.New(nil)
+	c := w.signedIn(t, func(cfg *client.Config) { cfg.Jar = jar })
+	checkMe(t, c, "u1")
+	u, _ := url.Parse(baseURL)
+	if got := jar.Cookies(u); len(got) != 1 || got[0].Name != "csrf" {
+		t.Errorf("the app's jar has %v, want its own cookie csrf only", got)
+	}
+}
+
+func TestConfigIsChecked(t *testing.T) {
+	t.Parallel()
+	for name, cfg := range map[string]client.Config{
+		"no BaseURL":            {},
+		"other scheme":          {BaseURL: "ftp://app.example"},
+		"no host":               {BaseURL: "https://"},
+		"path":                  {BaseURL: "https://app.example/app"},
+		"query":                 {BaseURL: "https://app.example?x"},
+		"user info":             {BaseURL: "https://u:p@app.example"},
+		"BasePath not absolute": {BaseURL: baseURL, BasePath: "api/auth"},
+		"BasePath with slash":   {BaseURL: baseURL, BasePath: "/api/auth/"},
+		"Timeout":               {BaseURL: baseURL, Timeout: -1},
+	} {
+		if _, err := client.New[profile](t.Context(), cfg); err == nil {
+			t.Errorf("%s: no error", name)
+		}
+	}
+	for _, ok := range []string{"https://app.example", "https://app.example/", "http://127.0.0.1:8080", "http://[::1]:80", "https://APP.example:443"} {
+		if _, err := client.New[profile](t.Context(), client.Config{BaseURL: ok}); err != nil {
+			t.Errorf("%s: %v", ok, err)
+		}
+	}
+}

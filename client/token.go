@@ -1,0 +1,69 @@
+package client
+
+import (
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/lucia-go/lucia/session"
+)
+
+// payload is what the client reads of an access token. Nobody has verified it:
+// it is what the server says to its own client over a connection of the
+// client's choosing.
+type payload[U any] struct {
+	User       session.User[U]    `json:"user"`
+	SessionID  string             `json:"sid"`
+	Generation session.Generation `json:"gen"`
+	IssuedAt   int64              `json:"iat"`
+	ExpiresAt  int64              `json:"exp"`
+}
+
+// life is how long the access token lives in all.
+func (p *payload[U]) life() time.Duration {
+	return time.Duration(min(max(p.ExpiresAt-p.IssuedAt, 0), maxExpiresIn)) * time.Second
+}
+
+// readPayload decodes the payload of an access token.
+func readPayload[U any](token session.AccessToken) (p payload[U], err error) {
+	_, rest, _ := strings.Cut(string(token), ".")
+	segment, _, ok := strings.Cut(rest, ".")
+	if !ok {
+		return p, errors.New("token is not a JWT")
+	}
+	data, err := base64.RawURLEncoding.DecodeString(segment)
+	if err != nil {
+		return p, fmt.Errorf("token: %w", err)
+	}
+	if err := json.Unmarshal(data, &p); err != nil {
+		return p, fmt.Errorf("token: %w", err)
+	}
+	return p, nil
+}
+
+// sessionOf builds the session of new tokens.
+func sessionOf[U any](r renewed, sent time.Time) (*session.Session[U], error) {
+	p, err := readPayload[U](r.access)
+	if err != nil {
+		return nil, err
+	}
+	if err := session.CheckUserID(p.User.ID); err != nil {
+		return nil, err
+	}
+	id, err := session.ParseID(p.SessionID)
+	if err != nil {
+		return nil, err
+	}
+	s := &session.Session[U]{
+		User:         p.User,
+		AccessToken:  r.access,
+		RefreshToken: r.refresh,
+		ID:           id,
+		Generation:   p.Generation,
+	}
+	setLife(s, sent, r.expiresIn, p.life())
+	return s, nil
+}

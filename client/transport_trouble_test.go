@@ -1,0 +1,208 @@
+package client_test
+
+import (
+	"errors"
+	"net/http"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/lucia-go/lucia/client"
+	"github.com/lucia-go/lucia/session"
+)
+
+func TestExpiredAndUnableToRefresh(t *testing.T) {
+	t.Parallel()
+	cut := errors.New("cut")
+	for name, c := range map[string]struct {
+		trouble func(*world)
+		code    session.Code
+		gone    bool
+	}{
+		"store down": {func(w *world) { w.Store.Down() }, session.CodeDatabaseFetchFailed, false},
+		"no network": {func(w *world) { w.breakNetwork(cut) }, session.CodeUnknown, false},
+		"revoked":    {func(w *world) { w.RemoveUser("u1") }, session.CodeUnauthorized, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				w := newWorld(t)
+				cl := w.signedIn(t)
+				w.PassAccessTTL()
+				c.trouble(w)
+				before := w.count("/api/me")
+				_, err := cl.HTTPClient().Get(baseURL + "/api/me")
+				if !errors.Is(err, c.code) {
+					t.Errorf("%v, want %s", err, c.code)
+				}
+				if w.count("/api/me") != before {
+					t.Error("the request was sent as nobody's")
+				}
+				if gone := cl.GetSession().Get() == nil; gone != c.gone {
+					t.Errorf("store empty: %t, want %t", gone, c.gone)
+				}
+				w.Store.Up()
+				w.breakNetwork(nil)
+				if !c.gone {
+					checkMe(t, cl, "u1")
+				} else {
+					checkNobody(t, cl)
+				}
+			})
+		})
+	}
+}
+
+// A token that still lives is used, and a server in trouble is not asked again
+// with every request. The second outage goes like the first.
+func TestLivingTokenSurvivesAFailedRefresh(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		c := w.signedIn(t)
+		for range 2 {
+			w.Store.Down()
+			time.Sleep(time.Until(c.GetSession().Get().ExpiresAt) - 8*time.Second)
+			before := w.refreshes()
+			for range 20 {
+				checkMe(t, c, "u1")
+			}
+			if n := w.refreshes() - before; n != 1 {
+				t.Errorf("%d refreshes tried within a moment, want 1", n)
+			}
+			time.Sleep(3 * time.Second)
+			checkMe(t, c, "u1")
+			if n := w.refreshes() - before; n != 2 {
+				t.Errorf("%d refreshes tried, want another after a while", n)
+			}
+			w.Store.Up()
+			time.Sleep(4 * time.Second)
+			checkMe(t, c, "u1")
+			if left := time.Until(c.GetSession().Get().ExpiresAt); left < accessTTL-time.Minute {
+				t.Errorf("not renewed: expires in %v", left)
+			}
+		}
+	})
+}
+
+// A refusal that comes when another request has seen to new tokens already is
+// answered with those.
+func TestLateChallengeStartsNoSecondRefresh(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		c := w.signedIn(t)
+		w.PassAccessTTL()
+		foolClock(c)
+		first := true
+		base := roundTripper(func(req *http.Request) (*http.Response, error) {
+			if first {
+				first = false
+				defer time.Sleep(time.Minute) // the answer is late
+			}
+			return w.RoundTrip(req)
+		})
+		var wg sync.WaitGroup
+		wg.Go(func() {
+			resp, err := (&http.Client{Transport: &client.Transport[profile]{Client: c, Base: base}}).Get(baseURL + "/api/me")
+			if err != nil || resp.StatusCode != http.StatusOK {
+				t.Errorf("%v, %v", resp, err)
+			}
+		})
+		synctest.Wait()
+		checkMe(t, c, "u1")
+		wg.Wait()
+		if n := w.refreshes(); n != 1 {
+			t.Errorf("%d refreshes, want 1", n)
+		}
+	})
+}
+
+func TestACallerThatGivesUpDoesNotSpoilTheRefresh(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		c := w.signedIn(t)
+		w.PassAccessTTL()
+		w.onRequest(func(req *http.Request) error { // a slow server
+			if strings.HasSuffix(req.URL.Path, "/refresh") {
+				time.Sleep(5 * time.Second)
+			}
+			return req.Context().Err()
+		})
+		var wg sync.WaitGroup
+		wg.Go(func() {
+			req, _ := http.NewRequestWithContext(t.Context(), http.MethodGet, baseURL+"/api/me", nil)
+			web := c.HTTPClient()
+			web.Timeout = time.Second
+			if _, err := web.Do(req); err == nil {
+				t.Error("the impatient caller got an answer")
+			}
+		})
+		synctest.Wait() // its refresh is under way
+		checkMe(t, c, "u1")
+		wg.Wait()
+		if n := w.refreshes(); n != 1 {
+			t.Errorf("%d refreshes, want 1", n)
+		}
+	})
+}
+
+// A request that was made for somebody is not sent as nobody's, because the
+// program signed out while it waited for new tokens.
+func TestSignOutWhileARequestWaits(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		c := w.signedIn(t)
+		w.PassAccessTTL()
+		w.delayAnswers("/refresh", 5*time.Second)
+		var wg sync.WaitGroup
+		wg.Go(func() {
+			if _, err := c.HTTPClient().Get(baseURL + "/whoami"); !errors.Is(err, session.CodeUnauthorized) {
+				t.Errorf("%v, want AUTH_UNAUTHORIZED", err)
+			}
+		})
+		synctest.Wait()
+		if err := c.SignOut(t.Context()); err != nil {
+			t.Error(err)
+		}
+		wg.Wait()
+		if n := w.count("/whoami"); n != 0 {
+			t.Error("the request was sent as nobody's")
+		}
+	})
+}
+
+func TestRevokedSessionEndsOnChallenge(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		c := w.signedIn(t)
+		time.Sleep(time.Minute)
+		if err := w.Auth.RevokeUser(t.Context(), "u1"); err != nil {
+			t.Fatal(err)
+		}
+		checkNobodyAfter(t, c)
+	})
+}
+
+// checkNobodyAfter makes a request that is refused, after which nobody is signed
+// in.
+func checkNobodyAfter(t *testing.T, c *client.Client[profile]) {
+	t.Helper()
+	resp, err := c.HTTPClient().Get(baseURL + "/api/me")
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp.Body.Close()
+	if resp.StatusCode != http.StatusUnauthorized {
+		t.Errorf("status %d, want 401", resp.StatusCode)
+	}
+	checkNobody(t, c)
+	if _, err := c.RefreshTokens(t.Context(), ""); !errors.Is(err, session.CodeUnauthorized) {
+		t.Errorf("refresh: %v", err)
+	}
+}
