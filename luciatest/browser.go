@@ -1,0 +1,128 @@
+package luciatest
+
+import (
+	"errors"
+	"net/http"
+	"net/http/cookiejar"
+	"net/url"
+	"strings"
+	"sync/atomic"
+	"testing"
+
+	"github.com/lucia-go/lucia/client"
+	"github.com/lucia-go/lucia/internal/wire"
+)
+
+// Browser is a person's browser: one cookie jar for all its tabs. It keeps
+// cookies as browsers do and says of its requests what browsers say of theirs
+// (Origin and fetch metadata).
+type Browser struct {
+	// BasePath is where the library's routes are. Default "/api/auth".
+	BasePath string
+
+	t    testing.TB
+	base *url.URL
+	jar  *cookiejar.Jar
+	net  http.RoundTripper
+	lose atomic.Int32
+}
+
+// origin is where a handler without a network is: an https address, so that
+// cookies are those of production.
+const origin = "https://app.example"
+
+// NewBrowser returns a browser whose whole web is the handler, at
+// https://app.example, reached by [Transport].
+func NewBrowser(t testing.TB, app http.Handler) *Browser {
+	t.Helper()
+	return NewBrowserAt(t, origin, Transport(app))
+}
+
+// NewBrowserAt returns a browser for the app at baseURL, such as an
+// httptest.Server's; nil means http.DefaultTransport. Over http the app must be
+// in dev mode: browsers take no Secure cookies there, and this one does not
+// either.
+func NewBrowserAt(t testing.TB, baseURL string, transport http.RoundTripper) *Browser {
+	t.Helper()
+	base, err := url.Parse(baseURL)
+	if err != nil {
+		t.Fatalf("luciatest: %v", err)
+	}
+	if transport == nil {
+		transport = http.DefaultTransport
+	}
+	jar, _ := cookiejar.New(nil) // never fails
+	return &Browser{BasePath: wire.DefaultBasePath, t: t, base: base, jar: jar, net: transport}
+}
+
+// Open opens a tab and loads a page in it.
+func (b *Browser) Open(path string) *Tab {
+	b.t.Helper()
+	tab := &Tab{b: b, at: b.base, page: &Page{URL: b.base, Header: http.Header{}}, forms: new(client.Page)}
+	tab.Get(path)
+	return tab
+}
+
+// TwoTabs opens the same page in two tabs.
+func (b *Browser) TwoTabs(path string) (*Tab, *Tab) {
+	b.t.Helper()
+	return b.Open(path), b.Open(path)
+}
+
+// ErrLost is the error of a request whose answer was lost.
+var ErrLost = errors.New("luciatest: answer lost")
+
+// LoseNextResponse makes the answer to the browser's next request get lost after
+// the app has done its work: its cookies are not set, and whoever waits for it
+// gets [ErrLost]. Called twice, it is the next two. It may be called concurrently.
+func (b *Browser) LoseNextResponse() { b.lose.Add(1) }
+
+// Cookies returns the cookies that the browser would send to the app now.
+func (b *Browser) Cookies() []*http.Cookie { return b.jar.Cookies(b.base) }
+
+// Client returns an http.Client with the browser's cookies, for what the other
+// methods do not offer. Its requests say nothing of their origin, as no browser's
+// do.
+func (b *Browser) Client() *http.Client {
+	return &http.Client{Transport: lossy{b}, Jar: b.jar}
+}
+
+// lossy is the browser's way to the app.
+type lossy struct{ b *Browser }
+
+// RoundTrip implements [http.RoundTripper].
+func (l lossy) RoundTrip(req *http.Request) (*http.Response, error) {
+	resp, err := l.b.net.RoundTrip(req)
+	if err == nil && l.b.loses() {
+		resp.Body.Close()
+		return nil, ErrLost
+	}
+	return resp, err
+}
+
+func (b *Browser) loses() bool {
+	for {
+		n := b.lose.Load()
+		if n == 0 {
+			return false
+		}
+		if b.lose.CompareAndSwap(n, n-1) {
+			return true
+		}
+	}
+}
+
+func isFingerprint(cookie string) bool { return strings.HasSuffix(cookie, wire.CookieFingerprint) }
+
+// steal returns another browser with copies of all cookies.
+func (b *Browser) steal() *Browser {
+	thief := &Browser{BasePath: b.BasePath, t: b.t, base: b.base, net: b.net}
+	thief.jar, _ = cookiejar.New(nil) // never fails
+	secure := b.base.Scheme == "https"
+	var cookies []*http.Cookie
+	for _, c := range b.Cookies() {
+		cookies = append(cookies, &http.Cookie{Name: c.Name, Value: c.Value, Path: "/", Secure: secure, HttpOnly: true})
+	}
+	thief.jar.SetCookies(b.base, cookies)
+	return thief
+}

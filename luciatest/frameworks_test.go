@@ -1,0 +1,139 @@
+package luciatest_test
+
+import (
+	"errors"
+	"html"
+	"net/http"
+	"net/url"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/gin-gonic/gin"
+	"github.com/labstack/echo/v4"
+
+	luciaecho "github.com/lucia-go/lucia/adapters/echo"
+	luciagin "github.com/lucia-go/lucia/adapters/gin"
+	"github.com/lucia-go/lucia/adapters/nethttp"
+	"github.com/lucia-go/lucia/luciatest"
+	"github.com/lucia-go/lucia/middleware"
+	"github.com/lucia-go/lucia/session"
+)
+
+type auth = *middleware.Auth[profile]
+
+// frameworks are the same small app three times: POST /login, GET /profile.
+var frameworks = map[string]func(auth) http.Handler{
+	"net/http": func(a auth) http.Handler {
+		mux := http.NewServeMux()
+		mux.HandleFunc("GET /login", func(w http.ResponseWriter, r *http.Request) {
+			w.Header().Set("Content-Type", "text/html")
+			w.Write([]byte(loginForm))
+		})
+		mux.HandleFunc("POST /login", func(w http.ResponseWriter, r *http.Request) {
+			if _, err := a.SignIn(w, r, r.PostFormValue("username")); err != nil {
+				middleware.WriteError(w, err)
+				return
+			}
+			http.Redirect(w, r, "/profile", http.StatusSeeOther)
+		})
+		mux.Handle("GET /profile", a.Require(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			w.Header().Set("Content-Type", "text/html")
+			w.Write([]byte(profilePage(r, a.Session(r.Context()))))
+		})))
+		return nethttp.Wrap(a, mux)
+	},
+	"echo": func(a auth) http.Handler {
+		e := echo.New()
+		e.Use(luciaecho.Middleware(a))
+		e.GET("/login", func(c echo.Context) error { return c.HTML(http.StatusOK, loginForm) })
+		e.POST("/login", func(c echo.Context) error {
+			if _, err := a.SignIn(c.Response(), c.Request(), c.FormValue("username")); err != nil {
+				return luciaecho.Error(c, err)
+			}
+			return c.Redirect(http.StatusSeeOther, "/profile")
+		})
+		e.GET("/profile", func(c echo.Context) error {
+			return c.HTML(http.StatusOK, profilePage(c.Request(), luciaecho.Session(c, a)))
+		}, luciaecho.Require(a))
+		return e
+	},
+	"gin": func(a auth) http.Handler {
+		r := gin.New()
+		r.Use(luciagin.Middleware(a))
+		r.GET("/login", func(c *gin.Context) { c.Data(http.StatusOK, "text/html", []byte(loginForm)) })
+		r.POST("/login", func(c *gin.Context) {
+			if _, err := a.SignIn(c.Writer, c.Request, c.PostForm("username")); err != nil {
+				middleware.WriteError(c.Writer, err)
+				return
+			}
+			c.Redirect(http.StatusSeeOther, "/profile")
+		})
+		r.GET("/profile", luciagin.Require(a), func(c *gin.Context) {
+			c.Data(http.StatusOK, "text/html", []byte(profilePage(c.Request, luciagin.Session(c, a))))
+		})
+		return r
+	},
+}
+
+const loginForm = `<!doctype html><form method="post"><input name="username"></form>`
+
+func profilePage(r *http.Request, s *session.Session[profile]) string {
+	return "<!doctype html><h1>" + html.EscapeString(s.User.Data.Username) + "</h1>" +
+		string(middleware.PageData.HTML(r.Context()))
+}
+
+func TestEveryFramework(t *testing.T) {
+	t.Parallel()
+	for name, newApp := range frameworks {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) { walk(t, newApp) })
+		})
+	}
+}
+
+// walk goes once through what the kit offers.
+func walk(t *testing.T, newApp func(auth) http.Handler) {
+	kit := luciatest.New(t, users)
+	browser := luciatest.NewBrowser(t, newApp(kit.Auth))
+	tab := browser.Open("/profile")
+	if tab.Page().URL.Path != "/login" {
+		t.Fatalf("a stranger is at %s", tab.Page().URL)
+	}
+	at := func(path string) {
+		t.Helper()
+		page := tab.Get("/profile")
+		if page.URL.Path != path || path == "/profile" && !strings.Contains(page.Body, "<h1>ada</h1>") {
+			t.Fatalf("at %s, %d, want %s", page.URL, page.Status, path)
+		}
+	}
+	tab.Submit(url.Values{"username": {"u1"}})
+	at("/profile")
+	kit.NoStoreCall(func() { at("/profile") })
+	kit.PassAccessTTL()
+	browser.LoseNextResponse()
+	tab.Get("/profile")
+	at("/profile")
+	kit.Store.Down()
+	kit.PassAccessTTL()
+	if page := tab.Get("/profile"); page.Status != http.StatusServiceUnavailable {
+		t.Fatalf("store down: %d", page.Status)
+	}
+	kit.Store.Up()
+	at("/profile")
+	thief := tab.Steal()
+	for range 3 {
+		kit.PassAccessTTL()
+		at("/profile")
+		time.Sleep(2 * time.Minute)
+		at("/profile")
+		synctest.Wait()
+	}
+	if err := thief.Refresh(); !errors.Is(err, session.CodeUnauthorized) {
+		t.Errorf("thief: %v", err)
+	}
+	kit.PassAccessTTL()
+	at("/login")
+}

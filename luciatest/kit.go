@@ -1,0 +1,174 @@
+package luciatest
+
+import (
+	"context"
+	"crypto/rand"
+	"fmt"
+	"io"
+	"log/slog"
+	"maps"
+	"net/http"
+	"net/http/httptest"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/lucia-go/lucia/middleware"
+	"github.com/lucia-go/lucia/session"
+)
+
+// Kit is session auth for one test: an Auth over a store in memory, for a known
+// set of users.
+type Kit[U any] struct {
+	// Auth is what the app is given.
+	Auth *middleware.Auth[U]
+	// Config is what Auth was made of, for apps that call New themselves: an Auth
+	// made of it honours the same sessions.
+	Config middleware.Config[U]
+	// Store is Config.Store. It counts calls and can be put out of order.
+	Store *Store
+
+	t testing.TB
+
+	mu    sync.Mutex
+	users map[string]U
+}
+
+// New returns a Kit whose users have the given ids and data. Each change, if
+// any, is made to the configuration before it is used.
+func New[U any](t testing.TB, users map[string]U, change ...func(*middleware.Config[U])) *Kit[U] {
+	t.Helper()
+	k := &Kit[U]{t: t, Store: NewStore(), users: maps.Clone(users)}
+	if k.users == nil {
+		k.users = map[string]U{}
+	}
+	k.Config = middleware.Config[U]{
+		Secret:   []byte(rand.Text() + rand.Text()), // 52 bytes
+		Store:    k.Store,
+		LoadUser: k.loadUser,
+		Logger:   slog.New(slog.NewTextHandler(t.Output(), nil)),
+	}
+	for _, c := range change {
+		c(&k.Config)
+	}
+	auth, err := middleware.New(k.Config)
+	if err != nil {
+		t.Fatalf("luciatest: %v", err)
+	}
+	k.Auth = auth
+	return k
+}
+
+func (k *Kit[U]) loadUser(_ context.Context, id string) (U, error) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	u, ok := k.users[id]
+	if !ok {
+		return u, fmt.Errorf("luciatest: user %q: %w", id, session.ErrUserNotFound)
+	}
+	return u, nil
+}
+
+// SetUser adds a user or changes the user's data. Sessions learn of it when they
+// are refreshed, as in production. It may be called concurrently.
+func (k *Kit[U]) SetUser(id string, data U) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.users[id] = data
+}
+
+// RemoveUser removes a user: the next refresh ends the user's sessions. It may be
+// called concurrently.
+func (k *Kit[U]) RemoveUser(id string) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	delete(k.users, id)
+}
+
+// Cookies returns the cookies of a new session of the user.
+func (k *Kit[U]) Cookies(userID string) []*http.Cookie {
+	k.t.Helper()
+	_, cookies := k.signIn(userID)
+	return cookies
+}
+
+func (k *Kit[U]) signIn(userID string) (*session.Session[U], []*http.Cookie) {
+	k.t.Helper()
+	w := httptest.NewRecorder()
+	s, err := k.Auth.SignIn(w, httptest.NewRequest(http.MethodPost, "/", nil), userID)
+	if err != nil {
+		k.t.Fatalf("luciatest: sign in %q: %v", userID, err)
+	}
+	return s, w.Result().Cookies()
+}
+
+// Request returns a request to the app, as httptest.NewRequest makes it, with
+// the cookies of a new session of the user. It looks like a script's request;
+// for what a person sees, set Accept to text/html or use a [Browser].
+func (k *Kit[U]) Request(userID, method, target string, body io.Reader) *http.Request {
+	k.t.Helper()
+	r := httptest.NewRequestWithContext(k.t.Context(), method, target, body)
+	for _, c := range k.Cookies(userID) {
+		r.AddCookie(&http.Cookie{Name: c.Name, Value: c.Value})
+	}
+	return r
+}
+
+// BearerRequest is Request for APIs: it has the access token as a bearer token
+// and of the cookies only the fingerprint's.
+func (k *Kit[U]) BearerRequest(userID, method, target string, body io.Reader) *http.Request {
+	k.t.Helper()
+	r := httptest.NewRequestWithContext(k.t.Context(), method, target, body)
+	s, cookies := k.signIn(userID)
+	r.Header.Set("Authorization", "Bearer "+string(s.AccessToken))
+	for _, c := range cookies {
+		if isFingerprint(c.Name) {
+			r.AddCookie(&http.Cookie{Name: c.Name, Value: c.Value})
+		}
+	}
+	return r
+}
+
+// SignIn gives the browser a new session of the user, without the app's login
+// page. It returns the browser.
+func (k *Kit[U]) SignIn(b *Browser, userID string) *Browser {
+	k.t.Helper()
+	b.jar.SetCookies(b.base, k.Cookies(userID))
+	return b
+}
+
+// NoStoreCall fails the test if fn makes requests that ask the store. What the
+// library tells the store off the request path ([session.Store].Confirm) does not
+// count.
+func (k *Kit[U]) NoStoreCall(fn func()) {
+	k.t.Helper()
+	before := k.Store.Calls()
+	fn()
+	if n := k.Store.Calls().onPath() - before.onPath(); n != 0 {
+		k.t.Errorf("luciatest: %d store calls, want none", n)
+	}
+}
+
+// leeway is how long after its expiry an access token is still accepted.
+const leeway = 30 * time.Second
+
+// PassAccessTTL lets time pass until every access token made so far has expired
+// for good. It works in a bubble of testing/synctest only, where it takes no
+// time.
+func (k *Kit[U]) PassAccessTTL() { pass(k.Config.AccessTTL, session.DefaultAccessTTL) }
+
+// PassRefreshTTL lets time pass until every session that is not used meanwhile
+// has ended. It works in a bubble of testing/synctest only, where it takes no
+// time.
+func (k *Kit[U]) PassRefreshTTL() { pass(k.Config.RefreshTTL, session.DefaultRefreshTTL) }
+
+func pass(d, ifZero time.Duration) {
+	if d == 0 {
+		d = ifZero
+	}
+	// Outside a bubble Wait panics, which beats sleeping for a year. Inside, it
+	// lets the library finish what it does off the request path.
+	synctest.Wait()
+	time.Sleep(d + leeway + time.Second)
+}

@@ -1,0 +1,115 @@
+package luciatest
+
+import (
+	"context"
+	"errors"
+	"sync"
+
+	"github.com/lucia-go/lucia/memstore"
+	"github.com/lucia-go/lucia/session"
+)
+
+// ErrDown is what every call of a [Store] returns while it is down.
+var ErrDown = errors.New("luciatest: store is down")
+
+// Store is a session.Store in memory that counts its calls and can be put out of
+// order. It is safe for concurrent use.
+type Store struct {
+	next session.Store
+
+	mu    sync.Mutex
+	down  bool
+	calls Calls
+}
+
+var _ session.Store = (*Store)(nil)
+
+// NewStore returns an empty Store that works.
+func NewStore() *Store { return &Store{next: memstore.New()} }
+
+// Calls counts calls, those that failed included.
+type Calls struct {
+	Create, Refresh, Confirm, Delete, DeleteUser, List int
+}
+
+// onPath is how many calls a request waited for.
+func (c Calls) onPath() int { return c.Create + c.Refresh + c.Delete + c.DeleteUser + c.List }
+
+// Calls returns the calls so far.
+func (s *Store) Calls() Calls {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.calls
+}
+
+// Down makes every call fail with [ErrDown], as if Redis were out of reach, until
+// Up.
+func (s *Store) Down() { s.set(true) }
+
+// Up ends Down. Nothing is lost.
+func (s *Store) Up() { s.set(false) }
+
+func (s *Store) set(down bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.down = down
+}
+
+// count counts a call by the counter that which picks.
+func (s *Store) count(which func(*Calls) *int) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	*which(&s.calls)++
+	if s.down {
+		return ErrDown
+	}
+	return nil
+}
+
+// Create implements [session.Store].
+func (s *Store) Create(ctx context.Context, c session.Creating) (session.Record, error) {
+	if err := s.count(func(c *Calls) *int { return &c.Create }); err != nil {
+		return session.Record{}, err
+	}
+	return s.next.Create(ctx, c)
+}
+
+// Refresh implements [session.Store].
+func (s *Store) Refresh(ctx context.Context, r session.Refreshing) (session.Refreshment, error) {
+	if err := s.count(func(c *Calls) *int { return &c.Refresh }); err != nil {
+		return session.Refreshment{}, err
+	}
+	return s.next.Refresh(ctx, r)
+}
+
+// Confirm implements [session.Store].
+func (s *Store) Confirm(ctx context.Context, c session.Confirming) error {
+	if err := s.count(func(c *Calls) *int { return &c.Confirm }); err != nil {
+		return err
+	}
+	return s.next.Confirm(ctx, c)
+}
+
+// Delete implements [session.Store].
+func (s *Store) Delete(ctx context.Context, userID string, id session.ID) error {
+	if err := s.count(func(c *Calls) *int { return &c.Delete }); err != nil {
+		return err
+	}
+	return s.next.Delete(ctx, userID, id)
+}
+
+// DeleteUser implements [session.Store].
+func (s *Store) DeleteUser(ctx context.Context, userID string) error {
+	if err := s.count(func(c *Calls) *int { return &c.DeleteUser }); err != nil {
+		return err
+	}
+	return s.next.DeleteUser(ctx, userID)
+}
+
+// List implements [session.Store].
+func (s *Store) List(ctx context.Context, userID string) (map[session.ID]session.Record, error) {
+	if err := s.count(func(c *Calls) *int { return &c.List }); err != nil {
+		return nil, err
+	}
+	return s.next.List(ctx, userID)
+}
