@@ -1,0 +1,221 @@
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/lucia-go/lucia/adapters/nethttp"
+	"github.com/lucia-go/lucia/luciatest"
+	"github.com/lucia-go/lucia/middleware"
+)
+
+const asTool = "LUCIA_TEST_CLI"
+
+// TestMain is the tool itself where a test starts it as a process of its own.
+func TestMain(m *testing.M) {
+	if os.Getenv(asTool) != "" {
+		main()
+		return
+	}
+	os.Exit(m.Run())
+}
+
+// tool runs the tool as a new process each time: only the session's file goes
+// from one run to the next.
+type tool struct {
+	t         *testing.T
+	url, file string
+	stdin     string
+}
+
+func (c tool) command(args ...string) *exec.Cmd {
+	cmd := exec.CommandContext(c.t.Context(), os.Args[0], append([]string{"-url", c.url, "-session", c.file}, args...)...)
+	cmd.Env = append(os.Environ(), asTool+"=1")
+	cmd.Stdin = strings.NewReader(c.stdin)
+	return cmd
+}
+
+// run runs the tool and returns what it prints.
+func (c tool) run(ok bool, args ...string) string {
+	c.t.Helper()
+	out, err := c.command(args...).CombinedOutput()
+	if (err == nil) != ok {
+		c.t.Errorf("cli %s: %v, want success %t\n%s", strings.Join(args, " "), err, ok, out)
+	}
+	return string(out)
+}
+
+func (c tool) check(ok bool, want string, args ...string) {
+	c.t.Helper()
+	if got := c.run(ok, args...); !strings.Contains(got, want) {
+		c.t.Errorf("cli %s prints %q, want %q in it", strings.Join(args, " "), got, want)
+	}
+}
+
+func newTool(t *testing.T, url string) tool {
+	return tool{t: t, url: url, file: filepath.Join(t.TempDir(), "session.json"), stdin: "correct horse\n"}
+}
+
+type profile struct {
+	Username string `json:"username"`
+}
+
+// newServer is an app with the forms and the API that the example servers have.
+func newServer(t *testing.T, change ...func(*middleware.Config[profile])) (*luciatest.Kit[profile], string) {
+	dev := func(c *middleware.Config[profile]) { c.Dev = true }
+	kit := luciatest.New(t, map[string]profile{"id-of-ada": {"ada"}}, append(change, dev)...)
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /login", func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Type", "text/html")
+		io.WriteString(w, `<form method="post"><input name="username"><input type="password" name="password"></form>`)
+	})
+	mux.HandleFunc("POST /login", func(w http.ResponseWriter, r *http.Request) {
+		if r.PostFormValue("password") != "correct horse" {
+			w.WriteHeader(http.StatusUnauthorized)
+			return
+		}
+		if _, err := kit.Auth.SignIn(w, r, "id-of-"+r.PostFormValue("username")); err != nil {
+			middleware.WriteError(w, err)
+			return
+		}
+		http.Redirect(w, r, "/profile", http.StatusSeeOther)
+	})
+	mux.HandleFunc("GET /profile", func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Type", "text/html")
+		middleware.PageData.Render(r.Context(), w)
+	})
+	mux.HandleFunc("GET /api/me", func(w http.ResponseWriter, r *http.Request) {
+		s, err := kit.Auth.ValidateRequest(r)
+		if err != nil {
+			middleware.WriteError(w, err)
+			return
+		}
+		fmt.Fprintf(w, "{\"username\":%q}\n", s.User.Data.Username)
+	})
+	server := httptest.NewServer(nethttp.Wrap(kit.Auth, mux))
+	t.Cleanup(server.Close)
+	return kit, server.URL
+}
+
+func TestStaysSignedInOverRuns(t *testing.T) {
+	t.Parallel()
+	kit, url := newServer(t)
+	c := newTool(t, url)
+	c.check(false, "Not signed in", "me")
+	c.check(false, "Not signed in", "watch")
+	c.check(false, "Not signed in", "logout")
+	c.check(true, `"user_id":"id-of-ada"`, "login", "ada")
+	for range 3 {
+		c.check(true, `{"username":"ada"}`, "me")
+	}
+	if calls := kit.Store.Calls(); calls.Create != 1 || calls.Refresh != 0 {
+		t.Errorf("the store was asked %+v, want one sign-in only", calls)
+	}
+	c.check(true, "", "logout")
+	c.check(false, "Not signed in", "me")
+	if _, err := os.Stat(c.file); !os.IsNotExist(err) {
+		t.Errorf("the session's file is still there: %v", err)
+	}
+}
+
+func TestWrongPassword(t *testing.T) {
+	t.Parallel()
+	_, url := newServer(t)
+	c := newTool(t, url)
+	c.stdin = "battery staple\n"
+	c.check(false, "wrong name or password", "login", "ada")
+	c.stdin = ""
+	c.check(false, "no password", "login", "ada")
+	c.check(false, "usage", "login")
+	c.check(false, "usage", "dance")
+}
+
+func TestRevokedSession(t *testing.T) {
+	t.Parallel()
+	// A token of a second has expired at the next run but one.
+	kit, url := newServer(t, func(c *middleware.Config[profile]) { c.AccessTTL = time.Second })
+	c := newTool(t, url)
+	c.run(true, "login", "ada")
+	if err := kit.Auth.RevokeUser(t.Context(), "id-of-ada"); err != nil {
+		t.Fatal(err)
+	}
+	c.check(false, "Not signed in (any more)", "me")
+}
+
+func TestManyRunsAtOnce(t *testing.T) {
+	t.Parallel()
+	kit, url := newServer(t, func(c *middleware.Config[profile]) { c.AccessTTL = 2 * time.Second })
+	c := newTool(t, url)
+	c.run(true, "login", "ada")
+	for range 3 {
+		var wg sync.WaitGroup
+		for range 6 {
+			wg.Go(func() { c.check(true, `{"username":"ada"}`, "me") })
+		}
+		wg.Wait()
+	}
+	t.Logf("%d refreshes for 18 runs", kit.Store.Calls().Refresh)
+	c.check(true, "", "logout")
+}
+
+func TestWatchFollowsRefreshesUntilInterrupted(t *testing.T) {
+	t.Parallel()
+	_, url := newServer(t, func(c *middleware.Config[profile]) { c.AccessTTL = 2 * time.Second })
+	c := newTool(t, url)
+	c.run(true, "login", "ada")
+	cmd := c.command("watch")
+	seen := &lines{want: 3, enough: make(chan struct{})}
+	cmd.Stdout, cmd.Stderr = seen, seen
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	select {
+	case <-seen.enough:
+	case <-time.After(time.Minute):
+		t.Errorf("prints only %q", seen.String())
+	}
+	if err := cmd.Process.Signal(os.Interrupt); err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Wait(); err != nil {
+		t.Errorf("interrupted: %v\n%s", err, seen.String())
+	}
+	if n := strings.Count(seen.String(), "fresh until"); n < 3 {
+		t.Errorf("prints %q", seen.String())
+	}
+}
+
+// lines collects output and says when it has the lines that are wanted.
+type lines struct {
+	mu     sync.Mutex
+	buf    bytes.Buffer
+	want   int
+	enough chan struct{}
+}
+
+func (l *lines) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	before := bytes.Count(l.buf.Bytes(), []byte("\n"))
+	l.buf.Write(p)
+	if after := bytes.Count(l.buf.Bytes(), []byte("\n")); before < l.want && after >= l.want {
+		close(l.enough)
+	}
+	return len(p), nil
+}
+
+func (l *lines) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.buf.String()
+}

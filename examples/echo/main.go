@@ -1,0 +1,131 @@
+// Command echo is an app on echo with templ and htmx in which people sign up, sign
+// in, stay signed in, keep notes and sign out:
+//
+//	go run ./examples/echo
+//
+// Sessions, users and notes are in memory; -redis keeps them in Redis. See -help.
+package main
+
+import (
+	"bytes"
+	"embed"
+	"net/http"
+
+	"github.com/a-h/templ"
+	"github.com/labstack/echo/v4"
+
+	"github.com/lucia-go/lucia"
+	luciaecho "github.com/lucia-go/lucia/adapters/echo"
+	"github.com/lucia-go/lucia/examples/echo/views"
+	"github.com/lucia-go/lucia/examples/internal/demo"
+	"github.com/lucia-go/lucia/middleware"
+)
+
+//go:generate go run github.com/a-h/templ/cmd/templ@v0.3.977 generate -path ..
+
+//go:embed static/htmx.min.js
+var static embed.FS
+
+func main() { demo.Main("echo", build) }
+
+// app is the handlers and what they need.
+type app struct {
+	auth *lucia.Auth[demo.Profile]
+	site *demo.Site
+}
+
+func build(site *demo.Site) (*lucia.Auth[demo.Profile], http.Handler, error) {
+	auth, err := lucia.New(site.Config) // Secret, Store and LoadUser are all that it needs
+	if err != nil {
+		return nil, nil, err
+	}
+	if err := site.Assets.Add(static); err != nil {
+		return nil, nil, err
+	}
+	a := &app{auth, site}
+
+	e := echo.New()
+	e.Use(luciaecho.Middleware(auth))
+	reads := []string{http.MethodGet, http.MethodHead}
+	e.Match(reads, "/", a.show(views.Home))
+	e.Match(reads, "/signup", a.show(views.Signup))
+	e.POST("/signup", a.enter(views.Signup, site.SignUp))
+	e.Match(reads, "/login", a.show(views.Login))
+	e.POST("/login", a.enter(views.Login, site.CheckPassword))
+	e.Match(reads, "/profile", a.show(views.Profile), luciaecho.Require(auth))
+	e.POST("/profile", a.saveProfile)
+	e.Match(reads, "/api/me", a.me)
+	e.Match(reads, "/static/*", echo.WrapHandler(site.Assets))
+	e.Match(reads, "/*", a.notFound)
+	a.addNotes(e.Group("/notes", luciaecho.Require(auth)))
+	return auth, e, nil
+}
+
+// page is a page of package views.
+type page func(*demo.View) templ.Component
+
+// show shows a page. The middleware has found out the session by now.
+func (a *app) show(p page) echo.HandlerFunc {
+	return func(c echo.Context) error { return a.page(c, p, nil) }
+}
+
+// page renders a page that reports err, if there is one, with the error's status.
+func (a *app) page(c echo.Context, p page, err error) error {
+	v := a.site.View(c.Response(), c.Request(), a.auth, err)
+	return render(c, v.Status, p(v))
+}
+
+// render writes a component. The context has the session: components of package
+// middleware read it from there.
+func render(c echo.Context, status int, component templ.Component) error {
+	var b bytes.Buffer
+	if err := component.Render(c.Request().Context(), &b); err != nil {
+		return err
+	}
+	return c.HTMLBlob(status, b.Bytes())
+}
+
+// enter signs in whom the form of a page proves to be there.
+func (a *app) enter(p page, who func(*http.Request) (demo.User, error)) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		user, err := who(c.Request())
+		if err == nil {
+			_, err = a.auth.SignIn(c.Response(), c.Request(), user.ID)
+		}
+		if err != nil {
+			return a.page(c, p, err)
+		}
+		return c.Redirect(http.StatusSeeOther, middleware.ReturnPath(c.Request(), "/profile"))
+	}
+}
+
+// saveProfile takes a form that has the hidden field of the session.
+func (a *app) saveProfile(c echo.Context) error {
+	s, err := a.auth.ValidateFormSubmission(c.Request())
+	if err == nil {
+		err = a.site.SaveBio(c.Request().Context(), s.User.ID, c.Request().PostFormValue("bio"))
+	}
+	if err == nil {
+		err = a.auth.Reload(c.Response(), c.Request()) // the access token tells the pages what has changed
+	}
+	if err != nil {
+		return a.page(c, views.Profile, err)
+	}
+	return c.Redirect(http.StatusSeeOther, "/profile")
+}
+
+// me is for scripts and programs, which send the access token as a bearer token.
+func (a *app) me(c echo.Context) error {
+	validate := a.auth.ValidateRequest
+	if a.site.Hardened() { // scripts have no token then
+		validate = a.auth.ValidateRequestByCookie
+	}
+	s, err := validate(c.Request())
+	if err != nil {
+		demo.Challenge(c.Response().Header(), err)
+		return luciaecho.Error(c, err)
+	}
+	return c.JSON(http.StatusOK, s.User)
+}
+
+func (a *app) notFound(c echo.Context) error { return a.page(c, views.Error, demo.ErrNotFound) }

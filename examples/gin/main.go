@@ -1,0 +1,113 @@
+// Command gin is an app on gin with html/template in which people sign up, sign
+// in, stay signed in and sign out:
+//
+//	go run ./examples/gin
+//
+// Sessions and users are in memory; -redis keeps both in Redis. See -help.
+package main
+
+import (
+	"net/http"
+
+	"github.com/gin-gonic/gin"
+
+	"github.com/lucia-go/lucia"
+	luciagin "github.com/lucia-go/lucia/adapters/gin"
+	"github.com/lucia-go/lucia/examples/internal/demo"
+	"github.com/lucia-go/lucia/middleware"
+)
+
+func main() {
+	gin.SetMode(gin.ReleaseMode)
+	demo.Main("gin", build)
+}
+
+// app is the handlers and what they need.
+type app struct {
+	auth *lucia.Auth[demo.Profile]
+	site *demo.Site
+}
+
+func build(site *demo.Site) (*lucia.Auth[demo.Profile], http.Handler, error) {
+	auth, err := lucia.New(site.Config) // Secret, Store and LoadUser are all that it needs
+	if err != nil {
+		return nil, nil, err
+	}
+	a := &app{auth, site}
+
+	r := gin.New()
+	r.HandleMethodNotAllowed = true
+	r.SetHTMLTemplate(site.Templates)
+	r.Use(gin.Recovery(), luciagin.Middleware(auth)) // before the routes
+	reads := []string{http.MethodGet, http.MethodHead}
+	r.Match(reads, "/", a.show("home"))
+	r.Match(reads, "/signup", a.show("signup"))
+	r.POST("/signup", a.enter("signup", site.SignUp))
+	r.Match(reads, "/login", a.show("login"))
+	r.POST("/login", a.enter("login", site.CheckPassword))
+	r.Match(reads, "/profile", luciagin.Require(auth), a.show("profile"))
+	r.POST("/profile", a.saveProfile)
+	r.Match(reads, "/api/me", a.me)
+	r.Match(reads, "/static/*name", gin.WrapH(site.Assets))
+	r.NoRoute(a.notFound)
+	return auth, r, nil
+}
+
+// show shows a page. The middleware has found out the session by now.
+func (a *app) show(page string) gin.HandlerFunc {
+	return func(c *gin.Context) { a.page(c, page, nil) }
+}
+
+// page renders a page that reports err, if there is one, with the error's status.
+func (a *app) page(c *gin.Context, name string, err error) {
+	v := a.site.View(c.Writer, c.Request, a.auth, err)
+	c.HTML(v.Status, name, v)
+}
+
+// enter signs in whom the form of a page proves to be there.
+func (a *app) enter(page string, who func(*http.Request) (demo.User, error)) gin.HandlerFunc {
+	return func(c *gin.Context) {
+		user, err := who(c.Request)
+		if err == nil {
+			_, err = a.auth.SignIn(c.Writer, c.Request, user.ID)
+		}
+		if err != nil {
+			a.page(c, page, err)
+			return
+		}
+		c.Redirect(http.StatusSeeOther, middleware.ReturnPath(c.Request, "/profile"))
+	}
+}
+
+// saveProfile takes a form that has the hidden field of the session.
+func (a *app) saveProfile(c *gin.Context) {
+	s, err := a.auth.ValidateFormSubmission(c.Request)
+	if err == nil {
+		err = a.site.SaveBio(c.Request.Context(), s.User.ID, c.PostForm("bio"))
+	}
+	if err == nil {
+		err = a.auth.Reload(c.Writer, c.Request) // the access token tells the pages what has changed
+	}
+	if err != nil {
+		a.page(c, "profile", err)
+		return
+	}
+	c.Redirect(http.StatusSeeOther, "/profile")
+}
+
+// me is for scripts and programs, which send the access token as a bearer token.
+func (a *app) me(c *gin.Context) {
+	validate := a.auth.ValidateRequest
+	if a.site.Hardened() { // scripts have no token then
+		validate = a.auth.ValidateRequestByCookie
+	}
+	s, err := validate(c.Request)
+	if err != nil {
+		demo.Challenge(c.Writer.Header(), err)
+		luciagin.Error(c, err)
+		return
+	}
+	c.JSON(http.StatusOK, s.User)
+}
+
+func (a *app) notFound(c *gin.Context) { a.page(c, "error", demo.ErrNotFound) }

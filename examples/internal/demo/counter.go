@@ -1,0 +1,45 @@
+package demo
+
+import (
+	"context"
+	"sync/atomic"
+
+	"github.com/lucia-go/lucia/session"
+)
+
+// counter counts what a store is asked, to show how seldom that is.
+type counter struct {
+	session.Store
+	calls    atomic.Int64
+	requests atomic.Int64 // that the app has answered, for comparison
+}
+
+// Create implements session.Store.
+func (c *counter) Create(ctx context.Context, in session.Creating) (session.Record, error) {
+	c.calls.Add(1)
+	return c.Store.Create(ctx, in)
+}
+
+// Refresh implements session.Store.
+func (c *counter) Refresh(ctx context.Context, in session.Refreshing) (session.Refreshment, error) {
+	c.calls.Add(1)
+	return c.Store.Refresh(ctx, in)
+}
+
+// Confirm implements session.Store.
+func (c *counter) Confirm(ctx context.Context, in session.Confirming) error {
+	c.calls.Add(1)
+	return c.Store.Confirm(ctx, in)
+}
+
+// Delete implements session.Store.
+func (c *counter) Delete(ctx context.Context, userID string, id session.ID) error {
+	c.calls.Add(1)
+	return c.Store.Delete(ctx, userID, id)
+}
+
+// DeleteUser implements session.Store.
+func (c *counter) DeleteUser(ctx context.Context, userID string) error {
+	c.calls.Add(1)
+	return c.Store.DeleteUser(ctx, userID)
+}

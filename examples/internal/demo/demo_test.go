@@ -1,0 +1,246 @@
+package demo_test
+
+import (
+	"errors"
+	"flag"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/alicebob/miniredis/v2"
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/lucia-go/lucia"
+	"github.com/lucia-go/lucia/examples/internal/demo"
+	"github.com/lucia-go/lucia/session"
+)
+
+// newSite returns a site with these flags.
+func newSite(t *testing.T, args ...string) *demo.Site {
+	t.Helper()
+	o, err := demo.ParseFlags("test", args, io.Discard)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := demo.NewSite("test", o, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { s.Close() })
+	return s
+}
+
+// onBothStores runs a test on a site in memory and on one in Redis.
+func onBothStores(t *testing.T, test func(t *testing.T, s *demo.Site)) {
+	t.Parallel()
+	t.Run("in memory", func(t *testing.T) { test(t, newSite(t)) })
+	t.Run("on Redis", func(t *testing.T) { test(t, newSite(t, "-redis", "redis://"+miniredis.RunT(t).Addr())) })
+}
+
+func form(t *testing.T, name, password string) *http.Request {
+	body := url.Values{"username": {name}, "password": {password}}.Encode()
+	r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/", strings.NewReader(body))
+	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	return r
+}
+
+func TestAccounts(t *testing.T) {
+	onBothStores(t, func(t *testing.T, s *demo.Site) {
+		ctx := t.Context()
+		ada, err := s.SignUp(form(t, " Ada  Lovelace ", "secret"))
+		if err != nil || ada.Username != "Ada Lovelace" {
+			t.Fatalf("SignUp = %+v, %v", ada, err)
+		}
+		if _, err := s.SignUp(form(t, "ada lovelace", "other")); !errors.Is(err, demo.ErrTaken) {
+			t.Errorf("the same name again: %v", err)
+		}
+		if got, err := s.CheckPassword(form(t, "ADA LOVELACE", "secret")); err != nil || got.ID != ada.ID {
+			t.Errorf("CheckPassword = %+v, %v", got, err)
+		}
+		for name, password := range map[string]string{"Ada Lovelace": "Secret", "nobody": "secret", "\xff": "secret", "ada lovelace": ""} {
+			if _, err := s.CheckPassword(form(t, name, password)); !errors.Is(err, demo.ErrWrongPassword) {
+				t.Errorf("CheckPassword(%q, %q): %v", name, password, err)
+			}
+		}
+		if err := s.SaveBio(ctx, ada.ID, "Counts."); err != nil {
+			t.Fatal(err)
+		}
+		got, err := s.Config.LoadUser(ctx, ada.ID)
+		if want := (demo.Profile{Username: "Ada Lovelace", Bio: "Counts."}); err != nil || got != want {
+			t.Errorf("LoadUser = %+v, %v, want %+v", got, err, want)
+		}
+		for _, id := range []string{"nobody", ""} {
+			if _, err := s.Config.LoadUser(ctx, id); !errors.Is(err, lucia.ErrUserNotFound) {
+				t.Errorf("LoadUser(%q): %v", id, err)
+			}
+			if err := s.SaveBio(ctx, id, "x"); !errors.Is(err, lucia.ErrUserNotFound) {
+				t.Errorf("SaveBio(%q): %v", id, err)
+			}
+		}
+	})
+}
+
+// Of many who want a name at the same time, one gets it.
+func TestNameIsTakenOnce(t *testing.T) {
+	onBothStores(t, func(t *testing.T, s *demo.Site) {
+		var got, taken atomic.Int64
+		var wg sync.WaitGroup
+		for range 16 {
+			wg.Go(func() {
+				switch _, err := s.SignUp(form(t, "ada", "secret")); {
+				case err == nil:
+					got.Add(1)
+				case errors.Is(err, demo.ErrTaken):
+					taken.Add(1)
+				default:
+					t.Error(err)
+				}
+			})
+		}
+		wg.Wait()
+		if got.Load() != 1 || taken.Load() != 15 {
+			t.Errorf("%d got the name, %d were told that it is taken", got.Load(), taken.Load())
+		}
+	})
+}
+
+func TestNotes(t *testing.T) {
+	onBothStores(t, func(t *testing.T, s *demo.Site) {
+		ctx, notes := t.Context(), s.Notes()
+		put := func(n demo.Note) demo.Note {
+			t.Helper()
+			n, err := notes.Put(ctx, "ada", n)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return n
+		}
+		first, second := put(demo.Note{Text: " one\t "}), put(demo.Note{Text: "two"})
+		first = put(demo.Note{ID: first.ID, Text: "one, changed"})
+		list, err := notes.List(ctx, "ada")
+		if diff := cmp.Diff([]demo.Note{first, second}, list); err != nil || diff != "" {
+			t.Errorf("List: %v (-want +got):\n%s", err, diff)
+		}
+		if err := notes.Delete(ctx, "bob", first.ID); !errors.Is(err, demo.ErrNotFound) {
+			t.Errorf("deleting somebody else's note: %v", err)
+		}
+		if _, err := notes.Put(ctx, "bob", demo.Note{ID: first.ID, Text: "mine"}); !errors.Is(err, demo.ErrNotFound) {
+			t.Errorf("changing somebody else's note: %v", err)
+		}
+		for range 2 {
+			err = errors.Join(err, notes.Delete(ctx, "ada", first.ID))
+		}
+		if !errors.Is(err, demo.ErrNotFound) {
+			t.Errorf("deleting a note twice: %v", err)
+		}
+		for _, text := range []string{"", " ", strings.Repeat("x", demo.MaxNoteText+1), "\xff"} {
+			if _, err := notes.Put(ctx, "ada", demo.Note{Text: text}); err == nil {
+				t.Errorf("kept the note %q", text)
+			}
+		}
+		for range demo.MaxNotes - 1 {
+			put(demo.Note{Text: "more"})
+		}
+		if _, err := notes.Put(ctx, "ada", demo.Note{Text: "too many"}); err == nil {
+			t.Error("kept more notes than there is room for")
+		}
+		put(demo.Note{ID: second.ID, Text: "two, changed"})
+	})
+}
+
+// Without Redis everything says 503, soon.
+func TestOutage(t *testing.T) {
+	t.Parallel()
+	server := miniredis.RunT(t)
+	s := newSite(t, "-redis", "redis://"+server.Addr())
+	server.Close()
+	_, errUp := s.SignUp(form(t, "ada", "secret"))
+	_, errIn := s.CheckPassword(form(t, "ada", "secret"))
+	_, errLoad := s.Config.LoadUser(t.Context(), "ada")
+	_, errNotes := s.Notes().List(t.Context(), "ada")
+	for what, err := range map[string]error{"sign-up": errUp, "sign-in": errIn, "LoadUser": errLoad, "notes": errNotes} {
+		if status, _ := demo.Explain(err); status != http.StatusServiceUnavailable || errors.Is(err, lucia.ErrUserNotFound) {
+			t.Errorf("%s without Redis: %v, status %d", what, err, status)
+		}
+	}
+}
+
+// A flood of sign-ins waits for its turn, and no longer than its request.
+func TestPasswordsAreHashedFewAtATime(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	var wg sync.WaitGroup
+	for range 64 {
+		wg.Go(func() {
+			_, err := s.CheckPassword(form(t, "nobody", "x"))
+			if status, _ := demo.Explain(err); status != http.StatusUnauthorized && status != http.StatusServiceUnavailable {
+				t.Errorf("status %d: %v", status, err)
+			}
+		})
+	}
+	wg.Wait()
+}
+
+// The largest profile fits into the cookies of a sign-in.
+func TestLargestProfileFits(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	auth, err := lucia.New(s.Config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, r := range []string{"<", "é", "語", "🪔"} {
+		u, err := s.SignUp(form(t, strings.Repeat(r, demo.MaxUsername), "secret"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := s.SaveBio(t.Context(), u.ID, strings.Repeat(r, demo.MaxBio)); err != nil {
+			t.Fatal(err)
+		}
+		w := httptest.NewRecorder()
+		if _, err := auth.SignIn(w, form(t, "", ""), u.ID); err != nil {
+			t.Errorf("a profile of %s: %v", r, err)
+		}
+	}
+}
+
+func TestFlags(t *testing.T) {
+	t.Parallel()
+	o, err := demo.ParseFlags("test", nil, io.Discard)
+	want := demo.Options{
+		Addr: "127.0.0.1:8080", AccessTTL: 15 * time.Minute, RefreshTTL: 8760 * time.Hour,
+		Grace: 30 * time.Second, Settle: session.DefaultSettle, RandomSecret: true,
+	}
+	secret := o.Secret
+	o.Secret = nil
+	if diff := cmp.Diff(want, o); err != nil || diff != "" || len(secret) != session.MinSecretBytes {
+		t.Errorf("no flags: %v, a secret of %d bytes (-want +got):\n%s", err, len(secret), diff)
+	}
+	if again, _ := demo.ParseFlags("test", nil, io.Discard); string(again.Secret) == string(secret) {
+		t.Error("two processes make up the same secret")
+	}
+	if _, err := demo.ParseFlags("test", []string{"-help"}, io.Discard); !errors.Is(err, flag.ErrHelp) {
+		t.Errorf("-help: %v", err)
+	}
+	tests := []struct {
+		redis string
+		want  []string
+	}{
+		{"redis://h:1", []string{"h:1"}},
+		{"redis://a:1,redis://b:2", []string{"a:1", "b:2"}},
+		{"sentinel://a:1,b:2/main", []string{"a:1", "b:2"}},
+	}
+	for _, tt := range tests {
+		o, err := demo.ParseFlags("test", []string{"-redis", tt.redis}, io.Discard)
+		if err != nil || !cmp.Equal(o.Redis.Addrs, tt.want) {
+			t.Errorf("-redis %s: %v, %v", tt.redis, o.Redis, err)
+		}
+	}
+}

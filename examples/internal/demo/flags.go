@@ -1,0 +1,102 @@
+package demo
+
+import (
+	"crypto/rand"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/lucia-go/lucia/redisstore"
+	"github.com/lucia-go/lucia/session"
+)
+
+// Options are the flags of the examples.
+type Options struct {
+	Addr       string
+	Redis      *redis.UniversalOptions // nil: in memory
+	AccessTTL  time.Duration
+	RefreshTTL time.Duration
+	Grace      time.Duration
+	Settle     time.Duration // negative: none
+	Secret     []byte
+	Secure     bool
+	Hardened   bool
+
+	// RandomSecret says that Secret ends with this process, and with it every
+	// session.
+	RandomSecret bool
+}
+
+// ParseFlags reads the command line, without the program's name. Usage and
+// complaints of package flag go to stderr. The error is [flag.ErrHelp] where help
+// was asked for.
+func ParseFlags(name string, args []string, stderr io.Writer) (Options, error) {
+	var o Options
+	var store, secret string
+	f := flag.NewFlagSet(name, flag.ContinueOnError)
+	f.SetOutput(stderr)
+	f.StringVar(&o.Addr, "addr", "127.0.0.1:8080", "where to listen; port 0 takes a free one")
+	f.StringVar(&store, "redis", "", "keep users and sessions there: redis://host:port, a comma-separated list for a cluster,\nsentinel://host:port,host:port/master; empty keeps them in memory")
+	f.DurationVar(&o.AccessTTL, "access-ttl", session.DefaultAccessTTL, "life of an access token")
+	f.DurationVar(&o.RefreshTTL, "refresh-ttl", session.DefaultRefreshTTL, "how long a session lives unused")
+	f.DurationVar(&o.Grace, "grace", session.DefaultGrace, "the longest that a request may be under way")
+	f.DurationVar(&o.Settle, "settle", session.DefaultSettle, "how old a token in use must be to count as saved by the browser")
+	f.StringVar(&secret, "secret", "", "what all keys are made of, 32 bytes or more, the same for all servers of one app; empty makes one up\n(for real, take it from a file or the environment: command lines are visible to others)")
+	f.BoolVar(&o.Secure, "secure", false, "cookies for https only")
+	f.BoolVar(&o.Hardened, "hardened", false, "keep the tokens out of pages")
+	if err := f.Parse(args); err != nil {
+		return o, err
+	}
+	if f.NArg() > 0 {
+		return o, fmt.Errorf("unexpected argument %q", f.Arg(0))
+	}
+	if err := o.setSecret(secret); err != nil {
+		return o, err
+	}
+	if store != "" {
+		opts, err := redisstore.ParseURL(store)
+		if err != nil {
+			return o, fmt.Errorf("-redis: %w", err)
+		}
+		o.Redis = opts
+	}
+	return o, o.checkTimes()
+}
+
+func (o *Options) setSecret(secret string) error {
+	switch {
+	case secret == "":
+		o.RandomSecret = true
+		o.Secret = make([]byte, session.MinSecretBytes)
+		rand.Read(o.Secret) // never fails
+	case len(secret) < session.MinSecretBytes:
+		return fmt.Errorf("-secret has %d bytes, want at least %d", len(secret), session.MinSecretBytes)
+	default:
+		o.Secret = []byte(secret)
+	}
+	return nil
+}
+
+// checkTimes speaks of flags where lucia.New would speak of its Config, in which a
+// zero means the default.
+func (o *Options) checkTimes() error {
+	switch {
+	case o.AccessTTL < time.Second || o.AccessTTL%time.Second != 0:
+		return fmt.Errorf("-access-ttl is %v, want whole seconds, at least one", o.AccessTTL)
+	case o.RefreshTTL < o.AccessTTL:
+		return fmt.Errorf("-refresh-ttl %v is shorter than -access-ttl %v", o.RefreshTTL, o.AccessTTL)
+	case o.RefreshTTL > session.DefaultLifetime:
+		return fmt.Errorf("-refresh-ttl is %v, browsers keep cookies for 400 days at most", o.RefreshTTL)
+	case o.Grace <= 0:
+		return errors.New("-grace must be positive: every request takes its time")
+	case o.Settle < 0:
+		return errors.New("-settle must not be negative")
+	case o.Settle == 0:
+		o.Settle = -1
+	}
+	return nil
+}

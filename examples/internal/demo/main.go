@@ -1,0 +1,101 @@
+package demo
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
+
+	"github.com/lucia-go/lucia"
+)
+
+// Build adds to a site what an example is about: an Auth and the routes.
+type Build func(*Site) (*lucia.Auth[Profile], http.Handler, error)
+
+// Main runs an example until SIGINT or SIGTERM and exits: with 0, with 2 where the
+// flags make no sense, with 1 where something else went wrong.
+func Main(framework string, build Build) {
+	log := slog.New(slog.NewTextHandler(os.Stderr, nil))
+	o, err := ParseFlags("lucia on "+framework, os.Args[1:], os.Stderr)
+	if errors.Is(err, flag.ErrHelp) {
+		os.Exit(0)
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(2)
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	err = run(ctx, framework, o, build, log)
+	stop()
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+}
+
+func run(ctx context.Context, framework string, o Options, build Build, log *slog.Logger) error {
+	site, err := NewSite(framework, o, log)
+	if err != nil {
+		return err
+	}
+	defer site.Close()
+	auth, handler, err := build(site)
+	if err != nil {
+		return err
+	}
+	listener, err := net.Listen("tcp", o.Addr)
+	if err != nil {
+		return err
+	}
+	site.checkStore(ctx)
+	announce(framework, listener.Addr(), o)
+	return serve(ctx, listener, site.Outer(handler), auth)
+}
+
+// announce prints where the app is, for a person to click and for a program to read.
+func announce(framework string, addr net.Addr, o Options) {
+	host, port, _ := net.SplitHostPort(addr.String()) // an address that a listener gives
+	if net.ParseIP(host).IsUnspecified() {
+		host = "localhost"
+	}
+	fmt.Printf("lucia on %s: http://%s\n", framework, net.JoinHostPort(host, port))
+	if o.Redis != nil && o.RandomSecret {
+		fmt.Fprintln(os.Stderr, "Without -secret, sessions end with this process and other servers do not know them.")
+	}
+}
+
+// serve serves until ctx ends, lets the requests under way finish, and tells the
+// store what it has not been told yet.
+func serve(ctx context.Context, listener net.Listener, handler http.Handler, auth *lucia.Auth[Profile]) error {
+	const (
+		headerTimeout = 5 * time.Second
+		readTimeout   = 15 * time.Second
+		idleTimeout   = 2 * time.Minute
+		patience      = 10 * time.Second
+		maxHeader     = 32 << 10
+	)
+	server := &http.Server{
+		Handler:           handler,
+		ReadHeaderTimeout: headerTimeout,
+		ReadTimeout:       readTimeout,
+		IdleTimeout:       idleTimeout,
+		MaxHeaderBytes:    maxHeader,
+	}
+	failed := make(chan error, 1)
+	go func() { failed <- server.Serve(listener) }()
+	select {
+	case err := <-failed:
+		return err
+	case <-ctx.Done():
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), patience)
+	defer cancel()
+	return errors.Join(server.Shutdown(ctx), auth.Flush(ctx))
+}

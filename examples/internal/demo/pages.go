@@ -1,0 +1,47 @@
+package demo
+
+import (
+	"bytes"
+	"embed"
+	"encoding/json"
+	"html/template"
+	"net/http"
+
+	"github.com/lucia-go/lucia/middleware"
+)
+
+//go:embed pages/*.html
+var pageFiles embed.FS
+
+// templates returns the pages: "home", "login", "signup", "profile" and "error".
+func templates() *template.Template {
+	return template.Must(template.New("").Funcs(middleware.FuncMap()).ParseFS(pageFiles, "pages/*.html"))
+}
+
+// Render writes a page of the site's templates. A page that does not render is
+// answered 500, not by half of it.
+func (s *Site) Render(w http.ResponseWriter, name string, v *View) {
+	var b bytes.Buffer
+	if err := s.Templates.ExecuteTemplate(&b, name, v); err != nil {
+		s.log.Error("page does not render", "page", name, "error", err)
+		http.Error(w, "Something went wrong on our side.", http.StatusInternalServerError)
+		return
+	}
+	w.Header().Set("Content-Type", "text/html; charset=utf-8")
+	w.WriteHeader(v.Status)
+	w.Write(b.Bytes())
+}
+
+// WriteJSON answers an API request. body marshals.
+func WriteJSON(w http.ResponseWriter, body any) {
+	w.Header().Set("Content-Type", "application/json")
+	json.NewEncoder(w).Encode(body)
+}
+
+// Challenge adds to a 401 for a script the header by which clients of the library
+// know that a refresh may help.
+func Challenge(h http.Header, err error) {
+	if middleware.Status(err) == http.StatusUnauthorized {
+		h.Set("WWW-Authenticate", `Bearer realm="lucia", error="invalid_token"`)
+	}
+}

@@ -1,0 +1,60 @@
+package demo
+
+import (
+	"errors"
+	"net/http"
+
+	"github.com/lucia-go/lucia"
+	"github.com/lucia-go/lucia/middleware"
+	"github.com/lucia-go/lucia/session"
+)
+
+// Refusal is an error that a person is told about: a status and a sentence.
+type Refusal struct {
+	Status int
+	Text   string
+}
+
+// Error implements error.
+func (r *Refusal) Error() string { return r.Text }
+
+// What the examples refuse. A wrong password and an unknown name are one error.
+var (
+	ErrTaken         = &Refusal{http.StatusConflict, "This name is taken. Please choose another one."}
+	ErrWrongPassword = &Refusal{http.StatusUnauthorized, "Name or password is wrong."}
+	ErrBusy          = &Refusal{http.StatusServiceUnavailable, "Too many people are signing in right now. Please try again in a moment."}
+	ErrNotFound      = &Refusal{http.StatusNotFound, "There is no such page."}
+
+	errCrossSite  = &Refusal{http.StatusForbidden, "This form came from another site. Nothing was changed."}
+	errTooLarge   = &Refusal{http.StatusRequestEntityTooLarge, "That is more than this site takes."}
+	errForm       = &Refusal{http.StatusBadRequest, "This form could not be read."}
+	errName       = &Refusal{http.StatusBadRequest, "A name has 1 to 32 visible characters."}
+	errNoPassword = &Refusal{http.StatusBadRequest, "Please choose a password."}
+	errPassword   = &Refusal{http.StatusBadRequest, "A password has at most 1,000 bytes."}
+	errBio        = &Refusal{http.StatusBadRequest, "The text about you has at most 160 visible characters."}
+)
+
+// Explain returns the status and the sentence for any error: a Refusal's own, or
+// what the library's codes mean to a person.
+func Explain(err error) (status int, text string) {
+	var refusal *Refusal
+	if errors.As(err, &refusal) {
+		return refusal.Status, refusal.Text
+	}
+	if errors.Is(err, lucia.ErrUserNotFound) {
+		err = session.CodeNotAuthenticated
+	}
+	switch status = middleware.Status(err); status {
+	case http.StatusUnauthorized:
+		text = "You are not signed in any more. Please sign in and try again."
+	case http.StatusForbidden:
+		text = "This form is of another site or another session. Nothing was changed."
+	case http.StatusServiceUnavailable:
+		text = "We cannot reach our records right now. Nothing was changed. Please try again in a moment."
+	case http.StatusMethodNotAllowed, http.StatusBadRequest:
+		text = "This request makes no sense here."
+	default:
+		text = "Something went wrong on our side."
+	}
+	return status, text
+}

@@ -1,0 +1,101 @@
+package demo
+
+import (
+	"context"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/lucia-go/lucia"
+	"github.com/lucia-go/lucia/session"
+)
+
+// redisUsers keeps accounts in Redis: a hash per user, and a key per name that
+// says whose it is. On a cluster the two lie apart, so no step needs both.
+type redisUsers struct{ client redis.UniversalClient }
+
+// usersTimeout bounds one question to Redis.
+const usersTimeout = 2 * time.Second
+
+func userKey(id string) string { return keyPrefix + "user:" + id }
+
+// nameKeyOf encodes the name: braces in it would choose the slot of the key.
+func nameKeyOf(name string) string {
+	return keyPrefix + "name:" + base64.RawURLEncoding.EncodeToString([]byte(nameKey(name)))
+}
+
+// unavailable tells what an error of Redis means to the app: try again later.
+func unavailable(err error) error {
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("%w: users: %w", session.CodeDatabaseFetchFailed, err)
+}
+
+// Add writes the account first, where nobody finds it, and then takes the name,
+// which is one atomic step. Who crashes in between leaves a few unused bytes.
+func (r *redisUsers) Add(ctx context.Context, u User) error {
+	ctx, cancel := context.WithTimeout(ctx, usersTimeout)
+	defer cancel()
+	err := r.client.HSet(ctx, userKey(u.ID), "username", u.Username, "hash", u.hash, "bio", u.Bio).Err()
+	if err != nil {
+		return unavailable(err)
+	}
+	got, err := r.client.SetNX(ctx, nameKeyOf(u.Username), u.ID, 0).Result()
+	if err != nil {
+		return unavailable(err) // taken or not, nobody knows: the account stays
+	}
+	if got {
+		return nil
+	}
+	// The client repeats what it has heard no answer to: the name may be ours.
+	owner, err := r.client.Get(ctx, nameKeyOf(u.Username)).Result()
+	if err != nil {
+		return unavailable(err)
+	}
+	if owner == u.ID {
+		return nil
+	}
+	if err := r.client.Del(ctx, userKey(u.ID)).Err(); err != nil {
+		return unavailable(err)
+	}
+	return ErrTaken
+}
+
+func (r *redisUsers) ByName(ctx context.Context, name string) (User, error) {
+	ctx, cancel := context.WithTimeout(ctx, usersTimeout)
+	defer cancel()
+	id, err := r.client.Get(ctx, nameKeyOf(name)).Result()
+	if errors.Is(err, redis.Nil) {
+		return User{}, lucia.ErrUserNotFound
+	}
+	if err != nil {
+		return User{}, unavailable(err)
+	}
+	return r.ByID(ctx, id)
+}
+
+func (r *redisUsers) ByID(ctx context.Context, id string) (User, error) {
+	ctx, cancel := context.WithTimeout(ctx, usersTimeout)
+	defer cancel()
+	fields, err := r.client.HGetAll(ctx, userKey(id)).Result()
+	if err != nil {
+		return User{}, unavailable(err)
+	}
+	if fields["hash"] == "" {
+		return User{}, lucia.ErrUserNotFound
+	}
+	return User{ID: id, Username: fields["username"], Bio: fields["bio"], hash: fields["hash"]}, nil
+}
+
+func (r *redisUsers) SetBio(ctx context.Context, id, bio string) error {
+	ctx, cancel := context.WithTimeout(ctx, usersTimeout)
+	defer cancel()
+	if _, err := r.ByID(ctx, id); err != nil {
+		return err
+	}
+	return unavailable(r.client.HSet(ctx, userKey(id), "bio", bio).Err())
+}

@@ -1,0 +1,110 @@
+// The live part of the example pages: who is signed in, how long the access token lives, and
+// what happens to it. The pages work without.
+import { handleSilentRefresh, luciaFetch, refreshTokens, signOut } from "/api/auth/client.js";
+
+const one = (selector) => document.querySelector(selector);
+const live = one("[data-live]");
+const known = { token: "", expires: 0, life: Number(live?.dataset.lifetime) || 0 };
+
+/** Adds a line to the log, newest first. */
+function note(text) {
+  const log = one("[data-log]");
+  if (!log) return;
+  const line = document.createElement("li");
+  const time = document.createElement("time");
+  time.textContent = new Date().toLocaleTimeString();
+  line.append(time, " ", text);
+  log.prepend(line);
+  while (log.children.length > 20) log.lastChild.remove();
+}
+
+function duration(seconds) {
+  if (seconds < 60) return `${seconds} s`;
+  return `${Math.floor(seconds / 60)} min ${String(seconds % 60).padStart(2, "0")} s`;
+}
+
+/** The generation stands in the token; in hardened mode the page has none. */
+function generation(token) {
+  const payload = atob(token.split(".")[1].replaceAll("-", "+").replaceAll("_", "/"));
+  return JSON.parse(payload).gen;
+}
+
+function tick() {
+  if (!live || !known.expires) return;
+  const left = Math.max(0, Math.round((known.expires - performance.now()) / 1000));
+  one("[data-left]").textContent = duration(left);
+  one("[data-bar]").value = left;
+}
+
+function signedOut() {
+  document.body.classList.add("ended");
+  one("#gone").hidden = false;
+  for (const control of document.querySelectorAll("[data-refresh], [data-ask]")) control.disabled = true;
+  known.expires = 0;
+  note("The session has ended.");
+}
+
+// Every change of the session comes by here, whichever tab it began in.
+document.addEventListener("lucia:session", ({ detail: { session, expires_in } }) => {
+  if (!live) return;
+  if (!session) return known.expires && signedOut();
+  const { token, expires } = known;
+  known.token = session.access_token ?? "";
+  known.expires = performance.now() + expires_in * 1000;
+  one("[data-who]").textContent = session.user.username;
+  if (known.token) one("[data-generation]").textContent = generation(known.token);
+  // In hardened mode there is no token to look at; then the clock tells.
+  const replaced = known.token !== token || known.expires > expires + 1000;
+  if (!expires) note("This page was opened.");
+  else if (replaced) note(`New tokens, good for ${duration(expires_in)}.`);
+  if (expires_in > known.life) one("[data-bar]").max = known.life = expires_in;
+  tick();
+});
+
+if (live) {
+  handleSilentRefresh(({ message }) => {
+    if (message !== "AUTH_UNAUTHORIZED") note("The server cannot be asked right now. The session stays.");
+  });
+  setInterval(tick, 1000);
+  one("[data-unit]").hidden = true;
+  for (const part of document.querySelectorAll("[data-script]")) part.hidden = false;
+  one("[data-refresh]").addEventListener("click", async () => {
+    try {
+      await refreshTokens();
+      note("Refreshed, as you wished.");
+    } catch ({ message }) {
+      note(`Not refreshed: ${message}.`);
+    }
+  });
+}
+
+// Where htmx is used: an added note leaves an empty field, a refused one says why.
+document.addEventListener("htmx:afterRequest", ({ target, detail: { successful, xhr } }) => {
+  const trouble = one("#trouble");
+  if (successful && target.matches("[data-reset]")) target.reset();
+  if (trouble) {
+    trouble.hidden = successful || xhr.status === 401;
+    trouble.textContent = xhr.status ? xhr.responseText : "The server cannot be reached right now.";
+  }
+});
+
+one("[data-sign-out]")?.addEventListener("submit", async (event) => {
+  event.preventDefault();
+  try {
+    await signOut("/");
+  } catch (error) {
+    if (error.message === "AUTH_NOT_AUTHENTICATED") location.href = "/";
+    else note("Signing out has to wait: the server cannot be asked right now.");
+  }
+});
+
+one("[data-ask]")?.addEventListener("click", async ({ currentTarget }) => {
+  const answer = one("[data-answer]");
+  answer.hidden = false;
+  try {
+    const response = await luciaFetch(currentTarget.dataset.ask);
+    answer.textContent = `${response.status} ${JSON.stringify(await response.json(), null, 2)}`;
+  } catch {
+    answer.textContent = "No answer.";
+  }
+});

@@ -1,0 +1,137 @@
+package demo
+
+import (
+	"context"
+	"net/http"
+	"time"
+
+	"github.com/lucia-go/lucia"
+	"github.com/lucia-go/lucia/middleware"
+)
+
+// View is what a page is made of.
+type View struct {
+	// Context is the request's: the library's components read the session from it.
+	Context   context.Context
+	Framework string
+	// Path is the page's own.
+	Path string
+	// Session is nil for nobody.
+	Session  *lucia.Session[Profile]
+	Hardened bool
+	// Outcome says how this request came by its session, and Meaning what that is.
+	Outcome middleware.Outcome
+	Meaning string
+	// Requests and StoreCalls count since the server started.
+	Requests, StoreCalls int64
+	// Status and Problem are those of the error that the page reports; Problem is
+	// empty where there is none.
+	Status  int
+	Problem string
+	// Username, Bio and Next are what the page's form begins with.
+	Username, Bio, Next string
+
+	assets *Assets
+}
+
+// View returns the view of the answer to r. err, where it is not nil, is what the
+// page reports, and why it comes with another status than 200.
+func (s *Site) View(w http.ResponseWriter, r *http.Request, auth *lucia.Auth[Profile], err error) *View {
+	v := &View{
+		Context:    r.Context(),
+		Framework:  s.Framework,
+		assets:     s.Assets,
+		Path:       r.URL.Path,
+		Session:    auth.Session(r.Context()),
+		Hardened:   s.Config.Hardened,
+		Outcome:    auth.Outcome(r.Context()),
+		Requests:   s.calls.requests.Load(),
+		StoreCalls: s.calls.calls.Load(),
+		Status:     http.StatusOK,
+		Next:       middleware.ReturnPath(r, ""),
+	}
+	v.Meaning = meanings[v.Outcome]
+	if v.Session != nil {
+		v.Bio = v.Session.User.Data.Bio
+	}
+	if r.Method == http.MethodPost {
+		v.Username = r.PostFormValue("username")
+		v.Bio = r.PostFormValue("bio")
+	}
+	if err != nil {
+		s.report(w, r, v, err)
+	}
+	return v
+}
+
+// report makes the view one of an error, and tells the log what an operator must
+// see.
+func (s *Site) report(w http.ResponseWriter, r *http.Request, v *View, err error) {
+	v.Status, v.Problem = Explain(err)
+	if v.Status >= http.StatusInternalServerError {
+		s.log.ErrorContext(r.Context(), "request failed", "method", r.Method, "path", r.URL.Path, "status", v.Status, "error", err)
+	}
+	if v.Status == http.StatusServiceUnavailable {
+		const seconds = "2"
+		w.Header().Set("Retry-After", seconds)
+	}
+}
+
+// Asset returns the URL of a static file.
+func (v *View) Asset(name string) string { return v.assets.URL(name) }
+
+// Title is the page's.
+func (v *View) Title() string {
+	switch {
+	case v.Path == "/login":
+		return "Sign in"
+	case v.Path == "/signup":
+		return "Sign up"
+	case v.Problem != "":
+		return v.StatusText()
+	case v.Path == "/profile":
+		return "Profile"
+	case v.Path == "/notes":
+		return "Notes"
+	}
+	return "Welcome"
+}
+
+// Lifetime returns how many seconds the session's access token was made for.
+func (v *View) Lifetime() int {
+	return int(v.Session.ExpiresAt.Sub(v.Session.IssuedAt) / time.Second)
+}
+
+// Left returns how many seconds of them are left.
+func (v *View) Left() int { return int(v.Session.ExpiresIn(time.Now()) / time.Second) }
+
+// Initial is what stands for the user where there is no picture.
+func (v *View) Initial() string {
+	for _, r := range v.Session.User.Data.Username {
+		return string(r)
+	}
+	return "?"
+}
+
+// StatusText names the status.
+func (v *View) StatusText() string { return http.StatusText(v.Status) }
+
+// meanings says in a sentence what each outcome is.
+var meanings = map[middleware.Outcome]string{
+	middleware.Anonymous:   "This request came without a session. No store was asked.",
+	middleware.Fresh:       "The access token is valid. No store was asked.",
+	middleware.SignedIn:    "This request has signed in.",
+	middleware.Refreshed:   "The access token had run out. One store call rotated the refresh token.",
+	middleware.Current:     "The access token had run out. One store call found the refresh token in order.",
+	middleware.Repeated:    "An answer was lost or overtaken. One store call handed out its tokens again.",
+	middleware.Adopted:     "The store had lost its last writes. The session goes on all the same.",
+	middleware.Expired:     "The session has ended.",
+	middleware.Reused:      "An old refresh token turned up again. All sessions of its user have been ended.",
+	middleware.Unavailable: "The store could not be asked. The session may well be alive.",
+	middleware.Deferred:    "The access token has run out. A request of this kind does not refresh it.",
+	middleware.Invalid:     "The request came with a token that is not genuine.",
+	middleware.UnknownKey:  "The request came with a token of another server.",
+	middleware.CrossOrigin: "The request came from another site. Its cookies were not looked at.",
+	middleware.Ambiguous:   "The request came with several sessions. None of them was believed.",
+	middleware.SignedOut:   "This request has signed out.",
+}

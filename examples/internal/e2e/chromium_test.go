@@ -1,0 +1,195 @@
+package e2e_test
+
+import (
+	"fmt"
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/lucia-go/lucia/internal/chrometest"
+)
+
+// What a person sees and does. Every tab fails the test where its page breaks the
+// content security policy or throws.
+func TestChromium(t *testing.T) {
+	t.Parallel()
+	browser := chrometest.Start(t)
+	for _, app := range apps {
+		t.Run(app, func(t *testing.T) {
+			t.Run("a visit", func(t *testing.T) { testVisit(t, browser, start(t, app)) })
+			t.Run("a visit, hardened", func(t *testing.T) { testVisit(t, browser, start(t, app, "-hardened")) })
+			t.Run("silent refresh", func(t *testing.T) {
+				testSilentRefresh(t, browser, start(t, app, "-access-ttl", "2s", "-settle", "0s", "-grace", "100ms"))
+			})
+			t.Run("two tabs", func(t *testing.T) { testTwoTabs(t, browser, start(t, app)) })
+		})
+	}
+	for _, app := range apps {
+		t.Run("a token of 70 seconds, "+app, func(t *testing.T) {
+			t.Parallel() // each waits ten seconds
+			testFirstRefresh(t, browser, start(t, app, "-access-ttl", "70s"))
+		})
+	}
+	t.Run("echo's notes", func(t *testing.T) { testNotes(t, browser, start(t, "echo")) })
+	t.Run("echo's notes, hardened", func(t *testing.T) { testNotes(t, browser, start(t, "echo", "-hardened")) })
+}
+
+// fill fills the form of the page that has a field of the first name and submits it
+// by its button, as a person would.
+func fill(tab *chrometest.Tab, fields ...[2]string) {
+	var js strings.Builder
+	fmt.Fprintf(&js, `{ const form = document.querySelector('[name="%s"]').form;`, fields[0][0])
+	for _, f := range fields {
+		fmt.Fprintf(&js, `form.elements[%q].value = %q;`, f[0], f[1])
+	}
+	js.WriteString(`form.querySelector("button").click(); }`)
+	tab.Eval(js.String(), nil)
+}
+
+func signUpIn(tab *chrometest.Tab, s *server, name string) {
+	tab.Open(s.URL + "/signup")
+	fill(tab, [2]string{"username", name}, [2]string{"password", password})
+	tab.Until(`location.pathname === "/profile" && ` + scripted)
+}
+
+// scripted says that the page's scripts have begun their work.
+const scripted = `document.querySelector("[data-log] li")`
+
+// noTokenIsKept checks that the storage that scripts have holds no token.
+func noTokenIsKept(t *testing.T, tab *chrometest.Tab) {
+	t.Helper()
+	if kept := tab.Text(`JSON.stringify([{...localStorage}, {...sessionStorage}])`); strings.Contains(kept, "eyJ") {
+		t.Errorf("the browser keeps %.200s", kept)
+	}
+}
+
+func testVisit(t *testing.T, browser *chrometest.Browser, s *server) {
+	tab := browser.Person(t).Tab(t)
+	name := newName()
+	tab.Open(s.URL + "/profile")
+	tab.Until(`location.pathname === "/login"`)
+	signUpIn(tab, s, name)
+	if who := tab.Text(`document.querySelector("[data-who]").innerText`); who != name {
+		t.Errorf("the page is of %q, want %q", who, name)
+	}
+	fill(tab, [2]string{"bio", "Lives by lamplight"})
+	tab.Until(`document.querySelector(".bio")?.innerText === "Lives by lamplight" && ` + scripted)
+	tab.Eval(`document.querySelector("[data-ask]").click()`, nil)
+	tab.Until(`document.querySelector("[data-answer]").innerText.startsWith("200")`)
+	if answer := tab.Text(`document.querySelector("[data-answer]").innerText`); !strings.Contains(answer, name) {
+		t.Errorf("the API says %s", answer)
+	}
+	tab.Eval(`document.querySelector("[data-refresh]").click()`, nil)
+	tab.Until(`document.querySelector("[data-log]").innerText.includes("as you wished")`)
+	fill(tab, [2]string{"bio", "Still here"}) // with the token of the refresh
+	tab.Until(`document.querySelector(".bio")?.innerText === "Still here" && ` + scripted)
+	noTokenIsKept(t, tab)
+	tab.Eval(`document.querySelector("[data-sign-out] button").click()`, nil)
+	tab.Until(`location.pathname === "/" && document.querySelector('a[href="/login"]')`)
+	noTokenIsKept(t, tab)
+	tab.Open(s.URL + "/profile")
+	tab.Until(`location.pathname === "/login"`)
+	fill(tab, [2]string{"username", name}, [2]string{"password", password})
+	tab.Until(`location.pathname === "/profile"`)
+}
+
+// The page shows refreshes as they happen, and its form is as good as ever.
+func testSilentRefresh(t *testing.T, browser *chrometest.Browser, s *server) {
+	tab := browser.Person(t).Tab(t)
+	signUpIn(tab, s, newName())
+	tab.Eval(`window.sameDocument = true`, nil)
+	tab.Until(`window.sameDocument && Number(document.querySelector("[data-generation]").innerText) >= 4`)
+	var lines int
+	tab.Eval(`[...document.querySelectorAll("[data-log] li")].filter((li) => li.innerText.includes("New tokens")).length`, &lines)
+	if lines < 3 {
+		t.Errorf("the page tells of %d refreshes, want 3 or more", lines)
+	}
+	fill(tab, [2]string{"bio", "Typed meanwhile"})
+	tab.Until(`document.querySelector(".bio")?.innerText === "Typed meanwhile"`)
+	if log := s.logged(); strings.Contains(log, "reuse") {
+		t.Errorf("an honest browser was taken for a thief:\n%s", log)
+	}
+}
+
+// With the flags that a person would try: a minute before a token of 70 seconds
+// expires the page gets the next one, and goes on.
+func testFirstRefresh(t *testing.T, browser *chrometest.Browser, s *server) {
+	tab := browser.Person(t).Tab(t)
+	signUpIn(tab, s, newName())
+	tab.Eval(`window.sameDocument = true`, nil)
+	tab.Until(`window.sameDocument && Number(document.querySelector("[data-generation]").innerText) === 2`)
+	tab.Open(s.URL + "/profile")
+	tab.Until(`location.pathname === "/profile" && ` + scripted)
+}
+
+// Signing out in one tab is seen in the other.
+func testTwoTabs(t *testing.T, browser *chrometest.Browser, s *server) {
+	person := browser.Person(t)
+	first, second := person.Tab(t), person.Tab(t)
+	signUpIn(first, s, newName())
+	second.Open(s.URL + "/")
+	second.Until(scripted)
+	first.Eval(`document.querySelector("[data-sign-out] button").click()`, nil)
+	first.Until(`location.pathname === "/"`)
+	second.Until(`!document.querySelector("#gone").hidden`)
+}
+
+// settled says that htmx has put in what it has got: until then a form is an
+// ordinary one.
+const settled = `!document.querySelector(".htmx-added, .htmx-settling, .htmx-swapping, .htmx-request")`
+
+// Notes are added, edited in place and deleted without leaving the page.
+func testNotes(t *testing.T, browser *chrometest.Browser, s *server) {
+	tab := browser.Person(t).Tab(t)
+	signUpIn(tab, s, newName())
+	tab.Open(s.URL + "/notes")
+	tab.Until(scripted)
+	tab.Eval(`window.sameDocument = true`, nil)
+	texts := func(want ...string) {
+		t.Helper()
+		tab.Until(fmt.Sprintf(`window.sameDocument && `+settled+` && JSON.stringify([...document.querySelectorAll("#notes .text")].map((e) => e.innerText)) === JSON.stringify(%q.split("|").filter(Boolean))`, strings.Join(want, "|")))
+	}
+	add := func(text string) { fill(tab, [2]string{"text", text}) }
+	click := func(item int, selector string) {
+		tab.Eval(fmt.Sprintf(`document.querySelectorAll("#notes li")[%d].querySelector(%q).click()`, item, selector), nil)
+	}
+	add("Buy oil")
+	texts("Buy oil")
+	tab.Until(`document.querySelector("#text").value === ""`)
+	add("Trim the wick <b>")
+	texts("Buy oil", "Trim the wick <b>")
+	click(0, "a")
+	tab.Until(`document.activeElement?.matches("#notes input") && ` + settled)
+	tab.Eval(`{ const input = document.querySelector("#notes input"); input.value = "Buy more oil"; input.form.querySelector("button").click(); }`, nil)
+	texts("Buy more oil", "Trim the wick <b>")
+	click(1, "a")
+	tab.Until(`document.querySelector("#notes form.add") && ` + settled)
+	click(1, "form.add a")
+	texts("Buy more oil", "Trim the wick <b>")
+	click(0, "form button")
+	texts("Trim the wick <b>")
+	noTokenIsKept(t, tab)
+	tab.Eval(`document.querySelector("[data-sign-out] button").click()`, nil)
+	tab.Until(`location.pathname === "/"`)
+	noTokenIsKept(t, tab)
+	tab.Back()
+	tab.Until(`location.pathname === "/login" || !document.querySelector("#notes .text")`)
+	noTokenIsKept(t, tab)
+}
+
+// A session that ended elsewhere: htmx is told to go to the login page.
+func TestHTMXWithoutSession(t *testing.T) {
+	t.Parallel()
+	s := start(t, "echo")
+	a := request(t, s, "GET", "/notes/1/edit", nil, with("HX-Request", "true"), with("HX-Current-URL", s.URL+"/notes"))
+	if a.status != http.StatusUnauthorized || a.header.Get("HX-Redirect") != "/login?next=%2Fnotes" {
+		t.Errorf("got %d, HX-Redirect %q", a.status, a.header.Get("HX-Redirect"))
+	}
+	in := request(t, s, "POST", "/signup", credentials(newName(), password)).want(t, http.StatusSeeOther)
+	for _, method := range []string{"POST", "PUT", "DELETE"} {
+		a := request(t, s, method, "/notes/1", map[string][]string{"text": {"x"}}, cookies(in), crossSite, with("HX-Request", "true"))
+		if a.status != http.StatusForbidden && a.status != http.StatusUnauthorized {
+			t.Errorf("%s from another site: %d", method, a.status)
+		}
+	}
+}

@@ -1,0 +1,170 @@
+package e2e_test
+
+import (
+	"context"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"math/rand/v2"
+	"net/http"
+	"net/url"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/lucia-go/lucia/internal/testenv"
+	"github.com/lucia-go/lucia/luciatest"
+)
+
+// Two servers on one Redis are one app, whatever they are built on.
+func TestTwoServersShareSignIns(t *testing.T) {
+	t.Parallel()
+	flags := []string{"-redis", testenv.Redis(t).URL(), "-secret", secret}
+	for i, app := range apps {
+		a, b := start(t, app, flags...), start(t, apps[(i+1)%len(apps)], flags...)
+		name := newName()
+		in := request(t, a, "POST", "/signup", credentials(name, password)).want(t, http.StatusSeeOther)
+		request(t, b, "GET", "/profile", nil, cookies(in)).want(t, http.StatusOK)
+		refreshed := request(t, b, "GET", "/profile", nil, cookies(in), withoutAccess).want(t, http.StatusOK)
+		if len(refreshed.header["Set-Cookie"]) == 0 {
+			t.Errorf("%s does not refresh what %s has signed in", b.app, a.app)
+		}
+		request(t, b, "POST", "/signup", credentials(name, password)).want(t, http.StatusConflict)
+		tab := signIn(t, b, name)
+		wantPage(t, tab.Submit(url.Values{"bio": {"on both"}}), http.StatusOK, "/profile")
+		if got := sessionOf(t, signIn(t, a, name).Page()).User.Bio; got != "on both" {
+			t.Errorf("%s knows the bio %q", a.app, got)
+		}
+		if err := tab.SignOut(); err != nil {
+			t.Errorf("sign-out: %v", err)
+		}
+	}
+}
+
+// fleet is two servers behind one name, as a load balancer without a
+// memory would have it: every request goes to whichever server it likes, and to the
+// other where that one is gone.
+type fleet struct {
+	servers [2]*server
+	down    atomic.Int64 // requests that met a server that was gone
+	served  atomic.Int64
+	later   atomic.Int64 // answers 503
+}
+
+// RoundTrip implements http.RoundTripper.
+func (f *fleet) RoundTrip(r *http.Request) (*http.Response, error) {
+	first := rand.IntN(2)
+	for i := range f.servers {
+		to, err := url.Parse(f.servers[(first+i)%2].URL)
+		if err != nil {
+			return nil, err
+		}
+		out := r.Clone(r.Context())
+		out.URL.Host, out.Host = to.Host, r.URL.Host
+		if r.GetBody != nil {
+			if out.Body, err = r.GetBody(); err != nil {
+				return nil, err
+			}
+		}
+		resp, err := http.DefaultTransport.RoundTrip(out)
+		if err == nil {
+			f.served.Add(1)
+			if resp.StatusCode == http.StatusServiceUnavailable {
+				f.later.Add(1)
+			}
+			return resp, nil
+		}
+		f.down.Add(1)
+	}
+	return nil, errors.New("both servers are gone")
+}
+
+// stay uses one session until ctx ends, as fast as it can: refreshes by script and
+// asks for the session by cookie. It says how the session was lost, if it was.
+func (f *fleet) stay(ctx context.Context, tab *luciatest.Tab) (lost string) {
+	for ctx.Err() == nil {
+		if err := tab.Refresh(); err != nil && !tab.SignedIn() {
+			return "refresh: " + err.Error()
+		}
+		page := tab.Fetch("GET", "/api/auth/session", nil)
+		if page.Status == http.StatusOK {
+			var body struct {
+				Session json.RawMessage `json:"_lucia"`
+			}
+			if err := json.Unmarshal([]byte(page.Body), &body); err != nil || string(body.Session) == "null" {
+				return "session: " + page.Body
+			}
+		}
+	}
+	return ""
+}
+
+// generationOf reads the generation in an access token.
+func generationOf(t *testing.T, token string) int {
+	t.Helper()
+	var claims struct{ Gen int }
+	parts := strings.Split(token, ".")
+	data, err := base64.RawURLEncoding.DecodeString(parts[len(parts)/2])
+	if err == nil {
+		err = json.Unmarshal(data, &claims)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return claims.Gen
+}
+
+// Servers are killed and started again, in turn, while people refresh as fast as
+// they can. Nobody is signed out.
+func TestKilledServersSignNobodyOut(t *testing.T) {
+	t.Parallel()
+	const people, kills = 8, 6
+	for _, app := range apps {
+		t.Run(app, func(t *testing.T) {
+			flags := []string{"-redis", testenv.Redis(t).URL(), "-secret", secret, "-settle", "0s", "-grace", "500ms"}
+			f := &fleet{servers: [2]*server{start(t, app, flags...), start(t, app, flags...)}}
+			var tabs []*luciatest.Tab
+			for range people {
+				tab := luciatest.NewBrowserAt(t, "http://app.example", f).Open("/signup")
+				wantPage(t, tab.Submit(credentials(newName(), password)), http.StatusOK, "/profile")
+				tabs = append(tabs, tab)
+			}
+			ctx, stop := context.WithCancel(t.Context())
+			var wg sync.WaitGroup
+			var lost atomic.Int64
+			for _, tab := range tabs {
+				wg.Go(func() {
+					if why := f.stay(ctx, tab); why != "" {
+						lost.Add(1)
+						t.Errorf("somebody was signed out: %s", why)
+					}
+				})
+			}
+			const between = 500 * time.Millisecond // load between two kills
+			for i := range kills {
+				time.Sleep(between)
+				f.servers[i%2].restart()
+			}
+			stop()
+			wg.Wait()
+			rotations := 0
+			for _, tab := range tabs {
+				p := tab.Get("/profile")
+				wantPage(t, p, http.StatusOK, "/profile")
+				rotations += generationOf(t, sessionOf(t, p).AccessToken) - 1
+			}
+			if rotations < people {
+				t.Errorf("%d rotations for %d people: that was no test", rotations, people)
+			}
+			for _, s := range f.servers {
+				if log := s.logged(); strings.Contains(log, "reuse") {
+					t.Errorf("an honest person was taken for a thief:\n%s", log)
+				}
+			}
+			t.Logf("%s: %d people, %d kills, %d rotations, %d answers, %d requests that met a dead server, %d answers 503, %d signed out",
+				app, people, kills, rotations, f.served.Load(), f.down.Load(), f.later.Load(), lost.Load())
+		})
+	}
+}

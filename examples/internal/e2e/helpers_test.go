@@ -1,0 +1,173 @@
+package e2e_test
+
+import (
+	"crypto/rand"
+	"encoding/json"
+	"io"
+	"net/http"
+	"net/url"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/lucia-go/lucia/luciatest"
+)
+
+const password = "correct horse battery staple"
+
+// newName returns a name that nobody else in these tests has.
+func newName() string { return "ada-" + strings.ToLower(rand.Text()[:8]) }
+
+func credentials(name, password string) url.Values {
+	return url.Values{"username": {name}, "password": {password}}
+}
+
+// signUp signs somebody up in a browser of their own and returns the tab, which
+// shows the profile.
+func signUp(t *testing.T, s *server, name string) *luciatest.Tab {
+	t.Helper()
+	tab := luciatest.NewBrowserAt(t, s.URL, nil).Open("/signup")
+	wantPage(t, tab.Submit(credentials(name, password)), http.StatusOK, "/profile")
+	return tab
+}
+
+// signIn signs somebody in in a browser of their own.
+func signIn(t *testing.T, s *server, name string) *luciatest.Tab {
+	t.Helper()
+	tab := luciatest.NewBrowserAt(t, s.URL, nil).Open("/login")
+	wantPage(t, tab.Submit(credentials(name, password)), http.StatusOK, "/profile")
+	return tab
+}
+
+// wantPage checks an answer's status and where redirects have led.
+func wantPage(t *testing.T, p *luciatest.Page, status int, path string) {
+	t.Helper()
+	if p.Status != status || p.URL.Path != path {
+		t.Fatalf("got %d at %s, want %d at %s\n%.2000s", p.Status, p.URL.Path, status, path, p.Body)
+	}
+}
+
+// pageSession is `_lucia` of a page.
+type pageSession struct {
+	User struct {
+		ID       string `json:"user_id"`
+		Username string `json:"username"`
+		Bio      string `json:"bio"`
+	} `json:"user"`
+	AccessToken  string `json:"access_token"`
+	RefreshToken string `json:"refresh_token"`
+}
+
+// sessionOf returns the session of a page, nil for nobody. It fails the test where
+// the page has no page data.
+func sessionOf(t *testing.T, p *luciatest.Page) (s *pageSession) {
+	t.Helper()
+	data, ok := p.Data["_lucia"]
+	if !ok {
+		t.Fatalf("%s has no page data\n%.2000s", p.URL, p.Body)
+	}
+	if err := json.Unmarshal(data, &s); err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+// answer is what came back, redirects not followed.
+type answer struct {
+	status int
+	header http.Header
+	body   string
+}
+
+// request sends a form, or without one gets a page, without following redirects.
+// Each option changes the request.
+func request(t *testing.T, s *server, method, path string, form url.Values, options ...func(*http.Request)) answer {
+	t.Helper()
+	var body io.Reader
+	if form != nil {
+		body = strings.NewReader(form.Encode())
+	}
+	req, err := http.NewRequestWithContext(t.Context(), method, s.URL+path, body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if form != nil {
+		req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	}
+	for _, option := range options {
+		option(req)
+	}
+	resp, err := http.DefaultTransport.RoundTrip(req)
+	if err != nil {
+		t.Fatalf("%s %s: %v\n%s", method, path, err, s.logged())
+	}
+	defer resp.Body.Close()
+	read, err := io.ReadAll(resp.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return answer{resp.StatusCode, resp.Header, string(read)}
+}
+
+// with adds a header to a request.
+func with(name, value string) func(*http.Request) {
+	return func(r *http.Request) { r.Header.Set(name, value) }
+}
+
+// crossSite makes a request one that a page of another site makes a browser send.
+func crossSite(r *http.Request) {
+	r.Header.Set("Origin", "https://evil.example")
+	r.Header.Set("Sec-Fetch-Site", "cross-site")
+}
+
+// cookies adds those of an answer that has set some.
+func cookies(of answer) func(*http.Request) {
+	return func(r *http.Request) {
+		for _, line := range of.header["Set-Cookie"] {
+			if c, err := http.ParseSetCookie(line); err == nil && c.MaxAge >= 0 {
+				r.AddCookie(&http.Cookie{Name: c.Name, Value: c.Value})
+			}
+		}
+	}
+}
+
+// noCookies checks that an answer sets none.
+func (a answer) noCookies(t *testing.T) {
+	t.Helper()
+	if set := a.header["Set-Cookie"]; len(set) > 0 {
+		t.Errorf("an answer %d sets cookies: %q", a.status, set)
+	}
+}
+
+// withoutAccess drops the access cookie, as a browser does when its time is over.
+func withoutAccess(r *http.Request) {
+	kept := r.Cookies()
+	r.Header.Del("Cookie")
+	for _, c := range kept {
+		if !strings.HasSuffix(c.Name, "access_token") {
+			r.AddCookie(c)
+		}
+	}
+}
+
+// poll asks another process, which nobody can subscribe to, until it says yes.
+func poll(t *testing.T, done func() bool) {
+	t.Helper()
+	const patience, pause = 2 * time.Minute, 50 * time.Millisecond
+	tick := time.NewTicker(pause)
+	defer tick.Stop()
+	for deadline := time.Now().Add(patience); !done(); <-tick.C {
+		if time.Now().After(deadline) {
+			t.Fatalf("not within %v", patience)
+		}
+	}
+}
+
+// want checks an answer's status.
+func (a answer) want(t *testing.T, status int) answer {
+	t.Helper()
+	if a.status != status {
+		t.Fatalf("got %d, want %d\n%.1000s", a.status, status, a.body)
+	}
+	return a
+}

@@ -1,0 +1,105 @@
+// Command nethttp is an app on net/http in which people sign up, sign in, stay
+// signed in and sign out:
+//
+//	go run ./examples/nethttp
+//
+// Sessions and users are in memory; -redis keeps both in Redis. See -help.
+package main
+
+import (
+	"net/http"
+
+	"github.com/lucia-go/lucia"
+	"github.com/lucia-go/lucia/adapters/nethttp"
+	"github.com/lucia-go/lucia/examples/internal/demo"
+	"github.com/lucia-go/lucia/middleware"
+)
+
+func main() { demo.Main("net/http", build) }
+
+// app is the handlers and what they need.
+type app struct {
+	auth *lucia.Auth[demo.Profile]
+	site *demo.Site
+}
+
+func build(site *demo.Site) (*lucia.Auth[demo.Profile], http.Handler, error) {
+	auth, err := lucia.New(site.Config) // Secret, Store and LoadUser are all that it needs
+	if err != nil {
+		return nil, nil, err
+	}
+	a := &app{auth, site}
+
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /{$}", a.show("home"))
+	mux.HandleFunc("GET /signup", a.show("signup"))
+	mux.HandleFunc("POST /signup", a.enter("signup", site.SignUp))
+	mux.HandleFunc("GET /login", a.show("login"))
+	mux.HandleFunc("POST /login", a.enter("login", site.CheckPassword))
+	mux.Handle("GET /profile", auth.Require(a.show("profile")))
+	mux.HandleFunc("POST /profile", a.saveProfile)
+	mux.HandleFunc("GET /api/me", a.me)
+	mux.Handle("GET /static/", site.Assets)
+	mux.HandleFunc("GET /", a.notFound)
+	return auth, nethttp.Wrap(auth, mux), nil
+}
+
+// show shows a page. The middleware has found out the session by now.
+func (a *app) show(page string) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) { a.page(w, r, page, nil) }
+}
+
+// page renders a page that reports err, if there is one, with the error's status.
+func (a *app) page(w http.ResponseWriter, r *http.Request, name string, err error) {
+	a.site.Render(w, name, a.site.View(w, r, a.auth, err))
+}
+
+// enter signs in whom the form of a page proves to be there.
+func (a *app) enter(page string, who func(*http.Request) (demo.User, error)) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		user, err := who(r)
+		if err == nil {
+			_, err = a.auth.SignIn(w, r, user.ID)
+		}
+		if err != nil {
+			a.page(w, r, page, err)
+			return
+		}
+		http.Redirect(w, r, middleware.ReturnPath(r, "/profile"), http.StatusSeeOther)
+	}
+}
+
+// saveProfile takes a form that has the hidden field of the session.
+func (a *app) saveProfile(w http.ResponseWriter, r *http.Request) {
+	s, err := a.auth.ValidateFormSubmission(r)
+	if err == nil {
+		err = a.site.SaveBio(r.Context(), s.User.ID, r.PostFormValue("bio"))
+	}
+	if err == nil {
+		err = a.auth.Reload(w, r) // the access token tells the pages what has changed
+	}
+	if err != nil {
+		a.page(w, r, "profile", err)
+		return
+	}
+	http.Redirect(w, r, "/profile", http.StatusSeeOther)
+}
+
+// me is for scripts and programs, which send the access token as a bearer token.
+func (a *app) me(w http.ResponseWriter, r *http.Request) {
+	validate := a.auth.ValidateRequest
+	if a.site.Hardened() { // scripts have no token then
+		validate = a.auth.ValidateRequestByCookie
+	}
+	s, err := validate(r)
+	if err != nil {
+		demo.Challenge(w.Header(), err)
+		middleware.WriteError(w, err)
+		return
+	}
+	demo.WriteJSON(w, s.User)
+}
+
+func (a *app) notFound(w http.ResponseWriter, r *http.Request) {
+	a.page(w, r, "error", demo.ErrNotFound)
+}
