@@ -1,0 +1,84 @@
+// Package benchmarks_test is the comparison in the form of Go benchmarks, for
+// those who want to look into one of its figures with a profiler:
+//
+//	go test -bench 'Request/lucia_on_net' -cpuprofile cpu.prof
+//	go test -bench 'Refresh/pool.*/lucia_the_refresh' -mutexprofile mutex.prof
+package benchmarks_test
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/lucia-go/lucia/benchmarks/contend"
+	"github.com/lucia-go/lucia/benchmarks/local"
+	"github.com/lucia-go/lucia/benchmarks/rotate"
+)
+
+// plain is a name without what a pattern of benchmarks would stumble over.
+func plain(name string) string {
+	return strings.NewReplacer("*", "", ",", "").Replace(name)
+}
+
+func startRedis(b *testing.B) string {
+	b.Helper()
+	server, err := local.StartRedis(b.Context())
+	if err != nil {
+		b.Skip(err)
+	}
+	b.Cleanup(server.Stop)
+	return server.Addr
+}
+
+func BenchmarkRequest(b *testing.B) {
+	env := contend.Env{Users: 1024, Redis: startRedis(b)}
+	for _, c := range contend.All() {
+		b.Run(plain(c.Name), func(b *testing.B) {
+			app, err := c.New(env)
+			if err != nil {
+				b.Fatal(err)
+			}
+			if app.Close != nil {
+				defer app.Close()
+			}
+			d := contend.NewDriver(app.Handler, app.Cookies, "text/html")
+			if err := d.Check(c.Base == ""); err != nil {
+				b.Fatal(err)
+			}
+			b.ReportAllocs()
+			b.ResetTimer()
+			d.Run(b.N)
+		})
+	}
+}
+
+func BenchmarkRefresh(b *testing.B) {
+	addr := startRedis(b)
+	for _, kind := range rotate.Clients() {
+		client, err := kind.Open(addr)
+		if err != nil {
+			b.Fatal(err)
+		}
+		defer client.Close()
+		for _, c := range rotate.All() {
+			b.Run(plain(kind.Name)+"/"+plain(c.Name), func(b *testing.B) {
+				if err := client.FlushAll(b.Context()).Err(); err != nil {
+					b.Fatal(err)
+				}
+				exchange, err := c.Prepare(client, b.N)
+				if err != nil {
+					b.Fatal(err)
+				}
+				if exchange == nil {
+					b.Skip("not with this client")
+				}
+				b.ReportAllocs()
+				b.ResetTimer()
+				rate, err := rotate.Rate(64, b.N, exchange)
+				if err != nil {
+					b.Fatal(err)
+				}
+				b.ReportMetric(rate, "refreshes/s")
+			})
+		}
+	}
+}

@@ -1,0 +1,45 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/lucia-go/lucia/benchmarks/herd"
+)
+
+// herds plays the hour after an outage of one Redis with and without what keeps
+// the herd apart.
+func herds(_ context.Context, o options) error {
+	world := herd.World{
+		Pages: pick(o, 2_000_000, 200_000), Tabs: 2, Coalesced: true, Jitter: true, Outage: 20 * time.Minute,
+		Capacity: pick(o, 20_000, 2_000), Places: 8 * 1024, Timeout: 3 * time.Second, RetryAfter: 2 * time.Second,
+	}
+	t := newTable("what is in place", "most requests in a second", "most waiting at once", "answered 503 or in vain", "half served after", "all served after")
+	for _, c := range []struct {
+		name   string
+		change func(*herd.World)
+	}{
+		{"all of it", func(*herd.World) {}},
+		{"tabs do not share a refresh", func(w *herd.World) { w.Coalesced = false }},
+		{"retries without jitter", func(w *herd.World) { w.Jitter = false }},
+		{"no bound on what waits", func(w *herd.World) { w.Places = 0 }},
+		{"none of it", func(w *herd.World) { w.Places, w.Coalesced, w.Jitter = 0, false, false }},
+	} {
+		w := world
+		c.change(&w)
+		r := herd.Play(w, 1)
+		t.add(c.name, fmt.Sprint(r.Peak), fmt.Sprint(r.Most), fmt.Sprint(r.Refused), within(r.Half), within(r.All))
+	}
+	t.print(fmt.Sprintf("The herd after an outage: %d people with %d tabs each, %v down, %d refreshes a second (simulated)",
+		world.Pages, world.Tabs, world.Outage, world.Capacity))
+	return nil
+}
+
+// within formats a time within the hour that is played.
+func within(d time.Duration) string {
+	if d == 0 {
+		return "not within the hour"
+	}
+	return d.Round(time.Second).String()
+}

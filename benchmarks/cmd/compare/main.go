@@ -1,0 +1,96 @@
+// Compare measures lucia beside other libraries that do the same work and prints
+// markdown tables. It starts a Redis of its own on a free loopback port and
+// needs redis-server, and wrk and taskset for the part with whole processes;
+// what is missing is said and left out.
+//
+//	go run ./cmd/compare          all, in less than six minutes
+//	go run ./cmd/compare -quick   the same with less patience, in less than one
+package main
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"os"
+	"os/signal"
+	"runtime"
+	"strings"
+	"time"
+
+	"github.com/lucia-go/lucia/benchmarks/local"
+)
+
+// options are what the parts are told.
+type options struct {
+	quick bool
+	redis string // address
+}
+
+// pick returns the value for the full or the quick run.
+func pick[T any](o options, full, quick T) T {
+	if o.quick {
+		return quick
+	}
+	return full
+}
+
+// parts are what there is to measure, in the order of the report.
+var parts = []struct {
+	name string
+	run  func(context.Context, options) error
+}{
+	{"requests", requests},
+	{"steps", steps},
+	{"callers", callers},
+	{"sessions", liveSessions},
+	{"refresh", refreshes},
+	{"whole", whole},
+	{"herd", herds},
+}
+
+func main() {
+	quick := flag.Bool("quick", false, "measure with less patience")
+	only := flag.String("only", "", "comma-separated `parts`: requests, steps, callers, sessions, refresh, whole, herd")
+	flag.Parse()
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	defer stop()
+	if err := run(ctx, options{quick: *quick}, *only); err != nil {
+		fmt.Fprintln(os.Stderr, "compare:", err)
+		os.Exit(1)
+	}
+}
+
+func run(ctx context.Context, o options, only string) error {
+	start := time.Now()
+	server, err := local.StartRedis(ctx)
+	if err != nil {
+		return err
+	}
+	defer server.Stop()
+	o.redis = server.Addr
+	fmt.Printf("%s, %s, %s, %d cores, Redis on the same machine\n", start.UTC().Format(time.DateOnly), runtime.Version(), processor(), runtime.NumCPU())
+	for _, p := range parts {
+		if only != "" && !strings.Contains(","+only+",", ","+p.name+",") {
+			continue
+		}
+		if err := p.run(ctx, o); err != nil {
+			return fmt.Errorf("%s: %w", p.name, err)
+		}
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+	}
+	fmt.Printf("\nTook %v.\n", time.Since(start).Round(time.Second))
+	return nil
+}
+
+// processor names the processor where the system says what it is.
+func processor() string {
+	info, _ := os.ReadFile("/proc/cpuinfo") // absent: not Linux
+	for line := range strings.Lines(string(info)) {
+		if name, value, ok := strings.Cut(line, ":"); ok && strings.TrimSpace(name) == "model name" {
+			return strings.TrimSpace(value)
+		}
+	}
+	return runtime.GOARCH
+}

@@ -1,0 +1,112 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/lucia-go/lucia/benchmarks/measure"
+	"github.com/lucia-go/lucia/benchmarks/rotate"
+)
+
+// simultaneous is how many callers there are, and how many present one token at
+// once.
+const simultaneous = 64
+
+// refreshes compares refreshing through each kind of client, and what becomes of
+// one token that is presented many times at once.
+func refreshes(ctx context.Context, o options) error {
+	t := newTable(fmt.Sprintf("refresh, %d callers", simultaneous), "client", "round trips", "a second", "against bare", "app's processor time", "tokens made of one")
+	for _, kind := range rotate.Clients() {
+		client, err := kind.Open(o.redis)
+		if err != nil {
+			return err
+		}
+		defer client.Close()
+		if err := refreshesWith(ctx, o, client, kind.Name, t); err != nil {
+			return fmt.Errorf("%s: %w", kind.Name, err)
+		}
+	}
+	t.print("Refreshing against Redis")
+	fmt.Printf("\nTokens made of one: how many different successors are handed out when %d callers present one token at once; 1 is right.\n", simultaneous)
+	return nil
+}
+
+// speed is what was measured of one contender in one round.
+type speed struct {
+	rate, cpu float64 // a second; nanoseconds each
+}
+
+func refreshesWith(ctx context.Context, o options, client redis.UniversalClient, kind string, t *table) error {
+	rounds := pick(o, 5, 2)
+	speeds := map[string][]speed{}
+	for range rounds {
+		for _, c := range rotate.All() {
+			s, err := refreshRound(ctx, o, client, c)
+			if err != nil {
+				return fmt.Errorf("%s: %w", c.Name, err)
+			}
+			speeds[c.Name] = append(speeds[c.Name], s)
+		}
+	}
+	floor := best(speeds[rotate.Bare])
+	for _, c := range rotate.All() {
+		s := best(speeds[c.Name])
+		if s.rate == 0 { // not with this client
+			continue
+		}
+		made, err := madeOfOne(client, c)
+		if err != nil {
+			return fmt.Errorf("%s: %w", c.Name, err)
+		}
+		t.add(c.Name, kind, fmt.Sprint(c.Trips), thousands(s.rate), ratio(s.rate, floor.rate), micros(s.cpu), fmt.Sprint(made))
+	}
+	return nil
+}
+
+// best returns the round that was disturbed least.
+func best(speeds []speed) speed {
+	return slices.MaxFunc(speeds, func(a, b speed) int {
+		switch {
+		case a.rate < b.rate:
+			return -1
+		case a.rate > b.rate:
+			return 1
+		}
+		return 0
+	})
+}
+
+func refreshRound(ctx context.Context, o options, client redis.UniversalClient, c rotate.Contender) (speed, error) {
+	n := pick(o, 20_000, 5_000)
+	if err := client.FlushAll(ctx).Err(); err != nil {
+		return speed{}, err
+	}
+	exchange, err := c.Prepare(client, n)
+	if err != nil || exchange == nil {
+		return speed{}, err
+	}
+	cpu := measure.CPUTime()
+	rate, err := rotate.Rate(simultaneous, n, exchange)
+	return speed{rate, float64(measure.CPUTime()-cpu) / float64(n)}, err
+}
+
+// madeOfOne returns the most successors that one token was given in several
+// tries.
+func madeOfOne(client redis.UniversalClient, c rotate.Contender) (most int, err error) {
+	const tries = 10
+	for range tries {
+		exchange, err := c.Prepare(client, 1)
+		if err != nil {
+			return 0, err
+		}
+		made, err := rotate.Accepted(simultaneous, exchange)
+		if err != nil {
+			return 0, err
+		}
+		most = max(most, made)
+	}
+	return most, nil
+}

@@ -1,0 +1,91 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net/http"
+	"slices"
+
+	"github.com/lucia-go/lucia/adapters/nethttp"
+	"github.com/lucia-go/lucia/benchmarks/contend"
+	"github.com/lucia-go/lucia/benchmarks/measure"
+	"github.com/lucia-go/lucia/memstore"
+	"github.com/lucia-go/lucia/session"
+)
+
+// liveSessions shows what the number of sessions does to the cost of a request:
+// of those that merely live, and of those that are in use at once, where what
+// the token cache cannot hold is verified anew.
+func liveSessions(_ context.Context, o options) error {
+	many := pick(o, 100_000, 30_000)
+	t := newTable("live sessions, one core", "1,024 of them in use", fmt.Sprintf("%d in use, cache of 32 MiB", many), "the same, cache of 256 MiB")
+	store := memstore.New()
+	auth, err := contend.NewAuth(store, 0)
+	if err != nil {
+		return err
+	}
+	var cookies []string
+	live := 0
+	for _, n := range []int{users, many, pick(o, 1_000_000, 60_000)} {
+		for ; live < n; live++ {
+			if err := begin(auth.Manager(), store, live, many, &cookies); err != nil {
+				return err
+			}
+		}
+		cells := []string{fmt.Sprint(n)}
+		for _, c := range []struct{ inUse, cache int }{{users, 0}, {many, 0}, {many, 256 << 20}} {
+			ns, err := withSessions(o, store, cookies[:min(len(cookies), c.inUse)], c.cache)
+			if err != nil {
+				return err
+			}
+			cells = append(cells, micros(ns))
+		}
+		t.add(cells...)
+	}
+	t.print("Live sessions")
+	return nil
+}
+
+// begin begins session i, and keeps its cookies if it is one of those that are
+// to be in use.
+func begin(m *session.Manager[contend.Profile], store session.Store, i, inUse int, cookies *[]string) error {
+	if i >= inUse {
+		_, err := store.Create(context.Background(), session.Creating{
+			UserID: contend.ID(i), ID: session.NewID(), Max: session.DefaultMaxSessions,
+			Policy: session.Policy{Grace: session.DefaultGrace, Settle: session.DefaultSettle, Idle: session.DefaultRefreshTTL, Lifetime: session.DefaultLifetime},
+		})
+		return err
+	}
+	s, err := m.SignIn(context.Background(), contend.ID(i))
+	if err == nil {
+		*cookies = append(*cookies, contend.CookieHeader(s))
+	}
+	return err
+}
+
+// withSessions returns what a request costs where those cookies come in turn.
+func withSessions(o options, store session.Store, cookies []string, cache int) (nanos float64, err error) {
+	auth, err := contend.NewAuth(store, cache)
+	if err != nil {
+		return 0, err
+	}
+	// In the order of signing in, those that the cache holds would come in one
+	// stretch, and a round would see only them or none.
+	cookies = slices.Clone(cookies)
+	rand.New(rand.NewPCG(1, 1)).Shuffle(len(cookies), func(i, j int) { cookies[i], cookies[j] = cookies[j], cookies[i] })
+	d := contend.NewDriver(nethttp.Wrap(auth, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		s := auth.Session(r.Context())
+		if s == nil {
+			w.WriteHeader(http.StatusUnauthorized)
+			return
+		}
+		io.WriteString(w, s.User.Data.Username)
+	})), cookies, page)
+	d.Run(len(cookies)) // every token has been seen once
+	const way = "request"
+	e := effort(o)
+	e.Rounds /= 3
+	return measure.SideBySide([]measure.Way{{Name: way, Run: d.Run}}, 1, e)[way].Nanos, nil
+}

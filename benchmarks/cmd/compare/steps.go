@@ -1,0 +1,113 @@
+package main
+
+import (
+	"context"
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"time"
+
+	"github.com/lucia-go/lucia/benchmarks/contend"
+	"github.com/lucia-go/lucia/benchmarks/measure"
+)
+
+// steps measures what a request is made of, one thing at a time, so that the
+// figures of the whole can be added up.
+func steps(_ context.Context, o options) error {
+	ways := stepWays()
+	results := measure.SideBySide(ways, 1, effort(o))
+	t := newTable("one step, one core", "time", "allocations")
+	for _, w := range ways {
+		r := results[w.Name]
+		t.add(w.Name, fmt.Sprintf("%.0f ns", r.Nanos), fmt.Sprintf("%.0f", r.Allocs))
+	}
+	t.print("What a request is made of")
+	return nil
+}
+
+// sinks keep the compiler from leaving out what nobody looks at.
+var (
+	sinkSum     [sha256.Size]byte
+	sinkInt     int
+	sinkBytes   []byte
+	sinkRequest *http.Request
+	sinkState   *[350]byte
+	sinkTime    time.Time
+)
+
+func times(name string, step func(i int)) measure.Way {
+	return measure.Way{Name: name, Run: func(n int) {
+		for i := range n {
+			step(i)
+		}
+	}}
+}
+
+func stepWays() []measure.Way {
+	tokens, byToken := make([]string, users), map[string]int{}
+	for i := range tokens {
+		tokens[i] = contend.AccessToken(i)
+		byToken[tokens[i]] = i
+	}
+	one := tokens[0]
+	payload := strings.Split(one, ".")[1]
+	line := "access_token=" + one + "; encrypt_refresh_token=" + strings.Repeat("r", 420) + "; fingerprint_token=" + strings.Repeat("f", 64)
+	key := []byte(strings.Repeat("k", 32))
+	kept := hmac.New(sha256.New, key)
+	message := []byte(one)
+	r := httptest.NewRequest("GET", contend.Path, nil)
+	r.Header = http.Header{"Accept": {page}, "Accept-Language": {"en"}, "User-Agent": {"x"}, "Cookie": {line}}
+	profile, _ := json.Marshal(contend.Profile{Username: contend.Name(0), Email: "user@example.com", Role: "member"})
+	type key0 struct{}
+	ctx := context.WithValue(context.Background(), key0{}, 0)
+
+	return []measure.Way{
+		times("seven looks into the request's header", func(int) {
+			for _, name := range [...]string{"Authorization", "Upgrade", "Cookie", "Sec-Fetch-Dest", "Accept", "Hx-Request", "Vary"} {
+				sinkInt += len(r.Header[name])
+			}
+		}),
+		times("finding the ends of three cookies", func(int) {
+			for rest := line; rest != ""; {
+				i := strings.IndexByte(rest, ';')
+				if i < 0 {
+					break
+				}
+				sinkInt += strings.IndexByte(rest, '=')
+				rest = rest[i+1:]
+			}
+		}),
+		times("two cookies through r.Cookie instead", func(int) {
+			a, _ := r.Cookie("access_token")
+			f, _ := r.Cookie("fingerprint_token")
+			sinkInt += len(a.Value) + len(f.Value)
+		}),
+		times("a map look-up of a token", func(i int) { sinkInt += byToken[tokens[i%users]] }),
+		times("SHA-256 of the fingerprint", func(int) { sinkSum = sha256.Sum256(message[:64]) }),
+		times("time.Now", func(int) { sinkTime = time.Now() }),
+		times("the state: 350 bytes", func(int) { sinkState = new([350]byte) }),
+		times("the request with a new context", func(int) { sinkRequest = r.WithContext(ctx) }),
+		times("HMAC of a token, state kept", func(int) {
+			kept.Reset()
+			kept.Write(message)
+			sinkBytes = kept.Sum(sinkSum[:0])
+		}),
+		times("HMAC of a token, made anew", func(int) {
+			h := hmac.New(sha256.New, key)
+			h.Write(message)
+			sinkBytes = h.Sum(sinkSum[:0])
+		}),
+		times("base64 of the claims", func(int) { sinkBytes, _ = base64.RawURLEncoding.DecodeString(payload) }),
+		times("encoding/json of three attributes", func(int) {
+			var p contend.Profile
+			if json.Unmarshal(profile, &p) == nil {
+				sinkInt += len(p.Role)
+			}
+		}),
+	}
+}

@@ -1,0 +1,78 @@
+package contend
+
+import (
+	"io"
+	"net/http"
+
+	"github.com/gin-gonic/gin"
+	"github.com/labstack/echo/v4"
+)
+
+// newMux returns a net/http app whose page shows what name returns, or 401 for
+// "".
+func newMux(name func(r *http.Request) string) *http.ServeMux {
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET "+Path, func(w http.ResponseWriter, r *http.Request) {
+		n := name(r)
+		if n == "" {
+			w.WriteHeader(http.StatusUnauthorized)
+			return
+		}
+		io.WriteString(w, n)
+	})
+	return mux
+}
+
+// newEcho returns an echo app of that kind.
+func newEcho(name func(c echo.Context) string, use ...echo.MiddlewareFunc) *echo.Echo {
+	e := echo.New()
+	e.Use(use...)
+	e.GET(Path, func(c echo.Context) error {
+		n := name(c)
+		if n == "" {
+			return c.NoContent(http.StatusUnauthorized)
+		}
+		return c.String(http.StatusOK, n)
+	})
+	return e
+}
+
+// newGin returns a gin app of that kind.
+func newGin(name func(c *gin.Context) string, use ...gin.HandlerFunc) *gin.Engine {
+	gin.SetMode(gin.ReleaseMode)
+	e := gin.New()
+	e.Use(use...)
+	e.GET(Path, func(c *gin.Context) {
+		n := name(c)
+		if n == "" {
+			c.Status(http.StatusUnauthorized)
+			return
+		}
+		c.String(http.StatusOK, "%s", n)
+	})
+	return e
+}
+
+// fillers are the cookies that nobody reads.
+func fillers(users int) []string {
+	cookies := make([]string, users)
+	for i := range cookies {
+		cookies[i] = threeCookies("access_token", token(user(i)))
+	}
+	return cookies
+}
+
+func bareHTTP(env Env) (*App, error) {
+	name := Name(0)
+	return &App{Handler: newMux(func(*http.Request) string { return name }), Cookies: fillers(env.Users)}, nil
+}
+
+func bareEcho(env Env) (*App, error) {
+	name := Name(0)
+	return &App{Handler: newEcho(func(echo.Context) string { return name }), Cookies: fillers(env.Users)}, nil
+}
+
+func bareGin(env Env) (*App, error) {
+	name := Name(0)
+	return &App{Handler: newGin(func(*gin.Context) string { return name }), Cookies: fillers(env.Users)}, nil
+}

@@ -1,0 +1,113 @@
+// Package contend holds the libraries that are compared, each in the set-up that
+// its documentation recommends and each doing the same work: find out from the
+// cookies of a request who the user is, an id and three attributes, and hand
+// that to a handler, which writes the name.
+package contend
+
+import (
+	"net/http"
+	"strconv"
+	"strings"
+)
+
+// Contender is one way of doing the work.
+type Contender struct {
+	Name string
+	// Base is the Name of the bare handler on the same framework; empty for
+	// those.
+	Base string
+	// Omits says what of lucia's work it leaves undone, for the reader of the
+	// table.
+	Omits string
+	// New makes the app. It signs env.Users users in.
+	New func(env Env) (*App, error)
+}
+
+// Env is what apps are made with.
+type Env struct {
+	Users int
+	Redis string // address of a Redis server
+}
+
+// App is an app in which users are signed in. Its page is GET /page.
+type App struct {
+	Handler http.Handler
+	// Cookies are the Cookie headers of the users.
+	Cookies []string
+	Close   func() // nil: nothing to close
+}
+
+// User is what a request is to know of its user.
+type User struct {
+	ID       string `json:"user_id"`
+	Username string `json:"username"`
+	Email    string `json:"email"`
+	Role     string `json:"role"`
+}
+
+func user(i int) User {
+	id := "user-" + strconv.Itoa(1_000_000+i)
+	return User{ID: id, Username: "name of " + id, Email: id + "@example.com", Role: "member"}
+}
+
+// Name is what the page of user i says.
+func Name(i int) string { return user(i).Username }
+
+// ID is the id of user i.
+func ID(i int) string { return user(i).ID }
+
+// Path is the path of the page.
+const Path = "/page"
+
+// key is every library's secret.
+var key = []byte("0123456789abcdef0123456789abcdef")
+
+// refreshFiller has the size of lucia's refresh cookie.
+var refreshFiller = strings.Repeat("r", 420)
+
+// threeCookies adds the other two cookies for those who use one: all parse a
+// header of the same kind.
+func threeCookies(name, value string) string {
+	return name + "=" + value + "; encrypt_refresh_token=" + refreshFiller + "; fingerprint_token=" + fingerprint
+}
+
+// All returns the contenders in the order of the table.
+func All() []Contender {
+	return []Contender{
+		{Name: "net/http, bare handler", New: bareHTTP},
+		{Name: "echo, bare handler", New: bareEcho},
+		{Name: "gin, bare handler", New: bareGin},
+		{Name: "**lucia** on net/http", Base: "net/http, bare handler", New: luciaHTTP},
+		{Name: "**lucia** on echo", Base: "echo, bare handler", New: luciaEcho},
+		{Name: "**lucia** on gin", Base: "gin, bare handler", New: luciaGin},
+		{Name: "**lucia**, first sight of a token", Base: "net/http, bare handler", New: luciaFirstSight},
+		{Name: "golang-jwt v5 by hand, fingerprint", Base: "net/http, bare handler", New: byHand,
+			Omits: "refresh, sign-out, Cache-Control, one spelling of a token"},
+		{Name: "echo-jwt v4", Base: "echo, bare handler", New: echoJWT,
+			Omits: "fingerprint, refresh, sign-out, Cache-Control"},
+		{Name: "gin-jwt v2", Base: "gin, bare handler", New: ginJWT,
+			Omits: "fingerprint, sign-out before expiry, Cache-Control"},
+		{Name: "go-chi/jwtauth v5", Base: "net/http, bare handler", New: jwtAuth,
+			Omits: "fingerprint, refresh, sign-out, Cache-Control"},
+		{Name: "auth0/go-jwt-middleware v2", Base: "net/http, bare handler", New: auth0,
+			Omits: "fingerprint, refresh, sign-out, Cache-Control"},
+		{Name: "scs v2, memory", Base: "net/http, bare handler", New: scsMemory,
+			Omits: "more than one process"},
+		{Name: "scs v2, Redis", Base: "net/http, bare handler", New: scsRedis,
+			Omits: "the wait for Redis, at every request, is not in these figures"},
+		{Name: "gorilla/sessions, cookie", Base: "net/http, bare handler", New: gorillaCookie,
+			Omits: "ending a session on the server, refresh"},
+		{Name: "gin-contrib/sessions, Redis", Base: "gin, bare handler", New: ginSessionsRedis,
+			Omits: "the wait for Redis, at every request, is not in these figures"},
+	}
+}
+
+// Named returns the contender of that name.
+func Named(name string) (Contender, bool) {
+	for _, c := range All() {
+		if c.Name == name {
+			return c, true
+		}
+	}
+	return Contender{}, false
+}

@@ -1,0 +1,107 @@
+package contend
+
+import (
+	"bytes"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+)
+
+// Driver sends one app requests, one after the other, rotating over its users. It
+// makes as little of its own as it can.
+type Driver struct {
+	handler http.Handler
+	cookies []string     // nil: none are sent
+	fresh   http.Request // as each request begins; some libraries write into theirs
+	request *http.Request
+	answer  answer
+	next    int
+}
+
+// NewDriver returns a driver of handler. accept is the Accept header.
+func NewDriver(handler http.Handler, cookies []string, accept string) *Driver {
+	r := httptest.NewRequest("GET", Path, nil)
+	r.Header = http.Header{
+		"Accept":          {accept},
+		"Accept-Encoding": {"gzip, deflate, br"},
+		"Accept-Language": {"en"},
+		"User-Agent":      {"Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36"},
+	}
+	if cookies != nil {
+		r.Header["Cookie"] = make([]string, 1)
+	}
+	return &Driver{handler: handler, cookies: cookies, fresh: *r, request: r, answer: answer{header: http.Header{}}}
+}
+
+// Skip makes the driver begin with the request after n others.
+func (d *Driver) Skip(n int) *Driver {
+	d.next = n
+	return d
+}
+
+// Run sends n requests.
+func (d *Driver) Run(n int) {
+	for range n {
+		d.answer.reset()
+		*d.request = d.fresh
+		if d.cookies != nil {
+			d.request.Header["Cookie"][0] = d.cookies[d.next%len(d.cookies)]
+		}
+		d.next++
+		d.handler.ServeHTTP(&d.answer, d.request)
+		if d.answer.status != http.StatusOK {
+			panic(fmt.Sprintf("contend: status %d", d.answer.status)) // measuring failure is worthless
+		}
+	}
+}
+
+// Check sends the request of every user and reports an answer that is not that
+// user's. For a bare handler every answer is the first user's.
+func (d *Driver) Check(bare bool) error {
+	var body bytes.Buffer
+	d.answer.body = &body
+	defer func() { d.answer.body = nil }()
+	for i := range d.cookies {
+		body.Reset()
+		want := Name(i)
+		if bare {
+			want = Name(0)
+		}
+		d.next = i
+		d.Run(1)
+		if body.String() != want {
+			return fmt.Errorf("user %d: page says %q, want %q", i, body.String(), want)
+		}
+	}
+	return nil
+}
+
+// answer is a ResponseWriter that keeps nothing but its header, and the body
+// where there is one to keep it in.
+type answer struct {
+	header http.Header
+	status int
+	body   *bytes.Buffer
+}
+
+func (a *answer) reset() {
+	clear(a.header)
+	a.status = http.StatusOK
+}
+
+func (a *answer) Header() http.Header    { return a.header }
+func (a *answer) WriteHeader(status int) { a.status = status }
+
+func (a *answer) Write(b []byte) (int, error) {
+	if a.body != nil {
+		a.body.Write(b)
+	}
+	return len(b), nil
+}
+
+func (a *answer) WriteString(s string) (int, error) {
+	if a.body != nil {
+		a.body.WriteString(s)
+	}
+	return len(s), nil
+}

@@ -1,0 +1,79 @@
+package rotate
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/lucia-go/lucia/benchmarks/contend"
+	"github.com/lucia-go/lucia/redisstore"
+	"github.com/lucia-go/lucia/session"
+)
+
+// preparers is from how many goroutines tokens are made.
+const preparers = 64
+
+// store is lucia's store without anything above it.
+func store(client redis.UniversalClient, n int) (func(int) (string, error), error) {
+	s := redisstore.New(client)
+	policy := session.Policy{Grace: 30 * time.Second, Settle: time.Minute, Idle: 365 * 24 * time.Hour, Lifetime: 400 * 24 * time.Hour}
+	ids := make([]session.ID, n)
+	err := each(preparers, n, func(i int) error {
+		ids[i] = session.NewID()
+		_, err := s.Create(ctx, session.Creating{UserID: contend.ID(i), ID: ids[i], Policy: policy, Max: 100})
+		return err
+	})
+	return func(i int) (string, error) {
+		r, err := s.Refresh(ctx, session.Refreshing{
+			UserID: contend.ID(i), ID: ids[i], Policy: policy, RevokeUser: true,
+			Presented: session.Presented{Generation: session.FirstGeneration},
+		})
+		if err != nil || !r.Outcome.Alive() {
+			return "", err
+		}
+		return fmt.Sprint(r.Record.Generation), nil
+	}, err
+}
+
+// route is all of lucia: the route that a browser calls, with bearer token,
+// refresh cookie and fingerprint.
+func route(client redis.UniversalClient, n int) (func(int) (string, error), error) {
+	auth, err := contend.NewAuth(redisstore.New(client), 0)
+	if err != nil {
+		return nil, err
+	}
+	type tokens struct{ bearer, cookie string }
+	made := make([]tokens, n)
+	err = each(preparers, n, func(i int) error {
+		s, err := auth.Manager().SignIn(ctx, contend.ID(i))
+		if err == nil {
+			made[i] = tokens{
+				"Bearer " + string(s.Session.RefreshToken),
+				"__Host-encrypt_refresh_token=" + string(s.RefreshCookie) + "; __Host-fingerprint_token=" + string(s.Fingerprint),
+			}
+		}
+		return err
+	})
+	fresh := httptest.NewRequest("POST", "/api/auth/refresh", http.NoBody)
+	return func(i int) (string, error) {
+		r := *fresh
+		r.Header = http.Header{"Authorization": {made[i].bearer}, "Cookie": {made[i].cookie}, "Sec-Fetch-Site": {"same-origin"}}
+		w := httptest.NewRecorder()
+		auth.ServeHTTP(w, &r)
+		if w.Code != http.StatusOK {
+			return "", fmt.Errorf("status %d: %s", w.Code, w.Body)
+		}
+		if n > 1 { // the rate is asked for, not the token
+			return "accepted", nil
+		}
+		var answer struct {
+			RefreshToken string `json:"refresh_token"`
+		}
+		err := json.Unmarshal(w.Body.Bytes(), &answer)
+		return answer.RefreshToken, err
+	}, err
+}

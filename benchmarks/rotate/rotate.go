@@ -1,0 +1,136 @@
+// Package rotate holds what is compared at refreshing: exchanging a refresh token
+// for its successor, with the state in Redis.
+package rotate
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/lucia-go/lucia/redisstore"
+)
+
+// Client is a way of talking to Redis.
+type Client struct {
+	Name string
+	Open func(addr string) (redis.UniversalClient, error)
+}
+
+// Clients returns a pool of connections and automatic pipelining, each as
+// package redisstore recommends it.
+func Clients() []Client {
+	return []Client{{"pool of 64", pool}, {"pipelining", pipelining}}
+}
+
+func pool(addr string) (redis.UniversalClient, error) {
+	opts, err := redisstore.ParseURL("redis://" + addr)
+	if err != nil {
+		return nil, err
+	}
+	return redis.NewUniversalClient(opts), nil
+}
+
+func pipelining(addr string) (redis.UniversalClient, error) {
+	client, err := pool(addr)
+	if err != nil {
+		return nil, err
+	}
+	return client.(*redis.Client).AsyncAutoPipeline()
+}
+
+// Contender is one way of refreshing.
+type Contender struct {
+	Name string
+	// Trips is how many round trips to Redis one refresh takes.
+	Trips int
+	// Prepare makes n tokens. The function that it returns exchanges token i and
+	// returns its successor, or "" where the token was not accepted. It is safe
+	// for concurrent use.
+	Prepare func(client redis.UniversalClient, n int) (func(i int) (string, error), error)
+}
+
+// Bare is the floor: one script that compares and sets.
+const Bare = "bare EVALSHA, compare and set"
+
+// All returns the contenders.
+func All() []Contender {
+	return []Contender{
+		{Bare, 1, bare},
+		{"lucia, the store alone", 1, store},
+		{"**lucia**, the refresh route", 1, route},
+		{"get, set, delete by hand, as gin-jwt v3 does", 3, byHand},
+		{"scs v2, RenewToken", 3, scsRenew},
+	}
+}
+
+// Rate lets callers exchange n tokens and returns how many a second they did.
+func Rate(callers, n int, exchange func(i int) (string, error)) (perSecond float64, err error) {
+	start := time.Now()
+	err = each(callers, n, func(i int) error {
+		successor, err := exchange(i)
+		if err == nil && successor == "" {
+			err = fmt.Errorf("token %d was refused", i)
+		}
+		return err
+	})
+	return float64(n) / time.Since(start).Seconds(), err
+}
+
+// Accepted presents one token as many times at once as there are callers and
+// returns how many different successors are handed out. One is right.
+func Accepted(callers int, exchange func(i int) (string, error)) (int, error) {
+	successors := make([]string, callers)
+	begin := make(chan struct{})
+	var wg sync.WaitGroup
+	var failed atomic.Pointer[error]
+	for i := range callers {
+		wg.Go(func() {
+			<-begin
+			successor, err := exchange(0)
+			if err != nil {
+				failed.Store(&err)
+			}
+			successors[i] = successor
+		})
+	}
+	close(begin)
+	wg.Wait()
+	if err := failed.Load(); err != nil {
+		return 0, *err
+	}
+	distinct := map[string]bool{}
+	for _, s := range successors {
+		if s != "" {
+			distinct[s] = true
+		}
+	}
+	return len(distinct), nil
+}
+
+// each calls do for 0 to n-1 from that many goroutines and returns an error of
+// one of them.
+func each(callers, n int, do func(i int) error) error {
+	var next atomic.Int64
+	var failed atomic.Pointer[error]
+	var wg sync.WaitGroup
+	for range callers {
+		wg.Go(func() {
+			for i := next.Add(1) - 1; i < int64(n) && failed.Load() == nil; i = next.Add(1) - 1 {
+				if err := do(int(i)); err != nil {
+					failed.Store(&err)
+				}
+			}
+		})
+	}
+	wg.Wait()
+	if err := failed.Load(); err != nil {
+		return *err
+	}
+	return nil
+}
+
+var ctx = context.Background() // nothing here is cut short
