@@ -1,0 +1,165 @@
+package lucia_test
+
+import (
+	"context"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/gin-gonic/gin"
+	"github.com/labstack/echo/v4"
+	"github.com/redis/go-redis/v9"
+
+	"github.com/lucia-go/lucia"
+	luciaecho "github.com/lucia-go/lucia/adapters/echo"
+	luciagin "github.com/lucia-go/lucia/adapters/gin"
+	"github.com/lucia-go/lucia/adapters/nethttp"
+	"github.com/lucia-go/lucia/client"
+	"github.com/lucia-go/lucia/memstore"
+	"github.com/lucia-go/lucia/middleware"
+	"github.com/lucia-go/lucia/redisstore"
+)
+
+// The code of the README, so that it compiles. TestReadmeCodeCompiles compares.
+
+type Profile struct {
+	Username string `json:"username"`
+}
+
+type profile = Profile
+
+type userTable struct{}
+
+func (userTable) Profile(context.Context, string) (Profile, error) { return Profile{}, nil }
+
+var (
+	users  userTable
+	userID = "u1"
+)
+
+func readmeNew() (*lucia.Auth[Profile], error) {
+	auth, err := lucia.New(lucia.Config[Profile]{
+		Secret:   []byte(os.Getenv("LUCIA_SECRET")), // 32 random bytes or more
+		Store:    memstore.New(),                    // or redisstore.New(client)
+		LoadUser: func(ctx context.Context, id string) (Profile, error) { return users.Profile(ctx, id) },
+	})
+	return auth, err
+}
+
+func readmeNetHTTP(auth *lucia.Auth[Profile], mux *http.ServeMux, profile http.HandlerFunc) http.Handler {
+	mux.HandleFunc("POST /login", func(w http.ResponseWriter, r *http.Request) {
+		// … check the password …
+		if _, err := auth.SignIn(w, r, userID); err != nil {
+			middleware.WriteError(w, err)
+			return
+		}
+		http.Redirect(w, r, middleware.ReturnPath(r, "/profile"), http.StatusSeeOther)
+	})
+	mux.Handle("GET /profile", auth.Require(http.HandlerFunc(profile))) // auth.Session(r.Context()) inside
+	app := nethttp.Wrap(auth, mux)
+	return app
+}
+
+func readmeEcho(auth *lucia.Auth[Profile], e *echo.Echo, profile echo.HandlerFunc) {
+	e.Use(luciaecho.Middleware(auth))
+	e.POST("/login", func(c echo.Context) error {
+		// … check the password …
+		if _, err := auth.SignIn(c.Response(), c.Request(), userID); err != nil {
+			return luciaecho.Error(c, err)
+		}
+		return c.Redirect(http.StatusSeeOther, "/profile")
+	})
+	e.GET("/profile", profile, luciaecho.Require(auth)) // luciaecho.Session(c, auth) inside
+}
+
+func readmeGin(auth *lucia.Auth[Profile], g *gin.Engine, profile gin.HandlerFunc) {
+	g.Use(luciagin.Middleware(auth))
+	g.POST("/login", func(c *gin.Context) {
+		// … check the password …
+		if _, err := auth.SignIn(c.Writer, c.Request, userID); luciagin.Error(c, err) {
+			return
+		}
+		c.Redirect(http.StatusSeeOther, "/profile")
+	})
+	g.GET("/profile", luciagin.Require(auth), profile) // luciagin.Session(c, auth) inside
+}
+
+func readmeRedis() error {
+	opts, err := redisstore.ParseURL(os.Getenv("REDIS_URL"))
+	if err != nil {
+		return err
+	}
+	store := redisstore.New(redis.NewUniversalClient(opts))
+	_ = store
+	return nil
+}
+
+func readmeClient(ctx context.Context, path string) (*client.Client[profile], error) {
+	c, err := client.New[profile](ctx, client.Config{
+		BaseURL:    "https://app.example",
+		TokenStore: client.NewFileStore(path), // stay signed in between runs
+	})
+	return c, err
+}
+
+// Each function above is run as far as that works without a network.
+func TestReadmeCodeRuns(t *testing.T) {
+	t.Setenv("LUCIA_SECRET", strings.Repeat("s", 32))
+	t.Setenv("REDIS_URL", "redis://127.0.0.1:6379")
+	auth, err := readmeNew()
+	if err != nil {
+		t.Fatal(err)
+	}
+	readmeNetHTTP(auth, http.NewServeMux(), func(http.ResponseWriter, *http.Request) {})
+	readmeEcho(auth, echo.New(), func(echo.Context) error { return nil })
+	gin.SetMode(gin.TestMode)
+	readmeGin(auth, gin.New(), func(*gin.Context) {})
+	if err := readmeRedis(); err != nil {
+		t.Error(err)
+	}
+	if _, err := readmeClient(t.Context(), filepath.Join(t.TempDir(), "session")); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestReadmeCodeCompiles finds every block of Go code in the README, line for
+// line, in a file that is compiled.
+func TestReadmeCodeCompiles(t *testing.T) {
+	t.Parallel()
+	compiled := lines(t, "readme_test.go") + lines(t, "luciatest/readme_test.go")
+	blocks := strings.Split(string(read(t, "README.md")), "```go\n")[1:]
+	if len(blocks) < 5 {
+		t.Fatalf("%d blocks of Go code in the README", len(blocks))
+	}
+	for _, block := range blocks {
+		code, _, _ := strings.Cut(block, "```")
+		if !strings.Contains(compiled, trimmed(code)) {
+			t.Errorf("not in a compiled file:\n%s", code)
+		}
+	}
+}
+
+func read(t *testing.T, name string) []byte {
+	t.Helper()
+	data, err := os.ReadFile(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return data
+}
+
+func lines(t *testing.T, name string) string {
+	t.Helper()
+	return trimmed(string(read(t, name)))
+}
+
+// trimmed returns the lines of code without their indentation.
+func trimmed(code string) string {
+	var b strings.Builder
+	for line := range strings.Lines(code) {
+		b.WriteString(strings.TrimSpace(line) + "\n")
+	}
+	return b.String()
+}
