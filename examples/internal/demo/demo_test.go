@@ -94,7 +94,11 @@ func TestNameIsTakenOnce(t *testing.T) {
 		var wg sync.WaitGroup
 		for range 16 {
 			wg.Go(func() {
-				switch _, err := s.SignUp(form(t, "ada", "secret")); {
+				_, err := s.SignUp(form(t, "ada", "secret"))
+				for errors.Is(err, demo.ErrBusy) { // a slow machine: again, as the page says
+					_, err = s.SignUp(form(t, "ada", "secret"))
+				}
+				switch {
 				case err == nil:
 					got.Add(1)
 				case errors.Is(err, demo.ErrTaken):
