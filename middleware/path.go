@@ -42,7 +42,7 @@ const maxNext = 1024
 
 // loginURL is the login page with the way back.
 func (a *Auth[U]) loginURL(back string) string {
-	if !isLocalPath(back) || back == "/" {
+	if !isLocalPath(back) || back == "/" || a.isLogin(back) {
 		return a.config.LoginPath
 	}
 	sep := "?"
@@ -56,10 +56,10 @@ func (a *Auth[U]) loginURL(back string) string {
 	return a.config.LoginPath + sep + nextField + "=" + next
 }
 
-// atLogin reports whether a request is for the login page itself.
-func (a *Auth[U]) atLogin(r *http.Request) bool {
+// isLogin reports whether a path is that of the login page itself.
+func (a *Auth[U]) isLogin(path string) bool {
 	login, _, _ := strings.Cut(a.config.LoginPath, "?")
-	at, _, _ := strings.Cut(pathOf(r), "?")
+	at, _, _ := strings.Cut(path, "?")
 	return at == login
 }
 
@@ -72,7 +72,8 @@ func pathOf(r *http.Request) string {
 }
 
 // currentURL returns path and query of the page that htmx sends a request from,
-// if that page is of the host that the request is for.
+// if that page is of the host that the request is for. Behind a proxy that
+// rewrites Host no page is, and people come back to the start page.
 func currentURL(r *http.Request) string {
 	u, err := url.Parse(header(r, "Hx-Current-Url"))
 	if err != nil || u.Host != r.Host {

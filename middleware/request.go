@@ -16,10 +16,16 @@ func isNavigation(r *http.Request) bool {
 
 // isPage reports whether the answer becomes a page, whatever the method.
 func isPage(r *http.Request) bool {
-	if dest := header(r, "Sec-Fetch-Dest"); dest != "" {
-		return dest == "document" || dest == "iframe"
+	if isBoosted(r) {
+		return true
 	}
-	return strings.Contains(header(r, "Accept"), "text/html")
+	switch header(r, "Sec-Fetch-Dest") {
+	case "document", "iframe", "frame", "fencedframe":
+		return true
+	case "":
+		return strings.Contains(header(r, "Accept"), "text/html")
+	}
+	return false
 }
 
 // isPassive reports whether a request is one of many that a page makes by
@@ -39,13 +45,15 @@ func isPrefetch(r *http.Request) bool {
 		header(r, "Purpose") == "prefetch" || header(r, "X-Moz") == "prefetch"
 }
 
-// isHTMX reports whether htmx made the request for a part of a page. A boosted
-// request stands for a page navigation.
-func isHTMX(r *http.Request) bool {
-	return header(r, "Hx-Request") == "true" && header(r, "Hx-Boosted") != "true"
-}
+// isHTMX reports whether htmx made the request for a part of a page.
+func isHTMX(r *http.Request) bool { return header(r, "Hx-Request") == "true" && !isBoosted(r) }
 
-func isBoosted(r *http.Request) bool { return header(r, "Hx-Boosted") == "true" }
+// isBoosted reports whether htmx made the request in the place of a page
+// navigation: for a boosted link or form, or for a page that the person goes back
+// to, of which htmx heeds no HX-Redirect.
+func isBoosted(r *http.Request) bool {
+	return header(r, "Hx-Boosted") == "true" || header(r, "Hx-History-Restore-Request") == "true"
+}
 
 // isUpgrade reports whether a request asks for a WebSocket (RFC 6455, section
 // 4.1), which is a GET but no safe request.

@@ -53,9 +53,11 @@ func (a *Auth[U]) deny(w http.ResponseWriter, r *http.Request, outcome Outcome) 
 	case outcome == CrossOrigin:
 		WriteError(w, session.CodeInvalidRequest)
 	case isHTMX(r):
-		w.Header().Set("HX-Redirect", a.loginURL(currentURL(r)))
+		if page := currentURL(r); !a.isLogin(page) { // else the login page would load itself for ever
+			w.Header().Set("HX-Redirect", a.loginURL(page))
+		}
 		a.refuse(w, r, session.CodeUnauthorized)
-	case (isNavigation(r) || isBoosted(r)) && !a.atLogin(r):
+	case (isNavigation(r) || isBoosted(r)) && !a.isLogin(pathOf(r)):
 		w.Header().Set("Location", a.loginURL(a.back(r)))
 		w.WriteHeader(http.StatusSeeOther)
 	default:
@@ -86,4 +88,5 @@ func (a *Auth[U]) denyUnavailable(w http.ResponseWriter, r *http.Request) {
 }
 
 const unavailablePage = `<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">` +
-	`<title>Back in a moment</title><h1>Back in a moment</h1><p>You are still signed in, but we cannot check it right now. Please reload this page.</p></html>` + "\n"
+	`<meta name="color-scheme" content="light dark"><title>Back in a moment</title><h1>Back in a moment</h1>` +
+	`<p>You are still signed in, but we cannot check it right now.</p><p><a href="">Try again</a></p></html>` + "\n"

@@ -1,12 +1,12 @@
 package luciaecho_test
 
 import (
-	"fmt"
 	"io"
 	"net/http"
 	"testing"
 
 	"github.com/labstack/echo/v4"
+	echomw "github.com/labstack/echo/v4/middleware"
 
 	luciaecho "github.com/lucia-go/lucia/adapters/echo"
 	"github.com/lucia-go/lucia/adapters/internal/adaptertest"
@@ -42,31 +42,19 @@ func addBehind(r luciaecho.Router, app adaptertest.App, require echo.MiddlewareF
 	}
 }
 
-// recovering does what echo's middleware.Recover does with a panic.
-func recovering(next echo.HandlerFunc) echo.HandlerFunc {
-	return func(c echo.Context) (err error) {
-		defer func() {
-			if r := recover(); r != nil {
-				err = fmt.Errorf("%v", r)
-				c.Error(err)
-			}
-		}()
-		return next(c)
-	}
-}
-
 func sessions(app adaptertest.App) echo.MiddlewareFunc {
 	if app.Skip == nil {
 		return luciaecho.Middleware(app.Auth)
 	}
-	return luciaecho.Middleware(app.Auth, func(c echo.Context) bool { return app.Skip(c.Request()) })
+	var skip echomw.Skipper = func(c echo.Context) bool { return app.Skip(c.Request()) }
+	return luciaecho.Middleware(app.Auth, echomw.DefaultSkipper, skip)
 }
 
 // used is the ordinary app: Use, then the routes.
 func used(app adaptertest.App) http.Handler {
 	e := newEcho()
 	if app.Recover {
-		e.Use(recovering)
+		e.Use(echomw.Recover())
 	}
 	e.Use(sessions(app))
 	add(e, app)
@@ -85,7 +73,7 @@ func usedLate(app adaptertest.App) http.Handler {
 func pre(app adaptertest.App) http.Handler {
 	e := newEcho()
 	if app.Recover {
-		e.Pre(recovering)
+		e.Pre(echomw.Recover())
 	}
 	e.Pre(sessions(app))
 	add(e, app)
@@ -96,7 +84,7 @@ func pre(app adaptertest.App) http.Handler {
 func twice(app adaptertest.App) http.Handler {
 	e := newEcho()
 	if app.Recover {
-		e.Pre(recovering)
+		e.Pre(echomw.Recover())
 	}
 	e.Pre(sessions(app))
 	e.Use(sessions(app))

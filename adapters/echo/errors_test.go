@@ -184,3 +184,28 @@ func TestMountRefusesAGroupWherePagesDoNotLook(t *testing.T) {
 	}()
 	luciaecho.Mount(newEcho().Group("/v1"), newAuth(t))
 }
+
+// TestGetBehindRequireAlone checks that c.Get has the session where no Middleware
+// ran before Require, and keeps what Require let through when the request signs
+// out, while Session follows.
+func TestGetBehindRequireAlone(t *testing.T) {
+	auth, other := newAuth(t), newAuth(t)
+	e := newEcho()
+	e.GET("/", func(c echo.Context) error {
+		luciaecho.Session(c, other) // of another Auth, whose session this is not
+		got, _ := c.Get(luciaecho.Key).(*session.Session[user])
+		if got == nil || got != luciaecho.Session(c, auth) {
+			t.Errorf("c.Get has %v, Session %v", got, luciaecho.Session(c, auth))
+		}
+		if err := auth.SignOut(c.Response(), c.Request()); err != nil {
+			t.Error(err)
+		}
+		if c.Get(luciaecho.Key) != got || luciaecho.Session(c, auth) != nil {
+			t.Errorf("after sign-out c.Get has %v, Session %v", c.Get(luciaecho.Key), luciaecho.Session(c, auth))
+		}
+		return c.NoContent(http.StatusNoContent)
+	}, luciaecho.Require(auth))
+	if status, _, _ := get(e, "/", signIn(t, auth)...); status != http.StatusNoContent {
+		t.Errorf("status %d", status)
+	}
+}

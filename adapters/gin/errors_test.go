@@ -171,3 +171,28 @@ func TestMountRefusesAGroupWherePagesDoNotLook(t *testing.T) {
 	}()
 	luciagin.Mount(gin.New().Group("/v1"), newAuth(t))
 }
+
+// TestGetBehindRequireAlone checks that c.Get has the session where no Middleware
+// ran before Require, and keeps what Require let through when the request signs
+// out, while Session follows.
+func TestGetBehindRequireAlone(t *testing.T) {
+	auth, other := newAuth(t), newAuth(t)
+	r := gin.New()
+	r.GET("/", luciagin.Require(auth), func(c *gin.Context) {
+		luciagin.Session(c, other) // of another Auth, whose session this is not
+		got, _ := c.MustGet(luciagin.Key).(*session.Session[user])
+		if got == nil || got != luciagin.Session(c, auth) {
+			t.Errorf("c.Get has %v, Session %v", got, luciagin.Session(c, auth))
+		}
+		if err := auth.SignOut(c.Writer, c.Request); err != nil {
+			t.Error(err)
+		}
+		if c.MustGet(luciagin.Key) != got || luciagin.Session(c, auth) != nil {
+			t.Errorf("after sign-out c.Get has %v, Session %v", c.MustGet(luciagin.Key), luciagin.Session(c, auth))
+		}
+		c.Status(http.StatusNoContent)
+	})
+	if status, _ := get(r, "/", signIn(t, auth)...); status != http.StatusNoContent {
+		t.Errorf("status %d", status)
+	}
+}

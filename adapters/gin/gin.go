@@ -18,9 +18,9 @@ import (
 	"github.com/lucia-go/lucia/session"
 )
 
-// Key is where c.Get finds the *session.Session[U] behind [Require]. Elsewhere
-// [Session] is the way to it: to set it for every request would make each pay for
-// it, and mark files private.
+// Key is where c.Get finds the *session.Session[U] that [Require] let through, as
+// it was then. Elsewhere [Session] is the way to it: to set it for every request
+// would make each pay for it, and mark files private (ADR 11).
 const Key = "lucia"
 
 // Middleware answers the routes of auth, aborting the chain, and gives every
@@ -65,12 +65,8 @@ func Require[U any](auth *middleware.Auth[U]) gin.HandlerFunc {
 }
 
 // Session returns the session of the request, or nil, as auth.Session does: the
-// answer is then private and not to be stored. Behind [Require] c.Get(Key) returns
-// the same.
+// answer is then private and not to be stored. It follows a sign-in or sign-out of
+// the request itself.
 func Session[U any](c *gin.Context, auth *middleware.Auth[U]) *session.Session[U] {
-	s := auth.Session(c.Request.Context())
-	if _, known := c.Get(Key); known {
-		c.Set(Key, s) // the request has signed in or out since Require
-	}
-	return s
+	return auth.Session(c.Request.Context())
 }

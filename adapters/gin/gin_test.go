@@ -106,9 +106,17 @@ func mounted(app adaptertest.App) http.Handler {
 // mountedInGroup has the routes in a group of a group with middleware.
 func mountedInGroup(app adaptertest.App) http.Handler {
 	r := gin.New()
-	r.HandleMethodNotAllowed = true
 	api := r.Group("/api", func(c *gin.Context) { c.Header("X-Group", "passed") })
 	luciagin.Mount(api.Group("/auth"), app.Auth)
+	return r
+}
+
+// mountedInGroupStrictly has them in a group whose prefix ends in a slash, beside
+// gin's own answer to other methods.
+func mountedInGroupStrictly(app adaptertest.App) http.Handler {
+	r := gin.New()
+	r.HandleMethodNotAllowed = true
+	luciagin.Mount(r.Group("/api/auth/"), app.Auth)
 	return r
 }
 
@@ -129,7 +137,7 @@ func TestGin(t *testing.T) {
 
 func TestRoutesAnswerWhereverTheAppIs(t *testing.T) {
 	for name, h := range map[string]adaptertest.Harness{
-		"mounted": mounted, "mounted in a group": mountedInGroup, "without any route": empty,
+		"mounted": mounted, "mounted in a group": mountedInGroup, "mounted in a group, HandleMethodNotAllowed": mountedInGroupStrictly, "without any route": empty,
 		"beside a catch-all": caught, "beside a catch-all, HandleMethodNotAllowed": caughtStrictly,
 	} {
 		t.Run(name, func(t *testing.T) { adaptertest.Routes(t, h) })

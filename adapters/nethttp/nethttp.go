@@ -28,8 +28,16 @@ func Middleware[U any](auth *middleware.Auth[U]) func(http.Handler) http.Handler
 
 // Mount registers the middleware's routes with mux, for apps that protect only
 // some handlers with Require and wrap nothing.
+//
+// Each is registered for every method by name: a pattern for all methods would
+// not stand beside an app's "GET /", which mux takes for a conflict and panics.
 func Mount[U any](mux *http.ServeMux, auth *middleware.Auth[U]) {
 	for _, route := range auth.Routes() {
-		mux.Handle(auth.BasePath()+route, auth)
+		for _, method := range methods {
+			mux.Handle(method+" "+auth.BasePath()+route, auth)
+		}
 	}
 }
+
+// methods are those of RFC 9110, section 9, and PATCH. mux gives HEAD to GET's.
+var methods = [...]string{"GET", "POST", "PUT", "PATCH", "DELETE", "CONNECT", "OPTIONS", "TRACE"}

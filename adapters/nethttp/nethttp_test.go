@@ -83,6 +83,27 @@ func mounted(app adaptertest.App) http.Handler {
 	return mux
 }
 
+// mountedBeside has nothing but them and catch-all routes, such as apps have.
+func mountedBeside(patterns ...string) adaptertest.Harness {
+	return func(app adaptertest.App) http.Handler {
+		mux := http.NewServeMux()
+		nethttp.Mount(mux, app.Auth)
+		for _, pattern := range patterns {
+			mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) { io.WriteString(w, "caught") })
+		}
+		return mux
+	}
+}
+
+// subRouter has the app below another router, which strips its prefix, and the
+// routes where pages look for them.
+func subRouter(app adaptertest.App) http.Handler {
+	below := http.NewServeMux()
+	below.Handle("/app/", http.StripPrefix("/app", build(app)))
+	below.HandleFunc("/", http.NotFound)
+	return nethttp.Wrap(app.Auth, below)
+}
+
 // caught has a catch-all route and another path's below it.
 func caught(app adaptertest.App) http.Handler {
 	mux := build(app)
@@ -101,7 +122,11 @@ func TestNetHTTP(t *testing.T) { adaptertest.Run(t, wrapped) }
 func TestChain(t *testing.T) { adaptertest.Run(t, chained) }
 
 func TestRoutesAnswerWhereverTheAppIs(t *testing.T) {
-	for name, h := range map[string]adaptertest.Harness{"mounted": mounted, "beside a catch-all": caught} {
+	for name, h := range map[string]adaptertest.Harness{
+		"mounted": mounted, "mounted beside GET /": mountedBeside("GET /"),
+		"mounted beside / and others": mountedBeside("/", "GET /{$}", "GET /{page}", "POST /api/{rest...}"),
+		"beside a catch-all":          caught, "above a sub-router": subRouter,
+	} {
 		t.Run(name, func(t *testing.T) { adaptertest.Routes(t, h) })
 	}
 }

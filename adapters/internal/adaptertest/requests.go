@@ -104,6 +104,9 @@ var accessCases = []requestCase{
 	{"page", signedIn, "GET", navigation, nil, "u1", middleware.Fresh, 0, kept, true},
 	{"page in a frame", signedIn, "GET", headers{"Sec-Fetch-Dest", "iframe"}, nil, "u1", middleware.Fresh, 0, kept, true},
 	{"page, old browser", signedIn, "GET", headers{"Accept", "text/html,*/*"}, nil, "u1", middleware.Fresh, 0, kept, true},
+	{"boosted page", signedIn, "GET", htmx.and(boosted...), nil, "u1", middleware.Fresh, 0, kept, true},
+	{"page from htmx's history", signedIn, "GET", htmx.and(restored...), nil, "u1", middleware.Fresh, 0, kept, true},
+	{"page in a frame", signedIn, "GET", headers{"Sec-Fetch-Dest", "frame"}, nil, "u1", middleware.Fresh, 0, kept, true},
 	{"page during an outage", outage, "GET", navigation, nil, "u1", middleware.Fresh, 0, kept, true},
 	{"script", signedIn, "GET", script, nil, "u1", middleware.Fresh, 0, kept, false},
 	{"PUT", signedIn, "PUT", script, nil, "u1", middleware.Fresh, 0, kept, false},
@@ -136,6 +139,7 @@ var refreshedCases = []requestCase{
 var deadCases = []requestCase{
 	{"forged page", forged, "GET", navigation, nil, "", middleware.Invalid, 0, cleared3, true},
 	{"forged script", forged, "GET", script, nil, "", middleware.Invalid, 0, kept, false},
+	{"forged boosted page", forged, "GET", htmx.and(boosted...), nil, "", middleware.Invalid, 0, cleared3, true},
 	{"forged refresh page", forgedRefresh, "GET", navigation, nil, "", middleware.Invalid, 0, cleared3, true},
 	{"forged refresh script", forgedRefresh, "GET", script, nil, "", middleware.Invalid, 0, kept, false},
 	{"refresh page with another fingerprint", otherFingerprint, "GET", navigation, nil, "", middleware.Invalid, 0, kept, true},

@@ -55,8 +55,14 @@ func from(page string, more ...string) headers {
 	return htmx.and("HX-Current-URL", page).and(more...)
 }
 
+var (
+	boosted  = headers{"HX-Boosted", "true"}
+	restored = headers{"HX-History-Restore-Request", "true"}
+)
+
 const unavailable = `<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">` +
-	`<title>Back in a moment</title><h1>Back in a moment</h1><p>You are still signed in, but we cannot check it right now. Please reload this page.</p></html>`
+	`<meta name="color-scheme" content="light dark"><title>Back in a moment</title><h1>Back in a moment</h1>` +
+	`<p>You are still signed in, but we cannot check it right now.</p><p><a href="">Try again</a></p></html>`
 
 var requireCases = []requireCase{
 	{"page with a session", signedIn, "GET", "/private", navigation, 200, "u1 fresh", kept, nil},
@@ -80,6 +86,11 @@ var requireCases = []requireCase{
 	{"htmx boosted", nobody, "GET", "/private", from("http://example.com/notes", "HX-Boosted", "true"), 303, "", kept, to("/login?next=%2Fprivate")},
 	{"htmx boosted form", nobody, "POST", "/private", from("http://example.com/notes", "HX-Boosted", "true"), 303, "", kept, to("/login?next=%2Fnotes")},
 
+	{"htmx history", nobody, "GET", "/private", from("http://example.com/", restored...), 303, "", kept, to("/login?next=%2Fprivate")},
+	{"htmx on the login page", nobody, "GET", "/private", from("http://example.com/login?next=%2Fnotes"), 401, unauth, kept, headers{"HX-Redirect", ""}},
+	{"boosted form on the login page", nobody, "POST", "/private", from("http://example.com/login?a=1", boosted...), 303, "", kept, to("/login")},
+	{"boosted, forged cookies", forged, "GET", "/private", from("http://example.com/", boosted...), 303, "", cleared3, to("/login?next=%2Fprivate")},
+
 	{"script", nobody, "GET", "/private", script, 401, unauth, kept, missing.and(asJSON...)},
 	{"no browser", nobody, "GET", "/private", nil, 401, unauth, kept, missing.and(asJSON...)},
 	{"form", nobody, "POST", "/private", form, 401, unauth, kept, missing},
@@ -88,6 +99,7 @@ var requireCases = []requireCase{
 	{"image that needs a refresh", expired, "GET", "/private", image, 401, unauth, kept, missing},
 
 	{"page while the store is down", storeDown, "GET", "/private", navigation, 503, unavailable, kept, retry.and("Content-Type", "text/html; charset=utf-8")},
+	{"boosted page while the store is down", storeDown, "GET", "/private", htmx.and(boosted...), 503, unavailable, kept, retry.and("Content-Type", "text/html; charset=utf-8")},
 	{"script while the store is down", storeDown, "GET", "/private", script, 503, fetchFail, kept, retry.and(asJSON...)},
 	{"htmx while the store is down", storeDown, "GET", "/private", htmx, 503, fetchFail, kept, retry.and("HX-Redirect", "")},
 	{"POST while users are down", usersDown, "POST", "/private", script, 503, fetchFail, kept, retry},
