@@ -3,9 +3,11 @@ package luciagin_test
 import (
 	"context"
 	"fmt"
+	"html/template"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"regexp"
 	"strings"
 
 	"github.com/gin-gonic/gin"
@@ -38,10 +40,14 @@ func newProfileAuth() *lucia.Auth[Profile] {
 	return auth
 }
 
-// visit sends a request with cookies, prints the answer and returns it.
+// visit sends a request with cookies, prints the answer and returns it. Below
+// /api it is a script's, else a browser's for a page.
 func visit(app http.Handler, method, path string, cookies []*http.Cookie, form url.Values) *http.Response {
 	r := httptest.NewRequest(method, path, strings.NewReader(form.Encode()))
 	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	if !strings.HasPrefix(path, "/api/") {
+		r.Header.Set("Accept", "text/html")
+	}
 	for _, cookie := range cookies {
 		r.AddCookie(cookie)
 	}
@@ -49,6 +55,21 @@ func visit(app http.Handler, method, path string, cookies []*http.Cookie, form u
 	app.ServeHTTP(w, r)
 	fmt.Println(strings.TrimSpace(fmt.Sprintln(method, path, w.Code, w.Header().Get("Location")+w.Body.String())))
 	return w.Result()
+}
+
+// hidden matches the hidden field of a form and what it holds.
+var hidden = regexp.MustCompile(`<input type="hidden" name="_lucia" value="([^"]*)">`)
+
+// fieldOf opens a page as a browser does and returns what its hidden field holds.
+func fieldOf(app http.Handler, path string, cookies []*http.Cookie) string {
+	r := httptest.NewRequest("GET", path, nil)
+	r.Header.Set("Accept", "text/html")
+	for _, cookie := range cookies {
+		r.AddCookie(cookie)
+	}
+	w := httptest.NewRecorder()
+	app.ServeHTTP(w, r)
+	return hidden.FindStringSubmatch(w.Body.String())[1]
 }
 
 func Example() {
@@ -69,7 +90,7 @@ func Example() {
 	in := visit(r, "POST", "/login", nil, nil)
 	visit(r, "GET", "/profile", in.Cookies(), nil)
 	// Output:
-	// GET /profile 401 {"message":"AUTH_UNAUTHORIZED"}
+	// GET /profile 303 /login?next=%2Fprofile
 	// POST /login 303 /profile
 	// GET /profile 200 name of u1
 }
@@ -163,12 +184,7 @@ func Example_form() {
 	})
 
 	in := visit(r, "POST", "/login", nil, nil)
-	token := ""
-	for _, cookie := range in.Cookies() {
-		if strings.HasSuffix(cookie.Name, "access_token") {
-			token = cookie.Value // what the field has
-		}
-	}
+	token := fieldOf(r, "/bio", in.Cookies())
 	visit(r, "POST", "/bio", in.Cookies(), url.Values{"bio": {"a guess"}})
 	visit(r, "POST", "/bio", in.Cookies(), url.Values{"bio": {"a programmer"}, "_lucia": {token}})
 	// Output:
@@ -216,4 +232,46 @@ func ExampleMount() {
 	// Output:
 	// limiting /api/auth/session
 	// GET /api/auth/session 200 {"_lucia":null,"expires_in":0}
+}
+
+// html/template: FuncMap brings the functions, and the request's context carries
+// the session.
+func Example_template() {
+	auth := newProfileAuth()
+	r := gin.New()
+	r.Use(luciagin.Middleware(auth))
+	r.SetHTMLTemplate(template.Must(template.New("home").Funcs(middleware.FuncMap()).Parse(
+		`<title>Home</title>{{lucia .Ctx}}`))) // with LoadHTMLGlob: r.SetFuncMap(middleware.FuncMap())
+	r.GET("/", func(c *gin.Context) {
+		c.HTML(http.StatusOK, "home", gin.H{"Ctx": c.Request.Context()})
+	})
+
+	req := httptest.NewRequest("GET", "/", nil)
+	req.Header.Set("Accept", "text/html")
+	w := httptest.NewRecorder()
+	r.ServeHTTP(w, req)
+	fmt.Println(w.Header().Get("Cache-Control"))
+	fmt.Println(regexp.MustCompile(`\?v=[0-9a-f]+`).ReplaceAllString(w.Body.String(), "?v=…"))
+	// Output:
+	// private, no-store
+	// <title>Home</title><script type="application/json" id="lucia-page-data">{"_lucia":null}</script><script type="module" src="/api/auth/auto.js?v=…"></script>
+}
+
+// Unit-test a handler: sign in beside the app, and give its cookies to the
+// request. Package luciatest does that in one line.
+func Example_unitTest() {
+	auth := newProfileAuth() // the app's own, with memstore
+	r := gin.New()
+	r.Use(luciagin.Middleware(auth))
+	r.GET("/profile", luciagin.Require(auth), func(c *gin.Context) {
+		c.String(http.StatusOK, "Hello, "+luciagin.Session(c, auth).User.Data.Username)
+	})
+
+	in := httptest.NewRecorder()
+	if _, err := auth.SignIn(in, httptest.NewRequest("POST", "/", nil), "u2"); err != nil {
+		panic(err)
+	}
+	visit(r, "GET", "/profile", in.Result().Cookies(), nil)
+	// Output:
+	// GET /profile 200 Hello, name of u2
 }

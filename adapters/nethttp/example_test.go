@@ -9,6 +9,7 @@ import (
 	"github.com/lucia-go/lucia"
 	"github.com/lucia-go/lucia/adapters/nethttp"
 	"github.com/lucia-go/lucia/memstore"
+	"github.com/lucia-go/lucia/middleware"
 )
 
 type Profile struct {
@@ -35,9 +36,11 @@ func newAuth() *lucia.Auth[Profile] {
 
 // show signs in with a POST to /login and opens the profile.
 func show(app http.Handler) {
+	page := httptest.NewRequest("GET", "/profile", nil)
+	page.Header.Set("Accept", "text/html")
 	w := httptest.NewRecorder()
-	app.ServeHTTP(w, httptest.NewRequest("GET", "/profile", nil))
-	fmt.Println("by nobody:", w.Code)
+	app.ServeHTTP(w, page)
+	fmt.Println("by nobody:", w.Code, w.Header().Get("Location"))
 
 	in := httptest.NewRecorder()
 	app.ServeHTTP(in, httptest.NewRequest("POST", "/login", nil))
@@ -54,7 +57,11 @@ func Example() {
 	auth := newAuth()
 	mux := http.NewServeMux()
 	mux.HandleFunc("POST /login", func(w http.ResponseWriter, r *http.Request) {
-		auth.SignIn(w, r, "u1") // after checking the password
+		if _, err := auth.SignIn(w, r, "u1"); err != nil { // after checking the password
+			middleware.WriteError(w, err)
+			return
+		}
+		http.Redirect(w, r, "/profile", http.StatusSeeOther)
 	})
 	mux.Handle("GET /profile", auth.Require(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		fmt.Fprint(w, auth.Session(r.Context()).User.Data.Username)
@@ -63,7 +70,7 @@ func Example() {
 
 	show(app)
 	// Output:
-	// by nobody: 401
+	// by nobody: 303 /login?next=%2Fprofile
 	// signed in: 200 name of u1
 }
 
@@ -72,7 +79,9 @@ func ExampleMiddleware() {
 	auth := newAuth()
 	var app http.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path == "/login" {
-			auth.SignIn(w, r, "u1")
+			if _, err := auth.SignIn(w, r, "u1"); err != nil {
+				middleware.WriteError(w, err)
+			}
 			return
 		}
 		fmt.Fprint(w, auth.Session(r.Context()).User.ID)
@@ -94,7 +103,7 @@ func ExampleMiddleware() {
 
 	show(app)
 	// Output:
-	// by nobody: 401
+	// by nobody: 303 /login?next=%2Fprofile
 	// signed in: 200 u1
 }
 
