@@ -138,6 +138,9 @@ func TestReadmeCodeCompiles(t *testing.T) {
 		if !strings.Contains(compiled, trimmed(code)) {
 			t.Errorf("not in a compiled file:\n%s", code)
 		}
+		if n := strings.Count(code, "\n"); n > 15 {
+			t.Errorf("%d lines are more than a newcomer reads:\n%s", n, code)
+		}
 	}
 }
 
