@@ -16,14 +16,13 @@ func isNavigation(r *http.Request) bool {
 
 // isPage reports whether the answer becomes a page, whatever the method.
 func isPage(r *http.Request) bool {
-	if isBoosted(r) {
-		return true
-	}
 	switch header(r, "Sec-Fetch-Dest") {
 	case "document", "iframe", "frame", "fencedframe":
 		return true
+	case "empty":
+		return isBoosted(r)
 	case "":
-		return strings.Contains(header(r, "Accept"), "text/html")
+		return strings.Contains(header(r, "Accept"), "text/html") || isBoosted(r)
 	}
 	return false
 }

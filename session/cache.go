@@ -1,6 +1,10 @@
 package session
 
-import "github.com/maypok86/otter/v2"
+import (
+	"crypto/subtle"
+
+	"github.com/maypok86/otter/v2"
+)
 
 // defaultCacheBytes holds some 20,000 tokens of ordinary size.
 const defaultCacheBytes = 32 << 20
@@ -16,6 +20,19 @@ type verified[U any] struct {
 	session Session[U]
 	iat     int64
 	hash    fingerprintHash
+	// seen is the fingerprint that the token was accepted with. Comparing it
+	// spares a cached token the hash. It gives nothing away: what reads this
+	// memory finds the keys in it, too.
+	seen [fingerprintLen]byte
+}
+
+// of reports in constant time whether the token is of fingerprint f.
+func (v *verified[U]) of(f Fingerprint, cached bool) bool {
+	if !cached {
+		return v.hash.of(f)
+	}
+	in, ok := f.bytes()
+	return ok && subtle.ConstantTimeCompare(v.seen[:], in[:]) == 1
 }
 
 // tokenCache keeps verified access tokens by the whole token. Only what was
@@ -44,8 +61,10 @@ func (c tokenCache[U]) get(t AccessToken) (*verified[U], bool) {
 	return c.entries.GetIfPresent(t)
 }
 
-func (c tokenCache[U]) put(v *verified[U]) {
+// put keeps a token that was accepted with fingerprint f.
+func (c tokenCache[U]) put(v *verified[U], f Fingerprint) {
 	if c.entries != nil {
+		v.seen, _ = f.bytes()
 		c.entries.Set(v.session.AccessToken, v)
 	}
 }

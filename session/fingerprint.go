@@ -24,12 +24,21 @@ type fingerprintHash [sha256.Size]byte
 // hashFingerprint hashes what a cookie claims to be a fingerprint; false where
 // it cannot be one.
 func hashFingerprint(f Fingerprint) (fingerprintHash, bool) {
-	if len(f) != fingerprintLen {
+	in, ok := f.bytes()
+	if !ok {
 		return fingerprintHash{}, false
 	}
-	var in [fingerprintLen]byte // the conversion of a string would be on the heap
-	copy(in[:], f)
 	return sha256.Sum256(in[:]), true
+}
+
+// bytes returns the bytes of what claims to be a fingerprint, off the heap; false
+// where it cannot be one.
+func (f Fingerprint) bytes() (b [fingerprintLen]byte, ok bool) {
+	if len(f) != fingerprintLen {
+		return b, false
+	}
+	copy(b[:], f)
+	return b, true
 }
 
 // of reports in constant time whether h is the hash of f.

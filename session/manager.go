@@ -146,7 +146,7 @@ func (m *Manager[U]) Verify(token AccessToken, fingerprint Fingerprint) (Session
 	if err != nil {
 		return Session[U]{}, err
 	}
-	if !v.hash.of(fingerprint) {
+	if !v.of(fingerprint, cached) {
 		return Session[U]{}, accessFaults.fingerprint
 	}
 	now := time.Now()
@@ -160,7 +160,7 @@ func (m *Manager[U]) Verify(token AccessToken, fingerprint Fingerprint) (Session
 		return v.session, accessFaults.revoked
 	}
 	if !cached {
-		m.cache.put(v)
+		m.cache.put(v, fingerprint)
 	}
 	m.sighted(v, now)
 	return v.session, nil
