@@ -18,6 +18,7 @@ func newMux(name func(r *http.Request) string) *http.ServeMux {
 			w.WriteHeader(http.StatusUnauthorized)
 			return
 		}
+		w.Header().Set("Content-Type", "text/plain; charset=utf-8") // as echo's and gin's String do
 		io.WriteString(w, n)
 	})
 	return mux
