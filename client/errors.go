@@ -12,8 +12,9 @@ import (
 
 // ErrNotSaved is in the chain of an error that says: the exchange with the
 // server succeeded and this program's session is good, but the TokenStore did
-// not take it. A later run of the program would come with an older token, so
-// the error is not to be ignored; [Client.HandleSilentRefresh] tries again.
+// not take it. What it held before is removed, as older tokens would look stolen
+// to the server; so a later run of the program has to sign in.
+// [Client.HandleSilentRefresh] and [Transport] try again to save the session.
 var ErrNotSaved = errors.New("client: session not saved")
 
 // Error is the error of an exchange with the server. Its code is the server's,
@@ -24,7 +25,8 @@ var ErrNotSaved = errors.New("client: session not saved")
 // holds on both sides of the wire. What the server did not say in its own
 // words is session.CodeUnknown.
 type Error struct {
-	// Op is what was tried: "refresh", "sign out", "sign in", "fetch session".
+	// Op is what was tried: "refresh", "sign out", "sign in", "fetch session",
+	// "save session".
 	Op string
 	// Code is what came of it.
 	Code session.Code

@@ -19,6 +19,7 @@ const (
 	opSignOut = "sign out"
 	opSignIn  = "sign in"
 	opFetch   = "fetch session"
+	opSave    = "save session"
 )
 
 // maxAnswerBytes bounds what is read of an answer of the library's routes: two

@@ -39,11 +39,13 @@ func (c *Client[U]) fetch(ctx context.Context) (*session.Session[U], error) {
 	}
 	defer h.unlock()
 	prev, set := c.present()
-	if prev != nil && c.isSaved(h, prev) && h.changed() {
-		if err := c.takeUp(h, prev); err != nil {
-			return nil, unknown(opFetch, err)
+	if prev != nil {
+		if _, err := c.catchUp(h, opFetch, prev); err != nil {
+			return nil, err
 		}
-		prev, set = c.present()
+		if prev, set = c.present(); prev != nil {
+			_ = c.settleHeld(ctx, h, prev, set) // what follows would save it, too
+		}
 	}
 	a, err := c.ask(ctx, opFetch, http.MethodGet, wire.RouteSession, "", set)
 	if err != nil {

@@ -117,16 +117,25 @@ func (s *FileStore) Load(context.Context) ([]byte, error) {
 // Save implements [TokenStore].
 func (s *FileStore) Save(_ context.Context, data []byte) error {
 	if data == nil {
-		err := os.Remove(s.path)
-		if errors.Is(err, fs.ErrNotExist) {
-			return nil
-		}
-		return err
+		return removeFile(s.path)
 	}
 	if err := os.MkdirAll(filepath.Dir(s.path), dirMode); err != nil {
 		return err
 	}
 	return replaceFile(s.path, data)
+}
+
+// removeFile removes the file. Where the directory does not allow it, the file is
+// emptied, which Load takes for no file.
+func removeFile(path string) error {
+	err := os.Remove(path)
+	if err == nil || errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if os.Truncate(path, 0) == nil {
+		return nil
+	}
+	return err
 }
 
 // replaceFile writes data beside path and renames it there, so that a crash at

@@ -198,3 +198,30 @@ func increment(t *testing.T, s *client.FileStore) {
 		unlock()
 	}
 }
+
+// In a directory that has become read-only, nothing can be saved, but what is saved
+// can be made void.
+func TestFileStoreEmptiesWhatItCannotRemove(t *testing.T) {
+	t.Parallel()
+	if runtime.GOOS == "windows" || os.Geteuid() == 0 {
+		t.Skip("mode bits bind nobody here")
+	}
+	dir := t.TempDir()
+	s := client.NewFileStore(filepath.Join(dir, "session.json"))
+	if err := s.Save(t.Context(), []byte("old")); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Chmod(dir, 0o500); err != nil {
+		t.Fatal(err)
+	}
+	defer os.Chmod(dir, 0o700)
+	if err := s.Save(t.Context(), []byte("new")); err == nil {
+		t.Error("saved in a read-only directory")
+	}
+	if err := s.Save(t.Context(), nil); err != nil {
+		t.Errorf("removing: %v", err)
+	}
+	if got, err := s.Load(t.Context()); got != nil || err != nil {
+		t.Errorf("Load: %q, %v; want nothing", got, err)
+	}
+}

@@ -2,15 +2,18 @@ package client
 
 import (
 	"context"
+	"errors"
 
 	"github.com/lucia-go/lucia/session"
 )
 
 // flightKey tells refreshes apart: a session's own, whose token is its refresh
 // token (none in hardened mode), and those of other tokens, which have no id.
+// Saving a session once more, without a refresh, goes by its id.
 type flightKey struct {
-	id    session.ID
-	token session.RefreshToken
+	id      session.ID
+	token   session.RefreshToken
+	settles bool
 }
 
 // flight is one refresh that any number of callers wait for.
@@ -51,9 +54,12 @@ func (c *Client[U]) share(ctx context.Context, key flightKey, stale func() bool,
 }
 
 func (c *Client[U]) fly(ctx context.Context, key flightKey, f *flight, do func(context.Context) (Tokens, error)) {
+	f.err = unknown(opRefresh, errors.New("called off")) // by a runtime.Goexit in do
+	defer func() {
+		c.mu.Lock()
+		delete(c.flights, key)
+		c.mu.Unlock()
+		close(f.done)
+	}()
 	f.tokens, f.err = do(ctx)
-	c.mu.Lock()
-	delete(c.flights, key)
-	c.mu.Unlock()
-	close(f.done)
 }

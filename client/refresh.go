@@ -34,7 +34,7 @@ func (c *Client[U]) RefreshTokens(ctx context.Context, refreshToken session.Refr
 		return Tokens{}, &Error{Op: opRefresh, Code: session.CodeUnauthorized}
 	}
 	if s != nil && (refreshToken == "" || refreshToken == s.RefreshToken) {
-		return c.share(ctx, flightKey{s.ID, s.RefreshToken}, never, c.refreshOwn(s.ID))
+		return c.share(ctx, flightKey{id: s.ID, token: s.RefreshToken}, never, c.refreshOwn(s.ID, false))
 	}
 	return c.share(ctx, flightKey{token: refreshToken}, never, func(ctx context.Context) (Tokens, error) {
 		return c.refreshOther(ctx, refreshToken)
@@ -43,17 +43,18 @@ func (c *Client[U]) RefreshTokens(ctx context.Context, refreshToken session.Refr
 
 func never() bool { return false }
 
-// renew renews the session unless it is another than seen by now.
-func (c *Client[U]) renew(ctx context.Context, seen *session.Session[U]) error {
+// renew renews the session unless it is another than seen by now. refused says
+// that the server does not take its access token any more.
+func (c *Client[U]) renew(ctx context.Context, seen *session.Session[U], refused bool) error {
 	stale := func() bool { return c.store.Get() != seen }
-	_, err := c.share(ctx, flightKey{seen.ID, seen.RefreshToken}, stale, c.refreshOwn(seen.ID))
+	_, err := c.share(ctx, flightKey{id: seen.ID, token: seen.RefreshToken}, stale, c.refreshOwn(seen.ID, refused))
 	return err
 }
 
 // refreshOwn renews the client's session, if that still is the one with this id.
-func (c *Client[U]) refreshOwn(id session.ID) func(context.Context) (Tokens, error) {
+func (c *Client[U]) refreshOwn(id session.ID, refused bool) func(context.Context) (Tokens, error) {
 	return func(ctx context.Context) (Tokens, error) {
-		tokens, err := c.refreshInTurn(ctx, id)
+		tokens, err := c.refreshInTurn(ctx, id, refused)
 		c.restraint.note(tokens, err)
 		return tokens, err
 	}
@@ -67,7 +68,7 @@ func errLeft() *Error {
 
 // refreshInTurn is refreshOwn in turn with other processes that share the
 // TokenStore.
-func (c *Client[U]) refreshInTurn(ctx context.Context, id session.ID) (Tokens, error) {
+func (c *Client[U]) refreshInTurn(ctx context.Context, id session.ID, refused bool) (Tokens, error) {
 	h, err := c.saved.lock(ctx)
 	if err != nil {
 		// Without the lock, this refresh could make another process's tokens the
@@ -79,16 +80,19 @@ func (c *Client[U]) refreshInTurn(ctx context.Context, id session.ID) (Tokens, e
 	if s == nil || s.ID != id {
 		return Tokens{}, errLeft()
 	}
-	if c.isSaved(h, s) && h.changed() {
-		if err := c.takeUp(h, s); err != nil {
-			return Tokens{}, unknown(opRefresh, err)
-		}
+	if took, err := c.catchUp(h, opRefresh, s); err != nil {
+		return Tokens{}, err
+	} else if took {
 		if s, set = c.present(); s == nil || s.ID != id {
 			return Tokens{}, errLeft()
 		}
 		if due(s, transportLead, time.Now()) > 0 {
 			return tokensOf(s), nil
 		}
+	}
+	if err := c.settleHeld(ctx, h, s, set); err != nil && h.k.isBehind() && !refused && due(s, transportLead, time.Now()) > 0 {
+		// Another generation would only make the saved one older.
+		return tokensOf(s), unknown(opRefresh, err)
 	}
 	next, set, err := c.exchange(ctx, s.RefreshToken, s, set)
 	if err != nil {
@@ -173,20 +177,22 @@ func (c *Client[U]) reloadUser(ctx context.Context, s *session.Session[U], set c
 	}
 }
 
-// keep makes next, which follows prev, the client's session and saves it.
+// keep saves next, which follows prev, and makes it the client's session. It is
+// saved even if the client has left it meanwhile: the server has moved on, and an
+// older token left lying about would look like a thief's. Subscribers hear of it
+// when it is saved.
 func (c *Client[U]) keep(ctx context.Context, h *held, prev, next *session.Session[U], set cookieSet) (Tokens, error) {
-	ours := c.isSaved(h, prev)
+	var saveErr error
+	if c.isSaved(h, prev) {
+		saveErr = c.save(ctx, h, next, set)
+	}
 	if !c.adopt(prev, next, set) {
 		return Tokens{}, errLeft()
 	}
-	tokens := tokensOf(next)
-	if !ours {
-		return tokens, nil
+	if saveErr != nil {
+		return tokensOf(next), unknown(opRefresh, saveErr)
 	}
-	if err := c.save(ctx, h, next, set); err != nil {
-		return tokens, unknown(opRefresh, err)
-	}
-	return tokens, nil
+	return tokensOf(next), nil
 }
 
 // end is what follows from "gone" and from a sign-out.
@@ -203,40 +209,4 @@ func (c *Client[U]) end(ctx context.Context, h *held, s *session.Session[U], set
 func (c *Client[U]) hasLeft(s *session.Session[U]) bool {
 	now := c.store.Get()
 	return c.leaving.Load() > 0 || now == nil || now.ID != s.ID
-}
-
-// isSaved reports whether the TokenStore is this session's place: it holds the
-// session, or what this client saw there when it failed to save the session. It
-// is not where another run of the program has signed out since, or in as
-// somebody else: then this client goes on with its session and leaves the
-// other's alone.
-func (c *Client[U]) isSaved(h *held, s *session.Session[U]) bool {
-	if h.k.owes(s.ID) && !h.changed() {
-		return true
-	}
-	if h.data == nil {
-		return false
-	}
-	saved, _, err := c.decodeSaved(h.data)
-	return err == nil && saved.ID == s.ID
-}
-
-// takeUp makes what another run of the program saved the client's.
-func (c *Client[U]) takeUp(h *held, prev *session.Session[U]) error {
-	saved, set, err := c.decodeSaved(h.data)
-	if err != nil {
-		return err
-	}
-	if c.adopt(prev, saved, set) {
-		h.noteLoaded()
-	}
-	return nil
-}
-
-func (c *Client[U]) save(ctx context.Context, h *held, s *session.Session[U], set cookieSet) error {
-	data, err := c.encodeSaved(s, set)
-	if err != nil {
-		return notSaved(err)
-	}
-	return h.save(ctx, s.ID, data)
 }

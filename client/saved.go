@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"math"
 	"sync"
 	"time"
 
@@ -74,7 +75,10 @@ type keeper struct {
 	last []byte // what this client last loaded or saved
 	// owed is the session that should be in the TokenStore and is not, because
 	// it is new or saving failed.
-	owed session.ID
+	owed     session.ID
+	behind   bool // an older generation is saved and could not be removed
+	failures int
+	retry    time.Time // when to try again to save
 }
 
 // held is a keeper locked, and what the TokenStore holds.
@@ -117,26 +121,46 @@ func (h *held) changed() bool {
 func (h *held) noteLoaded() {
 	h.k.mu.Lock()
 	defer h.k.mu.Unlock()
-	h.k.last, h.k.owed = h.data, session.ID{}
+	h.k.last = h.data
+	h.k.settle()
 }
 
-// save saves data, of session id. It does not stop half-way when the caller's
-// ctx ends.
+// removed reports whether somebody else removed what this client knows to have
+// been saved.
+func (h *held) removed() bool {
+	h.k.mu.Lock()
+	defer h.k.mu.Unlock()
+	return h.data == nil && h.k.last != nil && h.k.owed == session.ID{}
+}
+
+// disown notes that the place is not this client's any more.
+func (h *held) disown() {
+	h.k.mu.Lock()
+	defer h.k.mu.Unlock()
+	h.k.last = nil
+}
+
+// save saves data, of session id. Where it fails, what was saved is removed: it
+// is older, and a later run is rather signed out than taken for a thief. It does
+// not stop half-way when the caller's ctx ends.
 func (h *held) save(ctx context.Context, id session.ID, data []byte) error {
 	if h.k.tokens == nil {
 		return nil
 	}
-	h.k.owe(id)
-	if err := h.write(ctx, data); err != nil {
-		return err
+	err := h.write(ctx, data)
+	if err == nil {
+		h.k.settled()
+		return nil
 	}
-	h.k.owe(session.ID{})
-	return nil
+	h.k.failed(id)
+	behind := h.data != nil && h.write(ctx, nil) != nil
+	h.k.setBehind(behind)
+	return err
 }
 
 // remove removes what is saved.
 func (h *held) remove(ctx context.Context) error {
-	h.k.owe(session.ID{})
+	h.k.settled()
 	if h.data == nil {
 		return nil
 	}
@@ -153,14 +177,58 @@ func (h *held) write(ctx context.Context, data []byte) error {
 		h.k.last = h.data
 		return notSaved(err)
 	}
-	h.k.last = data
+	h.k.last, h.data = data, data
 	return nil
 }
 
-func (k *keeper) owe(id session.ID) {
+// settled notes that nothing is left to be saved.
+func (k *keeper) settled() {
 	k.mu.Lock()
 	defer k.mu.Unlock()
+	k.settle()
+}
+
+// settle is settled for who has k.mu.
+func (k *keeper) settle() {
+	k.owed, k.behind, k.failures, k.retry = session.ID{}, false, 0, time.Time{}
+}
+
+// failed notes that saving the session failed once more.
+func (k *keeper) failed(id session.ID) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.owed != id {
+		k.settle()
+	}
 	k.owed = id
+	k.failures++
+	k.retry = time.Now().Add(backoff(k.failures, 0))
+}
+
+// forever is a wait without end.
+const forever = time.Duration(math.MaxInt64)
+
+// retryIn is how long to wait before saving the session is tried again; forever
+// where nothing is to be saved.
+func (k *keeper) retryIn(id session.ID, now time.Time) time.Duration {
+	if !k.owes(id) {
+		return forever
+	}
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.retry.Sub(now)
+}
+
+func (k *keeper) setBehind(behind bool) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.behind = behind
+}
+
+func (k *keeper) isBehind() bool {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.behind
 }
 
 func (k *keeper) owes(id session.ID) bool {

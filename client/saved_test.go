@@ -26,6 +26,7 @@ type place struct {
 	saves    int
 	lockErr  error
 	saveErr  error
+	fullErr  error
 	unlocked int // saves without the lock
 }
 
@@ -58,6 +59,9 @@ func (p *place) Save(_ context.Context, data []byte) error {
 	if p.saveErr != nil {
 		return p.saveErr
 	}
+	if p.fullErr != nil && data != nil {
+		return p.fullErr
+	}
 	p.saves++
 	p.data = slices.Clone(data)
 	return nil
@@ -87,6 +91,13 @@ func (p *place) fail(lock, save error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.lockErr, p.saveErr = lock, save
+}
+
+// full makes saving fail with this error, but not removing.
+func (p *place) full(err error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.fullErr = err
 }
 
 func (p *place) in(cfg *client.Config) { cfg.TokenStore = p }

@@ -153,7 +153,7 @@ func (c *Client[U]) signedIn(ctx context.Context, s *session.Session[U], set coo
 		return s, true
 	})
 	if lockErr != nil {
-		c.saved.owe(s.ID)
+		c.saved.failed(s.ID)
 		return s, unknown(opSignIn, notSaved(lockErr))
 	}
 	if err := c.save(ctx, h, s, set); err != nil {

@@ -36,11 +36,18 @@ func (c *Client[U]) HandleSilentRefresh(ctx context.Context, onError func(error)
 	l := silentLoop[U]{onError: onError}
 	for ctx.Err() == nil {
 		s := c.store.Get()
-		if wait := l.wait(s); wait > 0 {
-			sleep(ctx, changed, min(wait, checkAgain))
-			continue
+		wait, retry := l.wait(s, c.saved.isBehind()), forever
+		if s != nil {
+			retry = max(c.saved.retryIn(s.ID, time.Now()), l.saveAfter.Sub(time.Now()))
 		}
-		l.note(ctx, c.renew(ctx, s))
+		switch {
+		case wait <= 0:
+			l.note(ctx, c.renew(ctx, s, false))
+		case retry <= 0:
+			l.noteSaved(ctx, c.settle(ctx, s))
+		default:
+			sleep(ctx, changed, min(wait, retry, checkAgain))
+		}
 	}
 }
 
@@ -49,13 +56,16 @@ type silentLoop[U any] struct {
 	onError  func(error)
 	of       session.ID // the session that the rest is about
 	failures int
-	notUntil time.Time    // the next try, after a failure
-	unsaved  bool         // the last refresh was good but not saved
+	notUntil time.Time    // the next refresh, after a failure
 	told     session.Code // what onError was told last in this outage
+	unsaved  bool         // whether onError was told that saving fails
+	// saveAfter is the next try to save.
+	saveAfter time.Time
 }
 
-// wait is how long to leave s alone.
-func (l *silentLoop[U]) wait(s *session.Session[U]) time.Duration {
+// wait is how long to leave s alone: where an older generation of it is saved, as
+// long as can be.
+func (l *silentLoop[U]) wait(s *session.Session[U], behind bool) time.Duration {
 	if s == nil {
 		return checkAgain
 	}
@@ -66,8 +76,11 @@ func (l *silentLoop[U]) wait(s *session.Session[U]) time.Duration {
 	if wait := l.notUntil.Sub(now); wait > 0 {
 		return wait
 	}
-	if l.unsaved || s.ExpiresAt.IsZero() {
+	if s.ExpiresAt.IsZero() {
 		return 0
+	}
+	if behind {
+		return due(s, transportLead, now)
 	}
 	return due(s, silentLead, now)
 }
@@ -75,20 +88,29 @@ func (l *silentLoop[U]) wait(s *session.Session[U]) time.Duration {
 // note takes in what came of a refresh.
 func (l *silentLoop[U]) note(ctx context.Context, err error) {
 	now := time.Now()
-	if err == nil {
-		l.failures, l.unsaved, l.told, l.notUntil = 0, false, "", now.Add(pause)
-		return
-	}
-	if e, ok := errors.AsType[*Error](err); ctx.Err() != nil || ok && e.left {
+	if err == nil || errors.Is(err, ErrNotSaved) {
+		l.failures, l.told, l.notUntil = 0, "", now.Add(pause)
+		l.noteSaved(ctx, err)
 		return
 	}
 	l.failures++
-	l.unsaved = errors.Is(err, ErrNotSaved)
 	l.notUntil = now.Add(backoff(l.failures, retryAfterOf(err)))
+	if e, ok := errors.AsType[*Error](err); ctx.Err() != nil || ok && e.left {
+		return
+	}
 	if code := session.CodeOf(err); code != l.told {
 		l.told = code
 		l.onError(err)
 	}
+}
+
+// noteSaved takes in what came of saving the session.
+func (l *silentLoop[U]) noteSaved(ctx context.Context, err error) {
+	l.saveAfter = time.Now().Add(pause)
+	if err != nil && !l.unsaved && ctx.Err() == nil {
+		l.onError(err)
+	}
+	l.unsaved = err != nil
 }
 
 // sleep returns after d, when the session has changed, or when ctx ends.

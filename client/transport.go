@@ -22,7 +22,9 @@ import (
 // requests at the same time share one refresh. Where a refresh fails and the
 // access token has expired, RoundTrip returns the refresh's [*Error] and sends
 // nothing: the program believes that it is signed in, so to go on as nobody
-// would be wrong. Where the 401 stands, it is returned as it came.
+// would be wrong. Where the 401 stands, it is returned as it came. Where new
+// tokens could not be saved, the request goes on; saving is tried again with
+// later requests.
 //
 // The refresh cookie is not sent along: it would allow the server to renew the
 // session in any answer, out of turn with other runs of the program.
@@ -151,13 +153,16 @@ func (c *Client[U]) freshEnough(req *http.Request) (*session.Session[U], error) 
 	}
 	now := time.Now()
 	if due(s, transportLead, now) > 0 {
+		if c.saved.retryIn(s.ID, now) <= 0 {
+			_ = c.settle(req.Context(), s) // the request is none the worse
+		}
 		return s, nil
 	}
 	expired := left(s, now) <= 0
 	if !expired && !c.restraint.allows(now) {
 		return s, nil
 	}
-	err := c.renew(req.Context(), s)
+	err := c.renew(req.Context(), s, false)
 	if now := c.store.Get(); now != nil && left(now, time.Now()) > 0 && !isGone(err) {
 		return now, nil
 	}
@@ -173,5 +178,5 @@ func (c *Client[U]) renewRefused(req *http.Request, refused *session.Session[U])
 	if c.restraint.cooling(time.Now()) && c.store.Get() == refused {
 		return &Error{Op: opRefresh, Code: session.CodeUnauthorized}
 	}
-	return c.renew(req.Context(), refused)
+	return c.renew(req.Context(), refused, true)
 }
