@@ -46,6 +46,10 @@ func (c *Client[U]) ask(ctx context.Context, op, method, route, bearer string, s
 		return nil, unknown(op, err)
 	}
 	req.Header.Set("Accept", "application/json")
+	// Not sent. It tells net/http that the request may be sent once more where a
+	// kept connection turns out to be dead: refresh and sign-out come to the same
+	// however often the server hears them.
+	req.Header["Idempotency-Key"] = nil
 	if bearer != "" {
 		req.Header.Set("Authorization", "Bearer "+bearer)
 	}

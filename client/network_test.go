@@ -5,10 +5,12 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"runtime"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -155,4 +157,43 @@ func requests(t *testing.T, c *client.Client[profile], addr string, ok bool) {
 		})
 	}
 	wg.Wait()
+}
+
+// A server closes connections that it finds idle for too long; the client learns
+// of it when it sends the next request there.
+func TestDeadConnectionsAreReplaced(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, dev)
+	var dead atomic.Bool
+	var used sync.Map // connections that had a request, by RemoteAddr
+	srv := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+		if _, again := used.LoadOrStore(r.RemoteAddr, true); again && dead.Load() {
+			conn, _, err := rw.(http.Hijacker).Hijack()
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			conn.(*net.TCPConn).SetLinger(0)
+			conn.Close()
+			return
+		}
+		w.app.ServeHTTP(rw, r)
+	}))
+	defer srv.Close()
+	base := &http.Transport{}
+	defer base.CloseIdleConnections()
+	c, err := client.New[profile](t.Context(), client.Config{BaseURL: srv.URL, Transport: base})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := c.SignIn(t.Context(), "/login", ada); err != nil {
+		t.Fatal(err)
+	}
+	dead.Store(true)
+	if _, err := c.RefreshTokens(t.Context(), ""); err != nil {
+		t.Errorf("refresh: %v", err)
+	}
+	if err := c.SignOut(t.Context()); err != nil {
+		t.Errorf("sign-out: %v", err)
+	}
 }
