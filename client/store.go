@@ -55,8 +55,10 @@ func (s *SessionStore[U]) Update(fn func(*session.Session[U]) *session.Session[U
 	}
 }
 
-// Subscribe calls run at once with the session, and again after each change,
-// until the returned function is called. Calls of one run never overlap; where
+// Subscribe calls run at once with the session, which is done when Subscribe
+// returns, and again after each change, until the returned function is called (a
+// call may be under way then, in another goroutine, and goes on). Calls of one run
+// never overlap; where
 // changes come faster than run returns, it sees the latest only. It runs in the
 // goroutine that made the change, so it should be quick, and must not wait for
 // the client: not for a refresh, which may be what made the change.
@@ -64,11 +66,11 @@ func (s *SessionStore[U]) Update(fn func(*session.Session[U]) *session.Session[U
 // A change is another user, other user data or other tokens: setting an equal
 // session notifies nobody.
 func (s *SessionStore[U]) Subscribe(run func(*session.Session[U])) (unsubscribe func()) {
-	sub := &subscriber[U]{run: run}
 	s.mu.Lock()
+	defer s.mu.Unlock()
+	sub := &subscriber[U]{run: run}
 	s.subs = append(s.subs, sub)
-	s.mu.Unlock()
-	s.tell(sub)
+	s.tellHeld(sub) // nobody else can have begun to
 	return func() {
 		s.mu.Lock()
 		defer s.mu.Unlock()
@@ -101,6 +103,11 @@ func (s *SessionStore[U]) apply(fn func(*session.Session[U]) (*session.Session[U
 func (s *SessionStore[U]) tell(sub *subscriber[U]) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.tellHeld(sub)
+}
+
+// tellHeld is tell for who has s.mu.
+func (s *SessionStore[U]) tellHeld(sub *subscriber[U]) {
 	if sub.busy {
 		return
 	}

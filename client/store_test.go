@@ -1,8 +1,12 @@
 package client_test
 
 import (
+	"context"
+	"runtime"
 	"slices"
+	"strconv"
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	"github.com/lucia-go/lucia/client"
@@ -133,5 +137,37 @@ func TestStoreIsSafeForConcurrentUse(t *testing.T) {
 	}
 	if overlaps != 0 || last != writers*rounds {
 		t.Errorf("%d overlapping calls, last told %d", overlaps, last)
+	}
+}
+
+// Whatever other goroutines set meanwhile, the first call is done when Subscribe
+// returns.
+func TestSubscribeWaitsForItsFirstCall(t *testing.T) {
+	t.Parallel()
+	store := new(client.SessionStore[profile])
+	ctx, cancel := context.WithCancel(t.Context())
+	var wg sync.WaitGroup
+	for range 4 {
+		wg.Go(func() {
+			for i := 0; ctx.Err() == nil; i++ {
+				store.Set(sessionOf(strconv.Itoa(i)))
+			}
+		})
+	}
+	early := 0
+	for range 2000 {
+		var done atomic.Bool
+		store.Subscribe(func(*session.Session[profile]) {
+			runtime.Gosched()
+			done.Store(true)
+		})()
+		if !done.Load() {
+			early++
+		}
+	}
+	cancel()
+	wg.Wait()
+	if early > 0 {
+		t.Errorf("Subscribe returned before its first call was done, %d times", early)
 	}
 }
