@@ -32,8 +32,9 @@ type Client[U any] struct {
 }
 
 // New returns a client of the app at cfg.BaseURL. It takes up the session that
-// cfg.TokenStore holds, if any, without asking the server; a saved session of
-// another app is an error.
+// cfg.TokenStore holds, if any, without asking the server; where another run of
+// the program is renewing it, New waits for that. A saved session of another app
+// is an error, and so is one that cannot be read: [ErrSavedSession].
 func New[U any](ctx context.Context, cfg Config) (*Client[U], error) {
 	origin, err := parseOrigin(cfg.BaseURL)
 	if err != nil {
@@ -52,7 +53,7 @@ func New[U any](ctx context.Context, cfg Config) (*Client[U], error) {
 	}
 	c.routes = &http.Client{
 		Transport: cfg.Transport,
-		Jar:       appCookies{cfg.Jar, c.names},
+		Jar:       c.appCookies(),
 		// A redirect would carry a token to who knows where; the routes never
 		// redirect.
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
@@ -72,7 +73,7 @@ func (c *Client[U]) GetSession() *SessionStore[U] { return &c.store }
 func (c *Client[U]) HTTPClient() *http.Client {
 	return &http.Client{
 		Transport: &Transport[U]{Client: c},
-		Jar:       appCookies{c.cfg.Jar, c.names},
+		Jar:       c.appCookies(),
 	}
 }
 

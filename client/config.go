@@ -33,8 +33,8 @@ type Config struct {
 	// Transport carries all requests. Default: http.DefaultTransport.
 	Transport http.RoundTripper
 
-	// Jar keeps the app's own cookies. The library's cookies are never put into
-	// it. Default: an empty one.
+	// Jar keeps the app's own cookies. The app's library cookies are neither put
+	// into it nor taken from it. Default: an empty one.
 	Jar http.CookieJar
 
 	// Timeout bounds each exchange with the library's routes, and each wait for

@@ -3,6 +3,7 @@ package client
 import (
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -128,21 +129,35 @@ func (j *jar) replace(before, next cookieSet) bool {
 
 // appCookies is the app's jar without the library's cookies, which are kept
 // apart: they belong to one origin, port included, and change with the session.
+// What other hosts call their cookies is their affair.
 type appCookies struct {
 	http.CookieJar
 	names cookieNames
+	host  string // the origin's, without a port: cookies know of none
 }
 
+func (c *Client[U]) appCookies() appCookies {
+	return appCookies{c.cfg.Jar, c.names, c.origin.Hostname()}
+}
+
+// SetCookies implements [http.CookieJar].
 func (a appCookies) SetCookies(u *url.URL, cookies []*http.Cookie) {
-	others := make([]*http.Cookie, 0, len(cookies))
-	for _, c := range cookies {
-		if !a.names.ours(c.Name) {
-			others = append(others, c)
-		}
-	}
-	if len(others) > 0 {
+	if others := a.others(u, cookies); len(others) > 0 {
 		a.CookieJar.SetCookies(u, others)
 	}
+}
+
+// Cookies implements [http.CookieJar]. The jar is the program's, which may have put
+// cookies of the library there itself.
+func (a appCookies) Cookies(u *url.URL) []*http.Cookie {
+	return a.others(u, a.CookieJar.Cookies(u))
+}
+
+func (a appCookies) others(u *url.URL, cookies []*http.Cookie) []*http.Cookie {
+	if !strings.EqualFold(u.Hostname(), a.host) {
+		return cookies
+	}
+	return slices.DeleteFunc(slices.Clone(cookies), func(c *http.Cookie) bool { return a.names.ours(c.Name) })
 }
 
 // reset sets the cookies, whatever they were.

@@ -33,7 +33,7 @@ func (c *Client[U]) SignIn(ctx context.Context, path string, fields url.Values) 
 	visit := &visit{names: c.names, origin: c.origin, base: c.cfg.Transport}
 	browser := &http.Client{
 		Transport: visit,
-		Jar:       appCookies{c.cfg.Jar, c.names},
+		Jar:       c.appCookies(),
 	}
 	sent := time.Now()
 	page, err := c.submit(ctx, browser, path, fields)

@@ -341,3 +341,52 @@ func TestConfigIsChecked(t *testing.T) {
 		}
 	}
 }
+
+// A jar of the program's may hold the library's cookies, say of a browser's
+// profile: they are not mixed with the client's own.
+func TestCookiesOfTheLibraryInTheAppsJarAreNotSent(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	jar, _ := cookiejar.New(nil)
+	u, _ := url.Parse(baseURL)
+	jar.SetCookies(u, w.Cookies("u2"))
+	c := w.signedIn(t, func(cfg *client.Config) { cfg.Jar = jar })
+	w.onRequest(func(r *http.Request) error {
+		seen := map[string]bool{}
+		for _, cookie := range r.Cookies() {
+			if seen[cookie.Name] {
+				t.Errorf("%s has two cookies named %s", r.URL.Path, cookie.Name)
+			}
+			seen[cookie.Name] = true
+		}
+		return nil
+	})
+	if _, err := c.RefreshTokens(t.Context(), ""); err != nil {
+		t.Errorf("refresh: %v", err)
+	}
+	checkMe(t, c, "u1")
+	if s, err := c.FetchSession(t.Context()); err != nil || s.User.ID != "u1" {
+		t.Errorf("fetch: %v, %v", s, err)
+	}
+}
+
+func TestCookiesOfOtherHostsAreKept(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	c := w.newClient(t)
+	web := c.HTTPClient()
+	web.Transport.(*client.Transport[profile]).Base = roundTripper(func(req *http.Request) (*http.Response, error) {
+		h := http.Header{"Set-Cookie": {"access_token=theirs; Path=/", "sid=theirs; Path=/"}}
+		return &http.Response{StatusCode: 200, Header: h, Body: http.NoBody, Request: req}, nil
+	})
+	for host, want := range map[string]int{"https://other.example/": 2, "https://app.example:8443/": 1} {
+		resp, err := web.Get(host)
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp.Body.Close()
+		if got := web.Jar.Cookies(resp.Request.URL); len(got) != want {
+			t.Errorf("%s: cookies %v kept, want %d", host, got, want)
+		}
+	}
+}
