@@ -17,6 +17,12 @@ import (
 // [Client.HandleSilentRefresh] and [Transport] try again to save the session.
 var ErrNotSaved = errors.New("client: session not saved")
 
+// ErrSavedSession is in the chain of [New]'s error where the TokenStore holds
+// something that is no session this client can read: it is damaged, of another
+// version, or, in a [FileStore], open to other users. Saving nil there, under the
+// lock, makes room for a new sign-in.
+var ErrSavedSession = errors.New("client: saved session cannot be used")
+
 // Error is the error of an exchange with the server. Its code is the server's,
 // the same that the server itself works with, so
 //

@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"strings"
 	"time"
 )
 
@@ -99,10 +100,10 @@ func (s *FileStore) Load(context.Context) ([]byte, error) {
 		return nil, err
 	}
 	if mode := info.Mode().Perm(); runtime.GOOS != "windows" && mode&^fileMode != 0 {
-		return nil, fmt.Errorf("%s has mode %04o, want %04o: other users could read it", s.path, mode, fileMode)
+		return nil, fmt.Errorf("%w: %s has mode %04o, want %04o: other users could read it", ErrSavedSession, s.path, mode, fileMode)
 	}
 	if info.Size() > maxFileBytes {
-		return nil, fmt.Errorf("%s has %d bytes, which is no saved session", s.path, info.Size())
+		return nil, fmt.Errorf("%w: %s has %d bytes", ErrSavedSession, s.path, info.Size())
 	}
 	data, err := io.ReadAll(io.LimitReader(f, maxFileBytes))
 	if err != nil {
@@ -122,7 +123,29 @@ func (s *FileStore) Save(_ context.Context, data []byte) error {
 	if err := os.MkdirAll(filepath.Dir(s.path), dirMode); err != nil {
 		return err
 	}
+	s.sweep()
 	return replaceFile(s.path, data)
+}
+
+// tmpSuffix ends the names of files that are not in place yet.
+const tmpSuffix = ".tmp"
+
+// orphanAge is when such a file has been left behind: writing one takes a moment.
+const orphanAge = time.Hour
+
+// sweep removes what runs left behind that were killed while they saved: it holds
+// tokens. Where that fails, saving goes on.
+func (s *FileStore) sweep() {
+	dir, base := filepath.Split(s.path)
+	entries, _ := os.ReadDir(filepath.Dir(s.path))
+	for _, e := range entries {
+		if !strings.HasPrefix(e.Name(), base+".") || !strings.HasSuffix(e.Name(), tmpSuffix) {
+			continue
+		}
+		if info, err := e.Info(); err == nil && info.Mode().IsRegular() && time.Since(info.ModTime()) > orphanAge {
+			os.Remove(filepath.Join(dir, e.Name()))
+		}
+	}
 }
 
 // removeFile removes the file. Where the directory does not allow it, the file is
@@ -141,7 +164,7 @@ func removeFile(path string) error {
 // replaceFile writes data beside path and renames it there, so that a crash at
 // any point leaves the old file or the new one.
 func replaceFile(path string, data []byte) (err error) {
-	f, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+".*.tmp") // mode 0600
+	f, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+".*"+tmpSuffix) // mode 0600
 	if err != nil {
 		return err
 	}

@@ -68,8 +68,8 @@ func TestFileStoreRefusesAFileThatOthersMayRead(t *testing.T) {
 		if err := os.Chmod(path, mode); err != nil {
 			t.Fatal(err)
 		}
-		if got, err := client.NewFileStore(path).Load(t.Context()); err == nil {
-			t.Errorf("mode %v: loaded %q", mode, got)
+		if got, err := client.NewFileStore(path).Load(t.Context()); !errors.Is(err, client.ErrSavedSession) {
+			t.Errorf("mode %v: loaded %q, %v", mode, got, err)
 		}
 	}
 	if err := os.Chmod(path, 0o400); err != nil {
@@ -223,5 +223,48 @@ func TestFileStoreEmptiesWhatItCannotRemove(t *testing.T) {
 	}
 	if got, err := s.Load(t.Context()); got != nil || err != nil {
 		t.Errorf("Load: %q, %v; want nothing", got, err)
+	}
+}
+
+func TestFileStoreRefusesAFileThatIsTooLong(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "session.json")
+	for size, ok := range map[int]bool{1 << 20: true, 1<<20 + 1: false} {
+		if err := os.WriteFile(path, bytes.Repeat([]byte("x"), size), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		got, err := client.NewFileStore(path).Load(t.Context())
+		if ok && (err != nil || len(got) != size) || !ok && !errors.Is(err, client.ErrSavedSession) {
+			t.Errorf("%d bytes: loaded %d, %v", size, len(got), err)
+		}
+	}
+}
+
+func TestFileStoreSweepsWhatKilledRunsLeft(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	age := map[string]time.Duration{
+		"session.json.123.tmp": 2 * time.Hour, // ours, left
+		"session.json.456.tmp": 0,             // ours, being written
+		"other.json.789.tmp":   2 * time.Hour, // another's
+		"session.json.lock":    2 * time.Hour,
+	}
+	for name, old := range age {
+		path, at := filepath.Join(dir, name), time.Now().Add(-old)
+		if err := os.WriteFile(path, nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Chtimes(path, at, at); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := client.NewFileStore(filepath.Join(dir, "session.json")).Save(t.Context(), []byte("x")); err != nil {
+		t.Fatal(err)
+	}
+	for name := range age {
+		_, err := os.Stat(filepath.Join(dir, name))
+		if gone, want := err != nil, name == "session.json.123.tmp"; gone != want {
+			t.Errorf("%s removed: %t, want %t", name, gone, want)
+		}
 	}
 }

@@ -44,19 +44,19 @@ func (c *Client[U]) encodeSaved(s *session.Session[U], set cookieSet) ([]byte, e
 func (c *Client[U]) decodeSaved(data []byte) (*session.Session[U], cookieSet, error) {
 	var v savedSession[U]
 	if err := json.Unmarshal(data, &v); err != nil {
-		return nil, cookieSet{}, fmt.Errorf("client: saved session: %w", err)
+		return nil, cookieSet{}, fmt.Errorf("%w: %w", ErrSavedSession, err)
 	}
 	switch here := c.origin.String() + c.cfg.BasePath; {
 	case v.Version != savedVersion:
-		return nil, cookieSet{}, fmt.Errorf("client: saved session is of version %d, want %d", v.Version, savedVersion)
+		return nil, cookieSet{}, fmt.Errorf("%w: it is of version %d, want %d", ErrSavedSession, v.Version, savedVersion)
 	case v.Origin != here:
 		return nil, cookieSet{}, fmt.Errorf("client: saved session belongs to %s, not to %s", v.Origin, here)
 	case v.Lucia == nil:
-		return nil, cookieSet{}, fmt.Errorf("client: saved session is empty")
+		return nil, cookieSet{}, fmt.Errorf("%w: it is empty", ErrSavedSession)
 	}
 	id, err := session.ParseID(v.ID)
 	if err != nil {
-		return nil, cookieSet{}, fmt.Errorf("client: saved session: %w", err)
+		return nil, cookieSet{}, fmt.Errorf("%w: %w", ErrSavedSession, err)
 	}
 	s := v.Lucia
 	s.ID, s.IssuedAt, s.ExpiresAt = id, v.IssuedAt, v.ExpiresAt
@@ -242,18 +242,19 @@ func (c *Client[U]) resume(ctx context.Context) error {
 	if c.saved.tokens == nil {
 		return nil
 	}
-	data, err := c.saved.tokens.Load(ctx)
+	h, err := c.saved.lock(ctx)
 	if err != nil {
-		return fmt.Errorf("client: load saved session: %w", err)
+		return fmt.Errorf("client: %w", err)
 	}
-	if data == nil {
+	defer h.unlock()
+	if h.data == nil {
 		return nil
 	}
-	s, set, err := c.decodeSaved(data)
+	s, set, err := c.decodeSaved(h.data)
 	if err != nil {
 		return err
 	}
-	c.saved.last = data
+	h.noteLoaded()
 	c.jar.set = set
 	c.store.value = s
 	return nil

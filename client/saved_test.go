@@ -303,8 +303,36 @@ func TestForeignSavedSessionsAreRefused(t *testing.T) {
 		other := newPlace()
 		other.data = []byte(c.data)
 		c.cfg.TokenStore, c.cfg.Transport = other, w
-		if _, err := client.New[profile](t.Context(), c.cfg); err == nil {
+		_, err := client.New[profile](t.Context(), c.cfg)
+		if err == nil {
 			t.Errorf("%s: taken up", name)
 		}
+		// What is another app's can be read, and is not in the way to be removed.
+		if got, want := errors.Is(err, client.ErrSavedSession), !strings.HasPrefix(name, "other"); got != want {
+			t.Errorf("%s: %v, is ErrSavedSession: %t, want %t", name, err, got, want)
+		}
 	}
+}
+
+// A run that starts while another one refreshes waits for the new tokens.
+func TestNewRunWaitsForARefreshUnderWay(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w, p := newWorld(t), newPlace()
+		a := w.signedIn(t, p.in)
+		w.PassAccessTTL()
+		w.delayAnswers("/refresh", 5*time.Second)
+		var wg sync.WaitGroup
+		wg.Go(func() { checkMe(t, a, "u1") })
+		synctest.Wait()
+		b := w.newClient(t, p.in)
+		wg.Wait()
+		if a.GetSession().Get().AccessToken != b.GetSession().Get().AccessToken {
+			t.Error("the new run has the old token")
+		}
+		p.fail(errors.New("no lock"), nil)
+		if _, err := client.New[profile](t.Context(), client.Config{BaseURL: baseURL, Transport: w, TokenStore: p}); err == nil {
+			t.Error("no error where the place cannot be locked")
+		}
+	})
 }

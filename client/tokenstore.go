@@ -15,7 +15,7 @@ type TokenStore interface {
 	Lock(ctx context.Context) (unlock func(), err error)
 
 	// Load returns what was saved last, nil where nothing is saved. It is called
-	// with or without the lock.
+	// with the lock held.
 	Load(ctx context.Context) ([]byte, error)
 
 	// Save replaces what is saved: afterwards Load returns data, or, where Save

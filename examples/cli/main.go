@@ -13,6 +13,7 @@ package main
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -66,11 +67,12 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout io.Writer) 
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
-	c, err := open(ctx, *server, *file)
+	command, name := flags.Arg(0), flags.Arg(1)
+	c, err := open(ctx, *server, *file, command == "signup" || command == "login")
 	if err != nil {
 		return err
 	}
-	switch command, name := flags.Arg(0), flags.Arg(1); {
+	switch {
 	case (command == "signup" || command == "login") && name != "":
 		return signIn(ctx, c, "/"+command, name, stdin, stdout)
 	case command == "me":
@@ -83,8 +85,9 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout io.Writer) 
 	return errors.New(usage)
 }
 
-// open returns a client that remembers the session of its last run.
-func open(ctx context.Context, server, file string) (*client.Client[user], error) {
+// open returns a client that remembers the session of its last run. What cannot be
+// read is in the way of a new session, and is removed for one.
+func open(ctx context.Context, server, file string, anew bool) (*client.Client[user], error) {
 	if file == "" {
 		u, err := url.Parse(server)
 		if err != nil {
@@ -97,11 +100,26 @@ func open(ctx context.Context, server, file string) (*client.Client[user], error
 		name := strings.NewReplacer(":", "_", "[", "", "]", "").Replace(u.Scheme + "_" + u.Host)
 		file = filepath.Join(dir, "lucia-cli", name+".json")
 	}
-	c, err := client.New[user](ctx, client.Config{BaseURL: server, TokenStore: client.NewFileStore(file)})
+	store := client.NewFileStore(file)
+	c, err := client.New[user](ctx, client.Config{BaseURL: server, TokenStore: store})
+	if anew && errors.Is(err, client.ErrSavedSession) {
+		if err = remove(ctx, store); err == nil {
+			c, err = client.New[user](ctx, client.Config{BaseURL: server, TokenStore: store})
+		}
+	}
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", file, err)
 	}
 	return c, nil
+}
+
+func remove(ctx context.Context, store client.TokenStore) error {
+	unlock, err := store.Lock(ctx)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	return store.Save(ctx, nil)
 }
 
 // signIn goes through the server's form at path, which has the fields username and
@@ -162,8 +180,12 @@ func me(ctx context.Context, c *client.Client[user], server string, stdout io.Wr
 	defer resp.Body.Close()
 	switch resp.StatusCode {
 	case http.StatusOK:
-		_, err := io.Copy(stdout, resp.Body)
-		return err
+		body, err := io.ReadAll(resp.Body)
+		if err != nil {
+			return err
+		}
+		fmt.Fprintf(stdout, "%s\n", bytes.TrimRight(body, "\n"))
+		return nil
 	case http.StatusUnauthorized:
 		return session.CodeUnauthorized
 	}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"encoding/json"
 	"fmt"
 	"io"
 	"net/http"
@@ -100,7 +101,7 @@ func newServer(t *testing.T, change ...func(*middleware.Config[profile])) (*luci
 			middleware.WriteError(w, err)
 			return
 		}
-		fmt.Fprintf(w, "{\"username\":%q}\n", s.User.Data.Username)
+		fmt.Fprintf(w, "{\"username\":%q}", s.User.Data.Username)
 	})
 	server := httptest.NewServer(nethttp.Wrap(kit.Auth, mux))
 	t.Cleanup(server.Close)
@@ -115,11 +116,18 @@ func TestStaysSignedInOverRuns(t *testing.T) {
 	c.check(false, "Not signed in", "watch")
 	c.check(false, "Not signed in", "logout")
 	c.check(true, `"user_id":"id-of-ada"`, "login", "ada")
-	for range 3 {
-		c.check(true, `{"username":"ada"}`, "me")
+	for range 2 {
+		c.check(true, `{"username":"ada"}`+"\n", "me")
 	}
 	if calls := kit.Store.Calls(); calls.Create != 1 || calls.Refresh != 0 {
 		t.Errorf("the store was asked %+v, want one sign-in only", calls)
+	}
+	c.expire()
+	for range 2 {
+		c.check(true, `{"username":"ada"}`+"\n", "me")
+	}
+	if calls := kit.Store.Calls(); calls.Create != 1 || calls.Refresh != 1 {
+		t.Errorf("the store was asked %+v, want one refresh after the expiry", calls)
 	}
 	c.check(true, "", "logout")
 	c.check(false, "Not signed in", "me")
@@ -154,18 +162,68 @@ func TestRevokedSession(t *testing.T) {
 
 func TestManyRunsAtOnce(t *testing.T) {
 	t.Parallel()
-	kit, url := newServer(t, func(c *middleware.Config[profile]) { c.AccessTTL = 2 * time.Second })
+	kit, url := newServer(t)
 	c := newTool(t, url)
 	c.run(true, "login", "ada")
 	for range 3 {
+		c.expire()
+		before := kit.Store.Calls().Refresh
 		var wg sync.WaitGroup
 		for range 6 {
 			wg.Go(func() { c.check(true, `{"username":"ada"}`, "me") })
 		}
 		wg.Wait()
+		if n := kit.Store.Calls().Refresh - before; n != 1 {
+			t.Errorf("%d refreshes for six runs after an expiry, want 1", n)
+		}
 	}
-	t.Logf("%d refreshes for 18 runs", kit.Store.Calls().Refresh)
 	c.check(true, "", "logout")
+}
+
+// expire makes what is saved look as old as it would be in an hour.
+func (c tool) expire() {
+	c.t.Helper()
+	data, err := os.ReadFile(c.file)
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	var saved map[string]any
+	if err := json.Unmarshal(data, &saved); err != nil {
+		c.t.Fatal(err)
+	}
+	for _, name := range []string{"issued_at", "expires_at"} {
+		at, err := time.Parse(time.RFC3339, saved[name].(string))
+		if err != nil {
+			c.t.Fatal(err)
+		}
+		saved[name] = at.Add(-time.Hour)
+	}
+	if data, err = json.Marshal(saved); err != nil {
+		c.t.Fatal(err)
+	}
+	if err := os.WriteFile(c.file, data, 0o600); err != nil {
+		c.t.Fatal(err)
+	}
+}
+
+func TestLoginReplacesAFileThatCannotBeRead(t *testing.T) {
+	t.Parallel()
+	_, url := newServer(t)
+	c := newTool(t, url)
+	for name, mode := range map[string]os.FileMode{"damaged": 0o600, "open to others": 0o644} {
+		if err := os.WriteFile(c.file, []byte("{"), mode); err != nil {
+			t.Fatal(err)
+		}
+		c.check(false, "saved session", "me")
+		c.check(true, "Signed in", "login", "ada")
+		c.check(true, `{"username":"ada"}`, "me")
+		if t.Failed() {
+			t.Fatal(name)
+		}
+		if err := os.Remove(c.file); err != nil {
+			t.Fatal(err)
+		}
+	}
 }
 
 func TestWatchFollowsRefreshesUntilInterrupted(t *testing.T) {
