@@ -43,6 +43,8 @@ func TestChromium(t *testing.T) {
 		"the module from another path":                  testBundled,
 		"page data":                                     testPageData,
 		"a page without page data":                      testNoPageData,
+		"boosted pages":                                 testBoostedPages,
+		"boosted pages, back after sign-out":            testBoostedBack,
 		"bfcache, the same session":                     testCacheSameSession,
 		"bfcache, signed out":                           testCacheSignedOut,
 		"bfcache, somebody else":                        testCacheSomebodyElse,

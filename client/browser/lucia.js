@@ -8,6 +8,9 @@
  * `document` gets an event `lucia:session`, whose `detail` is `{ session, expires_in }`, when
  * silent refresh starts, when the session changes and after each refresh.
  *
+ * While silent refresh is on, the store also follows pages that a script puts in the place of
+ * this one: boosted links of htmx, Turbo.
+ *
  * A request to the server ends in one of three ways: ok, gone (401 with our code), or later
  * (anything else). Only gone and signing out end a session. What tabs tell one another saves
  * requests and is never needed: the server is right about everything that matters.
@@ -61,32 +64,52 @@ export class LuciaError extends Error {
 const browser = typeof document === "object";
 
 /**
+ * What is under way: whether signOut waits for its answer, the one refresh, the next check.
+ * @typedef {object} Pending
+ * @property {boolean} [leaving]
+ * @property {Promise<Partial<Tokens>>} [flight]
+ * @property {ReturnType<typeof setTimeout>} [timer]
+ */
+
+/**
  * What two copies of this file on one page share.
  * Times are milliseconds of `now()`, which starts at zero with the navigation.
  */
-const state = /** @type {ReturnType<typeof begin>} */ (
+const state = /** @type {ReturnType<typeof begin> & Pending} */ (
   /** @type {any} */ (globalThis)[Symbol.for("lucia-go/1")] ??= begin()
 );
 
-function begin() {
+/** Reads the page data, which is another one after a boosted link. */
+function read() {
   /** @type {HTMLElement | null} */
   const page = browser ? document.querySelector("script#lucia-page-data") : null;
-  const { base, session: sid, expiresIn } = page?.dataset ?? {};
+  const { base, session: id = "", expiresIn } = page?.dataset ?? {};
   /** @type {Session | null} */
   let session = null;
   try {
     session = JSON.parse(page?.textContent ?? "")._lucia ?? null;
   } catch {}
-  const time = performance.now();
-  const expires = (Number(expiresIn) || 0) * 1e3;
+  const json = JSON.stringify(session);
   return {
-    base: base ? new URL(base + "/", location.href).href : import.meta.url,
-    /** The session that the server made this page for; no secret. */
-    sid,
-    /** Whether it did not say: a static page, which has to ask. */
-    bare: !page,
+    /** The session that the server made this page for, no secret; "" is nobody, null any. */
+    sid: page && id,
+    /** Whether a page without a session may get one when it asks: a static or a boosted one. */
+    open: !page,
     session,
-    json: JSON.stringify(session),
+    json,
+    /** What the page said last. */
+    seen: json + id,
+    base,
+    expiresIn,
+  };
+}
+
+function begin() {
+  const page = read();
+  const expires = (Number(page.expiresIn) || 0) * 1e3;
+  return {
+    ...page,
+    base: page.base ? new URL(page.base + "/", location.href).href : import.meta.url,
     /** @type {Set<[(session: any) => void]>} */
     subscribers: new Set(),
     /** @type {Set<[((error: LuciaError) => void)?]>} */
@@ -98,13 +121,9 @@ function begin() {
     cool: 0,
     failures: 0,
     reported: "",
-    /** Whether signOut waits for its answer. */
-    leaving: false,
-    /** @type {Promise<Partial<Tokens>> | undefined} */
-    flight: undefined,
-    /** @type {ReturnType<typeof setTimeout> | undefined} */
-    timer: undefined,
-    clock: { time, mono: time, wall: Date.now() },
+    /** How long the monotonic clock has stood still, and how far the date is ahead of it. */
+    slept: 0,
+    ahead: Date.now() - performance.now(),
   };
 }
 
@@ -121,13 +140,11 @@ function lead(life) {
  * A date set back changes nothing, a date set forward costs one early refresh.
  */
 function now() {
-  const { clock } = state;
   const mono = performance.now();
-  const wall = Date.now();
-  clock.time += Math.max(mono - clock.mono, wall - clock.wall);
-  clock.mono = mono;
-  clock.wall = wall;
-  return clock.time;
+  const ahead = Date.now() - mono;
+  state.slept += Math.max(0, ahead - state.ahead);
+  state.ahead = ahead;
+  return mono + state.slept;
 }
 
 const name = "lucia:" + new URL(".", state.base).pathname;
@@ -168,11 +185,10 @@ export async function signOut(redirect) {
   state.leaving = true;
   const answer = await ask("logout", session.access_token);
   state.leaving = false;
-  const done = answer.status === 204;
   const error = fault(answer, "AUTH_NOT_AUTHENTICATED", "DATABASE_UPDATE_FAILED");
-  if (done || error.message === "AUTH_NOT_AUTHENTICATED") put(null);
+  if (answer.status === 204 || error.message === "AUTH_NOT_AUTHENTICATED") put(null);
   else check();
-  if (!done) throw error;
+  if (answer.status !== 204) throw error;
   tell();
   if (redirect !== undefined) go(redirect);
 }
@@ -232,18 +248,19 @@ export function handleSilentRefresh(onError) {
  */
 export async function luciaFetch(input, init) {
   const used = state.session?.access_token;
+  /** @type {any} */
+  let ours;
   const send = () => {
     const request = new Request(input instanceof Request ? input.clone() : input, init);
     const token = state.session?.access_token;
-    const ours =
+    ours =
       state.session &&
       new URL(request.url).origin === location.origin &&
       !request.headers.has("Authorization");
     if (ours && token) request.headers.set("Authorization", "Bearer " + token);
-    return { ours, request };
+    return fetch(request);
   };
-  const { ours, request } = send();
-  const response = await fetch(request);
+  const response = await send();
   const challenge = response.headers.get("WWW-Authenticate") ?? "";
   if (!ours || response.status !== 401 || !challenge.startsWith('Bearer realm="lucia"')) {
     return response;
@@ -253,10 +270,10 @@ export async function luciaFetch(input, init) {
       if (now() < state.cool) return response;
       await renew();
     }
-    const again = state.session && send().request;
-    if (!again) return response;
+    if (!state.session) return response;
+    const again = send();
     response.body?.cancel().catch(() => {});
-    return fetch(again);
+    return again;
   } catch {
     return response;
   }
@@ -287,6 +304,7 @@ function put(session, sent = 0, life = 0) {
     state.failures = 0;
     state.reported = "";
   }
+  if (!session) state.open = false;
   const json = JSON.stringify(session);
   const changed = json !== state.json;
   state.session = session;
@@ -303,7 +321,7 @@ function put(session, sent = 0, life = 0) {
 /** Tells the page: form fields, code without modules, and pages that come back later. */
 function publish() {
   const { session, sid } = state;
-  for (const field of document.querySelectorAll('input[type="hidden"][name="_lucia"]')) {
+  for (const field of document.querySelectorAll('input[type=hidden][name=_lucia]')) {
     /** @type {HTMLInputElement} */ (field).value = session?.access_token ?? "";
   }
   try {
@@ -354,21 +372,24 @@ async function ask(route, token) {
   const sent = now();
   const control = new AbortController();
   const timer = setTimeout(() => control.abort(), 1e4);
-  let status, body, after;
   try {
     const response = await fetch(new URL(route, state.base), {
       method: route === "session" ? "GET" : "POST",
       headers: token ? { Authorization: "Bearer " + token } : {},
-      cache: "no-store",
       redirect: "error",
       signal: control.signal,
     });
-    status = response.status;
-    after = Number(response.headers.get("Retry-After")) || 0;
-    body = await response.json();
-  } catch {}
-  clearTimeout(timer);
-  return { sent, status, body, after };
+    return {
+      sent,
+      status: response.status,
+      after: Number(response.headers.get("Retry-After")) || 0,
+      body: await response.json().catch(() => {}),
+    };
+  } catch {
+    return { sent };
+  } finally {
+    clearTimeout(timer);
+  }
 }
 
 /**
@@ -390,9 +411,7 @@ function fault({ status, body, after }, gone, later) {
 function userOf(token) {
   const bytes = atob(token.split(".")[1].replace(/-/g, "+").replace(/_/g, "/"));
   const text = new TextDecoder().decode(Uint8Array.from(bytes, (c) => c.charCodeAt(0)));
-  const { user } = JSON.parse(text);
-  if (typeof user.user_id !== "string") throw user;
-  return user;
+  return JSON.parse(text).user;
 }
 
 /**
@@ -403,12 +422,14 @@ async function exchange(token) {
   const answer = await ask("refresh", token);
   const { sent, status, body } = answer;
   try {
-    const { access_token, refresh_token, expires_in: life } = body;
-    if (status === 200 && typeof life === "number" && life > 0) {
-      if (!token) return { sent, life: life * 1e3 };
+    const { access_token, refresh_token, expires_in } = body;
+    if (status === 200 && typeof expires_in === "number" && expires_in > 0) {
+      const life = expires_in * 1e3;
+      if (!token) return { sent, life };
       const user = userOf(access_token);
-      if (refresh_token && typeof refresh_token === "string") {
-        return { sent, life: life * 1e3, user, tokens: { access_token, refresh_token } };
+      // Only text can be trimmed; the rest throws.
+      if (user.user_id.trim() && refresh_token.trim()) {
+        return { sent, life, user, tokens: { access_token, refresh_token } };
       }
     }
   } catch {}
@@ -420,7 +441,7 @@ function renew() {
   const { expires } = state;
   return (state.flight ??= alone(async () => {
     // While this tab waited for its turn, another may have sent what it wanted.
-    if (state.expires === expires) await replace().catch(fail);
+    if (state.expires === expires) await replace();
     const { access_token, refresh_token } = state.session ?? {};
     return { access_token, refresh_token };
   }).finally(() => {
@@ -430,33 +451,34 @@ function renew() {
 }
 
 async function replace() {
-  const token = state.session?.refresh_token;
-  const answer = state.session && (await exchange(token));
-  // Signed out meanwhile: nothing brings the session back.
-  if (!answer || !state.session) throw new LuciaError("AUTH_UNAUTHORIZED");
-  const { sent, user, tokens, life } = answer;
-  put(user ? { user, ...tokens } : state.session, sent, life);
-  if (!user) await verify();
-  tell();
+  const { session, sid } = state;
+  try {
+    const answer = session && (await exchange(session.refresh_token));
+    // Signed out meanwhile, or somebody else: nothing brings the session back.
+    if (!answer || !state.session || sid !== state.sid) throw new LuciaError("AUTH_UNAUTHORIZED");
+    const { sent, user, tokens, life } = answer;
+    put(user ? { user, ...tokens } : state.session, sent, life);
+    if (!user) await verify();
+    tell();
+  } catch (/** @type {any} */ error) {
+    if (state.session && sid === state.sid && !state.leaving) fail(error);
+    throw error;
+  }
 }
 
 /**
  * Draws the conclusion from a refresh that failed: gone or later.
  * @param {LuciaError} error
- * @returns {never}
  */
 function fail(error) {
-  if (state.session && !state.leaving) {
-    const { message, retryAfter } = error;
-    const backoff = 1e3 * 2 ** Math.min(state.failures++, 5) * (1 + Math.random());
-    state.next = state.cool = now() + backoff + 1e3 * Math.min(retryAfter, 300);
-    if (message === "AUTH_UNAUTHORIZED") put(null);
-    if (message !== state.reported) {
-      state.reported = message;
-      for (const [onError] of [...state.watchers]) shield(() => onError?.(error));
-    }
+  const { message, retryAfter } = error;
+  const backoff = 2 ** Math.min(state.failures++, 5) * (1 + Math.random());
+  state.next = state.cool = now() + 1e3 * (backoff + Math.min(retryAfter, 300));
+  if (message === "AUTH_UNAUTHORIZED") put(null);
+  if (message !== state.reported) {
+    state.reported = message;
+    for (const [onError] of [...state.watchers]) shield(() => onError?.(error));
   }
-  throw error;
 }
 
 /**
@@ -469,34 +491,24 @@ async function alone(work) {
   /** @type {Promise<T> | undefined} */
   let begun;
   try {
-    const signal = AbortSignal.timeout(2e3);
-    return await navigator.locks.request(name, { signal }, () => (begun = work()));
+    const options = { signal: AbortSignal.timeout(2e3) };
+    return await navigator.locks.request(name, options, () => (begun = work()));
   } catch {
     return begun ?? work();
   }
-}
-
-/**
- * The session of the page that was loaded last, by any tab; undefined where storage is shut.
- * With it a page from the back/forward cache, which stays unseen until then, knows at once
- * whether it is somebody else's.
- */
-function remembered() {
-  try {
-    return localStorage.getItem(name);
-  } catch {}
 }
 
 /** Compares the page with the session that the browser's cookies have now. */
 async function verify() {
   const { sent, status, body } = await ask("session");
   const session = body?._lucia;
-  if (status !== 200 || !(state.session || state.bare)) return;
+  const id = body?.session_id;
+  if (status !== 200 || !(state.session || state.open)) return;
   if (session === null) put(null);
-  else if (!session?.user?.user_id) return;
-  else if (state.bare || body.session_id === state.sid) {
-    state.bare = false;
-    state.sid = body.session_id;
+  if (!session?.user?.user_id) return;
+  if (id === (state.sid ?? id)) {
+    state.open = false;
+    state.sid = id;
     put(session, sent, body.expires_in * 1e3);
   } else location.reload();
 }
@@ -513,8 +525,8 @@ function check() {
 /** Leaves for a path or an http(s) URL, and never for javascript: or data:. */
 function go(/** @type {string} */ redirect) {
   try {
-    const url = new URL(redirect, location.href);
-    if (/^https?:$/.test(url.protocol)) location.href = url.href;
+    const { href } = new URL(redirect, location.href);
+    if (/^https?:/.test(href)) location.href = href;
   } catch {}
 }
 
@@ -527,50 +539,71 @@ function start() {
   const listen = () => shared((opened) => ((channel = opened).onmessage = hear));
   const { style } = document.documentElement;
   let shown = "";
-  document.addEventListener("visibilitychange", check, { signal });
-  window.addEventListener("focus", check, { signal });
-  window.addEventListener("online", hurry, { signal });
-  window.addEventListener(
-    "pagehide",
-    () => {
-      channel?.close(); // else the page could not be kept
-      shown = style.cssText;
-      if (state.session) style.cssText += ";opacity:0!important;visibility:hidden!important";
-    },
-    { signal },
-  );
-  window.addEventListener(
-    "pageshow",
-    ({ persisted }) => {
-      if (!persisted) return;
-      if (remembered() !== (state.session && state.sid)) return location.reload();
-      style.cssText = shown;
-      listen();
-      comeBack();
-    },
-    { signal },
-  );
+  /** @type {(type: string, run: (event: any) => void, target?: EventTarget) => void} */
+  const on = (type, run, target = window) => target.addEventListener(type, run, { signal });
+  on("focus", check);
+  on("visibilitychange", check, document);
+  on("turbo:load", follow, document);
+  on("htmx:afterSettle", follow, document);
+  on("online", () => {
+    // What failed is tried again soon.
+    if (state.failures) state.next = Math.min(state.next, now() + 1e3);
+    check();
+  });
+  on("pagehide", () => {
+    channel?.close(); // else the page could not be kept
+    shown = style.cssText;
+    if (state.session) style.cssText += ";opacity:0!important;visibility:hidden!important";
+  });
+  on("pageshow", ({ persisted }) => {
+    if (!persisted) return;
+    let last;
+    try {
+      last = localStorage.getItem(name);
+    } catch {}
+    // The session of the page that was loaded last, by any tab. This page, unseen until now,
+    // knows by it at once whether it is somebody else's.
+    if (last !== (state.session && state.sid)) return location.reload();
+    style.cssText = shown;
+    listen();
+    if (state.session) comeBack(state.sid);
+  });
   state.halt = () => {
     control.abort();
     channel?.close();
     clearTimeout(state.timer);
   };
   listen();
-  if (state.bare) return void verify();
+  if (state.open) return void verify();
   publish();
   tell();
 }
 
-/** The network is back: what failed is tried again soon. */
-function hurry() {
-  if (state.failures) state.next = Math.min(state.next, now() + 1e3);
-  check();
+/**
+ * A script has put another page in the place of this one (a boosted link of htmx, Turbo), an
+ * old one perhaps. Where it is of another session or has other tokens, the server decides:
+ * no page brings back a session that is over.
+ */
+async function follow() {
+  const { sid, seen } = read();
+  if (sid === null || seen === state.seen) return;
+  state.seen = seen;
+  if (seen !== state.json + state.sid) await comeBack(sid);
 }
 
-/** A page from the back/forward cache asks the server whether it is still of today. */
-async function comeBack() {
-  if (!state.session) return;
+/**
+ * Asks the server whether a page, out of a cache or new, is still of today; if not, it is
+ * loaded anew. Without an answer the next page asks again.
+ * @param {string | null} sid whose the page is
+ */
+async function comeBack(sid) {
+  state.sid = sid;
+  state.open = true;
   await verify();
-  if (!state.session) location.reload();
-  check();
+  if (state.open) {
+    state.open = false;
+    state.seen = "";
+    check();
+  } else if (sid && !state.session) location.reload();
+  else tell();
 }

@@ -124,17 +124,22 @@ export async function open(
   const fields = [{ value: "as rendered" }];
   const stored = new Map();
   const page = { requests, fields, stored, clock, navigated: [], reloads: 0 };
+  const pageData = (session, dataset) => ({
+    textContent: JSON.stringify({ _lucia: session, title: "of the app" }),
+    dataset: { base: base ?? origin + "/api/auth", ...dataset },
+  });
+  let data = bare ? null : pageData(session, dataset);
+  // Puts another page in the place of this one, as htmx and Turbo do, and says so.
+  page.swap = async ({ session = null, dataset = {}, bare = false }, event = "htmx:afterSettle") => {
+    data = bare ? null : pageData(session, dataset);
+    page.document.dispatchEvent(new Event(event));
+    await settle();
+  };
   page.document = Object.assign(new Target(), {
     documentElement: { style: { cssText: "" } },
-    querySelector: (selector) =>
-      selector === "script#lucia-page-data" && !bare
-        ? {
-            textContent: JSON.stringify({ _lucia: session }),
-            dataset: { base: base ?? origin + "/api/auth", ...dataset },
-          }
-        : null,
+    querySelector: (selector) => (selector === "script#lucia-page-data" ? data : null),
     querySelectorAll: (selector) =>
-      selector === 'input[type="hidden"][name="_lucia"]' ? fields : [],
+      selector === "input[type=hidden][name=_lucia]" ? fields : [],
   });
   page.window = new Target();
   page.events = [];

@@ -1,0 +1,195 @@
+// Pages that a script puts in the place of the first: boosted links of htmx, Turbo. They may be
+// old, so the server decides.
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { codeOf, json, open, refreshed, session, settle } from "./page.mjs";
+
+const second = 1000;
+const nobody = { session: null, dataset: {} };
+const page = (generation = 1, user_id = "u1", sid = "s1") => ({
+  session: session(generation, { user_id }),
+  dataset: { expiresIn: "900", session: sid },
+});
+
+/** The answer of the session route to the cookies of such a page. */
+const cookies = ({ session: _lucia, dataset }) =>
+  json(200, { _lucia, session_id: dataset.session, expires_in: _lucia ? 900 : 0 });
+
+for (const event of ["htmx:afterSettle", "turbo:load"]) {
+  for (const [what, from, to] of [
+    ["sign-in", nobody, page()],
+    ["sign-out", page(), nobody],
+    ["sign-in as somebody else", page(), page(1, "u2", "s2")],
+    ["another session of the same person", page(), page(7, "u1", "s2")],
+    ["tokens that the server has replaced", page(1), page(2)],
+  ]) {
+    test(`${what}, ${event}`, async (t) => {
+      const codes = [];
+      const p = await open(t, { ...from, answer: () => cookies(to) });
+      p.lucia.handleSilentRefresh((e) => codes.push(e.message));
+      await p.swap(to, event);
+      assert.deepEqual(p.session(), to.session);
+      assert.equal(p.fields[0].value, to.session?.access_token ?? "");
+      assert.deepEqual([...p.stored.values()], to.session ? [to.dataset.session] : []);
+      assert.deepEqual(p.events.at(-1).session, to.session);
+      assert.deepEqual(
+        p.requests.map((r) => r.path),
+        ["/api/auth/session"],
+      );
+      await p.swap(to, event);
+      assert.equal(p.requests.length, 1);
+      assert.equal(p.reloads, 0);
+      assert.deepEqual(codes, []);
+    });
+  }
+}
+
+test("from then on it is refreshed like any other", async (t) => {
+  const p = await open(t, {
+    answer: ({ path }) => (path.endsWith("session") ? cookies(page()) : refreshed(2)),
+  });
+  p.lucia.handleSilentRefresh();
+  await p.clock.advance(100 * second);
+  await p.swap(page());
+  await p.clock.advance(840 * second);
+  assert.equal(p.requests.at(-1).authorization, "Bearer refresh-1");
+  assert.deepEqual(p.session(), session(2));
+});
+
+test("a page of the same tokens asks nothing, whatever else is on it", async (t) => {
+  const p = await open(t, { ...page(), answer: () => refreshed(2) });
+  p.lucia.handleSilentRefresh();
+  await p.swap(page());
+  await p.clock.advance(840 * second);
+  await p.swap(page(2));
+  await p.swap({ bare: true });
+  assert.deepEqual(
+    p.requests.map((r) => r.path),
+    ["/api/auth/refresh"],
+  );
+});
+
+test("a part of the page that is swapped after a refresh asks nothing", async (t) => {
+  const p = await open(t, { ...page(), answer: () => refreshed(2) });
+  p.lucia.handleSilentRefresh();
+  await p.clock.advance(840 * second);
+  p.document.dispatchEvent(new Event("htmx:afterSettle"));
+  await settle();
+  assert.equal(p.requests.length, 1);
+  assert.deepEqual(p.session(), session(2));
+});
+
+test("an event for each element of the new page is one question", async (t) => {
+  const p = await open(t, { answer: () => cookies(page()) });
+  p.lucia.handleSilentRefresh();
+  for (let i = 0; i < 5; i++) p.swap(page());
+  await settle();
+  assert.equal(p.requests.length, 1);
+  assert.deepEqual(p.session(), session());
+});
+
+test("an old page does not bring back a session that is over", async (t) => {
+  const heard = [];
+  const p = await open(t, {
+    ...page(),
+    answer: ({ path }) => (path.endsWith("logout") ? json(204) : cookies(nobody)),
+  });
+  p.lucia.handleSilentRefresh();
+  await p.lucia.signOut();
+  await p.swap(nobody);
+  p.lucia.getSession().subscribe((value) => heard.push(value));
+  await p.swap(page());
+  assert.deepEqual(heard, [null]);
+  assert.equal(p.reloads, 1);
+});
+
+test("an old page of the same session does not bring back its tokens", async (t) => {
+  const p = await open(t, { ...page(2), answer: () => cookies(page(2)) });
+  p.lucia.handleSilentRefresh();
+  await p.swap(page(1));
+  assert.deepEqual(p.session(), session(2));
+  assert.equal(p.fields[0].value, session(2).access_token);
+  assert.equal(p.reloads, 0);
+});
+
+for (const [what, old] of [
+  ["somebody else", page(1, "u2", "s2")],
+  ["nobody", nobody],
+]) {
+  test(`an old page of ${what} is loaded anew`, async (t) => {
+    const p = await open(t, { ...page(), answer: () => cookies(page()) });
+    p.lucia.handleSilentRefresh();
+    await p.swap(old);
+    assert.equal(p.reloads, 1);
+    assert.deepEqual(p.session(), session());
+  });
+}
+
+for (const [what, answer] of [
+  ["no network", () => undefined],
+  ["a store out of order", () => json(503, { message: "DATABASE_FETCH_FAILED" })],
+  ["a captive portal", () => new Response("<html>")],
+]) {
+  test(`${what}: all stays, and the next event asks again`, async (t) => {
+    let down = true;
+    const p = await open(t, { ...nobody, answer: () => (down ? answer() : cookies(page())) });
+    p.lucia.handleSilentRefresh(() => assert.fail());
+    await p.swap(page());
+    assert.equal(p.session(), null);
+    assert.equal(p.fields[0].value, "");
+    down = false;
+    await p.swap(page());
+    assert.deepEqual(p.session(), session());
+    assert.equal(p.reloads, 0);
+  });
+}
+
+test("a sign-out meanwhile stands", async (t) => {
+  let answer;
+  const p = await open(t, {
+    ...page(),
+    answer: ({ path }) =>
+      path.endsWith("logout") ? json(204) : new Promise((resolve) => (answer = resolve)),
+  });
+  p.lucia.handleSilentRefresh();
+  await p.swap(page(2));
+  await p.lucia.signOut();
+  answer(cookies(page(2)));
+  await settle();
+  assert.equal(p.session(), null);
+});
+
+for (const [what, answer] of [
+  ["new tokens", () => refreshed(2)],
+  ["that it is over", () => json(401, { message: "AUTH_UNAUTHORIZED" })],
+]) {
+  test(`a refresh of the former session, under way, that brings ${what}: no news`, async (t) => {
+    const codes = [];
+    let late;
+    const p = await open(t, {
+      ...page(),
+      answer: ({ path }) =>
+        path.endsWith("session")
+          ? cookies(page(1, "u2", "s2"))
+          : new Promise((resolve) => (late = resolve)),
+    });
+    p.lucia.handleSilentRefresh((e) => codes.push(e.message));
+    const refresh = p.lucia.refreshTokens();
+    await settle();
+    await p.swap(page(1, "u2", "s2"));
+    late(answer());
+    assert.equal(await codeOf(refresh), "AUTH_UNAUTHORIZED");
+    assert.equal(p.session().user.user_id, "u2");
+    assert.deepEqual(codes, []);
+    await p.clock.advance(840 * second);
+    assert.equal(p.requests.length, 3);
+  });
+}
+
+test("only silent refresh follows, and only until it is stopped", async (t) => {
+  const p = await open(t, { ...nobody, answer: () => cookies(page()) });
+  await p.swap(page());
+  p.lucia.handleSilentRefresh()();
+  await p.swap(page(2));
+  assert.equal(p.requests.length, 0);
+});
