@@ -2,6 +2,7 @@ package demo
 
 import (
 	"context"
+	"fmt"
 	"net/http"
 	"time"
 
@@ -104,6 +105,15 @@ func (v *View) Lifetime() int {
 
 // Left returns how many seconds of them are left.
 func (v *View) Left() int { return int(v.Session.ExpiresIn(time.Now()) / time.Second) }
+
+// TimeLeft says it to people, as live.js does.
+func (v *View) TimeLeft() string {
+	left := v.Left()
+	if left < 60 {
+		return fmt.Sprintf("%d s", left)
+	}
+	return fmt.Sprintf("%d min %02d s", left/60, left%60)
+}
 
 // Initial is what stands for the user where there is no picture.
 func (v *View) Initial() string {

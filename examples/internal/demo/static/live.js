@@ -23,10 +23,12 @@ function duration(seconds) {
   return `${Math.floor(seconds / 60)} min ${String(seconds % 60).padStart(2, "0")} s`;
 }
 
-/** The generation stands in the token; in hardened mode the page has none. */
-function generation(token) {
+/** The generation stands in the token. In hardened mode a page has none, and cannot tell. */
+function showGeneration(token) {
+  one("[data-generation-row]").hidden = !token;
+  if (!token) return;
   const payload = atob(token.split(".")[1].replaceAll("-", "+").replaceAll("_", "/"));
-  return JSON.parse(payload).gen;
+  one("[data-generation]").textContent = JSON.parse(payload).gen;
 }
 
 function tick() {
@@ -36,10 +38,16 @@ function tick() {
   one("[data-bar]").value = left;
 }
 
+/** Nothing on the page may look as if it still worked. */
 function signedOut() {
   document.body.classList.add("ended");
   one("#gone").hidden = false;
-  for (const control of document.querySelectorAll("[data-refresh], [data-ask]")) control.disabled = true;
+  one("[data-sign-out]").hidden = true;
+  for (const control of document.querySelectorAll("main button")) control.disabled = true;
+  one("[data-left]").textContent = duration(0);
+  one("[data-bar]").value = 0;
+  one("[data-outcome]").textContent = "ended";
+  one("[data-meaning]").hidden = true;
   known.expires = 0;
   note("The session has ended.");
 }
@@ -52,7 +60,7 @@ document.addEventListener("lucia:session", ({ detail: { session, expires_in } })
   known.token = session.access_token ?? "";
   known.expires = performance.now() + expires_in * 1000;
   one("[data-who]").textContent = session.user.username;
-  if (known.token) one("[data-generation]").textContent = generation(known.token);
+  showGeneration(known.token);
   // In hardened mode there is no token to look at; then the clock tells.
   const replaced = known.token !== token || known.expires > expires + 1000;
   if (!expires) note("This page was opened.");
@@ -66,16 +74,27 @@ if (live) {
     if (message !== "AUTH_UNAUTHORIZED") note("The server cannot be asked right now. The session stays.");
   });
   setInterval(tick, 1000);
-  one("[data-unit]").hidden = true;
   for (const part of document.querySelectorAll("[data-script]")) part.hidden = false;
   one("[data-refresh]").addEventListener("click", async () => {
     try {
       await refreshTokens();
       note("Refreshed, as you wished.");
     } catch ({ message }) {
-      note(`Not refreshed: ${message}.`);
+      if (known.expires) note(`Not refreshed: ${message}.`);
     }
   });
+}
+
+/** Why the server has refused: in its own words, where they are for people. */
+function reason(xhr) {
+  if (xhr.getResponseHeader("Content-Type")?.startsWith("text/plain")) return xhr.responseText;
+  switch (xhr.status) {
+    case 0: return "The server cannot be reached right now.";
+    case 403: return "The server has refused this. Nothing was changed.";
+    case 404: return "What you are looking for is not here any more.";
+    case 503: return "You are still signed in, but this has to wait. Please try again in a moment.";
+  }
+  return "Something went wrong. Nothing was changed.";
 }
 
 // Where htmx is used: an added note leaves an empty field, a refused one says why.
@@ -84,7 +103,7 @@ document.addEventListener("htmx:afterRequest", ({ target, detail: { successful, 
   if (successful && target.matches("[data-reset]")) target.reset();
   if (trouble) {
     trouble.hidden = successful || xhr.status === 401;
-    trouble.textContent = xhr.status ? xhr.responseText : "The server cannot be reached right now.";
+    trouble.textContent = trouble.hidden ? "" : reason(xhr);
   }
 });
 
