@@ -16,7 +16,7 @@ const (
 	confirmWorkers = 4
 )
 
-// sighting is a generation that was seen in use.
+// sighting is a generation of a session that was seen in use.
 type sighting struct {
 	id  ID
 	gen Generation

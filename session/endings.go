@@ -11,9 +11,16 @@ import (
 // owner a refresh, at which the store decides. Other processes honour such a
 // token until it expires.
 type endings struct {
-	sessions *recent[ID, ending]
+	sessions *recent[ownSession, ending]
 	users    *recent[string, ending] // when all sessions of the user were ended
 	orders   *atomic.Uint64
+}
+
+// ownSession is a session of a user. The id alone would let whoever learns it,
+// and it is no secret, end a session in this process that is not theirs.
+type ownSession struct {
+	userID string
+	id     ID
 }
 
 // ending is one end, or the begin of a session after one.
@@ -32,7 +39,7 @@ const maxEndings = 1 << 15
 
 func newEndings() endings {
 	return endings{
-		sessions: newRecent[ID, ending](maxEndings),
+		sessions: newRecent[ownSession, ending](maxEndings),
 		users:    newRecent[string, ending](maxEndings),
 		orders:   new(atomic.Uint64),
 	}
@@ -41,7 +48,9 @@ func newEndings() endings {
 // next returns a number greater than all before.
 func (e endings) next() uint64 { return e.orders.Add(1) }
 
-func (e endings) endSession(id ID) { e.sessions.put(id, ending{at: time.Now().Unix()}) }
+func (e endings) endSession(userID string, id ID) {
+	e.sessions.put(ownSession{strings.Clone(userID), id}, ending{at: time.Now().Unix()})
+}
 
 func (e endings) endUser(userID string) {
 	// The id may be a small part of a large string, such as a request body.
@@ -52,14 +61,14 @@ func (e endings) endUser(userID string) {
 // apart from those that endUser ended in the same second.
 func (e endings) begin(userID string, id ID, order uint64) {
 	if _, cut := e.users.get(userID); cut {
-		e.sessions.put(id, ending{at: born, order: order})
+		e.sessions.put(ownSession{strings.Clone(userID), id}, ending{at: born, order: order})
 	}
 }
 
 // ended reports whether the session of an access token issued at iat was ended
 // at that second or later.
 func (e endings) ended(userID string, id ID, iat int64) bool {
-	s, known := e.sessions.get(id)
+	s, known := e.sessions.get(ownSession{userID, id})
 	if known && iat <= s.at {
 		return true
 	}

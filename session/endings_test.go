@@ -264,3 +264,27 @@ func TestReloadOfAUserWhoIsGoneEndsTheSessions(t *testing.T) {
 		t.Errorf("sessions %v", list)
 	}
 }
+
+// A session's id is no secret. Whoever signs "their" session of that id out ends
+// nobody else's, in the store or in this process.
+func TestSignOutOfSomebodyElsesSession(t *testing.T) {
+	t.Parallel()
+	m := newManager(t, nil)
+	bob := signIn(t, m, "bob")
+	id := bob.credentials(t, m)[0].SessionID
+	if err := m.SignOut(t.Context(), "mallory", id); err != nil {
+		t.Fatal(err)
+	}
+	if err := verdict(m, bob); err != nil {
+		t.Errorf("bob, signed out by mallory: %v", err)
+	}
+	if err := m.SignOut(t.Context(), "bob", id); err != nil {
+		t.Fatal(err)
+	}
+	if err := m.SignOut(t.Context(), "mallory", id); err != nil {
+		t.Fatal(err)
+	}
+	if err := verdict(m, bob); !errors.Is(err, session.ErrRevoked) {
+		t.Errorf("bob, signed out by himself and then by mallory: %v", err)
+	}
+}

@@ -21,6 +21,12 @@ const (
 	// EventLateRepeat: a predecessor was presented later than the grace period
 	// after its successor was made but never confirmed. Most often a lost answer.
 	EventLateRepeat EventKind = "refresh token repeated late"
+	// EventManyRepeats: the same predecessor was presented late a third time or
+	// more. Until its successor is confirmed, by a browser that goes on using it,
+	// the rule answers it for ever; a browser whose answers are lost time and again
+	// looks like that, and so does a thief who drops what he is given. Ask the user,
+	// or call RevokeUser.
+	EventManyRepeats EventKind = "refresh token repeated late again and again"
 	// EventUserGone: LoadUser said that the user does not exist any more. All of
 	// the user's sessions have been ended.
 	EventUserGone EventKind = "user not found, sessions ended"
@@ -53,6 +59,7 @@ func newReporter(logger *slog.Logger, onEvent func(Event)) *reporter {
 		// with it, and each names somebody who must be told.
 		EventAdopted:     {},
 		EventLateRepeat:  {},
+		EventManyRepeats: {},
 		EventUserGone:    {},
 		EventUnavailable: {},
 	}}

@@ -180,6 +180,34 @@ func TestLateRepeatIsAnEvent(t *testing.T) {
 	})
 }
 
+// Who presents one predecessor late again and again, and never uses what he is
+// given, stays unconfirmed: the operator is told that this is no lost answer.
+func TestManyLateRepeatsAreAnEventOfTheirOwn(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		log := &book{}
+		a := newApp(t, log.logged)
+		j := signIn(t, a.Manager, "u1")
+		victim := j
+		victim.must(t, a.Manager, session.Rotated)
+		for i := range 5 {
+			time.Sleep(15 * time.Minute)
+			thief := j
+			thief.must(t, a.Manager, session.Repeated)
+			kind := session.EventLateRepeat
+			if i >= 2 {
+				kind = session.EventManyRepeats
+			}
+			if e := <-a.event; e.Kind != kind || e.UserID != "u1" || e.Presented != 1 {
+				t.Errorf("repeat %d: %+v, want %s", i+1, e, kind)
+			}
+		}
+		if lines := log.lines(); len(lines) != 5 || !strings.Contains(lines[1], "level=INFO") || !strings.Contains(lines[2], "level=WARN") {
+			t.Errorf("log:\n%s", strings.Join(lines, "\n"))
+		}
+	})
+}
+
 // A caller who goes away is no outage.
 func TestCancelledCallersAreNotReported(t *testing.T) {
 	t.Parallel()

@@ -21,6 +21,7 @@ type Manager[U any] struct {
 	keys    keyring
 	cache   tokenCache[U]
 	endings endings
+	repeats *tally
 	// loads bounds what calls LoadUser, stores what calls the store alone: an
 	// app's database that hangs must not keep anyone from signing out.
 	loads    boundary
@@ -51,6 +52,7 @@ func New[U any](config Config[U]) (*Manager[U], error) {
 		keys:     keys,
 		cache:    cache,
 		endings:  newEndings(),
+		repeats:  newTally(),
 		loads:    newBoundary(config.Timeout),
 		stores:   newBoundary(config.Timeout),
 		reporter: newReporter(config.Logger, config.OnEvent),
@@ -177,7 +179,7 @@ func (m *Manager[U]) SignOut(ctx context.Context, userID string, id ID) error {
 	if err != nil {
 		return m.unavailable(ctx, CodeDatabaseUpdateFailed, userID, id, err)
 	}
-	m.endings.endSession(id)
+	m.endings.endSession(userID, id)
 	return nil
 }
 

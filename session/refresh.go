@@ -191,10 +191,10 @@ func (m *Manager[U]) observe(f folded, step Refreshment) {
 	event := Event{UserID: f.userID, SessionID: f.id, Presented: f.presented.Generation}
 	switch {
 	case step.Outcome == Missing:
-		m.endings.endSession(f.id)
+		m.endings.endSession(f.userID, f.id)
 		return
 	case step.Outcome == Reused && m.config.RevokeSessionOnly:
-		m.endings.endSession(f.id)
+		m.endings.endSession(f.userID, f.id)
 		event.Kind = EventReuse
 	case step.Outcome == Reused:
 		m.endings.endUser(f.userID)
@@ -203,6 +203,9 @@ func (m *Manager[U]) observe(f folded, step Refreshment) {
 		event.Kind = EventAdopted
 	case step.Late(m.policy.Grace):
 		event.Kind = EventLateRepeat
+		if m.repeats.count(sighting{f.id, f.presented.Generation}) >= manyRepeats {
+			event.Kind = EventManyRepeats
+		}
 	default:
 		return
 	}
