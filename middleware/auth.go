@@ -41,6 +41,7 @@ func New[U any](config Config[U]) (*Auth[U], error) {
 	if a.manager, err = session.New(sessions); err != nil {
 		return nil, err
 	}
+	a.config.Secret, a.config.PreviousSecrets = nil, nil // nothing prints what is not there
 	a.routes = a.newRoutes()
 	return a, nil
 }

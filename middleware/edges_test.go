@@ -2,6 +2,8 @@ package middleware_test
 
 import (
 	"bytes"
+	"context"
+	"fmt"
 	"mime/multipart"
 	"net/http"
 	"net/http/httptest"
@@ -14,6 +16,7 @@ import (
 
 	"github.com/lucia-go/lucia/memstore"
 	"github.com/lucia-go/lucia/middleware"
+	"github.com/lucia-go/lucia/session"
 )
 
 // A roll-out that forgot its verify-only step: the cookie is under a secret that
@@ -84,15 +87,73 @@ func TestOnlyFromCallbackAllowsSignInFromElsewhere(t *testing.T) {
 	}
 }
 
+// TestStrangersFormIsNotRead posts a form without any cookie of ours.
+func TestStrangersFormIsNotRead(t *testing.T) {
+	body := strings.NewReader("_lucia=x&a=b")
+	r := httptest.NewRequest("POST", "/", body)
+	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	_, err := newApp(t, nil).auth.ValidateFormSubmission(r)
+	want(t, "code", session.CodeOf(err), session.CodeInvalidAccessToken)
+	want(t, "bytes left", body.Len(), 12)
+}
+
+// TestNothingPrintsSecretsOrTokens prints what a log may be given by accident.
+func TestNothingPrintsSecretsOrTokens(t *testing.T) {
+	secret := strings.Repeat("s3cr3t-", 6)
+	a := newApp(t, func(c *middleware.Config[profile]) { c.Secret = []byte(secret) })
+	b := newBrowser(t, a).signIn("u1")
+	printed := fmt.Sprintf("%v %+v", a.auth, a.auth) + fmt.Sprint(a.auth)
+	if strings.Contains(printed, secret) || strings.Contains(printed, strings.Trim(fmt.Sprint([]byte(secret)), "[]")) {
+		t.Error("an Auth prints its secret")
+	}
+	a.auth.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if _, err := a.auth.SignIn(w, r, "u2"); err != nil {
+			t.Error(err)
+		}
+		printed := fmt.Sprintf("%v %+v %s %q %x", r.Context(), r.Context(), r.Context(), context.WithValue(r.Context(), dirKey{}, 1), r.Context())
+		for _, cookie := range append(w.(*httptest.ResponseRecorder).Result().Cookies(), b.request("GET", "/", nil).Cookies()...) {
+			if strings.Contains(printed, cookie.Value) {
+				t.Errorf("the request's context prints the cookie %s", cookie.Name)
+			}
+		}
+	})).ServeHTTP(httptest.NewRecorder(), b.request("GET", "/page", nil, "Sec-Fetch-Dest", "document"))
+}
+
+// TestPageDataIsNeverPublic has an app that makes its answers public before it
+// renders a page, and one that gives up no-store only.
+func TestPageDataIsNeverPublic(t *testing.T) {
+	a := newApp(t, nil)
+	b := newBrowser(t, a).signIn("u1")
+	for said, caching := range map[string]string{
+		"public, max-age=60": "private, no-store", "max-age=60": "private, no-store", "private, no-cache": "private, no-cache",
+	} {
+		for name, piece := range map[string]middleware.Component{"page data": middleware.PageData, "form field": middleware.FormField} {
+			a.handler = a.auth.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				w.Header().Set("Cache-Control", said)
+				piece.Render(r.Context(), w)
+			}))
+			resp := b.do("GET", "/page", nil, "Sec-Fetch-Dest", "document")
+			want(t, name+" after "+said, resp.Header.Get("Cache-Control"), caching)
+		}
+	}
+}
+
+// dirKey is a context key of an outer middleware's own.
+type dirKey struct{}
+
 func TestUploadsOfAFormLeaveNoFiles(t *testing.T) {
 	dir := t.TempDir()
 	t.Setenv("TMPDIR", dir)
 	a := newApp(t, nil)
-	server := httptest.NewServer(a.auth.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	inner := a.auth.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if _, err := a.auth.ValidateFormSubmission(r); err != nil {
 			middleware.WriteError(w, err)
 		}
-	})))
+	}))
+	// A middleware that changes the context keeps the server from cleaning up.
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		inner.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), dirKey{}, dir)))
+	}))
 	var body bytes.Buffer
 	form := multipart.NewWriter(&body)
 	file, _ := form.CreateFormFile("f", "f")
@@ -101,6 +162,7 @@ func TestUploadsOfAFormLeaveNoFiles(t *testing.T) {
 	r, _ := http.NewRequest("POST", server.URL, &body)
 	r.Header.Set("Content-Type", form.FormDataContentType())
 	r.Header.Set("Accept", "text/html")
+	r.AddCookie(&http.Cookie{Name: "fingerprint_token", Value: strings.Repeat("x", 64)})
 	resp, err := http.DefaultClient.Do(r)
 	if err != nil {
 		t.Fatal(err)

@@ -128,6 +128,7 @@ func (s *state[U]) formToken() session.AccessToken {
 	if s.auth.config.Hardened || s.session == nil {
 		return ""
 	}
+	s.insistPrivate()
 	return s.session.AccessToken
 }
 
@@ -136,6 +137,7 @@ func (s *state[U]) sessionJSON() ([]byte, pageInfo, error) {
 	if s.session == nil {
 		return nobody{}.sessionJSON()
 	}
+	s.insistPrivate()
 	data, err := json.Marshal(s.pageSession())
 	return data, pageInfo{true, seconds(s.session.ExpiresIn(time.Now())), s.session.ID.String()}, err
 }

@@ -14,7 +14,8 @@ type SignInOption int
 
 // FromCallback lets SignIn accept a request from another origin: for callbacks
 // of identity providers that arrive as a form post and whose state parameter the
-// app has checked itself.
+// app has checked itself. Browsers send no SameSite=Lax cookie with one, so the
+// session that the browser had before does not end.
 const FromCallback SignInOption = 1
 
 // SignIn begins a session of the user and sets the three cookies. The caller has
@@ -58,7 +59,8 @@ func (a *Auth[U]) endFormer(r *http.Request) {
 }
 
 // SignOut ends the session of the request and clears the cookies: for apps with
-// a sign-out handler of their own. Errors carry session.CodeNotAuthenticated
+// a sign-out handler of their own. Call it for a POST: a GET comes from any site's
+// link. Errors carry session.CodeNotAuthenticated
 // where there is no session, session.CodeInvalidRequest for a request from
 // another origin, and session.CodeDatabaseUpdateFailed where the store failed;
 // the cookies are kept then.

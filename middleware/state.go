@@ -2,7 +2,10 @@ package middleware
 
 import (
 	"context"
+	"fmt"
+	"io"
 	"net/http"
+	"strings"
 	"sync/atomic"
 
 	"github.com/lucia-go/lucia/session"
@@ -48,6 +51,23 @@ func (s *state[U]) Value(key any) any {
 		return s
 	}
 	return s.Context.Value(key)
+}
+
+// String and Format keep tokens out of logs of a request's context, which is this
+// state: fmt would print all that it holds.
+func (s *state[U]) String() string { return "lucia: state of a request" }
+
+// Format implements fmt.Formatter for every verb.
+func (s *state[U]) Format(f fmt.State, _ rune) { io.WriteString(f, s.String()) }
+
+// insistPrivate marks an answer that carries the session itself, whatever the app
+// has told caches since, unless that keeps it from shared caches, too.
+func (s *state[U]) insistPrivate() {
+	said := strings.ToLower(strings.Join(s.header["Cache-Control"], ","))
+	if !strings.Contains(said, "private") && !strings.Contains(said, "no-store") {
+		s.private.Store(true)
+		s.lines.set(s.header)
+	}
 }
 
 // markPrivate says to caches that the answer is for this person only. It has an

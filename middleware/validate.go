@@ -94,7 +94,8 @@ func (a *Auth[U]) byAccessCookie(set *cookieSet) (*session.Session[U], error) {
 // Errors carry session.CodeInvalidRequestMethod for GET and HEAD,
 // session.CodeInvalidRequest for a form of another origin or another session,
 // session.CodeInvalidAccessToken, and session.CodeDatabaseFetchFailed where the
-// store could not tell.
+// store could not tell. Uploaded files of a form that is refused are removed; a
+// request without a fingerprint cookie is refused before its body is read.
 func (a *Auth[U]) ValidateFormSubmission(r *http.Request) (*session.Session[U], error) {
 	if r.Method == http.MethodGet || r.Method == http.MethodHead {
 		return nil, fmt.Errorf("%w: a form is not submitted with %s", session.CodeInvalidRequestMethod, r.Method)
@@ -102,6 +103,19 @@ func (a *Auth[U]) ValidateFormSubmission(r *http.Request) (*session.Session[U], 
 	if a.crossOrigin(r) {
 		return nil, fmt.Errorf("%w: form of another origin", session.CodeInvalidRequest)
 	}
+	var set cookieSet
+	if a.cookies.scan(r.Header, &set); set.fingerprint.n == 0 { // nothing in the body could prove a session
+		return nil, fmt.Errorf("%w: no fingerprint", session.CodeInvalidAccessToken)
+	}
+	s, err := a.byForm(r)
+	if err != nil && r.MultipartForm != nil {
+		r.MultipartForm.RemoveAll() // a stranger's uploads; the server may not know of them
+	}
+	return s, err
+}
+
+// byForm parses a form and returns the session that it proves.
+func (a *Auth[U]) byForm(r *http.Request) (*session.Session[U], error) {
 	err := parseForm(r)
 	if st := a.stateOf(r.Context()); st != nil && st.request.MultipartForm == nil {
 		st.request.MultipartForm = r.MultipartForm // the server removes the files of the request that it knows

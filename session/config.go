@@ -24,10 +24,16 @@ const (
 type Config[U any] struct {
 	// Secret is what all keys are derived from: at least 32 random bytes, the
 	// same in every process of the app, kept out of the repository.
+	// One app and environment each: with one secret the sessions of one would be
+	// good in the other.
 	Secret []byte
 	// PreviousSecrets verify and are never used to sign. To change the secret,
 	// give the new one to every process here first, then make it Secret with the
 	// old one here, and drop the old one after RefreshTTL.
+	//
+	// This is for planned changes. What is listed here still proves who somebody
+	// is, so a secret that has leaked is replaced and not listed: everybody signs
+	// in again.
 	PreviousSecrets [][]byte
 	// Store keeps the state of refresh tokens.
 	Store Store
