@@ -142,8 +142,8 @@ func testOffline(t *testing.T, b *chrometest.Browser) {
 
 func testServerErrors(t *testing.T, b *chrometest.Browser) {
 	s := newSite(t, 4*time.Second)
+	s.store.down.Store(true) // for refreshes, from the first
 	tab := signIn(t, s, b.Person(t), "u1")
-	s.store.down.Store(true)
 	tab.Until("errors.join() === 'DATABASE_FETCH_FAILED'")
 	tab.Eval("void (window.old = session.access_token)", nil)
 	broken := func(w http.ResponseWriter, _ *http.Request, _ http.Handler) { w.WriteHeader(http.StatusBadGateway) }
@@ -212,6 +212,7 @@ func testSessionEnds(t *testing.T, b *chrometest.Browser) {
 func testErrors(t *testing.T, b *chrometest.Browser) {
 	s := newSite(t, time.Minute)
 	tab := signIn(t, s, b.Person(t), "u1")
+	tab.Eval("stop()", nil) // whose attempts would share requests with ours
 	broken := func(w http.ResponseWriter, _ *http.Request, _ http.Handler) { w.WriteHeader(http.StatusBadGateway) }
 	for _, c := range []struct {
 		name, call, want string
@@ -328,7 +329,7 @@ func testHardened(t *testing.T, b *chrometest.Browser) {
 	if keys := tab.Text("Object.keys(session).join()"); keys != "user" {
 		t.Errorf("the page has %s", keys)
 	}
-	tab.Until("refreshes.length === 3")
+	tab.Until("refreshes.length >= 3")
 	if got := tab.Text("JSON.stringify([session, errors])"); got != `[{"user":{"user_id":"u1","name":"Zoë ~>? u1"}},[]]` {
 		t.Errorf("session and errors are %s", got)
 	}
@@ -352,14 +353,17 @@ func testAuto(t *testing.T, b *chrometest.Browser) {
 		lucia.getSession().subscribe((session) => changes.push(session.access_token));
 		window.stop = lucia.handleSilentRefresh();
 	})`, nil)
-	tab.Until("changes.length === 3")
+	tab.Until("changes.length >= 3")
 	var scripts []string
 	tab.Eval("performance.getEntriesByType('resource').map((e) => e.name).filter((n) => n.includes('client.js'))", &scripts)
 	if len(scripts) != 2 {
 		t.Errorf("the page loaded %v, want two instances", scripts)
 	}
-	if n := s.refreshes.Load(); n > 3 {
-		t.Errorf("%d refreshes, want one a period", n)
+	// The first value is no refresh, and one may be under way.
+	requests := s.refreshes.Load()
+	var changes int64
+	if tab.Eval("changes.length", &changes); requests > changes {
+		t.Errorf("%d refreshes for %d values of the store, want one a period", requests, changes)
 	}
 }
 
@@ -368,7 +372,7 @@ func testNoPageData(t *testing.T, b *chrometest.Browser) {
 	s := newSite(t, 3*time.Second)
 	tab := signIn(t, s, b.Person(t), "u1")
 	tab.Open(s.URL + "/static")
-	tab.Until("window.ready && session && refreshes.length === 3")
+	tab.Until("window.ready && session && refreshes.length >= 3")
 	if got := tab.Text("session.user.user_id + errors.join()"); got != "u1" {
 		t.Errorf("the page has %s", got)
 	}
