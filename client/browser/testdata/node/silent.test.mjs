@@ -152,6 +152,19 @@ test("what a server asks for in Retry-After is kept", async (t) => {
   assert.equal(page.requests.length, 2);
 });
 
+test("a Retry-After of a day is not taken at its word", async (t) => {
+  const page = await open(t, {
+    ...signedIn(900),
+    answer: (_, n) =>
+      n === 1
+        ? json(503, { message: "DATABASE_FETCH_FAILED" }, { "Retry-After": "86400" })
+        : refreshed(2),
+  });
+  page.lucia.handleSilentRefresh();
+  await page.clock.advance((840 + 302) * second);
+  assert.deepEqual(page.session(), session(2));
+});
+
 test("a network that is away: UNKNOWN once, and soon after it is back all is well", async (t) => {
   const codes = [];
   let up = false;
