@@ -1,6 +1,7 @@
 package client
 
 import (
+	"context"
 	"io"
 	"net/http"
 	"strings"
@@ -22,7 +23,8 @@ import (
 // requests at the same time share one refresh. Where a refresh fails and the
 // access token has expired, RoundTrip returns the refresh's [*Error] and sends
 // nothing: the program believes that it is signed in, so to go on as nobody
-// would be wrong. Where the 401 stands, it is returned as it came. Where new
+// would be wrong. It returns that error again, and asks nothing, until the time
+// has passed that the server asked for with Retry-After. Where the 401 stands, it is returned as it came. Where new
 // tokens could not be saved, the request goes on; saving is tried again with
 // later requests.
 //
@@ -90,7 +92,7 @@ func (t *Transport[U]) send(req *http.Request, body io.ReadCloser, signed bool) 
 	c.names.put(out, set.Access, set.Fingerprint)
 	resp, err := t.base().RoundTrip(out)
 	if err == nil {
-		c.noteCookies(set, resp.Cookies())
+		c.noteCookies(req.Context(), set, resp.Cookies())
 	}
 	return resp, s, err
 }
@@ -98,16 +100,31 @@ func (t *Transport[U]) send(req *http.Request, body io.ReadCloser, signed bool) 
 // noteCookies takes the cookies of the app's answers: a sign-in or sign-out that
 // the program made by a request of its own. The session in the store is another
 // one's then, so it is dropped; [Client.FetchSession] gets the new one. An answer
-// that was under way while the session changed comes too late.
-func (c *Client[U]) noteCookies(before cookieSet, lines []*http.Cookie) {
+// that was under way while the session changed comes too late. After a sign-out
+// nothing is left of the session where it was saved.
+func (c *Client[U]) noteCookies(ctx context.Context, before cookieSet, lines []*http.Cookie) {
 	if c.names.with(before, lines) == before {
 		return
 	}
-	c.store.apply(func(*session.Session[U]) (*session.Session[U], bool) {
+	var ended *session.Session[U]
+	c.store.apply(func(now *session.Session[U]) (*session.Session[U], bool) {
 		set := c.names.with(c.jar.get(), lines)
 		ok := c.jar.replace(before, set)
+		if ok && set.Fingerprint.Value == "" {
+			ended = now
+		}
 		return nil, ok && set.Fingerprint.Value != before.Fingerprint.Value
 	})
+	if ended == nil {
+		return
+	}
+	// Where this fails, the next run will learn from the server that it is over.
+	if h, err := c.saved.lock(context.WithoutCancel(ctx)); err == nil {
+		defer h.unlock()
+		if c.isSaved(h, ended) {
+			_ = h.remove(ctx)
+		}
+	}
 }
 
 // challenged reports whether the library refused the request. A 401 of the app's
@@ -158,9 +175,10 @@ func (c *Client[U]) freshEnough(req *http.Request) (*session.Session[U], error) 
 		}
 		return s, nil
 	}
-	expired := left(s, now) <= 0
-	if !expired && !c.restraint.allows(now) {
+	if expired := left(s, now) <= 0; !expired && !c.restraint.allows(now) {
 		return s, nil
+	} else if err := c.restraint.refuses(now); expired && err != nil {
+		return nil, err
 	}
 	err := c.renew(req.Context(), s, false)
 	if now := c.store.Get(); now != nil && left(now, time.Now()) > 0 && !isGone(err) {
@@ -177,6 +195,9 @@ func (c *Client[U]) freshEnough(req *http.Request) (*session.Session[U], error) 
 func (c *Client[U]) renewRefused(req *http.Request, refused *session.Session[U]) error {
 	if c.restraint.cooling(time.Now()) && c.store.Get() == refused {
 		return &Error{Op: opRefresh, Code: session.CodeUnauthorized}
+	}
+	if err := c.restraint.refuses(time.Now()); err != nil {
+		return err
 	}
 	return c.renew(req.Context(), refused, true)
 }

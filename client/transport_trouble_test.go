@@ -45,6 +45,7 @@ func TestExpiredAndUnableToRefresh(t *testing.T) {
 				}
 				w.Store.Up()
 				w.breakNetwork(nil)
+				time.Sleep(time.Minute)
 				if !c.gone {
 					checkMe(t, cl, "u1")
 				} else {
@@ -205,4 +206,37 @@ func checkNobodyAfter(t *testing.T, c *client.Client[profile]) {
 	if _, err := c.RefreshTokens(t.Context(), ""); !errors.Is(err, session.CodeUnauthorized) {
 		t.Errorf("refresh: %v", err)
 	}
+}
+
+// A server in trouble that says when to come back is left alone until then, however
+// many requests wait for new tokens.
+func TestExpiredAndToldToWait(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		c := w.signedIn(t)
+		w.PassAccessTTL()
+		w.Store.Down()
+		var wait time.Duration
+		for i := range 50 {
+			_, err := c.HTTPClient().Get(baseURL + "/api/me")
+			e, ok := errors.AsType[*client.Error](err)
+			if !ok || e.Code != session.CodeDatabaseFetchFailed || e.RetryAfter <= 0 {
+				t.Fatalf("%v, want DATABASE_FETCH_FAILED that says how long", err)
+			}
+			if i == 0 {
+				wait = e.RetryAfter
+			}
+		}
+		if n := w.refreshes(); n != 1 {
+			t.Errorf("%d refreshes for 50 requests in no time, want 1", n)
+		}
+		w.Store.Up()
+		time.Sleep(wait - time.Millisecond)
+		if _, err := c.HTTPClient().Get(baseURL + "/api/me"); err == nil {
+			t.Error("asked before the time")
+		}
+		time.Sleep(time.Millisecond)
+		checkMe(t, c, "u1")
+	})
 }
