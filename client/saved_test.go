@@ -3,6 +3,7 @@ package client_test
 import (
 	"context"
 	"errors"
+	"net/http"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -12,6 +13,7 @@ import (
 	"time"
 
 	"github.com/lucia-go/lucia/client"
+	"github.com/lucia-go/lucia/luciatest"
 	"github.com/lucia-go/lucia/middleware"
 	"github.com/lucia-go/lucia/session"
 )
@@ -335,4 +337,28 @@ func TestNewRunWaitsForARefreshUnderWay(t *testing.T) {
 			t.Error("no error where the place cannot be locked")
 		}
 	})
+}
+
+// The app's own route for signing out tells by its cookies.
+func TestSignOutThroughTheAppRemovesWhatIsSaved(t *testing.T) {
+	t.Parallel()
+	w, p := newWorld(t), newPlace()
+	c := w.signedIn(t, p.in)
+	app := w.handler
+	w.handler = roundTripper(func(req *http.Request) (*http.Response, error) {
+		if req.URL.Path == "/bye" {
+			return luciatest.Transport(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+				if err := w.Auth.SignOut(rw, r); err != nil {
+					t.Error(err)
+				}
+			})).RoundTrip(req)
+		}
+		return app.RoundTrip(req)
+	})
+	post(t, c, "/bye", nil)
+	if !p.empty() {
+		t.Error("the saved session is still there")
+	}
+	checkNobody(t, c)
+	checkNobody(t, w.newClient(t, p.in))
 }
