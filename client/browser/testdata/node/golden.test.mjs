@@ -91,6 +91,8 @@ for (const case_ of golden("session.json")) {
     );
     assert.deepEqual(page.session(), case_.error ? before : case_.result._lucia);
     const { expires_in } = page.events.at(-1) ?? {};
-    if (case_.result?.expires_in) assert.equal(expires_in, case_.result.expires_in);
+    // The clock is the real one, and the machine may be busy.
+    const late = case_.result?.expires_in - expires_in;
+    if (case_.result?.expires_in) assert.ok(late >= 0 && late < 30, `${late} s late`);
   });
 }
