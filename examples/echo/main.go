@@ -9,10 +9,13 @@ package main
 import (
 	"bytes"
 	"embed"
+	"errors"
 	"net/http"
+	"strings"
 
 	"github.com/a-h/templ"
 	"github.com/labstack/echo/v4"
+	echomw "github.com/labstack/echo/v4/middleware"
 
 	"github.com/lucia-go/lucia"
 	luciaecho "github.com/lucia-go/lucia/adapters/echo"
@@ -45,7 +48,8 @@ func build(site *demo.Site) (*lucia.Auth[demo.Profile], http.Handler, error) {
 	a := &app{auth, site}
 
 	e := echo.New()
-	e.Use(luciaecho.Middleware(auth))
+	e.HTTPErrorHandler = a.fail(e.DefaultHTTPErrorHandler)
+	e.Use(echomw.Recover(), luciaecho.Middleware(auth), plainOptions)
 	reads := []string{http.MethodGet, http.MethodHead}
 	e.Match(reads, "/", a.show(views.Home))
 	e.Match(reads, "/signup", a.show(views.Signup))
@@ -56,7 +60,6 @@ func build(site *demo.Site) (*lucia.Auth[demo.Profile], http.Handler, error) {
 	e.POST("/profile", a.saveProfile)
 	e.Match(reads, "/api/me", a.me)
 	e.Match(reads, "/static/*", echo.WrapHandler(site.Assets))
-	e.Match(reads, "/*", a.notFound)
 	a.addNotes(e.Group("/notes", luciaecho.Require(auth)))
 	return auth, e, nil
 }
@@ -64,9 +67,15 @@ func build(site *demo.Site) (*lucia.Auth[demo.Profile], http.Handler, error) {
 // page is a page of package views.
 type page func(*demo.View) templ.Component
 
-// show shows a page. The middleware has found out the session by now.
+// show shows a page. The middleware has found out the session by now, or that the
+// store cannot be asked: then a page for nobody would be a lie.
 func (a *app) show(p page) echo.HandlerFunc {
-	return func(c echo.Context) error { return a.page(c, p, nil) }
+	return func(c echo.Context) error {
+		if a.auth.Outcome(c.Request().Context()) == middleware.Unavailable {
+			return a.page(c, views.Error, demo.ErrUnavailable)
+		}
+		return a.page(c, p, nil)
+	}
 }
 
 // page renders a page that reports err, if there is one, with the error's status.
@@ -128,4 +137,37 @@ func (a *app) me(c echo.Context) error {
 	return c.JSON(http.StatusOK, s.User)
 }
 
-func (a *app) notFound(c echo.Context) error { return a.page(c, views.Error, demo.ErrNotFound) }
+// fail shows the page of an error that a handler has returned. Refusals of the
+// library are for scripts, and left to echo's own handler.
+func (a *app) fail(asJSON echo.HTTPErrorHandler) echo.HTTPErrorHandler {
+	return func(err error, c echo.Context) {
+		var known *echo.HTTPError
+		switch {
+		case c.Response().Committed:
+			return
+		case errors.Is(err, echo.ErrNotFound):
+			err = demo.ErrNotFound
+		case errors.Is(err, echo.ErrMethodNotAllowed):
+			h := c.Response().Header()
+			h.Set(echo.HeaderAllow, strings.TrimPrefix(h.Get(echo.HeaderAllow), "OPTIONS, "))
+			err = demo.ErrMethod
+		case errors.As(err, &known):
+			asJSON(err, c)
+			return
+		}
+		if err := a.page(c, views.Error, err); err != nil {
+			asJSON(err, c)
+		}
+	}
+}
+
+// plainOptions lets OPTIONS be a method that no page takes, as with net/http and
+// gin. echo by itself answers it with what the path does take.
+func plainOptions(next echo.HandlerFunc) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		if _, misses := c.Get(echo.ContextKeyHeaderAllow).(string); misses {
+			return echo.MethodNotAllowedHandler(c)
+		}
+		return next(c)
+	}
+}

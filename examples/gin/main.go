@@ -37,6 +37,7 @@ func build(site *demo.Site) (*lucia.Auth[demo.Profile], http.Handler, error) {
 
 	r := gin.New()
 	r.HandleMethodNotAllowed = true
+	r.RedirectTrailingSlash = false // /login/ is no page
 	r.SetHTMLTemplate(site.Templates)
 	r.Use(gin.Recovery(), luciagin.Middleware(auth)) // before the routes
 	reads := []string{http.MethodGet, http.MethodHead}
@@ -49,13 +50,21 @@ func build(site *demo.Site) (*lucia.Auth[demo.Profile], http.Handler, error) {
 	r.POST("/profile", a.saveProfile)
 	r.Match(reads, "/api/me", a.me)
 	r.Match(reads, "/static/*name", gin.WrapH(site.Assets))
-	r.NoRoute(a.notFound)
+	r.NoRoute(a.fail(demo.ErrNotFound))
+	r.NoMethod(a.fail(demo.ErrMethod))
 	return auth, r, nil
 }
 
-// show shows a page. The middleware has found out the session by now.
+// show shows a page. The middleware has found out the session by now, or that the
+// store cannot be asked: then a page for nobody would be a lie.
 func (a *app) show(page string) gin.HandlerFunc {
-	return func(c *gin.Context) { a.page(c, page, nil) }
+	return func(c *gin.Context) {
+		if a.auth.Outcome(c.Request.Context()) == middleware.Unavailable {
+			a.page(c, "error", demo.ErrUnavailable)
+			return
+		}
+		a.page(c, page, nil)
+	}
 }
 
 // page renders a page that reports err, if there is one, with the error's status.
@@ -110,4 +119,7 @@ func (a *app) me(c *gin.Context) {
 	c.JSON(http.StatusOK, s.User)
 }
 
-func (a *app) notFound(c *gin.Context) { a.page(c, "error", demo.ErrNotFound) }
+// fail shows the page of an error.
+func (a *app) fail(err error) gin.HandlerFunc {
+	return func(c *gin.Context) { a.page(c, "error", err) }
+}

@@ -40,13 +40,19 @@ func build(site *demo.Site) (*lucia.Auth[demo.Profile], http.Handler, error) {
 	mux.HandleFunc("POST /profile", a.saveProfile)
 	mux.HandleFunc("GET /api/me", a.me)
 	mux.Handle("GET /static/", site.Assets)
-	mux.HandleFunc("GET /", a.notFound)
-	return auth, nethttp.Wrap(auth, mux), nil
+	return auth, nethttp.Wrap(auth, demo.WithErrorPages(mux, a.fail)), nil
 }
 
-// show shows a page. The middleware has found out the session by now.
+// show shows a page. The middleware has found out the session by now, or that the
+// store cannot be asked: then a page for nobody would be a lie.
 func (a *app) show(page string) http.HandlerFunc {
-	return func(w http.ResponseWriter, r *http.Request) { a.page(w, r, page, nil) }
+	return func(w http.ResponseWriter, r *http.Request) {
+		if a.auth.Outcome(r.Context()) == middleware.Unavailable {
+			a.fail(w, r, demo.ErrUnavailable)
+			return
+		}
+		a.page(w, r, page, nil)
+	}
 }
 
 // page renders a page that reports err, if there is one, with the error's status.
@@ -100,6 +106,5 @@ func (a *app) me(w http.ResponseWriter, r *http.Request) {
 	demo.WriteJSON(w, s.User)
 }
 
-func (a *app) notFound(w http.ResponseWriter, r *http.Request) {
-	a.page(w, r, "error", demo.ErrNotFound)
-}
+// fail shows the page of an error.
+func (a *app) fail(w http.ResponseWriter, r *http.Request, err error) { a.page(w, r, "error", err) }

@@ -23,7 +23,10 @@ var (
 	ErrTaken         = &Refusal{http.StatusConflict, "This name is taken. Please choose another one."}
 	ErrWrongPassword = &Refusal{http.StatusUnauthorized, "Name or password is wrong."}
 	ErrBusy          = &Refusal{http.StatusServiceUnavailable, "Too many people are signing in right now. Please try again in a moment."}
-	ErrNotFound      = &Refusal{http.StatusNotFound, "There is no such page."}
+	ErrNotFound      = &Refusal{http.StatusNotFound, "What you are looking for is not here, or not any more."}
+	ErrMethod        = &Refusal{http.StatusMethodNotAllowed, "This address is not for what was asked of it."}
+	// ErrUnavailable is for somebody who came with a session that nobody can check now.
+	ErrUnavailable = &Refusal{http.StatusServiceUnavailable, "You are still signed in; back in a moment. We cannot reach our records right now."}
 
 	errCrossSite  = &Refusal{http.StatusForbidden, "This form came from another site. Nothing was changed."}
 	errTooLarge   = &Refusal{http.StatusRequestEntityTooLarge, "That is more than this site takes."}
@@ -33,6 +36,15 @@ var (
 	errPassword   = &Refusal{http.StatusBadRequest, "A password has at most 1,000 bytes."}
 	errBio        = &Refusal{http.StatusBadRequest, "The text about you has at most 160 visible characters."}
 )
+
+// headings are what pages of nothing but an error begin with.
+var headings = map[int]string{
+	http.StatusUnauthorized:       "You are not signed in",
+	http.StatusForbidden:          "That was refused",
+	http.StatusNotFound:           "There is no such page",
+	http.StatusMethodNotAllowed:   "That is not done here",
+	http.StatusServiceUnavailable: "Back in a moment",
+}
 
 // Explain returns the status and the sentence for any error: a Refusal's own, or
 // what the library's codes mean to a person.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/lucia-go/lucia"
@@ -84,15 +85,17 @@ func (v *View) Asset(name string) string { return v.assets.URL(name) }
 // Title is the page's.
 func (v *View) Title() string {
 	switch {
+	case v.Unsure() && v.Problem != "":
+		return v.Heading()
 	case v.Path == "/login":
 		return "Sign in"
 	case v.Path == "/signup":
 		return "Sign up"
 	case v.Problem != "":
-		return v.StatusText()
+		return v.Heading()
 	case v.Path == "/profile":
 		return "Profile"
-	case v.Path == "/notes":
+	case strings.HasPrefix(v.Path, "/notes"):
 		return "Notes"
 	}
 	return "Welcome"
@@ -104,7 +107,7 @@ func (v *View) Lifetime() int {
 }
 
 // Left returns how many seconds of them are left.
-func (v *View) Left() int { return int(v.Session.ExpiresIn(time.Now()) / time.Second) }
+func (v *View) Left() int { return max(0, int(v.Session.ExpiresIn(time.Now())/time.Second)) }
 
 // TimeLeft says it to people, as live.js does.
 func (v *View) TimeLeft() string {
@@ -123,8 +126,34 @@ func (v *View) Initial() string {
 	return "?"
 }
 
-// StatusText names the status.
-func (v *View) StatusText() string { return http.StatusText(v.Status) }
+// Unsure reports whether there may well be a session, but nobody can tell now. The
+// page then does not ask people to sign in.
+func (v *View) Unsure() bool { return v.Session == nil && v.Outcome == middleware.Unavailable }
+
+// Heading is the first line of the page of an error.
+func (v *View) Heading() string {
+	if text, ok := headings[v.Status]; ok {
+		return text
+	}
+	return "Something went wrong"
+}
+
+// Link is a way on.
+type Link struct{ Path, Text string }
+
+// Ways are where people may go from the page of an error, what helps most first.
+func (v *View) Ways() []Link {
+	home := Link{"/", "To the first page"}
+	switch {
+	case v.Unsure(), v.Status == http.StatusServiceUnavailable:
+		return []Link{{v.Path, "Try again"}, home}
+	case v.Session != nil:
+		return []Link{home, {"/profile", "Your profile"}}
+	case v.Status == http.StatusUnauthorized:
+		return []Link{{"/login", "Sign in"}, home}
+	}
+	return []Link{home, {"/login", "Sign in"}}
+}
 
 // meanings says in a sentence what each outcome is.
 var meanings = map[middleware.Outcome]string{

@@ -33,6 +33,7 @@ var contract = []struct {
 	{"sends safe headers", testHeaders},
 	{"shows text as text", testEscapes},
 	{"serves files that may be cached for good", testAssets},
+	{"answers by page what it has no page for", testErrorPages},
 }
 
 // onEveryStore runs a test on each example, in memory and on Redis.
@@ -346,6 +347,40 @@ func testEscapes(t *testing.T, s *server) {
 	wantPage(t, p, http.StatusOK, "/profile")
 	if got := sessionOf(t, p); got.User.Bio != bio {
 		t.Errorf("the bio is %q", got.User.Bio)
+	}
+}
+
+func testErrorPages(t *testing.T, s *server) {
+	in := request(t, s, "POST", "/signup", credentials(newName(), password)).want(t, http.StatusSeeOther)
+	for _, tt := range []struct {
+		method, path string
+		status       int
+		allow        string
+	}{
+		{"GET", "/no/such", http.StatusNotFound, ""},
+		{"HEAD", "/no/such", http.StatusNotFound, ""},
+		{"POST", "/no/such", http.StatusNotFound, ""},
+		{"OPTIONS", "/no/such", http.StatusNotFound, ""},
+		{"GET", "/login/", http.StatusNotFound, ""},
+		{"POST", "/login/", http.StatusNotFound, ""},
+		{"POST", "/", http.StatusMethodNotAllowed, "GET HEAD"},
+		{"OPTIONS", "/", http.StatusMethodNotAllowed, "GET HEAD"},
+		{"OPTIONS", "/login", http.StatusMethodNotAllowed, "GET HEAD POST"},
+		{"DELETE", "/profile", http.StatusMethodNotAllowed, "GET HEAD POST"},
+		{"POST", "/api/me", http.StatusMethodNotAllowed, "GET HEAD"},
+	} {
+		t.Run(tt.method+" "+tt.path, func(t *testing.T) {
+			for who, as := range map[string]func(*http.Request){"nobody": func(*http.Request) {}, "somebody": cookies(in)} {
+				a := request(t, s, tt.method, tt.path, nil, as).want(t, tt.status)
+				allow := strings.Fields(strings.ReplaceAll(a.header.Get("Allow"), ",", " "))
+				if slices.Sort(allow); strings.Join(allow, " ") != tt.allow {
+					t.Errorf("%s may %q, want %q", who, allow, tt.allow)
+				}
+				if tt.method != "HEAD" && (strings.Count(a.body, "<h1>") != 1 || strings.Contains(a.body, "/api/auth/logout") != (who == "somebody")) {
+					t.Errorf("%s sees\n%.2000s", who, a.body)
+				}
+			}
+		})
 	}
 }
 

@@ -212,6 +212,16 @@ func TestStoreOutage(t *testing.T) {
 			}
 			got.noCookies(t)
 		}
+		for _, path := range []string{"/", "/login", "/signup", "/profile", "/no/such"} {
+			a := request(t, s, "GET", path, nil, cookies(in), withoutAccess)
+			if path != "/no/such" && (a.status != http.StatusServiceUnavailable || a.header.Get("Retry-After") == "" || !strings.Contains(a.body, "You are still signed in")) {
+				t.Errorf("%s without Redis: %d, Retry-After %q\n%.2000s", path, a.status, a.header.Get("Retry-After"), a.body)
+			}
+			if strings.Contains(a.body, `href="/signup"`) {
+				t.Errorf("%s asks somebody to sign in who is signed in", path)
+			}
+		}
+		request(t, s, "GET", "/", nil).want(t, http.StatusOK) // nobody needs no records
 		if err := tab.Refresh(); !errors.Is(err, session.CodeDatabaseFetchFailed) {
 			t.Errorf("refresh without Redis: %v", err)
 		}
