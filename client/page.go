@@ -50,7 +50,7 @@ type Form struct {
 // page data that are not a JSON object are none.
 func ReadPage(r io.Reader) (*Page, error) {
 	limited := &io.LimitedReader{R: r, N: maxPageBytes + 1}
-	p := pageReader{z: html.NewTokenizer(limited), page: new(Page)}
+	p := newPageReader(html.NewTokenizer(limited))
 	for p.err == nil {
 		p.next()
 	}

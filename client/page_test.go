@@ -47,7 +47,7 @@ func TestReadPageReadsForms(t *testing.T) {
 lines &amp; <b>more</b></textarea><textarea name=u></textarea></form>`,
 			[]client.Form{{
 				Method: "GET",
-				Fields: url.Values{"a": {"1"}, "b": {"2"}, "d": {"Number two"}, "t": {"two\nlines & <b>more</b>"}, "u": {""}},
+				Fields: url.Values{"a": {"1"}, "b": {"2"}, "d": {"Number two"}, "t": {"two\r\nlines & <b>more</b>"}, "u": {""}},
 				Names:  map[string]bool{"a": true, "b": true, "c": true, "d": true, "t": true, "u": true},
 			}},
 		},
@@ -57,6 +57,49 @@ lines &amp; <b>more</b></textarea><textarea name=u></textarea></form>`,
 				{Method: "GET", Fields: url.Values{"a": {""}}, Names: map[string]bool{"a": true}},
 				{Method: "POST", Fields: url.Values{"b": {""}}, Names: map[string]bool{"b": true}},
 			},
+		},
+		"chosen by nobody, several, all, none to choose": {
+			`<form><select name=a multiple><option value=1><option value=2></select>
+			<select name=b multiple><option value=1 selected><option value=2><option value=3 selected></select>
+			<select name=c><option value=1 selected><option value=2 selected></select>
+			<select name=d size=3><option value=1></select><select name=e size=1><option value=1><input type=reset></form>`,
+			[]client.Form{{
+				Method: "GET", Fields: url.Values{"b": {"1", "3"}, "c": {"2"}, "e": {"1"}},
+				Names: map[string]bool{"a": true, "b": true, "c": true, "d": true, "e": true},
+			}},
+		},
+		"disabled options and fieldsets": {
+			`<form><select name=a><option disabled selected value=0>Choose<option value=1></select>
+			<select name=b><option disabled value=0><optgroup disabled><option value=1></optgroup><option value=2></select>
+			<fieldset disabled><legend><input name=c value=1></legend><input name=d><legend><input name=e></legend>
+			<fieldset><select name=f><option></select></fieldset></fieldset><fieldset><input name=g></fieldset></form>`,
+			[]client.Form{{
+				Method: "GET", Fields: url.Values{"b": {"2"}, "c": {"1"}, "g": {""}},
+				Names: map[string]bool{"a": true, "b": true, "c": true, "g": true},
+			}},
+		},
+		"of a form elsewhere": {
+			`<input form=x name=a value=1><form id=y><input name=b form=x value=2><input name=c form=nowhere></form>
+			<form id=x><input name=a value=3></form><form id=x></form><textarea form=y name=t>z</textarea>`,
+			[]client.Form{
+				{Method: "GET", Fields: url.Values{"t": {"z"}}, Names: map[string]bool{"t": true}},
+				{Method: "GET", Fields: url.Values{"a": {"1", "3"}, "b": {"2"}}, Names: map[string]bool{"a": true, "b": true}},
+				{Method: "GET", Fields: url.Values{}, Names: map[string]bool{}},
+			},
+		},
+		"a base, the first": {
+			`<base target=_top><base href="/b/x"><base href="/c/"><form action=go></form><form action="/go"></form><form></form>
+			<form action="https://other.example/"></form>`,
+			[]client.Form{
+				{Method: "GET", Action: "/b/go", Fields: url.Values{}, Names: map[string]bool{}},
+				{Method: "GET", Action: "/go", Fields: url.Values{}, Names: map[string]bool{}},
+				{Method: "GET", Fields: url.Values{}, Names: map[string]bool{}},
+				{Method: "GET", Action: "https://other.example/", Fields: url.Values{}, Names: map[string]bool{}},
+			},
+		},
+		"templates are no part": {
+			`<template><form><input name=a></form><template></template><form></form></template><form><template><input name=b></template><input name=c></form>`,
+			[]client.Form{{Method: "GET", Fields: url.Values{"c": {""}}, Names: map[string]bool{"c": true}}},
 		},
 		"not really there": {`<!-- <form><input name=a></form> --><script>"<form>"</script><title><form></title>`, nil},
 	} {
@@ -116,6 +159,7 @@ func FuzzReadPage(f *testing.F) {
 	f.Add(`<script type="application/json" id="lucia-page-data" data-expires-in="9" data-session="s">{"_lucia":null}</script>`)
 	f.Add(`<form><select name=a><option selected></form></select><textarea name=b>`)
 	f.Add(`<form><select name=a><option></form></select><form><select name=b><form>`)
+	f.Add(`<input form=x name=a><fieldset disabled><legend><form id=x></fieldset></fieldset><template></legend></template></template><base href=":"><textarea form=x name=b>`)
 	f.Add(`</form></select><option><input name=x><form method=post><form><textarea name=t></form>x`)
 	f.Fuzz(func(t *testing.T, html string) {
 		page, err := client.ReadPage(strings.NewReader(html))

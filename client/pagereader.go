@@ -13,30 +13,38 @@ import (
 	"github.com/lucia-go/lucia/internal/wire"
 )
 
-// pageReader goes through a page's tokens.
+// pageReader goes through a page's tokens. It follows the HTML standard as far as
+// forms go: which form a field belongs to and what it is submitted with.
 type pageReader struct {
 	z    *html.Tokenizer
 	page *Page
 	err  error
 
-	form     *Form         // the open form
-	textarea string        // the name of the open textarea
-	option   *selectReader // the open select
-	inData   bool          // the page data's text comes next
-	hadData  bool
+	open      int            // the open form's index, or none
+	ids       map[string]int // forms by their id
+	fields    []field        // in page order, for a form's id may come later
+	fieldsets []fieldset     // the open ones
+	templates int            // how many are open: what is in them is no part of the page
+	base      *string
+	textarea  *field        // the open one
+	option    *selectReader // the open select
+	inData    bool          // the page data's text comes next
+	hadData   bool
 }
 
-// selectReader is a select element as far as it was read.
-type selectReader struct {
-	name          string
-	first, chosen *string
-	text          *string // the value of an option that has none is its text
+// none is the index of no form.
+const none = -1
+
+func newPageReader(z *html.Tokenizer) *pageReader {
+	return &pageReader{z: z, page: new(Page), open: none, ids: map[string]int{}}
 }
 
 func (p *pageReader) next() {
 	switch p.z.Next() {
 	case html.ErrorToken:
 		p.err = p.z.Err()
+		p.endSelect()
+		p.handOut()
 	case html.StartTagToken, html.SelfClosingTagToken:
 		p.start(p.z.Token())
 	case html.EndTagToken:
@@ -56,24 +64,43 @@ func attributes(t html.Token) map[string]string {
 	return m
 }
 
+func has(attr map[string]string, name string) bool {
+	_, ok := attr[name]
+	return ok
+}
+
 func (p *pageReader) start(t html.Token) {
+	if t.DataAtom == atom.Template {
+		p.templates++
+	}
+	if p.templates > 0 {
+		return
+	}
 	attr := attributes(t)
 	switch t.DataAtom {
+	case atom.Base:
+		if href, ok := attr["href"]; ok && p.base == nil {
+			p.base = &href
+		}
 	case atom.Script:
 		p.startScript(attr)
 	case atom.Form:
-		if p.form == nil { // forms do not nest
+		if p.open == none { // forms do not nest
 			p.startForm(attr)
 		}
+	case atom.Fieldset:
+		p.fieldsets = append(p.fieldsets, fieldset{disabled: has(attr, "disabled")})
+	case atom.Legend:
+		p.startLegend()
 	case atom.Input:
+		p.endSelect() // which has no place for it
 		p.input(attr)
 	case atom.Textarea:
+		p.endSelect()
 		p.textarea = p.declare(attr)
 		p.add(p.textarea, "")
-	case atom.Select:
-		p.option = &selectReader{name: p.declare(attr)}
-	case atom.Option:
-		p.startOption(attr)
+	case atom.Select, atom.Optgroup, atom.Option:
+		p.startChoice(t.DataAtom, attr)
 	}
 }
 
@@ -88,109 +115,77 @@ func (p *pageReader) startScript(attr map[string]string) {
 	}
 }
 
-func (p *pageReader) startForm(attr map[string]string) {
-	method := "GET"
-	if strings.EqualFold(attr["method"], "post") {
-		method = "POST"
+func (p *pageReader) end(tag atom.Atom) {
+	if tag == atom.Template {
+		p.templates = max(0, p.templates-1)
 	}
-	p.page.Forms = append(p.page.Forms, Form{
-		Method: method,
-		Action: attr["action"],
-		Fields: url.Values{},
-		Names:  map[string]bool{},
-	})
-	p.form = &p.page.Forms[len(p.page.Forms)-1]
-}
-
-// declare notes a field of the open form and returns its name, "" where it is
-// none that is submitted.
-func (p *pageReader) declare(attr map[string]string) string {
-	if _, disabled := attr["disabled"]; p.form == nil || disabled || attr["name"] == "" {
-		return ""
-	}
-	p.form.Names[attr["name"]] = true
-	return attr["name"]
-}
-
-func (p *pageReader) add(name, value string) {
-	if name != "" && p.form != nil {
-		p.form.Fields.Add(name, value)
-	}
-}
-
-func (p *pageReader) input(attr map[string]string) {
-	_, checked := attr["checked"]
-	switch strings.ToLower(attr["type"]) {
-	case "submit", "button", "image", "reset", "file":
-	case "checkbox", "radio":
-		name := p.declare(attr)
-		value, ok := attr["value"]
-		if !ok {
-			value = "on"
-		}
-		if checked {
-			p.add(name, value)
-		}
-	default:
-		p.add(p.declare(attr), attr["value"])
-	}
-}
-
-func (p *pageReader) startOption(attr map[string]string) {
-	if p.option == nil || p.option.name == "" {
+	if p.templates > 0 {
 		return
 	}
-	value, ok := attr["value"]
-	p.option.text = nil
-	if !ok {
-		p.option.text = &value // which comes next
-	}
-	if p.option.first == nil {
-		p.option.first = &value
-	}
-	if _, selected := attr["selected"]; selected {
-		p.option.chosen = &value
-	}
-}
-
-func (p *pageReader) end(tag atom.Atom) {
 	switch tag {
 	case atom.Form:
 		p.endSelect()
-		p.form, p.textarea = nil, ""
+		p.open, p.textarea = none, nil
+	case atom.Fieldset:
+		p.fieldsets = p.fieldsets[:max(0, len(p.fieldsets)-1)]
+	case atom.Legend:
+		if n := len(p.fieldsets); n > 0 {
+			p.fieldsets[n-1].inLegend = false
+		}
 	case atom.Textarea:
-		p.textarea = ""
+		p.textarea = nil
 	case atom.Script:
 		p.inData = false
+	case atom.Optgroup:
+		if p.option != nil {
+			p.option.groupOff = false
+		}
 	case atom.Select:
 		p.endSelect()
 	}
 }
 
-func (p *pageReader) endSelect() {
-	if p.option == nil {
-		return
-	}
-	switch {
-	case p.option.chosen != nil:
-		p.add(p.option.name, *p.option.chosen)
-	case p.option.first != nil:
-		p.add(p.option.name, *p.option.first)
-	}
-	p.option = nil
-}
-
 func (p *pageReader) text(s string) {
 	switch {
+	case p.templates > 0:
 	case p.inData:
 		p.inData = false
 		if json.Unmarshal([]byte(s), &p.page.Data) != nil {
 			p.page.Data = nil
 		}
-	case p.option != nil && p.option.text != nil:
-		*p.option.text = strings.Join(strings.Fields(*p.option.text+s), " ")
-	case p.textarea != "" && p.form != nil:
+	case p.option != nil:
+		p.option.read(s)
+	case p.textarea != nil:
 		// HTML drops a newline right after the tag.
-		p.form.Fields.Set(p.textarea, strings.TrimPrefix(s, "\n"))
+		p.textarea.values = []string{crlf(strings.TrimPrefix(s, "\n"))}
+	}
+}
+
+// handOut gives the fields to their forms, and the forms their addresses.
+func (p *pageReader) handOut() {
+	for _, f := range p.fields {
+		at := f.form
+		if f.formID != nil {
+			var ok bool
+			if at, ok = p.ids[*f.formID]; !ok {
+				continue
+			}
+		}
+		form := &p.page.Forms[at]
+		form.Names[f.name] = true
+		for _, v := range f.values {
+			form.Fields.Add(f.name, v)
+		}
+	}
+	if p.base == nil {
+		return
+	}
+	base, err := url.Parse(*p.base)
+	for i := range p.page.Forms {
+		if form := &p.page.Forms[i]; err == nil && form.Action != "" { // "" is the page itself, whatever its base
+			if u, err := base.Parse(form.Action); err == nil {
+				form.Action = u.String()
+			}
+		}
 	}
 }
