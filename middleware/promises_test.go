@@ -1,0 +1,134 @@
+package middleware_test
+
+import (
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/lucia-go/lucia/middleware"
+	"github.com/lucia-go/lucia/session"
+)
+
+// Small promises of doc comments, each kept by a line or two.
+
+func TestChecksByMethodAndDuringAnOutage(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		byCookie := validator(t, nil, (*middleware.Auth[profile]).ValidateRequestByCookie)
+		want(t, "HEAD by cookie", byCookie.do("HEAD", "/check", nil).StatusCode, 200)
+		resp := byCookie.do("GET", "/check", nil, "Sec-Fetch-Dest", "empty")
+		want(t, "Cache-Control by cookie", resp.Header.Get("Cache-Control"), "private, no-store")
+		byForm := validator(t, nil, (*middleware.Auth[profile]).ValidateFormSubmission)
+		want(t, "HEAD of a form", byForm.do("HEAD", "/check", nil).StatusCode, 405)
+		time.Sleep(16 * time.Minute)
+		byCookie.app.store.set(errDown, false)
+		resp = byCookie.do("GET", "/check", nil, "Sec-Fetch-Dest", "empty")
+		want(t, "status during an outage", resp.StatusCode, 503)
+		want(t, "body during an outage", text(t, resp), `{"message":"DATABASE_FETCH_FAILED"}`)
+		want(t, "Cache-Control during an outage", resp.Header.Get("Cache-Control"), "private, no-store")
+	})
+}
+
+func TestEveryCodeHasItsStatus(t *testing.T) {
+	for code, status := range map[session.Code]int{
+		session.CodeNotAuthenticated: 401, session.CodeUnauthorized: 401, session.CodeInvalidAccessToken: 401,
+		session.CodeInvalidRefreshToken: 401, session.CodeInvalidRequest: 403, session.CodeInvalidRequestMethod: 405,
+		session.CodeInvalidUserID: 400, session.CodeDatabaseFetchFailed: 503, session.CodeDatabaseUpdateFailed: 503,
+	} {
+		want(t, string(code), middleware.Status(code), status)
+	}
+}
+
+// TestSignInAndOutArePrivate signs in and out for a script, whose answers carry no
+// mark of their own.
+func TestSignInAndOutArePrivate(t *testing.T) {
+	a := newApp(t, nil)
+	a.handler = a.auth.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		var err error
+		if r.URL.Path == "/in" {
+			_, err = a.auth.SignIn(w, r, "u1")
+		} else {
+			err = a.auth.SignOut(w, r)
+		}
+		want(t, r.URL.Path, err, error(nil))
+	}))
+	b := newBrowser(t, a)
+	for _, path := range []string{"/in", "/out"} {
+		resp := b.do("POST", path, nil)
+		want(t, path, resp.Header.Get("Cache-Control"), "private, no-store")
+		want(t, path+": cookies", len(resp.Cookies()), 3)
+	}
+}
+
+// TestSigningInTwiceInOneRequestLeavesOneSession signs in as somebody, and then
+// as somebody else, before the answer is written.
+func TestSigningInTwiceInOneRequestLeavesOneSession(t *testing.T) {
+	a := newApp(t, nil)
+	a.handler = a.auth.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		for _, id := range []string{"u1", "u2"} {
+			if _, err := a.auth.SignIn(w, r, id); err != nil {
+				t.Error(err)
+			}
+		}
+	}))
+	newBrowser(t, a).do("POST", "/", nil, "Sec-Fetch-Dest", "document")
+	for id, n := range map[string]int{"u1": 0, "u2": 1} {
+		list, err := a.auth.Manager().Sessions(t.Context(), id)
+		want(t, "error", err, error(nil))
+		want(t, "sessions of "+id, len(list), n)
+	}
+}
+
+// TestTokensOfTwoSessionsAreNeverCombined has the access cookie of one session
+// beside the refresh cookie of another, with both fingerprints.
+func TestTokensOfTwoSessionsAreNeverCombined(t *testing.T) {
+	a := newApp(t, nil)
+	mine, other := newBrowser(t, a).signIn("u1"), newBrowser(t, a).signIn("u1")
+	r := httptest.NewRequest("POST", "/out", nil)
+	for name, value := range map[string]string{"access_token": mine.cookies["access_token"], "encrypt_refresh_token": other.cookies["encrypt_refresh_token"]} {
+		r.AddCookie(&http.Cookie{Name: name, Value: value})
+	}
+	for _, b := range []*browser{mine, other} {
+		r.AddCookie(&http.Cookie{Name: "fingerprint_token", Value: b.cookies["fingerprint_token"]})
+	}
+	if err := a.auth.SignOut(httptest.NewRecorder(), r); err != nil {
+		t.Fatal(err)
+	}
+	want(t, "the access token's session", mine.do("GET", "/private", nil).StatusCode, 401)
+	want(t, "the refresh cookie's session", other.do("GET", "/private", nil).StatusCode, 200)
+
+	// A bearer refresh token beside the cookie of another session: the bearer's.
+	third := newBrowser(t, a).signIn("u1")
+	third.cookies["encrypt_refresh_token"] = other.cookies["encrypt_refresh_token"]
+	status, _ := third.refresh()
+	want(t, "refresh beside another session's cookie", status, 200)
+}
+
+func TestLogoutFormIsBounded(t *testing.T) {
+	b := newBrowser(t, newApp(t, nil)).signIn("u1")
+	body := &countingReader{Reader: strings.NewReader("_lucia=" + b.access + "&x=" + strings.Repeat("x", 8<<20))}
+	resp := b.send(b.request("POST", "/api/auth/logout", body, "Content-Type", "application/x-www-form-urlencoded"))
+	want(t, "status", resp.StatusCode, 401)
+	want(t, "read more than 1 MiB", body.n > 1<<20, false)
+}
+
+type countingReader struct {
+	io.Reader
+	n int
+}
+
+func (c *countingReader) Read(p []byte) (int, error) {
+	n, err := c.Reader.Read(p)
+	c.n += n
+	return n, err
+}
+
+// TestUpgradeIsRecognisedInAnyCase: the value is case-insensitive (RFC 9110, section 7.8).
+func TestUpgradeIsRecognisedInAnyCase(t *testing.T) {
+	b := newBrowser(t, newApp(t, nil)).signIn("u1")
+	said := text(t, b.do("GET", "/page", nil, "Upgrade", "WebSocket", "Sec-Fetch-Site", "cross-site"))
+	want(t, "outcome", strings.HasPrefix(said, "cross-origin"), true)
+}
