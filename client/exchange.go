@@ -2,7 +2,6 @@ package client
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -99,7 +98,7 @@ func parseRetryAfter(v string, now time.Time) time.Duration {
 // code returns the code in an error answer of ours.
 func (a *answer) code() (session.Code, bool) {
 	var body wire.ErrorBody
-	if json.Unmarshal(a.body, &body) != nil {
+	if wire.Members(a.body, map[string]any{"message": &body.Message}) != nil {
 		return "", false
 	}
 	return session.ParseCode(body.Message)
@@ -118,7 +117,12 @@ const maxExpiresIn = 400 * 24 * 60 * 60
 
 func (a *answer) renewed() (renewed, error) {
 	var body wire.Refreshed
-	if err := json.Unmarshal(a.body, &body); err != nil {
+	err := wire.Members(a.body, map[string]any{
+		"access_token":  &body.AccessToken,
+		"refresh_token": &body.RefreshToken,
+		"expires_in":    &body.ExpiresIn,
+	})
+	if err != nil {
 		return renewed{}, err
 	}
 	if body.ExpiresIn <= 0 || body.ExpiresIn > maxExpiresIn {

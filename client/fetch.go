@@ -87,17 +87,18 @@ func (c *Client[U]) fetched(ctx context.Context, h *held, prev, next *session.Se
 
 // readSession reads an answer of the session route, nil for null.
 func readSession[U any](a *answer) (*session.Session[U], error) {
-	var v struct {
-		Lucia     json.RawMessage `json:"_lucia"`
-		ExpiresIn int64           `json:"expires_in"`
-		SessionID string          `json:"session_id"`
-	}
-	if err := json.Unmarshal(a.body, &v); err != nil {
+	var (
+		lucia json.RawMessage
+		life  int64
+		id    string
+	)
+	fields := map[string]any{wire.FormField: &lucia, "expires_in": &life, "session_id": &id}
+	if err := wire.Members(a.body, fields); err != nil {
 		return nil, err
 	}
-	if v.Lucia == nil {
+	if lucia == nil {
 		return nil, errors.New("the answer has no " + wire.FormField)
 	}
-	expiresIn := time.Duration(min(max(v.ExpiresIn, 0), maxExpiresIn)) * time.Second
-	return wireSession[U](v.Lucia, v.SessionID, a.sent, expiresIn)
+	expiresIn := time.Duration(min(max(life, 0), maxExpiresIn)) * time.Second
+	return wireSession[U](lucia, id, a.sent, expiresIn)
 }

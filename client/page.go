@@ -89,7 +89,12 @@ func wireSession[U any](lucia json.RawMessage, id string, sent time.Time, expire
 		return nil, nil
 	}
 	s := new(session.Session[U])
-	if err := json.Unmarshal(lucia, s); err != nil {
+	err := wire.Members(lucia, map[string]any{
+		"user":          &s.User,
+		"access_token":  &s.AccessToken,
+		"refresh_token": &s.RefreshToken,
+	})
+	if err != nil {
 		return nil, err
 	}
 	if err := session.CheckUserID(s.User.ID); err != nil {
@@ -101,9 +106,11 @@ func wireSession[U any](lucia json.RawMessage, id string, sent time.Time, expire
 		if err != nil {
 			return nil, err
 		}
-		id, s.Generation, life = p.SessionID, p.Generation, p.life()
+		s.Generation, life = p.Generation, p.life()
+		if p.SessionID != "" {
+			id = p.SessionID
+		}
 	}
-	var err error
 	if s.ID, err = session.ParseID(id); err != nil {
 		return nil, err
 	}

@@ -151,7 +151,7 @@ func (c *Client[U]) readRenewed(a *answer, prev *session.Session[U], byCookie bo
 	}
 	switch {
 	case r.access != "":
-		next, err := sessionOf[U](r, a.sent)
+		next, err := sessionOf(r, a.sent, prev)
 		if err == nil && byCookie && prev != nil && next.ID != prev.ID {
 			err = errors.New("the answer is of another session")
 		}

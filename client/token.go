@@ -2,12 +2,12 @@ package client
 
 import (
 	"encoding/base64"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"strings"
 	"time"
 
+	"github.com/lucia-go/lucia/internal/wire"
 	"github.com/lucia-go/lucia/session"
 )
 
@@ -15,11 +15,11 @@ import (
 // it is what the server says to its own client over a connection of the
 // client's choosing.
 type payload[U any] struct {
-	User       session.User[U]    `json:"user"`
-	SessionID  string             `json:"sid"`
-	Generation session.Generation `json:"gen"`
-	IssuedAt   int64              `json:"iat"`
-	ExpiresAt  int64              `json:"exp"`
+	User       session.User[U]
+	SessionID  string // "" where the token does not say
+	Generation session.Generation
+	IssuedAt   int64
+	ExpiresAt  int64
 }
 
 // life is how long the access token lives in all.
@@ -38,14 +38,22 @@ func readPayload[U any](token session.AccessToken) (p payload[U], err error) {
 	if err != nil {
 		return p, fmt.Errorf("token: %w", err)
 	}
-	if err := json.Unmarshal(data, &p); err != nil {
+	err = wire.Members(data, map[string]any{
+		"user": &p.User,
+		"sid":  &p.SessionID,
+		"gen":  &p.Generation,
+		"iat":  &p.IssuedAt,
+		"exp":  &p.ExpiresAt,
+	})
+	if err != nil {
 		return p, fmt.Errorf("token: %w", err)
 	}
 	return p, nil
 }
 
-// sessionOf builds the session of new tokens.
-func sessionOf[U any](r renewed, sent time.Time) (*session.Session[U], error) {
+// sessionOf builds the session of new tokens, which follows prev, if any. A token
+// without a session id is prev's.
+func sessionOf[U any](r renewed, sent time.Time, prev *session.Session[U]) (*session.Session[U], error) {
 	p, err := readPayload[U](r.access)
 	if err != nil {
 		return nil, err
@@ -53,9 +61,14 @@ func sessionOf[U any](r renewed, sent time.Time) (*session.Session[U], error) {
 	if err := session.CheckUserID(p.User.ID); err != nil {
 		return nil, err
 	}
-	id, err := session.ParseID(p.SessionID)
-	if err != nil {
-		return nil, err
+	var id session.ID
+	switch {
+	case p.SessionID != "":
+		if id, err = session.ParseID(p.SessionID); err != nil {
+			return nil, err
+		}
+	case prev != nil:
+		id = prev.ID
 	}
 	s := &session.Session[U]{
 		User:         p.User,
