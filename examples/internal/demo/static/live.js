@@ -107,6 +107,13 @@ document.addEventListener("htmx:afterRequest", ({ target, detail: { successful, 
   }
 });
 
+// What is deleted takes the focus with it: on to the next note, or the last, or the field.
+document.addEventListener("htmx:beforeSwap", ({ detail: { requestConfig, target, shouldSwap } }) => {
+  if (requestConfig.verb !== "delete" || !shouldSwap) return;
+  const neighbour = target.nextElementSibling ?? target.previousElementSibling;
+  (neighbour?.querySelector("a") ?? one("#text"))?.focus();
+});
+
 one("[data-sign-out]")?.addEventListener("submit", async (event) => {
   event.preventDefault();
   try {
