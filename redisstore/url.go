@@ -3,8 +3,8 @@ package redisstore
 import (
 	"crypto/tls"
 	"errors"
-	"fmt"
 	"net"
+	"net/netip"
 	"net/url"
 	"strconv"
 	"strings"
@@ -38,7 +38,11 @@ const (
 // IsClusterMode of the result. Other settings are not part of the URL: a query is
 // refused.
 //
-// The error never contains the URL, which may hold a password.
+// Characters that mean something in a URL (/ ? # @ : %) are escaped in user and
+// password, which stand once.
+//
+// The error never contains a part of the URL, which may hold a password, also
+// where one does not look for it.
 func ParseURL(s string) (*redis.UniversalOptions, error) {
 	u, hosts, err := split(s)
 	if err != nil {
@@ -50,6 +54,9 @@ func ParseURL(s string) (*redis.UniversalOptions, error) {
 	port, path := "6379", strings.Trim(u.Path, "/")
 	switch u.Scheme {
 	case "unix":
+		if len(u.Path) < 2 || hosts[0] != "" {
+			return nil, errors.New("redisstore: a unix URL has three slashes and the path of a socket")
+		}
 		opts.Addrs = []string{u.Path}
 		return opts, nil
 	case "redis", "rediss":
@@ -61,7 +68,7 @@ func ParseURL(s string) (*redis.UniversalOptions, error) {
 			return nil, errors.New("redisstore: a sentinel URL ends in the name of the master")
 		}
 	default:
-		return nil, fmt.Errorf("redisstore: URL has scheme %q, want redis, rediss, sentinel, sentinels or unix", u.Scheme)
+		return nil, errors.New("redisstore: URL has a scheme that is not redis, rediss, sentinel, sentinels or unix")
 	}
 	if opts.Addrs, err = addresses(hosts, port); err != nil {
 		return nil, err
@@ -86,9 +93,11 @@ func recommended() *redis.UniversalOptions {
 func split(s string) (*url.URL, []string, error) {
 	scheme, rest, _ := strings.Cut(s, "://")
 	rest = strings.ReplaceAll(rest, ","+scheme+"://", ",")
-	user, list := "", rest
-	if i := strings.LastIndexByte(rest, '@'); i >= 0 {
-		user, list = rest[:i+1], rest[i+1:]
+	user, list, found := strings.Cut(rest, "@")
+	if !found {
+		user, list = "", rest
+	} else if user += "@"; strings.ContainsAny(user, "/?#") || strings.Contains(list, "@") {
+		return nil, nil, errors.New("redisstore: user and password stand once in a URL, with / ? # and @ in them escaped")
 	}
 	list, path, _ := strings.Cut(list, "/")
 	u, err := url.Parse(scheme + "://" + user + "host/" + path)
@@ -107,14 +116,29 @@ func addresses(hosts []string, port string) ([]string, error) {
 	for i, h := range hosts {
 		name, p, err := net.SplitHostPort(h)
 		if err != nil {
-			name, p = strings.Trim(h, "[]"), port
+			name, p = strings.TrimSuffix(strings.TrimPrefix(h, "["), "]"), port
 		}
-		if n, err := strconv.ParseUint(p, 10, 16); name == "" || strings.ContainsAny(name, "/@?# ") || err != nil || n == 0 {
-			return nil, fmt.Errorf("redisstore: URL names %q where a host or host:port should be", h)
+		if n, err := strconv.ParseUint(p, 10, 16); !isHost(name) || err != nil || n == 0 {
+			return nil, errors.New("redisstore: URL has something else where a host or host:port should be")
 		}
 		addrs[i] = net.JoinHostPort(name, p)
 	}
 	return addrs, nil
+}
+
+// isHost reports whether s is a name or an address. What else has a colon in it
+// is a password without its @.
+func isHost(s string) bool {
+	if strings.Contains(s, ":") {
+		_, err := netip.ParseAddr(s)
+		return err == nil
+	}
+	for _, c := range s {
+		if c <= ' ' || c == 0x7f || strings.ContainsRune("/?#%[]\"\\", c) {
+			return false
+		}
+	}
+	return s != ""
 }
 
 func database(opts *redis.UniversalOptions, path string) error {
@@ -124,7 +148,7 @@ func database(opts *redis.UniversalOptions, path string) error {
 	db, err := strconv.ParseUint(path, 10, 16)
 	switch {
 	case err != nil:
-		return fmt.Errorf("redisstore: URL has path %q where the number of a database should be", path)
+		return errors.New("redisstore: URL has a path that is not the number of a database")
 	case db > 0 && opts.IsClusterMode:
 		return errors.New("redisstore: a cluster has database 0 only")
 	}

@@ -34,6 +34,7 @@ func TestParseURL(t *testing.T) {
 		{"sentinel://s1,s2:7002/main", result{Addrs: []string{"s1:26379", "s2:7002"}, Master: "main"}},
 		{"sentinel://u:p@s1/main/2", result{Addrs: []string{"s1:26379"}, Master: "main", DB: 2, User: "u", Password: "p"}},
 		{"sentinels://s1/main", result{Addrs: []string{"s1:26379"}, Master: "main", TLS: true}},
+		{"unix://u:p@/run/redis.sock", result{Addrs: []string{"/run/redis.sock"}, User: "u", Password: "p"}},
 		{"unix:///run/redis.sock", result{Addrs: []string{"/run/redis.sock"}}},
 	}
 	for _, tt := range tests {
@@ -61,6 +62,9 @@ func TestParseURLRefuses(t *testing.T) {
 		"", "cache", "cache:6379", "http://cache", "redis://", "redis://:6379", "redis://a,,b", "redis://a:0",
 		"redis://a:99999", "redis://a:port", "redis://a/x", "redis://a,b/1", "redis://a,rediss://b", "redis://a?db=1",
 		"redis://a#b", "redis://u:secret%zz@a", "redis://u:secret@a b", "sentinel://a", "sentinel://a/", "sentinel://a/main/x",
+		"redis://u:/secret@h", "redis://u:12/secret@h", "redis://app:secret", "redis://a:secret,b", "sentinel://u:/secret@s1/main",
+		"redis://u:secret@a:6379,redis://u:secret@b:6379", "redis://app:secretcache:6379", "redis://u:s@secret@h", "redis://a\tb", "redis://a%20b",
+		"redis://a/secret", "secret://a", "unix://run/secret.sock", "unix://", "unix:///",
 	} {
 		opts, err := redisstore.ParseURL(url)
 		if err == nil {
