@@ -39,7 +39,9 @@ func WithTimeout(d time.Duration) Option {
 // WithMaxStuck sets how many calls may be stuck in the client, their callers
 // long answered, before further calls fail at once with [ErrStuck]; the default
 // is [DefaultMaxStuck]. Each stuck call holds a goroutine until the client's
-// own timeouts end it. It panics unless n is positive.
+// own timeouts end it. Calls that begin before the first of them is stuck come on
+// top: the callers' own number bounds those (a session.Manager has at most 1,024
+// calls under way). It panics unless n is positive.
 func WithMaxStuck(n int) Option {
 	if n <= 0 {
 		panic("redisstore: maximum of stuck calls is not positive")

@@ -13,6 +13,11 @@ import (
 // it in time; see [WithWait].
 var ErrNotReplicated = errors.New("redisstore: too few replicas have the write")
 
+// errRedirected is the cause where a cluster's client gave up without an error:
+// while a slot moves, WATCH is sent to and fro between two nodes, and go-redis
+// (9.23) then returns nil although nothing was done.
+var errRedirected = errors.New("redisstore: redirected too often")
+
 // wait is the setting of [WithWait]. Zero replicas: do not wait.
 type wait struct {
 	replicas int
@@ -28,12 +33,17 @@ func (s *Store) doDurably(ctx context.Context, key string, r request) (string, e
 		return s.do(ctx, r)
 	}
 	reply, err := s.bound.do(ctx, s.wait.timeout, func(ctx context.Context) (reply string, err error) {
+		sent := false
 		err = s.client.Watch(ctx, func(tx *redis.Tx) error {
+			sent = true
 			if reply, err = r.send(ctx, tx); err != nil {
 				return err
 			}
 			return s.wait.forReplicas(ctx, tx)
 		}, key)
+		if err == nil && !sent {
+			err = errRedirected
+		}
 		return reply, err
 	})
 	s.suspect(err)
