@@ -47,6 +47,15 @@ var ruleCases = []testCase{
 				p.Generation--
 				e.outcome(e.refresh(s, p, slow, true), session.Repeated)
 			}
+			for _, g := range []session.Generation{254, 255, 1<<16 - 1, 1<<24 - 1, 1<<31 - 1, 1<<32 - 2} {
+				s := e.signIn(e.user("bob"), slow)
+				p := session.Presented{Generation: g, IssuedAt: 1, ExpiresAt: 253402300799999, HandedAt: 1}
+				e.outcome(e.refresh(s, p, slow, true), session.Adopted)
+				e.pass(time.Millisecond)
+				r := e.refresh(s, p, session.Policy{Idle: time.Hour, Lifetime: slow.Lifetime}, true)
+				e.outcome(r, session.Rotated)
+				e.same("generation", r.Record.Generation, g+1)
+			}
 		},
 	},
 	{
