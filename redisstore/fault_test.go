@@ -2,6 +2,7 @@ package redisstore_test
 
 import (
 	"context"
+	"strings"
 	"testing"
 	"time"
 
@@ -273,11 +274,16 @@ func TestSlotsMoveUnderLoad(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			cluster.MoveSlot(t, int(slot), from, to)
+			finish := cluster.BeginMove(t, int(slot), from, to)
+			pause(20 * time.Millisecond) // in which clients are told to ask the other
+			finish()
 			moved++
 		}
 		return moved
 	}, 2*time.Second)
+	if told, err := from.Client().Info(context.Background(), "errorstats").Result(); err != nil || !strings.Contains(told, "errorstat_ASK") || !strings.Contains(told, "errorstat_MOVED") {
+		t.Errorf("no client was sent elsewhere: %v\n%s", err, told)
+	}
 	f.report(window{})
 }
 

@@ -66,3 +66,54 @@ func TestWaitedForWritesSurviveFailover(t *testing.T) {
 		t.Fatalf("%d sessions on the promoted replica, %v, the one that ended among them: %v; want %d", len(live), err, back, n-1)
 	}
 }
+
+// TestWaitWhileASlotMoves: with the user's key on its new server already and the
+// slot still on the old one, a sign-in or sign-out that waits is done, or fails.
+// go-redis gives up on such a WATCH without an error.
+func TestWaitWhileASlotMoves(t *testing.T) {
+	t.Parallel()
+	ctx := context.Background()
+	cluster := testenv.Cluster(t)
+	plain := redisstore.New(open(t, options(t, cluster.URL())))
+	durable := redisstore.New(open(t, options(t, cluster.URL())), redisstore.WithWait(1, 500*time.Millisecond), redisstore.WithTimeout(5*time.Second))
+	create(t, plain, session.ID{1}, long, 10)
+
+	from, key := cluster.Masters[0], ""
+	for _, m := range cluster.Masters {
+		if keys, err := m.Client().Keys(ctx, "*").Result(); err == nil && len(keys) == 1 {
+			from, key = m, keys[0]
+		}
+	}
+	slot, err := from.Client().ClusterKeySlot(ctx, key).Result()
+	if err != nil {
+		t.Fatal(err)
+	}
+	to := cluster.Masters[0]
+	if to == from {
+		to = cluster.Masters[1]
+	}
+	finish := cluster.BeginMove(t, int(slot), from, to)
+	for name, end := range map[string]func() error{
+		"Delete":     func() error { return durable.Delete(ctx, "ann", session.ID{1}) },
+		"DeleteUser": func() error { return durable.DeleteUser(ctx, "ann") },
+	} {
+		err := end()
+		live, listErr := plain.List(ctx, "ann")
+		if listErr != nil {
+			t.Fatal(listErr)
+		}
+		if err == nil && len(live) != 0 {
+			t.Errorf("%s reports success, and %d sessions live on", name, len(live))
+		}
+		if err != nil && session.CodeOf(err) != session.CodeDatabaseUpdateFailed {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	finish()
+	if err := durable.DeleteUser(ctx, "ann"); err != nil {
+		t.Errorf("after the slot has moved: %v", err)
+	}
+	if live, err := plain.List(ctx, "ann"); err != nil || len(live) != 0 {
+		t.Errorf("after the slot has moved: %d sessions, %v", len(live), err)
+	}
+}

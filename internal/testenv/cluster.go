@@ -111,6 +111,13 @@ func (s *RedisServer) clusterAddr() (host, port, bus string) {
 // way an operator reshards: while it happens, clients are asked and then moved.
 func (c *RedisCluster) MoveSlot(t testing.TB, slot int, from, to *RedisServer) {
 	t.Helper()
+	c.BeginMove(t, slot, from, to)()
+}
+
+// BeginMove moves the keys of a slot and not yet the slot, so that clients are
+// sent to the new owner request by request (ASK). finish moves the slot.
+func (c *RedisCluster) BeginMove(t testing.TB, slot int, from, to *RedisServer) (finish func()) {
+	t.Helper()
 	to.do("cluster", "setslot", slot, "importing", from.NodeID())
 	from.do("cluster", "setslot", slot, "migrating", to.NodeID())
 	host, port, _ := to.clusterAddr()
@@ -129,7 +136,9 @@ func (c *RedisCluster) MoveSlot(t testing.TB, slot int, from, to *RedisServer) {
 		}
 		from.do(args...)
 	}
-	for _, s := range []*RedisServer{to, from} {
-		s.do("cluster", "setslot", slot, "node", to.NodeID())
+	return func() {
+		for _, s := range []*RedisServer{to, from} {
+			s.do("cluster", "setslot", slot, "node", to.NodeID())
+		}
 	}
 }
