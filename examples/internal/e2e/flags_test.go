@@ -169,13 +169,14 @@ func TestStolenSession(t *testing.T) {
 		thief := tab.Steal()
 		other := signUp(t, s, newName())
 		var err error
-		for err == nil { // the owner goes on; sooner or later the copy is an old one
+		poll(t, func() bool { // the owner goes on; sooner or later the copy is an old one
 			if err := tab.Refresh(); err != nil {
 				t.Fatal(err)
 			}
 			tab.Get("/profile")
 			err = thief.Steal().Refresh() // always the first token: Steal keeps the thief's own
-		}
+			return err != nil
+		})
 		wantPage(t, tab.Get("/login"), http.StatusOK, "/login")
 		if err := tab.Refresh(); !errors.Is(err, session.CodeUnauthorized) {
 			t.Errorf("the owner's session lives on beside the thief's: %v", err)
