@@ -30,6 +30,7 @@ type trouble struct {
 	// cause makes the fault happen, for a second or a few, and returns how often
 	// it did. The browsers are at work meanwhile.
 	cause func(t *testing.T, s *testenv.RedisServer, p *testenv.Proxy) (faults int)
+	fails bool          // whether calls fail meanwhile, however often the client repeats them
 	calm  time.Duration // of work afterwards, for what comes late
 	loses time.Duration // how much the server may forget of what was before the fault
 }
@@ -38,7 +39,8 @@ var troubles = []trouble{
 	{
 		name: "reply lost", policy: brisk,
 		cause: func(t *testing.T, _ *testenv.RedisServer, p *testenv.Proxy) int {
-			return repeat(30, 50*time.Millisecond, p.LoseReply)
+			repeat(30, 50*time.Millisecond, p.LoseReply)
+			return p.Lost()
 		},
 	},
 	{
@@ -56,7 +58,7 @@ var troubles = []trouble{
 			p.Delay(0)
 			return 1
 		},
-		calm: 7 * time.Second,
+		calm: 7 * time.Second, fails: true,
 	},
 	{
 		name: "black hole", policy: patient,
@@ -66,13 +68,21 @@ var troubles = []trouble{
 			p.Pass()
 			return 1
 		},
-		calm: 7 * time.Second,
+		calm: 7 * time.Second, fails: true,
 	},
 	{
 		name: "kill -9 with AOF everysec", policy: brisk,
 		args: []string{"--appendonly", "yes", "--appendfsync", "everysec"},
-		cause: func(t *testing.T, s *testenv.RedisServer, _ *testenv.Proxy) int {
-			return repeat(2, 700*time.Millisecond, func() { s.Kill(); s.Restart() })
+		cause: func(t *testing.T, s *testenv.RedisServer, _ *testenv.Proxy) (killed int) {
+			repeat(2, 700*time.Millisecond, func() {
+				before := runID(t, s)
+				s.Kill()
+				s.Restart()
+				if runID(t, s) != before {
+					killed++
+				}
+			})
+			return killed
 		},
 		// While the disk is behind, Redis answers before it writes, for two seconds.
 		loses: 2500 * time.Millisecond,
@@ -81,11 +91,15 @@ var troubles = []trouble{
 		name: "script flush", policy: brisk,
 		cause: func(t *testing.T, s *testenv.RedisServer, _ *testenv.Proxy) int {
 			client := s.Client()
-			return repeat(40, 40*time.Millisecond, func() {
+			n := repeat(40, 40*time.Millisecond, func() {
 				if err := client.ScriptFlush(context.Background()).Err(); err != nil {
 					t.Errorf("SCRIPT FLUSH: %v", err)
 				}
 			})
+			if stats := client.Info(context.Background(), "commandstats").Val(); !strings.Contains(stats, "cmdstat_eval:") {
+				t.Error("no script had to be sent again")
+			}
+			return n
 		},
 	},
 	{
@@ -96,7 +110,7 @@ var troubles = []trouble{
 			s.Resume()
 			return 1
 		},
-		calm: 7 * time.Second,
+		calm: 7 * time.Second, fails: true,
 	},
 }
 
@@ -160,9 +174,27 @@ func (tr trouble) run(t *testing.T, open func(*testing.T, *redis.UniversalOption
 		}
 		faults = tr.cause(t, server, proxy)
 		w.to = time.Now()
+		if faults == 0 {
+			t.Error("the fault has not happened")
+		}
 		return faults
 	}, max(tr.calm, 2500*time.Millisecond))
+	if tr.fails && f.errors.Load() == 0 {
+		t.Error("no call has failed: the fault has not happened")
+	}
 	f.report(w)
+}
+
+// runID returns what tells one run of a server from the next.
+func runID(t *testing.T, s *testenv.RedisServer) string {
+	t.Helper()
+	info, err := s.Client().Info(context.Background(), "server").Result()
+	_, id, _ := strings.Cut(info, "run_id:")
+	id, _, found := strings.Cut(id, "\r\n")
+	if err != nil || !found {
+		t.Errorf("INFO server: %v", err)
+	}
+	return id
 }
 
 // drill has the browsers work before, during and after the fault, and all of

@@ -20,6 +20,7 @@ type Proxy struct {
 	quit     chan struct{}
 	running  sync.WaitGroup
 	lost     atomic.Int64 // replies yet to be lost
+	losses   atomic.Int64 // replies that were
 
 	mu      sync.Mutex
 	backend string
@@ -90,6 +91,9 @@ func (p *Proxy) Pass() {
 // LoseReply swallows the next thing that a server says, after it has done what it
 // was asked, and resets the connection.
 func (p *Proxy) LoseReply() { p.lost.Store(1) }
+
+// Lost returns how many replies were lost.
+func (p *Proxy) Lost() int { return int(p.losses.Load()) }
 
 // Reset resets all connections. It returns how many there were.
 func (p *Proxy) Reset() int {
@@ -162,6 +166,7 @@ func (p *Proxy) pump(c *pair, to, from net.Conn, replies bool) {
 				return
 			}
 			if replies && p.lost.CompareAndSwap(1, 0) {
+				p.losses.Add(1)
 				c.reset()
 				return
 			}
