@@ -67,6 +67,7 @@ func golden[T any](t *testing.T, name string) []T {
 // script answers requests as a golden case says and checks them.
 type script struct {
 	t    *testing.T
+	base string // what the paths are below
 	left []exchange
 }
 
@@ -77,7 +78,7 @@ func (s *script) RoundTrip(req *http.Request) (*http.Response, error) {
 	}
 	x := s.left[0]
 	s.left = s.left[1:]
-	if want := wire.DefaultBasePath + x.Request.Path; req.Method != x.Request.Method || req.URL.Path != want {
+	if want := s.base + x.Request.Path; req.Method != x.Request.Method || req.URL.Path != want {
 		s.t.Errorf("request %s %s, want %s %s", req.Method, req.URL.Path, x.Request.Method, want)
 	}
 	for name, want := range x.Request.Headers {
@@ -112,7 +113,7 @@ func (readCloser) Close() error { return nil }
 // exchanges.
 func newGolden(t *testing.T, held *session.Session[attributes], exchanges []exchange) (*client.Client[attributes], *script) {
 	t.Helper()
-	s := &script{t: t, left: exchanges}
+	s := &script{t: t, base: wire.DefaultBasePath, left: exchanges}
 	c, err := client.New[attributes](t.Context(), client.Config{BaseURL: "https://app.example", Transport: s})
 	if err != nil {
 		t.Fatal(err)
@@ -185,6 +186,30 @@ func TestGoldenSignOut(t *testing.T) {
 			t.Parallel()
 			got, s := newGolden(t, c.Session, c.Exchanges)
 			c.check(t, got, s, got.SignOut(t.Context()))
+		})
+	}
+}
+
+func TestGoldenFetch(t *testing.T) {
+	t.Parallel()
+	type request struct {
+		call
+		Status int
+	}
+	for _, c := range golden[request](t, "fetch.json") {
+		t.Run(c.Name, func(t *testing.T) {
+			t.Parallel()
+			got, s := newGolden(t, c.Session, c.Exchanges)
+			s.base = ""
+			resp, err := got.HTTPClient().Get("https://app.example/api/me")
+			if err != nil {
+				t.Fatal(err)
+			}
+			resp.Body.Close()
+			if resp.StatusCode != c.Status {
+				t.Errorf("status %d, want %d", resp.StatusCode, c.Status)
+			}
+			c.check(t, got, s, nil)
 		})
 	}
 }
@@ -280,9 +305,41 @@ func TestGoldenPage(t *testing.T) {
 			if c.SessionID != nil {
 				id = *c.SessionID
 			}
+			checkSignInThere(t, c.HTML, want)
 			if got.SessionID != id || got.ExpiresIn != time.Duration(c.ExpiresIn)*time.Second {
 				t.Errorf("session id %q, expires in %v, want %q, %d s", got.SessionID, got.ExpiresIn, id, c.ExpiresIn)
 			}
 		})
+	}
+}
+
+// checkSignInThere signs in to an app that shows this page afterwards.
+func checkSignInThere(t *testing.T, html string, want any) {
+	t.Helper()
+	if want == nil {
+		return // the session route is asked then
+	}
+	c, err := client.New[attributes](t.Context(), client.Config{BaseURL: "https://app.example", Transport: roundTripper(
+		func(req *http.Request) (*http.Response, error) {
+			h := http.Header{"Content-Type": {"text/html"}}
+			if req.Method == http.MethodPost {
+				h.Set("Set-Cookie", "__Host-fingerprint_token=f; Path=/; Secure")
+			}
+			return &http.Response{StatusCode: 200, Header: h, Body: newBody(html), Request: req}, nil
+		})})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := c.SignIn(t.Context(), "/login", nil)
+	if err != nil {
+		t.Error(err)
+		return
+	}
+	var have any
+	if err := json.Unmarshal([]byte(visible(t, s)), &have); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(want, have); diff != "" {
+		t.Errorf("signed in (-want +got):\n%s", diff)
 	}
 }

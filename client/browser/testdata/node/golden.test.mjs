@@ -96,3 +96,29 @@ for (const case_ of golden("session.json")) {
     if (case_.result?.expires_in) assert.ok(late >= 0 && late < 30, `${late} s late`);
   });
 }
+
+// The module's own fetch, on a page of the app: paths are whole here.
+for (const case_ of golden("fetch.json")) {
+  test(`fetch: ${case_.name}`, async (t) => {
+    const { exchanges } = case_;
+    const page = await open(t, {
+      session: case_.session,
+      dataset: { session: "c2Vzc2lvbi1zYW1wbGUtMQ", expiresIn: "900" },
+      answer: (_, count) => {
+        const { status, headers, body } = exchanges[count - 1].response;
+        return new Response(body || null, { status, headers });
+      },
+    });
+    const response = await page.lucia.luciaFetch("https://app.example/api/me");
+    assert.equal(response.status, case_.status);
+    assert.deepEqual(
+      page.requests.map(({ method, path, authorization }) => [method, path, authorization]),
+      exchanges.map(({ request: { method, path, headers } }) => [
+        method,
+        path,
+        headers.Authorization,
+      ]),
+    );
+    assert.deepEqual(page.session(), case_.after);
+  });
+}
