@@ -33,6 +33,7 @@ type world struct {
 	hook    func(*http.Request) error // before the app
 	after   func(*http.Request) error // after the app: its answer is lost
 	handler http.RoundTripper
+	open    atomic.Int32 // answers whose bodies nobody has closed
 }
 
 func newWorld(t testing.TB, change ...func(*middleware.Config[profile])) *world {
@@ -41,7 +42,24 @@ func newWorld(t testing.TB, change ...func(*middleware.Config[profile])) *world 
 	w := &world{Kit: kit, counts: map[string]int{}}
 	w.app = newApp(kit.Auth)
 	w.handler = luciatest.Transport(w.app)
+	t.Cleanup(func() {
+		if n := w.open.Load(); n != 0 {
+			t.Errorf("%d bodies of answers were left open", n)
+		}
+	})
 	return w
+}
+
+// counted is a body that counts as open until it is closed.
+type counted struct {
+	io.ReadCloser
+	open  *atomic.Int32
+	close sync.Once
+}
+
+func (c *counted) Close() error {
+	c.close.Do(func() { c.open.Add(-1) })
+	return c.ReadCloser.Close()
 }
 
 // RoundTrip implements http.RoundTripper.
@@ -59,6 +77,10 @@ func (w *world) RoundTrip(req *http.Request) (*http.Response, error) {
 		}
 	}
 	resp, err := w.handler.RoundTrip(req)
+	if err == nil {
+		w.open.Add(1)
+		resp.Body = &counted{ReadCloser: resp.Body, open: &w.open}
+	}
 	if err == nil && after != nil {
 		if err := after(req); err != nil {
 			resp.Body.Close()

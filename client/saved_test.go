@@ -52,7 +52,10 @@ func (p *place) Load(context.Context) ([]byte, error) {
 	return slices.Clone(p.data), nil
 }
 
-func (p *place) Save(_ context.Context, data []byte) error {
+func (p *place) Save(ctx context.Context, data []byte) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if len(p.lock) == 0 {
@@ -361,4 +364,62 @@ func TestSignOutThroughTheAppRemovesWhatIsSaved(t *testing.T) {
 	}
 	checkNobody(t, c)
 	checkNobody(t, w.newClient(t, p.in))
+}
+
+// A lock that nobody gives back is waited for no longer than Config.Timeout.
+func TestLockIsNotWaitedForForEver(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w, p := newWorld(t), newPlace()
+		c := w.signedIn(t, p.in, func(cfg *client.Config) { cfg.Timeout = 3 * time.Second })
+		unlock, err := p.Lock(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer unlock()
+		start := time.Now()
+		if _, err := c.RefreshTokens(t.Context(), ""); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("%v, want a time-out", err)
+		}
+		if took := time.Since(start); took != 3*time.Second {
+			t.Errorf("waited for %v", took)
+		}
+	})
+}
+
+// Who gives up after the server has answered does not keep the answer from being
+// saved.
+func TestSavingOutlivesItsCaller(t *testing.T) {
+	t.Parallel()
+	for name, call := range map[string]struct {
+		path string
+		do   func(context.Context, *client.Client[profile]) error
+		left bool // whether something is saved afterwards
+	}{
+		"sign-out": {"/logout", func(ctx context.Context, c *client.Client[profile]) error { return c.SignOut(ctx) }, false},
+		"fetch": {"/session", func(ctx context.Context, c *client.Client[profile]) error {
+			_, err := c.FetchSession(ctx)
+			return err
+		}, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w, p := newWorld(t), newPlace()
+			c := w.signedIn(t, p.in)
+			ctx, cancel := context.WithCancel(t.Context())
+			defer cancel()
+			w.onAnswer(func(req *http.Request) error {
+				if strings.HasSuffix(req.URL.Path, call.path) {
+					cancel()
+				}
+				return nil
+			})
+			if err := call.do(ctx, c); err != nil {
+				t.Errorf("%v", err)
+			}
+			if p.empty() == call.left {
+				t.Errorf("saved: %t, want %t", !p.empty(), call.left)
+			}
+		})
+	}
 }

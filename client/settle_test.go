@@ -165,3 +165,28 @@ func TestSilentRefreshTellsOnceThatNothingIsSaved(t *testing.T) {
 		})
 	})
 }
+
+// While an older generation is saved and cannot be removed, another one would only
+// make it older: the tokens that are there will do.
+func TestNoFurtherGenerationWhileAnOlderOneIsSaved(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w, p := newWorld(t), newPlace()
+		c := w.signedIn(t, p.in)
+		p.fail(nil, errFull)
+		for range 3 {
+			tokens, err := c.RefreshTokens(t.Context(), "")
+			if !errors.Is(err, client.ErrNotSaved) || tokens.AccessToken != c.GetSession().Get().AccessToken {
+				t.Errorf("%v, want the present tokens and ErrNotSaved", err)
+			}
+			if n := w.refreshes(); n != 1 {
+				t.Errorf("%d refreshes, want 1", n)
+			}
+		}
+		time.Sleep(accessTTL) // now it is that or nothing
+		checkMe(t, c, "u1")
+		if n := w.refreshes(); n != 2 {
+			t.Errorf("%d refreshes after the expiry, want 2", n)
+		}
+	})
+}

@@ -390,3 +390,44 @@ func TestCookiesOfOtherHostsAreKept(t *testing.T) {
 		}
 	}
 }
+
+// A cookie that has run out is not sent, as no browser would.
+func TestCookiesRunOut(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		c := w.signedIn(t)
+		time.Sleep(401 * 24 * time.Hour) // browsers keep none for longer than 400 days
+		w.onRequest(func(r *http.Request) error {
+			if strings.Contains(r.Header.Get("Cookie"), "_token=") {
+				t.Errorf("%s has the cookies %v", r.URL.Path, r.Cookies())
+			}
+			return nil
+		})
+		if _, err := c.RefreshTokens(t.Context(), ""); !errors.Is(err, session.CodeUnauthorized) {
+			t.Errorf("refresh: %v", err)
+		}
+	})
+}
+
+// By cookie alone nobody can tell whose session the server will renew: an answer of
+// another one is not taken up.
+func TestAnswerOfAnotherSessionIsRefused(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	c, other := w.signedIn(t), w.signedIn(t)
+	c.GetSession().Update(func(s *session.Session[profile]) *session.Session[profile] {
+		bare := *s
+		bare.AccessToken, bare.RefreshToken = "", ""
+		return &bare
+	})
+	before, theirs := c.GetSession().Get(), other.GetSession().Get()
+	w.handler = roundTripper(func(req *http.Request) (*http.Response, error) {
+		body := `{"access_token":"` + string(theirs.AccessToken) + `","refresh_token":"` + string(theirs.RefreshToken) + `","expires_in":900}`
+		return &http.Response{StatusCode: 200, Header: http.Header{}, Body: newBody(body), Request: req}, nil
+	})
+	_, err := c.RefreshTokens(t.Context(), "")
+	if !errors.Is(err, session.CodeUnknown) || c.GetSession().Get() != before {
+		t.Errorf("%v, session %v", err, c.GetSession().Get())
+	}
+}

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"math/rand/v2"
 	"net/http"
+	"runtime"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -293,4 +295,47 @@ func TestSilentRefreshSaysNothingOfASignOut(t *testing.T) {
 			})
 		}
 	}
+}
+
+// An answer that the client cannot take, because it brings another session's
+// cookies, must not be asked for again at once.
+func TestSilentRefreshPausesAfterAnAnswerItCannotTake(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		c := w.signedIn(t)
+		app := w.handler
+		w.handler = roundTripper(func(req *http.Request) (*http.Response, error) {
+			resp, err := app.RoundTrip(req)
+			if err == nil && strings.HasSuffix(req.URL.Path, "/refresh") {
+				resp.Header.Add("Set-Cookie", "__Host-fingerprint_token=other; Path=/; Secure; Max-Age=1000")
+			}
+			return resp, err
+		})
+		silently(t, c, func(*told) { time.Sleep(20 * time.Minute) })
+		if n := w.refreshes(); n == 0 || n > 30 {
+			t.Errorf("%d refreshes in six minutes", n)
+		}
+	})
+}
+
+// A subscriber that ends its goroutine, as t.FailNow does, leaves nobody waiting.
+func TestSubscriberThatEndsItsGoroutine(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		c := w.signedIn(t)
+		calls := 0
+		defer c.GetSession().Subscribe(func(*session.Session[profile]) {
+			if calls++; calls == 2 {
+				runtime.Goexit()
+			}
+		})()
+		if _, err := c.RefreshTokens(t.Context(), ""); !errors.Is(err, session.CodeUnknown) {
+			t.Errorf("%v, want UNKNOWN", err)
+		}
+		if _, err := c.RefreshTokens(t.Context(), ""); err != nil {
+			t.Errorf("the next one: %v", err)
+		}
+	})
 }

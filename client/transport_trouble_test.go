@@ -110,7 +110,9 @@ func TestLateChallengeStartsNoSecondRefresh(t *testing.T) {
 			resp, err := (&http.Client{Transport: &client.Transport[profile]{Client: c, Base: base}}).Get(baseURL + "/api/me")
 			if err != nil || resp.StatusCode != http.StatusOK {
 				t.Errorf("%v, %v", resp, err)
+				return
 			}
+			resp.Body.Close()
 		})
 		synctest.Wait()
 		checkMe(t, c, "u1")
