@@ -29,7 +29,10 @@ type Browser struct {
 
 // origin is where a handler without a network is: an https address, so that
 // cookies are those of production.
-const origin = "https://app.example"
+const (
+	originHost = "app.example"
+	origin     = "https://" + originHost
+)
 
 // NewBrowser returns a browser whose whole web is the handler, at
 // https://app.example, reached by [Transport].

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"html"
 	"net/http"
+	"net/http/httptest"
 	"net/url"
 	"strings"
 	"testing"
@@ -94,10 +95,65 @@ func TestEveryFramework(t *testing.T) {
 	}
 }
 
+// requests go straight to the handler, or with a client of the test's own.
+func requests(t *testing.T, kit *luciatest.Kit[profile], app http.Handler) {
+	t.Helper()
+	for name, r := range map[string]*http.Request{
+		"Request":       kit.Request("u2", "GET", "/profile", nil),
+		"BearerRequest": kit.BearerRequest("u2", "GET", "/profile", nil),
+	} {
+		w := httptest.NewRecorder()
+		app.ServeHTTP(w, r)
+		if bearer := name == "BearerRequest"; bearer && len(r.Cookies()) != 1 {
+			t.Errorf("%s has the cookies %v, want the fingerprint's only", name, r.Cookies())
+		} else if !bearer && (w.Code != http.StatusOK || !strings.Contains(w.Body.String(), "<h1>bob</h1>")) {
+			t.Errorf("%s: %d %s", name, w.Code, w.Body)
+		}
+	}
+	web := &http.Client{Transport: luciatest.Transport(app), Jar: kit.Jar("u2")}
+	resp, err := web.Get("https://app.example/profile")
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp.Body.Close()
+	if resp.StatusCode != http.StatusOK || resp.Request.URL.Path != "/profile" {
+		t.Errorf("Jar: %d at %s", resp.StatusCode, resp.Request.URL)
+	}
+}
+
+// tabs do what the browser module does, until the session is over.
+func tabs(t *testing.T, kit *luciatest.Kit[profile], app http.Handler) {
+	t.Helper()
+	browser := kit.SignIn(luciatest.NewBrowser(t, app), "u2")
+	a, b := browser.TwoTabs("/profile")
+	if a == b {
+		t.Fatal("TwoTabs opened one tab")
+	}
+	b.Get("/login")
+	if a.Page().URL.Path != "/profile" || b.Page().URL.Path != "/login" {
+		t.Errorf("the tabs are at %s and %s", a.Page().URL, b.Page().URL)
+	}
+	if page := a.Fetch("GET", "/profile", nil); page.Status != http.StatusOK {
+		t.Errorf("Fetch: %d", page.Status)
+	}
+	if err := a.SignOut(); err != nil || a.SignedIn() {
+		t.Errorf("SignOut: %v", err)
+	}
+	if page := b.Get("/profile"); page.URL.Path != "/login" {
+		t.Errorf("after the sign-out at %s", page.URL)
+	}
+	other := kit.SignIn(luciatest.NewBrowser(t, app), "u2").Open("/profile")
+	kit.PassRefreshTTL()
+	if page := other.Get("/profile"); page.URL.Path != "/login" {
+		t.Errorf("a year later at %s", page.URL)
+	}
+}
+
 // walk goes once through what the kit offers.
 func walk(t *testing.T, newApp func(auth) http.Handler) {
 	kit := luciatest.New(t, users)
-	browser := luciatest.NewBrowser(t, newApp(kit.Auth))
+	app := newApp(kit.Auth)
+	browser := luciatest.NewBrowser(t, app)
 	tab := browser.Open("/profile")
 	if tab.Page().URL.Path != "/login" {
 		t.Fatalf("a stranger is at %s", tab.Page().URL)
@@ -116,12 +172,12 @@ func walk(t *testing.T, newApp func(auth) http.Handler) {
 	browser.LoseNextResponse()
 	tab.Get("/profile")
 	at("/profile")
-	kit.Store.Down()
+	up := kit.StoreDown()
 	kit.PassAccessTTL()
 	if page := tab.Get("/profile"); page.Status != http.StatusServiceUnavailable {
 		t.Fatalf("store down: %d", page.Status)
 	}
-	kit.Store.Up()
+	up()
 	at("/profile")
 	thief := tab.Steal()
 	for range 3 {
@@ -136,4 +192,6 @@ func walk(t *testing.T, newApp func(auth) http.Handler) {
 	}
 	kit.PassAccessTTL()
 	at("/login")
+	requests(t, kit, app)
+	tabs(t, kit, app)
 }

@@ -8,7 +8,9 @@ import (
 	"log/slog"
 	"maps"
 	"net/http"
+	"net/http/cookiejar"
 	"net/http/httptest"
+	"net/url"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -136,6 +138,23 @@ func (k *Kit[U]) SignIn(b *Browser, userID string) *Browser {
 	k.t.Helper()
 	b.jar.SetCookies(b.base, k.Cookies(userID))
 	return b
+}
+
+// Jar returns a cookie jar with a new session of the user, for an http.Client of
+// the test's own whose app is at https://app.example, as [NewBrowser]'s is.
+func (k *Kit[U]) Jar(userID string) http.CookieJar {
+	k.t.Helper()
+	jar, _ := cookiejar.New(nil) // never fails
+	jar.SetCookies(&url.URL{Scheme: "https", Host: originHost}, k.Cookies(userID))
+	return jar
+}
+
+// StoreDown puts the store out of order, as [Store.Down] does, until up is called,
+// or the test ends.
+func (k *Kit[U]) StoreDown() (up func()) {
+	k.t.Cleanup(k.Store.Up)
+	k.Store.Down()
+	return k.Store.Up
 }
 
 // NoStoreCall fails the test if fn makes requests that ask the store. What the

@@ -17,7 +17,8 @@ import (
 )
 
 // Tab is a tab of a [Browser]: a page, and the tokens that its scripts hold. A tab
-// is for one goroutine at a time; different tabs may be used concurrently.
+// is for one goroutine at a time; Fetch, Refresh and SignOut of different tabs may
+// be called concurrently, and in goroutines of their own.
 type Tab struct {
 	b     *Browser
 	at    *url.URL
@@ -91,9 +92,22 @@ func (tab *Tab) submission(form *client.Form, values url.Values) *http.Request {
 		req = tab.request(http.MethodGet, form.Action, nil)
 		req.URL.RawQuery = values.Encode()
 	}
-	req.Header.Set("Sec-Fetch-Site", "same-origin")
+	req.Header.Set("Sec-Fetch-Site", siteOf(tab.at, req.URL))
 	req.Header.Set("Referer", tab.at.String())
 	return req
+}
+
+// siteOf is what a browser says of a request from one address to another. Whether
+// two hosts are of one site takes a list of public suffixes to tell; it says
+// cross-site of all of them, which servers treat as worst.
+func siteOf(from, to *url.URL) string {
+	switch {
+	case originOf(from) == originOf(to):
+		return "same-origin"
+	case from.Scheme == to.Scheme && from.Hostname() == to.Hostname():
+		return "same-site"
+	}
+	return "cross-site"
 }
 
 // Fetch makes a request as the page's scripts do: with the access token, if the
@@ -106,7 +120,7 @@ func (tab *Tab) Fetch(method, path string, body io.Reader) *Page {
 	}
 	page, err := tab.fetch(method, path, token, body)
 	if err != nil && !errors.Is(err, ErrLost) {
-		tab.b.t.Fatalf("luciatest: %s %s: %v", method, path, err)
+		tab.b.t.Errorf("luciatest: %s %s: %v", method, path, err)
 	}
 	return page
 }
@@ -185,7 +199,7 @@ func (tab *Tab) fetch(method, path, token string, body io.Reader) (*Page, error)
 	req.Header.Set("Accept", "*/*")
 	req.Header.Set("Sec-Fetch-Dest", "empty")
 	req.Header.Set("Sec-Fetch-Mode", "cors")
-	req.Header.Set("Sec-Fetch-Site", "same-origin")
+	req.Header.Set("Sec-Fetch-Site", siteOf(tab.at, req.URL))
 	req.Header.Set("Referer", tab.at.String())
 	if method != http.MethodGet && method != http.MethodHead {
 		req.Header.Set("Origin", originOf(tab.at))
@@ -239,7 +253,9 @@ func (tab *Tab) request(method, path string, body io.Reader) *http.Request {
 
 // send sends a request and reads its answer. The Page is never nil.
 func (tab *Tab) send(req *http.Request) (*Page, error) {
-	resp, err := tab.b.Client().Do(req)
+	web := tab.b.Client()
+	web.CheckRedirect = followed
+	resp, err := web.Do(req)
 	if err != nil {
 		return &Page{URL: req.URL, Header: http.Header{}}, err
 	}
@@ -250,5 +266,28 @@ func (tab *Tab) send(req *http.Request) (*Page, error) {
 	}
 	return &Page{Status: resp.StatusCode, URL: resp.Request.URL, Header: resp.Header, Body: string(body)}, nil
 }
+
+// followed makes a request that follows a redirect say what a browser's would: a
+// GET has no Origin, and one that has left the origin on its way is no longer of it.
+func followed(req *http.Request, via []*http.Request) error {
+	if len(via) >= maxRedirects {
+		return fmt.Errorf("luciatest: stopped after %d redirects", maxRedirects)
+	}
+	before := via[len(via)-1]
+	if req.Method == http.MethodGet || req.Method == http.MethodHead {
+		req.Header.Del("Origin")
+	} else if originOf(before.URL) != originOf(req.URL) && req.Header.Get("Origin") != "" {
+		req.Header.Set("Origin", "null")
+	}
+	if site := before.Header.Get("Sec-Fetch-Site"); site == "same-origin" || site == "same-site" && originOf(before.URL) != originOf(req.URL) {
+		req.Header.Set("Sec-Fetch-Site", siteOf(before.URL, req.URL))
+	} else if site != "" {
+		req.Header.Set("Sec-Fetch-Site", site)
+	}
+	return nil
+}
+
+// maxRedirects is where browsers give up.
+const maxRedirects = 20
 
 func originOf(u *url.URL) string { return u.Scheme + "://" + u.Host }

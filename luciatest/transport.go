@@ -31,6 +31,9 @@ func (t transport) RoundTrip(req *http.Request) (resp *http.Response, err error)
 		return nil, err
 	}
 	resp = w.Result()
+	if req.Method == http.MethodHead {
+		resp.Body = http.NoBody // as over a network, whatever the handler wrote
+	}
 	resp.Request = req
 	return resp, nil
 }

@@ -1,0 +1,130 @@
+package luciatest_test
+
+import (
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/lucia-go/lucia/luciatest"
+	"github.com/lucia-go/lucia/middleware"
+)
+
+// What the browser says of its requests is what browsers say of theirs.
+func TestBrowserSaysWhereRequestsComeFrom(t *testing.T) {
+	t.Parallel()
+	var seen []string
+	note := func(r *http.Request) {
+		seen = append(seen, r.Method+" "+r.Host+" "+r.Header.Get("Sec-Fetch-Site")+" "+r.Header.Get("Origin"))
+	}
+	web := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		note(r)
+		switch {
+		case r.Method == http.MethodPost:
+			http.Redirect(w, r, "https://app.example/done", http.StatusSeeOther)
+		case r.URL.Path == "/form":
+			w.Header().Set("Content-Type", "text/html")
+			io.WriteString(w, `<form method="post" action="/go"><input name="a"></form>
+				<form method="post" action="https://pay.example/"><input name="b"></form>`)
+		}
+	})
+	for field, want := range map[string]string{
+		"a": "POST app.example same-origin https://app.example, GET app.example same-origin ",
+		"b": "POST pay.example cross-site https://app.example, GET app.example cross-site ",
+	} {
+		tab := luciatest.NewBrowser(t, web).Open("/form")
+		seen = nil
+		tab.Submit(url.Values{field: {"x"}})
+		if got := strings.Join(seen, ", "); got != want {
+			t.Errorf("form %s: %s, want %s", field, got, want)
+		}
+	}
+	seen = nil
+	luciatest.NewBrowser(t, web).Open("/form")
+	if want := "GET app.example none "; seen[0] != want {
+		t.Errorf("opened: %s, want %s", seen[0], want)
+	}
+}
+
+func TestHeadHasNoBody(t *testing.T) {
+	t.Parallel()
+	app := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "text") })
+	tab := luciatest.NewBrowser(t, app).Open("/")
+	if page := tab.Fetch(http.MethodHead, "/", nil); page.Status != http.StatusOK || page.Body != "" {
+		t.Errorf("%d %q, want an empty body", page.Status, page.Body)
+	}
+}
+
+func TestNoStoreCallCountsEveryCall(t *testing.T) {
+	t.Parallel()
+	failed := &recorder{TB: t}
+	kit := luciatest.New[profile](failed, users)
+	tab := kit.SignIn(luciatest.NewBrowser(t, newApp(kit.Auth)), "u1").Open("/profile")
+	for name, call := range map[string]func() error{
+		"sign-in":  func() error { kit.Cookies("u1"); return nil },
+		"sign-out": tab.SignOut,
+		"revoke":   func() error { return kit.Auth.RevokeUser(t.Context(), "u1") },
+	} {
+		failed.failed = false
+		kit.NoStoreCall(func() {
+			if err := call(); err != nil {
+				t.Error(err)
+			}
+		})
+		if !failed.failed {
+			t.Errorf("NoStoreCall did not see a %s", name)
+		}
+	}
+}
+
+func TestTimeTravelGoesByTheConfiguration(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		kit := luciatest.New(t, users, func(c *middleware.Config[profile]) {
+			c.AccessTTL, c.RefreshTTL = time.Minute, 48*time.Hour
+		})
+		for name, c := range map[string]struct {
+			pass func()
+			ttl  time.Duration
+		}{"access": {kit.PassAccessTTL, time.Minute}, "refresh": {kit.PassRefreshTTL, 48 * time.Hour}} {
+			start := time.Now()
+			c.pass()
+			if passed := time.Since(start); passed <= c.ttl || passed > c.ttl+time.Minute {
+				t.Errorf("%s: %v passed, want a little more than %v", name, passed, c.ttl)
+			}
+		}
+	})
+}
+
+func TestBearerRequestCarriesNoOtherCookie(t *testing.T) {
+	t.Parallel()
+	kit := luciatest.New(t, users)
+	cookies := kit.BearerRequest("u1", "GET", "/api/me", nil).Cookies()
+	if len(cookies) != 1 || !strings.HasSuffix(cookies[0].Name, "fingerprint_token") {
+		t.Errorf("cookies %v, want the fingerprint's only", cookies)
+	}
+}
+
+func TestStoreDownAndJar(t *testing.T) {
+	t.Parallel()
+	kit := luciatest.New(t, users)
+	app := newApp(kit.Auth)
+	up := kit.StoreDown()
+	w := httptest.NewRecorder()
+	if _, err := kit.Auth.SignIn(w, httptest.NewRequest("POST", "/", nil), "u1"); err == nil {
+		t.Error("signed in while the store was down")
+	}
+	up()
+	resp, err := (&http.Client{Transport: luciatest.Transport(app), Jar: kit.Jar("u1")}).Get("https://app.example/profile")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	if body, _ := io.ReadAll(resp.Body); !strings.Contains(string(body), "<h1>ada</h1>") {
+		t.Errorf("%d %s", resp.StatusCode, body)
+	}
+}
