@@ -24,7 +24,9 @@
 // words. Gone means that the server said in its own words, a 401 with the code
 // of the route, that the session is no more: the store becomes empty, the saved
 // session is removed, and the error is session.CodeUnauthorized (for a
-// sign-out, session.CodeNotAuthenticated). Everything else is later: no
+// sign-out, session.CodeNotAuthenticated). The same follows where another run of
+// the program has removed the saved session, be it to sign out or because it could
+// not save newer tokens; the server is not asked then. Everything else is later: no
 // network, a time-out, 408, 429, 5xx, an answer that makes no sense. The
 // session stays, and the same call may succeed in a moment.
 //
