@@ -38,7 +38,7 @@ func (c *Client[U]) HandleSilentRefresh(ctx context.Context, onError func(error)
 		s := c.store.Get()
 		wait, retry := l.wait(s, c.saved.isBehind()), forever
 		if s != nil {
-			retry = max(c.saved.retryIn(s.ID, time.Now()), l.saveAfter.Sub(time.Now()))
+			retry = max(c.saved.retryIn(s.ID, time.Now()), time.Until(l.saveAfter))
 		}
 		switch {
 		case wait <= 0:
