@@ -22,17 +22,19 @@ func TestWaitReportsWhatIsNotReplicated(t *testing.T) {
 			master, replica := testenv.Redis(t), testenv.Redis(t)
 			link := testenv.NewProxy(t, master.Addr)
 			replica.Follow(link.Addr)
-			store := redisstore.New(face.open(t, options(t, master.URL())), redisstore.WithWait(1, 300*time.Millisecond))
+			client := face.open(t, options(t, master.URL()))
+			patient := redisstore.New(client, redisstore.WithWait(1, 10*time.Second)) // a replica in step may be slow to say so
+			hasty := redisstore.New(client, redisstore.WithWait(1, 300*time.Millisecond))
 
 			waits := map[string]bool{"Create": true, "Delete": true, "DeleteUser": true}
 			for _, op := range operations {
-				if err := op.call(ctx, store); err != nil {
+				if err := op.call(ctx, patient); err != nil {
 					t.Fatalf("%s with a replica in step: %v", op.name, err)
 				}
 			}
 			link.Hold()
 			for _, op := range operations {
-				err := op.call(ctx, store)
+				err := op.call(ctx, hasty)
 				if waits[op.name] != errors.Is(err, redisstore.ErrNotReplicated) || waits[op.name] != (session.CodeOf(err) == op.code) {
 					t.Errorf("%s without replication: %v", op.name, err)
 				}
@@ -75,7 +77,7 @@ func TestWaitWhileASlotMoves(t *testing.T) {
 	ctx := context.Background()
 	cluster := testenv.Cluster(t)
 	plain := redisstore.New(open(t, options(t, cluster.URL())))
-	durable := redisstore.New(open(t, options(t, cluster.URL())), redisstore.WithWait(1, 500*time.Millisecond), redisstore.WithTimeout(5*time.Second))
+	durable := redisstore.New(open(t, options(t, cluster.URL())), redisstore.WithWait(1, 10*time.Second), redisstore.WithTimeout(5*time.Second))
 	create(t, plain, session.ID{1}, long, 10)
 
 	from, key := cluster.Masters[0], ""
