@@ -64,9 +64,14 @@ export class LuciaError extends Error {
 const browser = typeof document === "object";
 
 /**
- * What is under way: whether signOut waits for its answer, the one refresh, the next check.
- * @typedef {object} Pending
- * @property {boolean} [leaving]
+ * What there is later: the time before which nothing is asked again, the time at which what
+ * the store has was asked for, the trouble that was reported; the one refresh under way and
+ * the next check; the end of silent refresh.
+ * @typedef {object} Later
+ * @property {number} cool
+ * @property {number} sent
+ * @property {string} reported
+ * @property {() => void} halt
  * @property {Promise<Partial<Tokens>>} [flight]
  * @property {ReturnType<typeof setTimeout>} [timer]
  */
@@ -75,7 +80,7 @@ const browser = typeof document === "object";
  * What two copies of this file on one page share.
  * Times are milliseconds of `now()`, which starts at zero with the navigation.
  */
-const state = /** @type {ReturnType<typeof begin> & Pending} */ (
+const state = /** @type {ReturnType<typeof begin> & Later} */ (
   /** @type {any} */ (globalThis)[Symbol.for("lucia-go/1")] ??= begin()
 );
 
@@ -114,13 +119,12 @@ function begin() {
     subscribers: new Set(),
     /** @type {Set<[((error: LuciaError) => void)?]>} */
     watchers: new Set(),
-    halt: () => {},
-    /** When the access token expires, when to ask for the next, and not before when. */
+    /** When the access token expires, and when to ask for the next. */
     expires,
     next: expires - lead(expires),
-    cool: 0,
     failures: 0,
-    reported: "",
+    /** How many calls of signOut wait for their answers. */
+    leaving: 0,
     /** How long the monotonic clock has stood still, and how far the date is ahead of it. */
     slept: 0,
     ahead: Date.now() - performance.now(),
@@ -182,14 +186,15 @@ export async function signOut(redirect) {
     throw new LuciaError(browser ? "AUTH_NOT_AUTHENTICATED" : "UNKNOWN");
   }
   // A refresh that loses the race against the sign-out is no news to anybody.
-  state.leaving = true;
+  state.leaving++;
   const answer = await ask("logout", session.access_token);
-  state.leaving = false;
+  state.leaving--;
   const error = fault(answer, "AUTH_NOT_AUTHENTICATED", "DATABASE_UPDATE_FAILED");
-  if (answer.status === 204 || error.message === "AUTH_NOT_AUTHENTICATED") put(null);
-  else check();
+  if (answer.status === 204 || error.message === "AUTH_NOT_AUTHENTICATED") {
+    put(null);
+    tell();
+  } else check();
   if (answer.status !== 204) throw error;
-  tell();
   if (redirect !== undefined) go(redirect);
 }
 
@@ -221,7 +226,8 @@ export async function refreshTokens(refreshToken) {
  * Refreshes the access token one minute before it expires (a token that lives no longer than
  * a minute: when a third of its life is left), until the returned function is called.
  *
- * `onError` gets AUTH_UNAUTHORIZED when the session is over: only then is the store empty.
+ * `onError` gets AUTH_UNAUTHORIZED when a refresh finds the session over; the store is empty then
+ * (as it is after a sign-out, here or in another tab, which is no error).
  * DATABASE_FETCH_FAILED and UNKNOWN are reported once per outage; the session stays, and so do
  * the attempts. Calling this twice is harmless, and on a server it does nothing.
  * @param {(error: LuciaError) => void} [onError]
@@ -247,7 +253,8 @@ export function handleSilentRefresh(onError) {
  * @returns {Promise<Response>}
  */
 export async function luciaFetch(input, init) {
-  const used = state.session?.access_token;
+  // In hardened mode there is no token to tell by, and otherwise an app may have set one.
+  const used = state.json + state.expires;
   /** @type {any} */
   let ours;
   const send = () => {
@@ -266,14 +273,12 @@ export async function luciaFetch(input, init) {
     return response;
   }
   try {
-    if (used === state.session?.access_token) {
+    if (used === state.json + state.expires) {
       if (now() < state.cool) return response;
       await renew();
     }
     if (!state.session) return response;
-    const again = send();
-    response.body?.cancel().catch(() => {});
-    return again;
+    return send();
   } catch {
     return response;
   }
@@ -301,6 +306,7 @@ function put(session, sent = 0, life = 0) {
     state.expires = sent + life;
     state.next = Math.max(state.expires - lead(life), sent + 1e3);
     state.cool = sent + Math.min(life / 2, 1e4);
+    state.sent = sent;
     state.failures = 0;
     state.reported = "";
   }
@@ -309,9 +315,9 @@ function put(session, sent = 0, life = 0) {
   const changed = json !== state.json;
   state.session = session;
   state.json = json;
-  for (const subscriber of changed ? [...state.subscribers] : []) {
+  for (const subscriber of [...state.subscribers]) {
     // A subscriber may set the store or end another's subscription.
-    if (state.json === json && state.subscribers.has(subscriber)) {
+    if (changed && state.json === json && state.subscribers.has(subscriber)) {
       shield(() => subscriber[0](session));
     }
   }
@@ -382,7 +388,7 @@ async function ask(route, token) {
     return {
       sent,
       status: response.status,
-      after: Number(response.headers.get("Retry-After")) || 0,
+      after: Math.max(0, Number(response.headers.get("Retry-After")) || 0),
       body: await response.json().catch(() => {}),
     };
   } catch {
@@ -406,12 +412,11 @@ function fault({ status, body, after }, gone, later) {
 /**
  * What an access token says; its signature is the server's business.
  * @param {string} token
- * @returns {User}
+ * @returns {Promise<User>}
  */
-function userOf(token) {
+async function userOf(token) {
   const bytes = atob(token.split(".")[1].replace(/-/g, "+").replace(/_/g, "/"));
-  const text = new TextDecoder().decode(Uint8Array.from(bytes, (c) => c.charCodeAt(0)));
-  return JSON.parse(text).user;
+  return (await new Response(Uint8Array.from(bytes, (c) => c.charCodeAt(0))).json()).user;
 }
 
 /**
@@ -426,7 +431,7 @@ async function exchange(token) {
     if (status === 200 && typeof expires_in === "number" && expires_in > 0) {
       const life = expires_in * 1e3;
       if (!token) return { sent, life };
-      const user = userOf(access_token);
+      const user = await userOf(access_token);
       // Only text can be trimmed; the rest throws.
       if (user.user_id.trim() && refresh_token.trim()) {
         return { sent, life, user, tokens: { access_token, refresh_token } };
@@ -498,15 +503,15 @@ async function alone(work) {
   }
 }
 
-/** Compares the page with the session that the browser's cookies have now. */
-async function verify() {
+/** Compares a page, this one or another, with the session that the browser's cookies have now. */
+async function verify(sid = state.sid) {
   const { sent, status, body } = await ask("session");
   const session = body?._lucia;
   const id = body?.session_id;
-  if (status !== 200 || !(state.session || state.open)) return;
+  if (status !== 200 || !(state.session || state.open) || sent < state.sent) return;
   if (session === null) put(null);
   if (!session?.user?.user_id) return;
-  if (id === (state.sid ?? id)) {
+  if (id === (sid ?? id)) {
     state.open = false;
     state.sid = id;
     put(session, sent, body.expires_in * 1e3);
@@ -538,7 +543,12 @@ function start() {
   let channel;
   const listen = () => shared((opened) => ((channel = opened).onmessage = hear));
   const { style } = document.documentElement;
-  let shown = "";
+  /** @type {string | undefined} the page's own style while it is hidden */
+  let shown;
+  const show = () => {
+    style.cssText = shown ?? style.cssText;
+    shown = undefined;
+  };
   /** @type {(type: string, run: (event: any) => void, target?: EventTarget) => void} */
   const on = (type, run, target = window) => target.addEventListener(type, run, { signal });
   on("focus", check);
@@ -564,7 +574,7 @@ function start() {
     // The session of the page that was loaded last, by any tab. This page, unseen until now,
     // knows by it at once whether it is somebody else's.
     if (last !== (state.session && state.sid)) return location.reload();
-    style.cssText = shown;
+    show();
     listen();
     if (state.session) comeBack(state.sid);
   });
@@ -572,6 +582,7 @@ function start() {
     control.abort();
     channel?.close();
     clearTimeout(state.timer);
+    show();
   };
   listen();
   if (state.open) return void verify();
@@ -597,9 +608,8 @@ async function follow() {
  * @param {string | null} sid whose the page is
  */
 async function comeBack(sid) {
-  state.sid = sid;
   state.open = true;
-  await verify();
+  await verify(sid);
   if (state.open) {
     state.open = false;
     state.seen = "";
