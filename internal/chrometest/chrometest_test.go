@@ -127,4 +127,30 @@ func TestTab(t *testing.T) {
 			}
 		}
 	})
+	t.Run("faults fail the test, those of the last moment too", func(t *testing.T) {
+		for _, script := range []string{
+			"void Promise.reject(new Error('nobody asks'))",
+			"void queueMicrotask(() => { throw new Error('nobody asks') })",
+			"console.error('nobody asks')",
+		} {
+			failing := &failing{TB: t}
+			tab := browser.Person(t).Tab(failing)
+			tab.Open(server.URL)
+			tab.Eval(script, nil)
+			tab.Close()
+			if got := strings.Join(failing.errors, "\n"); !strings.Contains(got, "nobody asks") {
+				t.Errorf("%s: the test fails with %q", script, got)
+			}
+		}
+	})
+}
+
+// failing is a test that may fail.
+type failing struct {
+	testing.TB
+	errors []string
+}
+
+func (f *failing) Errorf(format string, args ...any) {
+	f.errors = append(f.errors, fmt.Sprintf(format, args...))
 }

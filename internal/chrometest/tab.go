@@ -85,6 +85,7 @@ func (tab *Tab) Faults() []string {
 // Close closes the tab. It may be called again.
 func (tab *Tab) Close() {
 	tab.t.Helper()
+	_, _ = tab.eval("0") // by its answer what was done before has been reported
 	tab.close()
 	for _, fault := range tab.Faults() {
 		tab.t.Errorf("the page did what no page must: %s", fault)
