@@ -44,6 +44,7 @@ func StartOn(t testing.TB, dir string) *Browser {
 		chromedp.Flag("disable-sync", true),
 		chromedp.Flag("disable-dev-shm-usage", true), // containers have 64 MiB of it
 		chromedp.Flag("password-store", "basic"),     // asks no keyring for the cookies' key
+		chromedp.ModifyCmdFunc(ownGroup),
 	)
 	ctx, stop := chromedp.NewContext(alloc)
 	b := &Browser{ctx: ctx, close: func() { stop(); stopAlloc() }}
@@ -63,11 +64,12 @@ func (b *Browser) Close(t testing.TB) {
 	}
 }
 
-// Kill ends the browser at once (SIGKILL) and waits until it is gone: what it
-// has not written to the profile is lost.
+// Kill ends the browser at once (SIGKILL): what it has not written to the
+// profile is lost. All its processes end together where the system has process
+// groups, so that none can notice the end of another and save what it has.
 func (b *Browser) Kill(t testing.TB) {
 	t.Helper()
-	if err := chromedp.FromContext(b.ctx).Browser.Process().Kill(); err != nil {
+	if err := killGroup(chromedp.FromContext(b.ctx).Browser.Process()); err != nil {
 		t.Fatalf("chrometest: killing Chromium: %v", err)
 	}
 	b.close()
