@@ -87,13 +87,15 @@ func (a *Auth[U]) resolve(w http.ResponseWriter, r *http.Request) *http.Request 
 	if a.stateOf(r.Context()) != nil {
 		return r
 	}
-	d := a.decide(r)
+	var d decision[U]
+	a.decide(&d, r)
 	if d.outcome == Anonymous && !mayVary(r) {
 		return r
 	}
 	s := a.newState(w, r, &d)
 	a.apply(s, r, &d)
-	return r.WithContext(s)
+	s.onward = *r.WithContext(s) // the copy that WithContext makes stays on the stack
+	return &s.onward
 }
 
 // apply carries out a decision: cookies and headers, now, before the app's

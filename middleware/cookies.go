@@ -69,7 +69,8 @@ func (c cookieWriter) set(h http.Header, name, value string, d time.Duration) {
 func (c cookieWriter) write(h http.Header, name, value string, maxAge int) {
 	if lines := h["Set-Cookie"]; len(lines) > 0 {
 		h["Set-Cookie"] = slices.DeleteFunc(lines, func(line string) bool {
-			return len(line) > len(name) && line[len(name)] == '=' && line[:len(name)] == name
+			_, ours := cutName(line, name)
+			return ours
 		})
 	}
 	h.Add("Set-Cookie", c.line(name, value, maxAge))
@@ -150,18 +151,21 @@ func (c *cookieWriter) scan(h http.Header, set *cookieSet) {
 
 // take adds a cookie to the set if it is ours.
 func (c *cookieWriter) take(pair string, set *cookieSet) {
-	i := strings.IndexByte(pair, '=')
-	if i < 0 {
-		return
-	}
-	switch name, value := pair[:i], pair[i+1:]; name {
-	case c.access:
+	if value, ok := cutName(pair, c.access); ok {
 		set.access.add(value)
-	case c.refresh:
+	} else if value, ok := cutName(pair, c.refresh); ok {
 		set.refresh.add(value)
-	case c.fingerprint:
+	} else if value, ok := cutName(pair, c.fingerprint); ok {
 		set.fingerprint.add(value)
 	}
+}
+
+// cutName returns the value of a cookie, and whether that is its name.
+func cutName(pair, name string) (value string, ok bool) {
+	if n := len(name); len(pair) > n && pair[n] == '=' && pair[:n] == name {
+		return pair[n+1:], true
+	}
+	return "", false
 }
 
 // trimSpace cuts off what may stand around a cookie: spaces and tabs.

@@ -18,41 +18,40 @@ type decision[U any] struct {
 	cookies   bool                  // the request came with cookies of ours
 }
 
-func (d *decision[U]) accept(s session.Session[U], o Outcome) {
-	d.session, d.signedIn, d.outcome = s, true, o
+func (d *decision[U]) accept(s *session.Session[U], o Outcome) {
+	d.session, d.signedIn, d.outcome = *s, true, o
 }
 
 // decide judges a request. The order of the checks is the order of the table in
-// docs/protocol.md. It asks the store at most once.
-func (a *Auth[U]) decide(r *http.Request) (d decision[U]) {
+// docs/protocol.md. It asks the store at most once. d is a new decision.
+func (a *Auth[U]) decide(d *decision[U], r *http.Request) {
 	var set cookieSet
 	if token, presented := bearer(r); presented {
 		a.cookies.scan(r.Header, &set)
-		a.decideBearer(&d, session.AccessToken(token), &set)
-		return d
+		a.decideBearer(d, session.AccessToken(token), &set)
+		return
 	}
 	if a.crossOrigin(r) {
 		d.outcome = CrossOrigin
-		return d
+		return
 	}
 	a.cookies.scan(r.Header, &set)
 	if !set.present() {
-		return d
+		return
 	}
 	d.cookies = true
 	if set.crowded() {
 		d.outcome = Ambiguous
-		return d
+		return
 	}
-	if a.decideAccess(&d, &set) {
-		return d
+	if a.decideAccess(d, &set) {
+		return
 	}
 	if isPassive(r) {
 		d.outcome = Deferred
-		return d
+		return
 	}
-	a.decideRefresh(&d, r, &set)
-	return d
+	a.decideRefresh(d, r, &set)
 }
 
 // decideBearer judges a request by its bearer token alone; where that is no
@@ -63,7 +62,7 @@ func (a *Auth[U]) decideBearer(d *decision[U], token session.AccessToken, set *c
 		s, err := a.manager.Verify(token, session.Fingerprint(fp))
 		switch {
 		case err == nil:
-			d.accept(s, Fresh)
+			d.accept(&s, Fresh)
 			return
 		case errors.Is(err, session.ErrExpired), errors.Is(err, session.ErrRevoked), errors.Is(err, session.ErrOutdated):
 			d.outcome = Expired
@@ -120,7 +119,7 @@ func (a *Auth[U]) tryAccess(d *decision[U], token session.AccessToken, set *cook
 			*d = decision[U]{outcome: Ambiguous, cookies: true}
 			return
 		case err == nil:
-			d.accept(s, Fresh)
+			d.accept(&s, Fresh)
 			return
 		case errors.Is(err, session.ErrUnknownKey):
 			seen.unknownKey = true
@@ -185,7 +184,7 @@ func (a *Auth[U]) refresh(d *decision[U], r *http.Request, fp session.Fingerprin
 	refreshed, err := a.manager.Refresh(r.Context(), fp, own...)
 	switch {
 	case err == nil:
-		d.accept(refreshed.Session, outcomeOf(refreshed.Outcome))
+		d.accept(&refreshed.Session, outcomeOf(refreshed.Outcome))
 		d.refreshed = &refreshed
 	case errors.Is(err, session.CodeDatabaseFetchFailed):
 		d.outcome = Unavailable

@@ -240,7 +240,8 @@ func (a *Auth[U]) serveSession(w http.ResponseWriter, r *http.Request) {
 		WriteError(w, session.CodeInvalidRequest)
 		return
 	}
-	d := a.decide(r)
+	var d decision[U]
+	a.decide(&d, r)
 	if d.outcome == Unavailable {
 		WriteError(w, session.CodeDatabaseFetchFailed)
 		return

@@ -12,11 +12,12 @@ import (
 )
 
 // state is what the middleware knows of one request. It is the request's context
-// itself: one allocation for both.
+// itself and holds the request that has it: one allocation for all three.
 type state[U any] struct {
 	context.Context
 	auth    *Auth[U]
 	request *http.Request // as it came in; for the refresh token of page data
+	onward  http.Request  // as it goes on, with this context
 	header  http.Header   // of the answer
 	private atomic.Bool   // the answer is marked as this person's own
 	lines   privateLines  // of that mark
@@ -73,7 +74,7 @@ func (s *state[U]) insistPrivate() {
 // markPrivate says to caches that the answer is for this person only. It has an
 // effect once, and only before the answer's header is written.
 func (s *state[U]) markPrivate() {
-	if s.private.CompareAndSwap(false, true) {
+	if !s.private.Load() && s.private.CompareAndSwap(false, true) {
 		s.lines.set(s.header)
 	}
 }

@@ -10,6 +10,8 @@
 package luciaecho
 
 import (
+	"net/http"
+
 	"github.com/labstack/echo/v4"
 
 	"github.com/lucia-go/lucia/adapters/internal/answer"
@@ -29,20 +31,30 @@ const Key = "lucia"
 // Its routes are answered to the letter of the protocol that the clients speak,
 // errors included, so they do not pass the app's HTTPErrorHandler.
 func Middleware[U any](auth *middleware.Auth[U], skip ...func(c echo.Context) bool) echo.MiddlewareFunc {
-	return func(next echo.HandlerFunc) echo.HandlerFunc {
-		return func(c echo.Context) error {
-			for _, skips := range skip {
-				if skips != nil && skips(c) {
-					return next(c)
-				}
+	m := &mounted{auth.HandleServerSession, skip}
+	return m.wrap
+}
+
+// mounted is a middleware, apart from its next handler: echo puts the chain of
+// e.Use together anew for every request, so what each time is made is small.
+type mounted struct {
+	handle func(http.ResponseWriter, *http.Request) (*http.Request, bool)
+	skip   []func(c echo.Context) bool
+}
+
+func (m *mounted) wrap(next echo.HandlerFunc) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		for _, skips := range m.skip {
+			if skips != nil && skips(c) {
+				return next(c)
 			}
-			r, done := auth.HandleServerSession(c.Response(), c.Request())
-			if done {
-				return nil
-			}
-			c.SetRequest(r)
-			return next(c)
 		}
+		r, done := m.handle(c.Response(), c.Request())
+		if done {
+			return nil
+		}
+		c.SetRequest(r)
+		return next(c)
 	}
 }
 
