@@ -44,12 +44,19 @@ type stored struct {
 	Created time.Time `json:"created"`
 }
 
-// byHand takes the three steps that gin-jwt v3 documents for its Redis store, in
-// a handler: look the token up, store its successor, delete it; and answers with
-// an access token.
-func byHand(client redis.UniversalClient, n int) (func(int) (string, error), error) {
-	h := handRefresh{client}
-	err := each(preparers, n, func(i int) error { return h.put(name("hand", i), i) })
+// handStore takes the three steps that gin-jwt v3 documents for its Redis store:
+// look the token up, store its successor, delete it.
+func handStore(client redis.UniversalClient, n int) (func(int) (string, error), error) {
+	h, err := newHand(client, n)
+	return func(i int) (string, error) {
+		_, successor, err := h.exchange(name("hand", i))
+		return successor, err
+	}, err
+}
+
+// handRoute takes them in a handler, which answers with an access token as well.
+func handRoute(client redis.UniversalClient, n int) (func(int) (string, error), error) {
+	h, err := newHand(client, n)
 	fresh := httptest.NewRequest("POST", "/refresh", http.NoBody)
 	return func(i int) (string, error) {
 		r := *fresh
@@ -66,38 +73,59 @@ func byHand(client redis.UniversalClient, n int) (func(int) (string, error), err
 	}, err
 }
 
-type handRefresh struct{ client redis.UniversalClient }
+type hand struct{ client redis.UniversalClient }
 
-func (h handRefresh) put(token string, i int) error {
+func newHand(client redis.UniversalClient, n int) (hand, error) {
+	h := hand{client}
+	return h, each(preparers, n, func(i int) error { return h.put(name("hand", i), i) })
+}
+
+func (h hand) put(token string, user int) error {
 	now := time.Now()
-	value, err := json.Marshal(stored{i, now.Add(year), now})
+	value, err := json.Marshal(stored{user, now.Add(year), now})
 	if err != nil {
 		return err
 	}
 	return h.client.Set(ctx, "gin-jwt:"+token, value, year).Err()
 }
 
-func (h handRefresh) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+// exchange returns the user and the successor of a token, or "" where the token
+// is not known.
+func (h hand) exchange(token string) (user int, successor string, err error) {
+	value, err := h.client.Get(ctx, "gin-jwt:"+token).Bytes()
+	if err == redis.Nil {
+		return 0, "", nil
+	}
+	var s stored
+	if err == nil {
+		err = json.Unmarshal(value, &s)
+	}
+	if err != nil {
+		return 0, "", err
+	}
+	successor = rand.Text() + rand.Text()
+	if err := h.put(successor, s.User); err != nil {
+		return 0, "", err
+	}
+	return s.User, successor, h.client.Del(ctx, "gin-jwt:"+token).Err()
+}
+
+func (h hand) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	cookie, err := r.Cookie("refresh_token")
 	if err != nil {
 		w.WriteHeader(http.StatusUnauthorized)
 		return
 	}
-	value, err := h.client.Get(ctx, "gin-jwt:"+cookie.Value).Bytes()
-	if err == redis.Nil {
+	user, refresh, err := h.exchange(cookie.Value)
+	switch {
+	case err != nil:
+		w.WriteHeader(http.StatusInternalServerError)
+		return
+	case refresh == "":
 		w.WriteHeader(http.StatusUnauthorized)
 		return
 	}
-	var s stored
-	if err != nil || json.Unmarshal(value, &s) != nil {
-		w.WriteHeader(http.StatusInternalServerError)
-		return
-	}
-	access, refresh := contend.AccessToken(s.User), rand.Text()+rand.Text()
-	if h.put(refresh, s.User) != nil || h.client.Del(ctx, "gin-jwt:"+cookie.Value).Err() != nil {
-		w.WriteHeader(http.StatusInternalServerError)
-		return
-	}
+	access := contend.AccessToken(user)
 	http.SetCookie(w, &http.Cookie{Name: "refresh_token", Value: refresh, MaxAge: int(year.Seconds()), HttpOnly: true, Secure: true})
 	http.SetCookie(w, &http.Cookie{Name: "access_token", Value: access, MaxAge: 900, HttpOnly: true, Secure: true})
 	w.Header().Set("Content-Type", "application/json")

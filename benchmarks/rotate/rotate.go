@@ -62,7 +62,8 @@ func All() []Contender {
 		{Bare, 1, bare},
 		{"lucia, the store alone", 1, store},
 		{"**lucia**, the refresh route", 1, route},
-		{"get, set, delete by hand, as gin-jwt v3 does", 3, byHand},
+		{"get, set, delete by hand as in gin-jwt v3, the store alone", 3, handStore},
+		{"get, set, delete by hand as in gin-jwt v3, a refresh route", 3, handRoute},
 		{"scs v2, RenewToken", 3, scsRenew},
 	}
 }
