@@ -62,6 +62,9 @@ const Path = "/page"
 // key is every library's secret.
 var key = []byte("0123456789abcdef0123456789abcdef")
 
+// Key returns it.
+func Key() []byte { return key }
+
 // refreshFiller has the size of lucia's refresh cookie.
 var refreshFiller = strings.Repeat("r", 420)
 
@@ -85,7 +88,7 @@ func All() []Contender {
 			Omits: "refresh, sign-out, Cache-Control, one spelling of a token"},
 		{Name: "echo-jwt v4", Base: "echo, bare handler", New: echoJWT,
 			Omits: "fingerprint, refresh, sign-out, Cache-Control"},
-		{Name: "gin-jwt v2", Base: "gin, bare handler", New: ginJWT,
+		{Name: "gin-jwt v3", Base: "gin, bare handler", New: ginJWT,
 			Omits: "fingerprint, sign-out before expiry, Cache-Control"},
 		{Name: "go-chi/jwtauth v5", Base: "net/http, bare handler", New: jwtAuth,
 			Omits: "fingerprint, refresh, sign-out, Cache-Control"},

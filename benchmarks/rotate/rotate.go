@@ -17,29 +17,15 @@ import (
 // Client is a way of talking to Redis.
 type Client struct {
 	Name string
-	Open func(addr string) (redis.UniversalClient, error)
+	Open func(addr string) (*Conn, error)
 }
 
-// Clients returns a pool of connections and automatic pipelining, each as
-// package redisstore recommends it.
-func Clients() []Client {
-	return []Client{{"pool of 64", pool}, {"pipelining", pipelining}}
-}
-
-func pool(addr string) (redis.UniversalClient, error) {
-	opts, err := redisstore.ParseURL("redis://" + addr)
-	if err != nil {
-		return nil, err
-	}
-	return redis.NewUniversalClient(opts), nil
-}
-
-func pipelining(addr string) (redis.UniversalClient, error) {
-	client, err := pool(addr)
-	if err != nil {
-		return nil, err
-	}
-	return client.(*redis.Client).AsyncAutoPipeline()
+// Conn is an open client and what is compared over it. The first contender is the
+// floor.
+type Conn struct {
+	Contenders []Contender
+	Flush      func(ctx context.Context) error
+	Close      func()
 }
 
 // Contender is one way of refreshing.
@@ -50,21 +36,57 @@ type Contender struct {
 	// Prepare makes n tokens. The function that it returns exchanges token i and
 	// returns its successor, or "" where the token was not accepted. It is safe
 	// for concurrent use.
-	Prepare func(client redis.UniversalClient, n int) (func(i int) (string, error), error)
+	Prepare func(n int) (exchange func(i int) (string, error), err error)
 }
 
-// Bare is the floor: one script that compares and sets.
-const Bare = "bare EVALSHA, compare and set"
+// Clients returns a pool of connections and automatic pipelining, each as
+// package redisstore recommends it, and the client that gin-jwt brings along.
+func Clients() []Client {
+	return []Client{{"pool of 64", pool}, {"pipelining", pipelining}, {"rueidis", openRueidis}}
+}
 
-// All returns the contenders.
-func All() []Contender {
+func pool(addr string) (*Conn, error) {
+	client, err := open(addr)
+	if err != nil {
+		return nil, err
+	}
+	all := append(over(client), Contender{"scs v2, RenewToken", 3, func(n int) (func(int) (string, error), error) { return scsRenew(client, n) }})
+	return &Conn{all, flush(client), func() { client.Close() }}, nil
+}
+
+func pipelining(addr string) (*Conn, error) {
+	client, err := open(addr)
+	if err != nil {
+		return nil, err
+	}
+	pipeline, err := client.AsyncAutoPipeline()
+	if err != nil {
+		client.Close()
+		return nil, err
+	}
+	return &Conn{over(pipeline), flush(client), func() { pipeline.Close() }}, nil
+}
+
+func open(addr string) (*redis.Client, error) {
+	opts, err := redisstore.ParseURL("redis://" + addr)
+	if err != nil {
+		return nil, err
+	}
+	return redis.NewUniversalClient(opts).(*redis.Client), nil
+}
+
+func flush(client *redis.Client) func(context.Context) error {
+	return func(ctx context.Context) error { return client.FlushAll(ctx).Err() }
+}
+
+const bareName = "bare EVALSHA, compare and set"
+
+// over returns the contenders that work over every client of go-redis.
+func over(client redis.UniversalClient) []Contender {
 	return []Contender{
-		{Bare, 1, bare},
-		{"lucia, the store alone", 1, store},
-		{"**lucia**, the refresh route", 1, route},
-		{"get, set, delete by hand as in gin-jwt v3, the store alone", 3, handStore},
-		{"get, set, delete by hand as in gin-jwt v3, a refresh route", 3, handRoute},
-		{"scs v2, RenewToken", 3, scsRenew},
+		{bareName, 1, func(n int) (func(int) (string, error), error) { return bare(client, n) }},
+		{"lucia, the store alone", 1, func(n int) (func(int) (string, error), error) { return store(client, n) }},
+		{"**lucia**, the refresh route", 1, func(n int) (func(int) (string, error), error) { return route(client, n) }},
 	}
 }
 

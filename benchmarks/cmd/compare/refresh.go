@@ -5,8 +5,6 @@ import (
 	"fmt"
 	"slices"
 
-	"github.com/redis/go-redis/v9"
-
 	"github.com/lucia-go/lucia/benchmarks/measure"
 	"github.com/lucia-go/lucia/benchmarks/rotate"
 )
@@ -20,12 +18,12 @@ const simultaneous = 64
 func refreshes(ctx context.Context, o options) error {
 	t := newTable(fmt.Sprintf("refresh, %d callers", simultaneous), "client", "round trips", "a second", "against bare", "app's processor time", "tokens made of one")
 	for _, kind := range rotate.Clients() {
-		client, err := kind.Open(o.redis)
+		conn, err := kind.Open(o.redis)
 		if err != nil {
 			return err
 		}
-		defer client.Close()
-		if err := refreshesWith(ctx, o, client, kind.Name, t); err != nil {
+		defer conn.Close()
+		if err := refreshesWith(ctx, o, conn, kind.Name, t); err != nil {
 			return fmt.Errorf("%s: %w", kind.Name, err)
 		}
 	}
@@ -39,25 +37,22 @@ type speed struct {
 	rate, cpu float64 // a second; nanoseconds each
 }
 
-func refreshesWith(ctx context.Context, o options, client redis.UniversalClient, kind string, t *table) error {
+func refreshesWith(ctx context.Context, o options, conn *rotate.Conn, kind string, t *table) error {
 	rounds := pick(o, 5, 2)
 	speeds := map[string][]speed{}
 	for range rounds {
-		for _, c := range rotate.All() {
-			s, err := refreshRound(ctx, o, client, c)
+		for _, c := range conn.Contenders {
+			s, err := refreshRound(ctx, o, conn, c)
 			if err != nil {
 				return fmt.Errorf("%s: %w", c.Name, err)
 			}
 			speeds[c.Name] = append(speeds[c.Name], s)
 		}
 	}
-	floor := best(speeds[rotate.Bare])
-	for _, c := range rotate.All() {
+	floor := best(speeds[conn.Contenders[0].Name])
+	for _, c := range conn.Contenders {
 		s := best(speeds[c.Name])
-		if s.rate == 0 { // not with this client
-			continue
-		}
-		made, err := madeOfOne(client, c)
+		made, err := madeOfOne(c)
 		if err != nil {
 			return fmt.Errorf("%s: %w", c.Name, err)
 		}
@@ -79,13 +74,13 @@ func best(speeds []speed) speed {
 	})
 }
 
-func refreshRound(ctx context.Context, o options, client redis.UniversalClient, c rotate.Contender) (speed, error) {
+func refreshRound(ctx context.Context, o options, conn *rotate.Conn, c rotate.Contender) (speed, error) {
 	n := pick(o, 20_000, 5_000)
-	if err := client.FlushAll(ctx).Err(); err != nil {
+	if err := conn.Flush(ctx); err != nil {
 		return speed{}, err
 	}
-	exchange, err := c.Prepare(client, n)
-	if err != nil || exchange == nil {
+	exchange, err := c.Prepare(n)
+	if err != nil {
 		return speed{}, err
 	}
 	cpu := measure.CPUTime()
@@ -95,10 +90,10 @@ func refreshRound(ctx context.Context, o options, client redis.UniversalClient, 
 
 // madeOfOne returns the most successors that one token was given in several
 // tries.
-func madeOfOne(client redis.UniversalClient, c rotate.Contender) (most int, err error) {
+func madeOfOne(c rotate.Contender) (most int, err error) {
 	const tries = 10
 	for range tries {
-		exchange, err := c.Prepare(client, 1)
+		exchange, err := c.Prepare(1)
 		if err != nil {
 			return 0, err
 		}

@@ -60,7 +60,7 @@ type server struct {
 var inProcesses = []string{
 	"net/http, bare handler", "echo, bare handler", "gin, bare handler",
 	"**lucia** on net/http", "**lucia** on echo", "**lucia** on gin",
-	"golang-jwt v5 by hand, fingerprint", "echo-jwt v4", "gin-jwt v2", "scs v2, memory", "scs v2, Redis",
+	"golang-jwt v5 by hand, fingerprint", "echo-jwt v4", "gin-jwt v3", "scs v2, memory", "scs v2, Redis",
 }
 
 func serveAll(ctx context.Context, o options, binary, dir string) (servers []*server, stop func(), err error) {
