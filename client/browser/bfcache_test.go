@@ -101,7 +101,7 @@ func testCacheSomebodyElse(t *testing.T, b *chrometest.Browser) {
 // The session ends where no page of this browser hears of it: the synchronous
 // check passes, and the server's word reloads the page.
 func testCacheEnded(t *testing.T, b *chrometest.Browser) {
-	s := newSite(t, time.Second)
+	s := newSite(t, time.Minute)
 	tab := signIn(t, s, b.Person(t), "u1", atShow)
 	leave(t, s, tab, "/plain")
 	if err := s.auth.RevokeUser(t.Context(), "u1"); err != nil {

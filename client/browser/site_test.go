@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strconv"
 	"sync"
 	"sync/atomic"
@@ -50,18 +51,23 @@ type site struct {
 	refresh atomic.Pointer[func(w http.ResponseWriter, r *http.Request, route http.Handler)]
 }
 
+// grace is the time that a request of these tests may be under way; a busy
+// machine needs some. A generation has a successor twice as long after its
+// first use at the earliest.
+const grace = 3 * time.Second
+
 // newSite starts a site whose access tokens live for ttl. Tokens count as
 // settled at once, since these tests cannot wait for disks, unless change says
 // otherwise.
 func newSite(t *testing.T, ttl time.Duration, change ...func(*middleware.Config[profile])) *site {
 	t.Helper()
-	s := &site{store: &countingStore{Store: memstore.New(), outcomes: map[session.Outcome]int{}}}
+	s := &site{store: &countingStore{Store: memstore.New()}}
 	config := middleware.Config[profile]{
 		Secret:    []byte("a secret of thirty-two bytes....."),
 		Store:     s.store,
 		LoadUser:  func(_ context.Context, id string) (profile, error) { return profile{"Zoë ~>? " + id}, nil },
 		AccessTTL: ttl,
-		Grace:     time.Second,
+		Grace:     grace,
 		Settle:    -1,
 		Dev:       true,
 		Logger:    slog.New(slog.DiscardHandler),
@@ -186,13 +192,19 @@ func (s *site) page(script string) http.HandlerFunc {
 	}
 }
 
-// countingStore counts outcomes of the rule and fails when told to.
+// countingStore notes what the rule decides and fails when told to.
 type countingStore struct {
 	session.Store
 	down atomic.Bool
 
-	mu       sync.Mutex
-	outcomes map[session.Outcome]int
+	mu   sync.Mutex
+	past []decision
+}
+
+// decision is what became of one presented refresh token.
+type decision struct {
+	outcome session.Outcome
+	at      time.Time
 }
 
 var errDown = errors.New("store is down")
@@ -201,10 +213,10 @@ func (c *countingStore) Refresh(ctx context.Context, r session.Refreshing) (sess
 	if c.down.Load() {
 		return session.Refreshment{}, errDown
 	}
-	result, err := c.Store.Refresh(ctx, r)
-	c.mu.Lock()
+	c.mu.Lock() // over the call: in the order of the decisions
 	defer c.mu.Unlock()
-	c.outcomes[result.Outcome]++
+	result, err := c.Store.Refresh(ctx, r)
+	c.past = append(c.past, decision{result.Outcome, time.Now()})
 	return result, err
 }
 
@@ -215,8 +227,19 @@ func (c *countingStore) Delete(ctx context.Context, userID string, id session.ID
 	return c.Store.Delete(ctx, userID, id)
 }
 
-func (c *countingStore) count(o session.Outcome) int {
+// decisions returns all of them in order.
+func (c *countingStore) decisions() []decision {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.outcomes[o]
+	return slices.Clone(c.past)
+}
+
+func (c *countingStore) count(o session.Outcome) int {
+	n := 0
+	for _, d := range c.decisions() {
+		if d.outcome == o {
+			n++
+		}
+	}
+	return n
 }

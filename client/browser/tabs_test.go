@@ -48,14 +48,14 @@ func testTenTabs(t *testing.T, b *chrometest.Browser) {
 }
 
 func testTabAlone(t *testing.T, b *chrometest.Browser) {
-	s := newSite(t, 3*time.Second)
+	s := newSite(t, 6*time.Second)
 	person := b.Person(t)
 	tab := signIn(t, s, person, "u1")
 	alone := another(t, s, person, "delete window.BroadcastChannel; delete Navigator.prototype.locks")
 	if got := alone.Text("typeof BroadcastChannel + typeof navigator.locks"); got != "undefinedundefined" {
 		t.Fatalf("the tab has %s", got)
 	}
-	alone.Until("refreshes.length >= 5")
+	alone.Until("refreshes.length >= 5 && generations.size >= 3")
 	for name, tab := range map[string]*chrometest.Tab{"other": tab, "alone": alone} {
 		if got := tab.Text("session.user.user_id + errors.join()"); got != "u1" {
 			t.Errorf("the %s tab has %s", name, got)

@@ -4,10 +4,17 @@ import * as lucia from "/api/auth/client.js";
 window.lucia = lucia;
 window.errors = [];
 window.changes = 0;
+// When silent refresh starts and after each refresh: how long the access token lives, and when
+// that was. A test that counts says how many of them are enough.
 window.refreshes = [];
+window.refreshedAt = [];
+// The refresh tokens that this page has had, one a generation.
+window.generations = new Set();
 document.addEventListener("lucia:session", ({ detail }) => {
   refreshes.push(detail.expires_in);
-  window.refreshedAt = performance.now();
+  refreshedAt.push(performance.now());
+  generations.add(detail.session?.refresh_token);
+  if (refreshes.length === window.enough) setTimeout(stop);
 });
 window.stop = lucia.handleSilentRefresh((error) => errors.push(error.message));
 lucia.getSession().subscribe((session) => {
