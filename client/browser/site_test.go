@@ -136,6 +136,7 @@ func (s *site) pages() http.Handler {
 		w.Header().Set("Content-Type", "text/html; charset=utf-8")
 		fmt.Fprint(w, `<!doctype html><link rel="icon" href="data:,"><p>nothing here`)
 	})
+	mux.HandleFunc("GET /integrity", s.integrity)
 	mux.HandleFunc("GET /api/me", func(w http.ResponseWriter, r *http.Request) {
 		got, err := s.auth.ValidateRequest(r)
 		if want, _ := strconv.Atoi(r.FormValue(minGeneration)); err == nil && int(got.Generation) < want {
@@ -189,6 +190,23 @@ func (s *site) page(script string) http.HandlerFunc {
 			h.Set("Cache-Control", "private, no-cache")
 		}
 		fmt.Fprint(w, body)
+	}
+}
+
+// integrity serves a page that loads both files under their versioned URLs, and
+// lets the browser check them; asked for with ?tampered, against what other
+// files would be.
+func (s *site) integrity(w http.ResponseWriter, r *http.Request) {
+	h := w.Header()
+	h.Set("Content-Type", "text/html; charset=utf-8")
+	h.Set("Content-Security-Policy", policy)
+	client, auto := browser.Client(), browser.Auto()
+	if r.URL.Query().Has("tampered") {
+		client.SRI, auto.SRI = auto.SRI, client.SRI
+	}
+	fmt.Fprintf(w, `<!doctype html><link rel="icon" href="/testdata/site/icon.svg">%s`, middleware.DataBlock.HTML(r.Context()))
+	for _, m := range []browser.Module{client, auto} {
+		fmt.Fprintf(w, `<script type="module" src="/api/auth/%s?v=%s" integrity="%s"></script>`, m.Name, m.Version, m.SRI)
 	}
 }
 

@@ -96,6 +96,92 @@ func testTabAlone(t *testing.T, b *chrometest.Browser) {
 	}
 }
 
+// A tab that never gives the lock back, frozen with it perhaps, costs the others
+// some of the time that a token still has when it is replaced, and no more.
+func testHeldLock(t *testing.T, b *chrometest.Browser) {
+	const lock = "'lucia:/api/auth/'"
+	s := newSite(t, 20*time.Second)
+	person := b.Person(t)
+	holder := person.Tab(t)
+	holder.Open(s.URL + "/plain")
+	holder.Eval(`new Promise((held) => void navigator.locks.request(`+lock+`, () => {
+		held();
+		return new Promise(() => {});
+	}))`, nil)
+	holder.Eval(`void (async () => {
+		const pending = async () => (await navigator.locks.query()).pending.some(({ name }) => name === `+lock+`);
+		while (!(await pending())) await new Promise((later) => setTimeout(later, 20));
+		window.waited = true;
+	})()`, nil)
+	tab := signIn(t, s, person, "u1", one)
+	tab.Until("refreshes.length >= 2")
+	holder.Until("window.waited") // or the lock has another name
+	var seconds, at float64
+	tab.Eval("+document.querySelector('#lucia-page-data').dataset.expiresIn", &seconds)
+	if tab.Eval("refreshedAt[1] / 1000", &at); at >= seconds {
+		t.Errorf("refreshed %.2f s after the navigation, when the token of %v s was over", at, seconds)
+	}
+	var held bool
+	if holder.Eval("navigator.locks.query().then(({ held }) => held.some(({ name }) => name === "+lock+"))", &held); !held {
+		t.Error("the tab has not kept the lock")
+	}
+}
+
+// sleeping gives a page the clocks of a machine that sleeps when the site's
+// storage says so: the date goes on, what counts from the navigation does not.
+// All tabs wake together, and hear what a page hears then.
+const sleeping = `{
+	const now = Date.now;
+	let slept = 0;
+	Date.now = () => now() + slept;
+	const wake = () => {
+		slept = +localStorage.slept;
+		document.dispatchEvent(new Event("visibilitychange"));
+		window.dispatchEvent(new Event("focus"));
+		window.dispatchEvent(new Event("online"));
+		window.woken = true;
+	};
+	addEventListener("storage", ({ key }) => key === "slept" && wake());
+	window.sleep = (ms) => {
+		localStorage.slept = ms;
+		wake();
+	};
+}`
+
+// A laptop with five tabs, closed for a day. Whether the tabs wait for one
+// another is theirs to decide, and none asks twice; that there is one rotation is
+// the server's.
+func testSleep(t *testing.T, b *chrometest.Browser) {
+	s := newSite(t, 15*time.Minute)
+	person := b.Person(t)
+	tabs := []*chrometest.Tab{signIn(t, s, person, "u1", sleeping)}
+	for range 4 {
+		tabs = append(tabs, another(t, s, person, sleeping))
+	}
+	if n := s.refreshes.Load(); n != 0 {
+		t.Fatalf("%d refreshes before the sleep", n)
+	}
+	tabs[0].Eval("sleep(24 * 3_600_000)", nil)
+	for _, tab := range tabs {
+		tab.Until("woken && generations.size >= 2")
+	}
+	// What is asked again at once is asked a second later.
+	tabs[0].Eval("new Promise((later) => setTimeout(later, 3000))", nil)
+	requests := s.refreshes.Load()
+	t.Logf("%d tabs, %d requests to refresh", len(tabs), requests)
+	if requests < 1 || requests > int64(len(tabs)) {
+		t.Errorf("%d requests to refresh, want one a tab at most", requests)
+	}
+	if n := s.store.count(session.Rotated); n != 1 {
+		t.Errorf("%d rotations, want 1", n)
+	}
+	for i, tab := range tabs {
+		if got := tab.Text("session.user.user_id + errors.join()"); got != "u1" {
+			t.Errorf("tab %d has %s", i, got)
+		}
+	}
+}
+
 func testSignOutEverywhere(t *testing.T, b *chrometest.Browser) {
 	s := newSite(t, time.Minute)
 	person := b.Person(t)
