@@ -4,9 +4,10 @@
  *
  *     import { getSession, signOut, handleSilentRefresh } from "/api/auth/client.js";
  *
- * Without modules: hidden form fields named `_lucia` always hold the current access token, and
- * `document` gets an event `lucia:session`, whose `detail` is `{ session, expires_in }`, when
- * silent refresh starts, when the session changes and after each refresh.
+ * Without modules: hidden fields named `_lucia` always hold the current access token, in forms
+ * that lead to this site, and `document` gets an event `lucia:session`, whose `detail` is
+ * `{ session, expires_in }`, when silent refresh starts, when the session changes and after
+ * each refresh.
  *
  * While silent refresh is on, the store also follows pages that a script puts in the place of
  * this one: boosted links of htmx, Turbo.
@@ -65,12 +66,11 @@ const browser = typeof document === "object";
 
 /**
  * What there is later: the time before which nothing is asked again, the time at which what
- * the store has was asked for, the trouble that was reported; the one refresh under way and
- * the next check; the end of silent refresh.
+ * the store has was asked for; the one refresh under way and the next check; the end of
+ * silent refresh.
  * @typedef {object} Later
  * @property {number} cool
  * @property {number} sent
- * @property {string} reported
  * @property {() => void} halt
  * @property {Promise<Partial<Tokens>>} [flight]
  * @property {ReturnType<typeof setTimeout>} [timer]
@@ -89,6 +89,7 @@ function read() {
   /** @type {HTMLElement | null} */
   const page = browser ? document.querySelector("script#lucia-page-data") : null;
   const { base, session: id = "", expiresIn } = page?.dataset ?? {};
+  const expires = (Number(expiresIn) || 0) * 1e3;
   /** @type {Session | null} */
   let session = null;
   try {
@@ -104,24 +105,20 @@ function read() {
     json,
     /** What the page said last. */
     seen: json + id,
-    base,
-    expiresIn,
+    base: base ? new URL(base + "/", location.href) : import.meta.url,
+    /** When the access token expires, and when to ask for the next. */
+    expires,
+    next: expires - lead(expires),
   };
 }
 
 function begin() {
-  const page = read();
-  const expires = (Number(page.expiresIn) || 0) * 1e3;
   return {
-    ...page,
-    base: page.base ? new URL(page.base + "/", location.href).href : import.meta.url,
+    ...read(),
     /** @type {Set<[(session: any) => void]>} */
     subscribers: new Set(),
     /** @type {Set<[((error: LuciaError) => void)?]>} */
     watchers: new Set(),
-    /** When the access token expires, and when to ask for the next. */
-    expires,
-    next: expires - lead(expires),
     failures: 0,
     /** How many calls of signOut wait for their answers. */
     leaving: 0,
@@ -187,15 +184,21 @@ export async function signOut(redirect) {
   }
   // A refresh that loses the race against the sign-out is no news to anybody.
   state.leaving++;
-  const answer = await ask("logout", session.access_token);
+  const { status, error } = await ask(
+    "logout",
+    session.access_token,
+    "AUTH_NOT_AUTHENTICATED",
+    "DATABASE_UPDATE_FAILED",
+  );
   state.leaving--;
-  const error = fault(answer, "AUTH_NOT_AUTHENTICATED", "DATABASE_UPDATE_FAILED");
-  if (answer.status === 204 || error.message === "AUTH_NOT_AUTHENTICATED") {
+  if (status === 204 || error.message === "AUTH_NOT_AUTHENTICATED") {
     put(null);
     tell();
   } else check();
-  if (answer.status !== 204) throw error;
-  if (redirect !== undefined) go(redirect);
+  if (status !== 204) throw error;
+  // Never to javascript: or data:.
+  const url = redirect !== undefined && resolve(redirect);
+  if (url && /^https?:/.test(url.href)) location.href = url.href;
 }
 
 /**
@@ -262,26 +265,31 @@ export async function luciaFetch(input, init) {
     const token = state.session?.access_token;
     ours =
       state.session &&
-      new URL(request.url).origin === location.origin &&
+      resolve(request.url)?.origin === location.origin &&
       !request.headers.has("Authorization");
     if (ours && token) request.headers.set("Authorization", "Bearer " + token);
     return fetch(request);
   };
   const response = await send();
+  // It may stand behind another challenge: fetch joins them with commas.
   const challenge = response.headers.get("WWW-Authenticate") ?? "";
-  if (!ours || response.status !== 401 || !challenge.startsWith('Bearer realm="lucia"')) {
-    return response;
+  if (ours && response.status === 401 && /(^|, *)Bearer realm="lucia"(,|$)/.test(challenge)) {
+    try {
+      if (used === state.json + state.expires) {
+        if (now() < state.cool) return response;
+        await renew();
+      }
+      if (state.session) return send();
+    } catch {}
   }
+  return response;
+}
+
+/** The URL that `href` leads to from this page; some lead nowhere. */
+function resolve(/** @type {string} */ href) {
   try {
-    if (used === state.json + state.expires) {
-      if (now() < state.cool) return response;
-      await renew();
-    }
-    if (!state.session) return response;
-    return send();
-  } catch {
-    return response;
-  }
+    return new URL(href, location.href);
+  } catch {}
 }
 
 /** Runs `fn` so that what it throws reaches the console and nothing of ours stops. */
@@ -304,11 +312,10 @@ function shield(/** @type {() => void} */ fn) {
 function put(session, sent = 0, life = 0) {
   if (life) {
     state.expires = sent + life;
-    state.next = Math.max(state.expires - lead(life), sent + 1e3);
+    state.next = sent + Math.max(life - lead(life), 1e3);
     state.cool = sent + Math.min(life / 2, 1e4);
     state.sent = sent;
     state.failures = 0;
-    state.reported = "";
   }
   if (!session) state.open = false;
   const json = JSON.stringify(session);
@@ -327,8 +334,12 @@ function put(session, sent = 0, life = 0) {
 /** Tells the page: form fields, code without modules, and pages that come back later. */
 function publish() {
   const { session, sid } = state;
-  for (const field of document.querySelectorAll('input[type=hidden][name=_lucia]')) {
-    /** @type {HTMLInputElement} */ (field).value = session?.access_token ?? "";
+  /** @type {NodeListOf<HTMLInputElement>} */
+  const fields = document.querySelectorAll("input[type=hidden][name=_lucia]");
+  for (const field of fields) {
+    // No token for another site. A field named "action" would hide form.action.
+    const action = resolve(field.form?.getAttribute("action") ?? "");
+    if (action?.origin === location.origin) field.value = session?.access_token ?? "";
   }
   try {
     if (session && sid) localStorage.setItem(name, sid);
@@ -370,14 +381,17 @@ function hear({ data: { session, sid, life, at } }) {
 
 /**
  * Asks the server. Never rejects: without an answer that makes sense, status or body is missing.
+ * What `error` says counts where the answer is not the one hoped for.
  * @param {string} route
  * @param {string} [token]
- * @returns {Promise<{ sent: number, status?: number, body?: any, after?: number }>}
+ * @param {string} [gone] the code that comes with 401 only
+ * @param {string} [later] the code that comes without
  */
-async function ask(route, token) {
+async function ask(route, token, gone, later) {
   const sent = now();
   const control = new AbortController();
   const timer = setTimeout(() => control.abort(), 1e4);
+  let status, after, body;
   try {
     const response = await fetch(new URL(route, state.base), {
       method: route === "session" ? "GET" : "POST",
@@ -385,38 +399,14 @@ async function ask(route, token) {
       redirect: "error",
       signal: control.signal,
     });
-    return {
-      sent,
-      status: response.status,
-      after: Math.max(0, Number(response.headers.get("Retry-After")) || 0),
-      body: await response.json().catch(() => {}),
-    };
-  } catch {
-    return { sent };
-  } finally {
-    clearTimeout(timer);
-  }
-}
-
-/**
- * The error in an answer: `gone` comes with 401 only, `later` only without.
- * @param {{ status?: number, body?: any, after?: number }} answer
- * @param {string} gone
- * @param {string} later
- */
-function fault({ status, body, after }, gone, later) {
+    status = response.status;
+    after = Math.max(0, Number(response.headers.get("Retry-After")) || 0);
+    body = await response.json();
+  } catch {}
+  clearTimeout(timer);
   const code = status === 401 ? gone : later;
-  return new LuciaError(body?.message === code ? code : "UNKNOWN", after);
-}
-
-/**
- * What an access token says; its signature is the server's business.
- * @param {string} token
- * @returns {Promise<User>}
- */
-async function userOf(token) {
-  const bytes = atob(token.split(".")[1].replace(/-/g, "+").replace(/_/g, "/"));
-  return (await new Response(Uint8Array.from(bytes, (c) => c.charCodeAt(0))).json()).user;
+  const error = new LuciaError(code && body?.message === code ? code : "UNKNOWN", after);
+  return { sent, status, body, error };
 }
 
 /**
@@ -424,31 +414,43 @@ async function userOf(token) {
  * @param {string} [token]
  */
 async function exchange(token) {
-  const answer = await ask("refresh", token);
-  const { sent, status, body } = answer;
+  const { sent, status, body, error } = await ask(
+    "refresh",
+    token,
+    "AUTH_UNAUTHORIZED",
+    "DATABASE_FETCH_FAILED",
+  );
   try {
     const { access_token, refresh_token, expires_in } = body;
-    if (status === 200 && typeof expires_in === "number" && expires_in > 0) {
+    if (status === 200 && Number.isInteger(expires_in) && expires_in > 0) {
       const life = expires_in * 1e3;
       if (!token) return { sent, life };
-      const user = await userOf(access_token);
+      // The signature of the access token is the server's business.
+      const json = atob(access_token.split(".")[1].replace(/-/g, "+").replace(/_/g, "/"));
+      const bytes = Uint8Array.from(json, (char) => char.charCodeAt(0));
+      const { user } = await new Response(bytes).json();
       // Only text can be trimmed; the rest throws.
       if (user.user_id.trim() && refresh_token.trim()) {
         return { sent, life, user, tokens: { access_token, refresh_token } };
       }
     }
   } catch {}
-  throw fault(answer, "AUTH_UNAUTHORIZED", "DATABASE_FETCH_FAILED");
+  throw error;
 }
 
 /** Refreshes the store's session: one request at a time in this tab. */
 function renew() {
   const { expires } = state;
   return (state.flight ??= alone(async () => {
+    // A static page asks whose it is until there is an answer.
+    if (!state.session && state.open) {
+      await verify();
+      if (state.open) fail(new LuciaError("UNKNOWN"));
+    }
     // While this tab waited for its turn, another may have sent what it wanted.
     if (state.expires === expires) await replace();
-    const { access_token, refresh_token } = state.session ?? {};
-    return { access_token, refresh_token };
+    const { user, ...tokens } = state.session ?? {};
+    return tokens;
   }).finally(() => {
     state.flight = undefined;
     check();
@@ -456,7 +458,7 @@ function renew() {
 }
 
 async function replace() {
-  const { session, sid } = state;
+  const { session, sid, expires } = state;
   try {
     const answer = session && (await exchange(session.refresh_token));
     // Signed out meanwhile, or somebody else: nothing brings the session back.
@@ -466,7 +468,10 @@ async function replace() {
     if (!user) await verify();
     tell();
   } catch (/** @type {any} */ error) {
-    if (state.session && sid === state.sid && !state.leaving) fail(error);
+    const ours = state.session && sid === state.sid && !state.leaving;
+    // Where another tab has sent tokens meanwhile, only the end of the session is news.
+    const news = expires === state.expires || error.message === "AUTH_UNAUTHORIZED";
+    if (ours && news) fail(error);
     throw error;
   }
 }
@@ -477,13 +482,14 @@ async function replace() {
  */
 function fail(error) {
   const { message, retryAfter } = error;
+  const gone = message === "AUTH_UNAUTHORIZED";
+  const known = state.failures && !gone;
   const backoff = 2 ** Math.min(state.failures++, 5) * (1 + Math.random());
   state.next = state.cool = now() + 1e3 * (backoff + Math.min(retryAfter, 300));
-  if (message === "AUTH_UNAUTHORIZED") put(null);
-  if (message !== state.reported) {
-    state.reported = message;
-    for (const [onError] of [...state.watchers]) shield(() => onError?.(error));
-  }
+  if (gone) put(null);
+  // Once per outage.
+  if (known) return;
+  for (const [onError] of [...state.watchers]) shield(() => onError?.(error));
 }
 
 /**
@@ -504,7 +510,7 @@ async function alone(work) {
 }
 
 /** Compares a page, this one or another, with the session that the browser's cookies have now. */
-async function verify(sid = state.sid) {
+async function verify(sid = state.sid || null) {
   const { sent, status, body } = await ask("session");
   const session = body?._lucia;
   const id = body?.session_id;
@@ -521,24 +527,15 @@ async function verify(sid = state.sid) {
 /** Refreshes if it is time, else comes back. Timers are late in hidden tabs and stop in sleep. */
 function check() {
   clearTimeout(state.timer);
-  if (!state.session || !state.watchers.size || state.leaving || state.flight) return;
+  if (!(state.session || state.open) || !state.watchers.size || state.leaving) return;
   const wait = state.next - now();
   if (wait <= 0) renew().catch(() => {});
   else state.timer = setTimeout(check, Math.min(wait, 1e9)); // a month is "at once" to setTimeout
 }
 
-/** Leaves for a path or an http(s) URL, and never for javascript: or data:. */
-function go(/** @type {string} */ redirect) {
-  try {
-    const { href } = new URL(redirect, location.href);
-    if (/^https?:/.test(href)) location.href = href;
-  } catch {}
-}
-
 /** Begins to watch clock, tabs and page; `state.halt` ends all of it. */
 function start() {
   const control = new AbortController();
-  const { signal } = control;
   /** @type {BroadcastChannel | undefined} */
   let channel;
   const listen = () => shared((opened) => ((channel = opened).onmessage = hear));
@@ -549,12 +546,13 @@ function start() {
     style.cssText = shown ?? style.cssText;
     shown = undefined;
   };
-  /** @type {(type: string, run: (event: any) => void, target?: EventTarget) => void} */
-  const on = (type, run, target = window) => target.addEventListener(type, run, { signal });
+  // What happens to the document bubbles up to the window; `control` is read for its signal.
+  /** @type {(type: string, run: (event: any) => void) => void} */
+  const on = (type, run) => addEventListener(type, run, control);
   on("focus", check);
-  on("visibilitychange", check, document);
-  on("turbo:load", follow, document);
-  on("htmx:afterSettle", follow, document);
+  on("visibilitychange", check);
+  on("turbo:load", follow);
+  on("htmx:afterSettle", follow);
   on("online", () => {
     // What failed is tried again soon.
     if (state.failures) state.next = Math.min(state.next, now() + 1e3);
@@ -585,7 +583,7 @@ function start() {
     show();
   };
   listen();
-  if (state.open) return void verify();
+  if (state.open) return check();
   publish();
   tell();
 }

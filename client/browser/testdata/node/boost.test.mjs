@@ -73,7 +73,7 @@ test("a part of the page that is swapped after a refresh asks nothing", async (t
   const p = await open(t, { ...page(), answer: () => refreshed(2) });
   p.lucia.handleSilentRefresh();
   await p.clock.advance(840 * second);
-  p.document.dispatchEvent(new Event("htmx:afterSettle"));
+  p.document.dispatchEvent(new Event("htmx:afterSettle", { bubbles: true }));
   await settle();
   assert.equal(p.requests.length, 1);
   assert.deepEqual(p.session(), session(2));
@@ -131,16 +131,23 @@ for (const [what, answer] of [
   ["a captive portal", () => new Response("<html>")],
 ]) {
   test(`${what}: all stays, and the next event asks again`, async (t) => {
+    const codes = [];
     let down = true;
     const p = await open(t, { ...nobody, answer: () => (down ? answer() : cookies(page())) });
-    p.lucia.handleSilentRefresh(() => assert.fail());
+    p.lucia.handleSilentRefresh((e) => codes.push(e.message));
     await p.swap(page());
     assert.equal(p.session(), null);
     assert.equal(p.fields[0].value, "");
+    // The page that could not be told about is not asked for again by itself.
+    await p.clock.advance(24 * 3600 * second);
+    p.window.dispatchEvent(new Event("focus"));
+    await settle();
+    assert.equal(p.requests.length, 1);
     down = false;
     await p.swap(page());
     assert.deepEqual(p.session(), session());
     assert.equal(p.reloads, 0);
+    assert.deepEqual(codes, []);
   });
 }
 
@@ -192,4 +199,55 @@ test("only silent refresh follows, and only until it is stopped", async (t) => {
   p.lucia.handleSilentRefresh()();
   await p.swap(page(2));
   assert.equal(p.requests.length, 0);
+});
+
+test("a page that nobody can tell about does not put off a refresh that is due", async (t) => {
+  const p = await open(t, {
+    ...page(),
+    answer: ({ path }) => (path.endsWith("session") ? undefined : refreshed(3)),
+  });
+  p.lucia.handleSilentRefresh();
+  await p.clock.sleep(3600 * second); // no timer has run
+  await p.swap(page(2));
+  assert.deepEqual(
+    p.requests.map((r) => r.path),
+    ["/api/auth/session", "/api/auth/refresh"],
+  );
+  assert.deepEqual(p.session(), session(3));
+});
+
+// The server is asked about the new page; its answers come when the test calls them.
+async function asking(t, from, to) {
+  const answers = [];
+  const p = await open(t, {
+    ...from,
+    answer: ({ path }) =>
+      path.endsWith("session") ? new Promise((resolve) => answers.push(resolve)) : refreshed(3),
+  });
+  p.lucia.handleSilentRefresh();
+  await p.swap(to);
+  return [p, answers];
+}
+
+test("a sign-in of which a focus asks, too, while the server is asked: no reload", async (t) => {
+  const [p, answers] = await asking(t, nobody, page());
+  p.window.dispatchEvent(new Event("focus"));
+  await settle();
+  for (const answer of answers.reverse()) answer(cookies(page()));
+  await settle();
+  assert.deepEqual(p.session(), session());
+  assert.equal(p.reloads, 0);
+});
+
+test("a refresh while the server is asked about a new page is a refresh and no more", async (t) => {
+  const [p, answers] = await asking(t, page(), page(2));
+  await p.clock.advance(second);
+  await p.lucia.refreshTokens();
+  assert.deepEqual(
+    p.requests.map((r) => r.path),
+    ["/api/auth/session", "/api/auth/refresh"],
+  );
+  answers[0](cookies(page(2)));
+  await settle();
+  assert.deepEqual(p.session(), session(3));
 });

@@ -58,6 +58,9 @@ for (const [what, status, headers] of [
   ["401 without a challenge", 401, {}],
   ["401 of another realm", 401, { "WWW-Authenticate": 'Bearer realm="api"' }],
   ["401 of another scheme", 401, { "WWW-Authenticate": 'Basic realm="lucia"' }],
+  ["401 of a realm that begins like ours", 401, { "WWW-Authenticate": 'Bearer realm="lucia"2' }],
+  ["401 of a longer realm", 401, { "WWW-Authenticate": 'Bearer realm="lucia2"' }],
+  ["401 of a scheme that ends like ours", 401, { "WWW-Authenticate": 'X-Bearer realm="lucia"' }],
 ]) {
   test(`${what} is the caller's`, async (t) => {
     const page = await open(t, { ...signedIn, answer: () => json(status, {}, headers) });
@@ -91,6 +94,28 @@ for (const [what, input, init, body] of [
     assert.equal(await response.text(), "ok " + body);
     assert.deepEqual(authorizations(page), [stale, "Bearer refresh-1", fresh]);
     assert.equal(page.requests[0].body, page.requests[2].body);
+  });
+}
+
+for (const value of [
+  'Bearer realm="lucia"',
+  'Bearer realm="lucia", error="invalid_token"',
+  'Basic realm="proxy", Bearer realm="lucia"',
+  'Basic realm="proxy",Bearer realm="lucia", error="invalid_token"',
+  'Bearer realm="lucia", Basic realm="proxy"',
+]) {
+  test(`a challenge of ours: ${value}`, async (t) => {
+    const page = await open(t, {
+      ...signedIn,
+      answer: ({ path, authorization }) => {
+        if (path.endsWith("/refresh")) return refreshed(2);
+        return authorization === fresh
+          ? new Response()
+          : json(401, {}, { "WWW-Authenticate": value });
+      },
+    });
+    assert.equal((await page.lucia.luciaFetch(origin)).status, 200);
+    assert.deepEqual(authorizations(page), [stale, "Bearer refresh-1", fresh]);
   });
 }
 

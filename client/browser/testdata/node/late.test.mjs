@@ -1,22 +1,9 @@
 // Answers that come late or never, and several things at once.
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { challenge, json, open, origin, refreshed, session, settle } from "./page.mjs";
+import { challenge, channels, json, open, origin, refreshed, session, settle } from "./page.mjs";
 
 const dataset = { expiresIn: "900", session: "s1" };
-
-/** Gives the page a channel to other tabs; the test speaks through it. */
-function channel() {
-  let first;
-  globalThis.BroadcastChannel = class {
-    constructor() {
-      first ??= this;
-    }
-    postMessage() {}
-    close() {}
-  };
-  return { say: (data) => first.onmessage({ data }) };
-}
 
 test("hardened mode: of two requests refused together, the later learns of the refresh", async (t) => {
   const user = { user_id: "u1" };
@@ -60,7 +47,7 @@ test("a Retry-After of less than nothing makes no storm", async (t) => {
 
 test("after a new page that nobody can tell about, a sign-out elsewhere is still heard", async (t) => {
   const page = await open(t, { session: session(), dataset, answer: () => undefined });
-  const tabs = channel();
+  const tabs = channels();
   page.lucia.handleSilentRefresh();
   await page.swap({ session: null });
   tabs.say({ session: null, sid: "s1", life: 0, at: Date.now() });
@@ -80,7 +67,7 @@ test("an answer that was asked for before a refresh does not undo it", async (t)
       answer: ({ path }) =>
         path.endsWith("session") ? new Promise((resolve) => (late = resolve)) : refreshed(2),
     });
-    const tabs = channel();
+    const tabs = channels();
     const stop = page.lucia.handleSilentRefresh();
     tabs.say({ session: null, sid: "" }); // makes the page ask
     await page.clock.advance(1000);
@@ -116,18 +103,12 @@ test("two sign-outs at once: a refresh that loses against the second is no news"
 });
 
 test("a sign-out of a session that is over is told the other tabs", async (t) => {
-  const said = [];
   const page = await open(t, {
     session: session(),
     dataset,
     answer: () => json(401, { message: "AUTH_NOT_AUTHENTICATED" }),
   });
-  globalThis.BroadcastChannel = class {
-    postMessage(data) {
-      said.push(data);
-    }
-    close() {}
-  };
+  const { said } = channels();
   await page.lucia.signOut().catch(() => {});
   assert.deepEqual([said.length, said[0]?.session, said[0]?.sid], [1, null, "s1"]);
 });

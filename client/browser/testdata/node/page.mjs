@@ -2,7 +2,14 @@
 // test turns and a network that the test answers.
 import { setImmediate as turn } from "node:timers/promises";
 
-const real = { fetch, setTimeout, clearTimeout, now: Date.now, performance: performance.now };
+const real = {
+  fetch,
+  setTimeout,
+  clearTimeout,
+  now: Date.now,
+  performance: performance.now,
+  timeout: AbortSignal.timeout,
+};
 const shared = Symbol.for("lucia-go/1");
 let loads = 0;
 
@@ -41,6 +48,7 @@ class Clock {
   date = Date.UTC(2026, 0, 1);
   timers = new Map();
   #ids = 0;
+  #signals = []; // of AbortSignal.timeout, which are no timers of the page's
 
   install() {
     performance.now = () => this.mono;
@@ -51,6 +59,11 @@ class Clock {
       return this.#ids;
     };
     globalThis.clearTimeout = (id) => this.timers.delete(id);
+    AbortSignal.timeout = (wait) => {
+      const control = new AbortController();
+      this.#signals.push({ at: this.mono + wait, control });
+      return control.signal;
+    };
   }
 
   async advance(ms) {
@@ -61,12 +74,22 @@ class Clock {
         .filter(([, t]) => t.at <= end)
         .sort(([, a], [, b]) => a.at - b.at)[0];
       const to = due ? Math.max(this.mono, due[1].at) : end;
-      this.date += to - this.mono;
-      this.mono = to;
+      const signal = this.#signals[0]?.at <= to && this.#signals.shift();
+      if (signal) {
+        this.#pass(signal.at);
+        signal.control.abort(new DOMException("time is up", "TimeoutError"));
+        continue;
+      }
+      this.#pass(to);
       if (!due) return settle();
       this.timers.delete(due[0]);
       due[1].fn();
     }
+  }
+
+  #pass(to) {
+    this.date += to - this.mono;
+    this.mono = to;
   }
 
   async sleep(ms) {
@@ -80,15 +103,46 @@ export async function settle() {
   for (let i = 0; i < 20; i++) await turn();
 }
 
-/** An EventTarget that knows how many listeners it has. */
+/** An EventTarget that knows how many listeners it has; what bubbles goes on to its parent. */
 class Target extends EventTarget {
   listeners = 0;
+  parent;
 
   addEventListener(type, fn, options) {
     this.listeners++;
     options?.signal?.addEventListener("abort", () => this.listeners--);
     super.addEventListener(type, fn, options);
   }
+
+  dispatchEvent(event) {
+    super.dispatchEvent(event);
+    if (event.bubbles) this.parent?.dispatchEvent(new Event(event.type));
+    return true;
+  }
+}
+
+/**
+ * Gives the page channels to other tabs. `open` are those that it has open, `said` is what it
+ * told; `say` speaks to it.
+ */
+export function channels() {
+  const tabs = { open: new Set(), said: [] };
+  globalThis.BroadcastChannel = class {
+    constructor() {
+      tabs.open.add(this);
+    }
+    postMessage(data) {
+      tabs.said.push(data);
+    }
+    close() {
+      tabs.open.delete(this);
+    }
+  };
+  tabs.say = async (data) => {
+    for (const channel of tabs.open) channel.onmessage?.({ data });
+    await settle();
+  };
+  return tabs;
 }
 
 /** Defines what a browser has and node lacks, for the time of the test `t`. */
@@ -132,7 +186,7 @@ export async function open(
   // Puts another page in the place of this one, as htmx and Turbo do, and says so.
   page.swap = async ({ session = null, dataset = {}, bare = false }, event = "htmx:afterSettle") => {
     data = bare ? null : pageData(session, dataset);
-    page.document.dispatchEvent(new Event(event));
+    page.document.dispatchEvent(new Event(event, { bubbles: true }));
     await settle();
   };
   page.document = Object.assign(new Target(), {
@@ -141,7 +195,7 @@ export async function open(
     querySelectorAll: (selector) =>
       selector === "input[type=hidden][name=_lucia]" ? fields : [],
   });
-  page.window = new Target();
+  page.window = page.document.parent = new Target();
   page.events = [];
   page.document.listeners = 0;
   EventTarget.prototype.addEventListener.call(page.document, "lucia:session", (e) =>
@@ -149,7 +203,8 @@ export async function open(
   );
   globals(t, {
     document: page.document,
-    window: page.window,
+    addEventListener: page.window.addEventListener.bind(page.window),
+    navigator: {},
     BroadcastChannel: undefined,
     CustomEvent: class extends Event {
       constructor(type, { detail }) {
@@ -200,6 +255,7 @@ export async function open(
       setTimeout: real.setTimeout,
       clearTimeout: real.clearTimeout,
     });
+    AbortSignal.timeout = real.timeout;
     Date.now = real.now;
     performance.now = real.performance;
     delete globalThis[shared];

@@ -5,6 +5,7 @@ import { codeOf, instance, json, open, refreshed, session, settle } from "./page
 
 const second = 1000;
 const hour = 3600 * second;
+const visible = () => new Event("visibilitychange", { bubbles: true });
 const signedIn = (expiresIn) => ({
   session: session(),
   dataset: { expiresIn: String(expiresIn), session: "s1" },
@@ -97,11 +98,88 @@ test("a machine asleep for a day refreshes once when it wakes", async (t) => {
   await page.clock.advance(10 * second);
   await page.clock.sleep(24 * hour);
   assert.equal(page.requests.length, 0);
-  page.document.dispatchEvent(new Event("visibilitychange"));
+  page.document.dispatchEvent(visible());
   for (const type of ["online", "focus", "pageshow"]) page.window.dispatchEvent(new Event(type));
   await page.clock.advance(30 * second);
   assert.equal(page.requests.length, 1);
 });
+
+const restored = () => Object.assign(new Event("pageshow"), { persisted: true });
+for (const [what, wake] of [
+  ["is looked at", (page) => page.document.dispatchEvent(visible())],
+  ["gets the focus", (page) => page.window.dispatchEvent(new Event("focus"))],
+  ["is online", (page) => page.window.dispatchEvent(new Event("online"))],
+  ["is taken out of the cache", (page) => page.window.dispatchEvent(restored())],
+]) {
+  test(`a page that ${what} after a sleep checks at once, without a timer`, async (t) => {
+    const page = await open(t, {
+      ...signedIn(900),
+      answer: ({ path }) => (path.endsWith("session") ? undefined : refreshed(2)),
+    });
+    page.lucia.handleSilentRefresh();
+    await page.clock.sleep(24 * hour);
+    assert.equal(page.requests.length, 0);
+    wake(page);
+    await settle();
+    assert.equal(page.requests.at(-1)?.path, "/api/auth/refresh");
+    assert.deepEqual(page.session(), session(2));
+    assert.equal(page.reloads, 0);
+  });
+}
+
+test("a page taken out of the cache asks whose the session is", async (t) => {
+  const page = await open(t, {
+    ...signedIn(900),
+    answer: () => json(200, { _lucia: session(2), session_id: "s1", expires_in: 900 }),
+  });
+  page.lucia.handleSilentRefresh();
+  page.window.dispatchEvent(new Event("pagehide"));
+  await page.clock.sleep(24 * hour);
+  page.window.dispatchEvent(restored());
+  await settle();
+  assert.deepEqual(
+    page.requests.map((r) => r.path),
+    ["/api/auth/session"],
+  );
+  assert.deepEqual(page.session(), session(2));
+});
+
+test("an outage is reported once, whatever it looks like from time to time", async (t) => {
+  const codes = [];
+  const page = await open(t, {
+    ...signedIn(900),
+    answer: (_, n) => (n % 2 ? undefined : json(503, { message: "DATABASE_FETCH_FAILED" })),
+  });
+  page.lucia.handleSilentRefresh((e) => codes.push(e.message));
+  await page.clock.advance(hour);
+  assert.ok(page.requests.length > 10);
+  assert.deepEqual(codes, ["UNKNOWN"]);
+});
+
+test("an outage that ends with the end of the session is two reports", async (t) => {
+  const codes = [];
+  const page = await open(t, {
+    ...signedIn(900),
+    answer: (_, n) => (n < 3 ? undefined : json(401, { message: "AUTH_UNAUTHORIZED" })),
+  });
+  page.lucia.handleSilentRefresh((e) => codes.push(e.message));
+  await page.clock.advance(hour);
+  assert.deepEqual(codes, ["UNKNOWN", "AUTH_UNAUTHORIZED"]);
+  assert.equal(page.session(), null);
+});
+
+for (const life of ["1e999", "0.5", "1e-9"]) {
+  test(`an answer whose token lives for ${life} s makes no sense`, async (t) => {
+    const { access_token, refresh_token } = session(2);
+    const tokens = JSON.stringify({ access_token, refresh_token });
+    const page = await open(t, {
+      ...signedIn(900),
+      answer: () => new Response(tokens.replace("}", `,"expires_in":${life}}`)),
+    });
+    assert.equal(await codeOf(page.lucia.refreshTokens()), "UNKNOWN");
+    assert.deepEqual(page.session(), session());
+  });
+}
 
 test("a store out of order: reported once, tried again with growing pauses, session kept", async (t) => {
   const codes = [];
@@ -235,10 +313,12 @@ test("an onError that throws stops nothing", async (t) => {
 });
 
 test("nobody signed in: nothing is asked", async (t) => {
+  const codes = [];
   const page = await open(t);
-  page.lucia.handleSilentRefresh(() => assert.fail());
+  page.lucia.handleSilentRefresh((e) => codes.push(e.message));
   await page.clock.advance(24 * hour);
   assert.equal(page.requests.length, 0);
+  assert.deepEqual(codes, []);
 });
 
 test("started twice it refreshes once, and stopping leaves nothing behind", async (t) => {
@@ -388,20 +468,89 @@ test("a page without page data asks who is signed in, and then is like any other
   assert.equal(page.reloads, 0);
 });
 
-for (const [what, answer] of [
-  ["nobody", () => json(200, { _lucia: null, expires_in: 0 })],
-  ["no answer", () => undefined],
+test("a page without page data, nobody: it forgets nothing of other pages", async (t) => {
+  const codes = [];
+  const page = await open(t, {
+    bare: true,
+    answer: () => json(200, { _lucia: null, expires_in: 0 }),
+  });
+  page.stored.set("lucia:" + new URL("../../", import.meta.url).pathname, "s1");
+  page.lucia.handleSilentRefresh((e) => codes.push(e.message));
+  await page.clock.advance(24 * hour);
+  for (const type of ["focus", "online"]) page.window.dispatchEvent(new Event(type));
+  await settle();
+  assert.equal(page.session(), null);
+  assert.deepEqual([...page.stored.values()], ["s1"]);
+  assert.equal(page.requests.length, 1);
+  assert.deepEqual(codes, []);
+});
+
+// No answer is no "nobody": until there is one, the page may be anybody's.
+for (const [what, trouble] of [
+  ["no network", () => undefined],
+  ["a proxy out of order", () => json(502)],
+  ["a captive portal", () => new Response("<html>")],
+  ["an answer that makes no sense", () => json(200, { _lucia: {}, session_id: "s1" })],
 ]) {
-  test(`a page without page data, ${what}: it forgets nothing of other pages`, async (t) => {
-    const page = await open(t, { bare: true, answer });
+  test(`a page without page data, ${what}: it goes on asking, and says so once`, async (t) => {
+    const codes = [];
+    let down = true;
+    const page = await open(t, {
+      bare: true,
+      answer: () =>
+        down ? trouble() : json(200, { _lucia: session(), session_id: "s1", expires_in: 900 }),
+    });
     page.stored.set("lucia:" + new URL("../../", import.meta.url).pathname, "s1");
-    page.lucia.handleSilentRefresh(() => assert.fail());
-    await page.clock.advance(24 * hour);
+    page.lucia.handleSilentRefresh((e) => codes.push(e.message));
+    await page.clock.advance(hour);
     assert.equal(page.session(), null);
     assert.deepEqual([...page.stored.values()], ["s1"]);
-    assert.equal(page.requests.length, 1);
+    assert.deepEqual(codes, ["UNKNOWN"]);
+    // As a refresh does: after 1, 2, 4 s and so on, then once or twice a minute.
+    const { length } = page.requests;
+    assert.ok(length > 3600 / 64 && length < 6 + 3600 / 32, `${length} requests in an hour`);
+    assert.ok(page.requests.every(({ path }) => path.endsWith("/session")));
+    down = false;
+    page.window.dispatchEvent(new Event("online"));
+    await page.clock.advance(second);
+    assert.deepEqual(page.session(), session());
+    assert.equal(page.requests.length, length + 1);
+    assert.deepEqual(codes, ["UNKNOWN"]);
+    assert.equal(page.reloads, 0);
   });
 }
+
+for (const [what, wake] of [
+  ["is looked at", (page) => page.document.dispatchEvent(visible())],
+  ["gets the focus", (page) => page.window.dispatchEvent(new Event("focus"))],
+  ["is online", (page) => page.window.dispatchEvent(new Event("online"))],
+]) {
+  test(`a page without page data and answer that ${what} after a sleep asks again`, async (t) => {
+    const page = await open(t, {
+      bare: true,
+      answer: (_, n) =>
+        n > 1 ? json(200, { _lucia: session(), session_id: "s1", expires_in: 900 }) : undefined,
+    });
+    page.lucia.handleSilentRefresh();
+    await settle();
+    await page.clock.sleep(hour);
+    assert.equal(page.requests.length, 1);
+    wake(page);
+    wake(page);
+    await settle();
+    // What failed is not tried again at once when the network says that it is back.
+    if (what === "is online") await page.clock.advance(second);
+    assert.equal(page.requests.length, 2);
+    assert.deepEqual(page.session(), session());
+  });
+}
+
+test("a page without page data and answer has nothing to refresh", async (t) => {
+  const page = await open(t, { bare: true });
+  assert.equal(await codeOf(page.lucia.refreshTokens()), "AUTH_UNAUTHORIZED");
+  assert.equal(page.requests.length, 1);
+  assert.match(page.requests[0].path, /\/session$/);
+});
 
 test("in hardened mode a session of somebody else reloads the page", async (t) => {
   const page = await open(t, {

@@ -120,6 +120,35 @@ test("hidden fields and lucia:session events follow the store", async (t) => {
   assert.equal(page.events[1].session, null);
 });
 
+// What a form leads to is what its attribute says: a field named "action" takes the property.
+for (const [action, filled] of [
+  [null, true],
+  ["", true],
+  ["/api/auth/logout", true],
+  ["https://app.example/notes", true],
+  ["https://elsewhere.example/", false],
+  ["//elsewhere.example/notes", false],
+  ["https://app.example:8443/", false],
+  ["http://app.example/", false],
+  ["mailto:ada@app.example", false],
+  ["http://[", false],
+]) {
+  const what = filled ? "follows the store" : "is left alone";
+  test(`a hidden field in a form with action ${action} ${what}`, async (t) => {
+    const page = await open(t, { session: session() });
+    const form = { action: { name: "action" }, getAttribute: () => action };
+    page.fields.unshift({ value: "of the app", form });
+    page.lucia.getSession().set(session(2));
+    const { access_token } = session(2);
+    assert.deepEqual(
+      page.fields.map((field) => field.value),
+      [filled ? access_token : "of the app", access_token],
+    );
+    page.lucia.getSession().set(null);
+    assert.equal(page.fields[0].value, filled ? "" : "of the app");
+  });
+}
+
 test("page data that is none is nobody", async (t) => {
   const page = await open(t);
   page.document.querySelector = () => ({ textContent: '{"_lucia":', dataset: {} });
