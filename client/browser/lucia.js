@@ -445,7 +445,7 @@ function renew() {
     // A static page asks whose it is until there is an answer.
     if (!state.session && state.open) {
       await verify();
-      if (state.open) fail(new LuciaError("UNKNOWN"));
+      if (state.open) throw fail(new LuciaError("UNKNOWN"));
     }
     // While this tab waited for its turn, another may have sent what it wanted.
     if (state.expires === expires) await replace();
@@ -471,8 +471,7 @@ async function replace() {
     const ours = state.session && sid === state.sid && !state.leaving;
     // Where another tab has sent tokens meanwhile, only the end of the session is news.
     const news = expires === state.expires || error.message === "AUTH_UNAUTHORIZED";
-    if (ours && news) fail(error);
-    throw error;
+    throw ours && news ? fail(error) : error;
   }
 }
 
@@ -481,15 +480,14 @@ async function replace() {
  * @param {LuciaError} error
  */
 function fail(error) {
-  const { message, retryAfter } = error;
-  const gone = message === "AUTH_UNAUTHORIZED";
-  const known = state.failures && !gone;
+  const gone = error.message === "AUTH_UNAUTHORIZED";
+  const news = gone || !state.failures;
   const backoff = 2 ** Math.min(state.failures++, 5) * (1 + Math.random());
-  state.next = state.cool = now() + 1e3 * (backoff + Math.min(retryAfter, 300));
+  state.next = state.cool = now() + 1e3 * (backoff + Math.min(error.retryAfter, 300));
   if (gone) put(null);
-  // Once per outage.
-  if (known) return;
-  for (const [onError] of [...state.watchers]) shield(() => onError?.(error));
+  // Once per outage; whoever hears of it may stop another.
+  if (news) for (const [onError] of [...state.watchers]) shield(() => onError?.(error));
+  return error;
 }
 
 /**
@@ -529,8 +527,8 @@ function check() {
   clearTimeout(state.timer);
   if (!(state.session || state.open) || !state.watchers.size || state.leaving) return;
   const wait = state.next - now();
-  if (wait <= 0) renew().catch(() => {});
-  else state.timer = setTimeout(check, Math.min(wait, 1e9)); // a month is "at once" to setTimeout
+  if (wait > 0) state.timer = setTimeout(check, Math.min(wait, 1e9)); // a month is "at once" to it
+  else renew().catch(() => {});
 }
 
 /** Begins to watch clock, tabs and page; `state.halt` ends all of it. */
