@@ -20,6 +20,33 @@ type Way struct {
 	Name string
 	// Run does the thing n times.
 	Run func(n int)
+	// Elsewhere, if set, has another process do the thing n times, in place of Run,
+	// and returns what that cost there.
+	Elsewhere func(n int) (Cost, error)
+}
+
+// Cost is what something cost a process.
+type Cost struct {
+	CPU           time.Duration
+	Allocs, Bytes uint64
+}
+
+// CostOf calls run with n and returns what that cost this process.
+func CostOf(run func(int), n int) Cost {
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	start := CPUTime()
+	run(n)
+	cpu := CPUTime() - start
+	runtime.ReadMemStats(&after)
+	return Cost{cpu, after.Mallocs - before.Mallocs, after.TotalAlloc - before.TotalAlloc}
+}
+
+func (w Way) cost(n int) (Cost, error) {
+	if w.Elsewhere != nil {
+		return w.Elsewhere(n)
+	}
+	return CostOf(w.Run, n), nil
 }
 
 // Result is what one time costs.
@@ -35,21 +62,29 @@ type Effort struct {
 	Round  time.Duration
 }
 
-// SideBySide measures the ways on procs processors. The results are by name.
-func SideBySide(ways []Way, procs int, effort Effort) map[string]Result {
+// SideBySide measures the ways on procs processors, those elsewhere on what they
+// have there. The results are by name.
+func SideBySide(ways []Way, procs int, effort Effort) (map[string]Result, error) {
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(procs))
 	counts := make([]int, len(ways))
 	results := map[string]Result{}
 	for i, w := range ways {
-		counts[i] = calibrate(w, effort.Round)
-		results[w.Name] = allocations(w, counts[i])
+		n, err := calibrate(w, effort.Round)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", w.Name, err)
+		}
+		counts[i] = n
 	}
 	times := make([][]float64, len(ways))
 	for range effort.Rounds {
 		for i, w := range ways {
-			start := CPUTime()
-			w.Run(counts[i])
-			times[i] = append(times[i], float64(CPUTime()-start)/float64(counts[i]))
+			c, err := w.cost(counts[i])
+			if err != nil {
+				return nil, fmt.Errorf("%s: %w", w.Name, err)
+			}
+			n := float64(counts[i])
+			times[i] = append(times[i], float64(c.CPU)/n)
+			results[w.Name] = Result{Allocs: float64(c.Allocs) / n, Bytes: float64(c.Bytes) / n}
 		}
 	}
 	for i, w := range ways {
@@ -58,31 +93,23 @@ func SideBySide(ways []Way, procs int, effort Effort) map[string]Result {
 		r.Nanos = times[i][len(times[i])/4]
 		results[w.Name] = r
 	}
-	return results
+	return results, nil
 }
 
 // calibrate returns how many times take about as long as a round, after some
 // that warm everything up. What mostly waits for others gets fewer.
-func calibrate(w Way, round time.Duration) int {
+func calibrate(w Way, round time.Duration) (int, error) {
 	const patience = 5
 	for n := 1; ; n *= 2 {
-		start, cpu := time.Now(), CPUTime()
-		w.Run(n)
-		took := max(CPUTime()-cpu, time.Since(start)/patience)
-		if took >= round/2 {
-			return max(1, int(float64(n)*float64(round)/float64(took)))
+		start := time.Now()
+		c, err := w.cost(n)
+		if err != nil {
+			return 0, err
 		}
-	}
-}
-
-func allocations(w Way, n int) Result {
-	var before, after runtime.MemStats
-	runtime.ReadMemStats(&before)
-	w.Run(n)
-	runtime.ReadMemStats(&after)
-	return Result{
-		Allocs: float64(after.Mallocs-before.Mallocs) / float64(n),
-		Bytes:  float64(after.TotalAlloc-before.TotalAlloc) / float64(n),
+		took := max(c.CPU, time.Since(start)/patience)
+		if took >= round/2 {
+			return max(1, int(float64(n)*float64(round)/float64(took))), nil
+		}
 	}
 }
 

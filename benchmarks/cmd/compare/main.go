@@ -51,7 +51,15 @@ var parts = []struct {
 func main() {
 	quick := flag.Bool("quick", false, "measure with less patience")
 	only := flag.String("only", "", "comma-separated `parts`: requests, steps, callers, sessions, refresh, whole, herd")
+	contender := flag.String(contenderFlag, "", "serve the rounds of a `contender` over stdin and stdout; used by this program itself")
 	flag.Parse()
+	if *contender != "" {
+		if err := serveRounds(*contender, flag.Arg(0), os.Stdin, os.Stdout); err != nil {
+			fmt.Fprintf(os.Stderr, "compare: %s: %v\n", *contender, err)
+			os.Exit(1)
+		}
+		return
+	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
 	if err := run(ctx, options{quick: *quick}, *only); err != nil {

@@ -50,20 +50,15 @@ func start(o options, list []contend.Contender) (up []contender, stop func(), er
 }
 
 // requests compares what an authenticated request costs.
-func requests(_ context.Context, o options) error {
-	up, stop, err := start(o, contend.All())
+func requests(ctx context.Context, o options) error {
+	list := contend.All()
+	results, err := processes(ctx, o, list)
 	if err != nil {
 		return err
 	}
-	defer stop()
-	var ways []measure.Way
-	for _, c := range up {
-		ways = append(ways, measure.Way{Name: c.Name, Run: contend.NewDriver(c.app.Handler, c.app.Cookies, page).Run})
-	}
-	results := measure.SideBySide(ways, 1, effort(o))
 	ours := added(results, "**lucia** on net/http", "net/http, bare handler")
 	t := newTable("authenticated request, one core", "all", "over bare", "allocations over bare", "against lucia", "leaves out")
-	for _, c := range up {
+	for _, c := range list {
 		r := results[c.Name]
 		if c.Base == "" {
 			t.add(c.Name, micros(r.Nanos), "", "", "", "")
@@ -75,6 +70,9 @@ func requests(_ context.Context, o options) error {
 	t.print("Requests with a session")
 	return anonymous(o)
 }
+
+// round is long enough for what a contender allocates to meet the collector.
+const round = 40 * time.Millisecond
 
 func effort(o options) measure.Effort {
 	return measure.Effort{Rounds: pick(o, 100, 16), Round: 10 * time.Millisecond}
@@ -98,7 +96,10 @@ func anonymous(o options) error {
 		{Name: other, Run: contend.NewDriver(handler, nil, fetch).Run},
 		{Name: nav, Run: contend.NewDriver(handler, nil, page).Run},
 	}
-	results := measure.SideBySide(ways, 1, effort(o))
+	results, err := measure.SideBySide(ways, 1, effort(o))
+	if err != nil {
+		return err
+	}
 	t := newTable("anonymous request, one core", "over bare", "allocations", "bytes")
 	for _, name := range []string{other, nav} {
 		r := added(results, name, bare)
@@ -118,9 +119,12 @@ func callers(_ context.Context, o options) error {
 	bare, ours := up[0], up[3]
 	t := newTable("callers, two cores", "bare", "lucia", "lucia over bare")
 	for _, n := range []int{1, 2, 8, 64} {
-		results := measure.SideBySide([]measure.Way{
+		results, err := measure.SideBySide([]measure.Way{
 			{Name: "bare", Run: together(bare.app, n)}, {Name: "lucia", Run: together(ours.app, n)},
 		}, 2, effort(o))
+		if err != nil {
+			return err
+		}
 		t.add(fmt.Sprint(n), micros(results["bare"].Nanos), micros(results["lucia"].Nanos), micros(added(results, "lucia", "bare").Nanos))
 	}
 	t.print("Concurrent callers")

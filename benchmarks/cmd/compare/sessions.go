@@ -87,5 +87,6 @@ func withSessions(o options, store session.Store, cookies []string, cache int) (
 	const way = "request"
 	e := effort(o)
 	e.Rounds /= 3
-	return measure.SideBySide([]measure.Way{{Name: way, Run: d.Run}}, 1, e)[way].Nanos, nil
+	results, err := measure.SideBySide([]measure.Way{{Name: way, Run: d.Run}}, 1, e)
+	return results[way].Nanos, err
 }

@@ -20,7 +20,10 @@ import (
 // figures of the whole can be added up.
 func steps(_ context.Context, o options) error {
 	ways := stepWays()
-	results := measure.SideBySide(ways, 1, effort(o))
+	results, err := measure.SideBySide(ways, 1, effort(o))
+	if err != nil {
+		return err
+	}
 	t := newTable("one step, one core", "time", "allocations")
 	for _, w := range ways {
 		r := results[w.Name]
