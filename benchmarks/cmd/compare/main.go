@@ -15,6 +15,7 @@ import (
 	"os/signal"
 	"runtime"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/lucia-go/lucia/benchmarks/local"
@@ -60,7 +61,8 @@ func main() {
 		}
 		return
 	}
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	// A reader of ours that has gone ends this, too, and with it the Redis.
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGPIPE)
 	defer stop()
 	if err := run(ctx, options{quick: *quick}, *only); err != nil {
 		fmt.Fprintln(os.Stderr, "compare:", err)
