@@ -113,11 +113,6 @@ func (a *Auth[U]) presented(r *http.Request) (session.Fingerprint, []session.Ref
 	}
 	var creds []session.RefreshCredential
 	sealed := a.credentials(&set)
-	if sealed.unknownKey {
-		// Another process may know the key: later, then. Whatever else is presented
-		// may be older, and would look stolen.
-		return "", nil, session.CodeDatabaseFetchFailed
-	}
 	switch i := slices.Index(sealed.tokens, session.RefreshToken(token)); {
 	case given && i >= 0: // as a rule: one token, twice; sealed it proves more
 		creds = append(creds, sealed.list[i])
@@ -128,6 +123,11 @@ func (a *Auth[U]) presented(r *http.Request) (session.Fingerprint, []session.Ref
 			return "", nil, err
 		}
 		creds = append(creds, c)
+	}
+	if given && sealed.unknownKey {
+		// The cookie may be newer than the bearer token, which alone would look
+		// stolen. Another process may know the key: later, then.
+		return "", nil, session.CodeDatabaseFetchFailed
 	}
 	for _, c := range sealed.list {
 		if len(creds) == 0 || c.SessionID == creds[0].SessionID {
