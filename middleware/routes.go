@@ -242,7 +242,7 @@ func (a *Auth[U]) serveSession(w http.ResponseWriter, r *http.Request) {
 	}
 	var d decision[U]
 	a.decide(&d, r)
-	if d.outcome == Unavailable || d.outcome == UnknownKey { // another process may know: nobody is signed out by that
+	if d.outcome == Unavailable {
 		WriteError(w, session.CodeDatabaseFetchFailed)
 		return
 	}
