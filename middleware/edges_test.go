@@ -54,6 +54,19 @@ func TestACookieUnderAnUnknownKeyMakesNoThiefOfAnOldTab(t *testing.T) {
 	})
 }
 
+// A secret was replaced for good: cookies under it stay unreadable. Pages that ask
+// get to know that nobody is signed in, or they could never offer to sign in.
+func TestAReplacedSecretIsNoOutage(t *testing.T) {
+	b := newBrowser(t, newApp(t, nil)).signIn("u1")
+	b.app = newApp(t, func(c *middleware.Config[profile]) { c.Secret = bytes.Repeat([]byte("2"), 32) })
+	answer := b.do("GET", "/api/auth/session", nil, "Sec-Fetch-Site", "same-origin")
+	want(t, "session", answer.StatusCode, 200)
+	want(t, "body", strings.Contains(text(t, answer), `"_lucia":null`), true)
+	status, code := b.refresh()
+	want(t, "refresh", status, 401)
+	want(t, "code", code, "AUTH_UNAUTHORIZED")
+}
+
 func TestSigningInAgainEndsTheFormerSession(t *testing.T) {
 	a := newApp(t, nil)
 	b := newBrowser(t, a).signIn("u1")

@@ -246,6 +246,8 @@ func (a *Auth[U]) serveSession(w http.ResponseWriter, r *http.Request) {
 		WriteError(w, session.CodeDatabaseFetchFailed)
 		return
 	}
+	// UnknownKey is nobody here: where a secret was replaced for good, "later" would
+	// last for ever, and no page could offer to sign in.
 	s := a.newState(w, r, &d)
 	if d.refreshed != nil {
 		a.setRefreshed(w.Header(), d.refreshed)
