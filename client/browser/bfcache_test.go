@@ -87,6 +87,24 @@ func testCacheSignedOut(t *testing.T, b *chrometest.Browser) {
 	}
 }
 
+// The page itself ends the session and leaves; it is as private as any other.
+func testCacheSignedOutHere(t *testing.T, b *chrometest.Browser) {
+	s := newSite(t, time.Minute)
+	tab := signIn(t, s, b.Person(t), "u1", atShow)
+	tab.Open(s.URL + "/?bfcache")
+	tab.Until("window.ready && session.user.user_id === 'u1'")
+	tab.Eval("void (window.kept = true)", nil)
+	tab.Eval("void lucia.signOut('/plain')", nil)
+	tab.Until("location.pathname === '/plain'")
+	tab.Back()
+	tab.Until("window.ready && !window.kept && location.search === '?bfcache' && session === null && " + visible)
+	assertShown(t, tab, fromCache, reloaded)
+	assertLookups(t, s, 0)
+	if who := tab.Text("document.querySelector('#who').innerText"); who != "nobody" {
+		t.Errorf("the page is of %s", who)
+	}
+}
+
 func testCacheSomebodyElse(t *testing.T, b *chrometest.Browser) {
 	s := newSite(t, time.Minute)
 	tab := signIn(t, s, b.Person(t), "u1", atShow)

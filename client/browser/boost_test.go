@@ -24,7 +24,7 @@ const boosting = `{
 	});
 	const place = (body) => {
 		document.body.replaceWith(document.adoptNode(body));
-		document.body.dispatchEvent(new Event("htmx:afterSettle", { bubbles: true }));
+		document.body.dispatchEvent(new Event("htmx:load", { bubbles: true }));
 	};
 	let snapshot;
 	window.boost = async (url) => place(await fetched(url));

@@ -51,6 +51,7 @@ func TestChromium(t *testing.T) {
 		"boosted pages, back after sign-out":            testBoostedBack,
 		"bfcache, the same session":                     testCacheSameSession,
 		"bfcache, signed out":                           testCacheSignedOut,
+		"bfcache, signed out by the page itself":        testCacheSignedOutHere,
 		"bfcache, somebody else":                        testCacheSomebodyElse,
 		"bfcache, ended on the server":                  testCacheEnded,
 	} {

@@ -178,7 +178,7 @@ export function getSession() {
  * @returns {Promise<void>}
  */
 export async function signOut(redirect) {
-  const { session } = state;
+  const { session, sid } = state;
   if (!session || !browser) {
     throw new LuciaError(browser ? "AUTH_NOT_AUTHENTICATED" : "UNKNOWN");
   }
@@ -191,7 +191,7 @@ export async function signOut(redirect) {
     "DATABASE_UPDATE_FAILED",
   );
   state.leaving--;
-  if (status === 204 || error.message === "AUTH_NOT_AUTHENTICATED") {
+  if (sid === state.sid && (status === 204 || error.message === "AUTH_NOT_AUTHENTICATED")) {
     put(null);
     tell();
   } else check();
@@ -256,6 +256,8 @@ export function handleSilentRefresh(onError) {
  * @returns {Promise<Response>}
  */
 export async function luciaFetch(input, init) {
+  // Nothing of one person's is sent as another's.
+  const { sid } = state;
   // In hardened mode there is no token to tell by, and otherwise an app may have set one.
   const used = state.json + state.expires;
   /** @type {any} */
@@ -264,22 +266,23 @@ export async function luciaFetch(input, init) {
     const request = new Request(input instanceof Request ? input.clone() : input, init);
     const token = state.session?.access_token;
     ours =
-      state.session &&
+      (state.session || state.open) &&
       resolve(request.url)?.origin === location.origin &&
       !request.headers.has("Authorization");
     if (ours && token) request.headers.set("Authorization", "Bearer " + token);
     return fetch(request);
   };
   const response = await send();
-  // It may stand behind another challenge: fetch joins them with commas.
-  const challenge = response.headers.get("WWW-Authenticate") ?? "";
+  // It may stand behind another challenge: fetch joins them with commas. None is null, which
+  // the pattern does not know either.
+  const challenge = /** @type {string} */ (response.headers.get("WWW-Authenticate"));
   if (ours && response.status === 401 && /(^|, *)Bearer realm="lucia"(,|$)/.test(challenge)) {
     try {
       if (used === state.json + state.expires) {
         if (now() < state.cool) return response;
         await renew();
       }
-      if (state.session) return send();
+      if (state.session && (sid ?? state.sid) === state.sid) return send();
     } catch {}
   }
   return response;
@@ -342,8 +345,8 @@ function publish() {
     if (action?.origin === location.origin) field.value = session?.access_token ?? "";
   }
   try {
-    if (session && sid) localStorage.setItem(name, sid);
-    else localStorage.removeItem(name);
+    if (session && sid) localStorage[name] = sid;
+    else delete localStorage[name];
   } catch {}
   const expires_in = session ? Math.max(0, Math.round((state.expires - now()) / 1e3)) : 0;
   document.dispatchEvent(new CustomEvent("lucia:session", { detail: { session, expires_in } }));
@@ -370,7 +373,7 @@ function shared(/** @type {(channel: BroadcastChannel) => void} */ use) {
 function hear({ data: { session, sid, life, at } }) {
   if (!state.sid) return;
   // A page without a session proves no sign-out: the server may have been out of order.
-  if (!sid) return void verify();
+  if (!sid) return verify();
   if (sid !== state.sid) return session && location.reload();
   if (!session) return put(null);
   const sent = now();
@@ -507,19 +510,23 @@ async function alone(work) {
   }
 }
 
-/** Compares a page, this one or another, with the session that the browser's cookies have now. */
+/**
+ * Compares a page, this one or another, with the session that the browser's cookies have now.
+ * Returns whether there was an answer.
+ */
 async function verify(sid = state.sid || null) {
   const { sent, status, body } = await ask("session");
   const session = body?._lucia;
   const id = body?.session_id;
   if (status !== 200 || !(state.session || state.open) || sent < state.sent) return;
   if (session === null) put(null);
-  if (!session?.user?.user_id) return;
+  if (!session?.user?.user_id) return session === null;
   if (id === (sid ?? id)) {
     state.open = false;
     state.sid = id;
     put(session, sent, body.expires_in * 1e3);
   } else location.reload();
+  return true;
 }
 
 /** Refreshes if it is time, else comes back. Timers are late in hidden tabs and stop in sleep. */
@@ -550,7 +557,7 @@ function start() {
   on("focus", check);
   on("visibilitychange", check);
   on("turbo:load", follow);
-  on("htmx:afterSettle", follow);
+  on("htmx:load", follow);
   on("online", () => {
     // What failed is tried again soon.
     if (state.failures) state.next = Math.min(state.next, now() + 1e3);
@@ -559,17 +566,17 @@ function start() {
   on("pagehide", () => {
     channel?.close(); // else the page could not be kept
     shown = style.cssText;
-    if (state.session) style.cssText += ";opacity:0!important;visibility:hidden!important";
+    if (state.sid) style.cssText += ";opacity:0!important;visibility:hidden!important";
   });
   on("pageshow", ({ persisted }) => {
     if (!persisted) return;
     let last;
     try {
-      last = localStorage.getItem(name);
+      last = localStorage[name];
     } catch {}
     // The session of the page that was loaded last, by any tab. This page, unseen until now,
     // knows by it at once whether it is somebody else's.
-    if (last !== (state.session && state.sid)) return location.reload();
+    if (last !== (state.sid || undefined)) return location.reload();
     show();
     listen();
     if (state.session) comeBack(state.sid);
@@ -605,11 +612,13 @@ async function follow() {
  */
 async function comeBack(sid) {
   state.open = true;
-  await verify(sid);
-  if (state.open) {
+  const answered = await verify(sid);
+  // The server's word, or news of a sign-out meanwhile.
+  if (sid && !state.session && !state.open) location.reload();
+  else if (answered) tell();
+  else {
     state.open = false;
     state.seen = "";
     check();
-  } else if (sid && !state.session) location.reload();
-  else tell();
+  }
 }

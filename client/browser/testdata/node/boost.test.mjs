@@ -15,7 +15,7 @@ const page = (generation = 1, user_id = "u1", sid = "s1") => ({
 const cookies = ({ session: _lucia, dataset }) =>
   json(200, { _lucia, session_id: dataset.session, expires_in: _lucia ? 900 : 0 });
 
-for (const event of ["htmx:afterSettle", "turbo:load"]) {
+for (const event of ["htmx:load", "turbo:load"]) {
   for (const [what, from, to] of [
     ["sign-in", nobody, page()],
     ["sign-out", page(), nobody],
@@ -73,7 +73,7 @@ test("a part of the page that is swapped after a refresh asks nothing", async (t
   const p = await open(t, { ...page(), answer: () => refreshed(2) });
   p.lucia.handleSilentRefresh();
   await p.clock.advance(840 * second);
-  p.document.dispatchEvent(new Event("htmx:afterSettle", { bubbles: true }));
+  p.document.dispatchEvent(new Event("htmx:load", { bubbles: true }));
   await settle();
   assert.equal(p.requests.length, 1);
   assert.deepEqual(p.session(), session(2));

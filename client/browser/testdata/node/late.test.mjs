@@ -1,7 +1,17 @@
 // Answers that come late or never, and several things at once.
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { challenge, channels, json, open, origin, refreshed, session, settle } from "./page.mjs";
+import {
+  challenge,
+  channels,
+  codeOf,
+  json,
+  open,
+  origin,
+  refreshed,
+  session,
+  settle,
+} from "./page.mjs";
 
 const dataset = { expiresIn: "900", session: "s1" };
 
@@ -122,4 +132,119 @@ test("a page whose app stops silent refresh as it is left comes back visible", a
   assert.match(style.cssText, /opacity:0/);
   stop();
   assert.equal(style.cssText, "color: red");
+});
+
+for (const [what, end] of [
+  ["this page", (page) => page.lucia.signOut("/bye")],
+  ["another tab", (_, tabs) => tabs.say({ session: null, sid: "s1", life: 0, at: Date.now() })],
+  ["the server", (page) => codeOf(page.lucia.refreshTokens())],
+]) {
+  test(`a page whose session ${what} has ended is hidden when it is left, and comes back anew`, async (t) => {
+    const page = await open(t, {
+      session: session(),
+      dataset,
+      answer: ({ path }) =>
+        path.endsWith("/refresh") ? json(401, { message: "AUTH_UNAUTHORIZED" }) : json(204),
+    });
+    const tabs = channels();
+    page.lucia.handleSilentRefresh();
+    await end(page, tabs);
+    await settle();
+    assert.equal(page.session(), null);
+    page.window.dispatchEvent(new Event("pagehide"));
+    assert.match(page.document.documentElement.style.cssText, /visibility:hidden/);
+    page.window.dispatchEvent(Object.assign(new Event("pageshow"), { persisted: true }));
+    assert.equal(page.reloads, 1);
+  });
+}
+
+const other = {
+  session: session(1, { user_id: "u2" }),
+  dataset: { ...dataset, session: "s2" },
+};
+const others = json(200, { _lucia: other.session, session_id: "s2", expires_in: 900 });
+
+test("what one person asked for is not repeated as another", async (t) => {
+  let refuse;
+  const page = await open(t, {
+    session: session(),
+    dataset,
+    answer: ({ path }) =>
+      path.endsWith("/session") ? others.clone() : new Promise((resolve) => (refuse = resolve)),
+  });
+  page.lucia.handleSilentRefresh();
+  const late = page.lucia.luciaFetch(origin + "/order", { method: "POST", body: "of u1" });
+  await settle();
+  await page.swap(other);
+  assert.equal(page.session().user.user_id, "u2");
+  refuse(json(401, {}, challenge));
+  assert.equal((await late).status, 401);
+  assert.deepEqual(
+    page.requests.map(({ path }) => path),
+    ["/order", "/api/auth/session"],
+  );
+});
+
+test("a request of a static page that is refused before it is known who is signed in is repeated", async (t) => {
+  let answer;
+  const page = await open(t, {
+    bare: true,
+    answer: ({ path, authorization }) => {
+      if (path.endsWith("/session")) return new Promise((resolve) => (answer = resolve));
+      return authorization ? new Response("ok") : json(401, {}, challenge);
+    },
+  });
+  page.lucia.handleSilentRefresh();
+  const early = page.lucia.luciaFetch(origin + "/a");
+  await settle();
+  answer(json(200, { _lucia: session(), session_id: "s1", expires_in: 900 }));
+  assert.equal((await early).status, 200);
+  assert.deepEqual(
+    page.requests.map(({ path, authorization }) => path.split("/").at(-1) + (authorization ? "!" : "")),
+    ["session", "a", "a!"],
+  );
+});
+
+test("of two new pages one after the other, the second is asked for again if it got no answer", async (t) => {
+  const answers = [];
+  const page = await open(t, {
+    session: session(),
+    dataset,
+    answer: () => new Promise((resolve) => answers.push(resolve)),
+  });
+  page.lucia.handleSilentRefresh();
+  page.swap({ session: session(2), dataset });
+  await settle();
+  page.swap(other);
+  await settle();
+  answers[0](json(200, { _lucia: session(2), session_id: "s1", expires_in: 900 }));
+  await settle();
+  answers[1](json(502, {}));
+  await settle();
+  page.swap(other);
+  await settle();
+  assert.equal(answers.length, 3);
+  answers[2](others.clone());
+  await settle();
+  assert.equal(page.session().user.user_id === "u2" || page.reloads === 1, true);
+});
+
+test("a sign-out that is answered on the page of somebody else ends nothing there", async (t) => {
+  let answer;
+  const page = await open(t, {
+    session: session(),
+    dataset,
+    answer: ({ path }) =>
+      path.endsWith("/session") ? others.clone() : new Promise((resolve) => (answer = resolve)),
+  });
+  const tabs = channels();
+  page.lucia.handleSilentRefresh();
+  const out = page.lucia.signOut();
+  await settle();
+  await page.swap(other);
+  tabs.said.length = 0;
+  answer(json(204));
+  await out;
+  assert.equal(page.session().user.user_id, "u2");
+  assert.deepEqual(tabs.said, []);
 });

@@ -184,7 +184,7 @@ export async function open(
   });
   let data = bare ? null : pageData(session, dataset);
   // Puts another page in the place of this one, as htmx and Turbo do, and says so.
-  page.swap = async ({ session = null, dataset = {}, bare = false }, event = "htmx:afterSettle") => {
+  page.swap = async ({ session = null, dataset = {}, bare = false }, event = "htmx:load") => {
     data = bare ? null : pageData(session, dataset);
     page.document.dispatchEvent(new Event(event, { bubbles: true }));
     await settle();
@@ -222,11 +222,11 @@ export async function open(
       },
       reload: () => page.reloads++,
     },
-    localStorage: {
-      getItem: (key) => stored.get(key) ?? null,
-      setItem: (key, value) => stored.set(key, value),
-      removeItem: (key) => stored.delete(key),
-    },
+    localStorage: new Proxy(Object.create(null), {
+      get: (_, key) => stored.get(key),
+      set: (_, key, value) => Boolean(stored.set(key, String(value))),
+      deleteProperty: (_, key) => stored.delete(key) || true,
+    }),
   });
   if (!network) {
     clock.install();

@@ -1,0 +1,150 @@
+// Tabs that part: one is signed out, or somebody else signs in there, and another finds out.
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { challenge, channels, codeOf, json, open, origin, refreshed } from "./page.mjs";
+import { session, settle } from "./page.mjs";
+
+const second = 1000;
+const day = 24 * 3600 * second;
+const dataset = { expiresIn: "900", session: "s1" };
+const over = () => json(401, { message: "AUTH_UNAUTHORIZED" });
+
+/** Opens a page of session s1 with 900 s to live, with silent refresh on. */
+async function apart(t, options) {
+  const page = await open(t, { session: session(), dataset, ...options });
+  const start = () => page.lucia.handleSilentRefresh((error) => page.codes.push(error.message));
+  return Object.assign(page, { codes: [], start });
+}
+
+const forbid = () => {
+  throw new DOMException("no storage for this page", "SecurityError");
+};
+const writeOnly = { setItem() {}, removeItem() {} };
+for (const [what, storage] of [
+  [
+    "reading from localStorage",
+    { value: new Proxy({}, { get: (_, key) => writeOnly[key] ?? forbid() }) },
+  ],
+  ["localStorage.getItem", { value: { ...writeOnly, getItem: forbid, [key]: "s1" } }],
+  ["localStorage", { get: forbid }],
+]) {
+  // Nothing tells whose the browser is by now, so nobody gets to see this page.
+  test(`${what} throws: a page out of the cache is loaded anew, unseen`, async (t) => {
+    const page = await apart(t, {
+      answer: () => json(200, { _lucia: session(), session_id: "s1", expires_in: 900 }),
+    });
+    Object.defineProperty(globalThis, "localStorage", { ...storage, configurable: true });
+    const { style } = page.document.documentElement;
+    page.start();
+    page.window.dispatchEvent(new Event("pagehide"));
+    assert.match(style.cssText, /visibility:hidden/);
+    page.window.dispatchEvent(Object.assign(new Event("pageshow"), { persisted: true }));
+    assert.equal(page.reloads, 1);
+    await settle();
+    assert.match(style.cssText, /visibility:hidden/);
+    assert.equal(page.reloads, 1);
+  });
+}
+
+for (const [what, leave] of [
+  ["here", (page) => page.lucia.signOut()],
+  ["in another tab", (page) => page.tabs.say({ session: null, sid: "s1", life: 0, at: Date.now() })],
+  ["by the server", (page) => codeOf(page.lucia.refreshTokens())],
+]) {
+  test(`signed out ${what}, a page is loaded anew when somebody signs in`, async (t) => {
+    const page = await apart(t, {
+      answer: ({ path }) => (path.endsWith("logout") ? json(204) : over()),
+    });
+    page.tabs = channels();
+    page.start();
+    await leave(page);
+    assert.equal(page.session(), null);
+    assert.equal(page.reloads, 0);
+    await page.tabs.say({
+      session: session(1, { user_id: "u2" }),
+      sid: "s2",
+      life: 900 * second,
+      at: Date.now(),
+    });
+    assert.equal(page.reloads, 1);
+    assert.equal(page.session(), null);
+  });
+}
+
+const user = { user_id: "u1" };
+for (const [what, options, answer] of [
+  ["new tokens", {}, () => refreshed(2)],
+  ["new tokens in hardened mode", { session: { user } }, () => json(200, { expires_in: 900 })],
+  ["that the session is over", {}, over],
+  ["that the store is out of order", {}, () => json(503, { message: "DATABASE_FETCH_FAILED" })],
+  ["no answer", {}, () => undefined],
+]) {
+  test(`a sign-out heard during a refresh that brings ${what} stands, and is no news`, async (t) => {
+    let late;
+    const page = await apart(t, {
+      ...options,
+      answer: () => new Promise((resolve) => (late = resolve)),
+    });
+    const tabs = channels();
+    page.start();
+    await page.clock.advance(840 * second);
+    assert.equal(page.requests.length, 1);
+    await tabs.say({ session: null, sid: "s1", life: 0, at: Date.now() });
+    assert.equal(page.session(), null);
+    const heard = [];
+    page.lucia.getSession().subscribe((value) => heard.push(value));
+    tabs.said.length = 0;
+
+    late(answer());
+    await page.clock.advance(day);
+    assert.deepEqual(heard, [null]);
+    assert.equal(page.fields[0].value, "");
+    assert.deepEqual([...page.stored.values()], []);
+    assert.deepEqual(page.codes, []);
+    assert.deepEqual(tabs.said, []);
+    assert.equal(page.requests.length, 1);
+    assert.equal(page.reloads, 0);
+  });
+}
+
+// Without channels and locks only the server can tell. It answers a refresh of the session that
+// is over alike, whoever is signed in by now.
+for (const [what, cookies] of [
+  ["a sign-out", { _lucia: null, expires_in: 0 }],
+  [
+    "a sign-in of somebody else",
+    { _lucia: session(1, { user_id: "u2" }), session_id: "s2", expires_in: 900 },
+  ],
+]) {
+  for (const [how, find] of [
+    ["silent refresh", () => {}],
+    ["refreshTokens", (page) => codeOf(page.lucia.refreshTokens())],
+    ["luciaFetch", (page) => page.lucia.luciaFetch(origin + "/api")],
+  ]) {
+    test(`no channels, ${what} elsewhere, found by ${how}: over, and said once`, async (t) => {
+      const page = await apart(t, {
+        answer: ({ path }) => {
+          if (path.endsWith("/session")) return json(200, cookies);
+          return path.endsWith("/refresh") ? over() : json(401, {}, challenge);
+        },
+      });
+      assert.deepEqual([globalThis.BroadcastChannel, navigator.locks], [undefined, undefined]);
+      page.start();
+      await find(page);
+      await page.clock.advance(day);
+      page.window.dispatchEvent(new Event("focus"));
+      await settle();
+      assert.equal(page.session(), null);
+      assert.equal(page.fields[0].value, "");
+      assert.deepEqual(page.codes, ["AUTH_UNAUTHORIZED"]);
+
+      const before = page.requests.length;
+      const response = await page.lucia.luciaFetch(origin + "/api");
+      assert.equal(response.status, 401);
+      assert.equal(page.requests.length, before + 1);
+      assert.equal(page.requests.at(-1).authorization, null);
+      assert.deepEqual(page.codes, ["AUTH_UNAUTHORIZED"]);
+      assert.equal(page.requests.filter((r) => r.path.endsWith("/refresh")).length, 1);
+    });
+  }
+}
