@@ -15,7 +15,8 @@ async function refreshing(t, answer = (n) => refreshed(n + 1)) {
     dataset: { expiresIn: "900", session: "s1" },
     answer: (_, n) => {
       at.push(page.clock.mono);
-      return answer(n);
+      // A storm fails the test, and does not go on for ever.
+      return n < 20 ? answer(n) : new Promise(() => {});
     },
   });
   page.lucia.handleSilentRefresh();
