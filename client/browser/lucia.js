@@ -570,13 +570,13 @@ function start() {
   });
   on("pageshow", ({ persisted }) => {
     if (!persisted) return;
-    let last;
+    let same;
     try {
-      last = localStorage[name];
+      // The session of the page that was loaded last, by any tab. This page, unseen until now,
+      // knows by it at once whether it is somebody else's.
+      same = localStorage[name] === (state.sid || undefined);
     } catch {}
-    // The session of the page that was loaded last, by any tab. This page, unseen until now,
-    // knows by it at once whether it is somebody else's.
-    if (last !== (state.sid || undefined)) return location.reload();
+    if (!same) return location.reload();
     show();
     listen();
     if (state.session) comeBack(state.sid);
@@ -614,7 +614,7 @@ async function comeBack(sid) {
   state.open = true;
   const answered = await verify(sid);
   // The server's word, or news of a sign-out meanwhile.
-  if (sid && !state.session && !state.open) location.reload();
+  if (sid && !(state.session || state.open)) location.reload();
   else if (answered) tell();
   else {
     state.open = false;

@@ -147,3 +147,17 @@ for (const [what, cookies] of [
     });
   }
 }
+
+test("a page of nobody out of the cache, where storage cannot be read, is loaded anew", async (t) => {
+  const page = await open(t, { answer: () => json(200, { _lucia: null, expires_in: 0 }) });
+  page.lucia.handleSilentRefresh();
+  page.window.dispatchEvent(new Event("pagehide"));
+  Object.defineProperty(globalThis, "localStorage", {
+    configurable: true,
+    get() {
+      throw new Error("denied");
+    },
+  });
+  page.window.dispatchEvent(Object.assign(new Event("pageshow"), { persisted: true }));
+  assert.equal(page.reloads, 1);
+});
