@@ -22,12 +22,6 @@ import (
 // where a process has its memory is luck, and worth a fifth of a microsecond.
 const instances = 3
 
-// heap is what every process holds beside its contender, as an app holds what it
-// is about. With nothing else in it the collector would run every 4 MiB, which no
-// app of any size sees; with this it runs in every round of those that make
-// garbage.
-const heap = 16 << 20
-
 // contenderFlag makes this program the process of a contender.
 const contenderFlag = "contender"
 
@@ -50,8 +44,7 @@ func serveRounds(name, redis string, in io.Reader, out io.Writer) error {
 	if err := d.Check(c.Base == ""); err != nil {
 		return err
 	}
-	held := make([]byte, heap)
-	defer runtime.KeepAlive(held)
+	defer contend.Hold()()
 	for {
 		var n int
 		if _, err := fmt.Fscanln(in, &n); err == io.EOF {

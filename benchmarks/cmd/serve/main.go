@@ -43,6 +43,7 @@ func serve(name, redis, script string) error {
 	if err != nil {
 		return err
 	}
+	defer contend.Hold()()
 	fmt.Println(l.Addr())
 	return http.Serve(l, app.Handler)
 }
