@@ -49,13 +49,13 @@
 //
 // Rotations a second, measured beside a bare script that compares and sets the
 // same field (BenchmarkRotate; server and client on one machine of two
-// processors, which other work shared; best of several runs):
+// processors, which other work shared, in November 2026; best of several runs):
 //
 //	callers                       1        8       64
-//	pool of 64: bare         77,000   79,000   92,000
-//	pool of 64: store        36,000   59,000   63,000
-//	deferred pipeline: bare  32,000   91,000  176,000
-//	deferred pipeline: store 28,000   78,000  120,000
+//	pool of 64: bare         32,000   69,000   69,000
+//	pool of 64: store        20,000   57,000   71,000
+//	deferred pipeline: bare  20,000   67,000  133,000
+//	deferred pipeline: store 18,000   55,000   90,000
 //
 // What the store adds to a lone caller is a goroutine that can be left behind.
 package redisstore
