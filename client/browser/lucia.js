@@ -232,7 +232,8 @@ export async function refreshTokens(refreshToken) {
  * `onError` gets AUTH_UNAUTHORIZED when a refresh finds the session over; the store is empty then
  * (as it is after a sign-out, here or in another tab, which is no error).
  * DATABASE_FETCH_FAILED and UNKNOWN are reported once per outage; the session stays, and so do
- * the attempts. Calling this twice is harmless, and on a server it does nothing.
+ * the attempts. Calling this twice is harmless, and on a server it does nothing. A request that is
+ * under way when it is stopped ends by itself, within ten seconds.
  * @param {(error: LuciaError) => void} [onError]
  * @returns {() => void} stop
  */
