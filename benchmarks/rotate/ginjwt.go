@@ -35,9 +35,9 @@ func openRueidis(addr string) (*Conn, error) {
 	}
 	return &Conn{
 		Contenders: []Contender{
-			{bareName, 1, func(n int) (func(int) (string, error), error) { return bareRueidis(client, n) }},
-			{"gin-jwt v3, the store alone", 3, func(n int) (func(int) (string, error), error) { return ginStore(tokens, n) }},
-			{"gin-jwt v3, RefreshHandler", 3, func(n int) (func(int) (string, error), error) { return ginRoute(tokens, n) }},
+			{bareName, 1, with(client, bareRueidis)},
+			{"gin-jwt v3, the store alone", 3, with(tokens, ginStore)},
+			{"gin-jwt v3, RefreshHandler", 3, with(tokens, ginRoute)},
 		},
 		Flush: func(ctx context.Context) error { return client.Do(ctx, client.B().Flushall().Build()).Error() },
 		Close: func() { client.Close(); tokens.Close() },
@@ -45,7 +45,7 @@ func openRueidis(addr string) (*Conn, error) {
 }
 
 // bareRueidis is bare over rueidis.
-func bareRueidis(client rueidis.Client, n int) (func(int) (string, error), error) {
+func bareRueidis(client rueidis.Client, n int) (Exchange, error) {
 	script := rueidis.NewLuaScript(compareAndSet)
 	err := each(preparers, n, func(i int) error {
 		return client.Do(ctx, client.B().Set().Key(name("bare", i)).Value("old").Ex(year).Build()).Error()
@@ -60,7 +60,7 @@ func bareRueidis(client rueidis.Client, n int) (func(int) (string, error), error
 }
 
 // seed stores n refresh tokens as gin-jwt's LoginHandler does.
-func seed(tokens core.TokenStore, n int) error {
+func seed(tokens *ginstore.RedisRefreshTokenStore, n int) error {
 	return each(preparers, n, func(i int) error {
 		return tokens.Set(ctx, name("gin", i), contend.ID(i), time.Now().Add(year))
 	})
@@ -68,7 +68,7 @@ func seed(tokens core.TokenStore, n int) error {
 
 // ginStore calls gin-jwt's store as its RefreshHandler does: look the token up,
 // store its successor, delete it.
-func ginStore(tokens core.TokenStore, n int) (func(int) (string, error), error) {
+func ginStore(tokens *ginstore.RedisRefreshTokenStore, n int) (Exchange, error) {
 	return func(i int) (string, error) {
 		user, err := tokens.Get(ctx, name("gin", i))
 		if errors.Is(err, core.ErrRefreshTokenNotFound) {
@@ -86,7 +86,7 @@ func ginStore(tokens core.TokenStore, n int) (func(int) (string, error), error) 
 }
 
 // ginRoute is all of gin-jwt: its RefreshHandler, with cookies.
-func ginRoute(tokens core.TokenStore, n int) (func(int) (string, error), error) {
+func ginRoute(tokens *ginstore.RedisRefreshTokenStore, n int) (Exchange, error) {
 	mw, err := ginjwt.New(&ginjwt.GinJWTMiddleware{
 		Realm:             "app",
 		Key:               contend.Key(),

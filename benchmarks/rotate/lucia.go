@@ -18,7 +18,7 @@ import (
 const preparers = 64
 
 // store is lucia's store without anything above it.
-func store(client redis.UniversalClient, n int) (func(int) (string, error), error) {
+func store(client redis.UniversalClient, n int) (Exchange, error) {
 	s := redisstore.New(client)
 	policy := session.Policy{Grace: 30 * time.Second, Settle: time.Minute, Idle: 365 * 24 * time.Hour, Lifetime: 400 * 24 * time.Hour}
 	ids := make([]session.ID, n)
@@ -41,7 +41,7 @@ func store(client redis.UniversalClient, n int) (func(int) (string, error), erro
 
 // route is all of lucia: the route that a browser calls, with bearer token,
 // refresh cookie and fingerprint.
-func route(client redis.UniversalClient, n int) (func(int) (string, error), error) {
+func route(client redis.UniversalClient, n int) (Exchange, error) {
 	auth, err := contend.NewAuth(redisstore.New(client), 0)
 	if err != nil {
 		return nil, err

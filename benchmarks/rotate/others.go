@@ -23,7 +23,7 @@ end
 return 0`
 
 // bare compares and sets, which is the least that a rotation can be.
-func bare(client redis.UniversalClient, n int) (func(int) (string, error), error) {
+func bare(client redis.UniversalClient, n int) (Exchange, error) {
 	script := redis.NewScript(compareAndSet)
 	err := each(preparers, n, func(i int) error { return client.Set(ctx, name("bare", i), "old", year).Err() })
 	return func(i int) (string, error) {
@@ -36,7 +36,7 @@ func bare(client redis.UniversalClient, n int) (func(int) (string, error), error
 }
 
 // scsRenew is scs' renewal of a session's token, as after a sign-in.
-func scsRenew(client *redis.Client, n int) (func(int) (string, error), error) {
+func scsRenew(client *redis.Client, n int) (Exchange, error) {
 	manager := scs.New()
 	manager.Store = goredisstore.New(client)
 	tokens := make([]string, n)

@@ -33,10 +33,17 @@ type Contender struct {
 	Name string
 	// Trips is how many round trips to Redis one refresh takes.
 	Trips int
-	// Prepare makes n tokens. The function that it returns exchanges token i and
-	// returns its successor, or "" where the token was not accepted. It is safe
-	// for concurrent use.
-	Prepare func(n int) (exchange func(i int) (string, error), err error)
+	// Prepare makes n tokens.
+	Prepare func(n int) (Exchange, error)
+}
+
+// Exchange exchanges token i and returns its successor, or "" where the token was
+// not accepted. It is safe for concurrent use.
+type Exchange = func(i int) (successor string, err error)
+
+// with returns the Prepare of a contender that works over a client.
+func with[C any](client C, prepare func(client C, n int) (Exchange, error)) func(n int) (Exchange, error) {
+	return func(n int) (Exchange, error) { return prepare(client, n) }
 }
 
 // Clients returns a pool of connections and automatic pipelining, each as
@@ -50,7 +57,7 @@ func pool(addr string) (*Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	all := append(over(client), Contender{"scs v2, RenewToken", 3, func(n int) (func(int) (string, error), error) { return scsRenew(client, n) }})
+	all := append(over(client), Contender{"scs v2, RenewToken", 3, with(client, scsRenew)})
 	return &Conn{all, flush(client), func() { client.Close() }}, nil
 }
 
@@ -64,7 +71,7 @@ func pipelining(addr string) (*Conn, error) {
 		client.Close()
 		return nil, err
 	}
-	return &Conn{over(pipeline), flush(client), func() { pipeline.Close() }}, nil
+	return &Conn{over(pipeline), flush(client), func() { pipeline.Close(); client.Close() }}, nil
 }
 
 func open(addr string) (*redis.Client, error) {
@@ -84,14 +91,14 @@ const bareName = "bare EVALSHA, compare and set"
 // over returns the contenders that work over every client of go-redis.
 func over(client redis.UniversalClient) []Contender {
 	return []Contender{
-		{bareName, 1, func(n int) (func(int) (string, error), error) { return bare(client, n) }},
-		{"lucia, the store alone", 1, func(n int) (func(int) (string, error), error) { return store(client, n) }},
-		{"**lucia**, the refresh route", 1, func(n int) (func(int) (string, error), error) { return route(client, n) }},
+		{bareName, 1, with(client, bare)},
+		{"lucia, the store alone", 1, with(client, store)},
+		{"**lucia**, the refresh route", 1, with(client, route)},
 	}
 }
 
 // Rate lets callers exchange n tokens and returns how many a second they did.
-func Rate(callers, n int, exchange func(i int) (string, error)) (perSecond float64, err error) {
+func Rate(callers, n int, exchange Exchange) (perSecond float64, err error) {
 	start := time.Now()
 	err = each(callers, n, func(i int) error {
 		successor, err := exchange(i)
@@ -105,7 +112,7 @@ func Rate(callers, n int, exchange func(i int) (string, error)) (perSecond float
 
 // Accepted presents one token as many times at once as there are callers and
 // returns how many different successors are handed out. One is right.
-func Accepted(callers int, exchange func(i int) (string, error)) (int, error) {
+func Accepted(callers int, exchange Exchange) (int, error) {
 	successors := make([]string, callers)
 	begin := make(chan struct{})
 	var wg sync.WaitGroup
