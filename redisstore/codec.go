@@ -63,7 +63,7 @@ func encodeCreating(c session.Creating) ([]byte, error) {
 }
 
 func encodeRefreshing(r session.Refreshing) ([]byte, error) {
-	e := encoder{b: make([]byte, 0, 47)}
+	e := encoder{b: make([]byte, 0, 51)}
 	e.generation(r.Presented.Generation)
 	e.instant(r.Presented.IssuedAt)
 	e.instant(r.Presented.ExpiresAt)
@@ -77,6 +77,7 @@ func encodeRefreshing(r session.Refreshing) ([]byte, error) {
 		all = 1
 	}
 	e.b = append(e.b, all)
+	e.generation(r.Presented.Generation + 1) // wraps around as the rule's does
 	return e.b, e.err
 }
 
