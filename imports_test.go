@@ -17,7 +17,7 @@ const module = "github.com/lucia-go/lucia"
 // below its own, too, unless they have one.
 var importRules = map[string][]string{
 	"":                              {"middleware", "session"},
-	"session":                       {"github.com/golang-jwt/jwt/v5", "github.com/maypok86/otter/v2", "golang.org/x/sync/singleflight"},
+	"session":                       {"github.com/golang-jwt/jwt/v5", "github.com/maypok86/otter/v2"},
 	"session/sessiontest":           {"session", "github.com/google/go-cmp/cmp"},
 	"memstore":                      {"session"},
 	"redisstore":                    {"session", "github.com/redis/go-redis/v9", "github.com/redis/go-redis/v9/auth", "github.com/redis/go-redis/v9/maintnotifications"},

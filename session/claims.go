@@ -8,10 +8,9 @@ import (
 )
 
 // claims are those of one kind of token. They have one spelling: parse accepts
-// what append writes and nothing else, so no claim can be unknown, doubled, in
-// another case or in another place.
+// what their append writes and nothing else, so no claim can be unknown, doubled,
+// in another case or in another place.
 type claims interface {
-	append(b []byte) []byte
 	parse(data []byte) bool
 }
 

@@ -15,15 +15,28 @@ const maxTokenBytes = 8 << 10
 // leeway is how far the clocks of an app's hosts may differ. Hosts run NTP.
 const leeway = 30 * time.Second
 
-// sign returns the JWT of claims.
-func sign(k *keySet, key jwtKey, c claims) string {
-	payload := c.append(make([]byte, 0, payloadRoom))
-	b := make([]byte, 0, len(k.header)+1+base64.RawURLEncoding.EncodedLen(len(payload)))
-	b = append(b, k.header...)
-	b = append(b, '.')
-	signed := string(base64.RawURLEncoding.AppendEncode(b, payload))
-	signature, _ := jwt.SigningMethodHS256.Sign(signed, key) // fails only for a key that is no []byte
-	return signed + "." + base64.RawURLEncoding.EncodeToString(signature)
+// sign returns the JWT of claims as their append writes them.
+func sign(k *keySet, key jwtKey, payload []byte) string {
+	var b strings.Builder
+	b.Grow(len(k.header) + tokenSeparator + base64.RawURLEncoding.EncodedLen(len(payload)) + signatureLen)
+	b.WriteString(k.header)
+	b.WriteByte('.')
+	writeBase64(&b, payload)
+	signature, _ := jwt.SigningMethodHS256.Sign(b.String(), key) // fails only for a key that is no []byte
+	b.WriteByte('.')
+	writeBase64(&b, signature)
+	return b.String()
+}
+
+// writeBase64 writes data in base64url, without an allocation where b has room.
+func writeBase64(b *strings.Builder, data []byte) {
+	var piece [256]byte
+	const whole = len(piece) / 4 * 3
+	for len(data) > whole {
+		b.Write(base64.RawURLEncoding.AppendEncode(piece[:0], data[:whole]))
+		data = data[whole:]
+	}
+	b.Write(base64.RawURLEncoding.AppendEncode(piece[:0], data))
 }
 
 // payloadRoom holds the claims of ordinary tokens.

@@ -73,6 +73,10 @@ func TestPreviousSecretsOnlyVerify(t *testing.T) {
 	if errs := accepts(t, before, j); !allAre(errs, session.ErrUnknownKey) {
 		t.Errorf("a process without the new secret: %v, want %v", errs, session.ErrUnknownKey)
 	}
+	alone := newManager(t, func(c *session.Config[profile]) { c.Store, c.Secret = store, newer })
+	if errs := accepts(t, alone, j); errs != [3]error{} {
+		t.Errorf("a process without the old secret: %v", errs)
+	}
 }
 
 func TestUnknownKeyIsNoForgery(t *testing.T) {

@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"log/slog"
 	"time"
-
-	"golang.org/x/sync/singleflight"
 )
 
 // Manager is the session domain: it begins sessions, verifies and refreshes
@@ -26,7 +24,7 @@ type Manager[U any] struct {
 	// app's database that hangs must not keep anyone from signing out.
 	loads    boundary
 	stores   boundary
-	flights  singleflight.Group
+	flights  flights[flightKey, answered[U]]
 	confirms *confirmer
 	reporter *reporter
 }
@@ -124,7 +122,7 @@ func (m *Manager[U]) signIn(ctx context.Context, userID string) (*SignedIn[U], e
 
 func (m *Manager[U]) signedIn(user loadedUser[U], t ticket, fp Fingerprint, record Record, started int64) (*SignedIn[U], error) {
 	s := m.mint(user, t, record, record.IssuedAt, started)
-	sealed, err := m.keys.seal(m.config.RefreshCookie, t.id, s.RefreshToken, record.IssuedAt)
+	sealed, err := m.keys.seal(m.config.RefreshCookie, t.id, sealer{}, s.RefreshToken, record.IssuedAt)
 	if err != nil {
 		return nil, err
 	}
@@ -228,7 +226,11 @@ func (m *Manager[U]) Flush(ctx context.Context) error { return m.confirms.flush(
 // and gives it its code.
 func (m *Manager[U]) unavailable(ctx context.Context, code Code, userID string, id ID, err error) error {
 	if !errors.Is(ctx.Err(), context.Canceled) { // else the caller went away; nobody failed
-		m.reporter.report(Event{Kind: EventUnavailable, UserID: userID, SessionID: id, Err: err})
+		m.reportUnavailable(userID, id, err)
 	}
 	return fmt.Errorf("%w: %w", code, cause{err, false})
+}
+
+func (m *Manager[U]) reportUnavailable(userID string, id ID, err error) {
+	m.reporter.report(Event{Kind: EventUnavailable, UserID: userID, SessionID: id, Err: err})
 }

@@ -87,10 +87,8 @@ func (m *Manager[U]) mint(user loadedUser[U], t ticket, record Record, now Insta
 
 func (m *Manager[U]) mintAccess(user loadedUser[U], t ticket, gen Generation, iat, exp int64) Session[U] {
 	k := m.keys.current
-	token := sign(k, k.access, &accessClaims{
-		User:         user.json,
-		commonClaims: commonClaims{t.hash, t.id, gen, iat, exp},
-	})
+	claims := accessClaims{User: user.json, commonClaims: commonClaims{t.hash, t.id, gen, iat, exp}}
+	token := sign(k, k.access, claims.append(make([]byte, 0, payloadRoom)))
 	return Session[U]{
 		User:        user.user,
 		AccessToken: AccessToken(token),
@@ -104,8 +102,6 @@ func (m *Manager[U]) mintAccess(user loadedUser[U], t ticket, gen Generation, ia
 func (m *Manager[U]) mintRefresh(t ticket, record Record) RefreshToken {
 	k := m.keys.current
 	issued, expires := int64(record.IssuedAt)/1000, int64(record.ExpiresAt)/1000
-	return RefreshToken(sign(k, k.refresh, &refreshClaims{
-		UserID:       t.userID,
-		commonClaims: commonClaims{t.hash, t.id, record.Generation, issued, expires},
-	}))
+	claims := refreshClaims{UserID: t.userID, commonClaims: commonClaims{t.hash, t.id, record.Generation, issued, expires}}
+	return RefreshToken(sign(k, k.refresh, claims.append(make([]byte, 0, payloadRoom))))
 }

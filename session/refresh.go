@@ -2,7 +2,6 @@ package session
 
 import (
 	"context"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -46,35 +45,23 @@ func (m *Manager[U]) Refresh(ctx context.Context, fingerprint Fingerprint, crede
 	if err != nil {
 		return Refreshed[U]{}, err
 	}
-	// The shared call returns within its own bound; this one only waits.
-	ch := m.flights.DoChan(f.key(), func() (any, error) { return m.fly(f), nil })
-	select {
-	case r := <-ch:
-		a := r.Val.(answered[U])
-		return a.refreshed, a.err
-	case <-ctx.Done():
-		return Refreshed[U]{}, fmt.Errorf("%w: %w", CodeDatabaseFetchFailed, ctx.Err())
+	shared, departs := m.flights.join(f.key(), m.loads, func(err error) { m.reportUnavailable(f.userID, f.id, err) })
+	if departs {
+		go shared.run(m.loads, func(ctx context.Context) (answered[U], error) { return m.refresh(ctx, f) })
 	}
+	a, err := shared.wait(ctx)
+	if err != nil {
+		return Refreshed[U]{}, fmt.Errorf("%w: %w", CodeDatabaseFetchFailed, cause{err, false})
+	}
+	return a.refreshed, a.err
 }
 
 // answered is what callers share: the result, and the error that says that the
-// session has ended or that nothing could be found out.
+// session has ended. What fails otherwise, panics included, is "unavailable",
+// whatever code the failure carries: only an answered step ends a session.
 type answered[U any] struct {
 	refreshed Refreshed[U]
 	err       error
-}
-
-// fly is the shared call, under a context of its own. What fails in it, panics
-// included, is "unavailable", whatever code the failure carries: only an
-// answered step ends a session.
-func (m *Manager[U]) fly(f folded) answered[U] {
-	a, err := within(context.Background(), m.loads, func(ctx context.Context) (answered[U], error) {
-		return m.refresh(ctx, f)
-	})
-	if err != nil {
-		return answered[U]{err: m.unavailable(context.Background(), CodeDatabaseFetchFailed, f.userID, f.id, err)}
-	}
-	return a
 }
 
 // folded is what a request presents of one session.
@@ -83,6 +70,7 @@ type folded struct {
 	presented Presented
 	bearer    Generation // 0: none
 	cookie    Generation // 0: none
+	sealer    sealer     // that opened a cookie, or none
 }
 
 // fold folds the credentials of one request into what the rule judges.
@@ -114,7 +102,7 @@ func (f *folded) add(c RefreshCredential) {
 	if c.handedAt == 0 {
 		f.bearer = max(f.bearer, c.generation)
 	} else {
-		f.cookie = max(f.cookie, c.generation)
+		f.cookie, f.sealer = max(f.cookie, c.generation), c.sealer
 	}
 	p := &f.presented
 	switch {
@@ -125,14 +113,14 @@ func (f *folded) add(c RefreshCredential) {
 	}
 }
 
-// key is the same for calls that may share an answer.
-func (f folded) key() string {
-	b := make([]byte, 0, len(f.id)+4+4+len(f.hash))
-	b = append(b, f.id[:]...)
-	b = binary.BigEndian.AppendUint32(b, uint32(f.bearer))
-	b = binary.BigEndian.AppendUint32(b, uint32(f.cookie))
-	return string(append(b, f.hash[:]...))
+// flightKey is the same for calls that may share an answer.
+type flightKey struct {
+	id             ID
+	hash           fingerprintHash
+	bearer, cookie Generation
 }
+
+func (f folded) key() flightKey { return flightKey{f.id, f.hash, f.bearer, f.cookie} }
 
 // refresh does the work. The user is loaded first: whatever goes wrong there,
 // and be it only a cookie that would not fit, leaves the session as it was.
@@ -170,7 +158,7 @@ func (m *Manager[U]) answer(user loadedUser[U], f folded, step Refreshment, star
 	if (step.Outcome == Current || step.Outcome == Adopted) && f.cookie == step.Record.Generation {
 		return r, nil // a cookie set again would be younger, and settle later
 	}
-	sealed, err := m.keys.seal(m.config.RefreshCookie, f.id, s.RefreshToken, step.Now)
+	sealed, err := m.keys.seal(m.config.RefreshCookie, f.id, f.sealer, s.RefreshToken, step.Now)
 	r.RefreshCookie = sealed
 	return r, err
 }

@@ -7,6 +7,7 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/binary"
+	"strings"
 )
 
 // A sealed token is
@@ -17,17 +18,25 @@ import (
 // seals as a session will ever see (NIST SP 800-38D allows 2^32 a key). The
 // additional data binds it to the cookie's name, the key and the session.
 
-// sealer returns the AEAD of one session under one key set.
-func sealer(k *keySet, sid string) (cipher.AEAD, error) {
+// sealer is the AEAD of one session under one key set. What has opened a token
+// seals its successor: deriving the key is what costs most.
+type sealer struct {
+	aead cipher.AEAD
+	keys *keySet
+	sid  string
+}
+
+func newSealer(k *keySet, sid string) (sealer, error) {
 	key, err := hkdf.Expand(sha256.New, k.seal, "session/"+sid, 32)
 	if err != nil {
-		return nil, err
+		return sealer{}, err
 	}
 	block, err := aes.NewCipher(key)
 	if err != nil {
-		return nil, err
+		return sealer{}, err
 	}
-	return cipher.NewGCMWithRandomNonce(block)
+	aead, err := cipher.NewGCMWithRandomNonce(block)
+	return sealer{aead, k, sid}, err
 }
 
 func sealData(cookie, kid, sid string) []byte {
@@ -35,20 +44,26 @@ func sealData(cookie, kid, sid string) []byte {
 }
 
 // seal encrypts a refresh token handed out at handed for the cookie of that
-// name.
-func (r keyring) seal(cookie string, id ID, token RefreshToken, handed Instant) (SealedToken, error) {
+// name. s is used if it is the right one.
+func (r keyring) seal(cookie string, id ID, s sealer, token RefreshToken, handed Instant) (SealedToken, error) {
 	k, sid := r.current, id.String()
-	aead, err := sealer(k, sid)
-	if err != nil {
-		return "", err
+	if s.keys != k || s.sid != sid {
+		var err error
+		if s, err = newSealer(k, sid); err != nil {
+			return "", err
+		}
 	}
 	plain := binary.BigEndian.AppendUint64(make([]byte, 0, 8+len(token)), uint64(handed))
 	plain = append(plain, token...)
-	box := aead.Seal(nil, nil, plain, sealData(cookie, k.kid, sid))
-	b := make([]byte, 0, sealedLen(len(token)))
-	b = append(append(b, k.kid...), '.')
-	b = append(append(b, sid...), '.')
-	return SealedToken(base64.RawURLEncoding.AppendEncode(b, box)), nil
+	box := s.aead.Seal(nil, nil, plain, sealData(cookie, k.kid, sid))
+	var b strings.Builder
+	b.Grow(sealedLen(len(token)))
+	b.WriteString(k.kid)
+	b.WriteByte('.')
+	b.WriteString(sid)
+	b.WriteByte('.')
+	writeBase64(&b, box)
+	return SealedToken(b.String()), nil
 }
 
 // sealOverhead is by how much a sealed token's contents exceed the token: the
@@ -60,30 +75,37 @@ func sealedLen(n int) int {
 	return kidLen + 1 + 22 + 1 + base64.RawURLEncoding.EncodedLen(n+sealOverhead)
 }
 
+// opened is what a sealed token holds, and what opened it.
+type opened struct {
+	token  RefreshToken
+	handed Instant
+	sealer sealer
+}
+
 // unseal is the inverse of seal.
-func (r keyring) unseal(cookie string, sealed SealedToken) (token RefreshToken, handed Instant, err error) {
+func (r keyring) unseal(cookie string, sealed SealedToken) (opened, error) {
 	kid, sid, data, ok := splitToken(string(sealed))
 	if !ok || len(kid) != kidLen {
-		return "", 0, refreshFaults.malformed
+		return opened{}, refreshFaults.malformed
 	}
 	if _, err := ParseID(sid); err != nil {
-		return "", 0, refreshFaults.malformed
+		return opened{}, refreshFaults.malformed
 	}
 	k := r.find(func(k *keySet) bool { return k.kid == kid })
 	if k == nil {
-		return "", 0, refreshFaults.unknownKey
+		return opened{}, refreshFaults.unknownKey
 	}
 	box, err := strictBase64.DecodeString(data)
 	if err != nil {
-		return "", 0, refreshFaults.malformed
+		return opened{}, refreshFaults.malformed
 	}
-	aead, err := sealer(k, sid)
+	s, err := newSealer(k, sid)
 	if err != nil {
-		return "", 0, err
+		return opened{}, err
 	}
-	plain, err := aead.Open(nil, nil, box, sealData(cookie, kid, sid))
+	plain, err := s.aead.Open(nil, nil, box, sealData(cookie, kid, sid))
 	if err != nil || len(plain) < 8 {
-		return "", 0, refreshFaults.malformed
+		return opened{}, refreshFaults.malformed
 	}
-	return RefreshToken(plain[8:]), Instant(binary.BigEndian.Uint64(plain)), nil
+	return opened{RefreshToken(plain[8:]), Instant(binary.BigEndian.Uint64(plain)), s}, nil
 }

@@ -51,6 +51,7 @@ type RefreshCredential struct {
 	issuedAt   Instant
 	expiresAt  Instant
 	handedAt   Instant // 0 unless it came sealed
+	sealer     sealer  // that opened it; none unless it came sealed
 }
 
 // ParseRefreshToken verifies a refresh token as a bearer presents it. Errors
@@ -74,16 +75,16 @@ func (m *Manager[U]) ParseRefreshToken(token RefreshToken) (RefreshCredential, e
 // OpenSealed verifies a refresh token as the cookie carries it. Errors are those
 // of ParseRefreshToken.
 func (m *Manager[U]) OpenSealed(sealed SealedToken) (RefreshCredential, RefreshToken, error) {
-	token, handed, err := m.keys.unseal(m.config.RefreshCookie, sealed)
+	o, err := m.keys.unseal(m.config.RefreshCookie, sealed)
 	if err != nil {
 		return RefreshCredential{}, "", err
 	}
-	c, err := m.ParseRefreshToken(token)
+	c, err := m.ParseRefreshToken(o.token)
 	if err != nil {
 		return RefreshCredential{}, "", err
 	}
-	c.handedAt = handed
-	return c, token, nil
+	c.handedAt, c.sealer = o.handed, o.sealer
+	return c, o.token, nil
 }
 
 // BelongsTo reports whether the credential is of the fingerprint.
