@@ -2,6 +2,7 @@ package session
 
 import (
 	"crypto/subtle"
+	"sync/atomic"
 
 	"github.com/maypok86/otter/v2"
 )
@@ -24,6 +25,10 @@ type verified[U any] struct {
 	// spares a cached token the hash. It gives nothing away: what reads this
 	// memory finds the keys in it, too.
 	seen [fingerprintLen]byte
+
+	// What spares a cached token two look-ups in what all requests share.
+	spared  atomic.Uint64 // of which news of endings the token is known not to be
+	settled atomic.Bool   // the store has been told that its generation has settled
 }
 
 // of reports in constant time whether the token is of fingerprint f.

@@ -27,7 +27,7 @@ type sighting struct {
 // end when there is nothing left to do.
 type confirmer struct {
 	send func(context.Context, Confirming) error
-	sent *recent[sighting, struct{}]
+	sent *recent[sighting, bool] // true: and taken by the store
 
 	mu      sync.Mutex
 	queue   []Confirming
@@ -36,14 +36,14 @@ type confirmer struct {
 }
 
 func newConfirmer(send func(context.Context, Confirming) error) *confirmer {
-	return &confirmer{send: send, sent: newRecent[sighting, struct{}](maxRemembered)}
+	return &confirmer{send: send, sent: newRecent[sighting, bool](maxRemembered)}
 }
 
 // sighted queues a confirmation where the token in use is old enough to prove
 // that its generation is on the browser's disk. The sign-in's generation needs
 // none: it has no predecessor.
 func (m *Manager[U]) sighted(v *verified[U], now time.Time) {
-	if v.session.Generation == FirstGeneration {
+	if v.session.Generation == FirstGeneration || v.settled.Load() {
 		return
 	}
 	handed := Instant(v.iat*1000 + 999) // iat is in whole seconds, rounded down
@@ -51,7 +51,10 @@ func (m *Manager[U]) sighted(v *verified[U], now time.Time) {
 		return // the tenth is for the store's clock, which judges again
 	}
 	s := sighting{v.session.ID, v.session.Generation}
-	if _, sent := m.confirms.sent.get(s); sent {
+	if taken, sent := m.confirms.sent.get(s); sent {
+		if taken {
+			v.settled.Store(true)
+		}
 		return
 	}
 	m.confirms.enqueue(s, Confirming{
@@ -71,7 +74,7 @@ func (m *Manager[U]) confirm(ctx context.Context, c Confirming) error {
 func (q *confirmer) enqueue(s sighting, c Confirming) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	if len(q.queue) >= maxQueued || !q.sent.put(s, struct{}{}) {
+	if len(q.queue) >= maxQueued || !q.sent.put(s, false) {
 		return
 	}
 	q.queue = append(q.queue, c)
@@ -108,8 +111,11 @@ func (q *confirmer) work() {
 		if !ok {
 			return
 		}
+		s := sighting{c.ID, c.Generation}
 		if err := q.send(context.Background(), c); err != nil {
-			q.sent.remove(sighting{c.ID, c.Generation}) // sent again at the next sighting
+			q.sent.remove(s) // sent again at the next sighting
+		} else {
+			q.sent.put(s, true)
 		}
 	}
 }

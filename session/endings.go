@@ -14,6 +14,7 @@ type endings struct {
 	sessions *recent[ownSession, ending]
 	users    *recent[string, ending] // when all sessions of the user were ended
 	orders   *atomic.Uint64
+	news     *atomic.Uint64 // counts the ends
 }
 
 // ownSession is a session of a user. The id alone would let whoever learns it,
@@ -42,6 +43,7 @@ func newEndings() endings {
 		sessions: newRecent[ownSession, ending](maxEndings),
 		users:    newRecent[string, ending](maxEndings),
 		orders:   new(atomic.Uint64),
+		news:     new(atomic.Uint64),
 	}
 }
 
@@ -50,11 +52,13 @@ func (e endings) next() uint64 { return e.orders.Add(1) }
 
 func (e endings) endSession(userID string, id ID) {
 	e.sessions.put(ownSession{strings.Clone(userID), id}, ending{at: time.Now().Unix()})
+	e.news.Add(1)
 }
 
 func (e endings) endUser(userID string) {
 	// The id may be a small part of a large string, such as a request body.
 	e.users.put(strings.Clone(userID), ending{at: time.Now().Unix(), order: e.next()})
+	e.news.Add(1)
 }
 
 // begin says that a session was made by a call that began at order. It is told
@@ -77,6 +81,20 @@ func (e endings) ended(userID string, id ID, iat int64) bool {
 		return false
 	}
 	return !known || s.at != born || s.order < cut.order
+}
+
+// ended reports whether the session of the token was ended at the token's iat or
+// later. It looks again only if something has ended since it last looked.
+func (m *Manager[U]) ended(v *verified[U]) bool {
+	news := m.endings.news.Load() // before looking: what ends meanwhile is looked up next time
+	if v.spared.Load() == news {
+		return false
+	}
+	if m.endings.ended(v.session.User.ID, v.session.ID, v.iat) {
+		return true
+	}
+	v.spared.Store(news)
+	return false
 }
 
 // issue returns the iat of an access token made by a step that began at started:

@@ -156,7 +156,7 @@ func (m *Manager[U]) Verify(token AccessToken, fingerprint Fingerprint) (Session
 		}
 		return v.session, accessFaults.expired
 	}
-	if m.endings.ended(v.session.User.ID, v.session.ID, v.iat) {
+	if m.ended(v) {
 		return v.session, accessFaults.revoked
 	}
 	if !cached {
