@@ -26,10 +26,10 @@ type Profile struct {
 	Role     string `json:"role"`
 }
 
-// NewAuth returns lucia with its defaults over a store. tokenCache is its
-// Config.TokenCache.
-func NewAuth(store session.Store, tokenCache int) (*lucia.Auth[Profile], error) {
-	return lucia.New(lucia.Config[Profile]{
+// NewAuth returns lucia over a store, with its defaults but for what change
+// changes; nil changes nothing.
+func NewAuth(store session.Store, change func(*lucia.Config[Profile])) (*lucia.Auth[Profile], error) {
+	config := lucia.Config[Profile]{
 		Secret: key,
 		Store:  store,
 		LoadUser: func(_ context.Context, id string) (Profile, error) {
@@ -37,30 +37,51 @@ func NewAuth(store session.Store, tokenCache int) (*lucia.Auth[Profile], error) 
 			u := user(i - 1_000_000)
 			return Profile{Username: u.Username, Email: u.Email, Role: u.Role}, err
 		},
-		TokenCache: tokenCache,
-		Logger:     slog.New(slog.DiscardHandler),
-	})
+		Logger: slog.New(slog.DiscardHandler),
+	}
+	if change != nil {
+		change(&config)
+	}
+	return lucia.New(config)
 }
 
-// CookieHeader is what a browser sends of a session from then on.
-func CookieHeader(s *session.SignedIn[Profile]) string {
-	return "__Host-access_token=" + string(s.Session.AccessToken) +
-		"; __Host-encrypt_refresh_token=" + string(s.RefreshCookie) +
-		"; __Host-fingerprint_token=" + string(s.Fingerprint)
+// SignIn begins a session and returns what its browser sends once it has been
+// refreshed, as a session in use has been.
+func SignIn(ctx context.Context, m *session.Manager[Profile], userID string) (cookies string, err error) {
+	s, err := m.SignIn(ctx, userID)
+	if err != nil {
+		return "", err
+	}
+	credential, _, err := m.OpenSealed(s.RefreshCookie)
+	if err != nil {
+		return "", err
+	}
+	r, err := m.Refresh(ctx, s.Fingerprint, credential)
+	return "__Host-access_token=" + string(r.Session.AccessToken) +
+		"; __Host-encrypt_refresh_token=" + string(r.RefreshCookie) +
+		"; __Host-fingerprint_token=" + string(s.Fingerprint), err
+}
+
+// NewInUse returns lucia some time after its start: somebody has signed out, and
+// what browsers have is settled. tokenCache is its Config.TokenCache.
+func NewInUse(store session.Store, tokenCache int) (*lucia.Auth[Profile], error) {
+	auth, err := NewAuth(store, func(c *lucia.Config[Profile]) { c.TokenCache, c.Settle = tokenCache, -1 })
+	if err != nil {
+		return nil, err
+	}
+	return auth, auth.RevokeUser(context.Background(), "somebody")
 }
 
 func luciaApp(env Env, tokenCache int, handler func(*lucia.Auth[Profile]) http.Handler) (*App, error) {
-	auth, err := NewAuth(memstore.New(), tokenCache)
+	auth, err := NewInUse(memstore.New(), tokenCache)
 	if err != nil {
 		return nil, err
 	}
 	app := &App{Handler: handler(auth), Cookies: make([]string, env.Users)}
 	for i := range app.Cookies {
-		s, err := auth.Manager().SignIn(context.Background(), ID(i))
-		if err != nil {
+		if app.Cookies[i], err = SignIn(context.Background(), auth.Manager(), ID(i)); err != nil {
 			return nil, err
 		}
-		app.Cookies[i] = CookieHeader(s)
 	}
 	return app, nil
 }
@@ -93,7 +114,7 @@ func luciaGin(env Env) (*App, error) {
 
 // Anonymous returns lucia on net/http before a page that greets everybody alike.
 func Anonymous() (http.Handler, error) {
-	auth, err := NewAuth(memstore.New(), 0)
+	auth, err := NewAuth(memstore.New(), nil)
 	if err != nil {
 		return nil, err
 	}

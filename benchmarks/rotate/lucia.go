@@ -42,7 +42,7 @@ func store(client redis.UniversalClient, n int) (Exchange, error) {
 // route is all of lucia: the route that a browser calls, with bearer token,
 // refresh cookie and fingerprint.
 func route(client redis.UniversalClient, n int) (Exchange, error) {
-	auth, err := contend.NewAuth(redisstore.New(client), 0)
+	auth, err := contend.NewAuth(redisstore.New(client), nil)
 	if err != nil {
 		return nil, err
 	}

@@ -22,7 +22,7 @@ func liveSessions(_ context.Context, o options) error {
 	many := pick(o, 100_000, 30_000)
 	t := newTable("live sessions, one core", "1,024 of them in use", fmt.Sprintf("%d in use, cache of 32 MiB", many), "the same, cache of 256 MiB")
 	store := memstore.New()
-	auth, err := contend.NewAuth(store, 0)
+	auth, err := contend.NewInUse(store, 0)
 	if err != nil {
 		return err
 	}
@@ -58,16 +58,14 @@ func begin(m *session.Manager[contend.Profile], store session.Store, i, inUse in
 		})
 		return err
 	}
-	s, err := m.SignIn(context.Background(), contend.ID(i))
-	if err == nil {
-		*cookies = append(*cookies, contend.CookieHeader(s))
-	}
+	header, err := contend.SignIn(context.Background(), m, contend.ID(i))
+	*cookies = append(*cookies, header)
 	return err
 }
 
 // withSessions returns what a request costs where those cookies come in turn.
 func withSessions(o options, store session.Store, cookies []string, cache int) (nanos float64, err error) {
-	auth, err := contend.NewAuth(store, cache)
+	auth, err := contend.NewInUse(store, cache)
 	if err != nil {
 		return 0, err
 	}
