@@ -45,8 +45,9 @@ type User struct {
 	Role     string `json:"role"`
 }
 
-func user(i int) User {
-	id := "user-" + strconv.Itoa(1_000_000+i)
+func user(i int) User { return withID("user-" + strconv.Itoa(1_000_000+i)) }
+
+func withID(id string) User {
 	return User{ID: id, Username: "name of " + id, Email: id + "@example.com", Role: "member"}
 }
 

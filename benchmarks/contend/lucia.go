@@ -5,8 +5,6 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
-	"strconv"
-	"strings"
 
 	"github.com/gin-gonic/gin"
 	"github.com/labstack/echo/v4"
@@ -33,9 +31,8 @@ func NewAuth(store session.Store, change func(*lucia.Config[Profile])) (*lucia.A
 		Secret: key,
 		Store:  store,
 		LoadUser: func(_ context.Context, id string) (Profile, error) {
-			i, err := strconv.Atoi(strings.TrimPrefix(id, "user-"))
-			u := user(i - 1_000_000)
-			return Profile{Username: u.Username, Email: u.Email, Role: u.Role}, err
+			u := withID(id)
+			return Profile{Username: u.Username, Email: u.Email, Role: u.Role}, nil
 		},
 		Logger: slog.New(slog.DiscardHandler),
 	}
