@@ -137,13 +137,14 @@ type flights[K comparable, T any] struct {
 // has to run. A flight that has landed is not joined: what it found out may have
 // changed.
 func (fs *flights[K, T]) join(key K, b boundary, report func(error)) (f *flight[T], departs bool) {
+	f = newFlight[T](context.Background(), b) // before taking the lock, though at times for nothing
+	f.land, f.report = func() { fs.remove(key, f) }, report
 	fs.mu.Lock()
 	defer fs.mu.Unlock()
-	if f := fs.underWay[key]; f != nil && f.ctx.Err() == nil {
-		return f, false
+	if other := fs.underWay[key]; other != nil && other.ctx.Err() == nil {
+		f.cancel()
+		return other, false
 	}
-	f = newFlight[T](context.Background(), b)
-	f.land, f.report = func() { fs.remove(key, f) }, report
 	if fs.underWay == nil {
 		fs.underWay = map[K]*flight[T]{}
 	}
