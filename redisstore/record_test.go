@@ -151,6 +151,38 @@ func TestLastGeneration(t *testing.T) {
 	}
 }
 
+// TestGenerationZero: no session has it, and no token; what has it is judged as
+// the Go functions judge it.
+func TestGenerationZero(t *testing.T) {
+	t.Parallel()
+	ctx := context.Background()
+	for _, b := range backends {
+		t.Run(b.name, func(t *testing.T) {
+			t.Parallel()
+			client := b.open(t)
+			store := redisstore.New(client)
+			rec := create(t, store, session.ID{1}, long, 5)
+			id := session.ID{1}
+			for stored := range session.Generation(3) {
+				for presented := range session.Generation(3) {
+					rec.Generation = stored
+					if err := client.HSet(ctx, keyOfAnn, string(id[:]), packed(rec)).Err(); err != nil {
+						t.Fatal(err)
+					}
+					r := session.Refreshing{UserID: "ann", ID: id, Policy: long, Presented: session.Presented{
+						Generation: presented, IssuedAt: rec.IssuedAt, ExpiresAt: rec.ExpiresAt,
+					}}
+					got, err := store.Refresh(ctx, r)
+					outcome, after := session.Refresh(rec, r.Presented, long, got.Now)
+					if want := (session.Refreshment{Outcome: outcome, Record: after, Now: got.Now}); err != nil || got != want {
+						t.Errorf("generation %d, presented %d: %+v, %v, want %+v", stored, presented, got, err, want)
+					}
+				}
+			}
+		})
+	}
+}
+
 func TestDeleteUserEndsWhatCannotBeRead(t *testing.T) {
 	t.Parallel()
 	ctx := context.Background()
@@ -238,6 +270,14 @@ func TestKeyOutlivesItsSessions(t *testing.T) {
 				t.Fatalf("Refresh = %v, %v", r, err)
 			}
 			check("an adopted generation of a later day", r.Record)
+			longest := r.Record
+			r, err = store.Refresh(ctx, session.Refreshing{
+				UserID: "ann", ID: session.ID{3}, Presented: session.Presented{Generation: 1}, Policy: policy(70 * day),
+			})
+			if err != nil || r.Outcome != session.Rotated {
+				t.Fatalf("Refresh = %v, %v", r, err)
+			}
+			check("a rotation into a later day that ends before another session does", longest)
 		})
 	}
 }
