@@ -26,9 +26,9 @@ type verified[U any] struct {
 	// memory finds the keys in it, too.
 	seen [fingerprintLen]byte
 
-	// What spares a cached token two look-ups in what all requests share.
-	spared  atomic.Uint64 // of which news of endings the token is known not to be
-	settled atomic.Bool   // the store has been told that its generation has settled
+	// What spares a cached token two look-ups under locks that all requests share.
+	spared  atomic.Uint64 // the count of ends (endings.news) at which it was last looked for among them, and not found
+	settled atomic.Bool   // its generation's confirmation has been sent
 }
 
 // of reports in constant time whether the token is of fingerprint f.

@@ -7,10 +7,10 @@ import (
 	"strconv"
 )
 
-// claims are those of one kind of token. They have one spelling: parse accepts
-// what their append writes and nothing else, so no claim can be unknown, doubled,
-// in another case or in another place.
-type claims interface {
+// parser is the claims of one kind of token, to be read. They have one spelling:
+// parse accepts what append writes and nothing else, so no claim can be unknown,
+// doubled, in another case or in another place.
+type parser interface {
 	parse(data []byte) bool
 }
 

@@ -27,7 +27,7 @@ type sighting struct {
 // end when there is nothing left to do.
 type confirmer struct {
 	send func(context.Context, Confirming) error
-	sent *recent[sighting, bool] // true: and taken by the store
+	sent *recent[sighting, bool] // true: and the call has succeeded
 
 	mu      sync.Mutex
 	queue   []Confirming
@@ -51,8 +51,8 @@ func (m *Manager[U]) sighted(v *verified[U], now time.Time) {
 		return // the tenth is for the store's clock, which judges again
 	}
 	s := sighting{v.session.ID, v.session.Generation}
-	if taken, sent := m.confirms.sent.get(s); sent {
-		if taken {
+	if arrived, sent := m.confirms.sent.get(s); sent {
+		if arrived {
 			v.settled.Store(true)
 		}
 		return

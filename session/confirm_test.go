@@ -92,6 +92,27 @@ func TestFailedConfirmationIsSentAtTheNextSighting(t *testing.T) {
 	})
 }
 
+func TestConfirmationThatFailsAfterFurtherSightingsIsSentAgain(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		a, j := rotated(t)
+		time.Sleep(2 * time.Minute)
+		a.store.set(func(context.Context, string) error { time.Sleep(time.Second); return errors.New("down") })
+		for range 3 { // the first sends, the others see it under way
+			if _, err := a.Verify(j.access, j.fingerprint); err != nil {
+				t.Fatal(err)
+			}
+			time.Sleep(100 * time.Millisecond)
+		}
+		time.Sleep(time.Second)
+		a.store.set(nil)
+		j.use(t, a.Manager)
+		if calls := a.store.took(); calls["Confirm"] != 2 {
+			t.Errorf("store calls %v, want one confirmation that fails and one that does not", calls)
+		}
+	})
+}
+
 // Any number of requests may see unconfirmed tokens while the store hangs: none
 // of them waits, what finds no place in the queue is sent at a later sighting,
 // and in the end nothing is left running.

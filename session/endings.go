@@ -86,7 +86,9 @@ func (e endings) ended(userID string, id ID, iat int64) bool {
 // ended reports whether the session of the token was ended at the token's iat or
 // later. It looks again only if something has ended since it last looked.
 func (m *Manager[U]) ended(v *verified[U]) bool {
-	news := m.endings.news.Load() // before looking: what ends meanwhile is looked up next time
+	// Counted before looking: what ends while this looks makes the next one look
+	// again. The count after looking would spare a token that has just ended.
+	news := m.endings.news.Load()
 	if v.spared.Load() == news {
 		return false
 	}

@@ -25,123 +25,134 @@ func newBoundary(timeout time.Duration) boundary {
 	return boundary{timeout: timeout, places: make(chan struct{}, maxInFlight)}
 }
 
-// enter waits for a place.
-func (b boundary) enter(ctx context.Context) error {
+// enter waits for a place and reports whether there was one in time.
+func (b boundary) enter(ctx context.Context) bool {
 	select {
 	case b.places <- struct{}{}:
-		return nil
+		return true
 	default:
 	}
 	select {
 	case b.places <- struct{}{}:
-		return nil
+		return true
 	case <-ctx.Done():
-		return fmt.Errorf("session: %d calls under way: %w", maxInFlight, ctx.Err())
+		return false
 	}
 }
 
 func (b boundary) leave() { <-b.places }
 
-// flight is a call under way, in a goroutine of its own, which those who wait for
-// it can leave behind.
+// flight is a call under way, in a goroutine of its own. It lands once: when the
+// call returns or when its time is up, whichever is first.
 type flight[T any] struct {
-	ctx    context.Context // of the call: ends when that has returned or its time is up
+	ctx    context.Context // of the call
 	cancel context.CancelFunc
-	done   chan struct{} // closed when value and err are there
-	value  T
-	err    error
+	land   func(error) // is told of the landing, and of a failure, before anybody who waits; nil: nobody is
 
-	land   func()      // called before done is closed; nil: nothing
-	report func(error) // told of a failure, once; nil: nobody
-	failed atomic.Bool
+	entered atomic.Bool // the call has found a place
+	landed  atomic.Bool
+	done    chan struct{} // closed when value and err are there
+	value   T
+	err     error
 }
 
 // newFlight returns a flight under ctx with the boundary's deadline. It departs
-// with run.
-func newFlight[T any](ctx context.Context, b boundary) *flight[T] {
-	f := &flight[T]{done: make(chan struct{})}
+// with run, or is cancelled.
+func newFlight[T any](ctx context.Context, b boundary, land func(error)) *flight[T] {
+	f := &flight[T]{land: land, done: make(chan struct{})}
 	f.ctx, f.cancel = context.WithTimeout(ctx, b.timeout)
 	return f
 }
 
-// run makes the call. A panic of fn comes back as an error: the call may be
-// shared by requests that are not to die of it.
+// run makes the call.
 func (f *flight[T]) run(b boundary, fn func(context.Context) (T, error)) {
 	defer f.cancel()
-	defer f.finish()
-	if f.err = b.enter(f.ctx); f.err != nil {
+	stop := context.AfterFunc(f.ctx, f.timeUp)
+	defer stop()
+	if !b.enter(f.ctx) {
+		f.timeUp()
 		return
 	}
-	defer b.leave()
-	f.err = errors.New("session: the call ended its goroutine") // unless it returns
-	defer func() {
-		if p := recover(); p != nil {
-			f.err = fmt.Errorf("session: panic: %v\n%s", p, debug.Stack())
-		}
-	}()
-	f.value, f.err = fn(f.ctx)
+	f.entered.Store(true)
+	f.call(b, fn)
 }
 
-func (f *flight[T]) finish() {
-	if f.land != nil {
-		f.land()
+// call lands with what fn returns. A panic of fn becomes an error: the call may be
+// shared by requests that are not to die of it.
+func (f *flight[T]) call(b boundary, fn func(context.Context) (T, error)) {
+	var value T
+	err := errors.New("session: the call ended its goroutine") // unless it returns
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("session: panic: %v\n%s", p, debug.Stack())
+		}
+		b.leave()
+		f.finish(value, err)
+	}()
+	value, err = fn(f.ctx)
+}
+
+// timeUp lands without the call.
+func (f *flight[T]) timeUp() {
+	var none T
+	err := f.ctx.Err()
+	if !f.entered.Load() {
+		err = fmt.Errorf("session: %d calls under way: %w", maxInFlight, err)
 	}
-	if f.err != nil {
-		f.fail(f.err)
+	f.finish(none, err)
+}
+
+func (f *flight[T]) finish(value T, err error) {
+	if !f.landed.CompareAndSwap(false, true) {
+		return
+	}
+	f.value, f.err = value, err
+	if f.land != nil {
+		f.land(err)
 	}
 	close(f.done)
 }
 
-func (f *flight[T]) fail(err error) {
-	if f.report != nil && f.failed.CompareAndSwap(false, true) {
-		f.report(err)
-	}
-}
-
-// wait returns when the call does or when its time is up, whether or not the call
-// heeds that, or when ctx ends.
+// wait returns when the flight has landed or ctx ends.
 func (f *flight[T]) wait(ctx context.Context) (value T, err error) {
 	select {
 	case <-f.done:
 		return f.value, f.err
 	case <-ctx.Done():
 		return value, ctx.Err()
-	case <-f.ctx.Done():
-	}
-	select {
-	case <-f.done: // both were ready: what was done counts
-		return f.value, f.err
-	default:
-		f.fail(f.ctx.Err())
-		return value, f.ctx.Err()
 	}
 }
 
 // within calls fn under ctx with the boundary's deadline and returns when fn
 // does or when that context ends, whether or not fn heeds it.
 func within[T any](ctx context.Context, b boundary, fn func(context.Context) (T, error)) (T, error) {
-	f := newFlight[T](ctx, b)
+	f := newFlight[T](ctx, b, nil)
 	go f.run(b, fn)
-	return f.wait(context.Background())
+	<-f.done
+	return f.value, f.err
 }
 
 // flights are calls that may be shared, by what they are about. It is
 // singleflight with the boundary in it: a call's goroutine is the one that is
-// shared, and nobody joins a call whose time is up.
+// shared, and nobody joins a call that has landed, be it that its time is up.
 type flights[K comparable, T any] struct {
 	mu       sync.Mutex
 	underWay map[K]*flight[T]
 }
 
 // join returns the flight of a key, and whether it is a new one, which the caller
-// has to run. A flight that has landed is not joined: what it found out may have
-// changed.
+// has to run. report is told of the failure of a new one, once and whoever has
+// left by then.
 func (fs *flights[K, T]) join(key K, b boundary, report func(error)) (f *flight[T], departs bool) {
-	f = newFlight[T](context.Background(), b) // before taking the lock, though at times for nothing
-	f.land, f.report = func() { fs.remove(key, f) }, report
+	f = newFlight[T](context.Background(), b, func(err error) { // before taking the lock, though at times for nothing
+		fs.remove(key) // first: what the call found out may change as soon as somebody knows it
+		if err != nil {
+			report(err)
+		}
+	})
 	fs.mu.Lock()
 	defer fs.mu.Unlock()
-	if other := fs.underWay[key]; other != nil && other.ctx.Err() == nil {
+	if other := fs.underWay[key]; other != nil {
 		f.cancel()
 		return other, false
 	}
@@ -152,10 +163,8 @@ func (fs *flights[K, T]) join(key K, b boundary, report func(error)) (f *flight[
 	return f, true
 }
 
-func (fs *flights[K, T]) remove(key K, f *flight[T]) {
+func (fs *flights[K, T]) remove(key K) {
 	fs.mu.Lock()
 	defer fs.mu.Unlock()
-	if fs.underWay[key] == f {
-		delete(fs.underWay, key)
-	}
+	delete(fs.underWay, key)
 }

@@ -90,6 +90,9 @@ func TestRefreshThatHasLandedIsNotJoined(t *testing.T) {
 		})
 	}
 	wg.Wait()
+	if n := a.UnderWay(); n != 0 {
+		t.Errorf("%d refreshes are still under way", n)
+	}
 	if n := a.store.took()["Refresh"]; n != browsers*times {
 		t.Errorf("%d calls of the store, want one for each of %d refreshes one after another", n, browsers*times)
 	}
@@ -105,6 +108,7 @@ func TestFailedRefreshIsReportedOnceHoweverManyShareIt(t *testing.T) {
 		"hangs until its context ends":           {func(ctx context.Context, _ <-chan struct{}) error { <-ctx.Done(); return ctx.Err() }, false},
 		"hangs":                                  {func(_ context.Context, release <-chan struct{}) error { <-release; return errors.New("late") }, false},
 		"hangs until its context ends, all gone": {func(ctx context.Context, _ <-chan struct{}) error { <-ctx.Done(); return ctx.Err() }, true},
+		"hangs, all gone":                        {func(_ context.Context, release <-chan struct{}) error { <-release; return errors.New("late") }, true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -133,12 +137,43 @@ func TestFailedRefreshIsReportedOnceHoweverManyShareIt(t *testing.T) {
 				if !c.leave && len(a.event) != 1 {
 					t.Errorf("%d events when the callers have their answers, want 1", len(a.event))
 				}
+				time.Sleep(session.DefaultTimeout)
+				if len(a.event) != 1 {
+					t.Errorf("%d events when the time is up, want 1", len(a.event))
+				}
 				close(release)
 				time.Sleep(time.Minute)
 				if len(a.event) != 1 {
 					t.Errorf("%d events in the end, want 1", len(a.event))
 				}
+				if n := a.UnderWay(); n != 0 {
+					t.Errorf("%d refreshes under way in the end", n)
+				}
 			})
 		})
 	}
+}
+
+func TestCallerLeavesThoughOnEventHangs(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		release := make(chan struct{})
+		a := newApp(t, func(c *session.Config[profile]) { c.OnEvent = func(session.Event) { <-release } })
+		j := signIn(t, a.Manager, "u1")
+		credentials := j.credentials(t, a.Manager)
+		a.store.set(func(ctx context.Context, _ string) error { <-ctx.Done(); return ctx.Err() })
+		ctx, cancel := context.WithTimeout(t.Context(), session.DefaultTimeout+time.Second)
+		defer cancel()
+		begin := time.Now()
+		_, err := a.Refresh(ctx, j.fingerprint, credentials...)
+		unavailable(t, err, session.CodeDatabaseFetchFailed)
+		if took := time.Since(begin); took != session.DefaultTimeout+time.Second {
+			t.Errorf("the caller left after %v", took)
+		}
+		a.store.set(nil)
+		if _, err := a.Refresh(t.Context(), j.fingerprint, credentials...); err != nil {
+			t.Errorf("the next: %v", err)
+		}
+		close(release)
+	})
 }

@@ -8,6 +8,7 @@ import (
 	"runtime"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -268,15 +269,22 @@ func TestHangingStoreHoldsABoundedNumberOfCalls(t *testing.T) {
 		a.store.set(func(context.Context, string) error { <-release; return nil })
 		begin := time.Now()
 		var wg sync.WaitGroup
+		var crowded atomic.Int64
 		for i := range jars {
 			wg.Go(func() {
 				_, err := jars[i].refresh(t, a.Manager)
 				if session.CodeOf(err) != session.CodeDatabaseFetchFailed {
 					t.Errorf("caller %d: %v", i, err)
 				}
+				if strings.Contains(fmt.Sprint(err), "1024 calls under way") {
+					crowded.Add(1)
+				}
 			})
 		}
 		wg.Wait()
+		if n := crowded.Load(); n != callers-1024 {
+			t.Errorf("%d callers are told that there was no place, want %d", n, callers-1024)
+		}
 		if took := time.Since(begin); took != session.DefaultTimeout {
 			t.Errorf("the callers waited %v, want %v", took, session.DefaultTimeout)
 		}

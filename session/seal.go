@@ -21,9 +21,8 @@ import (
 // sealer is the AEAD of one session under one key set. What has opened a token
 // seals its successor: deriving the key is what costs most.
 type sealer struct {
-	aead cipher.AEAD
-	keys *keySet
-	sid  string
+	aead     cipher.AEAD
+	kid, sid string
 }
 
 func newSealer(k *keySet, sid string) (sealer, error) {
@@ -36,7 +35,7 @@ func newSealer(k *keySet, sid string) (sealer, error) {
 		return sealer{}, err
 	}
 	aead, err := cipher.NewGCMWithRandomNonce(block)
-	return sealer{aead, k, sid}, err
+	return sealer{aead, k.kid, sid}, err
 }
 
 func sealData(cookie, kid, sid string) []byte {
@@ -47,7 +46,7 @@ func sealData(cookie, kid, sid string) []byte {
 // name. s is used if it is the right one.
 func (r keyring) seal(cookie string, id ID, s sealer, token RefreshToken, handed Instant) (SealedToken, error) {
 	k, sid := r.current, id.String()
-	if s.keys != k || s.sid != sid {
+	if s.kid != k.kid || s.sid != sid {
 		var err error
 		if s, err = newSealer(k, sid); err != nil {
 			return "", err
