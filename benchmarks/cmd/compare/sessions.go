@@ -69,19 +69,20 @@ func withSessions(o options, store session.Store, cookies []string, cache int) (
 	if err != nil {
 		return 0, err
 	}
-	// In the order of signing in, those that the cache holds would come in one
-	// stretch, and a round would see only them or none.
-	cookies = slices.Clone(cookies)
-	rand.New(rand.NewPCG(1, 1)).Shuffle(len(cookies), func(i, j int) { cookies[i], cookies[j] = cookies[j], cookies[i] })
-	d := contend.NewDriver(nethttp.Wrap(auth, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	handler := nethttp.Wrap(auth, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		s := auth.Session(r.Context())
 		if s == nil {
 			w.WriteHeader(http.StatusUnauthorized)
 			return
 		}
 		io.WriteString(w, s.User.Data.Username)
-	})), cookies, page)
-	d.Run(len(cookies)) // every token has been seen once
+	}))
+	contend.NewDriver(handler, cookies, page).Run(len(cookies)) // every token has been seen once
+	// In the order in which they were seen first, those that the cache holds would
+	// come in one stretch, and a round would see only them or none.
+	cookies = slices.Clone(cookies)
+	rand.New(rand.NewPCG(1, 1)).Shuffle(len(cookies), func(i, j int) { cookies[i], cookies[j] = cookies[j], cookies[i] })
+	d := contend.NewDriver(handler, cookies, page)
 	const way = "request"
 	e := effort(o)
 	e.Rounds /= 3
