@@ -6,13 +6,17 @@ import (
 	"os"
 	"os/exec"
 	"syscall"
+
+	"github.com/lucia-go/lucia/internal/testenv"
 )
 
 // ownGroup has a command start in a process group of its own, which its
 // children join.
 func ownGroup(cmd *exec.Cmd) {
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	dieWithParent(cmd.SysProcAttr)
+	// chromedp keeps a goroutine locked to the thread that starts the browser. Where
+	// there is no such signal the browser ends with the pipe that it is told by.
+	testenv.DieWithParent(cmd.SysProcAttr)
 }
 
 // killGroup kills the group that a process leads. The group is stopped first:

@@ -5,8 +5,10 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"runtime"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -15,7 +17,8 @@ import (
 // than any takes; a machine under load must not fail a test.
 const startLimit = 30 * time.Second
 
-// Process is a program that a test started. It is killed when the test ends.
+// Process is a program that a test started. It is killed when the test ends; on
+// Linux also when the test is, by a panic or a timeout.
 type Process struct {
 	t    testing.TB
 	cmd  *exec.Cmd
@@ -35,17 +38,15 @@ func start(t testing.TB, dir, ready, path string, args ...string) (*Process, boo
 	}
 	p := &Process{t: t, cmd: exec.Command(path, args...), dead: make(chan struct{})}
 	p.cmd.Dir, p.cmd.Stdout, p.cmd.Stderr = dir, in, in
-	err = p.cmd.Start()
+	p.cmd.SysProcAttr = new(syscall.SysProcAttr)
+	DieWithParent(p.cmd.SysProcAttr)
+	err = p.run()
 	in.Close()
 	if err != nil {
 		out.Close()
 		t.Fatalf("testenv: %v", err)
 	}
 	t.Cleanup(p.Kill)
-	go func() {
-		_ = p.cmd.Wait() // killed, as a rule
-		close(p.dead)
-	}()
 	isReady := make(chan struct{})
 	go p.read(out, ready, isReady)
 	select {
@@ -57,6 +58,21 @@ func start(t testing.TB, dir, ready, path string, args ...string) (*Process, boo
 		t.Fatalf("testenv: %s was not ready after %v:\n%s", path, startLimit, p.Log())
 	}
 	return nil, false
+}
+
+// run starts the program on a thread that stays until it has ended.
+func (p *Process) run() error {
+	started := make(chan error)
+	go func() {
+		runtime.LockOSThread()
+		err := p.cmd.Start()
+		started <- err
+		if err == nil {
+			_ = p.cmd.Wait() // killed, as a rule
+			close(p.dead)
+		}
+	}()
+	return <-started
 }
 
 // read keeps the last lines of the program's output and closes isReady at the
