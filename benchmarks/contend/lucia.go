@@ -110,8 +110,9 @@ func luciaGin(env Env) (*App, error) {
 }
 
 // Anonymous returns lucia on net/http before a page that greets everybody alike.
-func Anonymous() (http.Handler, error) {
-	auth, err := NewAuth(memstore.New(), nil)
+// skip is its Config.Skip.
+func Anonymous(skip func(*http.Request) bool) (http.Handler, error) {
+	auth, err := NewAuth(memstore.New(), func(c *lucia.Config[Profile]) { c.Skip = skip })
 	if err != nil {
 		return nil, err
 	}

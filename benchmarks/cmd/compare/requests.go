@@ -86,22 +86,28 @@ func added(results map[string]measure.Result, name, base string) measure.Result 
 
 // anonymous measures requests without a session.
 func anonymous(o options) error {
-	handler, err := contend.Anonymous()
+	defer contend.Hold()()
+	handler, err := contend.Anonymous(nil)
 	if err != nil {
 		return err
 	}
-	const bare, other, nav = "bare", "anonymous: image, script, API call", "anonymous: page navigation"
+	skipping, err := contend.Anonymous(func(r *http.Request) bool { return r.URL.Path == contend.Path })
+	if err != nil {
+		return err
+	}
+	const bare, other, nav, skipped = "bare", "anonymous: image, script, API call", "anonymous: page navigation", "page that Config.Skip names"
 	ways := []measure.Way{
 		{Name: bare, Run: contend.NewDriver(http.HandlerFunc(contend.Hello), nil, fetch).Run},
 		{Name: other, Run: contend.NewDriver(handler, nil, fetch).Run},
 		{Name: nav, Run: contend.NewDriver(handler, nil, page).Run},
+		{Name: skipped, Run: contend.NewDriver(skipping, nil, page).Run},
 	}
 	results, err := measure.SideBySide(ways, 1, effort(o))
 	if err != nil {
 		return err
 	}
 	t := newTable("anonymous request, one core", "over bare", "allocations", "bytes")
-	for _, name := range []string{other, nav} {
+	for _, name := range []string{other, nav, skipped} {
 		r := added(results, name, bare)
 		t.add(name, fmt.Sprintf("%.0f ns", r.Nanos), fmt.Sprintf("%.0f", r.Allocs), fmt.Sprintf("%.0f", r.Bytes))
 	}
