@@ -89,3 +89,48 @@ func TestFaultsNameCodeAndReason(t *testing.T) {
 		t.Errorf("error %v, want %s", err, want)
 	}
 }
+
+func TestCacheIsBoundedInBytesAndEntries(t *testing.T) {
+	t.Parallel()
+	const bytes, users = 64 << 10, 500
+	m := newManager(t, func(c *session.Config[profile]) { c.Cache = bytes })
+	total := 0
+	for i := range users {
+		j := signIn(t, m, fmt.Sprint("user", i))
+		j.use(t, m)
+		total += len(j.access)
+	}
+	if total < 2*bytes {
+		t.Fatalf("%d bytes of tokens do not fill a cache of %d", total, bytes)
+	}
+	entries, weight := m.Cached()
+	if weight > bytes || entries == 0 || entries > bytes/512 {
+		t.Errorf("%d entries, %d bytes, want at most %d and %d, and some", entries, weight, bytes/512, bytes)
+	}
+}
+
+func TestStrangersFillNoCache(t *testing.T) {
+	t.Parallel()
+	m := newManager(t, nil)
+	j, other := signIn(t, m, "u1"), signIn(t, m, "u2")
+	for _, c := range []struct {
+		token       session.AccessToken
+		fingerprint session.Fingerprint
+	}{
+		{j.access, other.fingerprint},                  // a thief
+		{j.access + "x", j.fingerprint},                // a forger
+		{session.AccessToken(j.bearer), j.fingerprint}, // the wrong token
+		{"x.y.z", "x"},
+	} {
+		if _, err := m.Verify(c.token, c.fingerprint); err == nil {
+			t.Fatal("accepted")
+		}
+	}
+	if entries, _ := m.Cached(); entries != 0 {
+		t.Errorf("%d entries after four refusals", entries)
+	}
+	j.use(t, m)
+	if entries, _ := m.Cached(); entries != 1 {
+		t.Errorf("%d entries after one token was accepted", entries)
+	}
+}
