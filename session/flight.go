@@ -12,7 +12,7 @@ import (
 
 // maxInFlight bounds the calls to Store and LoadUser that are under way,
 // those included that hang although their time is up. Further ones wait for a
-// place until their own time is up.
+// place for half of their time.
 const maxInFlight = 1024
 
 // boundary keeps what may hang or panic away from the requests.
@@ -25,16 +25,23 @@ func newBoundary(timeout time.Duration) boundary {
 	return boundary{timeout: timeout, places: make(chan struct{}, maxInFlight)}
 }
 
-// enter waits for a place and reports whether there was one in time.
+// enter waits for a place and reports whether there was one in time. Half of the
+// time is left for the call: in an overload everybody who gets a place has waited
+// for as long as one may, and a call with no time left is work for nobody, which
+// keeps up the overload (benchmarks/herd plays it).
 func (b boundary) enter(ctx context.Context) bool {
 	select {
 	case b.places <- struct{}{}:
 		return true
 	default:
 	}
+	patience := time.NewTimer(b.timeout / 2)
+	defer patience.Stop()
 	select {
 	case b.places <- struct{}{}:
 		return true
+	case <-patience.C:
+		return false
 	case <-ctx.Done():
 		return false
 	}
@@ -96,6 +103,9 @@ func (f *flight[T]) call(b boundary, fn func(context.Context) (T, error)) {
 func (f *flight[T]) timeUp() {
 	var none T
 	err := f.ctx.Err()
+	if err == nil { // no place, and its half is over
+		err = context.DeadlineExceeded
+	}
 	if !f.entered.Load() {
 		err = fmt.Errorf("session: %d calls under way: %w", maxInFlight, err)
 	}

@@ -276,6 +276,9 @@ func TestHangingStoreHoldsABoundedNumberOfCalls(t *testing.T) {
 				if session.CodeOf(err) != session.CodeDatabaseFetchFailed {
 					t.Errorf("caller %d: %v", i, err)
 				}
+				if took := time.Since(begin); took != session.DefaultTimeout && took != session.DefaultTimeout/2 {
+					t.Errorf("caller %d waited %v", i, took)
+				}
 				if strings.Contains(fmt.Sprint(err), "1024 calls under way") {
 					crowded.Add(1)
 				}
@@ -361,4 +364,49 @@ func TestSizeIsJudgedAsTheTokensTurnOut(t *testing.T) {
 	if accepted < 8<<10-100 {
 		t.Errorf("the longest token accepted has %d bytes", accepted)
 	}
+}
+
+// A store that is asked for twice as much as it can do goes on doing what it can:
+// what it does is not done for callers whose time is up.
+func TestOverloadedStoreIsNotWorkingInVain(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		const each, perTick, tick, ticks = time.Millisecond, 20, 10 * time.Millisecond, 1200 // 12 s
+		a := newApp(t, func(c *session.Config[profile]) { c.OnEvent = nil })
+		var mu sync.Mutex
+		var free time.Time // when the store has done what it was asked
+		a.store.set(func(ctx context.Context, _ string) error {
+			mu.Lock()
+			if now := time.Now(); free.Before(now) {
+				free = now
+			}
+			free = free.Add(each)
+			wait := time.Until(free)
+			mu.Unlock()
+			time.Sleep(wait)
+			return ctx.Err()
+		})
+		var calls sync.WaitGroup
+		var done atomic.Int64
+		begin := time.Now()
+		for range ticks {
+			for range perTick {
+				calls.Go(func() {
+					asked := time.Now()
+					_, err := a.Sessions(t.Context(), "u1")
+					if err == nil && asked.Sub(begin) >= ticks*tick/2 {
+						done.Add(1)
+					}
+					if took := time.Since(asked); took > session.DefaultTimeout {
+						t.Errorf("an answer after %v", took)
+					}
+				})
+			}
+			time.Sleep(tick)
+		}
+		calls.Wait()
+		if could := int64(ticks * tick / 2 / each); done.Load() < could*9/10 {
+			t.Errorf("%d calls of the second half were answered, the store could do %d", done.Load(), could)
+		}
+	})
 }
