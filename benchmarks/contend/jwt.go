@@ -10,8 +10,8 @@ import (
 	"time"
 
 	ginjwt "github.com/appleboy/gin-jwt/v3"
-	jwtmiddleware "github.com/auth0/go-jwt-middleware/v2"
-	"github.com/auth0/go-jwt-middleware/v2/validator"
+	jwtmiddleware "github.com/auth0/go-jwt-middleware/v3"
+	"github.com/auth0/go-jwt-middleware/v3/validator"
 	"github.com/gin-gonic/gin"
 	"github.com/go-chi/jwtauth/v5"
 	"github.com/golang-jwt/jwt/v5"
@@ -154,15 +154,27 @@ func (*custom) Validate(context.Context) error { return nil }
 
 func auth0(env Env) (*App, error) {
 	v, err := validator.New(
-		func(context.Context) (any, error) { return key, nil }, validator.HS256, issuer, []string{audience},
-		validator.WithCustomClaims(func() validator.CustomClaims { return new(custom) }),
+		validator.WithKeyFunc(func(context.Context) (any, error) { return key, nil }),
+		validator.WithAlgorithm(validator.HS256),
+		validator.WithIssuer(issuer),
+		validator.WithAudience(audience),
+		validator.WithCustomClaims(func() *custom { return new(custom) }),
 	)
 	if err != nil {
 		return nil, err
 	}
-	mw := jwtmiddleware.New(v.ValidateToken, jwtmiddleware.WithTokenExtractor(jwtmiddleware.CookieTokenExtractor("access_token")))
+	mw, err := jwtmiddleware.New(
+		jwtmiddleware.WithValidator(v),
+		jwtmiddleware.WithTokenExtractor(jwtmiddleware.CookieTokenExtractor("access_token")),
+	)
+	if err != nil {
+		return nil, err
+	}
 	mux := newMux(func(r *http.Request) string {
-		c := r.Context().Value(jwtmiddleware.ContextKey{}).(*validator.ValidatedClaims)
+		c, err := jwtmiddleware.GetClaims[*validator.ValidatedClaims](r.Context())
+		if err != nil {
+			return ""
+		}
 		return c.CustomClaims.(*custom).User.Username
 	})
 	return &App{Handler: mw.CheckJWT(mux), Cookies: fillers(env.Users)}, nil

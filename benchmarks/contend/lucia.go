@@ -109,6 +109,24 @@ func luciaGin(env Env) (*App, error) {
 	})
 }
 
+func luciaHTTPRequire(env Env) (*App, error) {
+	return luciaApp(env, 0, func(auth *lucia.Auth[Profile]) http.Handler {
+		return nethttp.Wrap(auth, auth.Require(newMux(func(r *http.Request) string { return nameOf(auth.Session(r.Context())) })))
+	})
+}
+
+func luciaEchoRequire(env Env) (*App, error) {
+	return luciaApp(env, 0, func(auth *lucia.Auth[Profile]) http.Handler {
+		return newEcho(func(c echo.Context) string { return nameOf(luciaecho.Session(c, auth)) }, luciaecho.Middleware(auth), luciaecho.Require(auth))
+	})
+}
+
+func luciaGinRequire(env Env) (*App, error) {
+	return luciaApp(env, 0, func(auth *lucia.Auth[Profile]) http.Handler {
+		return newGin(func(c *gin.Context) string { return nameOf(luciagin.Session(c, auth)) }, luciagin.Middleware(auth), luciagin.Require(auth))
+	})
+}
+
 // Anonymous returns lucia on net/http before a page that greets everybody alike.
 // skip is its Config.Skip.
 func Anonymous(skip func(*http.Request) bool) (http.Handler, error) {

@@ -1,11 +1,22 @@
 // Package herd plays the morning after an outage: every access token has expired
-// meanwhile, every page that is open wants to refresh, and the servers can do so
-// many refreshes a second and hold so many requests at once.
+// meanwhile, every page that is open wants to refresh, and the store can do so many
+// refreshes a second.
 //
 // Pages do what the browser module does: they try again after 2^n seconds and up
-// to twice that, n growing to 5, plus what Retry-After says; servers what the
-// middleware does: a request that finds no place within its timeout is answered
-// 503 with Retry-After. It is a model in steps of 10 ms, not a load test.
+// to twice that, n growing to 5, plus what Retry-After says. Servers do what the
+// session package does: any number of requests wait for a place, first come, first
+// served, and who has a place holds it until the store has done the call, so that
+// no more calls than there are places are at the store at once. A request that has
+// no place when its patience is at an end, half of its time, is answered 503 with
+// Retry-After and never costs the store anything. One that has a place is answered
+// so when its time is up; the store still does the call, in vain, and only then is
+// the place free.
+//
+// The store does its calls in the order in which they came, at a steady rate, and
+// never fails. The places of all processes are played as one pool, though each
+// process has its own. A call that is done in vain brings its page no further, and
+// no call is cut short when its time is up. It is a model in steps of 10 ms, not a
+// load test.
 package herd
 
 import (
@@ -27,22 +38,30 @@ type World struct {
 	Outage time.Duration
 	// Capacity is how many refreshes a second the store does.
 	Capacity int
-	// Places bounds the requests that wait, Timeout how long. Without places
-	// (0) everything waits as long as it takes, and what has waited longer than
-	// Timeout is done in vain: its page has given up and asks again.
-	Places  int
+	// Places bounds the calls that are at the store at once; requests wait for
+	// one. Without places (0) every request is handed to the store at once.
+	Places int
+	// Timeout is how long a request takes at most, its wait for a place
+	// included. Then it is answered 503, or without places its page gives up;
+	// either way the page asks again later. What is at the store by then is done
+	// there nonetheless.
 	Timeout time.Duration
-	// RetryAfter is what a refusal says.
+	// Patience is how long a request waits for a place at most. Whoever waited for
+	// all of Timeout would have no time left for the call.
+	Patience time.Duration
+	// RetryAfter is what a 503 says. Without places there is none.
 	RetryAfter time.Duration
 }
 
 // Result is what came of it.
 type Result struct {
 	Peak    int           // most requests in a second
-	Refused int           // answered 503 at once or in vain
+	AtStore int           // most calls at the store at once, those in vain included
+	Waiting int           // most requests that waited for a place at once
+	Late    int           // requests whose time was up, answered 503 or given up
+	InVain  int           // calls the store did for requests whose time was up
 	Half    time.Duration // until half of the pages were served
 	All     time.Duration // until the last was; 0: not within the hour
-	Most    int           // requests that waited at once
 }
 
 const (
@@ -54,7 +73,7 @@ const (
 // page is one tab that wants to refresh.
 type page struct {
 	failures int
-	arrived  int // step at which it joined the queue
+	arrived  int // step of its latest request
 }
 
 // game is a world in play.
@@ -63,7 +82,9 @@ type game struct {
 	rng     *rand.Rand
 	due     [][]int32 // by step: the pages that ask then
 	pages   []page
-	queue   []int32
+	waiting []int32 // pages that wait for a place, in the order they came
+	vain    int     // calls at the store whose time is up; they come before those of atStore
+	atStore []int32 // pages with a call at the store that may still be in time, in the order they came
 	done    int
 	perSec  []int
 	result  Result
@@ -82,8 +103,9 @@ func Play(w World, seed uint64) Result {
 		g.begin(int32(i))
 	}
 	for now := 0; now < steps && g.done < n; now++ {
+		g.leave(now)
 		g.arrive(now)
-		g.serve(now)
+		g.serve()
 		if g.done >= n/2 && g.result.Half == 0 {
 			g.result.Half = time.Duration(now) * step
 		}
@@ -122,47 +144,76 @@ func (g *game) ask(i int32, at time.Duration) {
 	}
 }
 
-// arrive lets the pages of a step ask.
-func (g *game) arrive(now int) {
-	g.perSec[now/int(time.Second/step)] += len(g.due[now])
-	for _, i := range g.due[now] {
-		if g.Places > 0 && len(g.queue) >= g.Places {
-			g.refuse(i, now)
-			continue
-		}
-		g.pages[i].arrived = now
-		g.queue = append(g.queue, i)
+// leave answers those whose time is up. All have the same time and are in the
+// order they came, so they are the first ones of atStore and of waiting.
+func (g *game) leave(now int) {
+	for len(g.atStore) > 0 && g.late(g.atStore[0], now) {
+		g.again(g.atStore[0], now)
+		g.atStore = g.atStore[1:]
+		g.vain++ // and holds its place until the store has done it
 	}
-	g.due[now] = nil
-	g.result.Most = max(g.result.Most, len(g.queue))
-}
-
-// serve does the refreshes of a step, first come, first served.
-func (g *game) serve(now int) {
-	perStep := float64(g.Capacity) * step.Seconds()
-	g.serving = min(g.serving+perStep, 2*perStep)
-	for g.serving >= 1 && len(g.queue) > 0 {
-		i := g.queue[0]
-		g.queue = g.queue[1:]
-		late := time.Duration(now-g.pages[i].arrived)*step > g.Timeout
-		if late && g.Places > 0 {
-			g.refuse(i, now) // its time was up: nothing is asked of the store
-			continue
-		}
-		g.serving--
-		if late {
-			g.refuse(i, now)
-			continue
-		}
-		g.done++
+	for len(g.waiting) > 0 && g.since(g.waiting[0], now) >= g.Patience {
+		g.again(g.waiting[0], now)
+		g.waiting = g.waiting[1:]
 	}
 }
 
-func (g *game) refuse(i int32, now int) {
-	g.result.Refused++
+func (g *game) late(i int32, now int) bool { return g.since(i, now) >= g.Timeout }
+
+// since is how long ago a page asked last.
+func (g *game) since(i int32, now int) time.Duration {
+	return time.Duration(now-g.pages[i].arrived) * step
+}
+
+// again has a page that was not served in time ask later.
+func (g *game) again(i int32, now int) {
+	g.result.Late++
 	wait := g.backoff(&g.pages[i])
 	if g.Places > 0 {
 		wait += g.RetryAfter
 	}
-	g.ask(i, time.Duration(now+1)*step+wait)
+	g.ask(i, time.Duration(now)*step+wait)
+}
+
+// arrive lets the pages of a step ask.
+func (g *game) arrive(now int) {
+	g.perSec[now/int(time.Second/step)] += len(g.due[now])
+	for _, i := range g.due[now] {
+		g.pages[i].arrived = now
+	}
+	g.waiting = append(g.waiting, g.due[now]...)
+	g.due[now] = nil
+	g.enter()
+	g.result.Waiting = max(g.result.Waiting, len(g.waiting))
+}
+
+// enter gives the places that are free to those who wait. Without places there is
+// always one.
+func (g *game) enter() {
+	n := len(g.waiting)
+	if g.Places > 0 {
+		n = min(n, g.Places-g.vain-len(g.atStore))
+	}
+	g.atStore = append(g.atStore, g.waiting[:n]...)
+	g.waiting = g.waiting[n:]
+	g.result.AtStore = max(g.result.AtStore, g.vain+len(g.atStore))
+}
+
+// serve has the store do the calls of a step. Each that is done frees its place.
+func (g *game) serve() {
+	perStep := float64(g.Capacity) * step.Seconds()
+	g.serving = min(g.serving+perStep, 2*perStep)
+	for ; g.serving >= 1; g.serving-- {
+		switch {
+		case g.vain > 0:
+			g.vain--
+			g.result.InVain++
+		case len(g.atStore) > 0:
+			g.atStore = g.atStore[1:]
+			g.done++
+		default:
+			return
+		}
+		g.enter()
+	}
 }

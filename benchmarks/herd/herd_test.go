@@ -10,7 +10,8 @@ import (
 // morning is a small world in which a tenth of a minute's herd fits at once.
 var morning = herd.World{
 	Pages: 20_000, Tabs: 3, Coalesced: true, Jitter: true, Outage: 20 * time.Minute,
-	Capacity: 1_000, Places: 1024, Timeout: 3 * time.Second, RetryAfter: 2 * time.Second,
+	Capacity: 1_000, Places: 1024,
+	Timeout: 3 * time.Second, Patience: 1500 * time.Millisecond, RetryAfter: 2 * time.Second,
 }
 
 func TestEveryPageIsServedSoonAfterTheOutage(t *testing.T) {
@@ -19,8 +20,46 @@ func TestEveryPageIsServedSoonAfterTheOutage(t *testing.T) {
 	if r.All == 0 || r.All > 5*time.Minute {
 		t.Errorf("last page served after %v, want within 5 minutes", r.All)
 	}
-	if r.Most > morning.Places {
-		t.Errorf("%d requests waited at once, want at most %d", r.Most, morning.Places)
+}
+
+// Tabs that do not share a refresh ask more than the store can do, so places run out.
+func TestNoMoreCallsThanPlacesAreAtTheStore(t *testing.T) {
+	t.Parallel()
+	w := morning
+	w.Coalesced = false
+	r := herd.Play(w, 1)
+	if r.AtStore != w.Places {
+		t.Errorf("%d calls were at the store at once, want all %d places taken and no more", r.AtStore, w.Places)
+	}
+	if r.Waiting == 0 {
+		t.Error("no request waited for a place")
+	}
+	if r.All == 0 {
+		t.Error("not all pages were served within the hour")
+	}
+	if r.InVain >= r.Late {
+		t.Errorf("%d calls in vain for %d late requests, want fewer: who had no place costs the store nothing", r.InVain, r.Late)
+	}
+	w.Places = 0
+	if u := herd.Play(w, 1); u.AtStore <= morning.Places || u.Waiting != 0 || u.InVain <= r.InVain {
+		t.Errorf("without a bound: %+v, want nobody waiting and more in vain than with it: %+v", u, r)
+	}
+}
+
+// Where the herd asks for more than the store can do for longer than a request may
+// take, calls that have waited all their time for a place are done in vain, and ask
+// again, for ever.
+func TestPatienceLeavesTimeForTheCall(t *testing.T) {
+	t.Parallel()
+	w := morning
+	w.Pages, w.Tabs, w.Capacity, w.Places = 50_000, 2, 500, 205
+	r := herd.Play(w, 1)
+	if r.All == 0 || r.All > 5*time.Minute || r.InVain > 0 {
+		t.Errorf("%+v, want all served within 5 minutes and nothing done in vain", r)
+	}
+	w.Patience = w.Timeout
+	if r := herd.Play(w, 1); r.All != 0 {
+		t.Errorf("with more patience: %+v, want not within the hour", r)
 	}
 }
 
@@ -37,7 +76,7 @@ func TestEachPrecautionHelps(t *testing.T) {
 		},
 		"no bound on what waits": {
 			func(w *herd.World) { w.Places = 0; w.Jitter = false; w.Coalesced = false },
-			func(r herd.Result) bool { return r.Most > 10*with.Most },
+			func(r herd.Result) bool { return r.AtStore > 10*with.AtStore },
 		},
 	} {
 		w := morning

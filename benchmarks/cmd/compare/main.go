@@ -3,8 +3,8 @@
 // needs redis-server, and wrk and taskset for the part with whole processes;
 // what is missing is said and left out.
 //
-//	go run ./cmd/compare          all, in less than six minutes
-//	go run ./cmd/compare -quick   the same with less patience, in less than one
+//	go run ./cmd/compare          all, in about four minutes
+//	go run ./cmd/compare -quick   the same with less patience, in about one
 package main
 
 import (
@@ -18,6 +18,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/lucia-go/lucia/benchmarks/contend"
 	"github.com/lucia-go/lucia/benchmarks/local"
 )
 
@@ -25,6 +26,7 @@ import (
 type options struct {
 	quick bool
 	redis string // address
+	held  int    // MiB that each process holds beside its contender
 }
 
 // pick returns the value for the full or the quick run.
@@ -52,10 +54,11 @@ var parts = []struct {
 func main() {
 	quick := flag.Bool("quick", false, "measure with less patience")
 	only := flag.String("only", "", "comma-separated `parts`: requests, steps, callers, sessions, refresh, whole, herd")
+	held := flag.Int("held", contend.Held, "MiB of memory that each process holds beside its contender")
 	contender := flag.String(contenderFlag, "", "serve the rounds of a `contender` over stdin and stdout; used by this program itself")
 	flag.Parse()
 	if *contender != "" {
-		if err := serveRounds(*contender, flag.Arg(0), os.Stdin, os.Stdout); err != nil {
+		if err := serveRounds(*contender, options{redis: flag.Arg(0), held: *held}, os.Stdin, os.Stdout); err != nil {
 			fmt.Fprintf(os.Stderr, "compare: %s: %v\n", *contender, err)
 			os.Exit(1)
 		}
@@ -64,7 +67,7 @@ func main() {
 	// A reader of ours that has gone ends this, too, and with it the Redis.
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGPIPE)
 	defer stop()
-	if err := run(ctx, options{quick: *quick}, *only); err != nil {
+	if err := run(ctx, options{quick: *quick, held: *held}, *only); err != nil {
 		fmt.Fprintln(os.Stderr, "compare:", err)
 		os.Exit(1)
 	}

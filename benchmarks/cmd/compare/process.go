@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"runtime"
 	"slices"
+	"strconv"
 
 	"github.com/lucia-go/lucia/benchmarks/contend"
 	"github.com/lucia-go/lucia/benchmarks/measure"
@@ -27,13 +28,13 @@ const contenderFlag = "contender"
 
 // serveRounds does what the parent asks for line by line, a number of requests
 // each, and answers with their cost.
-func serveRounds(name, redis string, in io.Reader, out io.Writer) error {
+func serveRounds(name string, o options, in io.Reader, out io.Writer) error {
 	runtime.GOMAXPROCS(1)
 	c, ok := contend.Named(name)
 	if !ok {
 		return fmt.Errorf("no contender %q", name)
 	}
-	app, err := c.New(contend.Env{Users: users, Redis: redis})
+	app, err := c.New(contend.Env{Users: users, Redis: o.redis})
 	if err != nil {
 		return err
 	}
@@ -44,7 +45,7 @@ func serveRounds(name, redis string, in io.Reader, out io.Writer) error {
 	if err := d.Check(c.Base == ""); err != nil {
 		return err
 	}
-	defer contend.Hold()()
+	defer contend.Hold(o.held)()
 	for {
 		var n int
 		if _, err := fmt.Fscanln(in, &n); err == io.EOF {
@@ -66,7 +67,7 @@ func process(ctx context.Context, o options, c contend.Contender) (w measure.Way
 	if err != nil {
 		return w, nil, err
 	}
-	cmd := exec.CommandContext(ctx, program, "-"+contenderFlag, c.Name, o.redis)
+	cmd := exec.CommandContext(ctx, program, "-"+contenderFlag, c.Name, "-held", strconv.Itoa(o.held), o.redis)
 	cmd.Stderr = os.Stderr
 	in, err := cmd.StdinPipe()
 	if err != nil {

@@ -86,7 +86,7 @@ func added(results map[string]measure.Result, name, base string) measure.Result 
 
 // anonymous measures requests without a session.
 func anonymous(o options) error {
-	defer contend.Hold()()
+	defer contend.Hold(o.held)()
 	handler, err := contend.Anonymous(nil)
 	if err != nil {
 		return err

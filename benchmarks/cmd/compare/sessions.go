@@ -20,6 +20,7 @@ import (
 // the token cache cannot hold is verified anew.
 func liveSessions(_ context.Context, o options) error {
 	many := pick(o, 100_000, 30_000)
+	defer contend.Hold(o.held)()
 	t := newTable("live sessions, one core", "1,024 of them in use", fmt.Sprintf("%d in use, cache of 32 MiB", many), "the same, cache of 256 MiB")
 	store := memstore.New()
 	auth, err := contend.NewInUse(store, 0)

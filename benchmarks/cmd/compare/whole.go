@@ -76,7 +76,7 @@ func serveAll(ctx context.Context, o options, binary, dir string) (servers []*se
 			return servers, stop, fmt.Errorf("no contender is named %q", name)
 		}
 		s := &server{Contender: c, script: filepath.Join(dir, strconv.Itoa(i)+".lua")}
-		s.cmd = exec.CommandContext(ctx, "taskset", "-c", "0", binary, "-name", name, "-redis", o.redis, "-script", s.script)
+		s.cmd = exec.CommandContext(ctx, "taskset", "-c", "0", binary, "-name", name, "-redis", o.redis, "-held", strconv.Itoa(o.held), "-script", s.script)
 		s.cmd.Env = append(os.Environ(), "GOMAXPROCS=1")
 		out, err := s.cmd.StdoutPipe()
 		if err != nil {

@@ -21,7 +21,9 @@ func main() {
 	name := flag.String("name", "", "the contender, as it stands in the table")
 	redis := flag.String("redis", "", "address of a Redis server")
 	script := flag.String("script", "", "file to write the wrk script to")
+	held := flag.Int("held", contend.Held, "MiB of memory that the process holds beside the contender")
 	flag.Parse()
+	defer contend.Hold(*held)()
 	if err := serve(*name, *redis, *script); err != nil {
 		log.Fatal(err)
 	}
@@ -43,7 +45,6 @@ func serve(name, redis, script string) error {
 	if err != nil {
 		return err
 	}
-	defer contend.Hold()()
 	fmt.Println(l.Addr())
 	return http.Serve(l, app.Handler)
 }
