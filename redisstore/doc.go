@@ -52,10 +52,10 @@
 // processors, which other work shared, in November 2026; best of several runs):
 //
 //	callers                       1        8       64
-//	pool of 64: bare         32,000   69,000   69,000
-//	pool of 64: store        20,000   57,000   71,000
-//	deferred pipeline: bare  20,000   67,000  133,000
-//	deferred pipeline: store 18,000   55,000   90,000
+//	pool of 64: bare         17,000   74,000   72,000
+//	pool of 64: store        12,000   67,000   66,000
+//	deferred pipeline: bare  13,000   52,000  133,000
+//	deferred pipeline: store 13,000   43,000   91,000
 //
 // What the store adds to a lone caller is a goroutine that can be left behind.
 package redisstore

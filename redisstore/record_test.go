@@ -118,6 +118,21 @@ func TestUnreadableRecordConcernsItselfOnly(t *testing.T) {
 	}
 }
 
+// checkStored puts the record of r's session, one of ann's, into the store's place
+// and checks that r is then judged as the Go functions judge it.
+func checkStored(t *testing.T, client *redis.Client, rec session.Record, r session.Refreshing) {
+	t.Helper()
+	ctx := context.Background()
+	if err := client.HSet(ctx, keyOfAnn, string(r.ID[:]), packed(rec)).Err(); err != nil {
+		t.Fatal(err)
+	}
+	got, err := redisstore.New(client).Refresh(ctx, r)
+	outcome, after := session.Refresh(rec, r.Presented, r.Policy, got.Now)
+	if want := (session.Refreshment{Outcome: outcome, Record: after, Now: got.Now}); err != nil || got != want {
+		t.Errorf("generation %d, presented %d: %+v, %v, want %+v", rec.Generation, r.Presented.Generation, got, err, want)
+	}
+}
+
 // TestLastGeneration: after 2^32 - 1 rotations the scripts do what Go's numbers do.
 func TestLastGeneration(t *testing.T) {
 	t.Parallel()
@@ -138,15 +153,7 @@ func TestLastGeneration(t *testing.T) {
 			// Confirmed in the past, so that it may rotate at once.
 			confirmed := adopted.Record
 			confirmed.ConfirmedAt = 1
-			id := session.ID{1}
-			if err := client.HSet(ctx, keyOfAnn, string(id[:]), packed(confirmed)).Err(); err != nil {
-				t.Fatal(err)
-			}
-			got, err := store.Refresh(ctx, r)
-			outcome, after := session.Refresh(confirmed, newest, policy, got.Now)
-			if want := (session.Refreshment{Outcome: outcome, Record: after, Now: got.Now}); err != nil || got != want {
-				t.Errorf("Refresh = %+v, %v, want %+v", got, err, want)
-			}
+			checkStored(t, client, confirmed, r)
 		})
 	}
 }
@@ -155,28 +162,18 @@ func TestLastGeneration(t *testing.T) {
 // the Go functions judge it.
 func TestGenerationZero(t *testing.T) {
 	t.Parallel()
-	ctx := context.Background()
 	for _, b := range backends {
 		t.Run(b.name, func(t *testing.T) {
 			t.Parallel()
 			client := b.open(t)
-			store := redisstore.New(client)
-			rec := create(t, store, session.ID{1}, long, 5)
-			id := session.ID{1}
+			rec := create(t, redisstore.New(client), session.ID{1}, long, 5)
 			for stored := range session.Generation(3) {
 				for presented := range session.Generation(3) {
 					rec.Generation = stored
-					if err := client.HSet(ctx, keyOfAnn, string(id[:]), packed(rec)).Err(); err != nil {
-						t.Fatal(err)
-					}
-					r := session.Refreshing{UserID: "ann", ID: id, Policy: long, Presented: session.Presented{
-						Generation: presented, IssuedAt: rec.IssuedAt, ExpiresAt: rec.ExpiresAt,
-					}}
-					got, err := store.Refresh(ctx, r)
-					outcome, after := session.Refresh(rec, r.Presented, long, got.Now)
-					if want := (session.Refreshment{Outcome: outcome, Record: after, Now: got.Now}); err != nil || got != want {
-						t.Errorf("generation %d, presented %d: %+v, %v, want %+v", stored, presented, got, err, want)
-					}
+					checkStored(t, client, rec, session.Refreshing{
+						UserID: "ann", ID: session.ID{1}, Policy: long,
+						Presented: session.Presented{Generation: presented, IssuedAt: rec.IssuedAt, ExpiresAt: rec.ExpiresAt},
+					})
 				}
 			}
 		})
