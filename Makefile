@@ -1,6 +1,6 @@
 # Tools are pinned here, outside of go.mod.
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
-TEMPL       := github.com/a-h/templ/cmd/templ@v0.3.977
+TEMPL       := github.com/a-h/templ/cmd/templ@v0.3.1100
 
 .DEFAULT_GOAL := help
 

@@ -24,7 +24,7 @@ import (
 	"github.com/lucia-go/lucia/middleware"
 )
 
-//go:generate go run github.com/a-h/templ/cmd/templ@v0.3.977 generate -path ..
+//go:generate go run github.com/a-h/templ/cmd/templ@v0.3.1100 generate -path ..
 
 //go:embed static/htmx.min.js
 var static embed.FS
