@@ -32,17 +32,24 @@ const (
 	EventUserGone EventKind = "user not found, sessions ended"
 	// EventUnavailable: the store or LoadUser failed.
 	EventUnavailable EventKind = "session state unavailable"
+	// EventUserTooLarge: tokens cannot carry what LoadUser returned (see
+	// [ErrUserTooLarge]). Until that is less, the user cannot sign in, and sessions
+	// cannot be refreshed; none is ended.
+	EventUserTooLarge EventKind = "user data too large"
 )
 
 // Event is something that an operator must see.
 type Event struct {
-	Kind      EventKind
-	UserID    string
+	Kind   EventKind
+	UserID string
+	// SessionID is the zero ID where there is none yet, at a sign-in, and where a
+	// call concerns all of the user's.
 	SessionID ID
 	// Presented is the generation of the token that was presented, 0 where none
 	// was.
 	Presented Generation
-	// Err is the cause of EventUnavailable, else nil. It is for logs.
+	// Err is the cause of EventUnavailable and EventUserTooLarge, else nil. It is
+	// for logs.
 	Err error
 }
 
@@ -57,11 +64,12 @@ func newReporter(logger *slog.Logger, onEvent func(Event)) *reporter {
 	return &reporter{logger: logger, onEvent: onEvent, limits: map[EventKind]*limit{
 		// Reuse has no limit: each one ends a session, so nobody can flood the log
 		// with it, and each names somebody who must be told.
-		EventAdopted:     {},
-		EventLateRepeat:  {},
-		EventManyRepeats: {},
-		EventUserGone:    {},
-		EventUnavailable: {},
+		EventAdopted:      {},
+		EventLateRepeat:   {},
+		EventManyRepeats:  {},
+		EventUserGone:     {},
+		EventUnavailable:  {},
+		EventUserTooLarge: {},
 	}}
 }
 
@@ -93,7 +101,10 @@ func (r *reporter) survive() {
 }
 
 func (r *reporter) log(e Event) {
-	attrs := []slog.Attr{slog.String("user_id", e.UserID), slog.String("session_id", e.SessionID.String())}
+	attrs := []slog.Attr{slog.String("user_id", e.UserID)}
+	if e.SessionID != (ID{}) {
+		attrs = append(attrs, slog.String("session_id", e.SessionID.String()))
+	}
 	if l := r.limits[e.Kind]; l != nil {
 		muted, ok := l.pass(time.Now())
 		if !ok {
@@ -116,7 +127,7 @@ func (k EventKind) level() slog.Level {
 	switch k {
 	case EventLateRepeat, EventUserGone:
 		return slog.LevelInfo
-	case EventUnavailable:
+	case EventUnavailable, EventUserTooLarge:
 		return slog.LevelError
 	}
 	return slog.LevelWarn

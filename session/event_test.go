@@ -156,6 +156,9 @@ func TestOutagesAndAdoptionsAreLoggedOnceASecond(t *testing.T) {
 		if len(lines) != 3 || len(a.event) != 30 || !strings.Contains(lines[0], "level=ERROR") || !strings.Contains(lines[0], "connection refused") {
 			t.Errorf("%d events, log:\n%s", len(a.event), strings.Join(lines, "\n"))
 		}
+		if strings.Contains(lines[0], "session_id") {
+			t.Errorf("a session that never was has an id: %s", lines[0])
+		}
 	})
 }
 

@@ -106,11 +106,6 @@ func (m *Manager[U]) signIn(ctx context.Context, userID string) (*SignedIn[U], e
 	if err != nil {
 		return nil, cause{err, false}
 	}
-	// Said here rather than at the first Verify: there it would be a refresh with
-	// every request, and no hint why.
-	if err := new(User[U]).decode(user.json); err != nil {
-		return nil, fmt.Errorf("session: user data does not decode from its own JSON: %w", err)
-	}
 	order, started := m.endings.next(), time.Now().Unix()
 	record, err := m.config.Store.Create(ctx, Creating{UserID: userID, ID: t.id, Policy: m.policy, Max: m.config.MaxSessions})
 	if err != nil {
@@ -232,5 +227,9 @@ func (m *Manager[U]) unavailable(ctx context.Context, code Code, userID string, 
 }
 
 func (m *Manager[U]) reportUnavailable(userID string, id ID, err error) {
-	m.reporter.report(Event{Kind: EventUnavailable, UserID: userID, SessionID: id, Err: err})
+	kind := EventUnavailable
+	if errors.Is(err, ErrUserTooLarge) {
+		kind = EventUserTooLarge
+	}
+	m.reporter.report(Event{Kind: kind, UserID: userID, SessionID: id, Err: err})
 }

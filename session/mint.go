@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/base64"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"time"
 )
@@ -22,22 +23,46 @@ type loadedUser[U any] struct {
 	json json.RawMessage
 }
 
-// loadUser asks the app for the user's data and makes sure that the tokens made
-// of it will fit, before anything is written.
+// loadUser asks the app for the user's data and makes sure, before anything is
+// written, that tokens can carry it.
 func (m *Manager[U]) loadUser(ctx context.Context, t ticket) (loadedUser[U], error) {
 	data, err := m.config.LoadUser(ctx, t.userID)
 	if err != nil {
 		return loadedUser[U]{}, fmt.Errorf("LoadUser: %w", err)
 	}
-	user := User[U]{ID: t.userID, Data: data}
-	encoded, err := user.MarshalJSON() // compact and escaped already, which json.Marshal would see to once more
-	if err != nil {
-		return loadedUser[U]{}, fmt.Errorf("LoadUser: %w", err)
-	}
-	if err := m.checkSize(t, encoded); err != nil {
+	return m.carried(User[U]{ID: t.userID, Data: data})
+}
+
+// carried returns the user as tokens carry it. What requests see is read back from
+// its JSON by the answer that makes a token as by all that follow: whatever JSON
+// loses would otherwise be there once, and gone on the next page.
+func (m *Manager[U]) carried(user User[U]) (loaded loadedUser[U], err error) {
+	if loaded.json, err = user.MarshalJSON(); err != nil { // compact and escaped already, which json.Marshal would see to once more
 		return loadedUser[U]{}, err
 	}
-	return loadedUser[U]{user, encoded}, nil
+	if err := m.checkSize(user.ID, loaded.json); err != nil {
+		return loadedUser[U]{}, err
+	}
+	if err := loaded.user.decode(loaded.json); err != nil {
+		return loadedUser[U]{}, fmt.Errorf("session: user data does not decode from its own JSON: %w", err)
+	}
+	return loaded, nil
+}
+
+// ErrUserTooLarge is in the chain of an error that says: the tokens that carry
+// this user's data would not fit into their cookies.
+var ErrUserTooLarge = errors.New("session: user data too large for cookies")
+
+// CheckUser says what would keep tokens from carrying the user's data, nil where
+// nothing would: CodeInvalidUserID, ErrUserTooLarge, or that data do not marshal
+// to a JSON object and back. An app that lets people write what LoadUser returns
+// asks before it saves that; afterwards nobody could sign in or refresh.
+func (m *Manager[U]) CheckUser(userID string, data U) error {
+	if err := CheckUserID(userID); err != nil {
+		return err
+	}
+	_, err := m.carried(User[U]{ID: userID, Data: data})
+	return err
 }
 
 // Room for the numbers of claims: the longest a claim's text grows.
@@ -52,18 +77,18 @@ const (
 
 // checkSize refuses user data whose tokens would be too large to parse or to
 // carry in cookies.
-func (m *Manager[U]) checkSize(t ticket, user json.RawMessage) error {
-	id := appendJSONString(nil, t.userID)
+func (m *Manager[U]) checkSize(userID string, user json.RawMessage) error {
+	id := appendJSONString(nil, userID)
 	jwtLen := func(payload int) int {
 		return len(m.keys.current.header) + tokenSeparator + base64.RawURLEncoding.EncodedLen(payload) + signatureLen
 	}
 	access, sealed := jwtLen(accessFrame+len(user)), sealedLen(jwtLen(refreshFrame+len(id)))
 	total := access + sealed + fingerprintLen
 	if access > maxTokenBytes || m.config.MaxBytes > 0 && total > m.config.MaxBytes {
-		return fmt.Errorf("session: the tokens of this user take up to %d bytes (user data %d), more than %d", total, len(user), cmp.Or(m.config.MaxBytes, maxTokenBytes))
+		return fmt.Errorf("%w: tokens of up to %d bytes (user data %d), more than %d", ErrUserTooLarge, total, len(user), cmp.Or(m.config.MaxBytes, maxTokenBytes))
 	}
 	if largest := max(access, sealed) + len(m.config.RefreshCookie); m.config.MaxBytes > 0 && largest > maxCookieBytes {
-		return fmt.Errorf("session: a cookie of this user would take up to %d bytes, browsers drop those of more than %d", largest, maxCookieBytes)
+		return fmt.Errorf("%w: a cookie of up to %d bytes, browsers drop those of more than %d", ErrUserTooLarge, largest, maxCookieBytes)
 	}
 	return nil
 }

@@ -327,11 +327,35 @@ func TestTooLargeUserDataFailsBeforeAnythingChanges(t *testing.T) {
 			}
 			before := recordOf(t, a.Manager, "u1")
 			a.store.took()
+			if err := a.CheckUser("u1", profile{strings.Repeat("x", size)}); err != nil {
+				t.Errorf("%d bytes are signed in and not good: %v", size, err)
+			}
 			size = c.tooLarge
-			_, err := j.refresh(t, a.Manager)
+			tooLarge := func(what string, err error) {
+				t.Helper()
+				if !errors.Is(err, session.ErrUserTooLarge) {
+					t.Errorf("%s: %v, want ErrUserTooLarge", what, err)
+				}
+			}
+			tooLarge("CheckUser", a.CheckUser("u1", profile{strings.Repeat("x", size)}))
+			s, err := a.Verify(j.access, j.fingerprint)
+			if err != nil {
+				t.Fatal(err)
+			}
+			_, err = a.Reload(t.Context(), s)
 			unavailable(t, err, session.CodeDatabaseFetchFailed)
+			tooLarge("Reload", err)
+			_, err = j.refresh(t, a.Manager)
+			unavailable(t, err, session.CodeDatabaseFetchFailed)
+			tooLarge("Refresh", err)
 			_, err = a.SignIn(t.Context(), "u1")
 			unavailable(t, err, session.CodeDatabaseUpdateFailed)
+			tooLarge("SignIn", err)
+			for range 3 {
+				if e := <-a.event; e.Kind != session.EventUserTooLarge || e.UserID != "u1" {
+					t.Errorf("event %+v", e)
+				}
+			}
 			if calls := a.store.took(); len(calls) != 0 {
 				t.Errorf("store calls %v", calls)
 			}

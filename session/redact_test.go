@@ -109,3 +109,20 @@ func TestSlogJSONShowsNoToken(t *testing.T) {
 		}
 	}
 }
+
+// What an app knows of its users is no business of its log's either.
+func TestUserDataStaysOutOfLogs(t *testing.T) {
+	t.Parallel()
+	user := session.User[profile]{ID: "u1", Data: profile{Username: secretText}}
+	for name, v := range map[string]any{
+		"User": user, "Session": session.Session[profile]{User: user},
+		"SignedIn":  session.SignedIn[profile]{Session: session.Session[profile]{User: user}},
+		"Refreshed": session.Refreshed[profile]{Session: session.Session[profile]{User: user}},
+	} {
+		var text bytes.Buffer
+		slog.New(slog.NewTextHandler(&text, nil)).Info("line", "value", v)
+		if got := text.String(); leaks(got) || !strings.Contains(got, "user_id=u1") {
+			t.Errorf("%s is logged as %s", name, got)
+		}
+	}
+}

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"log/slog"
 	"strings"
 )
 
@@ -14,15 +15,21 @@ import (
 //	{"user_id":"…", …members of U}
 //
 // so U must marshal to a JSON object without a member that reads as user_id, and
-// be read back from it: of what LoadUser returned, later requests see what the
-// access token carries. A field that JSON leaves out is there right after a
-// sign-in or refresh and zero on the next request.
+// is read back from it: of what LoadUser returned, requests see what the access
+// token carries. A field that JSON leaves out is zero.
+//
+// Whoever has the page can read it, as can the page's scripts: the data is in the
+// page data and, signed and not encrypted, in the access token. So U holds what a
+// user may know of himself, and no password hash.
 type User[U any] struct {
 	ID   string
 	Data U
 }
 
 const userIDMember = "user_id"
+
+// LogValue returns the id and no user data.
+func (u User[U]) LogValue() slog.Value { return slog.GroupValue(slog.String("user_id", u.ID)) }
 
 // MarshalJSON implements [json.Marshaler]. It fails where the data does not
 // marshal to an object or has a user_id of its own.

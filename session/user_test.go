@@ -1,12 +1,14 @@
 package session_test
 
 import (
+	"context"
 	"encoding/json"
 	"strings"
 	"testing"
 	"unicode/utf8"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/lucia-go/lucia/memstore"
 	"github.com/lucia-go/lucia/session"
 )
 
@@ -126,4 +128,48 @@ func FuzzUserJSON(f *testing.F) {
 			t.Fatalf("%s has members %v, %v", b, members, err)
 		}
 	})
+}
+
+// lossy is user data of which JSON loses a part.
+type lossy struct {
+	Kept   string
+	secret string
+	Any    any
+}
+
+// What requests see is what tokens carry, from the first one on: the answer that
+// makes a token knows no more than those that follow.
+func TestEveryAnswerSeesWhatTokensCarry(t *testing.T) {
+	t.Parallel()
+	m, err := session.New(session.Config[lossy]{
+		Secret: testSecret, Store: memstore.New(), Logger: discard,
+		LoadUser: func(context.Context, string) (lossy, error) {
+			return lossy{"kept", "lost", lossy{Kept: "a map now"}}, nil
+		},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := lossy{Kept: "kept", Any: map[string]any{"Kept": "a map now", "Any": nil}}
+	check := func(what string, s session.Session[lossy], err error) {
+		t.Helper()
+		if diff := cmp.Diff(want, s.User.Data, cmp.AllowUnexported(lossy{})); err != nil || diff != "" {
+			t.Errorf("%s: %v (-want +got):\n%s", what, err, diff)
+		}
+	}
+	signedIn, err := m.SignIn(t.Context(), "u1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	check("SignIn", signedIn.Session, nil)
+	verified, err := m.Verify(signedIn.Session.AccessToken, signedIn.Fingerprint)
+	check("Verify", verified, err)
+	reloaded, err := m.Reload(t.Context(), verified)
+	check("Reload", reloaded, err)
+	credential, err := m.ParseRefreshToken(signedIn.Session.RefreshToken)
+	if err != nil {
+		t.Fatal(err)
+	}
+	refreshed, err := m.Refresh(t.Context(), signedIn.Fingerprint, credential)
+	check("Refresh", refreshed.Session, err)
 }
