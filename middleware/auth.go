@@ -2,7 +2,9 @@ package middleware
 
 import (
 	"context"
+	"fmt"
 	"net/http"
+	"sync"
 
 	"github.com/lucia-go/lucia/session"
 )
@@ -16,6 +18,7 @@ type Auth[U any] struct {
 	cookies cookieWriter
 	origins *http.CrossOriginProtection
 	routes  map[string]route // by the last element of the path
+	plain   sync.Once        // guards the line about sign-ins over plain http
 }
 
 // New returns an Auth, or an error that says what is wrong with config.
@@ -31,7 +34,7 @@ func New[U any](config Config[U]) (*Auth[U], error) {
 	}
 	for _, origin := range config.TrustedOrigins {
 		if err := a.origins.AddTrustedOrigin(origin); err != nil {
-			return nil, err
+			return nil, fmt.Errorf("middleware: TrustedOrigins: %w", err)
 		}
 	}
 	sessions, err := config.sessionConfig(a.cookies)
@@ -119,7 +122,7 @@ func (a *Auth[U]) apply(s *state[U], r *http.Request, d *decision[U]) {
 // asking for its session marks the answer private, its page data is the app's,
 // and what signs in can render a page at once.
 func mayVary(r *http.Request) bool {
-	if isPage(r) || header(r, "Hx-Request") != "" {
+	if IsPage(r) || header(r, "Hx-Request") != "" {
 		return true
 	}
 	return header(r, "Sec-Fetch-Dest") == "empty" && (r.Method == http.MethodGet || r.Method == http.MethodHead)
@@ -139,6 +142,16 @@ func (a *Auth[U]) Flush(ctx context.Context) error { return a.manager.Flush(ctx)
 // RevokeUser ends all sessions of the user: "sign out everywhere". Access tokens
 // are honoured until they expire, except by this process. Errors carry
 // session.CodeDatabaseUpdateFailed or session.CodeInvalidUserID.
+//
+// The request that calls it keeps its session, and its browser the cookies: to end
+// these as well call SignOut, to end all others (after a change of password)
+// SignIn.
 func (a *Auth[U]) RevokeUser(ctx context.Context, userID string) error {
 	return a.manager.RevokeUser(ctx, userID)
 }
+
+// CheckUser says what would keep tokens from carrying what LoadUser is to return,
+// nil where nothing would. An app asks before it saves what people write of
+// themselves: session.ErrUserTooLarge says that it would not fit into the cookies
+// (Config.MaxCookieBytes).
+func (a *Auth[U]) CheckUser(userID string, data U) error { return a.manager.CheckUser(userID, data) }

@@ -98,6 +98,15 @@ type Config[U any] struct {
 	// Nonce returns the request's CSP nonce for the script tag; templ.GetNonce
 	// fits. nil or "" means none: script-src 'self' needs none.
 	Nonce func(ctx context.Context) string
+	// Deny, if set, is asked when Require refuses a request, and may answer it in the
+	// app's own way: a page in the app's style where the store cannot tell, an error
+	// in the app's JSON. err carries session.CodeUnauthorized,
+	// session.CodeDatabaseFetchFailed or session.CodeInvalidRequest (another
+	// origin); the answer's status is Status(err), and its header has what goes with
+	// that (Retry-After, WWW-Authenticate, caching). [IsPage] tells people from
+	// scripts. Where Deny returns false it has written nothing, and Require answers
+	// by itself.
+	Deny func(w http.ResponseWriter, r *http.Request, err error) (answered bool)
 	// Skip says which requests the middleware passes on untouched, as if it were
 	// not there.
 	Skip func(r *http.Request) bool

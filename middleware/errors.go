@@ -2,6 +2,7 @@ package middleware
 
 import (
 	"encoding/json"
+	"errors"
 	"net/http"
 
 	"github.com/lucia-go/lucia/internal/wire"
@@ -12,8 +13,12 @@ import (
 const retryAfter = "2"
 
 // Status returns the HTTP status that stands for an error of this package or of
-// package session: 200 for nil, 500 for an error without a code.
+// package session: 200 for nil, 500 for an error without a code. A body that
+// http.MaxBytesReader has cut off is 413.
 func Status(err error) int {
+	if _, cut := errors.AsType[*http.MaxBytesError](err); cut && session.CodeOf(err) == session.CodeInvalidRequest {
+		return http.StatusRequestEntityTooLarge
+	}
 	switch session.CodeOf(err) {
 	case "":
 		return http.StatusOK

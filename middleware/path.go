@@ -1,6 +1,7 @@
 package middleware
 
 import (
+	"cmp"
 	"net/http"
 	"net/url"
 	"strings"
@@ -71,11 +72,12 @@ func pathOf(r *http.Request) string {
 	return r.URL.RequestURI()
 }
 
-// currentURL returns path and query of the page that htmx sends a request from,
-// if that page is of the host that the request is for. Behind a proxy that
-// rewrites Host no page is, and people come back to the start page.
+// currentURL returns path and query of the page that a request comes from, as htmx
+// says or else the browser, if that page is of the host that the request is for.
+// Behind a proxy that rewrites Host no page is, and people come back to the start
+// page.
 func currentURL(r *http.Request) string {
-	u, err := url.Parse(header(r, "Hx-Current-Url"))
+	u, err := url.Parse(cmp.Or(header(r, "Hx-Current-Url"), header(r, "Referer")))
 	if err != nil || u.Host != r.Host {
 		return "/"
 	}

@@ -1,6 +1,7 @@
 package middleware_test
 
 import (
+	"errors"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -131,4 +132,34 @@ func TestUpgradeIsRecognisedInAnyCase(t *testing.T) {
 	b := newBrowser(t, newApp(t, nil)).signIn("u1")
 	said := text(t, b.do("GET", "/page", nil, "Upgrade", "WebSocket", "Sec-Fetch-Site", "cross-site"))
 	want(t, "outcome", strings.HasPrefix(said, "cross-origin"), true)
+}
+
+// Over plain http browsers drop Secure cookies without a word, and whoever signs in
+// is not signed in on the next page. The log says why, once.
+func TestSignInOverPlainHTTPIsSaidOnce(t *testing.T) {
+	const line = "over plain http"
+	signIn := func(a *app, origin string) {
+		resp := newBrowser(t, a).do("POST", "/login?user=u1", nil, "Origin", origin)
+		want(t, "sign-in with Origin "+origin, resp.StatusCode, 200)
+	}
+	a := newApp(t, func(c *middleware.Config[profile]) { c.Dev = false })
+	for _, origin := range []string{"https://example.com", ""} {
+		signIn(a, origin)
+	}
+	want(t, "lines of https", strings.Count(a.log.String(), line), 0)
+	for range 3 {
+		signIn(a, "http://example.com")
+	}
+	want(t, "lines of http", strings.Count(a.log.String(), line), 1)
+
+	dev := newApp(t, nil)
+	signIn(dev, "http://example.com")
+	want(t, "lines in development", strings.Count(dev.log.String(), line), 0)
+}
+
+func TestCheckUserSaysWhatWouldNotFit(t *testing.T) {
+	a := newApp(t, nil)
+	want(t, "ordinary data", a.auth.CheckUser("u1", profile{"ada"}), nil)
+	want(t, "long data", errors.Is(a.auth.CheckUser("u1", profile{strings.Repeat("x", 3000)}), session.ErrUserTooLarge), true)
+	want(t, "no id", errors.Is(a.auth.CheckUser("", profile{}), session.CodeInvalidUserID), true)
 }

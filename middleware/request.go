@@ -11,11 +11,14 @@ import (
 // isNavigation reports whether the answer becomes a page in front of a person,
 // who may come back to it at any time.
 func isNavigation(r *http.Request) bool {
-	return (r.Method == http.MethodGet || r.Method == http.MethodHead) && isPage(r)
+	return (r.Method == http.MethodGet || r.Method == http.MethodHead) && IsPage(r)
 }
 
-// isPage reports whether the answer becomes a page, whatever the method.
-func isPage(r *http.Request) bool {
+// IsPage reports whether the answer becomes a page in front of a person, whatever
+// the method: for an app that answers people with a page and scripts with an
+// error in JSON. It goes by Sec-Fetch-Dest, without that by Accept, and counts what
+// htmx boosts or restores from its history.
+func IsPage(r *http.Request) bool {
 	switch header(r, "Sec-Fetch-Dest") {
 	case "document", "iframe", "frame", "fencedframe":
 		return true

@@ -145,9 +145,13 @@ func (a *Auth[U]) presented(r *http.Request) (session.Fingerprint, []session.Ref
 // refuse answers 401 with the challenge by which clients know that the answer is
 // this library's.
 func (a *Auth[U]) refuse(w http.ResponseWriter, r *http.Request, code session.Code) {
-	_, presented := bearer(r)
-	w.Header().Set("WWW-Authenticate", challenge(presented))
+	w.Header().Set("WWW-Authenticate", challengeOf(r))
 	WriteError(w, code)
+}
+
+func challengeOf(r *http.Request) string {
+	_, presented := bearer(r)
+	return challenge(presented)
 }
 
 // maxFormBytes bounds the body of a logout form.

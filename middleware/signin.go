@@ -1,10 +1,13 @@
 package middleware
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"slices"
+	"strings"
 
 	"github.com/lucia-go/lucia/session"
 )
@@ -32,6 +35,7 @@ func (a *Auth[U]) SignIn(w http.ResponseWriter, r *http.Request, userID string, 
 	if !slices.Contains(options, FromCallback) && a.crossOrigin(r) {
 		return nil, fmt.Errorf("%w: sign-in from another origin", session.CodeInvalidRequest)
 	}
+	a.warnOfPlainHTTP(r)
 	signedIn, err := a.manager.SignIn(r.Context(), userID)
 	if err != nil {
 		return nil, err
@@ -41,6 +45,20 @@ func (a *Auth[U]) SignIn(w http.ResponseWriter, r *http.Request, userID string, 
 	a.setSignedIn(w.Header(), signedIn)
 	a.update(r.Context(), &signedIn.Session, SignedIn)
 	return &signedIn.Session, nil
+}
+
+// warnOfPlainHTTP says once why people who sign in are not signed in on the next
+// page: over plain http browsers drop Secure cookies without a word. With a form they
+// name the origin of its page.
+func (a *Auth[U]) warnOfPlainHTTP(r *http.Request) {
+	page, ok := strings.CutPrefix(header(r, "Origin"), "http://")
+	if a.config.Dev || !ok || page != r.Host {
+		return
+	}
+	a.plain.Do(func() {
+		logger := cmp.Or(a.config.Logger, slog.Default())
+		logger.Warn("lucia: sign-in on a page over plain http, where browsers drop Secure cookies: serve it over https or, in development, set Config.Dev")
+	})
 }
 
 // endFormer ends the session that the browser had before it signed in again:

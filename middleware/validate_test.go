@@ -147,6 +147,9 @@ func TestNewSaysWhatIsWrong(t *testing.T) {
 		if before, ok := messages[err.Error()]; ok {
 			t.Errorf("%s and %s have one message: %v", name, before, err)
 		}
+		if !strings.HasPrefix(err.Error(), "middleware: ") && !strings.HasPrefix(err.Error(), "session: ") {
+			t.Errorf("%s: %v does not say whose error it is", name, err)
+		}
 		messages[err.Error()] = name
 	}
 }
@@ -169,12 +172,12 @@ func TestErrorsOfTheAppInviteARefresh(t *testing.T) {
 	}
 }
 
-func TestAFormThatIsTooLargeIsABadRequest(t *testing.T) {
+func TestAFormThatIsTooLargeIsRefused(t *testing.T) {
 	b := validator(t, nil, func(a *middleware.Auth[profile], r *http.Request) (*session.Session[profile], error) {
 		r.Body = http.MaxBytesReader(nil, r.Body, 100)
 		return a.ValidateFormSubmission(r)
 	})
 	resp := b.do("POST", "/check", form("bio", strings.Repeat("x", 1000), "_lucia", b.access), "Content-Type", urlencoded)
-	want(t, "status", resp.StatusCode, 403)
+	want(t, "status", resp.StatusCode, 413)
 	want(t, "body", text(t, resp), `{"message":"AUTH_INVALID_REQUEST"}`)
 }

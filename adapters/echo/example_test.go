@@ -203,7 +203,7 @@ func Example_signOutEverywhere() {
 		if err := auth.RevokeUser(c.Request().Context(), luciaecho.Session(c, auth).User.ID); err != nil {
 			return luciaecho.Error(c, err)
 		}
-		return c.Redirect(http.StatusSeeOther, "/login")
+		return c.Redirect(http.StatusSeeOther, "/")
 	}, luciaecho.Require(auth))
 
 	phone := visit(e, "POST", "/login", nil, nil)
@@ -213,8 +213,8 @@ func Example_signOutEverywhere() {
 	// Output:
 	// POST /login 200
 	// POST /login 200
+	// POST /everywhere 303 /
 	// POST /everywhere 303 /login
-	// POST /everywhere 401 {"message":"AUTH_UNAUTHORIZED"}
 }
 
 // The routes in echo's own table, behind a group's middleware.

@@ -207,7 +207,7 @@ func Example_signOutEverywhere() {
 		if luciagin.Error(c, err) {
 			return
 		}
-		c.Redirect(http.StatusSeeOther, "/login")
+		c.Redirect(http.StatusSeeOther, "/")
 	})
 
 	phone := visit(r, "POST", "/login", nil, nil)
@@ -217,8 +217,8 @@ func Example_signOutEverywhere() {
 	// Output:
 	// POST /login 200
 	// POST /login 200
+	// POST /everywhere 303 /
 	// POST /everywhere 303 /login
-	// POST /everywhere 401 {"message":"AUTH_UNAUTHORIZED"}
 }
 
 // The routes in gin's own table, behind a group's middleware.

@@ -23,6 +23,7 @@ var (
 	websocket  = headers{"Connection", "Upgrade", "Upgrade", "websocket", "Sec-Fetch-Dest", "websocket"}
 	htmx       = headers{"HX-Request", "true", "Sec-Fetch-Dest", "empty", "Sec-Fetch-Site", "same-origin"}
 	form       = headers{"Content-Type", "application/x-www-form-urlencoded", "Sec-Fetch-Site", "same-origin"}
+	submission = form.and(navigation...)
 )
 
 func (h headers) and(more ...string) headers { return append(slices.Clip(h), more...) }

@@ -1,8 +1,15 @@
 package adaptertest
 
 import (
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
 	"testing"
 	"testing/synctest"
+
+	"github.com/lucia-go/lucia/middleware"
+	"github.com/lucia-go/lucia/session"
 )
 
 // requireCase is an answer of Require.
@@ -20,16 +27,21 @@ type requireCase struct {
 }
 
 func testRequire(t *testing.T, h Harness) {
-	for _, c := range requireCases {
+	t.Run("by itself", func(t *testing.T) { runRequire(t, h, requireCases, nil) })
+	t.Run("with Deny", func(t *testing.T) { runRequire(t, h, denyCases, denying) })
+}
+
+func runRequire(t *testing.T, h Harness, cases []requireCase, config change) {
+	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
-			synctest.Test(t, func(t *testing.T) { c.run(t, h) })
+			synctest.Test(t, func(t *testing.T) { c.run(t, h, config) })
 		})
 	}
 }
 
-func (c requireCase) run(t *testing.T, h Harness) {
-	b := newWorld(t, h).browser()
+func (c requireCase) run(t *testing.T, h Harness, config change) {
+	b := newWorld(t, h, config).browser()
 	c.state(b)
 	resp, body := b.do(c.method, c.target, "", c.header...)
 	want(t, "status", resp.StatusCode, c.status)
@@ -60,9 +72,13 @@ var (
 	restored = headers{"HX-History-Restore-Request", "true"}
 )
 
-const unavailable = `<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">` +
-	`<meta name="color-scheme" content="light dark"><title>Back in a moment</title><h1>Back in a moment</h1>` +
-	`<p>You are still signed in, but we cannot check it right now.</p><p><a href="">Try again</a></p></html>`
+const (
+	unavailableHead = `<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">` +
+		`<meta name="color-scheme" content="light dark"><title>Back in a moment</title><h1>Back in a moment</h1>` +
+		`<p>You are still signed in, but we cannot check it right now.</p>`
+	unavailable     = unavailableHead + `<p><a href="">Try again</a></p></html>`
+	unavailableForm = unavailableHead + `<p>Nothing was done. Go back and try again.</p></html>`
+)
 
 var requireCases = []requireCase{
 	{"page with a session", signedIn, "GET", "/private", navigation, 200, "u1 fresh", kept, nil},
@@ -93,7 +109,12 @@ var requireCases = []requireCase{
 
 	{"script", nobody, "GET", "/private", script, 401, unauth, kept, missing.and(asJSON...)},
 	{"no browser", nobody, "GET", "/private", nil, 401, unauth, kept, missing.and(asJSON...)},
-	{"form", nobody, "POST", "/private", form, 401, unauth, kept, missing},
+	{"form that a script posts", nobody, "POST", "/private", form, 401, unauth, kept, missing},
+	{"form", nobody, "POST", "/private", submission.and("Referer", "http://example.com/notes?a=1"), 303, "", kept, to("/login?next=%2Fnotes%3Fa%3D1")},
+	{"form from nowhere", nobody, "POST", "/private", submission, 303, "", kept, to("/login")},
+	{"form from another site's page", nobody, "POST", "/private", submission.and("Referer", "https://evil.example/notes"), 303, "", kept, to("/login")},
+	{"form on the login page", nobody, "POST", "/private", submission.and("Referer", "http://example.com/login?a=1"), 303, "", kept, to("/login")},
+	{"form of an ended session", ended, "POST", "/private", submission, 303, "", kept, to("/login")},
 	{"bad bearer, cookies good", signedIn, "GET", "/private", script.and("Authorization", "Bearer x"), 401, unauth, kept, invalid},
 	{"POST from another origin", signedIn, "POST", "/private", elsewhere, 403, forbidden, kept, asJSON},
 	{"image that needs a refresh", expired, "GET", "/private", image, 401, unauth, kept, missing},
@@ -101,8 +122,48 @@ var requireCases = []requireCase{
 	{"page while the store is down", storeDown, "GET", "/private", navigation, 503, unavailable, kept, retry.and("Content-Type", "text/html; charset=utf-8")},
 	{"boosted page while the store is down", storeDown, "GET", "/private", htmx.and(boosted...), 503, unavailable, kept, retry.and("Content-Type", "text/html; charset=utf-8")},
 	{"script while the store is down", storeDown, "GET", "/private", script, 503, fetchFail, kept, retry.and(asJSON...)},
+	{"form while the store is down", storeDown, "POST", "/private", submission, 503, unavailableForm, kept, retry.and("Content-Type", "text/html; charset=utf-8")},
 	{"htmx while the store is down", storeDown, "GET", "/private", htmx, 503, fetchFail, kept, retry.and("HX-Redirect", "")},
 	{"POST while users are down", usersDown, "POST", "/private", script, 503, fetchFail, kept, retry},
 	{"prefetch by nobody", nobody, "GET", "/private", prefetch, 503, "", kept, retry.and("Location", "")},
 	{"prefetch that needs a refresh", expired, "GET", "/private", prefetch, 503, "", kept, retry.and("Location", "")},
+}
+
+// denying answers in the app's own words: an outage in front of people, and
+// everything that is not for them.
+func denying(c *middleware.Config[Profile]) {
+	c.Deny = func(w http.ResponseWriter, r *http.Request, err error) bool {
+		switch {
+		case !middleware.IsPage(r):
+			w.Header().Set("Content-Type", "application/problem+json")
+			w.WriteHeader(middleware.Status(err))
+			fmt.Fprintf(w, `{"message":%q,"path":%q}`, err, r.URL.Path)
+		case errors.Is(err, session.CodeDatabaseFetchFailed):
+			w.Header().Set("Content-Type", "text/html; charset=utf-8")
+			w.WriteHeader(middleware.Status(err))
+			io.WriteString(w, "<h1>Our records sleep</h1>")
+		default:
+			return false
+		}
+		return true
+	}
+}
+
+var (
+	sleeping = retry.and("Content-Type", "text/html; charset=utf-8", "WWW-Authenticate", "")
+	problem  = headers{"Content-Type", "application/problem+json"}
+	bare     = headers{"WWW-Authenticate", "", "Retry-After", ""}
+)
+
+var denyCases = []requireCase{
+	{"page with a session", signedIn, "GET", "/private", navigation, 200, "u1 fresh", kept, bare},
+	{"page", nobody, "GET", "/private", navigation, 303, "", kept, to("/login?next=%2Fprivate").and(bare...)},
+	{"page while the store is down", storeDown, "GET", "/private", navigation, 503, "<h1>Our records sleep</h1>", kept, sleeping},
+	{"form while the store is down", storeDown, "POST", "/private", submission, 503, "<h1>Our records sleep</h1>", kept, sleeping},
+	{"script", nobody, "GET", "/private", script, 401, `{"message":"AUTH_UNAUTHORIZED","path":"/private"}`, kept, problem.and(missing...)},
+	{"bad bearer", signedIn, "GET", "/private", script.and("Authorization", "Bearer x"), 401, `{"message":"AUTH_UNAUTHORIZED","path":"/private"}`, kept, problem.and(invalid...)},
+	{"htmx", nobody, "GET", "/private", htmx, 401, `{"message":"AUTH_UNAUTHORIZED","path":"/private"}`, kept, problem.and("HX-Redirect", "")},
+	{"script while the store is down", storeDown, "GET", "/private", script, 503, `{"message":"DATABASE_FETCH_FAILED","path":"/private"}`, kept, problem.and(retry...)},
+	{"POST from another origin", signedIn, "POST", "/private", elsewhere, 403, `{"message":"AUTH_INVALID_REQUEST","path":"/private"}`, kept, problem.and(bare...)},
+	{"prefetch by nobody", nobody, "GET", "/private", prefetch, 503, "", kept, retry},
 }

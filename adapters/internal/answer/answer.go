@@ -3,6 +3,7 @@
 package answer
 
 import (
+	"bytes"
 	"encoding/json"
 	"net/http"
 
@@ -20,7 +21,7 @@ type Held struct {
 }
 
 // Hold returns a Held in front of w.
-func Hold(w http.ResponseWriter) *Held { return &Held{to: w} }
+func Hold(w http.ResponseWriter) *Held { return &Held{to: w, Status: http.StatusOK} }
 
 // Header implements http.ResponseWriter.
 func (h *Held) Header() http.Header { return h.to.Header() }
@@ -44,12 +45,17 @@ func (h *Held) Release() error {
 	return err
 }
 
-// Code returns the code of an answer that is an error in JSON. A redirect, a
-// page and an empty answer have none.
+// Code returns the code of an answer that is an error in JSON as WriteError
+// writes it. A redirect, a page, an empty answer and an error in the app's own form
+// have none.
 func (h *Held) Code() (session.Code, bool) {
 	var body wire.ErrorBody
 	if h.Status < http.StatusBadRequest || json.Unmarshal(h.Body, &body) != nil {
 		return "", false
 	}
-	return session.Code(body.Message), body.Message != ""
+	code, ok := session.ParseCode(body.Message)
+	if whole, err := json.Marshal(body); !ok || err != nil || !bytes.Equal(whole, h.Body) {
+		return "", false
+	}
+	return code, true
 }

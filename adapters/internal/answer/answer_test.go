@@ -22,6 +22,8 @@ func TestHeldAnswers(t *testing.T) {
 		{"page", 503, "<h1>Back in a moment</h1>", ""},
 		{"empty error", 503, "", ""},
 		{"another object", 400, `{"reason":"x"}`, ""},
+		{"the app's own words", 401, `{"message":"please sign in"}`, ""},
+		{"more than the code", 401, `{"message":"AUTH_UNAUTHORIZED","path":"/"}`, ""},
 		{"message that is no error", 200, `{"message":"AUTH_UNAUTHORIZED"}`, ""},
 	} {
 		w := httptest.NewRecorder()
