@@ -38,14 +38,17 @@ type app struct {
 }
 
 func build(site *demo.Site) (*lucia.Auth[demo.Profile], http.Handler, error) {
-	auth, err := lucia.New(site.Config) // Secret, Store and LoadUser are all that it needs
+	a := &app{site: site}
+	config := site.Config // Secret, Store and LoadUser are all that the library needs
+	config.Deny = a.deny
+	auth, err := lucia.New(config)
 	if err != nil {
 		return nil, nil, err
 	}
+	a.auth = auth
 	if err := site.Assets.Add(static); err != nil {
 		return nil, nil, err
 	}
-	a := &app{auth, site}
 
 	e := echo.New()
 	e.HTTPErrorHandler = a.fail(e.DefaultHTTPErrorHandler)
@@ -106,6 +109,17 @@ func (a *app) enter(p page, who func(*http.Request) (demo.User, error)) echo.Han
 		}
 		return c.Redirect(http.StatusSeeOther, middleware.ReturnPath(c.Request(), "/profile"))
 	}
+}
+
+// deny shows this site's page, and not the library's, to a person whose session
+// nobody can check now. What Require refuses otherwise it answers by itself.
+func (a *app) deny(w http.ResponseWriter, r *http.Request, err error) bool {
+	if !demo.IsOutage(r, err) {
+		return false
+	}
+	v := a.site.View(w, r, a.auth, demo.ErrUnavailable)
+	templ.Handler(views.Error(v), templ.WithStatus(v.Status)).ServeHTTP(w, r)
+	return true
 }
 
 // saveProfile takes a form that has the hidden field of the session.

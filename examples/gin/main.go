@@ -29,11 +29,14 @@ type app struct {
 }
 
 func build(site *demo.Site) (*lucia.Auth[demo.Profile], http.Handler, error) {
-	auth, err := lucia.New(site.Config) // Secret, Store and LoadUser are all that it needs
+	a := &app{site: site}
+	config := site.Config // Secret, Store and LoadUser are all that the library needs
+	config.Deny = a.deny
+	auth, err := lucia.New(config)
 	if err != nil {
 		return nil, nil, err
 	}
-	a := &app{auth, site}
+	a.auth = auth
 
 	r := gin.New()
 	r.HandleMethodNotAllowed = true
@@ -117,6 +120,16 @@ func (a *app) me(c *gin.Context) {
 		return
 	}
 	c.JSON(http.StatusOK, s.User)
+}
+
+// deny shows this site's page, and not the library's, to a person whose session
+// nobody can check now. What Require refuses otherwise it answers by itself.
+func (a *app) deny(w http.ResponseWriter, r *http.Request, err error) bool {
+	if !demo.IsOutage(r, err) {
+		return false
+	}
+	a.site.Render(w, "error", a.site.View(w, r, a.auth, demo.ErrUnavailable))
+	return true
 }
 
 // fail shows the page of an error.

@@ -24,11 +24,14 @@ type app struct {
 }
 
 func build(site *demo.Site) (*lucia.Auth[demo.Profile], http.Handler, error) {
-	auth, err := lucia.New(site.Config) // Secret, Store and LoadUser are all that it needs
+	a := &app{site: site}
+	config := site.Config // Secret, Store and LoadUser are all that the library needs
+	config.Deny = a.deny
+	auth, err := lucia.New(config)
 	if err != nil {
 		return nil, nil, err
 	}
-	a := &app{auth, site}
+	a.auth = auth
 
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /{$}", a.show("home"))
@@ -104,6 +107,16 @@ func (a *app) me(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	demo.WriteJSON(w, s.User)
+}
+
+// deny shows this site's page, and not the library's, to a person whose session
+// nobody can check now. What Require refuses otherwise it answers by itself.
+func (a *app) deny(w http.ResponseWriter, r *http.Request, err error) bool {
+	if !demo.IsOutage(r, err) {
+		return false
+	}
+	a.fail(w, r, demo.ErrUnavailable)
+	return true
 }
 
 // fail shows the page of an error.

@@ -46,6 +46,12 @@ var headings = map[int]string{
 	http.StatusServiceUnavailable: "Back in a moment",
 }
 
+// IsOutage reports whether Require refuses a person a page because nobody can check
+// the session now.
+func IsOutage(r *http.Request, err error) bool {
+	return errors.Is(err, session.CodeDatabaseFetchFailed) && middleware.IsPage(r)
+}
+
 // Explain returns the status and the sentence for any error: a Refusal's own, or
 // what the library's codes mean to a person.
 func Explain(err error) (status int, text string) {

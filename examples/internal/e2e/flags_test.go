@@ -218,6 +218,9 @@ func TestStoreOutage(t *testing.T) {
 			if path != "/no/such" && (a.status != http.StatusServiceUnavailable || a.header.Get("Retry-After") == "" || !strings.Contains(a.body, "You are still signed in")) {
 				t.Errorf("%s without Redis: %d, Retry-After %q\n%.2000s", path, a.status, a.header.Get("Retry-After"), a.body)
 			}
+			if !strings.Contains(a.body, ">Try again</a>") || !strings.Contains(a.body, "<header") {
+				t.Errorf("%s without Redis is no page of the site:\n%.2000s", path, a.body)
+			}
 			if strings.Contains(a.body, ">Sign up</a>") {
 				t.Errorf("%s asks somebody to sign in who is signed in", path)
 			}
