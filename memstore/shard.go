@@ -2,6 +2,7 @@ package memstore
 
 import (
 	"bytes"
+	"cmp"
 	"math"
 	"slices"
 	"strings"
@@ -139,10 +140,7 @@ func (u *user) dropExpired(now session.Instant) (next session.Instant) {
 // smallest IssuedAt first, then smallest ID.
 func (u *user) dropLeastRecent() {
 	least := slices.MinFunc(u.sessions, func(a, b entry) int {
-		if a.rec.IssuedAt != b.rec.IssuedAt {
-			return int(a.rec.IssuedAt - b.rec.IssuedAt)
-		}
-		return bytes.Compare(a.id[:], b.id[:])
+		return cmp.Or(cmp.Compare(a.rec.IssuedAt, b.rec.IssuedAt), bytes.Compare(a.id[:], b.id[:]))
 	})
 	u.drop(least.id)
 }

@@ -58,7 +58,7 @@ func encodeCreating(c session.Creating) ([]byte, error) {
 	e := encoder{b: make([]byte, 0, 16)}
 	e.duration(c.Policy.Idle)
 	e.duration(c.Policy.Lifetime)
-	e.b = binary.BigEndian.AppendUint32(e.b, uint32(min(max(c.Max, 1), math.MaxUint32)))
+	e.b = binary.BigEndian.AppendUint32(e.b, uint32(min(max(int64(c.Max), 1), math.MaxUint32)))
 	return e.b, e.err
 }
 

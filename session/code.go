@@ -49,8 +49,8 @@ var codes = [...]Code{
 	CodeInvalidAccessToken, CodeInvalidRefreshToken, CodeInvalidRequest, CodeInvalidRequestMethod, CodeInvalidUserID,
 }
 
-// ParseCode returns the code with the given name on the wire; false where the
-// set has no such name.
+// ParseCode returns the code with the given name on the wire; CodeUnknown and
+// false where the set has no such name.
 func ParseCode(name string) (Code, bool) {
 	for _, c := range codes {
 		if string(c) == name {
@@ -73,6 +73,6 @@ func CodeOf(err error) Code {
 }
 
 // ErrUserNotFound is what a LoadUser returns (wrapped or not) to say that the
-// user is gone for good. It is the only such error: all sessions of the user
-// end. Every other error of LoadUser means "cannot tell now" and ends nothing.
+// user is gone for good. It is the only such error: at a refresh or Reload all
+// sessions of the user end. Every other error of LoadUser means "cannot tell now" and ends nothing.
 var ErrUserNotFound = errors.New("session: user not found")

@@ -38,10 +38,10 @@ type Config[U any] struct {
 	// Store keeps the state of refresh tokens.
 	Store Store
 	// LoadUser returns what the access token and the pages shall know of the
-	// user. It runs at sign-in and at every refresh, before the refresh token
-	// rotates, and never on any other request. ErrUserNotFound ends all sessions
-	// of the user; any other error ends none and is answered with
-	// DATABASE_FETCH_FAILED. The context carries none of the request's values:
+	// user. It runs at sign-in, at every refresh, before the refresh token rotates,
+	// and at Reload, never on any other request. ErrUserNotFound ends all sessions
+	// of the user, at a sign-in only that; any other error ends none and is answered
+	// with DATABASE_FETCH_FAILED. The context carries none of the request's values:
 	// one call serves all requests that wait for the same refresh.
 	LoadUser func(ctx context.Context, userID string) (U, error)
 
@@ -51,7 +51,8 @@ type Config[U any] struct {
 	// RefreshTTL is how long a session lives without being used. Default 365
 	// days. It counts from the last rotation, which a session in use makes about
 	// every AccessTTL but never sooner than Settle + 2 Grace after the one before:
-	// a RefreshTTL below 2 AccessTTL + Settle + 2 Grace may end a session in use.
+	// below 2 AccessTTL + Settle + 2 Grace it would end sessions in use, and New
+	// refuses it, unless Lifetime ends them by then anyway.
 	RefreshTTL time.Duration
 	// Lifetime is how long a session lives at most. Default 400 days, beyond
 	// which browsers keep no cookie (RFC 6265bis, section 5.5).
@@ -69,8 +70,8 @@ type Config[U any] struct {
 	// Timeout bounds one sign-in, refresh or sign-out, LoadUser and Store
 	// together, whether or not they heed their context. Default 3 s.
 	Timeout time.Duration
-	// MaxSessions is the greatest number of sessions of one user; the least
-	// recently refreshed goes first. Default 100.
+	// MaxSessions is the greatest number of sessions of one user; the one whose
+	// refresh token is oldest goes first. Default 100.
 	MaxSessions int
 	// MaxBytes bounds access token, sealed refresh token and fingerprint
 	// together; 0 means no bound but that of a single token (8 KiB). A sign-in or
@@ -137,6 +138,8 @@ func (c Config[U]) validate() error {
 		return fmt.Errorf("session: RefreshTTL %v is shorter than AccessTTL %v", c.RefreshTTL, c.AccessTTL)
 	case c.Lifetime < c.RefreshTTL:
 		return fmt.Errorf("session: Lifetime %v is shorter than RefreshTTL %v", c.Lifetime, c.RefreshTTL)
+	case c.RefreshTTL < c.shortestIdle() && c.RefreshTTL < c.Lifetime:
+		return fmt.Errorf("session: RefreshTTL %v would end sessions in use, want at least %v (twice AccessTTL, Settle and twice Grace)", c.RefreshTTL, c.shortestIdle())
 	case c.Lifetime > DefaultLifetime:
 		return fmt.Errorf("session: Lifetime is %v, browsers keep cookies for 400 days at most", c.Lifetime)
 	case c.Grace < 0:
@@ -150,6 +153,9 @@ func (c Config[U]) validate() error {
 	}
 	return checkUserType[U]()
 }
+
+// shortestIdle is the longest that a session in use goes without a rotation.
+func (c Config[U]) shortestIdle() time.Duration { return 2*c.AccessTTL + c.Settle + 2*c.Grace }
 
 func (c Config[U]) policy() Policy {
 	return Policy{Grace: c.Grace, Settle: c.Settle, Idle: c.RefreshTTL, Lifetime: c.Lifetime}

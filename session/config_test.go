@@ -37,6 +37,7 @@ func TestNewRefusesEachMistakeWithItsOwnMessage(t *testing.T) {
 		{"AccessTTL not whole", "AccessTTL is 1.5s", func(c *config) { c.AccessTTL = 1500 * time.Millisecond }},
 		{"AccessTTL negative", "AccessTTL is -1m0s", func(c *config) { c.AccessTTL = -time.Minute }},
 		{"RefreshTTL below AccessTTL", "RefreshTTL 1m0s is shorter than AccessTTL 15m0s", func(c *config) { c.RefreshTTL = time.Minute }},
+		{"RefreshTTL shorter than use", "would end sessions in use, want at least 32m30s", func(c *config) { c.RefreshTTL = 32 * time.Minute }},
 		{"Lifetime below RefreshTTL", "Lifetime 1h0m0s is shorter than RefreshTTL", func(c *config) { c.Lifetime = time.Hour }},
 		{"Lifetime beyond browsers", "400 days at most", func(c *config) { c.Lifetime = 401 * 24 * time.Hour }},
 		{"Grace negative", "Grace is negative", func(c *config) { c.Grace = -1 }},
@@ -66,6 +67,7 @@ func TestNewAcceptsTheExtremes(t *testing.T) {
 		"shortest lives": func(c *session.Config[profile]) {
 			c.AccessTTL, c.RefreshTTL, c.Lifetime = time.Second, time.Second, time.Second
 		},
+		"shortest RefreshTTL":    func(c *session.Config[profile]) { c.RefreshTTL = 32*time.Minute + 30*time.Second },
 		"no settle":              func(c *session.Config[profile]) { c.Settle = -1 },
 		"no cache":               func(c *session.Config[profile]) { c.Cache = -1 },
 		"same secret again":      func(c *session.Config[profile]) { c.PreviousSecrets = [][]byte{testSecret} },

@@ -19,10 +19,11 @@ const (
 	// EventAdopted: the store had lost its last writes. No session was lost.
 	EventAdopted EventKind = "store lost a rotation, adopted from the token"
 	// EventLateRepeat: a predecessor was presented later than the grace period
-	// after its successor was made but never confirmed. Most often a lost answer.
+	// after its successor was made, and answered: the successor is not confirmed, or
+	// was a moment ago. Most often a lost answer.
 	EventLateRepeat EventKind = "refresh token repeated late"
-	// EventManyRepeats: the same predecessor was presented late a third time or
-	// more. Until its successor is confirmed, by a browser that goes on using it,
+	// EventManyRepeats: the same predecessor was presented late to this process a
+	// third time or more. Until its successor is confirmed, by a browser that goes on using it,
 	// the rule answers it for ever; a browser whose answers are lost time and again
 	// looks like that, and so does a thief who drops what he is given. Ask the user,
 	// or call RevokeUser.

@@ -212,6 +212,20 @@ func TestManyLateRepeatsAreAnEventOfTheirOwn(t *testing.T) {
 }
 
 // A caller who goes away is no outage.
+// Signing out goes on when the person has left; so does the news of its failure.
+func TestFailedSignOutIsReportedWhoeverHasLeft(t *testing.T) {
+	t.Parallel()
+	a := newApp(t, nil)
+	a.store.set(func(context.Context, string) error { return errors.New("connection refused") })
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	unavailable(t, a.SignOut(ctx, "u1", session.NewID()), session.CodeDatabaseUpdateFailed)
+	unavailable(t, a.RevokeUser(ctx, "u1"), session.CodeDatabaseUpdateFailed)
+	if len(a.event) != 2 {
+		t.Errorf("%d events, want 2", len(a.event))
+	}
+}
+
 func TestCancelledCallersAreNotReported(t *testing.T) {
 	t.Parallel()
 	a := newApp(t, nil)

@@ -5,7 +5,8 @@ import "errors"
 // Why a token was refused. The errors of [Manager.Verify], [Manager.ParseRefreshToken]
 // and [Manager.OpenSealed] carry one of these beside their code, for errors.Is.
 var (
-	// ErrExpired: outside its life, and nothing else is wrong with it.
+	// ErrExpired: outside its life; form, signature and fingerprint hold. Whether
+	// this process has ended the session was not asked.
 	ErrExpired = errors.New("token is outside its life")
 	// ErrRevoked: this process has ended the session since the token was made,
 	// and nothing else is wrong with it.

@@ -33,6 +33,19 @@ func ParseID(s string) (ID, error) {
 	return id, nil
 }
 
+// MarshalText implements [encoding.TextMarshaler] with String.
+func (id ID) MarshalText() ([]byte, error) { return []byte(id.String()), nil }
+
+// UnmarshalText implements [encoding.TextUnmarshaler] with ParseID. On an error id
+// stays as it is.
+func (id *ID) UnmarshalText(text []byte) error {
+	parsed, err := ParseID(string(text))
+	if err == nil {
+		*id = parsed
+	}
+	return err
+}
+
 var strictBase64 = base64.RawURLEncoding.Strict()
 
 // MaxUserIDBytes is the length of the longest user id.

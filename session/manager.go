@@ -84,7 +84,9 @@ func (m *Manager[U]) SignIn(ctx context.Context, userID string) (*SignedIn[U], e
 	if err := CheckUserID(userID); err != nil {
 		return nil, err
 	}
-	s, err := within(ctx, m.loads, func(ctx context.Context) (*SignedIn[U], error) {
+	detached, cancel := detach(ctx)
+	defer cancel()
+	s, err := within(detached, m.loads, func(ctx context.Context) (*SignedIn[U], error) {
 		return m.signIn(ctx, userID)
 	})
 	if gone, ok := errors.AsType[cause](err); ok && gone.gone {
@@ -94,6 +96,17 @@ func (m *Manager[U]) SignIn(ctx context.Context, userID string) (*SignedIn[U], e
 		return nil, m.unavailable(ctx, CodeDatabaseUpdateFailed, userID, ID{}, err)
 	}
 	return s, nil
+}
+
+// detach returns a context that ends with ctx and has none of its values: LoadUser
+// is to depend on them nowhere, since refreshes have nobody's.
+func detach(ctx context.Context) (context.Context, context.CancelFunc) {
+	detached, cancel := context.WithCancel(context.Background())
+	if ctx.Err() != nil {
+		cancel() // now, and not in a moment
+	}
+	stop := context.AfterFunc(ctx, cancel)
+	return detached, func() { stop(); cancel() }
 }
 
 func (m *Manager[U]) signIn(ctx context.Context, userID string) (*SignedIn[U], error) {
@@ -162,12 +175,17 @@ func (m *Manager[U]) Verify(token AccessToken, fingerprint Fingerprint) (Session
 }
 
 // SignOut ends one session (the original's invalidateRefreshToken). A session
-// that has already ended is no error. Errors carry CodeDatabaseUpdateFailed;
-// whether the session ended is then unknown, and repeating the call is harmless.
+// that has already ended is no error. Errors carry CodeInvalidUserID, or
+// CodeDatabaseUpdateFailed: whether the session ended is then unknown, and repeating
+// the call is harmless.
 //
 // The end of ctx does not stop it: a person who signs out and leaves the page
 // at once has signed out. It takes no longer than Timeout.
 func (m *Manager[U]) SignOut(ctx context.Context, userID string, id ID) error {
+	if err := CheckUserID(userID); err != nil {
+		return err
+	}
+	ctx = context.WithoutCancel(ctx)
 	err := m.end(ctx, func(ctx context.Context) error { return m.config.Store.Delete(ctx, userID, id) })
 	if err != nil {
 		return m.unavailable(ctx, CodeDatabaseUpdateFailed, userID, id, err)
@@ -177,12 +195,14 @@ func (m *Manager[U]) SignOut(ctx context.Context, userID string, id ID) error {
 }
 
 // RevokeUser ends all sessions of the user. Errors, and what the end of ctx
-// does, are those of SignOut. Access tokens are honoured until they expire,
-// except by the process that called RevokeUser, which refuses them at once.
+// does, are those of SignOut. Access tokens are honoured until they expire, except
+// by the process that called RevokeUser, which refuses them at once. (It remembers
+// the last 32,768 such users at least.)
 func (m *Manager[U]) RevokeUser(ctx context.Context, userID string) error {
 	if err := CheckUserID(userID); err != nil {
 		return err
 	}
+	ctx = context.WithoutCancel(ctx)
 	err := m.end(ctx, func(ctx context.Context) error { return m.config.Store.DeleteUser(ctx, userID) })
 	if err != nil {
 		return m.unavailable(ctx, CodeDatabaseUpdateFailed, userID, ID{}, err)
@@ -192,14 +212,15 @@ func (m *Manager[U]) RevokeUser(ctx context.Context, userID string) error {
 }
 
 func (m *Manager[U]) end(ctx context.Context, call func(context.Context) error) error {
-	_, err := within(context.WithoutCancel(ctx), m.stores, func(ctx context.Context) (struct{}, error) {
+	_, err := within(ctx, m.stores, func(ctx context.Context) (struct{}, error) {
 		return struct{}{}, call(ctx)
 	})
 	return err
 }
 
-// Sessions returns the live sessions of the user, for a page that shows them.
-// Errors carry CodeDatabaseFetchFailed.
+// Sessions returns the live sessions of the user, for a page that shows them: a
+// Record says when one began and when it was last given a refresh token. Errors
+// carry CodeInvalidUserID or CodeDatabaseFetchFailed.
 func (m *Manager[U]) Sessions(ctx context.Context, userID string) (map[ID]Record, error) {
 	if err := CheckUserID(userID); err != nil {
 		return nil, err

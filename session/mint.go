@@ -1,7 +1,6 @@
 package session
 
 import (
-	"cmp"
 	"context"
 	"encoding/base64"
 	"encoding/json"
@@ -84,8 +83,11 @@ func (m *Manager[U]) checkSize(userID string, user json.RawMessage) error {
 	}
 	access, sealed := jwtLen(accessFrame+len(user)), sealedLen(jwtLen(refreshFrame+len(id)))
 	total := access + sealed + fingerprintLen
-	if access > maxTokenBytes || m.config.MaxBytes > 0 && total > m.config.MaxBytes {
-		return fmt.Errorf("%w: tokens of up to %d bytes (user data %d), more than %d", ErrUserTooLarge, total, len(user), cmp.Or(m.config.MaxBytes, maxTokenBytes))
+	if access > maxTokenBytes {
+		return fmt.Errorf("%w: an access token of up to %d bytes (user data %d), more than %d", ErrUserTooLarge, access, len(user), maxTokenBytes)
+	}
+	if m.config.MaxBytes > 0 && total > m.config.MaxBytes {
+		return fmt.Errorf("%w: tokens of up to %d bytes (user data %d), more than %d", ErrUserTooLarge, total, len(user), m.config.MaxBytes)
 	}
 	if largest := max(access, sealed) + len(m.config.RefreshCookie); m.config.MaxBytes > 0 && largest > maxCookieBytes {
 		return fmt.Errorf("%w: a cookie of up to %d bytes, browsers drop those of more than %d", ErrUserTooLarge, largest, maxCookieBytes)

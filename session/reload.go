@@ -9,18 +9,20 @@ import (
 // Reload returns the session with a new access token, made of what LoadUser now
 // says of the user. The refresh token does not rotate, and the new access token
 // expires when the old one would have: no store was asked whether the session
-// goes on.
+// goes on. That of a token that has expired has expired, too.
 //
 // Errors carry CodeInvalidAccessToken where the session's access token is none or
-// this process has ended the session, CodeDatabaseFetchFailed where LoadUser failed, and CodeUnauthorized with
-// ErrUserNotFound where the user is gone.
+// this process has ended the session, CodeDatabaseFetchFailed where LoadUser failed,
+// and CodeUnauthorized with ErrUserNotFound where the user is gone.
 func (m *Manager[U]) Reload(ctx context.Context, s Session[U]) (Session[U], error) {
 	v, _, err := m.verified(s.AccessToken)
 	if err != nil {
 		return Session[U]{}, err
 	}
 	t := ticket{userID: v.session.User.ID, id: v.session.ID, hash: v.hash}
-	a, err := within(ctx, m.loads, func(ctx context.Context) (a answered[U], err error) {
+	detached, cancel := detach(ctx)
+	defer cancel()
+	a, err := within(detached, m.loads, func(ctx context.Context) (a answered[U], err error) {
 		user, err := m.loadUser(ctx, t)
 		if errors.Is(err, ErrUserNotFound) {
 			a.err, err = m.userGone(ctx, t, err)

@@ -8,8 +8,14 @@ import "time"
 // never compared with an app's clock by accident.
 type Instant int64
 
-// InstantOf returns t as an Instant, cut to the millisecond.
-func InstantOf(t time.Time) Instant { return Instant(t.UnixMilli()) }
+// InstantOf returns t as an Instant, cut to the millisecond; the zero Time gives
+// the zero Instant.
+func InstantOf(t time.Time) Instant {
+	if t.IsZero() {
+		return 0
+	}
+	return Instant(t.UnixMilli())
+}
 
 // Add returns the Instant d later, d cut to the millisecond.
 func (i Instant) Add(d time.Duration) Instant { return i + Instant(d/time.Millisecond) }
@@ -100,8 +106,9 @@ func (p Policy) settled(handed, now Instant) bool {
 type Outcome uint8
 
 const (
-	// Missing: no live session. Nothing else is touched: signing out in one tab
-	// never hurts another device.
+	// Missing: no live session, or a token from beyond what the store knows that has
+	// itself expired. Nothing else is touched: signing out in one tab never hurts
+	// another device.
 	Missing Outcome = iota
 	// Rotated: a new generation was made.
 	Rotated

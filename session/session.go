@@ -31,8 +31,11 @@ type Session[U any] struct {
 }
 
 // ExpiresIn returns how long the access token still lives at now, never less
-// than 0.
+// than 0; 0 for a nil Session.
 func (s *Session[U]) ExpiresIn(now time.Time) time.Duration {
+	if s == nil {
+		return 0
+	}
 	return max(0, s.ExpiresAt.Sub(now))
 }
 

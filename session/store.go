@@ -94,7 +94,9 @@ type Confirming struct {
 	UserID     string
 	ID         ID
 	Generation Generation
-	// HandedAt is when the access token that was seen was handed out.
+	// HandedAt is when the access token that was seen was handed out: by the clock of
+	// an app that made it, since a confirmation that comes too early or too late by
+	// the skew of hosts' clocks does no harm.
 	HandedAt Instant
 	Policy   Policy
 }

@@ -12,15 +12,19 @@ import (
 // string where the value itself is needed; encoding/json writes the value,
 // because the wire needs it.
 type (
-	// AccessToken is the short-lived signed proof of a session and its user.
+	// AccessToken is the short-lived signed proof of a session and its user. It
+	// prints as REDACTED, but encoding/json writes it, and so does slog's JSON handler
+	// where a value that holds one has no LogValue.
 	AccessToken string
-	// RefreshToken is the signed name of a session and generation.
+	// RefreshToken is the signed name of a session and generation. It prints and
+	// marshals like AccessToken.
 	RefreshToken string
 	// SealedToken is a refresh token and the time of its handing out, encrypted
-	// for the cookie.
+	// for the cookie. It prints and marshals like AccessToken.
 	SealedToken string
 	// Fingerprint is the random value that the browser keeps in a cookie that no
-	// script can read. Tokens are worthless without it.
+	// script can read. Tokens are worthless without it. It prints and marshals like
+	// AccessToken.
 	Fingerprint string
 )
 

@@ -3,6 +3,7 @@ package session_test
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"strings"
 	"testing"
 	"unicode/utf8"
@@ -172,4 +173,76 @@ func TestEveryAnswerSeesWhatTokensCarry(t *testing.T) {
 	}
 	refreshed, err := m.Refresh(t.Context(), signedIn.Fingerprint, credential)
 	check("Refresh", refreshed.Session, err)
+}
+
+type tenantKey struct{}
+
+// LoadUser sees no request's values, at sign-in as at every refresh after it; else it
+// could work by them at first and fail a quarter of an hour later. It sees the end of
+// the request that waits for it.
+func TestLoadUserSeesNoRequestsValues(t *testing.T) {
+	t.Parallel()
+	a := newApp(t, nil)
+	ctx, cancel := context.WithCancel(context.WithValue(t.Context(), tenantKey{}, "a tenant"))
+	loads := 0
+	a.load = func(ctx context.Context) (profile, error) {
+		loads++
+		if v := ctx.Value(tenantKey{}); v != nil {
+			t.Errorf("load %d sees %v", loads, v)
+		}
+		return profile{}, nil
+	}
+	s, err := a.SignIn(ctx, "u1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := a.Reload(ctx, s.Session); err != nil {
+		t.Error(err)
+	}
+	credential, err := a.ParseRefreshToken(s.Session.RefreshToken)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := a.Refresh(ctx, s.Fingerprint, credential); err != nil {
+		t.Error(err)
+	}
+	if loads != 3 {
+		t.Errorf("%d loads", loads)
+	}
+
+	a.load = func(ctx context.Context) (profile, error) {
+		cancel()
+		<-ctx.Done()
+		return profile{}, ctx.Err()
+	}
+	if _, err := a.SignIn(ctx, "u1"); !errors.Is(err, session.CodeDatabaseUpdateFailed) {
+		t.Errorf("a request that has ended: %v", err)
+	}
+}
+
+func TestSessionsAsJSON(t *testing.T) {
+	t.Parallel()
+	m := newManager(t, nil)
+	s, err := m.SignIn(t.Context(), "u1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	list, err := m.Sessions(t.Context(), "u1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	data, err := json.Marshal(list)
+	if err != nil {
+		t.Fatal(err)
+	}
+	back := map[session.ID]session.Record{}
+	if err := json.Unmarshal(data, &back); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(list, back); diff != "" || len(back) != 1 || !strings.Contains(string(data), `"`+s.Session.ID.String()+`":`) {
+		t.Errorf("%s (-list +back):\n%s", data, diff)
+	}
+	if err := json.Unmarshal([]byte(`{"`+strings.Repeat("A", 21)+`!":{}}`), &back); err == nil {
+		t.Error("a bad id is read")
+	}
 }

@@ -117,7 +117,7 @@ func assertOnTime(t *testing.T, tab *chrometest.Tab) {
 
 func testWrongDate(t *testing.T, b *chrometest.Browser) {
 	const hour, year = 3_600_000, 365 * 24 * 3_600_000
-	for _, by := range []int{-year, -hour, hour, year} {
+	for _, by := range []int64{-year, -hour, hour, year} {
 		t.Run(fmt.Sprintf("by %d h", by/hour), func(t *testing.T) {
 			t.Parallel()
 			s := newSite(t, 65*time.Second)

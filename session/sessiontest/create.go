@@ -99,6 +99,25 @@ var createCases = []testCase{
 		},
 	},
 	{
+		name:        "cap of sessions weeks apart",
+		explanation: "The oldest goes, however much older it is. Where the store's clock runs by itself this is not waited for.",
+		test: func(e *env) {
+			if e.Advance == nil {
+				return
+			}
+			year := session.Policy{Idle: 365 * 24 * time.Hour, Lifetime: 365 * 24 * time.Hour}
+			user := e.user("ann")
+			var ids []session.ID
+			for range 4 {
+				ids = append(ids, e.signIn(user, year).id)
+				e.pass(30 * 24 * time.Hour)
+			}
+			last := ref{user, session.NewID()}
+			e.create(last, year, 2)
+			e.alive(user, ids[3], last.id)
+		},
+	},
+	{
 		name:        "cap never drops the new session",
 		explanation: "The session just created stays even if it has the smallest ID of its millisecond, or if the cap was lowered.",
 		test: func(e *env) {

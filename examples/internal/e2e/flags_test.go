@@ -150,9 +150,9 @@ func TestExpiredAccessToken(t *testing.T) {
 // Without a refresh for as long as -refresh-ttl, a session ends.
 func TestExpiredSession(t *testing.T) {
 	onEveryApp(t, func(t *testing.T, app string) {
-		s := start(t, app, "-access-ttl", "1s", "-refresh-ttl", "1s")
+		s := start(t, app, "-access-ttl", "1s", "-settle", "0s", "-grace", "1ms", "-refresh-ttl", "3s")
 		tab := signUp(t, s, newName())
-		time.Sleep(1100 * time.Millisecond) // the session ends because nobody asks
+		time.Sleep(3100 * time.Millisecond) // the session ends because nobody asks
 		err := tab.Refresh()
 		if !errors.Is(err, session.CodeUnauthorized) {
 			t.Errorf("refresh: %v", err)
