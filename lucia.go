@@ -13,8 +13,8 @@
 //
 // A request with a valid access token asks no store. Refresh tokens rotate in
 // one atomic step that an honest browser cannot lose a session to, whatever gets
-// lost, repeated or delayed, and that finds a stolen token once either side
-// moves on. Pages keep themselves signed in with a small browser module.
+// lost, repeated or delayed, and that finds a stolen token once a newer one has been
+// in use for a while and the older one comes. Pages keep themselves signed in with a small browser module.
 //
 // This package is the front door; the rooms behind it:
 //
@@ -36,7 +36,7 @@ import (
 
 // Config configures an [Auth]. Secret, Store and LoadUser are required. U is
 // what the app wants to know of a user on every request; it marshals to a JSON
-// object.
+// object, which the user can read.
 type Config[U any] = middleware.Config[U]
 
 // Auth is session auth for a web app. It is safe for concurrent use.

@@ -72,8 +72,8 @@ func (a *Auth[U]) Handler(next http.Handler) http.Handler {
 // middleware's routes and has been answered; otherwise the request it returns,
 // with the session in its context, goes to the app's handler.
 //
-// A request without anything of ours that is not for a page comes back as it
-// is, at no cost. Running it twice on a request is harmless.
+// A request without anything of ours that is not for a page comes back as it is, at
+// no cost (ADR 9). Running it again on the request that it returned is harmless.
 func (a *Auth[U]) HandleServerSession(w http.ResponseWriter, r *http.Request) (out *http.Request, done bool) {
 	if a.config.Skip != nil && a.config.Skip(r) {
 		return r, false

@@ -22,7 +22,9 @@ const (
 
 // Config configures an [Auth]. Secret, Store and LoadUser are required; the zero
 // value of every other field means its default. U is what the app wants to know
-// of a user on every request; it marshals to a JSON object.
+// of a user on every request; it marshals to a JSON object and is read back from it.
+// Users can read their own in the access token and, with the page's scripts, in the
+// page data: U is a type for that, and not a row of the users' table.
 type Config[U any] struct {
 	// Secret is what all keys are derived from: at least 32 random bytes, the
 	// same in every process of the app, kept out of the repository.
@@ -40,15 +42,16 @@ type Config[U any] struct {
 	// Store keeps the state of refresh tokens: memstore.New() for one process,
 	// redisstore.New(client) for several.
 	Store session.Store
-	// LoadUser returns what pages shall know of the user. It runs at sign-in and
-	// at every refresh, never on other requests. session.ErrUserNotFound ends all
-	// sessions of the user; any other error ends none and is answered 503.
+	// LoadUser returns what pages shall know of the user. It runs at sign-in, at
+	// every refresh and at Reload, never on other requests, with none of the
+	// request's context values. session.ErrUserNotFound ends all sessions of the
+	// user; any other error ends none and is answered 503.
 	LoadUser func(ctx context.Context, userID string) (U, error)
 
 	// AccessTTL is the life of an access token. Default 15 minutes.
 	AccessTTL time.Duration
 	// RefreshTTL is how long a session lives without being used. Default 365
-	// days.
+	// days; at least twice AccessTTL, Settle and twice Grace together.
 	RefreshTTL time.Duration
 	// Lifetime is how long a session lives at most. Default and limit 400 days.
 	Lifetime time.Duration
@@ -59,9 +62,11 @@ type Config[U any] struct {
 	// on disk. Default 90 s. See session.Config.
 	Settle time.Duration
 	// Timeout bounds what one sign-in, refresh or sign-out waits for Store and
-	// LoadUser. Default 3 s.
+	// LoadUser; a sign-in that ends a former session waits once more for that.
+	// Default 3 s.
 	Timeout time.Duration
-	// MaxSessions is the greatest number of sessions of one user. Default 100.
+	// MaxSessions is the greatest number of sessions of one user; the one whose
+	// refresh token is oldest goes first. Default 100.
 	MaxSessions int
 	// RevokeSessionOnly makes a reused refresh token end its own session only,
 	// not all sessions of its user.
@@ -71,7 +76,8 @@ type Config[U any] struct {
 	TokenCache int
 
 	// BasePath is where the routes for refresh, logout and the browser module
-	// live. Default "/api/auth".
+	// live. Default "/api/auth". It is the path that the middleware sees and pages
+	// ask for: below http.StripPrefix the two differ, so wrap outside of that.
 	BasePath string
 	// LoginPath is where Require sends page navigations without a session.
 	// Default "/login".
@@ -93,7 +99,9 @@ type Config[U any] struct {
 	// Whatever it says, one cookie takes 4,096 bytes at most: browsers drop more.
 	MaxCookieBytes int
 	// TrustedOrigins may send requests with unsafe methods: "scheme://host[:port]"
-	// each, as for http.CrossOriginProtection.
+	// each, as for http.CrossOriginProtection. An app behind a proxy that replaces
+	// Host lists its own public origin here, for browsers that send Origin and no
+	// Sec-Fetch-Site.
 	TrustedOrigins []string
 	// Nonce returns the request's CSP nonce for the script tag; templ.GetNonce
 	// fits. nil or "" means none: script-src 'self' needs none.

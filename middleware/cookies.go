@@ -2,6 +2,7 @@ package middleware
 
 import (
 	"net/http"
+	"net/textproto"
 	"slices"
 	"strconv"
 	"strings"
@@ -144,7 +145,7 @@ func (c *cookieWriter) scan(h http.Header, set *cookieSet) {
 				pair, rest = line[:i], line[i+1:]
 			}
 			line = rest
-			c.take(trimSpace(pair), set)
+			c.take(textproto.TrimString(pair), set)
 		}
 	}
 }
@@ -166,17 +167,6 @@ func cutName(pair, name string) (value string, ok bool) {
 		return pair[n+1:], true
 	}
 	return "", false
-}
-
-// trimSpace cuts off what may stand around a cookie: spaces and tabs.
-func trimSpace(s string) string {
-	for s != "" && (s[0] == ' ' || s[0] == '\t') {
-		s = s[1:]
-	}
-	for s != "" && (s[len(s)-1] == ' ' || s[len(s)-1] == '\t') {
-		s = s[:len(s)-1]
-	}
-	return s
 }
 
 // setRefreshed sets the cookies of a refresh: never the fingerprint's, so that

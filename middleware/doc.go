@@ -7,7 +7,8 @@
 // The threats it is made against: a token copied out of a page, a log or a cache
 // (worthless without the fingerprint cookie, which no script can read); forged
 // or altered tokens (signed, with one spelling each); a stolen cookie jar (found
-// out at the next rotation of either side); requests that another site makes a
+// out once a newer token has been in use for a minute and a half and the older one
+// comes); requests that another site makes a
 // browser send, sign-in included (http.CrossOriginProtection); cookies planted
 // by a neighbouring host (__Host- prefix; several sessions at once are none);
 // answers with somebody's session in a shared cache (private, no-store). What no

@@ -91,7 +91,7 @@ func TestOnlyFromCallbackAllowsSignInFromElsewhere(t *testing.T) {
 	for name, allowed := range map[string]bool{"zero": false, "callback": true} {
 		option := zero
 		if allowed {
-			option = middleware.FromCallback
+			option = middleware.FromCallback()
 		}
 		r := httptest.NewRequest("POST", "/", nil)
 		r.Header.Set("Sec-Fetch-Site", "cross-site")

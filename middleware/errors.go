@@ -19,9 +19,10 @@ func Status(err error) int {
 	if _, cut := errors.AsType[*http.MaxBytesError](err); cut && session.CodeOf(err) == session.CodeInvalidRequest {
 		return http.StatusRequestEntityTooLarge
 	}
-	switch session.CodeOf(err) {
-	case "":
+	if err == nil {
 		return http.StatusOK
+	}
+	switch session.CodeOf(err) {
 	case session.CodeNotAuthenticated, session.CodeUnauthorized, session.CodeInvalidAccessToken, session.CodeInvalidRefreshToken:
 		return http.StatusUnauthorized
 	case session.CodeInvalidRequest:

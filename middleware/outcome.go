@@ -2,15 +2,18 @@ package middleware
 
 import "github.com/lucia-go/lucia/session"
 
-// Outcome says how a request came by its session, or why it has none.
+// Outcome says how a request came by its session, or why it has none. A page that is
+// open to all looks for [Unavailable]: to ask a person to sign in who may well be
+// signed in would be a lie.
 type Outcome uint8
 
 const (
-	// Anonymous: the request carries nothing of ours.
+	// Anonymous: the request carries nothing of ours, or the middleware has not run.
 	Anonymous Outcome = iota
 	// Fresh: the access token is valid. No store was asked.
 	Fresh
-	// SignedIn: this request signed in.
+	// SignedIn: this request signed in. (One of a script that came with nothing of
+	// ours stays Anonymous, as it has nothing to remember it by; see ADR 9.)
 	SignedIn
 	// Refreshed: a new refresh token was made (session.Rotated).
 	Refreshed

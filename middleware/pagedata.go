@@ -23,55 +23,63 @@ import (
 // context, whatever the app's user data is, and marks the answer as private and
 // not to be stored, so it has to come before the answer's header is written on
 // requests that are no page navigations.
+//
+// The zero Component is empty.
 type Component struct {
-	render func(ctx context.Context, b *bytes.Buffer, p page) error
+	render func(ctx context.Context, b *bytes.Buffer, p page, extra any) error
+	extra  any
 }
 
 // Pieces of a page.
 var (
 	// PageData is the page data and the script tag: all that a page needs to
 	// stay signed in.
-	PageData = Component{renderPageData}
+	PageData = Component{render: renderPageData}
 	// DataBlock is the page data alone, for apps that load the browser module
 	// themselves. It is no script, so no content security policy forbids it.
-	DataBlock = Component{func(_ context.Context, b *bytes.Buffer, p page) error { return renderDataBlock(b, p, nil) }}
+	DataBlock = Component{render: renderDataBlock}
 	// ScriptTag loads the module that keeps the page signed in.
-	ScriptTag = Component{renderScriptTag}
+	ScriptTag = Component{render: renderScriptTag}
 	// FormField is the hidden field by which ValidateFormSubmission knows that a
 	// form is of this session.
-	FormField = Component{renderFormField}
+	FormField = Component{render: renderFormField}
 )
 
-// With returns PageData with the members of data, which marshals to a JSON
-// object, beside _lucia.
-func (Component) With(data any) Component {
-	return Component{func(ctx context.Context, b *bytes.Buffer, p page) error {
-		if err := renderDataBlock(b, p, data); err != nil {
-			return err
-		}
-		return renderScriptTag(ctx, b, p)
-	}}
+// With returns a PageData or DataBlock with the members of data, which marshals to
+// a JSON object, beside _lucia. Of the other components it changes nothing.
+func (c Component) With(data any) Component {
+	c.extra = data
+	return c
 }
 
-// Render implements templ's Component. ctx is the request's context.
+// Render implements templ's Component. ctx is the request's context. It fails, and
+// writes nothing, where data given to With is not an object without a _lucia.
 func (c Component) Render(ctx context.Context, w io.Writer) error {
-	var b bytes.Buffer
-	if err := c.render(ctx, &b, pageOf(ctx)); err != nil {
+	b, err := c.bytes(ctx)
+	if err != nil {
 		return err
 	}
-	_, err := w.Write(b.Bytes())
+	_, err = w.Write(b)
 	return err
 }
 
-// HTML returns what Render writes, for html/template. Where that fails, which
-// only user or page data that does not marshal can cause, it returns an HTML
-// comment that says so.
+// HTML returns what Render writes, for html/template, or an HTML comment that says
+// that it fails.
 func (c Component) HTML(ctx context.Context) template.HTML {
-	var b bytes.Buffer
-	if err := c.render(ctx, &b, pageOf(ctx)); err != nil {
-		return "<!-- lucia: the page data does not marshal -->"
+	b, err := c.bytes(ctx)
+	if err != nil {
+		return "<!-- lucia: page data has to be a JSON object without _lucia -->"
 	}
-	return template.HTML(b.String())
+	return template.HTML(b)
+}
+
+func (c Component) bytes(ctx context.Context) ([]byte, error) {
+	if c.render == nil {
+		return nil, nil
+	}
+	var b bytes.Buffer
+	err := c.render(ctx, &b, pageOf(ctx), c.extra)
+	return b.Bytes(), err
 }
 
 // FuncMap has the components for html/template, each a function of the request's
@@ -170,16 +178,16 @@ func (a *Auth[U]) refreshToken(s *state[U]) session.RefreshToken {
 	return ""
 }
 
-func renderPageData(ctx context.Context, b *bytes.Buffer, p page) error {
-	if err := renderDataBlock(b, p, nil); err != nil {
+func renderPageData(ctx context.Context, b *bytes.Buffer, p page, extra any) error {
+	if err := renderDataBlock(ctx, b, p, extra); err != nil {
 		return err
 	}
-	return renderScriptTag(ctx, b, p)
+	return renderScriptTag(ctx, b, p, nil)
 }
 
 // renderDataBlock writes the data block. encoding/json escapes <, > and &, so
 // nothing in the data can end the element.
-func renderDataBlock(b *bytes.Buffer, p page, extra any) error {
+func renderDataBlock(_ context.Context, b *bytes.Buffer, p page, extra any) error {
 	data, info, err := p.sessionJSON()
 	if err != nil {
 		return err
@@ -221,7 +229,7 @@ func appendMembers(b *bytes.Buffer, extra any) error {
 	return nil
 }
 
-func renderScriptTag(ctx context.Context, b *bytes.Buffer, p page) error {
+func renderScriptTag(ctx context.Context, b *bytes.Buffer, p page, _ any) error {
 	c := p.config(ctx)
 	b.WriteString(`<script type="module" src="` + html.EscapeString(c.base+wire.RouteAuto) + `?v=` + browser.Auto().Version + `"`)
 	if c.nonce != "" {
@@ -231,7 +239,7 @@ func renderScriptTag(ctx context.Context, b *bytes.Buffer, p page) error {
 	return nil
 }
 
-func renderFormField(_ context.Context, b *bytes.Buffer, p page) error {
+func renderFormField(_ context.Context, b *bytes.Buffer, p page, _ any) error {
 	b.WriteString(`<input type="hidden" name="` + wire.FormField + `" value="` + html.EscapeString(string(p.formToken())) + `">`)
 	return nil
 }

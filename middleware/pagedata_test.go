@@ -217,7 +217,7 @@ func TestPageDataRefusesWhatIsNoObject(t *testing.T) {
 		want(t, "accepted", err == nil, test.ok)
 		if err != nil {
 			want(t, "what is written beside an error", page, "")
-			want(t, "HTML", string(component.HTML(t.Context())), "<!-- lucia: the page data does not marshal -->")
+			want(t, "HTML", string(component.HTML(t.Context())), "<!-- lucia: page data has to be a JSON object without _lucia -->")
 			continue
 		}
 		parse(t, page)
@@ -233,4 +233,16 @@ func TestHardenedPagesCarryNoToken(t *testing.T) {
 		}
 		want(t, "there is a token in the page", strings.Contains(page, "eyJ"), false)
 	}
+}
+
+// With adds to the component that it is called on.
+func TestWithChangesItsOwnComponentOnly(t *testing.T) {
+	data := map[string]int{"n": 1}
+	html := func(c middleware.Component) string { return string(c.HTML(t.Context())) }
+	block := `<script type="application/json" id="lucia-page-data">{"_lucia":null,"n":1}</script>`
+	want(t, "DataBlock", html(middleware.DataBlock.With(data)), block)
+	want(t, "PageData", html(middleware.PageData.With(data)), block+html(middleware.ScriptTag))
+	want(t, "ScriptTag", html(middleware.ScriptTag.With(data)), html(middleware.ScriptTag))
+	want(t, "FormField", html(middleware.FormField.With(data)), html(middleware.FormField))
+	want(t, "the zero Component", html(middleware.Component{}), "")
 }

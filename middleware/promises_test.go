@@ -163,3 +163,16 @@ func TestCheckUserSaysWhatWouldNotFit(t *testing.T) {
 	want(t, "long data", errors.Is(a.auth.CheckUser("u1", profile{strings.Repeat("x", 3000)}), session.ErrUserTooLarge), true)
 	want(t, "no id", errors.Is(a.auth.CheckUser("", profile{}), session.CodeInvalidUserID), true)
 }
+
+// The last element of the path says which route it is, whatever was cut off before.
+func TestRoutesBelowAnyPrefix(t *testing.T) {
+	a := newApp(t, nil)
+	for _, c := range []struct{ prefix, path string }{
+		{"", "/api/auth/session"}, {"/api/auth", "/api/auth/session"}, {"/api/auth/", "/api/auth/session"}, {"", "/else/where/session"},
+	} {
+		a.handler = http.StripPrefix(c.prefix, a.auth)
+		want(t, c.path+" without "+c.prefix, newBrowser(t, a).do("GET", c.path, nil, "Sec-Fetch-Site", "same-origin").StatusCode, 200)
+	}
+	want(t, "a folder", newBrowser(t, a).do("GET", "/session/", nil).StatusCode, 404)
+	want(t, "nothing", newBrowser(t, a).do("GET", "/", nil).StatusCode, 404)
+}

@@ -16,17 +16,18 @@ import (
 
 // route is one of the middleware's own routes.
 type route struct {
-	methods string // for Allow
+	methods []string
 	serve   func(http.ResponseWriter, *http.Request)
 }
 
 func (a *Auth[U]) newRoutes() map[string]route {
+	posts, reads := []string{http.MethodPost}, []string{http.MethodGet, http.MethodHead}
 	return map[string]route{
-		wire.RouteRefresh: {"POST", a.serveRefresh},
-		wire.RouteLogout:  {"POST", a.serveLogout},
-		wire.RouteSession: {"GET, HEAD", a.serveSession},
-		wire.RouteClient:  {"GET, HEAD", serveModule(browser.Client())},
-		wire.RouteAuto:    {"GET, HEAD", serveModule(browser.Auto())},
+		wire.RouteRefresh: {posts, a.serveRefresh},
+		wire.RouteLogout:  {posts, a.serveLogout},
+		wire.RouteSession: {reads, a.serveSession},
+		wire.RouteClient:  {reads, serveModule(browser.Client())},
+		wire.RouteAuto:    {reads, serveModule(browser.Auto())},
 	}
 }
 
@@ -49,11 +50,8 @@ func (a *Auth[U]) routeOf(path string) (route, bool) {
 // ServeHTTP answers the middleware's routes wherever they are mounted: the last
 // element of the path says which it is. What is none of them is a 404.
 func (a *Auth[U]) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	name := r.URL.Path
-	if i := strings.LastIndexByte(name, '/'); i > 0 {
-		name = name[i:]
-	}
-	route, ok := a.routes[name]
+	last := r.URL.Path[strings.LastIndexByte(r.URL.Path, '/')+1:]
+	route, ok := a.routes["/"+last]
 	if !ok {
 		http.NotFound(w, r)
 		return
@@ -62,8 +60,8 @@ func (a *Auth[U]) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 }
 
 func (a *Auth[U]) serveRoute(w http.ResponseWriter, r *http.Request, route route) {
-	if !strings.Contains(", "+route.methods+",", ", "+r.Method+",") {
-		w.Header().Set("Allow", route.methods)
+	if !slices.Contains(route.methods, r.Method) {
+		w.Header().Set("Allow", strings.Join(route.methods, ", "))
 		WriteError(w, session.CodeInvalidRequestMethod)
 		return
 	}

@@ -13,18 +13,18 @@ import (
 )
 
 // SignInOption changes one call of [Auth.SignIn].
-type SignInOption int
+type SignInOption struct{ fromCallback bool }
 
 // FromCallback lets SignIn accept a request from another origin: for callbacks
 // of identity providers that arrive as a form post and whose state parameter the
 // app has checked itself. Browsers send no SameSite=Lax cookie with one, so the
 // session that the browser had before does not end.
-const FromCallback SignInOption = 1
+func FromCallback() SignInOption { return SignInOption{fromCallback: true} }
 
 // SignIn begins a session of the user and sets the three cookies. The caller has
 // made sure who the user is. The header of the answer must not have been
 // written. A page rendered in the same answer knows the session; an answer to a
-// script uses the one that SignIn returns.
+// script uses the one that SignIn returns, and signs in once.
 //
 // It refuses an unsafe request from another origin with
 // session.CodeInvalidRequest: a page elsewhere could sign a person in as
@@ -32,7 +32,7 @@ const FromCallback SignInOption = 1
 // errors carry session.CodeInvalidUserID or
 // session.CodeDatabaseUpdateFailed; see [Status]. No cookie is set then.
 func (a *Auth[U]) SignIn(w http.ResponseWriter, r *http.Request, userID string, options ...SignInOption) (*session.Session[U], error) {
-	if !slices.Contains(options, FromCallback) && a.crossOrigin(r) {
+	if !slices.Contains(options, FromCallback()) && a.crossOrigin(r) {
 		return nil, fmt.Errorf("%w: sign-in from another origin", session.CodeInvalidRequest)
 	}
 	a.warnOfPlainHTTP(r)
@@ -78,10 +78,10 @@ func (a *Auth[U]) endFormer(r *http.Request) {
 
 // SignOut ends the session of the request and clears the cookies: for apps with
 // a sign-out handler of their own. Call it for a POST: a GET comes from any site's
-// link. Errors carry session.CodeNotAuthenticated
-// where there is no session, session.CodeInvalidRequest for a request from
-// another origin, and session.CodeDatabaseUpdateFailed where the store failed;
-// the cookies are kept then.
+// link. Errors carry session.CodeNotAuthenticated where there is no session,
+// session.CodeInvalidRequest for a request from another origin (but not for one with
+// the session's bearer token, which no other site has), and
+// session.CodeDatabaseUpdateFailed where the store failed; the cookies are kept then.
 func (a *Auth[U]) SignOut(w http.ResponseWriter, r *http.Request) error {
 	if s := a.stateOf(r.Context()); s != nil && s.session != nil {
 		return a.end(w, r, s.session.User.ID, s.session.ID)

@@ -126,8 +126,11 @@ func (s *state[U]) outer() context.Context { return s.Context }
 // The first call in a request marks the answer as private and not to be stored,
 // so it has to come before the answer's header is written, and not from several
 // goroutines at once with writes to that header; see [Auth.Handler] on
-// http.TimeoutHandler. What the session's user data
-// points to is shared between requests and must not be changed.
+// http.TimeoutHandler. (Not marked is the answer to an anonymous GET that is no
+// browser's: one without Sec-Fetch-Dest and without text/html in Accept. See ADR 9.)
+//
+// What the session's user data points to is shared between requests and must not be
+// changed.
 func (a *Auth[U]) Session(ctx context.Context) *session.Session[U] {
 	s := a.stateOf(ctx)
 	if s == nil {
@@ -140,7 +143,7 @@ func (a *Auth[U]) Session(ctx context.Context) *session.Session[U] {
 }
 
 // Outcome says how the request that ctx belongs to came by its session, or why
-// it has none: for logs and metrics.
+// it has none.
 func (a *Auth[U]) Outcome(ctx context.Context) Outcome {
 	if s := a.stateOf(ctx); s != nil {
 		return s.outcome

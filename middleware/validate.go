@@ -38,7 +38,8 @@ func (a *Auth[U]) ValidateRequest(r *http.Request) (*session.Session[U], error) 
 // another site can make a browser send cookies: other methods are
 // session.CodeInvalidRequestMethod. Without a session the error carries
 // session.CodeInvalidAccessToken, or session.CodeDatabaseFetchFailed where the
-// store could not tell.
+// store could not tell. Where the middleware has not run for the request, nothing
+// is refreshed.
 func (a *Auth[U]) ValidateRequestByCookie(r *http.Request) (*session.Session[U], error) {
 	if r.Method != http.MethodGet && r.Method != http.MethodHead {
 		return nil, fmt.Errorf("%w: %s by cookie", session.CodeInvalidRequestMethod, r.Method)
@@ -92,7 +93,8 @@ func (a *Auth[U]) byAccessCookie(set *cookieSet) (*session.Session[U], error) {
 // enough.
 //
 // Errors carry session.CodeInvalidRequestMethod for GET and HEAD,
-// session.CodeInvalidRequest for a form of another origin or another session,
+// session.CodeInvalidRequest for a form of another origin or another session, or
+// one that cannot be parsed (too large for http.MaxBytesReader: see [Status]),
 // session.CodeInvalidAccessToken, and session.CodeDatabaseFetchFailed where the
 // store could not tell. Uploaded files of a form that is refused are removed; a
 // request without a fingerprint cookie is refused before its body is read.

@@ -157,6 +157,7 @@ func TestNewSaysWhatIsWrong(t *testing.T) {
 func TestStatusOfCodes(t *testing.T) {
 	want(t, "nil", middleware.Status(nil), 200)
 	want(t, "no code", middleware.Status(errors.New("x")), 500)
+	want(t, "an error that names nothing", middleware.Status(session.Code("")), 500)
 	want(t, "sign-in with a bad id", middleware.Status(session.CodeInvalidUserID), 400)
 }
 

@@ -65,8 +65,9 @@ func Require[U any](auth *middleware.Auth[U]) gin.HandlerFunc {
 }
 
 // Session returns the session of the request, or nil, as auth.Session does: the
-// answer is then private and not to be stored. It follows a sign-in or sign-out of
-// the request itself.
+// answer is then private and not to be stored. It follows a sign-out of the request
+// itself, and a sign-in if the answer is a page; scripts are answered with what SignIn
+// returns.
 func Session[U any](c *gin.Context, auth *middleware.Auth[U]) *session.Session[U] {
 	return auth.Session(c.Request.Context())
 }
