@@ -41,9 +41,10 @@ var (
 
 func readmeNew() (*lucia.Auth[Profile], error) {
 	auth, err := lucia.New(lucia.Config[Profile]{
-		Secret:   []byte(os.Getenv("LUCIA_SECRET")), // 32 random bytes or more
+		Secret:   []byte(os.Getenv("LUCIA_SECRET")), // openssl rand -base64 32
 		Store:    memstore.New(),                    // or redisstore.New(client)
 		LoadUser: func(ctx context.Context, id string) (Profile, error) { return users.Profile(ctx, id) },
+		Dev:      os.Getenv("APP_ENV") == "dev", // over plain http browsers drop the cookies of production
 	})
 	return auth, err
 }

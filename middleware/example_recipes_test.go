@@ -1,0 +1,137 @@
+package middleware_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+
+	"github.com/lucia-go/lucia"
+	"github.com/lucia-go/lucia/memstore"
+	"github.com/lucia-go/lucia/middleware"
+	"github.com/lucia-go/lucia/session"
+)
+
+// A change of password ends all sessions of the user, whoever has them, and begins a
+// new one for the browser that it came from.
+func Example_changePassword() {
+	auth := newAuth()
+	mux := http.NewServeMux()
+	mux.HandleFunc("POST /login", login(auth))
+	mux.Handle("GET /profile", auth.Require(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		fmt.Fprint(w, "a profile")
+	})))
+	mux.Handle("POST /password", auth.Require(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		userID := auth.Session(r.Context()).User.ID
+		// … check the old password, save the new one …
+		if err := auth.RevokeUser(r.Context(), userID); err != nil {
+			middleware.WriteError(w, err)
+			return
+		}
+		if _, err := auth.SignIn(w, r, userID); err != nil {
+			middleware.WriteError(w, err)
+			return
+		}
+		http.Redirect(w, r, "/profile", http.StatusSeeOther)
+	})))
+
+	app := auth.Handler(mux)
+	phone, laptop := newClient(app), newClient(app)
+	visit(phone, "/login", url.Values{"user": {"u1"}})
+	visit(laptop, "/login", url.Values{"user": {"u1"}})
+	visit(laptop, "/password", url.Values{})
+	visit(laptop, "/profile")
+	visit(phone, "/profile")
+	// Output:
+	// POST /login 303 to /
+	// POST /login 303 to /
+	// POST /password 303 to /profile
+	// GET /profile 200 a profile
+	// GET /profile 303 to /login?next=%2Fprofile
+}
+
+// A page on which people see their sessions and end single ones.
+func Example_sessions() {
+	auth := newAuth()
+	mux := http.NewServeMux()
+	mux.HandleFunc("POST /login", login(auth))
+	mux.Handle("GET /sessions", auth.Require(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		own := auth.Session(r.Context())
+		list, err := auth.Manager().Sessions(r.Context(), own.User.ID)
+		if err != nil {
+			middleware.WriteError(w, err)
+			return
+		}
+		// record.CreatedAt.Time() is when it began, record.IssuedAt.Time() when it was
+		// last given a refresh token: every 15 minutes or so while it is in use.
+		_, here := list[own.ID]
+		fmt.Fprintf(w, "%d sessions, this one among them: %v", len(list), here)
+	})))
+	mux.Handle("POST /sessions/end", auth.Require(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		own := auth.Session(r.Context())
+		list, err := auth.Manager().Sessions(r.Context(), own.User.ID)
+		for id := range list {
+			if id != own.ID && err == nil { // a real page posts the id, for session.ParseID
+				err = auth.Manager().SignOut(r.Context(), own.User.ID, id)
+			}
+		}
+		if err != nil {
+			middleware.WriteError(w, err)
+			return
+		}
+		http.Redirect(w, r, "/sessions", http.StatusSeeOther)
+	})))
+
+	app := auth.Handler(mux)
+	phone, laptop := newClient(app), newClient(app)
+	visit(phone, "/login", url.Values{"user": {"u1"}})
+	visit(laptop, "/login", url.Values{"user": {"u1"}})
+	visit(laptop, "/sessions")
+	visit(laptop, "/sessions/end", url.Values{})
+	visit(laptop, "/sessions")
+	// Output:
+	// POST /login 303 to /
+	// POST /login 303 to /
+	// GET /sessions 200 2 sessions, this one among them: true
+	// POST /sessions/end 303 to /sessions
+	// GET /sessions 200 1 sessions, this one among them: true
+}
+
+// Refusals in the app's own words: pages for people, problem details (RFC 9457) for
+// programs.
+func ExampleConfig_deny() {
+	auth, err := lucia.New(lucia.Config[Profile]{
+		Secret:   []byte("32 random bytes from the environ"),
+		Store:    memstore.New(),
+		LoadUser: func(context.Context, string) (Profile, error) { return Profile{}, nil },
+		Deny: func(w http.ResponseWriter, r *http.Request, err error) bool {
+			status := middleware.Status(err)
+			switch {
+			case !middleware.IsPage(r):
+				w.Header().Set("Content-Type", "application/problem+json")
+				w.WriteHeader(status)
+				fmt.Fprintf(w, `{"title":%q,"status":%d}`, http.StatusText(status), status)
+			case errors.Is(err, session.CodeDatabaseFetchFailed):
+				http.Error(w, "Our records are being looked for. You are still signed in.", status)
+			default:
+				return false // the login page
+			}
+			return true
+		},
+	})
+	if err != nil {
+		panic(err)
+	}
+
+	client := newClient(auth.Require(http.NotFoundHandler()))
+	visit(client, "/profile")
+	r, err := http.NewRequest("GET", "https://app.example/api/me", nil)
+	if err != nil {
+		panic(err)
+	}
+	send(client, r)
+	// Output:
+	// GET /profile 303 to /login?next=%2Fprofile
+	// GET /api/me 401 {"title":"Unauthorized","status":401}
+}
