@@ -2,6 +2,7 @@ package client
 
 import (
 	"context"
+	"fmt"
 	"net/http"
 	"net/url"
 	"sync"
@@ -63,6 +64,10 @@ func New[U any](ctx context.Context, cfg Config) (*Client[U], error) {
 	}
 	return c, nil
 }
+
+// Format writes which app the client is of, for every verb: fmt would print its
+// cookies.
+func (c *Client[U]) Format(f fmt.State, _ rune) { fmt.Fprintf(f, "lucia client of %s", c.origin) }
 
 // GetSession returns the client's session store. It is always the same one.
 func (c *Client[U]) GetSession() *SessionStore[U] { return &c.store }

@@ -12,8 +12,8 @@ import (
 
 // ErrNotSaved is in the chain of an error that says: the exchange with the
 // server succeeded and this program's session is good, but the TokenStore did
-// not take it. What it held before is removed, as older tokens would look stolen
-// to the server; so a later run of the program has to sign in.
+// not take it. What it held before is removed if that can be done, as older tokens
+// would look stolen to the server; so a later run of the program has to sign in.
 // [Client.HandleSilentRefresh] and [Transport] try again to save the session.
 var ErrNotSaved = errors.New("client: session not saved")
 
@@ -31,8 +31,8 @@ var ErrSavedSession = errors.New("client: saved session cannot be used")
 // holds on both sides of the wire. What the server did not say in its own
 // words is session.CodeUnknown.
 type Error struct {
-	// Op is what was tried: "refresh", "sign out", "sign in", "fetch session",
-	// "save session".
+	// Op is what was tried: "refresh" (also by a request or FetchSession that needed
+	// one), "sign out", "sign in", "fetch session", "save session".
 	Op string
 	// Code is what came of it.
 	Code session.Code
@@ -45,6 +45,8 @@ type Error struct {
 
 	// left says that the session is gone because this program left it.
 	left bool
+	// other says that the exchange was about a token that is not the session's.
+	other bool
 }
 
 // Error tells what was tried, the code, the status and the cause. It holds no
@@ -68,10 +70,11 @@ func (e *Error) Unwrap() []error {
 	return []error{e.Code, e.Err}
 }
 
-// Gone reports whether the session is no more. Where it is not gone, it is
-// kept, and the same call may succeed later.
+// Gone reports whether the client's session is no more, or there was none. Where it
+// is not gone, it is kept, and the same call may succeed later; that a sign-in or
+// somebody else's refresh token was refused says nothing of it.
 func (e *Error) Gone() bool {
-	return e.Code == session.CodeUnauthorized || e.Code == session.CodeNotAuthenticated
+	return !e.other && e.Op != opSignIn && (e.Code == session.CodeUnauthorized || e.Code == session.CodeNotAuthenticated)
 }
 
 // isGone is Gone of the *Error in err's chain.

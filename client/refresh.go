@@ -3,6 +3,7 @@ package client
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"net/http"
 	"time"
 
@@ -17,6 +18,11 @@ type Tokens struct {
 	RefreshToken session.RefreshToken
 	// ExpiresIn is how long the access token lives.
 	ExpiresIn time.Duration
+}
+
+// LogValue returns how long the access token lives, and no token.
+func (t Tokens) LogValue() slog.Value {
+	return slog.GroupValue(slog.Duration("expires_in", t.ExpiresIn))
 }
 
 // RefreshTokens renews the refresh token and the access token. An empty
@@ -115,6 +121,9 @@ func tokensOf[U any](s *session.Session[U]) Tokens {
 func (c *Client[U]) refreshOther(ctx context.Context, token session.RefreshToken) (Tokens, error) {
 	_, set := c.present()
 	next, _, err := c.exchange(ctx, token, nil, set)
+	if e, ok := errors.AsType[*Error](err); ok {
+		e.other = true
+	}
 	if err != nil {
 		return Tokens{}, err
 	}

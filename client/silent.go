@@ -19,7 +19,7 @@ const checkAgain = time.Minute
 //
 // onError, if not nil, is told what goes wrong: session.CodeUnauthorized when the
 // session is gone, and only then is the store empty. Everything else is told once
-// per outage and tried again, after a time that grows to a minute and is longer
+// per outage, whatever faces it has, and tried again, after a time that grows to a minute and is longer
 // where the server asks for it.
 func (c *Client[U]) HandleSilentRefresh(ctx context.Context, onError func(error)) {
 	changed := make(chan struct{}, 1)
@@ -56,9 +56,9 @@ type silentLoop[U any] struct {
 	onError  func(error)
 	of       session.ID // the session that the rest is about
 	failures int
-	notUntil time.Time    // the next refresh, after a failure
-	told     session.Code // what onError was told last in this outage
-	unsaved  bool         // whether onError was told that saving fails
+	notUntil time.Time // the next refresh, after a failure
+	told     bool      // whether onError was told of this outage
+	unsaved  bool      // whether onError was told that saving fails
 	// saveAfter is the next try to save.
 	saveAfter time.Time
 }
@@ -89,7 +89,7 @@ func (l *silentLoop[U]) wait(s *session.Session[U], behind bool) time.Duration {
 func (l *silentLoop[U]) note(ctx context.Context, err error) {
 	now := time.Now()
 	if err == nil || errors.Is(err, ErrNotSaved) {
-		l.failures, l.told, l.notUntil = 0, "", now.Add(pause)
+		l.failures, l.told, l.notUntil = 0, false, now.Add(pause)
 		l.noteSaved(ctx, err)
 		return
 	}
@@ -98,8 +98,8 @@ func (l *silentLoop[U]) note(ctx context.Context, err error) {
 	if e, ok := errors.AsType[*Error](err); ctx.Err() != nil || ok && e.left {
 		return
 	}
-	if code := session.CodeOf(err); code != l.told {
-		l.told = code
+	if !l.told || isGone(err) {
+		l.told = true
 		l.onError(err)
 	}
 }

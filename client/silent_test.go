@@ -134,6 +134,36 @@ func TestSilentRefreshThroughOutages(t *testing.T) {
 	}
 }
 
+// An outage may look like the network at one try and like the store at the next.
+func TestAnOutageOfManyFacesIsToldOnce(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		cl := w.signedIn(t)
+		silently(t, cl, func(errs *told) {
+			w.Store.Down()
+			tries := 0
+			w.onRequest(func(*http.Request) error {
+				if tries++; tries%2 == 0 {
+					return errors.New("cut")
+				}
+				return nil
+			})
+			time.Sleep(time.Hour)
+			if codes := errs.get(); len(codes) != 1 || tries < 20 {
+				t.Errorf("told %v in %d tries", codes, tries)
+			}
+			w.breakNetwork(nil)
+			w.Store.Up()
+			w.RemoveUser("u1")
+			time.Sleep(time.Hour)
+			if codes := errs.get(); len(codes) != 2 || codes[1] != session.CodeUnauthorized {
+				t.Errorf("told %v, want the end of the session last", codes)
+			}
+		})
+	})
+}
+
 func TestSilentRefreshEndsWithTheSessionAndStartsWithTheNext(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

@@ -58,8 +58,8 @@ func (s *SessionStore[U]) Update(fn func(*session.Session[U]) *session.Session[U
 // Subscribe calls run at once with the session, which is done when Subscribe
 // returns, and again after each change, until the returned function is called (a
 // call may be under way then, in another goroutine, and goes on). Calls of one run
-// never overlap; where
-// changes come faster than run returns, it sees the latest only. It runs in the
+// never overlap; where changes come faster than run returns, it sees the latest
+// only. It runs in the
 // goroutine that made the change, so it should be quick, and must not wait for
 // the client: not for a refresh, which may be what made the change.
 //

@@ -19,7 +19,7 @@ type TokenStore interface {
 	Load(ctx context.Context) ([]byte, error)
 
 	// Save replaces what is saved: afterwards Load returns data, or, where Save
-	// failed, what it returned before, never a part. Nil data removes it;
-	// removing nothing is no error. It is called with the lock held.
+	// failed, what it returned before, never a part. Nil data removes it; data are
+	// never empty otherwise. Removing nothing is no error. It is called with the lock held.
 	Save(ctx context.Context, data []byte) error
 }

@@ -24,9 +24,9 @@ import (
 // access token has expired, RoundTrip returns the refresh's [*Error] and sends
 // nothing: the program believes that it is signed in, so to go on as nobody
 // would be wrong. It returns that error again, and asks nothing, until the time
-// has passed that the server asked for with Retry-After. Where the 401 stands, it is returned as it came. Where new
-// tokens could not be saved, the request goes on; saving is tried again with
-// later requests.
+// has passed that the server asked for with Retry-After, ten minutes at most. Where
+// the 401 stands, it is returned as it came. Where new tokens could not be saved,
+// the request goes on; saving is tried again with later requests.
 //
 // The refresh cookie is not sent along: it would allow the server to renew the
 // session in any answer, out of turn with other runs of the program.
@@ -175,9 +175,11 @@ func (c *Client[U]) freshEnough(req *http.Request) (*session.Session[U], error) 
 		}
 		return s, nil
 	}
-	if expired := left(s, now) <= 0; !expired && !c.restraint.allows(now) {
+	expired := left(s, now) <= 0
+	if !expired && !c.restraint.allows(now) {
 		return s, nil
-	} else if err := c.restraint.refuses(now); expired && err != nil {
+	}
+	if err := c.restraint.refuses(now); expired && err != nil {
 		return nil, err
 	}
 	err := c.renew(req.Context(), s, false)
