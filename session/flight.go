@@ -54,7 +54,7 @@ func (b boundary) leave() { <-b.places }
 type flight[T any] struct {
 	ctx    context.Context // of the call
 	cancel context.CancelFunc
-	land   func(error) // is told of the landing, and of a failure, before anybody who waits; nil: nobody is
+	land   func(error) // if not nil, is called with the error, or nil, before anybody who waits hears of it
 
 	entered atomic.Bool // the call has found a place
 	landed  atomic.Bool
@@ -144,15 +144,24 @@ func within[T any](ctx context.Context, b boundary, fn func(context.Context) (T,
 
 // flights are calls that may be shared, by what they are about. It is
 // singleflight with the boundary in it: a call's goroutine is the one that is
-// shared, and nobody joins a call that has landed, be it that its time is up.
+// shared, and nobody joins a call that has landed, even where only its time was up.
 type flights[K comparable, T any] struct {
 	mu       sync.Mutex
 	underWay map[K]*flight[T]
 }
 
-// join returns the flight of a key, and whether it is a new one, which the caller
-// has to run. report is told of the failure of a new one, once and whoever has
-// left by then.
+// do makes the call of a key, or joins the one that is under way, and returns its
+// result, or when ctx ends. The call has a context of its own. report is told of its
+// failure, once and whoever has left by then.
+func (fs *flights[K, T]) do(ctx context.Context, key K, b boundary, fn func(context.Context) (T, error), report func(error)) (T, error) {
+	f, departs := fs.join(key, b, report)
+	if departs {
+		go f.run(b, fn)
+	}
+	return f.wait(ctx)
+}
+
+// join returns the flight of a key, and whether it is a new one, which is to be run.
 func (fs *flights[K, T]) join(key K, b boundary, report func(error)) (f *flight[T], departs bool) {
 	f = newFlight[T](context.Background(), b, func(err error) { // before taking the lock, though at times for nothing
 		fs.remove(key) // first: what the call found out may change as soon as somebody knows it

@@ -45,11 +45,9 @@ func (m *Manager[U]) Refresh(ctx context.Context, fingerprint Fingerprint, crede
 	if err != nil {
 		return Refreshed[U]{}, err
 	}
-	shared, departs := m.flights.join(f.key(), m.loads, func(err error) { m.reportUnavailable(f.userID, f.id, err) })
-	if departs {
-		go shared.run(m.loads, func(ctx context.Context) (answered[U], error) { return m.refresh(ctx, f) })
-	}
-	a, err := shared.wait(ctx)
+	a, err := m.flights.do(ctx, f.key(), m.loads,
+		func(ctx context.Context) (answered[U], error) { return m.refresh(ctx, f) },
+		func(err error) { m.reportUnavailable(f.userID, f.id, err) })
 	if err != nil {
 		return Refreshed[U]{}, fmt.Errorf("%w: %w", CodeDatabaseFetchFailed, cause{err, false})
 	}
