@@ -8,6 +8,7 @@ import (
 	"runtime"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -142,16 +143,16 @@ func TestAnOutageOfManyFacesIsToldOnce(t *testing.T) {
 		cl := w.signedIn(t)
 		silently(t, cl, func(errs *told) {
 			w.Store.Down()
-			tries := 0
+			var tries atomic.Int32
 			w.onRequest(func(*http.Request) error {
-				if tries++; tries%2 == 0 {
+				if tries.Add(1)%2 == 0 {
 					return errors.New("cut")
 				}
 				return nil
 			})
 			time.Sleep(time.Hour)
-			if codes := errs.get(); len(codes) != 1 || tries < 20 {
-				t.Errorf("told %v in %d tries", codes, tries)
+			if codes := errs.get(); len(codes) != 1 || tries.Load() < 20 {
+				t.Errorf("told %v in %d tries", codes, tries.Load())
 			}
 			w.breakNetwork(nil)
 			w.Store.Up()
