@@ -1,16 +1,24 @@
 package luciatest
 
 import (
+	"bufio"
+	"bytes"
+	"crypto/tls"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
-	"net/http/httptest"
+	"net/netip"
+	"strconv"
 )
 
 // Transport returns an http.RoundTripper that hands requests to the handler, in
 // the caller's goroutine and without a network, so that it works in a bubble of
 // testing/synctest. It is what a [Browser] uses; package client takes it, too.
+//
+// The handler is given what net/http's server makes of a request over HTTP/1.1;
+// r.TLS is set where the address is https. What it answers has the Content-Type
+// that a server finds out where the handler names none, but no Date and no
+// Content-Length of a server's own.
 //
 // The answer is complete when RoundTrip returns: a handler that streams without
 // end, or hijacks the connection, needs httptest.Server and [NewBrowserAt].
@@ -19,23 +27,22 @@ func Transport(handler http.Handler) http.RoundTripper { return transport{handle
 type transport struct{ handler http.Handler }
 
 // RoundTrip implements [http.RoundTripper].
-func (t transport) RoundTrip(req *http.Request) (resp *http.Response, err error) {
+func (t transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	if req.Body != nil {
 		defer req.Body.Close()
 	}
 	if err := req.Context().Err(); err != nil {
 		return nil, err
 	}
-	w := httptest.NewRecorder()
-	if err := t.serve(w, serverRequest(req)); err != nil {
+	r, err := serverRequest(req)
+	if err != nil {
 		return nil, err
 	}
-	resp = w.Result()
-	if req.Method == http.MethodHead {
-		resp.Body = http.NoBody // as over a network, whatever the handler wrote
+	a := newAnswer()
+	if err := t.serve(a, r); err != nil {
+		return nil, err
 	}
-	resp.Request = req
-	return resp, nil
+	return a.response(req), nil
 }
 
 // serve calls the handler. A handler that gives up with http.ErrAbortHandler
@@ -55,19 +62,52 @@ func (t transport) serve(w http.ResponseWriter, r *http.Request) (err error) {
 	return nil
 }
 
-// serverRequest is the client's request as a server sees it.
-func serverRequest(req *http.Request) *http.Request {
-	body := req.Body
-	if body == nil {
-		body = http.NoBody
+// clientAddr is where requests come from, as httptest.NewRequest has it: an
+// address for documentation (RFC 5737).
+const clientAddr = "192.0.2.1:1234"
+
+// serverRequest is the client's request as a server reads it. The head goes the
+// way that it goes over a network, through net/http; the body is handed over.
+func serverRequest(req *http.Request) (*http.Request, error) {
+	head := *req
+	head.Body, head.ContentLength = nil, 0
+	var wire bytes.Buffer
+	if err := head.Write(&wire); err != nil {
+		return nil, fmt.Errorf("luciatest: %w", err)
 	}
-	u := *req.URL
-	u.Fragment, u.RawFragment = "", ""
-	r := httptest.NewRequestWithContext(req.Context(), req.Method, u.String(), io.Reader(body))
-	r.ContentLength = req.ContentLength
-	r.Header = req.Header.Clone()
-	if req.Host != "" {
-		r.Host = req.Host
+	r, err := http.ReadRequest(bufio.NewReader(&wire))
+	if err != nil {
+		return nil, fmt.Errorf("luciatest: %w", err)
 	}
-	return r
+	handOver(req, r)
+	r.RemoteAddr = clientAddr
+	if req.URL.Scheme == "https" {
+		r.TLS = &tls.ConnectionState{Version: tls.VersionTLS13, HandshakeComplete: true, ServerName: serverName(req.URL.Hostname())}
+	}
+	return r.WithContext(req.Context()), nil
+}
+
+// handOver gives the server's request the body of the client's, and says how long
+// it is as a client does.
+func handOver(req, r *http.Request) {
+	switch {
+	case req.Body == nil || req.Body == http.NoBody:
+		return // the head has said so
+	case req.ContentLength > 0:
+		r.ContentLength = req.ContentLength
+		r.Header.Set("Content-Length", strconv.FormatInt(req.ContentLength, 10))
+	default:
+		r.ContentLength, r.TransferEncoding = -1, []string{"chunked"}
+		r.Header.Del("Content-Length")
+	}
+	r.Body = req.Body
+}
+
+// serverName is what a TLS client says of the host that it wants: names only (RFC
+// 6066, section 3).
+func serverName(host string) string {
+	if _, err := netip.ParseAddr(host); err == nil {
+		return ""
+	}
+	return host
 }

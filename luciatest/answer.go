@@ -1,0 +1,91 @@
+package luciatest
+
+import (
+	"net/http"
+	"net/http/httptest"
+)
+
+// answer is a handler's ResponseWriter. It records as httptest.ResponseRecorder
+// does, and finds out what the answer is as net/http's server does, from the
+// beginning of the body and also where the handler has set the status itself.
+type answer struct {
+	*httptest.ResponseRecorder
+	begun   bool
+	flushed int // how much of the body there was at the first Flush
+}
+
+func newAnswer() *answer { return &answer{ResponseRecorder: httptest.NewRecorder()} }
+
+// WriteHeader implements [http.ResponseWriter]. An informational status is not
+// the answer's.
+func (a *answer) WriteHeader(status int) {
+	if status >= 100 && status <= 199 && status != http.StatusSwitchingProtocols {
+		return
+	}
+	a.begun = true
+	a.ResponseRecorder.WriteHeader(status)
+}
+
+// Write implements [http.ResponseWriter].
+func (a *answer) Write(p []byte) (int, error) {
+	if !a.begun {
+		a.WriteHeader(http.StatusOK)
+	}
+	switch {
+	case len(p) == 0:
+		return 0, nil
+	case !hasBody(a.Code):
+		return 0, http.ErrBodyNotAllowed
+	}
+	return a.Body.Write(p)
+}
+
+// WriteString implements [io.StringWriter].
+func (a *answer) WriteString(s string) (int, error) { return a.Write([]byte(s)) }
+
+// Flush implements [http.Flusher].
+func (a *answer) Flush() {
+	if !a.begun {
+		a.WriteHeader(http.StatusOK)
+	}
+	if !a.Flushed {
+		a.flushed = a.Body.Len()
+	}
+	a.ResponseRecorder.Flush()
+}
+
+// response is the answer as the client gets it.
+func (a *answer) response(req *http.Request) *http.Response {
+	resp := a.Result()
+	resp.Request = req
+	if start := a.start(); sniffs(resp.Header) && len(start) > 0 {
+		resp.Header.Set("Content-Type", http.DetectContentType(start))
+	}
+	switch {
+	case resp.StatusCode == http.StatusNotModified:
+		resp.Header.Del("Content-Type")
+	case req.Method == http.MethodHead:
+		resp.Body = http.NoBody // whatever the handler wrote
+	}
+	return resp
+}
+
+// start is what a server has of the body when it sends the header.
+func (a *answer) start() []byte {
+	if a.Flushed {
+		return a.Body.Bytes()[:a.flushed]
+	}
+	return a.Body.Bytes()
+}
+
+// sniffs reports whether a server finds out the type of a body itself.
+func sniffs(h http.Header) bool {
+	_, named := h["Content-Type"]
+	return !named && h.Get("Content-Encoding") == "" && h.Get("Transfer-Encoding") == ""
+}
+
+// hasBody reports whether an answer of the status has a body (RFC 9110, section
+// 6.4.1).
+func hasBody(status int) bool {
+	return status >= 200 && status != http.StatusNoContent && status != http.StatusNotModified
+}
