@@ -14,8 +14,9 @@ import (
 )
 
 // Browser is a person's browser: one cookie jar for all its tabs. It keeps
-// cookies as browsers do and says of its requests what browsers say of theirs
-// (Origin and fetch metadata).
+// cookies as net/http/cookiejar does, so it sends those of SameSite=Lax and Strict
+// with requests from other sites, too; and it says of its requests what browsers say
+// of theirs (Origin, Referer and fetch metadata).
 type Browser struct {
 	// BasePath is where the library's routes are. Default "/api/auth".
 	BasePath string
@@ -34,8 +35,10 @@ const (
 	origin     = "https://" + originHost
 )
 
-// NewBrowser returns a browser whose whole web is the handler, at
-// https://app.example, reached by [Transport].
+// NewBrowser returns a browser whose whole web is the handler, with the app at
+// https://app.example, reached by [Transport]. The handler gets the requests to other
+// hosts, too: an http.ServeMux whose patterns have hosts, such as "idp.example/" for
+// an identity provider, plays other sites beside the app.
 func NewBrowser(t testing.TB, app http.Handler) *Browser {
 	t.Helper()
 	return NewBrowserAt(t, origin, Transport(app))

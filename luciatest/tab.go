@@ -53,11 +53,22 @@ type Page struct {
 // Page returns the page that the tab shows.
 func (tab *Tab) Page() *Page { return tab.page }
 
-// Get loads a page in the tab, following redirects.
+// Get loads a page in the tab, following redirects, as for an address that a person
+// has typed in.
 func (tab *Tab) Get(path string) *Page {
 	tab.b.t.Helper()
 	req := tab.request(http.MethodGet, path, nil)
 	req.Header.Set("Sec-Fetch-Site", "none")
+	return tab.navigate(req)
+}
+
+// Follow loads the page that a link of the tab's page leads to, as Get does, and says
+// where the link is (Sec-Fetch-Site, Referer). href is as the link has it, relative to
+// the page's address; whether there is such a link is not looked at.
+func (tab *Tab) Follow(href string) *Page {
+	tab.b.t.Helper()
+	req := tab.request(http.MethodGet, href, nil)
+	tab.comesFrom(req)
 	return tab.navigate(req)
 }
 
@@ -92,9 +103,35 @@ func (tab *Tab) submission(form *client.Form, values url.Values) *http.Request {
 		req = tab.request(http.MethodGet, form.Action, nil)
 		req.URL.RawQuery = values.Encode()
 	}
-	req.Header.Set("Sec-Fetch-Site", siteOf(tab.at, req.URL))
-	req.Header.Set("Referer", tab.at.String())
+	tab.comesFrom(req)
 	return req
+}
+
+// comesFrom makes a request say that the tab's page made it.
+func (tab *Tab) comesFrom(req *http.Request) {
+	req.Header.Set("Sec-Fetch-Site", siteOf(tab.at, req.URL))
+	setReferer(req, tab.at)
+}
+
+func setReferer(req *http.Request, from *url.URL) {
+	req.Header.Del("Referer")
+	if referer := refererOf(from, req.URL); referer != "" {
+		req.Header.Set("Referer", referer)
+	}
+}
+
+// refererOf is what a browser says of the page that a request comes from, "" for
+// nothing: strict-origin-when-cross-origin, the default of W3C Referrer Policy.
+func refererOf(from, to *url.URL) string {
+	switch {
+	case from.Scheme == "https" && to.Scheme != "https":
+		return ""
+	case originOf(from) != originOf(to):
+		return originOf(from) + "/"
+	}
+	page := *from
+	page.User, page.Fragment, page.RawFragment = nil, "", ""
+	return page.String()
 }
 
 // siteOf is what a browser says of a request from one address to another. Whether
@@ -199,8 +236,7 @@ func (tab *Tab) fetch(method, path, token string, body io.Reader) (*Page, error)
 	req.Header.Set("Accept", "*/*")
 	req.Header.Set("Sec-Fetch-Dest", "empty")
 	req.Header.Set("Sec-Fetch-Mode", "cors")
-	req.Header.Set("Sec-Fetch-Site", siteOf(tab.at, req.URL))
-	req.Header.Set("Referer", tab.at.String())
+	tab.comesFrom(req)
 	if method != http.MethodGet && method != http.MethodHead {
 		req.Header.Set("Origin", originOf(tab.at))
 	}
@@ -213,9 +249,7 @@ func (tab *Tab) fetch(method, path, token string, body io.Reader) (*Page, error)
 // navigate makes the answer the tab's page.
 func (tab *Tab) navigate(req *http.Request) *Page {
 	tab.b.t.Helper()
-	req.Header.Set("Accept", "text/html,application/xhtml+xml,*/*;q=0.8")
-	req.Header.Set("Sec-Fetch-Dest", "document")
-	req.Header.Set("Sec-Fetch-Mode", "navigate")
+	asNavigation(req)
 	page, err := tab.send(req)
 	if errors.Is(err, ErrLost) {
 		return page // the old page stays
@@ -231,6 +265,13 @@ func (tab *Tab) navigate(req *http.Request) *Page {
 		tab.b.t.Fatalf("luciatest: page data of %s: %v", tab.at, err)
 	}
 	return page
+}
+
+// asNavigation makes a request ask for a page.
+func asNavigation(req *http.Request) {
+	req.Header.Set("Accept", "text/html,application/xhtml+xml,*/*;q=0.8")
+	req.Header.Set("Sec-Fetch-Dest", "document")
+	req.Header.Set("Sec-Fetch-Mode", "navigate")
 }
 
 func isHTML(page *Page) bool {
@@ -268,7 +309,9 @@ func (tab *Tab) send(req *http.Request) (*Page, error) {
 }
 
 // followed makes a request that follows a redirect say what a browser's would: a
-// GET has no Origin, and one that has left the origin on its way is no longer of it.
+// GET has no Origin, one that has left the origin on its way is no longer of it, and
+// it comes from the page that the first one came from, if any, for a redirect is no
+// page.
 func followed(req *http.Request, via []*http.Request) error {
 	if len(via) >= maxRedirects {
 		return fmt.Errorf("luciatest: stopped after %d redirects", maxRedirects)
@@ -283,6 +326,11 @@ func followed(req *http.Request, via []*http.Request) error {
 		req.Header.Set("Sec-Fetch-Site", siteOf(before.URL, req.URL))
 	} else if site != "" {
 		req.Header.Set("Sec-Fetch-Site", site)
+	}
+	if page, err := url.Parse(before.Header.Get("Referer")); err == nil && page.Host != "" {
+		setReferer(req, page)
+	} else {
+		req.Header.Del("Referer") // net/http names the address that redirects
 	}
 	return nil
 }
