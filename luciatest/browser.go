@@ -45,9 +45,11 @@ func NewBrowser(t testing.TB, app http.Handler) *Browser {
 }
 
 // NewBrowserAt returns a browser for the app at baseURL, such as an
-// httptest.Server's; nil means http.DefaultTransport. Over http the app must be
-// in dev mode: browsers take no Secure cookies there, and this one does not
-// either.
+// httptest.Server's; a nil transport means http.DefaultTransport. Over http the app
+// must be in dev mode: browsers take no Secure cookies there, and this one sends none.
+// To this machine (localhost, names that end in .localhost, 127.0.0.0/8 and ::1) it
+// does send them over http, as net/http/cookiejar does and not every browser: a test
+// there does not show that dev mode is missing.
 func NewBrowserAt(t testing.TB, baseURL string, transport http.RoundTripper) *Browser {
 	t.Helper()
 	base, err := url.Parse(baseURL)

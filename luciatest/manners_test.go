@@ -1,6 +1,7 @@
 package luciatest_test
 
 import (
+	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -47,6 +48,24 @@ func TestBrowserSaysWhereRequestsComeFrom(t *testing.T) {
 	luciatest.NewBrowser(t, web).Open("/form")
 	if want := "GET app.example none "; seen[0] != want {
 		t.Errorf("opened: %s, want %s", seen[0], want)
+	}
+}
+
+// Where Secure cookies go over http, NewBrowserAt says.
+func TestSecureCookiesOverHTTP(t *testing.T) {
+	t.Parallel()
+	for host, want := range map[string]bool{
+		"https://app.example": true, "https://app.example:8443": true, "http://app.example": false, "http://192.0.2.1": false,
+		"http://localhost:8080": true, "http://app.localhost": true, "http://127.0.0.1:8080": true, "http://127.9.9.9": true, "http://[::1]:8080": true,
+	} {
+		app := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			http.SetCookie(w, &http.Cookie{Name: "a", Value: "1", Secure: true, Path: "/"})
+			fmt.Fprint(w, len(r.Cookies()) == 1)
+		})
+		tab := luciatest.NewBrowserAt(t, host, luciatest.Transport(app)).Open("/")
+		if got := tab.Get("/").Body; got != fmt.Sprint(want) {
+			t.Errorf("%s: a Secure cookie is sent: %s, want %t", host, got, want)
+		}
 	}
 }
 
