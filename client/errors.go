@@ -103,7 +103,7 @@ var said = map[string][]session.Code{
 	opSignOut: {session.CodeNotAuthenticated, session.CodeDatabaseUpdateFailed},
 	opFetch:   {session.CodeDatabaseFetchFailed},
 	opSignIn: {
-		session.CodeUnauthorized, session.CodeInvalidRequest,
+		session.CodeUnauthorized, session.CodeInvalidRequest, session.CodeInvalidUserID,
 		session.CodeDatabaseFetchFailed, session.CodeDatabaseUpdateFailed,
 	},
 }

@@ -88,6 +88,7 @@ func checkNobody(t *testing.T, c *client.Client[profile]) {
 func TestSignInRefused(t *testing.T) {
 	t.Parallel()
 	wrong := url.Values{"username": {"u1"}, "password": {"guess"}}
+	stranger := url.Values{"username": {"nobody"}, "password": {"secret"}}
 	cut := errors.New("cut")
 	for name, c := range map[string]struct {
 		path   string
@@ -98,6 +99,7 @@ func TestSignInRefused(t *testing.T) {
 		status int
 	}{
 		"wrong password":    {path: "/login", fields: wrong, code: session.CodeUnauthorized, status: 401},
+		"no such user":      {path: "/login", fields: stranger, code: session.CodeInvalidUserID, status: 400},
 		"no such page":      {path: "/nowhere", fields: ada, code: session.CodeUnknown, status: 404},
 		"not a login":       {path: "/whoami", fields: ada, code: session.CodeUnknown, status: 405},
 		"signs nobody in":   {path: "/api/nothing", fields: ada, code: session.CodeUnauthorized, status: 200},
