@@ -5,8 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net/url"
-	"slices"
 	"time"
 
 	"golang.org/x/net/html"
@@ -32,19 +30,6 @@ type Page struct {
 	Forms []Form
 }
 
-// Form is a form as the page shows it.
-type Form struct {
-	// Method is "GET" or "POST".
-	Method string
-	// Action is where the form goes, relative to the page; "" is the page itself.
-	Action string
-	// Fields are the values that it is submitted with if nobody touches it,
-	// hidden fields included.
-	Fields url.Values
-	// Names are the names of all its enabled fields, those without a value too.
-	Names map[string]bool
-}
-
 // ReadPage reads an HTML page. It returns an error where reading fails and where
 // the page is longer than 8 MiB; a page without page data or forms is fine, and
 // page data that are not a JSON object are none.
@@ -61,20 +46,6 @@ func ReadPage(r io.Reader) (*Page, error) {
 		return nil, fmt.Errorf("client: page: %w", p.err)
 	}
 	return p.page, nil
-}
-
-// Form returns the page's first form with this method ("GET" or "POST"; "" is any)
-// that has all the given fields, or nil.
-func (p *Page) Form(method string, names ...string) *Form {
-	lacks := func(f *Form) bool {
-		return slices.ContainsFunc(names, func(name string) bool { return !f.Names[name] })
-	}
-	for i := range p.Forms {
-		if f := &p.Forms[i]; (method == "" || method == f.Method) && !lacks(f) {
-			return f
-		}
-	}
-	return nil
 }
 
 // pageSession returns the session of the page's data, nil where there is none.

@@ -1,11 +1,13 @@
 package client_test
 
 import (
+	"cmp"
 	"net/url"
 	"strings"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
+	gocmp "github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"github.com/lucia-go/lucia/client"
 )
@@ -23,12 +25,34 @@ func TestReadPageReadsForms(t *testing.T) {
 		"inputs": {
 			`<form method=POST action="/go?x=1&amp;y=2"><input name=a value="1 &lt; 2"><input name=b>
 			<input name=c type=hidden value=h><input name=d disabled value=no><input value=nameless>
-			<input name=e type=submit value=no><input name=f type=file><button name=g value=no></form>`,
+			<input name=f type=file value=no><input name=g type=image value=no></form>`,
 			[]client.Form{{
 				Method: "POST", Action: "/go?x=1&y=2",
-				Fields: url.Values{"a": {"1 < 2"}, "b": {""}, "c": {"h"}},
-				Names:  map[string]bool{"a": true, "b": true, "c": true},
+				Fields: url.Values{"a": {"1 < 2"}, "b": {""}, "c": {"h"}, "f": {""}},
+				Names:  map[string]bool{"a": true, "b": true, "c": true, "f": true},
 			}},
+		},
+		"submit buttons": {
+			`<form id=x action=go enctype=MULTIPART/form-data><input name=a type=submit value=1><button name=b value=2>B</button>
+			<button name=c type=reset value=no></button><button name=d type=button value=no></button><button name=e disabled value=no></button>
+			<input name=f type=button value=no><button type=other>Go</button><button name=g><select name=s><button name=h value=no></select></form>
+			<button name=i form=x formmethod=POST formaction formenctype=multipart/form-data></button><button name=j value=no></button>
+			<button name=k form=x formmethod=put formaction=/k formenctype=text/plain></button>`,
+			[]client.Form{{
+				Action: "go", Method: "GET", Enctype: "multipart/form-data", Names: map[string]bool{"s": true},
+				Buttons: []client.Button{
+					{Name: "a", Value: "1", Method: "GET", Action: "go", Enctype: "multipart/form-data"},
+					{Name: "b", Value: "2", Method: "GET", Action: "go", Enctype: "multipart/form-data"},
+					{Method: "GET", Action: "go", Enctype: "multipart/form-data"},
+					{Name: "g", Method: "GET", Action: "go", Enctype: "multipart/form-data"},
+					{Name: "i", Method: "POST", Enctype: "multipart/form-data"},
+					{Name: "k", Method: "GET", Action: "/k", Enctype: "application/x-www-form-urlencoded"},
+				},
+			}},
+		},
+		"encodings": {
+			`<form enctype=multipart/form-data></form><form enctype=text/plain></form><form enctype="multipart/form-data "></form><form enctype></form>`,
+			[]client.Form{{Method: "GET", Enctype: "multipart/form-data"}, {Method: "GET"}, {Method: "GET"}, {Method: "GET"}},
 		},
 		"boxes and buttons": {
 			`<form><input type=checkbox name=a checked><input type=checkbox name=b value=x checked>
@@ -89,12 +113,15 @@ lines &amp; <b>more</b></textarea><textarea name=u></textarea></form>`,
 		},
 		"a base, the first": {
 			`<base target=_top><base href="/b/x"><base href="/c/"><form action=go></form><form action="/go"></form><form></form>
-			<form action="https://other.example/"></form>`,
+			<form action="https://other.example/"><button></button><button formaction=delete></button></form>`,
 			[]client.Form{
 				{Method: "GET", Action: "/b/go", Fields: url.Values{}, Names: map[string]bool{}},
 				{Method: "GET", Action: "/go", Fields: url.Values{}, Names: map[string]bool{}},
 				{Method: "GET", Fields: url.Values{}, Names: map[string]bool{}},
-				{Method: "GET", Action: "https://other.example/", Fields: url.Values{}, Names: map[string]bool{}},
+				{Method: "GET", Action: "https://other.example/", Buttons: []client.Button{
+					{Method: "GET", Action: "https://other.example/", Enctype: "application/x-www-form-urlencoded"},
+					{Method: "GET", Action: "/b/delete", Enctype: "application/x-www-form-urlencoded"},
+				}},
 			},
 		},
 		"templates are no part": {
@@ -109,39 +136,13 @@ lines &amp; <b>more</b></textarea><textarea name=u></textarea></form>`,
 			if err != nil {
 				t.Fatal(err)
 			}
-			if diff := cmp.Diff(c.want, page.Forms); diff != "" {
+			for i, want := range c.want {
+				c.want[i].Enctype = cmp.Or(want.Enctype, "application/x-www-form-urlencoded")
+			}
+			if diff := gocmp.Diff(c.want, page.Forms, cmpopts.EquateEmpty(), cmpopts.IgnoreUnexported(client.Form{})); diff != "" {
 				t.Errorf("forms (-want +got):\n%s", diff)
 			}
 		})
-	}
-}
-
-func TestPageForm(t *testing.T) {
-	t.Parallel()
-	page, err := client.ReadPage(strings.NewReader(
-		`<form action=1><input name=a></form><form action=2 method=post><input name=a><input name=b></form>`))
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, c := range []struct {
-		method string
-		names  []string
-		want   string
-	}{
-		{"", nil, "1"},
-		{"", []string{"a"}, "1"},
-		{"POST", []string{"a"}, "2"},
-		{"", []string{"b", "a"}, "2"},
-		{"GET", []string{"b"}, "none"},
-		{"", []string{"c"}, "none"},
-	} {
-		got := "none"
-		if form := page.Form(c.method, c.names...); form != nil {
-			got = form.Action
-		}
-		if got != c.want {
-			t.Errorf("Form(%q, %q) is %s, want %s", c.method, c.names, got, c.want)
-		}
 	}
 }
 
@@ -160,6 +161,7 @@ func FuzzReadPage(f *testing.F) {
 	f.Add(`<form><select name=a><option selected></form></select><textarea name=b>`)
 	f.Add(`<form><select name=a><option></form></select><form><select name=b><form>`)
 	f.Add(`<input form=x name=a><fieldset disabled><legend><form id=x></fieldset></fieldset><template></legend></template></template><base href=":"><textarea form=x name=b>`)
+	f.Add(`<form enctype=multipart/form-data><input type=file name=a><button name=a formaction=":" form=x><form id=x><button formmethod=post>`)
 	f.Add(`</form></select><option><input name=x><form method=post><form><textarea name=t></form>x`)
 	f.Fuzz(func(t *testing.T, html string) {
 		page, err := client.ReadPage(strings.NewReader(html))
@@ -175,6 +177,10 @@ func FuzzReadPage(f *testing.F) {
 					t.Errorf("the form is submitted with %q, which it does not have", name)
 				}
 			}
+			if page.Form(form.Method, form.Fields) == nil {
+				t.Errorf("no form takes what %v is submitted with", form.Fields)
+			}
+			form.Filled(nil).Body()
 		}
 		if page.ExpiresIn < 0 {
 			t.Errorf("expires in %v", page.ExpiresIn)

@@ -7,13 +7,16 @@ import (
 	"golang.org/x/net/html/atom"
 )
 
-// field is one field of a form. It belongs to the form that is open around it,
-// unless it names one by its id.
+// field is one field of a form, or a submit button. It belongs to the form that is
+// open around it, unless it names one by its id.
 type field struct {
 	form   int
 	formID *string
 	name   string
 	values []string
+	hidden bool
+	file   bool
+	button map[string]string // a submit button's attributes; nil for a field
 }
 
 // fieldset is an open fieldset. A disabled one disables what is in it, except in
@@ -23,22 +26,35 @@ type fieldset struct {
 }
 
 func (p *pageReader) startForm(attr map[string]string) {
-	method := "GET"
-	if strings.EqualFold(attr["method"], "post") {
-		method = "POST"
-	}
 	p.open = len(p.page.Forms)
 	p.page.Forms = append(p.page.Forms, Form{
-		Method: method,
-		Action: attr["action"],
-		Fields: url.Values{},
-		Names:  map[string]bool{},
+		Method:  methodOf(attr["method"]),
+		Action:  attr["action"],
+		Enctype: enctypeOf(attr["enctype"]),
+		Fields:  url.Values{},
+		Names:   map[string]bool{},
+		hidden:  map[string]bool{},
+		files:   map[string]bool{},
 	})
 	if id := attr["id"]; id != "" {
 		if _, taken := p.ids[id]; !taken {
 			p.ids[id] = p.open
 		}
 	}
+}
+
+func methodOf(attr string) string {
+	if strings.EqualFold(attr, "post") {
+		return "POST"
+	}
+	return "GET"
+}
+
+func enctypeOf(attr string) string {
+	if strings.EqualFold(attr, multiparts) {
+		return multiparts
+	}
+	return urlencoded
 }
 
 func (p *pageReader) startLegend() {
@@ -59,11 +75,19 @@ func (p *pageReader) disabled(attr map[string]string) bool {
 // declare notes a field and returns it, nil where it is none that is submitted. It
 // may be written to until the next one is declared.
 func (p *pageReader) declare(attr map[string]string) *field {
+	if attr["name"] == "" {
+		return nil
+	}
+	return p.place(attr)
+}
+
+// place is declare for what needs no name.
+func (p *pageReader) place(attr map[string]string) *field {
 	f := field{form: p.open, name: attr["name"]}
 	if id, ok := attr["form"]; ok {
 		f.formID = &id
 	}
-	if f.name == "" || f.form == none && f.formID == nil || p.disabled(attr) {
+	if f.form == none && f.formID == nil || p.disabled(attr) {
 		return nil
 	}
 	p.fields = append(p.fields, f)
@@ -83,8 +107,15 @@ func crlf(s string) string {
 }
 
 func (p *pageReader) input(attr map[string]string) {
-	switch strings.ToLower(attr["type"]) {
-	case "submit", "button", "image", "reset", "file":
+	switch kind := strings.ToLower(attr["type"]); kind {
+	case "button", "image", "reset":
+	case "submit":
+		p.button(attr)
+	case "file":
+		if f := p.declare(attr); f != nil {
+			f.file = true
+			p.add(f, "")
+		}
 	case "checkbox", "radio":
 		f := p.declare(attr)
 		value, ok := attr["value"]
@@ -95,7 +126,21 @@ func (p *pageReader) input(attr map[string]string) {
 			p.add(f, value)
 		}
 	default:
-		p.add(p.declare(attr), attr["value"])
+		if f := p.declare(attr); f != nil {
+			f.hidden = kind == "hidden"
+			p.add(f, attr["value"])
+		}
+	}
+}
+
+// button notes a submit button, which a button is unless it says otherwise.
+func (p *pageReader) button(attr map[string]string) {
+	switch strings.ToLower(attr["type"]) {
+	case "button", "reset":
+		return
+	}
+	if f := p.place(attr); f != nil {
+		f.button = attr
 	}
 }
 

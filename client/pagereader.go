@@ -95,6 +95,10 @@ func (p *pageReader) start(t html.Token) {
 	case atom.Input:
 		p.endSelect() // which has no place for it
 		p.input(attr)
+	case atom.Button:
+		if p.option == nil { // one in a select opens that
+			p.button(attr)
+		}
 	case atom.Textarea:
 		p.endSelect()
 		p.textarea = p.declare(attr)
@@ -161,8 +165,12 @@ func (p *pageReader) text(s string) {
 	}
 }
 
-// handOut gives the fields to their forms, and the forms their addresses.
+// handOut gives the forms their addresses, and the fields to their forms.
 func (p *pageReader) handOut() {
+	for i := range p.page.Forms {
+		form := &p.page.Forms[i]
+		form.Action = p.address(form.Action)
+	}
 	for _, f := range p.fields {
 		at := f.form
 		if f.formID != nil {
@@ -172,20 +180,42 @@ func (p *pageReader) handOut() {
 			}
 		}
 		form := &p.page.Forms[at]
-		form.Names[f.name] = true
-		for _, v := range f.values {
-			form.Fields.Add(f.name, v)
+		if f.button != nil {
+			form.Buttons = append(form.Buttons, p.buttonOf(form, f.button))
+			continue
 		}
+		form.add(f)
 	}
-	if p.base == nil {
-		return
+}
+
+// buttonOf is the form's button with these attributes.
+func (p *pageReader) buttonOf(form *Form, attr map[string]string) Button {
+	b := Button{Name: attr["name"], Value: attr["value"], Method: form.Method, Action: form.Action, Enctype: form.Enctype}
+	if method, ok := attr["formmethod"]; ok {
+		b.Method = methodOf(method)
+	}
+	if action, ok := attr["formaction"]; ok {
+		b.Action = p.address(action)
+	}
+	if enctype, ok := attr["formenctype"]; ok {
+		b.Enctype = enctypeOf(enctype)
+	}
+	return b
+}
+
+// address is what an action leads to by the page's base; "" is the page itself,
+// whatever its base.
+func (p *pageReader) address(action string) string {
+	if p.base == nil || action == "" {
+		return action
 	}
 	base, err := url.Parse(*p.base)
-	for i := range p.page.Forms {
-		if form := &p.page.Forms[i]; err == nil && form.Action != "" { // "" is the page itself, whatever its base
-			if u, err := base.Parse(form.Action); err == nil {
-				form.Action = u.String()
-			}
-		}
+	if err != nil {
+		return action
 	}
+	u, err := base.Parse(action)
+	if err != nil {
+		return action
+	}
+	return u.String()
 }

@@ -1,14 +1,13 @@
 package client
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"io"
-	"maps"
 	"net/http"
 	"net/url"
-	"slices"
 	"strings"
 	"time"
 
@@ -17,11 +16,11 @@ import (
 )
 
 // SignIn signs in through the app's own login page, as a person with a browser
-// would: it gets the page at path, fills the first POST form that has all the
-// given fields (hidden fields are sent along), submits it, follows redirects within
-// the origin, and takes the session from the page data of where it arrives or,
-// where that has none, from the session route. Where the page has no such form,
-// the fields are posted to path as they are.
+// would: it gets the page at path, fills the POST form that takes the given fields
+// ([Page.Form]; hidden fields are sent along), presses its button ([Form.Filled]),
+// follows redirects within the origin, and takes the session from the page data of
+// where it arrives or, where that has none, from the session route. Where the page
+// has no such form, the fields are posted to path as they are.
 //
 // The session so far, if any, is left: it is replaced on this side once the new
 // one is there, and not ended on the server.
@@ -70,27 +69,34 @@ func (c *Client[U]) submit(ctx context.Context, browser *http.Client, path strin
 	if err != nil {
 		return nil, err
 	}
-	values := url.Values{}
-	if form := login.Form(http.MethodPost, slices.Collect(maps.Keys(fields))...); form != nil {
-		values = form.Fields
-		if target, err = at.Parse(form.Action); err != nil {
+	filled := &Form{Fields: fields}
+	if form := login.Form(http.MethodPost, fields); form != nil {
+		filled = form.Filled(fields)
+		if target, err = at.Parse(filled.Action); err != nil {
 			return nil, unknown(opSignIn, err)
 		}
 	}
-	maps.Copy(values, fields)
-	page, _, err := visitPage(ctx, browser, http.MethodPost, target, values)
+	page, _, err := visitPage(ctx, browser, http.MethodPost, target, filled)
 	return page, err
 }
 
-// visitPage gets or posts to a page and returns it and where it is.
-func visitPage(ctx context.Context, browser *http.Client, method string, target *url.URL, form url.Values) (*Page, *url.URL, error) {
-	req, err := http.NewRequestWithContext(ctx, method, target.String(), strings.NewReader(form.Encode()))
+// visitPage gets a page or, with a form, posts to it, and returns it and where it
+// is.
+func visitPage(ctx context.Context, browser *http.Client, method string, target *url.URL, form *Form) (*Page, *url.URL, error) {
+	var (
+		body        []byte
+		contentType string
+	)
+	if form != nil {
+		body, contentType = form.Body()
+	}
+	req, err := http.NewRequestWithContext(ctx, method, target.String(), bytes.NewReader(body))
 	if err != nil {
 		return nil, nil, unknown(opSignIn, err)
 	}
 	req.Header.Set("Accept", "text/html,*/*;q=0.8")
-	if method == http.MethodPost {
-		req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	if form != nil {
+		req.Header.Set("Content-Type", contentType)
 	}
 	resp, err := browser.Do(req)
 	if err != nil {

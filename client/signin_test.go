@@ -3,6 +3,7 @@ package client_test
 import (
 	"errors"
 	"io"
+	"maps"
 	"net/http"
 	"net/http/cookiejar"
 	"net/url"
@@ -132,6 +133,49 @@ func TestSignInRefused(t *testing.T) {
 			}
 			w.breakNetwork(nil)
 			checkMe(t, cl, "u1")
+		})
+	}
+}
+
+// A login page with several buttons, which is sent in parts.
+func TestSignInPressesTheButton(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		button []string
+		want   string
+	}{
+		"the first one": {nil, "/login do=enter"},
+		"another one":   {[]string{"remember"}, "/remember do=remember"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t)
+			got := ""
+			mux := http.NewServeMux()
+			mux.HandleFunc("GET /many", func(w http.ResponseWriter, r *http.Request) {
+				w.Header().Set("Content-Type", "text/html")
+				io.WriteString(w, `<form method="post" action="/login" enctype="multipart/form-data"><input name="username"><input name="password">
+					<button name="do" value="enter">Sign in</button><button name="do" value="remember" formaction="/remember">Stay</button></form>`)
+			})
+			mux.HandleFunc("POST /", func(rw http.ResponseWriter, r *http.Request) {
+				if kind := r.Header.Get("Content-Type"); !strings.HasPrefix(kind, "multipart/form-data;") {
+					t.Errorf("sent as %s", kind)
+				}
+				got = r.URL.Path + " do=" + r.PostFormValue("do")
+				login(w.Auth, rw, r, "/profile")
+			})
+			mux.Handle("/", w.app)
+			w.handler = luciatest.Transport(mux)
+			fields := maps.Clone(url.Values(ada))
+			if c.button != nil {
+				fields["do"] = c.button
+			}
+			if s, err := w.newClient(t).SignIn(t.Context(), "/many", fields); err != nil || s.User.ID != "u1" {
+				t.Errorf("%v, %v", s, err)
+			}
+			if got != c.want {
+				t.Errorf("posted to %s, want %s", got, c.want)
+			}
 		})
 	}
 }

@@ -74,8 +74,8 @@ func TestSubmitSendsWhatABrowserWould(t *testing.T) {
 		fields url.Values
 		want   string
 	}{
-		"untouched":  {url.Values{"bio": {"new"}}, "ada [new] [blue] [on] [] [] []"},
-		"overridden": {url.Values{"colour": {"red"}, "spam": {"on"}}, "ada [first line] [red] [on] [on] [] []"},
+		"untouched":  {url.Values{"bio": {"new"}}, "ada [new] [blue] [on] [] [] [Save]"},
+		"overridden": {url.Values{"colour": {"red"}, "spam": {"on"}}, "ada [first line] [red] [on] [on] [] [Save]"},
 	} {
 		tab.Get("/profile")
 		if got := strings.TrimSpace(tab.Submit(c.fields).Body); got != c.want {
@@ -88,13 +88,21 @@ func TestSubmitFollowsRefreshes(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		kit := luciatest.New(t, users)
-		tab := kit.SignIn(luciatest.NewBrowser(t, newApp(kit.Auth)), "u1").Open("/profile")
+		app, sent := newApp(kit.Auth), ""
+		tab := kit.SignIn(luciatest.NewBrowser(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			sent = r.PostFormValue("_lucia")
+			app.ServeHTTP(w, r)
+		})), "u1").Open("/profile")
+		old := string(tab.Page().Data["_lucia"])
 		kit.PassAccessTTL()
 		if err := tab.Refresh(); err != nil {
 			t.Fatal(err)
 		}
 		if page := tab.Submit(url.Values{"bio": {"late"}}); !strings.Contains(page.Body, "ada [late]") {
 			t.Errorf("%d %s", page.Status, page.Body)
+		}
+		if strings.Contains(old, sent) {
+			t.Error("the form was sent with the token from before the refresh")
 		}
 	})
 }

@@ -1,6 +1,7 @@
 package luciatest
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -8,7 +9,6 @@ import (
 	"maps"
 	"net/http"
 	"net/url"
-	"slices"
 	"strings"
 
 	"github.com/lucia-go/lucia/client"
@@ -72,36 +72,52 @@ func (tab *Tab) Follow(href string) *Page {
 	return tab.navigate(req)
 }
 
-// Submit fills and submits the first form of the tab's page that has all the
-// given fields, as a person would: its other fields, hidden ones included, go
-// along as they are. The hidden field with the access token follows the tab's
-// refreshes, as the browser module sees to. It fails the test where the page has
-// no such form.
+// Submit fills and submits a form of the tab's page as a person would: its other
+// fields, hidden ones included, go along as they are. A name and value of a submit
+// button press that button, as in url.Values{"do": {"delete"}}; where none is given
+// the first one is pressed, as by Enter in a field, and its name and value go along.
+// formaction, formmethod and formenctype of the button count. The hidden field with
+// the access token follows the tab's refreshes, as the browser module sees to.
+//
+// The form is the first that has all the given fields and the button, and whose
+// hidden fields have the given values: of several forms that differ in a hidden
+// field it is that of {"id": {"7"}}. Where no form has the given values the first is
+// taken, and a hidden field then says what is given, as a forged request would. For a
+// field for files nothing can be given but "", no file. Submit fails the test where
+// the page has no such form.
 func (tab *Tab) Submit(fields url.Values) *Page {
 	tab.b.t.Helper()
-	names := slices.Sorted(maps.Keys(fields))
-	form := tab.forms.Form("", names...)
+	form := tab.forms.Form("", fields)
 	if form == nil {
-		tab.b.t.Fatalf("luciatest: %s has no form with the fields %q", tab.at, names)
+		tab.b.t.Fatalf("luciatest: %s", tab.whyNoForm(fields))
 	}
-	values := maps.Clone(form.Fields)
-	if _, ok := values[wire.FormField]; ok && tab.tokens != nil && tab.tokens.Access != "" {
-		values.Set(wire.FormField, tab.tokens.Access)
+	given := url.Values{}
+	if form.Fields.Has(wire.FormField) && tab.tokens != nil && tab.tokens.Access != "" {
+		given.Set(wire.FormField, tab.tokens.Access)
 	}
-	maps.Copy(values, fields)
-	return tab.navigate(tab.submission(form, values))
+	maps.Copy(given, fields)
+	return tab.navigate(tab.submission(form.Filled(given)))
+}
+
+func (tab *Tab) whyNoForm(fields url.Values) string {
+	if !isHTML(tab.page) {
+		return fmt.Sprintf("%s is no HTML page, so it has no forms: status %d, Content-Type %q",
+			tab.at, tab.page.Status, tab.page.Header.Get("Content-Type"))
+	}
+	return fmt.Sprintf("%s (status %d) has no form that takes %q", tab.at, tab.page.Status, fields)
 }
 
 // submission is the request that a form makes.
-func (tab *Tab) submission(form *client.Form, values url.Values) *http.Request {
+func (tab *Tab) submission(form *client.Form) *http.Request {
 	var req *http.Request
 	if form.Method == http.MethodPost {
-		req = tab.request(http.MethodPost, form.Action, strings.NewReader(values.Encode()))
-		req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+		body, contentType := form.Body()
+		req = tab.request(http.MethodPost, form.Action, bytes.NewReader(body))
+		req.Header.Set("Content-Type", contentType)
 		req.Header.Set("Origin", originOf(tab.at))
 	} else {
 		req = tab.request(http.MethodGet, form.Action, nil)
-		req.URL.RawQuery = values.Encode()
+		req.URL.RawQuery = form.Fields.Encode()
 	}
 	tab.comesFrom(req)
 	return req
