@@ -5,7 +5,8 @@
 //	kit := luciatest.New(t, map[string]Profile{"u1": {Username: "ada"}})
 //	app := NewApp(kit.Auth) // your http.Handler: net/http, echo, gin, …
 //
-// One request, straight to the handler:
+// One request, straight to the handler; [Kit.BearerRequest] makes those of APIs,
+// [Kit.FormRequest] those of forms:
 //
 //	w := httptest.NewRecorder()
 //	app.ServeHTTP(w, kit.Request("u1", "GET", "/profile", nil))

@@ -11,11 +11,14 @@ import (
 	"net/http/cookiejar"
 	"net/http/httptest"
 	"net/url"
+	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	"github.com/lucia-go/lucia/internal/wire"
 	"github.com/lucia-go/lucia/middleware"
 	"github.com/lucia-go/lucia/session"
 )
@@ -111,10 +114,49 @@ func (k *Kit[U]) signIn(userID string) (*session.Session[U], []*http.Cookie) {
 func (k *Kit[U]) Request(userID, method, target string, body io.Reader) *http.Request {
 	k.t.Helper()
 	r := httptest.NewRequestWithContext(k.t.Context(), method, target, body)
-	for _, c := range k.Cookies(userID) {
+	addCookies(r, k.Cookies(userID))
+	return r
+}
+
+// addCookies gives a request the cookies of an answer.
+func addCookies(r *http.Request, cookies []*http.Cookie) {
+	for _, c := range cookies {
 		r.AddCookie(&http.Cookie{Name: c.Name, Value: c.Value})
 	}
+}
+
+// FormRequest is Request for a form: a POST as a browser sends it from the app's
+// own page at target, with the given fields and the hidden one, _lucia, that
+// [middleware.Auth.ValidateFormSubmission] asks for. In hardened mode that is empty,
+// as on the app's pages. Fields may hold another _lucia, as a forged form would; nil
+// is no other field.
+func (k *Kit[U]) FormRequest(userID, target string, fields url.Values) *http.Request {
+	k.t.Helper()
+	s, cookies := k.signIn(userID)
+	values := url.Values{wire.FormField: {string(s.AccessToken)}}
+	if k.Config.Hardened {
+		values.Set(wire.FormField, "")
+	}
+	maps.Copy(values, fields)
+	r := httptest.NewRequestWithContext(k.t.Context(), http.MethodPost, target, strings.NewReader(values.Encode()))
+	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	addCookies(r, cookies)
+	asNavigation(r)
+	page := pageAt(r)
+	r.Header.Set("Origin", originOf(page))
+	r.Header.Set("Sec-Fetch-Site", "same-origin")
+	r.Header.Set("Referer", page.String())
 	return r
+}
+
+// pageAt is the whole address of a server's request.
+func pageAt(r *http.Request) *url.URL {
+	page := *r.URL
+	page.Scheme, page.Host = "http", r.Host
+	if r.TLS != nil {
+		page.Scheme = "https"
+	}
+	return &page
 }
 
 // BearerRequest is Request for APIs: it has the access token as a bearer token
@@ -124,11 +166,7 @@ func (k *Kit[U]) BearerRequest(userID, method, target string, body io.Reader) *h
 	r := httptest.NewRequestWithContext(k.t.Context(), method, target, body)
 	s, cookies := k.signIn(userID)
 	r.Header.Set("Authorization", "Bearer "+string(s.AccessToken))
-	for _, c := range cookies {
-		if isFingerprint(c.Name) {
-			r.AddCookie(&http.Cookie{Name: c.Name, Value: c.Value})
-		}
-	}
+	addCookies(r, slices.DeleteFunc(cookies, func(c *http.Cookie) bool { return !isFingerprint(c.Name) }))
 	return r
 }
 
