@@ -89,8 +89,8 @@ func (b *Browser) LoseNextResponse() { b.lose.Add(1) }
 func (b *Browser) Cookies() []*http.Cookie { return b.jar.Cookies(b.base) }
 
 // Client returns an http.Client with the browser's cookies, for what the other
-// methods do not offer. Its requests say nothing of their origin, as no browser's
-// do.
+// methods do not offer. Unlike a browser's, its requests carry no Origin and no
+// fetch metadata.
 func (b *Browser) Client() *http.Client {
 	return &http.Client{Transport: lossy{b}, Jar: b.jar}
 }

@@ -31,7 +31,8 @@ type Kit[U any] struct {
 	// Config is what Auth was made of, for apps that call New themselves: an Auth
 	// made of it honours the same sessions.
 	Config middleware.Config[U]
-	// Store is Config.Store. It counts calls and can be put out of order.
+	// Store is Config.Store. It counts calls and can be put out of order. A store that
+	// a change of New has set is behind it.
 	Store *Store
 
 	t testing.TB
@@ -57,12 +58,25 @@ func New[U any](t testing.TB, users map[string]U, change ...func(*middleware.Con
 	for _, c := range change {
 		c(&k.Config)
 	}
+	k.watchStore()
 	auth, err := middleware.New(k.Config)
 	if err != nil {
 		t.Fatalf("luciatest: %v", err)
 	}
 	k.Auth = auth
 	return k
+}
+
+// watchStore puts the kit's Store before one that a change has set.
+func (k *Kit[U]) watchStore() {
+	switch set := k.Config.Store.(type) {
+	case nil: // which New refuses
+	case *Store:
+		k.Store = set
+	default:
+		k.Store = &Store{next: set}
+		k.Config.Store = k.Store
+	}
 }
 
 func (k *Kit[U]) loadUser(_ context.Context, id string) (U, error) {

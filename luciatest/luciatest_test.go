@@ -11,7 +11,9 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/lucia-go/lucia/adapters/nethttp"
 	"github.com/lucia-go/lucia/luciatest"
+	"github.com/lucia-go/lucia/memstore"
 	"github.com/lucia-go/lucia/middleware"
 	"github.com/lucia-go/lucia/session"
 )
@@ -374,3 +376,53 @@ func TestAbortedAnswerIsAnError(t *testing.T) {
 		t.Errorf("%v, want ErrAbortHandler", err)
 	}
 }
+
+// A store of the test's own is counted and put out of order like the kit's.
+func TestKitWatchesAnyStore(t *testing.T) {
+	own := memstore.New()
+	kit := luciatest.New(t, map[string]profile{"u1": {"ada"}}, func(c *middleware.Config[profile]) { c.Store = own })
+	browser := luciatest.NewBrowser(t, nethttp.Wrap(kit.Auth, http.NewServeMux()))
+	kit.SignIn(browser, "u1")
+	if list, err := own.List(t.Context(), "u1"); len(list) != 1 || err != nil {
+		t.Errorf("the test's store has %v, %v", list, err)
+	}
+	if kit.Store.Calls().Create != 1 {
+		t.Errorf("calls %+v", kit.Store.Calls())
+	}
+	kit.Store.Down()
+	if _, err := kit.Auth.Manager().Sessions(t.Context(), "u1"); !errors.Is(err, luciatest.ErrDown) {
+		t.Errorf("down: %v", err)
+	}
+
+	shared := luciatest.NewStore()
+	for range 2 {
+		kit := luciatest.New(t, map[string]profile{"u1": {"ada"}}, func(c *middleware.Config[profile]) { c.Store = shared })
+		if kit.Store != shared {
+			t.Error("a Store is put before a Store")
+		}
+	}
+}
+
+func TestNetworkErrorsOfATabHaveACode(t *testing.T) {
+	kit := luciatest.New(t, map[string]profile{"u1": {"ada"}})
+	app := http.NewServeMux()
+	app.HandleFunc("GET /page", func(w http.ResponseWriter, r *http.Request) { middleware.PageData.Render(r.Context(), w) })
+	broken := false
+	network := func(req *http.Request) (*http.Response, error) {
+		if broken {
+			return nil, errors.New("cut")
+		}
+		return luciatest.Transport(nethttp.Wrap(kit.Auth, app)).RoundTrip(req)
+	}
+	tab := kit.SignIn(luciatest.NewBrowserAt(t, "https://app.example", roundTripper(network)), "u1").Open("/page")
+	broken = true
+	for what, err := range map[string]error{"Refresh": tab.Refresh(), "SignOut": tab.SignOut()} {
+		if !errors.Is(err, session.CodeUnknown) || !tab.SignedIn() {
+			t.Errorf("%s: %v, signed in %v", what, err, tab.SignedIn())
+		}
+	}
+}
+
+type roundTripper func(*http.Request) (*http.Response, error)
+
+func (f roundTripper) RoundTrip(req *http.Request) (*http.Response, error) { return f(req) }

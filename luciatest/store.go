@@ -12,8 +12,8 @@ import (
 // ErrDown is what every call of a [Store] returns while it is down.
 var ErrDown = errors.New("luciatest: store is down")
 
-// Store is a session.Store in memory that counts its calls and can be put out of
-// order. It is safe for concurrent use.
+// Store is a session.Store that counts its calls and can be put out of order, made
+// by [NewStore] or [New]. It is safe for concurrent use.
 type Store struct {
 	next session.Store
 
@@ -24,7 +24,7 @@ type Store struct {
 
 var _ session.Store = (*Store)(nil)
 
-// NewStore returns an empty Store that works.
+// NewStore returns an empty Store in memory that works.
 func NewStore() *Store { return &Store{next: memstore.New()} }
 
 // Calls counts calls, those that failed included.

@@ -189,7 +189,7 @@ func (tab *Tab) Refresh() error {
 	}
 	page, err := tab.fetch(http.MethodPost, tab.b.BasePath+wire.RouteRefresh, tab.tokens.Refresh, nil)
 	if err != nil {
-		return err
+		return unknown(err)
 	}
 	if page.Status != http.StatusOK {
 		return tab.refused(page, session.CodeUnauthorized)
@@ -213,13 +213,21 @@ func (tab *Tab) SignOut() error {
 	}
 	page, err := tab.fetch(http.MethodPost, tab.b.BasePath+wire.RouteLogout, tab.tokens.Access, nil)
 	if err != nil {
-		return err
+		return unknown(err)
 	}
 	if page.Status != http.StatusNoContent {
 		return tab.refused(page, session.CodeNotAuthenticated)
 	}
 	tab.tokens = nil
 	return nil
+}
+
+// unknown gives an error of the network its code.
+func unknown(err error) error {
+	if errors.Is(err, ErrLost) {
+		return err
+	}
+	return fmt.Errorf("%w: %w", session.CodeUnknown, err)
 }
 
 // SignedIn reports whether the tab's scripts believe that somebody is signed in.
