@@ -30,6 +30,16 @@
 //     methods give the same result twice.
 //   - PoolSize: 64 instead of 10 for each processor. Callers that wait for a
 //     connection are the next thing to wait for after the server itself.
+//   - PoolTimeout: 125 ms, an eighth of the store's timeout, instead of 1.5 s. The
+//     client tries four times to get a connection (MaxRetries, on a cluster
+//     MaxRedirects), so a call spends half of its time on that at most, and has the
+//     other half for its work. Were a call to wait until its time is nearly over, it
+//     would be cut off in the middle and the client would close its connection. Then
+//     a stall or an overload of a second or two is enough, and no call succeeds any
+//     more until there are fewer than a third of what the server can do.
+//
+// Who changes the store's timeout (see [WithTimeout]) changes ReadTimeout,
+// WriteTimeout and PoolTimeout by the same factor.
 //
 // Beyond some tens of thousands of refreshes a second, which with access tokens
 // of 15 minutes are tens of millions of people online, the client's pipelining

@@ -27,8 +27,9 @@ func WithPrefix(prefix string) Option {
 }
 
 // WithTimeout sets the time within which every call returns, instead of
-// [DefaultTimeout], whether or not the client heeds the context it is given.
-// It panics unless d is positive.
+// [DefaultTimeout], whether or not the client heeds the context it is given. The
+// timeouts of the client are to fit it: the package comment says how. It panics
+// unless d is positive.
 func WithTimeout(d time.Duration) Option {
 	if d <= 0 {
 		panic("redisstore: timeout is not positive")

@@ -19,6 +19,7 @@ const (
 	netTimeout  = 500 * time.Millisecond
 	dialTimeout = time.Second
 	poolSize    = 64
+	poolTimeout = 125 * time.Millisecond
 )
 
 // ParseURL returns options for redis.NewUniversalClient, with the settings that
@@ -86,6 +87,7 @@ func recommended() *redis.UniversalOptions {
 		ReadTimeout:           netTimeout,
 		WriteTimeout:          netTimeout,
 		PoolSize:              poolSize,
+		PoolTimeout:           poolTimeout,
 	}
 }
 

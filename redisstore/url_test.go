@@ -53,6 +53,10 @@ func TestParseURL(t *testing.T) {
 		if !opts.ContextTimeoutEnabled {
 			t.Errorf("ParseURL(%q) leaves ContextTimeoutEnabled off", tt.url)
 		}
+		const tries = 4
+		if opts.PoolTimeout <= 0 || tries*opts.PoolTimeout > redisstore.DefaultTimeout/2 {
+			t.Errorf("ParseURL(%q) lets calls wait %d times %v for a connection", tt.url, tries, opts.PoolTimeout)
+		}
 	}
 }
 

@@ -1,0 +1,169 @@
+package redisstore_test
+
+import (
+	"context"
+	"net"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/lucia-go/lucia/internal/testenv"
+	"github.com/lucia-go/lucia/redisstore"
+	"github.com/lucia-go/lucia/session"
+)
+
+// TestServesAgainAfterAStall: the server stalls for longer than a call may take,
+// and the calls keep coming at half of what the connections can do. Soon after it
+// goes on, so does the store. Where a call may wait for a connection for longer
+// than it has left to use it, no call ever succeeds again.
+func TestServesAgainAfterAStall(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes seconds")
+	}
+	t.Parallel()
+	for _, tt := range []struct {
+		name  string
+		start func(*testing.T) *testenv.RedisServer
+	}{
+		{"server", func(t *testing.T) *testenv.RedisServer { return testenv.Redis(t) }},
+		{"cluster", clusterOfOne},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			proxy := testenv.NewProxy(t, tt.start(t).Addr)
+			opts := options(t, "redis://"+proxy.Addr)
+			opts.IsClusterMode = tt.name == "cluster"
+			opts.Dialer = func(ctx context.Context, network, _ string) (net.Conn, error) { // a cluster gives its own address
+				return new(net.Dialer).DialContext(ctx, network, proxy.Addr)
+			}
+			opts.PoolSize = int(2 * offered * roundTrip / time.Second)
+			o := &offer{store: redisstore.New(open(t, opts))}
+			create(t, o.store, session.ID{1}, long, 5)
+			proxy.Delay(roundTrip / 2)
+			o.pace = redis.NewClient(&redis.Options{Addr: proxy.Addr, PoolSize: 1})
+			t.Cleanup(func() { o.pace.Close() })
+
+			stop := make(chan struct{})
+			wait := o.run(stop)
+			defer wait()
+			defer close(stop)
+			pause(time.Second / 2)
+			proxy.Hold()
+			pause(3 * time.Second / 2)
+			proxy.Pass()
+			o.awaitService(t)
+		})
+	}
+}
+
+func clusterOfOne(t *testing.T) *testenv.RedisServer {
+	s := testenv.Redis(t, "--cluster-enabled", "yes")
+	ctx, client := context.Background(), s.Client()
+	if err := client.ClusterAddSlotsRange(ctx, 0, 16383).Err(); err != nil {
+		t.Fatal(err)
+	}
+	repeatUntil(t, "the cluster to serve", func() bool {
+		return strings.Contains(client.ClusterInfo(ctx).Val(), "cluster_state:ok")
+	})
+	return s
+}
+
+func repeatUntil(t *testing.T, what string, done func() bool) {
+	t.Helper()
+	for deadline := time.Now().Add(20 * time.Second); !done(); pause(10 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("waited in vain for %s", what)
+		}
+	}
+}
+
+const (
+	offered   = 80                     // calls a second
+	roundTrip = 100 * time.Millisecond // to the server; twice as many calls would be the most
+)
+
+// offer is a steady stream of calls, whatever becomes of them.
+type offer struct {
+	store *redisstore.Store
+	pace  *redis.Client // goes to and fro as fast as it can
+	now   atomic.Pointer[tally]
+}
+
+// tally is what became of the calls that began in one second.
+type tally struct{ begun, good, trips atomic.Int64 }
+
+// run offers calls until stop is closed.
+func (o *offer) run(stop <-chan struct{}) (wait func()) {
+	ctx := context.Background()
+	o.now.Store(new(tally))
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		tick := time.NewTicker(time.Second / offered)
+		defer tick.Stop()
+		for {
+			select {
+			case <-stop:
+				return
+			case <-tick.C:
+			}
+			in := o.now.Load()
+			in.begun.Add(1)
+			wg.Go(func() {
+				if operations[1].call(ctx, o.store) == nil {
+					in.good.Add(1)
+				}
+			})
+		}
+	})
+	wg.Go(func() {
+		for {
+			select {
+			case <-stop:
+				return
+			default:
+			}
+			if o.pace.Ping(ctx).Err() == nil {
+				o.now.Load().trips.Add(1)
+			}
+		}
+	})
+	return wg.Wait
+}
+
+// awaitService returns when nearly all calls of some second have succeeded. A
+// machine that cannot keep the pace proves nothing.
+func (o *offer) awaitService(t *testing.T) {
+	t.Helper()
+	const seconds = 5
+	var all []*tally
+	for len(all) <= seconds {
+		next := new(tally)
+		o.now.Store(next)
+		all = append(all, next)
+		pause(time.Second)
+		if n := len(all); n > 1 && all[n-2].served() { // the calls of the last one are under way
+			return
+		}
+	}
+	able := true
+	for i, s := range all[:seconds] {
+		t.Logf("second %d: %d calls, %d round trips, %d calls succeeded", i+1, s.begun.Load(), s.trips.Load(), s.good.Load())
+		able = able && s.able()
+	}
+	if !able {
+		t.Skip("the machine is too busy to offer the load")
+	}
+	t.Error("calls go on failing")
+}
+
+// able reports whether calls came as they should and a round trip took as long as
+// it should, nearly.
+func (s *tally) able() bool {
+	return s.begun.Load() >= offered*3/4 && s.trips.Load() >= int64(time.Second/roundTrip)*7/10
+}
+
+func (s *tally) served() bool { return s.able() && s.good.Load() >= s.begun.Load()*3/4 }
