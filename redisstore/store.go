@@ -85,7 +85,9 @@ func (s *Store) Create(ctx context.Context, c session.Creating) (session.Record,
 
 // Refresh implements [session.Store]. Its error is
 // [session.CodeDatabaseFetchFailed] around the cause; around [ErrVersion] where
-// the session's record was written by another version of this package.
+// the session's record was written by another version of this package. A server
+// that may not write, which may have missed the session, is an error and never
+// [session.Missing].
 func (s *Store) Refresh(ctx context.Context, r session.Refreshing) (session.Refreshment, error) {
 	const op, code = "refresh", session.CodeDatabaseFetchFailed
 	args, err := encodeRefreshing(r)

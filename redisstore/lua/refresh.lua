@@ -10,6 +10,12 @@
 --          one remains; or 255, now and the version of a record that cannot be
 --          read.
 --
+-- Missing signs people out. A server that may not write must not say it: a
+-- replica or a master that was deposed may have missed the session. So before
+-- it comes a write that changes nothing, of a field that is no session's: such a
+-- server refuses it, and the call fails instead. All other verdicts that end a
+-- session write in any case.
+--
 -- This is the script that runs all day, and a script makes its functions anew at
 -- every call, so the numbers are put together in place, and only those that the
 -- case at hand needs: record.lua's functions would make it a fifth slower.
@@ -27,6 +33,7 @@ local at = string.char((high - p) / 65536, (p - q) / 256, q, (low - r) / 65536, 
 
 local v = redis.call('HGET', key, id)
 if not v then
+  redis.call('HDEL', key, '')
   return '\0' .. at -- missing
 end
 local version, n1, n2, n3, n4, _, _, _, _, _, _, f1, f2, f3, f4, f5, f6, c1, c2, c3, c4, c5, c6, e1, e2, e3, e4, e5, e6 =
@@ -37,6 +44,7 @@ end
 local n = ((n1 * 256 + n2) * 256 + n3) * 256 + n4
 local expires = ((((e1 * 256 + e2) * 256 + e3) * 256 + e4) * 256 + e5) * 256 + e6
 if n == 0 or now >= expires then
+  redis.call('HDEL', key, '')
   return '\0' .. at -- missing
 end
 
@@ -76,6 +84,7 @@ elseif g > n then
   local x1, x2, x3, x4, x5, x6 = a:byte(11, 16)
   ends = ((((x1 * 256 + x2) * 256 + x3) * 256 + x4) * 256 + x5) * 256 + x6
   if now >= ends then
+    redis.call('HDEL', key, '')
     return '\0' .. at .. v -- missing
   end
   outcome = '\4' -- adopted

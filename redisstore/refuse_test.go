@@ -1,0 +1,122 @@
+package redisstore_test
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/lucia-go/lucia/internal/testenv"
+	"github.com/lucia-go/lucia/redisstore"
+	"github.com/lucia-go/lucia/session"
+)
+
+// missing are refreshes of ann's that a server in good order answers with Missing.
+var missing = []struct {
+	name  string
+	id    session.ID
+	token session.Presented
+}{
+	{"no such session", session.ID{9}, session.Presented{Generation: 1}},
+	{"expired session", session.ID{2}, session.Presented{Generation: 1}},
+	{"expired token of a lost generation", session.ID{1}, session.Presented{Generation: 7, IssuedAt: 1, ExpiresAt: 2}},
+}
+
+// TestNoVerdictFromAServerThatMayNotWrite: a server that may not write may have
+// missed what was written elsewhere. That it knows no session signs nobody out.
+func TestNoVerdictFromAServerThatMayNotWrite(t *testing.T) {
+	t.Parallel()
+	tests := []struct {
+		name, refusal string
+		args          []string
+		// spoil makes the server refuse writes, or returns another that does.
+		spoil func(*testing.T, *testenv.RedisServer) *testenv.RedisServer
+	}{
+		{"replica cut off from its master", "READONLY", nil, staleReplica},
+		{"master without its replicas", "NOREPLICAS", nil, func(t *testing.T, s *testenv.RedisServer) *testenv.RedisServer {
+			if err := s.Client().ConfigSet(t.Context(), "min-replicas-to-write", "1").Err(); err != nil {
+				t.Fatal(err)
+			}
+			return s
+		}},
+		{"snapshot failed", "MISCONF", []string{"--save", "3600 1000000"}, failedSnapshot},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			ctx := context.Background()
+			server := testenv.Redis(t, tt.args...)
+			store := redisstore.New(open(t, options(t, server.URL())), unhurried)
+			create(t, store, session.ID{1}, long, 5)
+			brief := long
+			brief.Idle = time.Millisecond
+			create(t, store, session.ID{2}, brief, 5)
+			pause(5 * time.Millisecond) // it expires
+			for _, m := range missing {
+				r, err := store.Refresh(ctx, session.Refreshing{UserID: "ann", ID: m.id, Presented: m.token, Policy: long, RevokeUser: true})
+				if err != nil || r.Outcome != session.Missing {
+					t.Errorf("%s: %v, %v, want missing", m.name, r.Outcome, err)
+				}
+			}
+			live, err := store.List(ctx, "ann")
+			if _, ok := live[session.ID{1}]; err != nil || !ok {
+				t.Errorf("List = %v, %v, want the session that lives", live, err)
+			}
+
+			server = tt.spoil(t, server)
+			for _, face := range faces {
+				store := redisstore.New(face.open(t, options(t, server.URL())), unhurried)
+				for _, m := range missing {
+					r, err := store.Refresh(ctx, session.Refreshing{UserID: "ann", ID: m.id, Presented: m.token, Policy: long, RevokeUser: true})
+					if session.CodeOf(err) != session.CodeDatabaseFetchFailed || !strings.Contains(err.Error(), tt.refusal) {
+						t.Errorf("%s: %s: %v, %v, want %s around %s", face.name, m.name, r.Outcome, err, session.CodeDatabaseFetchFailed, tt.refusal)
+					}
+				}
+				for _, c := range []session.Confirming{
+					{UserID: "ann", ID: session.ID{9}, Generation: 2, HandedAt: 1},
+					{UserID: "ann", ID: session.ID{1}, Generation: 7, HandedAt: 1},
+				} {
+					if err := store.Confirm(ctx, c); session.CodeOf(err) != session.CodeDatabaseUpdateFailed {
+						t.Errorf("%s: Confirm of what the server has not: %v, want %s", face.name, err, session.CodeDatabaseUpdateFailed)
+					}
+				}
+				for _, op := range operations {
+					ends := op.name == "Delete" || op.name == "DeleteUser"
+					if err := op.call(ctx, store); ends && session.CodeOf(err) != op.code {
+						t.Errorf("%s: %s: %v, want %s", face.name, op.name, err, op.code)
+					}
+				}
+			}
+		})
+	}
+}
+
+// staleReplica returns a replica that has lost its master.
+func staleReplica(t *testing.T, master *testenv.RedisServer) *testenv.RedisServer {
+	replica := testenv.Redis(t)
+	link := testenv.NewProxy(t, master.Addr)
+	replica.Follow(link.Addr)
+	link.Hold()
+	return replica
+}
+
+// failedSnapshot puts a directory where the snapshot belongs.
+func failedSnapshot(t *testing.T, s *testenv.RedisServer) *testenv.RedisServer {
+	ctx, client := context.Background(), s.Client()
+	dir, err := client.ConfigGet(ctx, "dir").Result()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.MkdirAll(filepath.Join(dir["dir"], "dump.rdb", "in the way"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := client.BgSave(ctx).Err(); err != nil {
+		t.Fatal(err)
+	}
+	repeatUntil(t, "the snapshot to fail", func() bool {
+		return strings.Contains(client.Info(ctx, "persistence").Val(), "rdb_last_bgsave_status:err")
+	})
+	return s
+}
