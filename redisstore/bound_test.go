@@ -181,6 +181,7 @@ func TestOptionsRefuseNonsense(t *testing.T) {
 		"no stuck calls":      func() { redisstore.WithMaxStuck(0) },
 		"no replicas":         func() { redisstore.WithWait(0, time.Second) },
 		"no time to wait":     func() { redisstore.WithWait(1, 0) },
+		"WAIT 1 0 has no end": func() { redisstore.WithWait(1, time.Millisecond-1) },
 	}
 	for name, set := range tests {
 		func() {

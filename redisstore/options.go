@@ -60,10 +60,11 @@ func WithMaxStuck(n int) Option {
 // trips (WATCH to choose the connection, the step, WAIT, UNWATCH) instead of
 // one.
 //
-// It panics unless both arguments are positive.
+// The time is cut to the millisecond. It panics unless replicas is positive and
+// timeout at least a millisecond: to the server no time at all means for ever.
 func WithWait(replicas int, timeout time.Duration) Option {
-	if replicas <= 0 || timeout <= 0 {
-		panic("redisstore: replicas or time to wait for them is not positive")
+	if replicas <= 0 || timeout < time.Millisecond {
+		panic("redisstore: no replicas, or less than a millisecond to wait for them")
 	}
 	return func(s *Store) { s.wait = wait{replicas, timeout} }
 }
