@@ -194,3 +194,17 @@ func TestOptionsRefuseNonsense(t *testing.T) {
 		}()
 	}
 }
+
+// TestRingIsRefused: with a shard dead a ring asks another one, which says that
+// the sessions are missing.
+func TestRingIsRefused(t *testing.T) {
+	t.Parallel()
+	ring := redis.NewRing(&redis.RingOptions{Addrs: map[string]string{"a": newMini(t).Addr()}})
+	defer ring.Close()
+	defer func() {
+		if p, _ := recover().(string); !strings.Contains(p, "redis.Ring") {
+			t.Errorf("New with a ring: panic %q, want one that names it", p)
+		}
+	}()
+	redisstore.New(ring)
+}

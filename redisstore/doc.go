@@ -15,7 +15,8 @@
 //
 // # Setting up the client
 //
-// [New] takes any redis.UniversalClient. [ParseURL] returns options set as
+// [New] takes any redis.UniversalClient except a *redis.Ring, whose users would
+// be signed out when a shard is down. [ParseURL] returns options set as
 // follows; who makes options in another way should set the same.
 //
 //   - ContextTimeoutEnabled: true. Otherwise go-redis ignores deadlines, and a

@@ -32,7 +32,14 @@ var _ session.Store = (*Store)(nil)
 // New returns a store that works through client: a single server's, a
 // Sentinel's or a Cluster's, or the pipelining face of one. It does not talk to
 // the server; the first call does, and sends it the scripts it needs.
+//
+// It panics where client is a *redis.Ring. A ring whose shard is down sends the
+// shard's users to another one, which knows no session of theirs and would sign
+// them out.
 func New(client redis.UniversalClient, opts ...Option) *Store {
+	if _, ok := client.(*redis.Ring); ok {
+		panic("redisstore: a redis.Ring signs people out when a shard is down; use a cluster")
+	}
 	s := &Store{
 		client:  client,
 		prefix:  DefaultPrefix,
