@@ -60,6 +60,13 @@ func WithMaxStuck(n int) Option {
 // trips (WATCH to choose the connection, the step, WAIT, UNWATCH) instead of
 // one.
 //
+// Where Create fails once its session is there, it removes the session again and
+// does not wait for that; nobody has been handed the tokens. The session can
+// remain where that fails too (the master has died), or on a replica that got the
+// one and not the other and is then promoted: it stays until it expires or is the
+// oldest beyond the cap. What Create has dropped because of the cap, it does not
+// bring back: in an outage a user at the cap may lose one session.
+//
 // The time is cut to the millisecond. It panics unless replicas is positive and
 // timeout at least a millisecond: to the server no time at all means for ever.
 func WithWait(replicas int, timeout time.Duration) Option {

@@ -22,6 +22,8 @@ var (
 	confirmLua string
 	//go:embed lua/list.lua
 	listLua string
+	//go:embed lua/undo.lua
+	undoLua string
 )
 
 // script is an operation that the server runs in one atomic step.

@@ -24,7 +24,7 @@ type Store struct {
 	submitter *submitter           // nil unless the client is the face that needs it
 	cluster   *redis.ClusterClient // nil unless the client is one
 
-	create, refresh, confirm, list script
+	create, refresh, confirm, list, undo script
 }
 
 var _ session.Store = (*Store)(nil)
@@ -48,6 +48,7 @@ func New(client redis.UniversalClient, opts ...Option) *Store {
 		refresh: newScript(refreshLua),
 		confirm: newScript(recordLua + confirmLua),
 		list:    newScript(recordLua + listLua),
+		undo:    newScript(undoLua),
 
 		submitter: newSubmitter(client),
 	}
@@ -71,7 +72,8 @@ func (s *Store) key(userID string) string {
 }
 
 // Create implements [session.Store]. Its error is
-// [session.CodeDatabaseUpdateFailed] around the cause.
+// [session.CodeDatabaseUpdateFailed] around the cause. The session of a call that
+// fails with [ErrNotReplicated] is removed again; see [WithWait].
 func (s *Store) Create(ctx context.Context, c session.Creating) (session.Record, error) {
 	const op, code = "create", session.CodeDatabaseUpdateFailed
 	args, err := encodeCreating(c)
@@ -79,7 +81,9 @@ func (s *Store) Create(ctx context.Context, c session.Creating) (session.Record,
 		return session.Record{}, fail(op, code, err)
 	}
 	key := s.key(c.UserID)
-	reply, err := s.doDurably(ctx, key, s.create.on(key, c.ID[:], args))
+	reply, err := s.doDurably(ctx, key, s.create.on(key, c.ID[:], args), func(reply string) request {
+		return s.undo.on(key, c.ID[:], reply[min(len(reply), instantSize):])
+	})
 	if err != nil {
 		return session.Record{}, fail(op, code, err)
 	}
@@ -138,7 +142,7 @@ func (s *Store) Confirm(ctx context.Context, c session.Confirming) error {
 // cause.
 func (s *Store) Delete(ctx context.Context, userID string, id session.ID) error {
 	key := s.key(userID)
-	_, err := s.doDurably(ctx, key, request{args: []any{"hdel", key, id[:]}, keyAt: 1})
+	_, err := s.doDurably(ctx, key, request{args: []any{"hdel", key, id[:]}, keyAt: 1}, nil)
 	if err != nil {
 		return fail("delete", session.CodeDatabaseUpdateFailed, err)
 	}
@@ -149,7 +153,7 @@ func (s *Store) Delete(ctx context.Context, userID string, id session.ID) error 
 // [session.CodeDatabaseUpdateFailed] around the cause.
 func (s *Store) DeleteUser(ctx context.Context, userID string) error {
 	key := s.key(userID)
-	_, err := s.doDurably(ctx, key, request{args: []any{"del", key}, keyAt: 1})
+	_, err := s.doDurably(ctx, key, request{args: []any{"del", key}, keyAt: 1}, nil)
 	if err != nil {
 		return fail("delete user", session.CodeDatabaseUpdateFailed, err)
 	}

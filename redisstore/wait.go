@@ -10,7 +10,7 @@ import (
 )
 
 // ErrNotReplicated is the cause when a step was done but too few replicas had
-// it in time; see [WithWait].
+// it in time; see [WithWait]. Create then undoes it.
 var ErrNotReplicated = errors.New("redisstore: too few replicas have the write")
 
 // errRedirected is the cause where a cluster's client gave up without an error:
@@ -28,21 +28,28 @@ type wait struct {
 // writes of its own connection, so both go over one, and WATCH is the client's
 // way of handing out the connection of a key, whichever kind of client it is.
 // Nothing is made conditional on the key.
-func (s *Store) doDurably(ctx context.Context, key string, r request) (string, error) {
+//
+// A step that was done and then fails is undone by the request that undo makes of
+// its reply, unless undo is nil.
+func (s *Store) doDurably(ctx context.Context, key string, r request, undo func(reply string) request) (string, error) {
 	if s.wait.replicas == 0 {
 		return s.do(ctx, r)
 	}
 	reply, err := s.bound.do(ctx, s.wait.timeout, func(ctx context.Context) (reply string, err error) {
-		sent := false
+		sent, done := false, false
 		err = s.client.Watch(ctx, func(tx *redis.Tx) error {
 			sent = true
 			if reply, err = r.send(ctx, tx); err != nil {
 				return err
 			}
+			done = true
 			return s.wait.forReplicas(ctx, tx)
 		}, key)
 		if err == nil && !sent {
 			err = errRedirected
+		}
+		if err != nil && done && undo != nil {
+			_, _ = s.do(context.WithoutCancel(ctx), undo(reply)) // the caller may have left; the error to report is err
 		}
 		return reply, err
 	})

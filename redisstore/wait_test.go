@@ -119,3 +119,79 @@ func TestWaitWhileASlotMoves(t *testing.T) {
 		t.Errorf("after the slot has moved: %d sessions, %v", len(live), err)
 	}
 }
+
+// TestFailedSignInLeavesNoSession: what no replica has in time is an error, so
+// nobody is handed the tokens; the session goes, and takes no place from others.
+func TestFailedSignInLeavesNoSession(t *testing.T) {
+	t.Parallel()
+	const most = 4
+	for _, face := range faces {
+		t.Run(face.name, func(t *testing.T) {
+			t.Parallel()
+			server := testenv.Redis(t) // without a replica
+			plain := redisstore.New(open(t, options(t, server.URL())), unhurried)
+			for i := range byte(most - 1) {
+				create(t, plain, session.ID{1 + i}, long, most)
+			}
+			signIn := func(ctx context.Context, d time.Duration) error {
+				store := redisstore.New(face.open(t, options(t, server.URL())), redisstore.WithWait(1, d), unhurried)
+				_, err := store.Create(ctx, session.Creating{UserID: "ann", ID: session.NewID(), Policy: long, Max: most})
+				return err
+			}
+			left := func() int {
+				live, err := plain.List(context.Background(), "ann")
+				if err != nil {
+					t.Fatal(err)
+				}
+				for i := range byte(most - 1) {
+					if _, ok := live[session.ID{1 + i}]; !ok {
+						t.Fatalf("session %d has gone", 1+i)
+					}
+				}
+				return len(live) - (most - 1)
+			}
+			for range 3 {
+				if err := signIn(context.Background(), 10*time.Millisecond); !errors.Is(err, redisstore.ErrNotReplicated) {
+					t.Fatalf("sign-in = %v, want %v", err, redisstore.ErrNotReplicated)
+				}
+				if n := left(); n != 0 {
+					t.Fatalf("%d sessions that nobody knows of are left", n)
+				}
+			}
+			// A caller who leaves earlier has no time for it.
+			ctx, cancel := context.WithTimeout(context.Background(), 500*time.Millisecond)
+			defer cancel()
+			if err := signIn(ctx, time.Minute); !errors.Is(err, context.DeadlineExceeded) {
+				t.Fatalf("sign-in = %v, want %v", err, context.DeadlineExceeded)
+			}
+			repeatUntil(t, "the session to go", func() bool { return left() == 0 })
+		})
+	}
+}
+
+// TestFailedSignInSparesItsRepetition: a sign-in that was repeated meanwhile, with
+// success, stays.
+func TestFailedSignInSparesItsRepetition(t *testing.T) {
+	t.Parallel()
+	ctx := context.Background()
+	server := testenv.Redis(t)
+	plain := redisstore.New(open(t, options(t, server.URL())), unhurried)
+	store := redisstore.New(open(t, options(t, server.URL())), redisstore.WithWait(1, time.Second), unhurried)
+	failed := make(chan error)
+	go func() {
+		_, err := store.Create(ctx, session.Creating{UserID: "ann", ID: session.ID{1}, Policy: long, Max: 5})
+		failed <- err
+	}()
+	repeatUntil(t, "the first try to arrive", func() bool {
+		live, err := plain.List(ctx, "ann")
+		return err == nil && len(live) == 1
+	})
+	pause(5 * time.Millisecond) // its record tells it apart
+	rec := create(t, plain, session.ID{1}, long, 5)
+	if err := <-failed; !errors.Is(err, redisstore.ErrNotReplicated) {
+		t.Errorf("the first try = %v, want %v", err, redisstore.ErrNotReplicated)
+	}
+	if live, err := plain.List(ctx, "ann"); err != nil || live[session.ID{1}] != rec {
+		t.Errorf("List = %v, %v, want the session of the second try", live, err)
+	}
+}
