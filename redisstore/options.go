@@ -60,6 +60,12 @@ func WithMaxStuck(n int) Option {
 // trips (WATCH to choose the connection, the step, WAIT, UNWATCH) instead of
 // one.
 //
+// A call that waits holds a connection, so only half as many wait as there are in
+// the client's pool (on a cluster, in that of one node; where the client does not
+// say, as with the pipelining faces, in a pool of go-redis' default size), and leave
+// the other half to refreshes. Further calls wait for a place for half of the
+// store's timeout, and then fail; nothing has happened.
+//
 // Where Create fails once its session is there, it removes the session again and
 // does not wait for that; nobody has been handed the tokens. The session can
 // remain where that fails too (the master has died), or on a replica that got the
@@ -73,5 +79,5 @@ func WithWait(replicas int, timeout time.Duration) Option {
 	if replicas <= 0 || timeout < time.Millisecond {
 		panic("redisstore: no replicas, or less than a millisecond to wait for them")
 	}
-	return func(s *Store) { s.wait = wait{replicas, timeout} }
+	return func(s *Store) { s.wait = wait{replicas: replicas, timeout: timeout} }
 }

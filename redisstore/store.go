@@ -56,6 +56,7 @@ func New(client redis.UniversalClient, opts ...Option) *Store {
 	for _, opt := range opts {
 		opt(s)
 	}
+	s.wait.places = make(chan struct{}, max(1, connections(client)/2))
 	return s
 }
 

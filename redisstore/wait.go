@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -18,11 +19,42 @@ var ErrNotReplicated = errors.New("redisstore: too few replicas have the write")
 // (9.23) then returns nil although nothing was done.
 var errRedirected = errors.New("redisstore: redirected too often")
 
+// errCrowded is the cause when a call was not tried because as many as may wait
+// for replicas already do.
+var errCrowded = errors.New("redisstore: too many calls wait for replicas")
+
 // wait is the setting of [WithWait]. Zero replicas: do not wait.
 type wait struct {
 	replicas int
 	timeout  time.Duration
+	places   chan struct{} // one for each call that may wait
 }
+
+// connections returns how many connections the client has for a key.
+func connections(client redis.UniversalClient) int {
+	switch c := client.(type) {
+	case *redis.Client:
+		return c.Options().PoolSize
+	case *redis.ClusterClient:
+		return c.Options().PoolSize // to each node
+	}
+	return 10 * runtime.GOMAXPROCS(0) // go-redis' default
+}
+
+// enter takes a place, within the patience given. A call that waits holds a
+// connection: while a replica is down they all would, and refreshes had none.
+func (w wait) enter(ctx context.Context, patience time.Duration) error {
+	ctx, cancel := context.WithTimeoutCause(ctx, patience, errCrowded)
+	defer cancel()
+	select {
+	case w.places <- struct{}{}:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
+func (w wait) leave() { <-w.places }
 
 // doDurably is do and, with [WithWait], waits for the replicas. WAIT counts the
 // writes of its own connection, so both go over one, and WATCH is the client's
@@ -36,6 +68,10 @@ func (s *Store) doDurably(ctx context.Context, key string, r request, undo func(
 		return s.do(ctx, r)
 	}
 	reply, err := s.bound.do(ctx, s.wait.timeout, func(ctx context.Context) (reply string, err error) {
+		if err := s.wait.enter(ctx, s.bound.timeout/2); err != nil { // the rest is for the step
+			return "", err
+		}
+		defer s.wait.leave()
 		sent, done := false, false
 		err = s.client.Watch(ctx, func(tx *redis.Tx) error {
 			sent = true

@@ -3,6 +3,8 @@ package redisstore_test
 import (
 	"context"
 	"errors"
+	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -177,7 +179,7 @@ func TestFailedSignInSparesItsRepetition(t *testing.T) {
 	server := testenv.Redis(t)
 	plain := redisstore.New(open(t, options(t, server.URL())), unhurried)
 	store := redisstore.New(open(t, options(t, server.URL())), redisstore.WithWait(1, time.Second), unhurried)
-	failed := make(chan error)
+	failed := make(chan error, 1)
 	go func() {
 		_, err := store.Create(ctx, session.Creating{UserID: "ann", ID: session.ID{1}, Policy: long, Max: 5})
 		failed <- err
@@ -193,5 +195,67 @@ func TestFailedSignInSparesItsRepetition(t *testing.T) {
 	}
 	if live, err := plain.List(ctx, "ann"); err != nil || live[session.ID{1}] != rec {
 		t.Errorf("List = %v, %v, want the session of the second try", live, err)
+	}
+}
+
+// TestWaitingLeavesConnections: with no replica to wait for, sign-ins come without
+// end, and refreshes go on.
+func TestWaitingLeavesConnections(t *testing.T) {
+	t.Parallel()
+	const (
+		connections = 6
+		timeout     = 2 * time.Second
+		wait        = 3 * time.Second
+		slack       = 5 * time.Second // a busy machine's
+	)
+	for _, tt := range []struct {
+		name  string
+		start func(*testing.T) *testenv.RedisServer
+	}{
+		{"server", func(t *testing.T) *testenv.RedisServer { return testenv.Redis(t) }},
+		{"cluster", clusterOfOne},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			ctx := context.Background()
+			server := tt.start(t)
+			opts := options(t, server.URL())
+			opts.IsClusterMode = tt.name == "cluster"
+			opts.PoolSize = connections
+			client := open(t, opts)
+			create(t, redisstore.New(client, unhurried), session.ID{1}, long, 5)
+			store := redisstore.New(client, redisstore.WithWait(1, wait), redisstore.WithTimeout(timeout))
+
+			start := time.Now()
+			failed := make(chan error, 2*connections)
+			for i := range byte(2 * connections) {
+				go func() {
+					_, err := store.Create(ctx, session.Creating{UserID: "bob", ID: session.ID{i}, Policy: long, Max: 100})
+					failed <- err
+				}()
+			}
+			probe := server.Client()
+			half := fmt.Sprintf("blocked_clients:%d\r\n", connections/2) // by WAIT: nothing else blocks one here
+			repeatUntil(t, "half of the connections to wait", func() bool {
+				return strings.Contains(probe.Info(ctx, "clients").Val(), half)
+			})
+			for range 20 {
+				if err := operations[1].call(ctx, store); err != nil {
+					t.Errorf("Refresh: %v", err)
+				}
+			}
+			for range 2 * connections {
+				if err := <-failed; session.CodeOf(err) != session.CodeDatabaseUpdateFailed {
+					t.Errorf("Create = %v, want %s", err, session.CodeDatabaseUpdateFailed)
+				}
+			}
+			if took := time.Since(start); took > timeout+wait+slack {
+				t.Errorf("the sign-ins took %v", took)
+			}
+			// There is room again.
+			if err := operations[0].call(ctx, store); !errors.Is(err, redisstore.ErrNotReplicated) {
+				t.Errorf("Create afterwards = %v, want %v", err, redisstore.ErrNotReplicated)
+			}
+		})
 	}
 }
