@@ -53,10 +53,11 @@
 // The deferred face, AsyncAutoPipeline, is the one to take: the store can leave
 // its calls without keeping a goroutine for each. The blocking face works too.
 // Below that load pipelining gains nothing, one dead connection delays the calls
-// of all callers, and go-redis calls it experimental: it is not the default. On a
-// cluster the store cannot reach through it to have the client look for a new
-// master; set ClusterStateReloadInterval of redis.ClusterOptions to a second or
-// two, or a failover takes up to a minute to be noticed.
+// of all callers, and go-redis calls it experimental: it is not the default.
+//
+// It is for a single server, not for a cluster. There one shard that hangs makes
+// about half of the calls to the others fail, and the store cannot reach through
+// the pipeline to have the client look for a new master.
 //
 // Rotations a second, measured beside a bare script that compares and sets the
 // same field (BenchmarkRotate; server and client on one machine of two
