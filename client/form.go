@@ -14,9 +14,13 @@ const (
 	multiparts = "multipart/form-data"
 )
 
+// methodDialog is the Method of forms that are not sent.
+const methodDialog = "DIALOG"
+
 // Form is a form as the page shows it.
 type Form struct {
-	// Method is "GET" or "POST".
+	// Method is "GET", "POST", or "DIALOG" for a form that closes its dialog and is not
+	// sent.
 	Method string
 	// Action is where the form goes, relative to the page; "" is the page itself.
 	Action string
@@ -34,6 +38,9 @@ type Form struct {
 
 	hidden map[string]bool // names of fields that a person cannot change
 	files  map[string]bool // names of fields for files
+
+	hasDefault bool    // whether there is a submit button at all
+	implied    *Button // the default one: the first, be it an image; nil where it is disabled
 }
 
 // Button is a submit button of a [Form].
@@ -43,6 +50,8 @@ type Button struct {
 	// Method, Action and Enctype are the form's, or what the button has instead
 	// (formmethod, formaction, formenctype).
 	Method, Action, Enctype string
+
+	image bool // it sends where it was pressed
 }
 
 // Form returns the form of the page that a person would fill with the given
@@ -75,6 +84,17 @@ func (f *Form) add(next field) {
 	f.Names[next.name] = true
 	for _, v := range next.values {
 		f.Fields.Add(next.name, v)
+	}
+}
+
+// addButton adds the next submit button in the page's order.
+func (f *Form) addButton(b Button, off bool) {
+	if !f.hasDefault && !off {
+		f.implied = &b
+	}
+	f.hasDefault = true
+	if !off && !b.image {
+		f.Buttons = append(f.Buttons, b)
 	}
 }
 
@@ -117,16 +137,23 @@ func (f *Form) presets(given url.Values) bool {
 // Filled returns the form as it is submitted with the given values, as a copy:
 // Fields are all that is sent, hidden fields that are not given included. The
 // button with a given name and value is pressed, or else the first one, if there is
-// any, as browsers do when a person presses Enter in a field; its name and value
-// are sent, and Method, Action and Enctype are the button's.
+// any, as browsers do when a person presses Enter in a field (where that one is
+// disabled, which keeps them from sending anything until a script enables it, none
+// is pressed); its name and value are sent, and Method, Action and Enctype are the
+// button's.
 func (f *Form) Filled(given url.Values) *Form {
 	pressed, typed := f.split(given)
+	if pressed == nil {
+		pressed = f.implied
+	}
 	filled := *f
 	filled.Fields = url.Values{}
 	maps.Copy(filled.Fields, f.Fields)
-	maps.Copy(filled.Fields, typed)
-	if pressed == nil && len(f.Buttons) > 0 {
-		pressed = &f.Buttons[0]
+	for name, values := range typed {
+		filled.Fields[name] = nil
+		for _, v := range values {
+			filled.Fields.Add(name, crlf(v))
+		}
 	}
 	if pressed != nil {
 		filled.press(*pressed)
@@ -136,7 +163,15 @@ func (f *Form) Filled(given url.Values) *Form {
 
 func (f *Form) press(b Button) {
 	f.Method, f.Action, f.Enctype = b.Method, b.Action, b.Enctype
-	if b.Name != "" {
+	switch {
+	case b.image: // with the keyboard, in its corner
+		dot := ""
+		if b.Name != "" {
+			dot = b.Name + "."
+		}
+		f.Fields.Add(dot+"x", "0")
+		f.Fields.Add(dot+"y", "0")
+	case b.Name != "":
 		f.Fields[b.Name] = slices.Concat(f.Fields[b.Name], []string{b.Value})
 	}
 }

@@ -79,7 +79,11 @@ func TestFormFilled(t *testing.T) {
 	t.Parallel()
 	page := readPage(t, `<form action=save><input name=a value=1><input name=b value=2><button name=do value=save><button name=do value=drop>
 		<button name=b value=3 formmethod=post formaction=b formenctype=multipart/form-data></form>
-		<form action=plain><input name=a value=1><button>Go</button><button name=do value=no></form><form action=bare><input name=a value=1></form>`)
+		<form action=plain><input name=a value=1><button>Go</button><button name=do value=no></form><form action=bare><input name=a value=1></form>
+		<form action=image method=post><input type=image name=at formaction=map><button name=do value=no></form>
+		<form action=nameless><input type=image><textarea name=t></textarea></form>
+		<form action=off><button name=do value=wait disabled></button><button name=do value=delete formaction=delete></form>
+		<form method=dialog><button name=do value=close></button><button name=do value=send formmethod=post formaction=send></form>`)
 	for name, c := range map[string]struct {
 		form  int
 		given url.Values
@@ -90,6 +94,14 @@ func TestFormFilled(t *testing.T) {
 		"a button":            {0, url.Values{"do": {"drop"}}, client.Form{Method: "GET", Action: "save", Fields: url.Values{"a": {"1"}, "b": {"2"}, "do": {"drop"}}}},
 		"with its own":        {0, url.Values{"b": {"3"}}, client.Form{Method: "POST", Action: "b", Fields: url.Values{"a": {"1"}, "b": {"2", "3"}}}},
 		"button without name": {1, nil, client.Form{Method: "GET", Action: "plain", Fields: url.Values{"a": {"1"}}}},
+		"an image":            {3, nil, client.Form{Method: "POST", Action: "map", Fields: url.Values{"at.x": {"0"}, "at.y": {"0"}}}},
+		"beside an image":     {3, url.Values{"do": {"no"}}, client.Form{Method: "POST", Action: "image", Fields: url.Values{"do": {"no"}}}},
+		"an image, no name":   {4, nil, client.Form{Method: "GET", Action: "nameless", Fields: url.Values{"t": {""}, "x": {"0"}, "y": {"0"}}}},
+		"lines":               {4, url.Values{"t": {"a\nb\r\nc"}}, client.Form{Method: "GET", Action: "nameless", Fields: url.Values{"t": {"a\r\nb\r\nc"}, "x": {"0"}, "y": {"0"}}}},
+		"the first disabled":  {5, nil, client.Form{Method: "GET", Action: "off", Fields: url.Values{}}},
+		"beside a disabled":   {5, url.Values{"do": {"delete"}}, client.Form{Method: "GET", Action: "delete", Fields: url.Values{"do": {"delete"}}}},
+		"a dialog":            {6, nil, client.Form{Method: "DIALOG", Fields: url.Values{"do": {"close"}}}},
+		"out of a dialog":     {6, url.Values{"do": {"send"}}, client.Form{Method: "POST", Action: "send", Fields: url.Values{"do": {"send"}}}},
 		"no button":           {2, url.Values{"a": nil}, client.Form{Method: "GET", Action: "bare", Fields: url.Values{"a": nil}}},
 	} {
 		before := page.Forms[c.form].Fields.Encode()

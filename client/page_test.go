@@ -139,7 +139,7 @@ lines &amp; <b>more</b></textarea><textarea name=u></textarea></form>`,
 			for i, want := range c.want {
 				c.want[i].Enctype = cmp.Or(want.Enctype, "application/x-www-form-urlencoded")
 			}
-			if diff := gocmp.Diff(c.want, page.Forms, cmpopts.EquateEmpty(), cmpopts.IgnoreUnexported(client.Form{})); diff != "" {
+			if diff := gocmp.Diff(c.want, page.Forms, cmpopts.EquateEmpty(), cmpopts.IgnoreUnexported(client.Form{}, client.Button{})); diff != "" {
 				t.Errorf("forms (-want +got):\n%s", diff)
 			}
 		})

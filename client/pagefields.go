@@ -17,6 +17,8 @@ type field struct {
 	hidden bool
 	file   bool
 	button map[string]string // a submit button's attributes; nil for a field
+	image  bool              // the button is an image
+	off    bool              // the button is disabled
 }
 
 // fieldset is an open fieldset. A disabled one disables what is in it, except in
@@ -44,8 +46,11 @@ func (p *pageReader) startForm(attr map[string]string) {
 }
 
 func methodOf(attr string) string {
-	if strings.EqualFold(attr, "post") {
+	switch strings.ToLower(attr) {
+	case "post":
 		return "POST"
+	case "dialog":
+		return methodDialog
 	}
 	return "GET"
 }
@@ -75,19 +80,19 @@ func (p *pageReader) disabled(attr map[string]string) bool {
 // declare notes a field and returns it, nil where it is none that is submitted. It
 // may be written to until the next one is declared.
 func (p *pageReader) declare(attr map[string]string) *field {
-	if attr["name"] == "" {
+	if attr["name"] == "" || p.disabled(attr) {
 		return nil
 	}
 	return p.place(attr)
 }
 
-// place is declare for what needs no name.
+// place notes what belongs to a form, whether it has a name and is enabled or not.
 func (p *pageReader) place(attr map[string]string) *field {
 	f := field{form: p.open, name: attr["name"]}
 	if id, ok := attr["form"]; ok {
 		f.formID = &id
 	}
-	if f.form == none && f.formID == nil || p.disabled(attr) {
+	if f.form == none && f.formID == nil {
 		return nil
 	}
 	p.fields = append(p.fields, f)
@@ -108,8 +113,7 @@ func crlf(s string) string {
 
 func (p *pageReader) input(attr map[string]string) {
 	switch kind := strings.ToLower(attr["type"]); kind {
-	case "button", "image", "reset":
-	case "submit":
+	case "button", "image", "reset", "submit":
 		p.button(attr)
 	case "file":
 		if f := p.declare(attr); f != nil {
@@ -135,12 +139,12 @@ func (p *pageReader) input(attr map[string]string) {
 
 // button notes a submit button, which a button is unless it says otherwise.
 func (p *pageReader) button(attr map[string]string) {
-	switch strings.ToLower(attr["type"]) {
-	case "button", "reset":
+	kind := strings.ToLower(attr["type"])
+	if kind == "button" || kind == "reset" {
 		return
 	}
 	if f := p.place(attr); f != nil {
-		f.button = attr
+		f.button, f.off, f.image = attr, p.disabled(attr), kind == "image"
 	}
 }
 

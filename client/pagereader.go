@@ -181,16 +181,17 @@ func (p *pageReader) handOut() {
 		}
 		form := &p.page.Forms[at]
 		if f.button != nil {
-			form.Buttons = append(form.Buttons, p.buttonOf(form, f.button))
+			form.addButton(p.buttonOf(form, &f), f.off)
 			continue
 		}
 		form.add(f)
 	}
 }
 
-// buttonOf is the form's button with these attributes.
-func (p *pageReader) buttonOf(form *Form, attr map[string]string) Button {
-	b := Button{Name: attr["name"], Value: attr["value"], Method: form.Method, Action: form.Action, Enctype: form.Enctype}
+// buttonOf is the button of the form that f is.
+func (p *pageReader) buttonOf(form *Form, f *field) Button {
+	attr := f.button
+	b := Button{Name: f.name, Value: attr["value"], Method: form.Method, Action: form.Action, Enctype: form.Enctype, image: f.image}
 	if method, ok := attr["formmethod"]; ok {
 		b.Method = methodOf(method)
 	}

@@ -17,10 +17,11 @@ import (
 
 // SignIn signs in through the app's own login page, as a person with a browser
 // would: it gets the page at path, fills the POST form that takes the given fields
-// ([Page.Form]; hidden fields are sent along), presses its button ([Form.Filled]),
-// follows redirects within the origin, and takes the session from the page data of
-// where it arrives or, where that has none, from the session route. Where the page
-// has no such form, the fields are posted to path as they are.
+// ([Page.Form]; hidden fields are sent along), posts it to its own action or, where
+// the name and value of a button are among the fields, to that button's, follows
+// redirects within the origin, and takes the session from the page data of where it
+// arrives or, where that has none, from the session route. Where the page has no
+// such form, the fields are posted to path as they are.
 //
 // The session so far, if any, is left: it is replaced on this side once the new
 // one is there, and not ended on the server.
@@ -72,6 +73,10 @@ func (c *Client[U]) submit(ctx context.Context, browser *http.Client, path strin
 	filled := &Form{Fields: fields}
 	if form := login.Form(http.MethodPost, fields); form != nil {
 		filled = form.Filled(fields)
+		if pressed, _ := form.split(fields); pressed == nil || pressed.Method != http.MethodPost {
+			// The first button may be for something else, and this is a password.
+			filled.Action, filled.Enctype = form.Action, form.Enctype
+		}
 		if target, err = at.Parse(filled.Action); err != nil {
 			return nil, unknown(opSignIn, err)
 		}

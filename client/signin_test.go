@@ -140,12 +140,20 @@ func TestSignInRefused(t *testing.T) {
 // A login page with several buttons, which is sent in parts.
 func TestSignInPressesTheButton(t *testing.T) {
 	t.Parallel()
+	const ordinary = `<button name="do" value="enter">Sign in</button><button name="do" value="remember" formaction="/remember">Stay</button>`
 	for name, c := range map[string]struct {
-		button []string
-		want   string
+		buttons string
+		button  []string
+		want    string
 	}{
-		"the first one": {nil, "/login do=enter"},
-		"another one":   {[]string{"remember"}, "/remember do=remember"},
+		"the first one": {ordinary, nil, "/login do=enter"},
+		"another one":   {ordinary, []string{"remember"}, "/remember do=remember"},
+		// Nobody but the form's own action is told a password, unless a button is named.
+		"not the first one's action": {`<button formaction="/forgot">Forgot?</button>`, nil, "/login do="},
+		"not the first one's method": {`<button formmethod="get" formaction="/help">Help</button>`, nil, "/login do="},
+		"not a dialog's":             {`<button formmethod="dialog">Close</button>`, nil, "/login do="},
+		"an image":                   {`<input type="image" alt="Sign in"><button formaction="/forgot">Forgot?</button>`, nil, "/login do="},
+		"a disabled one":             {`<button disabled>Wait</button><button name="do" value="delete" formaction="/delete">Delete</button>`, nil, "/login do="},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -154,8 +162,7 @@ func TestSignInPressesTheButton(t *testing.T) {
 			mux := http.NewServeMux()
 			mux.HandleFunc("GET /many", func(w http.ResponseWriter, r *http.Request) {
 				w.Header().Set("Content-Type", "text/html")
-				io.WriteString(w, `<form method="post" action="/login" enctype="multipart/form-data"><input name="username"><input name="password">
-					<button name="do" value="enter">Sign in</button><button name="do" value="remember" formaction="/remember">Stay</button></form>`)
+				io.WriteString(w, `<form method="post" action="/login" enctype="multipart/form-data"><input name="username"><input name="password">`+c.buttons+`</form>`)
 			})
 			mux.HandleFunc("POST /", func(rw http.ResponseWriter, r *http.Request) {
 				if kind := r.Header.Get("Content-Type"); !strings.HasPrefix(kind, "multipart/form-data;") {

@@ -80,6 +80,7 @@ func TestSubmitSaysWhyItCannot(t *testing.T) {
 		"no such button": {
 			showing(`<form><button name="do" value="save"></form>`), url.Values{"do": {"sve"}}, `no form that takes map["do":["sve"]]`,
 		},
+		"a dialog":           {showing(`<form method="dialog"><button>Close</button></form>`), nil, `the form on https://app.example/ closes a dialog`},
 		"contents of a file": {showing(`<form><input type="file" name="a"></form>`), url.Values{"a": {"x"}}, `no form that takes`},
 		"no HTML": {
 			http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "<form></form>", http.StatusTeapot) }),

@@ -96,7 +96,11 @@ func (tab *Tab) Submit(fields url.Values) *Page {
 		given.Set(wire.FormField, tab.tokens.Access)
 	}
 	maps.Copy(given, fields)
-	return tab.navigate(tab.submission(form.Filled(given)))
+	filled := form.Filled(given)
+	if filled.Method == "DIALOG" {
+		tab.b.t.Fatalf("luciatest: the form on %s closes a dialog, a browser sends nothing", tab.at)
+	}
+	return tab.navigate(tab.submission(filled))
 }
 
 func (tab *Tab) whyNoForm(fields url.Values) string {
