@@ -3,6 +3,7 @@ package luciatest
 import (
 	"bufio"
 	"bytes"
+	"context"
 	"crypto/tls"
 	"errors"
 	"fmt"
@@ -15,10 +16,12 @@ import (
 // the caller's goroutine and without a network, so that it works in a bubble of
 // testing/synctest. It is what a [Browser] uses; package client takes it, too.
 //
-// The handler is given what net/http's server makes of a request over HTTP/1.1;
-// r.TLS is set where the address is https. What it answers has the Content-Type
-// that a server finds out where the handler names none, but no Date and no
-// Content-Length of a server's own.
+// The handler is given what net/http's server makes of a request over HTTP/1.1, with
+// a context that ends with the client's or when the handler returns and has none of
+// its values; r.TLS is set where the address is https. What it answers has the
+// Content-Type that a server finds out where the handler names none, but no Date and
+// no Content-Length of a server's own. Limits on the size of headers, trailers, and
+// bodies of another length than they say are left to a real server.
 //
 // The answer is complete when RoundTrip returns: a handler that streams without
 // end, or hijacks the connection, needs httptest.Server and [NewBrowserAt].
@@ -38,8 +41,12 @@ func (t transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	if err != nil {
 		return nil, err
 	}
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	stop := context.AfterFunc(req.Context(), cancel)
+	defer stop()
 	a := newAnswer()
-	if err := t.serve(a, r); err != nil {
+	if err := t.serve(a, r.WithContext(ctx)); err != nil {
 		return nil, err
 	}
 	return a.response(req), nil
@@ -84,7 +91,7 @@ func serverRequest(req *http.Request) (*http.Request, error) {
 	if req.URL.Scheme == "https" {
 		r.TLS = &tls.ConnectionState{Version: tls.VersionTLS13, HandshakeComplete: true, ServerName: serverName(req.URL.Hostname())}
 	}
-	return r.WithContext(req.Context()), nil
+	return r, nil
 }
 
 // handOver gives the server's request the body of the client's, and says how long

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"crypto/tls"
+	"fmt"
 	"io"
 	"log"
 	"net"
@@ -15,6 +16,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/lucia-go/lucia/adapters/nethttp"
 	"github.com/lucia-go/lucia/luciatest"
 )
 
@@ -270,5 +272,43 @@ func TestTransportTellsTheHandler(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// A handler's context is its own: it has nothing of the client's but its end, and
+// ends with the handler. A handler that asks its own app for something is a client,
+// and nobody there.
+func TestTransportHandsOverNoValues(t *testing.T) {
+	t.Parallel()
+	kit := luciatest.New(t, users)
+	mux := http.NewServeMux()
+	var app http.Handler
+	var kept context.Context
+	mux.HandleFunc("GET /who", func(w http.ResponseWriter, r *http.Request) {
+		if s := kit.Auth.Session(r.Context()); s != nil {
+			io.WriteString(w, s.User.ID)
+		}
+	})
+	mux.HandleFunc("GET /outer", func(w http.ResponseWriter, r *http.Request) {
+		kept = r.Context()
+		inner, err := http.NewRequestWithContext(r.Context(), "GET", "https://app.example/who", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		inner.Header.Set("Accept", "text/html")
+		resp, err := luciatest.Transport(app).RoundTrip(inner)
+		if err != nil {
+			t.Fatal(err)
+		}
+		who, err := io.ReadAll(resp.Body)
+		fmt.Fprintf(w, "%s within %s, %v", who, kit.Auth.Session(r.Context()).User.ID, err)
+	})
+	app = nethttp.Wrap(kit.Auth, mux)
+	browser := luciatest.NewBrowser(t, app)
+	if got := kit.SignIn(browser, "u1").Open("/outer").Page().Body; got != " within u1, <nil>" {
+		t.Errorf("got %q", got)
+	}
+	if kept.Err() == nil {
+		t.Error("the context goes on when the handler has returned")
 	}
 }

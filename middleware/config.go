@@ -113,7 +113,8 @@ type Config[U any] struct {
 	// origin); the answer's status is Status(err), and its header has what goes with
 	// that (Retry-After, WWW-Authenticate, caching). [IsPage] tells people from
 	// scripts. Where Deny returns false it has written nothing, and Require answers
-	// by itself.
+	// by itself. On echo and gin the answer goes out when Deny has returned, so there
+	// is nothing to flush.
 	Deny func(w http.ResponseWriter, r *http.Request, err error) (answered bool)
 	// Skip says which requests the middleware passes on untouched, as if it were
 	// not there.

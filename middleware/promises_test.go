@@ -176,3 +176,31 @@ func TestRoutesBelowAnyPrefix(t *testing.T) {
 	want(t, "a folder", newBrowser(t, a).do("GET", "/session/", nil).StatusCode, 404)
 	want(t, "nothing", newBrowser(t, a).do("GET", "/", nil).StatusCode, 404)
 }
+
+// What htmx asks for is a part of a page, whatever it accepts.
+func TestIsPage(t *testing.T) {
+	for name, c := range map[string]struct {
+		header []string
+		page   bool
+	}{
+		"navigation":         {[]string{"Sec-Fetch-Dest", "document"}, true},
+		"frame":              {[]string{"Sec-Fetch-Dest", "iframe"}, true},
+		"old browser":        {[]string{"Accept", "text/html"}, true},
+		"script":             {[]string{"Sec-Fetch-Dest", "empty", "Accept", "text/html"}, false},
+		"image":              {[]string{"Sec-Fetch-Dest", "image"}, false},
+		"no browser":         {nil, false},
+		"htmx":               {[]string{"Sec-Fetch-Dest", "empty", "HX-Request", "true"}, false},
+		"htmx, plain http":   {[]string{"HX-Request", "true", "Accept", "text/html"}, false},
+		"boosted":            {[]string{"Sec-Fetch-Dest", "empty", "HX-Request", "true", "HX-Boosted", "true"}, true},
+		"boosted, no dest":   {[]string{"HX-Request", "true", "HX-Boosted", "true", "Accept", "*/*"}, true},
+		"history, from htmx": {[]string{"HX-Request", "true", "HX-History-Restore-Request", "true"}, true},
+	} {
+		for _, method := range []string{"GET", "POST"} {
+			r := httptest.NewRequest(method, "/", nil)
+			for i := 0; i < len(c.header); i += 2 {
+				r.Header.Set(c.header[i], c.header[i+1])
+			}
+			want(t, method+" of "+name, middleware.IsPage(r), c.page)
+		}
+	}
+}

@@ -25,7 +25,7 @@ func IsPage(r *http.Request) bool {
 	case "empty":
 		return isBoosted(r)
 	case "":
-		return strings.Contains(header(r, "Accept"), "text/html") || isBoosted(r)
+		return !isHTMX(r) && strings.Contains(header(r, "Accept"), "text/html") || isBoosted(r)
 	}
 	return false
 }

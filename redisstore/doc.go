@@ -33,8 +33,8 @@
 //     connection are the next thing to wait for after the server itself.
 //   - PoolTimeout: 125 ms, an eighth of the store's timeout, instead of 1.5 s. The
 //     client tries four times to get a connection (MaxRetries, on a cluster
-//     MaxRedirects), so a call spends half of its time on that at most, and has the
-//     other half for its work. Were a call to wait until its time is nearly over, it
+//     MaxRedirects), with short pauses, so a call spends six tenths of its time on
+//     that at most, and has the rest for its work. Were a call to wait until its time is nearly over, it
 //     would be cut off in the middle and the client would close its connection. Then
 //     a stall or an overload of a second or two is enough, and no call succeeds any
 //     more until there are fewer than a third of what the server can do.

@@ -63,13 +63,15 @@ func WithMaxStuck(n int) Option {
 // A call that waits holds a connection, so only half as many wait as there are in
 // the client's pool (on a cluster, in that of one node; where the client does not
 // say, as with the pipelining faces, in a pool of go-redis' default size), and leave
-// the other half to refreshes. Further calls wait for a place for half of the
-// store's timeout, and then fail; nothing has happened.
+// the other half to refreshes. That is counted by store: stores that wait have a
+// client each. Further calls wait for a place for half of the store's timeout, and
+// then fail; nothing has happened.
 //
 // Where Create fails once its session is there, it removes the session again and
 // does not wait for that; nobody has been handed the tokens. The session can
-// remain where that fails too (the master has died), or on a replica that got the
-// one and not the other and is then promoted: it stays until it expires or is the
+// remain where that fails too (the master has died), where the reply that said it is
+// there was lost, or on a replica that got the one and not the other and is then
+// promoted: it stays until it expires or is the
 // oldest beyond the cap. What Create has dropped because of the cap, it does not
 // bring back: in an outage a user at the cap may lose one session.
 //

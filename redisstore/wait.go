@@ -34,11 +34,19 @@ type wait struct {
 func connections(client redis.UniversalClient) int {
 	switch c := client.(type) {
 	case *redis.Client:
-		return c.Options().PoolSize
-	case *redis.ClusterClient:
-		return c.Options().PoolSize // to each node
+		return fewer(c.Options().PoolSize, c.Options().MaxActiveConns)
+	case *redis.ClusterClient: // to each node
+		return fewer(c.Options().PoolSize, c.Options().MaxActiveConns)
 	}
 	return 10 * runtime.GOMAXPROCS(0) // go-redis' default
+}
+
+// fewer returns the pool's size, or its limit where there is one below that.
+func fewer(size, limit int) int {
+	if limit > 0 {
+		return min(size, limit)
+	}
+	return size
 }
 
 // enter takes a place, within the patience given. A call that waits holds a
@@ -81,8 +89,12 @@ func (s *Store) doDurably(ctx context.Context, key string, r request, undo func(
 			done = true
 			return s.wait.forReplicas(ctx, tx)
 		}, key)
-		if err == nil && !sent {
+		switch {
+		case err != nil:
+		case !sent:
 			err = errRedirected
+		case undo != nil:
+			err = ctx.Err() // the caller may have left while the replicas answered
 		}
 		if err != nil && done && undo != nil {
 			_, _ = s.do(context.WithoutCancel(ctx), undo(reply)) // the caller may have left; the error to report is err

@@ -171,6 +171,44 @@ func TestFailedSignInLeavesNoSession(t *testing.T) {
 	}
 }
 
+// TestSignInThatItsPersonLeftLeavesNoSession: the replicas answer when the caller has
+// gone, and has been told that it failed.
+func TestSignInThatItsPersonLeftLeavesNoSession(t *testing.T) {
+	t.Parallel()
+	for _, face := range faces {
+		t.Run(face.name, func(t *testing.T) {
+			t.Parallel()
+			master, replica := testenv.Redis(t), testenv.Redis(t)
+			link := testenv.NewProxy(t, master.Addr)
+			replica.Follow(link.Addr)
+			plain := redisstore.New(open(t, options(t, master.URL())), unhurried)
+			store := redisstore.New(face.open(t, options(t, master.URL())), redisstore.WithWait(1, time.Minute), unhurried)
+			create(t, store, session.ID{1}, long, 5) // the replica is in step
+			link.Hold()
+			sessions := func() int {
+				live, err := plain.List(context.Background(), "bob")
+				if err != nil {
+					t.Fatal(err)
+				}
+				return len(live)
+			}
+			ctx, leave := context.WithCancel(context.Background())
+			left := make(chan error, 1)
+			go func() {
+				_, err := store.Create(ctx, session.Creating{UserID: "bob", ID: session.NewID(), Policy: long, Max: 5})
+				left <- err
+			}()
+			repeatUntil(t, "the session to be there", func() bool { return sessions() == 1 })
+			leave()
+			if err := <-left; !errors.Is(err, context.Canceled) {
+				t.Fatalf("sign-in = %v, want %v", err, context.Canceled)
+			}
+			link.Pass()
+			repeatUntil(t, "the session to go", func() bool { return sessions() == 0 })
+		})
+	}
+}
+
 // TestFailedSignInSparesItsRepetition: a sign-in that was repeated meanwhile, with
 // success, stays.
 func TestFailedSignInSparesItsRepetition(t *testing.T) {
@@ -209,11 +247,13 @@ func TestWaitingLeavesConnections(t *testing.T) {
 		slack       = 5 * time.Second // a busy machine's
 	)
 	for _, tt := range []struct {
-		name  string
-		start func(*testing.T) *testenv.RedisServer
+		name        string
+		start       func(*testing.T) *testenv.RedisServer
+		pool, limit int
 	}{
-		{"server", func(t *testing.T) *testenv.RedisServer { return testenv.Redis(t) }},
-		{"cluster", clusterOfOne},
+		{"server", func(t *testing.T) *testenv.RedisServer { return testenv.Redis(t) }, connections, 0},
+		{"limited", func(t *testing.T) *testenv.RedisServer { return testenv.Redis(t) }, 10 * connections, connections},
+		{"cluster", clusterOfOne, connections, 0},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
@@ -221,7 +261,7 @@ func TestWaitingLeavesConnections(t *testing.T) {
 			server := tt.start(t)
 			opts := options(t, server.URL())
 			opts.IsClusterMode = tt.name == "cluster"
-			opts.PoolSize = connections
+			opts.PoolSize, opts.MaxActiveConns = tt.pool, tt.limit
 			client := open(t, opts)
 			create(t, redisstore.New(client, unhurried), session.ID{1}, long, 5)
 			store := redisstore.New(client, redisstore.WithWait(1, wait), redisstore.WithTimeout(timeout))

@@ -52,7 +52,8 @@ type Config[U any] struct {
 	// days. It counts from the last rotation, which a session in use makes about
 	// every AccessTTL but never sooner than Settle + 2 Grace after the one before:
 	// below 2 AccessTTL + Settle + 2 Grace it would end sessions in use, and New
-	// refuses it, unless Lifetime ends them by then anyway.
+	// refuses it, unless Lifetime ends them by then anyway. (A program that uses each
+	// access token through its 30 s of leeway needs a minute more.)
 	RefreshTTL time.Duration
 	// Lifetime is how long a session lives at most. Default 400 days, beyond
 	// which browsers keep no cookie (RFC 6265bis, section 5.5).

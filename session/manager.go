@@ -84,9 +84,7 @@ func (m *Manager[U]) SignIn(ctx context.Context, userID string) (*SignedIn[U], e
 	if err := CheckUserID(userID); err != nil {
 		return nil, err
 	}
-	detached, cancel := detach(ctx)
-	defer cancel()
-	s, err := within(detached, m.loads, func(ctx context.Context) (*SignedIn[U], error) {
+	s, err := within(valueless{ctx}, m.loads, func(ctx context.Context) (*SignedIn[U], error) {
 		return m.signIn(ctx, userID)
 	})
 	if gone, ok := errors.AsType[cause](err); ok && gone.gone {
@@ -98,16 +96,15 @@ func (m *Manager[U]) SignIn(ctx context.Context, userID string) (*SignedIn[U], e
 	return s, nil
 }
 
-// detach returns a context that ends with ctx and has none of its values: LoadUser
-// is to depend on them nowhere, since refreshes have nobody's.
-func detach(ctx context.Context) (context.Context, context.CancelFunc) {
-	detached, cancel := context.WithCancel(context.Background())
-	if ctx.Err() != nil {
-		cancel() // now, and not in a moment
-	}
-	stop := context.AfterFunc(ctx, cancel)
-	return detached, func() { stop(); cancel() }
-}
+// valueless is a context without its values: LoadUser is to depend on them nowhere,
+// since a refresh has nobody's.
+type valueless struct{ context.Context }
+
+// Value returns nil.
+func (valueless) Value(any) any { return nil }
+
+// AfterFunc lets package context derive from it without a goroutine.
+func (v valueless) AfterFunc(f func()) (stop func() bool) { return context.AfterFunc(v.Context, f) }
 
 func (m *Manager[U]) signIn(ctx context.Context, userID string) (*SignedIn[U], error) {
 	fp, hash := newFingerprint()

@@ -20,9 +20,7 @@ func (m *Manager[U]) Reload(ctx context.Context, s Session[U]) (Session[U], erro
 		return Session[U]{}, err
 	}
 	t := ticket{userID: v.session.User.ID, id: v.session.ID, hash: v.hash}
-	detached, cancel := detach(ctx)
-	defer cancel()
-	a, err := within(detached, m.loads, func(ctx context.Context) (a answered[U], err error) {
+	a, err := within(valueless{ctx}, m.loads, func(ctx context.Context) (a answered[U], err error) {
 		user, err := m.loadUser(ctx, t)
 		if errors.Is(err, ErrUserNotFound) {
 			a.err, err = m.userGone(ctx, t, err)

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"strings"
 	"testing"
+	"time"
 	"unicode/utf8"
 
 	"github.com/google/go-cmp/cmp"
@@ -217,6 +218,19 @@ func TestLoadUserSeesNoRequestsValues(t *testing.T) {
 	}
 	if _, err := a.SignIn(ctx, "u1"); !errors.Is(err, session.CodeDatabaseUpdateFailed) {
 		t.Errorf("a request that has ended: %v", err)
+	}
+
+	deadline := time.Now().Add(time.Second)
+	short, stop := context.WithDeadline(t.Context(), deadline)
+	defer stop()
+	a.load = func(ctx context.Context) (profile, error) {
+		if d, ok := ctx.Deadline(); !ok || !d.Equal(deadline) {
+			t.Errorf("LoadUser has until %v, want the request's %v", d, deadline)
+		}
+		return profile{}, context.DeadlineExceeded
+	}
+	if _, err := a.SignIn(short, "u1"); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("a deadline: %v", err)
 	}
 }
 

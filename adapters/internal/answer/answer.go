@@ -16,21 +16,27 @@ import (
 // those of Admit and WriteError are.
 type Held struct {
 	to     http.ResponseWriter
+	begun  bool
 	Status int
 	Body   []byte
 }
 
-// Hold returns a Held in front of w.
+// Hold returns a Held in front of w. Its status is 200 until it is told another.
 func Hold(w http.ResponseWriter) *Held { return &Held{to: w, Status: http.StatusOK} }
 
 // Header implements http.ResponseWriter.
 func (h *Held) Header() http.Header { return h.to.Header() }
 
-// WriteHeader implements http.ResponseWriter.
-func (h *Held) WriteHeader(status int) { h.Status = status }
+// WriteHeader implements http.ResponseWriter. The first status counts.
+func (h *Held) WriteHeader(status int) {
+	if !h.begun && status >= http.StatusOK {
+		h.begun, h.Status = true, status
+	}
+}
 
 // Write implements http.ResponseWriter.
 func (h *Held) Write(b []byte) (int, error) {
+	h.begun = true
 	h.Body = append(h.Body, b...)
 	return len(b), nil
 }

@@ -64,3 +64,24 @@ func TestReleaseReportsWhatWritingDoes(t *testing.T) {
 		t.Errorf("Release: %v", err)
 	}
 }
+
+// An app's own answer may be as clumsy as any.
+func TestTheFirstStatusCounts(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		write  func(w http.ResponseWriter)
+		status int
+	}{
+		"none":          {func(w http.ResponseWriter) {}, 200},
+		"after a body":  {func(w http.ResponseWriter) { w.Write(nil); w.WriteHeader(401) }, 200},
+		"a second one":  {func(w http.ResponseWriter) { w.WriteHeader(401); w.WriteHeader(500) }, 401},
+		"informational": {func(w http.ResponseWriter) { w.WriteHeader(103); w.WriteHeader(503) }, 503},
+	} {
+		w := httptest.NewRecorder()
+		held := answer.Hold(w)
+		c.write(held)
+		if err := held.Release(); err != nil || w.Code != c.status {
+			t.Errorf("%s: %d, %v, want %d", name, w.Code, err, c.status)
+		}
+	}
+}
