@@ -265,3 +265,19 @@ func TestOutcomesThatKeepTheSession(t *testing.T) {
 		}
 	}
 }
+
+func TestInstantsAreTimesAndBack(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		time    time.Time
+		instant session.Instant
+	}{
+		{time.Time{}, 0},
+		{time.UnixMilli(int64(t0)), t0},
+		{time.UnixMilli(-1), -1},
+	} {
+		if got := session.InstantOf(c.time); got != c.instant || !got.Time().Equal(c.time) {
+			t.Errorf("%v is %d and then %v, want %d", c.time, got, got.Time(), c.instant)
+		}
+	}
+}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 	"unicode/utf8"
 
@@ -234,6 +235,41 @@ func TestLoadUserSeesNoRequestsValues(t *testing.T) {
 	}
 }
 
+// A request that ends takes its sign-in or reload with it, at once and not when the
+// time is up.
+func TestSignInAndReloadEndWithTheirRequest(t *testing.T) {
+	t.Parallel()
+	for name, call := range map[string]func(*app, context.Context, session.Session[profile]) error{
+		"SignIn": func(a *app, ctx context.Context, _ session.Session[profile]) error {
+			_, err := a.SignIn(ctx, "u1")
+			return err
+		},
+		"Reload": func(a *app, ctx context.Context, s session.Session[profile]) error {
+			_, err := a.Reload(ctx, s)
+			return err
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				a := newApp(t, nil)
+				s, err := a.SignIn(t.Context(), "u1")
+				if err != nil {
+					t.Fatal(err)
+				}
+				a.load = func(ctx context.Context) (profile, error) { <-ctx.Done(); return profile{}, ctx.Err() }
+				ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+				defer cancel()
+				begin := time.Now()
+				err = call(a, ctx, s.Session)
+				if took := time.Since(begin); err == nil || took != time.Second {
+					t.Errorf("%v after %v, want an error after a second", err, took)
+				}
+			})
+		})
+	}
+}
+
 func TestSessionsAsJSON(t *testing.T) {
 	t.Parallel()
 	m := newManager(t, nil)
@@ -258,5 +294,9 @@ func TestSessionsAsJSON(t *testing.T) {
 	}
 	if err := json.Unmarshal([]byte(`{"`+strings.Repeat("A", 21)+`!":{}}`), &back); err == nil {
 		t.Error("a bad id is read")
+	}
+	id := s.Session.ID
+	if err := id.UnmarshalText([]byte("bad")); err == nil || id != s.Session.ID {
+		t.Errorf("after a bad one the id is %v, %v, want it as it was", id, err)
 	}
 }
