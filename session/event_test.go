@@ -162,6 +162,26 @@ func TestOutagesAndAdoptionsAreLoggedOnceASecond(t *testing.T) {
 	})
 }
 
+// One user whose data has grown, and who tries again and again, fills no log.
+func TestUserTooLargeIsLoggedOnceASecond(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		log := &book{}
+		a := newApp(t, log.logged)
+		a.load = func(context.Context) (profile, error) { return profile{strings.Repeat("x", 1<<14)}, nil }
+		for range 30 {
+			if _, err := a.SignIn(t.Context(), "u1"); !errors.Is(err, session.ErrUserTooLarge) {
+				t.Fatalf("SignIn = %v, want %v", err, session.ErrUserTooLarge)
+			}
+			time.Sleep(100 * time.Millisecond)
+		}
+		lines := log.lines()
+		if len(lines) != 3 || len(a.event) != 30 || !strings.Contains(lines[0], "level=ERROR") {
+			t.Errorf("%d events, log:\n%s", len(a.event), strings.Join(lines, "\n"))
+		}
+	})
+}
+
 func TestLateRepeatIsAnEvent(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

@@ -235,7 +235,8 @@ func TestUserIDsThatCannotBeOneAreRefused(t *testing.T) {
 	for _, id := range []string{"", strings.Repeat("u", 257), "\xff", "u\xc0\xaf", "\xed\xa0\x80", strings.Repeat("é", 128) + "x"} {
 		_, signIn := a.SignIn(t.Context(), id)
 		_, list := a.Sessions(t.Context(), id)
-		for _, err := range []error{signIn, list, a.RevokeUser(t.Context(), id), session.CheckUserID(id)} {
+		signOut := a.SignOut(t.Context(), id, session.NewID())
+		for _, err := range []error{signIn, signOut, list, a.RevokeUser(t.Context(), id), a.CheckUser(id, profile{}), session.CheckUserID(id)} {
 			if session.CodeOf(err) != session.CodeInvalidUserID {
 				t.Errorf("%.20q: %v", id, err)
 			}
@@ -364,6 +365,40 @@ func TestTooLargeUserDataFailsBeforeAnythingChanges(t *testing.T) {
 			}
 			size = c.fits
 			j.must(t, a.Manager, session.Rotated)
+		})
+	}
+}
+
+// What takes as many bytes as a limit allows fits, and not one more. How many it
+// takes the error says.
+func TestSizeLimitsAreExact(t *testing.T) {
+	t.Parallel()
+	const most = 4096 // of a cookie, its name included
+	for name, limit := range map[string]func(spare int) (maxBytes int, cookie string){
+		"MaxBytes": func(spare int) (int, string) { return 1500 + spare, "r" },
+		"cookie":   func(spare int) (int, string) { return 1 << 20, strings.Repeat("r", 1000-spare) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			check := func(spare int) error {
+				m := newManager(t, func(c *session.Config[profile]) { c.MaxBytes, c.RefreshCookie = limit(spare) })
+				return m.CheckUser("u1", profile{strings.Repeat("x", 2300)})
+			}
+			err := check(0)
+			var takes int
+			if _, rest, _ := strings.Cut(fmt.Sprint(err), "up to "); !errors.Is(err, session.ErrUserTooLarge) {
+				t.Fatalf("%v, want ErrUserTooLarge", err)
+			} else if _, err := fmt.Sscan(rest, &takes); err != nil {
+				t.Fatal(err)
+			}
+			maxBytes, _ := limit(0)
+			over := takes - min(maxBytes, most)
+			if err := check(over); err != nil {
+				t.Errorf("as much as fits: %v", err)
+			}
+			if err := check(over - 1); !errors.Is(err, session.ErrUserTooLarge) {
+				t.Errorf("a byte too much: %v, want ErrUserTooLarge", err)
+			}
 		})
 	}
 }
