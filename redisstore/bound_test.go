@@ -193,6 +193,7 @@ func TestOptionsRefuseNonsense(t *testing.T) {
 			set()
 		}()
 	}
+	redisstore.WithWait(1, time.Millisecond) // is the least
 }
 
 // TestRingIsRefused: with a shard dead a ring asks another one, which says that

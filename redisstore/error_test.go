@@ -3,7 +3,9 @@ package redisstore_test
 import (
 	"context"
 	"errors"
+	"math"
 	"net"
+	"strings"
 	"testing"
 	"time"
 
@@ -139,6 +141,14 @@ func TestRefusedCreateChangesNothing(t *testing.T) {
 	if err != nil || len(live) != 3 {
 		t.Fatalf("List = %v, %v, want the three sessions as they were", live, err)
 	}
+	// With WithWait nothing is undone, as nothing was done; only undoing reads a field.
+	durable := redisstore.New(open(t, options(t, server.URL())), redisstore.WithWait(1, 10*time.Millisecond))
+	if _, err := durable.Create(ctx, session.Creating{UserID: "ann", ID: session.ID{9}, Policy: long, Max: 1}); !redis.HasErrorPrefix(err, "OOM") {
+		t.Fatalf("Create = %v, want OOM", err)
+	}
+	if stats := server.Client().Info(ctx, "commandstats").Val(); strings.Contains(stats, "cmdstat_hget:") {
+		t.Errorf("a Create that was refused is undone:\n%s", stats)
+	}
 }
 
 func TestUnknownScriptsAreSentAgain(t *testing.T) {
@@ -174,5 +184,19 @@ func TestNumbersThatDoNotFitAreRefused(t *testing.T) {
 	})
 	if session.CodeOf(err) != session.CodeDatabaseFetchFailed {
 		t.Errorf("Refresh with an expiry past the year 10889 = %v, want %s", err, session.CodeDatabaseFetchFailed)
+	}
+}
+
+// TestCapBeyondFourBytesIsNoSmallOne: the greatest cap that the server is told is
+// one that nobody reaches.
+func TestCapBeyondFourBytesIsNoSmallOne(t *testing.T) {
+	t.Parallel()
+	store := newMini(t).harness(t).Store
+	most := int(min(math.MaxUint32+2, int64(math.MaxInt))) // 1 in four bytes
+	for i := range byte(3) {
+		create(t, store, session.ID{i}, long, most)
+	}
+	if live, err := store.List(context.Background(), "ann"); err != nil || len(live) != 3 {
+		t.Errorf("List = %v, %v, want the three sessions", live, err)
 	}
 }

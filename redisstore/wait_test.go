@@ -299,3 +299,49 @@ func TestWaitingLeavesConnections(t *testing.T) {
 		})
 	}
 }
+
+// TestCallsWaitForAPlace: beyond half of the connections calls wait for half of the
+// store's time, and then nothing has happened. One call may always wait.
+func TestCallsWaitForAPlace(t *testing.T) {
+	t.Parallel()
+	ctx, leave := context.WithCancel(context.Background())
+	defer leave()
+	const timeout = 6 * time.Second
+	server := testenv.Redis(t) // without a replica
+	opts := options(t, server.URL())
+	opts.PoolSize = 1
+	store := redisstore.New(open(t, opts), redisstore.WithWait(1, time.Minute), redisstore.WithTimeout(timeout))
+	signIn := func(id byte) error {
+		_, err := store.Create(ctx, session.Creating{UserID: "ann", ID: session.ID{id}, Policy: long, Max: 5})
+		return err
+	}
+	go signIn(1)
+	probe := server.Client()
+	repeatUntil(t, "the first to wait", func() bool { return strings.Contains(probe.Info(ctx, "clients").Val(), "blocked_clients:1\r\n") })
+	start := time.Now()
+	err := signIn(2)
+	if err == nil || !strings.Contains(err.Error(), "too many calls wait for replicas") {
+		t.Errorf("Create = %v, want what it waited for", err)
+	}
+	if took := time.Since(start); took < timeout/2 || took >= timeout {
+		t.Errorf("Create failed after %v, want %v", took, timeout/2)
+	}
+	if n := probe.HLen(ctx, "lucia:{YW5u}").Val(); n != 1 {
+		t.Errorf("%d sessions, want that of the first", n)
+	}
+}
+
+// TestPipelinesLetSeveralCallsWait: they do not say how many connections there are.
+func TestPipelinesLetSeveralCallsWait(t *testing.T) {
+	t.Parallel()
+	ctx, leave := context.WithCancel(context.Background())
+	defer leave()
+	server := testenv.Redis(t)
+	pipeline := faces[1].open(t, options(t, server.URL()))
+	store := redisstore.New(pipeline, redisstore.WithWait(1, time.Minute), unhurried)
+	for i := range byte(3) {
+		go store.Create(ctx, session.Creating{UserID: "ann", ID: session.ID{i}, Policy: long, Max: 5})
+	}
+	probe := server.Client()
+	repeatUntil(t, "three calls to wait", func() bool { return strings.Contains(probe.Info(ctx, "clients").Val(), "blocked_clients:3\r\n") })
+}
