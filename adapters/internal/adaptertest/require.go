@@ -94,6 +94,8 @@ var requireCases = []requireCase{
 	{"page that looks like a site", nobody, "GET", "/private?x=//evil.example", navigation, 303, "", kept, to("/login?next=%2Fprivate%3Fx%3D%2F%2Fevil.example")},
 
 	{"htmx", nobody, "GET", "/private", from("http://example.com/notes?a=1"), 401, unauth, kept, htmxTo("/login?next=%2Fnotes%3Fa%3D1")},
+	{"htmx on a page whose Referer is cut", nobody, "GET", "/private", from("http://example.com/notes?a=1", "Referer", "http://example.com/"), 401, unauth, kept, htmxTo("/login?next=%2Fnotes%3Fa%3D1")},
+	{"htmx that takes pages, old browser", nobody, "GET", "/private", headers{"HX-Request", "true", "Accept", "text/html"}, 401, unauth, kept, htmxTo("/login")},
 	{"htmx DELETE", nobody, "DELETE", "/private", from("http://example.com/notes"), 401, unauth, kept, htmxTo("/login?next=%2Fnotes")},
 	{"htmx from nowhere", nobody, "GET", "/private", htmx, 401, unauth, kept, htmxTo("/login")},
 	{"htmx from another site", nobody, "GET", "/private", from("https://evil.example/notes"), 401, unauth, kept, htmxTo("/login")},
@@ -117,6 +119,7 @@ var requireCases = []requireCase{
 	{"form of an ended session", ended, "POST", "/private", submission, 303, "", kept, to("/login")},
 	{"bad bearer, cookies good", signedIn, "GET", "/private", script.and("Authorization", "Bearer x"), 401, unauth, kept, invalid},
 	{"POST from another origin", signedIn, "POST", "/private", elsewhere, 403, forbidden, kept, asJSON},
+	{"prefetch from another origin that is no reading", signedIn, "POST", "/private", elsewhere.and("Sec-Purpose", "prefetch"), 403, forbidden, kept, asJSON},
 	{"image that needs a refresh", expired, "GET", "/private", image, 401, unauth, kept, missing},
 
 	{"page while the store is down", storeDown, "GET", "/private", navigation, 503, unavailable, kept, retry.and("Content-Type", "text/html; charset=utf-8")},
@@ -166,4 +169,5 @@ var denyCases = []requireCase{
 	{"script while the store is down", storeDown, "GET", "/private", script, 503, `{"message":"DATABASE_FETCH_FAILED","path":"/private"}`, kept, problem.and(retry...)},
 	{"POST from another origin", signedIn, "POST", "/private", elsewhere, 403, `{"message":"AUTH_INVALID_REQUEST","path":"/private"}`, kept, problem.and(bare...)},
 	{"prefetch by nobody", nobody, "GET", "/private", prefetch, 503, "", kept, retry},
+	{"script's prefetch by nobody", nobody, "GET", "/private", script.and("Sec-Purpose", "prefetch"), 503, "", kept, retry},
 }
