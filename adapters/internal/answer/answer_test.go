@@ -18,6 +18,7 @@ func TestHeldAnswers(t *testing.T) {
 		code   session.Code
 	}{
 		{"error in JSON", 401, `{"message":"AUTH_UNAUTHORIZED"}`, session.CodeUnauthorized},
+		{"the least error", 400, `{"message":"AUTH_INVALID_USER_ID"}`, session.CodeInvalidUserID},
 		{"redirect", 303, "", ""},
 		{"page", 503, "<h1>Back in a moment</h1>", ""},
 		{"empty error", 503, "", ""},
@@ -47,6 +48,17 @@ func TestHeldAnswers(t *testing.T) {
 		if w.Code != test.status || w.Body.String() != test.body || w.Header().Get("X-Kept") != "1" {
 			t.Errorf("%s: released %d %q", test.name, w.Code, w.Body)
 		}
+	}
+}
+
+// An app's Deny need not set a status, as no handler need.
+func TestAnswerWithoutAStatusIsOK(t *testing.T) {
+	t.Parallel()
+	w := httptest.NewRecorder()
+	held := answer.Hold(w)
+	held.Write([]byte("x"))
+	if err := held.Release(); err != nil || w.Code != 200 || w.Body.String() != "x" {
+		t.Errorf("released %d %q, %v", w.Code, w.Body, err)
 	}
 }
 
