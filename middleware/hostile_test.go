@@ -98,6 +98,22 @@ func TestForgedCookiesMakeNobodyAndAskNoStore(t *testing.T) {
 	want(t, "store calls", a.store.calls.Load()-before, 0)
 }
 
+// TestSpaceAroundCookiesIsNoPartOfThem sends cookies as net/http reads them, too.
+func TestSpaceAroundCookiesIsNoPartOfThem(t *testing.T) {
+	b := newBrowser(t, newApp(t, nil)).signIn("u1")
+	for _, space := range []string{"", " ", "\t", " \t "} {
+		var pairs []string
+		for name, value := range b.cookies {
+			pairs = append(pairs, space+name+"="+value+space)
+		}
+		r := httptest.NewRequest("GET", "/page", nil)
+		r.Header.Set("Cookie", strings.Join(pairs, ";"))
+		if said := text(t, b.send(r)); !strings.HasPrefix(said, "u1 fresh") {
+			t.Errorf("with %q around them: %.40s", space, said)
+		}
+	}
+}
+
 func TestATokenWithoutItsFingerprintIsWorthNothing(t *testing.T) {
 	a := newApp(t, nil)
 	b := newBrowser(t, a).signIn("u1")

@@ -142,8 +142,10 @@ func TestSignInOverPlainHTTPIsSaidOnce(t *testing.T) {
 		resp := newBrowser(t, a).do("POST", "/login?user=u1", nil, "Origin", origin)
 		want(t, "sign-in with Origin "+origin, resp.StatusCode, 200)
 	}
-	a := newApp(t, func(c *middleware.Config[profile]) { c.Dev = false })
-	for _, origin := range []string{"https://example.com", ""} {
+	a := newApp(t, func(c *middleware.Config[profile]) {
+		c.Dev, c.TrustedOrigins = false, []string{"http://other.example"}
+	})
+	for _, origin := range []string{"https://example.com", "", "http://other.example"} { // which says nothing of this app's pages
 		signIn(a, origin)
 	}
 	want(t, "lines of https", strings.Count(a.log.String(), line), 0)

@@ -2,6 +2,7 @@ package middleware_test
 
 import (
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -159,6 +160,8 @@ func TestStatusOfCodes(t *testing.T) {
 	want(t, "no code", middleware.Status(errors.New("x")), 500)
 	want(t, "an error that names nothing", middleware.Status(session.Code("")), 500)
 	want(t, "sign-in with a bad id", middleware.Status(session.CodeInvalidUserID), 400)
+	cut := &http.MaxBytesError{Limit: 1} // of an answer that LoadUser has read
+	want(t, "an outage of that cause", middleware.Status(fmt.Errorf("%w: %w", session.CodeDatabaseFetchFailed, cut)), 503)
 }
 
 func TestErrorsOfTheAppInviteARefresh(t *testing.T) {
