@@ -118,6 +118,19 @@ func TestFormFilled(t *testing.T) {
 	}
 }
 
+// Two copies of a form with a button pressed have nothing in common.
+func TestFormsFilledAreApart(t *testing.T) {
+	t.Parallel()
+	form := readPage(t, `<form><input name=a value=1><input name=a value=2><input name=a value=3>
+		<button name=a value=4></button><button name=a value=5></button></form>`).Forms[0]
+	four, five := form.Filled(url.Values{"a": {"4"}}), form.Filled(url.Values{"a": {"5"}})
+	for last, filled := range map[string]*client.Form{"4": four, "5": five} {
+		if diff := cmp.Diff(url.Values{"a": {"1", "2", "3", last}}, filled.Fields); diff != "" {
+			t.Errorf("with the button %s (-want +got):\n%s", last, diff)
+		}
+	}
+}
+
 func TestFormBody(t *testing.T) {
 	t.Parallel()
 	page := readPage(t, `<form><input name=b value="1 2"><input type=file name=f><input name=a value="&"></form>

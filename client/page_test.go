@@ -56,7 +56,7 @@ func TestReadPageReadsForms(t *testing.T) {
 		},
 		"boxes and buttons": {
 			`<form><input type=checkbox name=a checked><input type=checkbox name=b value=x checked>
-			<input type=checkbox name=c><input type=radio name=r value=1><input type=RADIO name=r value=2 checked></form>`,
+			<input type=CHECKBOX name=c><input type=radio name=r value=1><input type=RADIO name=r value=2 checked></form>`,
 			[]client.Form{{
 				Method: "GET", Fields: url.Values{"a": {"on"}, "b": {"x"}, "r": {"2"}},
 				Names: map[string]bool{"a": true, "b": true, "c": true, "r": true},
@@ -124,6 +124,13 @@ lines &amp; <b>more</b></textarea><textarea name=u></textarea></form>`,
 				}},
 			},
 		},
+		"addresses that are none": {
+			`<base href="/b/"><form action=":x"><button formaction=":y"></button></form>`,
+			[]client.Form{{Method: "GET", Action: ":x", Buttons: []client.Button{
+				{Method: "GET", Action: ":y", Enctype: "application/x-www-form-urlencoded"},
+			}}},
+		},
+		"a base that is none": {`<base href=":"><form action=go></form>`, []client.Form{{Method: "GET", Action: "go"}}},
 		"templates are no part": {
 			`<template><form><input name=a></form><template></template><form></form></template><form><template><input name=b></template><input name=c></form>`,
 			[]client.Form{{Method: "GET", Fields: url.Values{"c": {""}}, Names: map[string]bool{"c": true}}},
