@@ -414,11 +414,19 @@ func TestNetworkErrorsOfATabHaveACode(t *testing.T) {
 		}
 		return luciatest.Transport(nethttp.Wrap(kit.Auth, app)).RoundTrip(req)
 	}
-	tab := kit.SignIn(luciatest.NewBrowserAt(t, "https://app.example", roundTripper(network)), "u1").Open("/page")
+	browser := kit.SignIn(luciatest.NewBrowserAt(t, "https://app.example", roundTripper(network)), "u1")
+	tab := browser.Open("/page")
 	broken = true
 	for what, err := range map[string]error{"Refresh": tab.Refresh(), "SignOut": tab.SignOut()} {
 		if !errors.Is(err, session.CodeUnknown) || !tab.SignedIn() {
 			t.Errorf("%s: %v, signed in %v", what, err, tab.SignedIn())
+		}
+	}
+	broken = false
+	for what, call := range map[string]func() error{"Refresh": tab.Refresh, "SignOut": tab.SignOut} {
+		browser.LoseNextResponse()
+		if err := call(); !errors.Is(err, luciatest.ErrLost) || errors.Is(err, session.CodeUnknown) {
+			t.Errorf("%s whose answer is lost: %v, want %v alone", what, err, luciatest.ErrLost)
 		}
 	}
 }

@@ -102,6 +102,10 @@ func TestBrowserSaysWhichPageItComesFrom(t *testing.T) {
 			func(tab *luciatest.Tab) { tab.Follow("http://other.example/next") },
 			[]string{"other.example/next cross-site "},
 		},
+		"a link of a page with a password in its address": {
+			func(tab *luciatest.Tab) { tab.Get("https://ada:secret@app.example/page"); tab.Follow("next") },
+			[]string{"app.example/page none ", "app.example/next same-origin https://app.example/page"},
+		},
 		"an address": {
 			func(tab *luciatest.Tab) { tab.Get("/next") },
 			[]string{"app.example/next none "},

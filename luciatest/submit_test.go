@@ -114,6 +114,19 @@ func (f *failure) Fatalf(format string, args ...any) {
 	runtime.Goexit()
 }
 
+// A form without the hidden field may go anywhere: the access token does not.
+func TestSubmitSendsNoTokenThatTheFormHasNot(t *testing.T) {
+	t.Parallel()
+	kit := luciatest.New(t, users)
+	tab := kit.SignIn(luciatest.NewBrowser(t, newApp(kit.Auth)), "u1").Open("/login")
+	if !tab.SignedIn() {
+		t.Fatal("not signed in")
+	}
+	if page := tab.Submit(url.Values{"q": {"x"}}); page.URL.String() != "https://app.example/search?q=x" {
+		t.Errorf("submitted to %s", page.URL)
+	}
+}
+
 // A login page that is shown again with another status is a page like the first.
 func TestFormOfAnAnswerThatIsNoSuccess(t *testing.T) {
 	t.Parallel()

@@ -13,6 +13,8 @@ import (
 	"net/netip"
 	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -235,6 +237,41 @@ func TestTransportAnswersAsAServerDoes(t *testing.T) {
 			})
 		}
 	}
+}
+
+// A status that ends HTTP is no news of an answer to come.
+func TestTransportAnswersWithAChangeOfProtocols(t *testing.T) {
+	t.Parallel()
+	transport := luciatest.Transport(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.WriteHeader(http.StatusSwitchingProtocols)
+	}))
+	req, _ := http.NewRequestWithContext(t.Context(), "GET", "https://app.example/", nil)
+	resp, err := transport.RoundTrip(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp.Body.Close()
+	if resp.StatusCode != http.StatusSwitchingProtocols {
+		t.Errorf("status %d", resp.StatusCode)
+	}
+}
+
+// A handler gets to know that its client has gone.
+func TestTransportEndsWithItsClient(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		transport := luciatest.Transport(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }))
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		req, _ := http.NewRequestWithContext(ctx, "GET", "https://app.example/", nil)
+		start := time.Now()
+		if resp, err := transport.RoundTrip(req); err == nil {
+			resp.Body.Close()
+		}
+		if took := time.Since(start); took != time.Second {
+			t.Errorf("the handler went on for %v", took)
+		}
+	})
 }
 
 type answer struct {
