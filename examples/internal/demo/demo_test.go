@@ -176,6 +176,26 @@ func TestOutage(t *testing.T) {
 	}
 }
 
+// Scripts are told of an outage in JSON, and nobody who is not signed in of one.
+func TestPageOfAnOutageIsForPeople(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		dest string
+		err  error
+		want bool
+	}{
+		{"document", session.CodeDatabaseFetchFailed, true},
+		{"document", session.CodeUnauthorized, false},
+		{"empty", session.CodeDatabaseFetchFailed, false},
+	} {
+		r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/", nil)
+		r.Header.Set("Sec-Fetch-Dest", c.dest)
+		if got := demo.IsOutage(r, c.err); got != c.want {
+			t.Errorf("%s, %v: %v, want %v", c.dest, c.err, got, c.want)
+		}
+	}
+}
+
 // A flood of sign-ins waits for its turn, and no longer than its request.
 func TestPasswordsAreHashedFewAtATime(t *testing.T) {
 	t.Parallel()
