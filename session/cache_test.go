@@ -80,6 +80,10 @@ func TestExpiresInIsNeverNegative(t *testing.T) {
 			t.Errorf("%v later: %v, want %v", after, got, want)
 		}
 	}
+	var none *session.Session[profile]
+	if got := none.ExpiresIn(now); got != 0 {
+		t.Errorf("no session lives on for %v", got)
+	}
 }
 
 func TestFaultsNameCodeAndReason(t *testing.T) {
