@@ -95,8 +95,7 @@ func (a *Auth[U]) appDenies(w http.ResponseWriter, r *http.Request, err session.
 	if a.config.Deny(w, r, err) {
 		return true
 	}
-	h.Del("Retry-After")
-	h.Del("WWW-Authenticate")
+	h.Del("WWW-Authenticate") // the way to the login page has none
 	return false
 }
 
