@@ -14,13 +14,12 @@ const (
 	multiparts = "multipart/form-data"
 )
 
-// methodDialog is the Method of forms that are not sent.
-const methodDialog = "DIALOG"
+// MethodDialog is the Method of a form that closes its dialog and is not sent.
+const MethodDialog = "DIALOG"
 
 // Form is a form as the page shows it.
 type Form struct {
-	// Method is "GET", "POST", or "DIALOG" for a form that closes its dialog and is not
-	// sent.
+	// Method is "GET", "POST" or [MethodDialog].
 	Method string
 	// Action is where the form goes, relative to the page; "" is the page itself.
 	Action string

@@ -50,7 +50,7 @@ func methodOf(attr string) string {
 	case "post":
 		return "POST"
 	case "dialog":
-		return methodDialog
+		return MethodDialog
 	}
 	return "GET"
 }

@@ -10,7 +10,6 @@ import (
 // beginning of the body and also where the handler has set the status itself.
 type answer struct {
 	*httptest.ResponseRecorder
-	begun   bool
 	flushed int // how much of the body there was at the first Flush
 }
 
@@ -22,15 +21,12 @@ func (a *answer) WriteHeader(status int) {
 	if status >= 100 && status <= 199 && status != http.StatusSwitchingProtocols {
 		return
 	}
-	a.begun = true
 	a.ResponseRecorder.WriteHeader(status)
 }
 
 // Write implements [http.ResponseWriter].
 func (a *answer) Write(p []byte) (int, error) {
-	if !a.begun {
-		a.WriteHeader(http.StatusOK)
-	}
+	a.WriteHeader(http.StatusOK) // unless there is a status already
 	switch {
 	case len(p) == 0:
 		return 0, nil
@@ -45,9 +41,6 @@ func (a *answer) WriteString(s string) (int, error) { return a.Write([]byte(s)) 
 
 // Flush implements [http.Flusher].
 func (a *answer) Flush() {
-	if !a.begun {
-		a.WriteHeader(http.StatusOK)
-	}
 	if !a.Flushed {
 		a.flushed = a.Body.Len()
 	}

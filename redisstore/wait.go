@@ -75,34 +75,44 @@ func (s *Store) doDurably(ctx context.Context, key string, r request, undo func(
 	if s.wait.replicas == 0 {
 		return s.do(ctx, r)
 	}
-	reply, err := s.bound.do(ctx, s.wait.timeout, func(ctx context.Context) (reply string, err error) {
+	reply, err := s.bound.do(ctx, s.wait.timeout, func(ctx context.Context) (string, error) {
 		if err := s.wait.enter(ctx, s.bound.timeout/2); err != nil { // the rest is for the step
 			return "", err
 		}
 		defer s.wait.leave()
-		sent, done := false, false
-		err = s.client.Watch(ctx, func(tx *redis.Tx) error {
-			sent = true
-			if reply, err = r.send(ctx, tx); err != nil {
-				return err
-			}
-			done = true
-			return s.wait.forReplicas(ctx, tx)
-		}, key)
-		switch {
-		case err != nil:
-		case !sent:
-			err = errRedirected
-		case undo != nil:
+		reply, done, err := s.stepAndWait(ctx, key, r)
+		if undo == nil {
+			return reply, err
+		}
+		if err == nil {
 			err = ctx.Err() // the caller may have left while the replicas answered
 		}
-		if err != nil && done && undo != nil {
-			_, _ = s.do(context.WithoutCancel(ctx), undo(reply)) // the caller may have left; the error to report is err
+		if err != nil && done {
+			_, _ = s.do(context.WithoutCancel(ctx), undo(reply)) // the error to report is err
 		}
 		return reply, err
 	})
 	s.suspect(err)
 	return reply, err
+}
+
+// stepAndWait sends the request and waits for the replicas. done says that the
+// server has done the step, also where there is an error.
+func (s *Store) stepAndWait(ctx context.Context, key string, r request) (reply string, done bool, err error) {
+	sent := false
+	err = s.client.Watch(ctx, func(tx *redis.Tx) error {
+		var err error
+		sent = true
+		if reply, err = r.send(ctx, tx); err != nil {
+			return err
+		}
+		done = true
+		return s.wait.forReplicas(ctx, tx)
+	}, key)
+	if err == nil && !sent {
+		err = errRedirected
+	}
+	return reply, done, err
 }
 
 func (w wait) forReplicas(ctx context.Context, tx *redis.Tx) error {

@@ -74,5 +74,6 @@ func CodeOf(err error) Code {
 
 // ErrUserNotFound is what a LoadUser returns (wrapped or not) to say that the
 // user is gone for good. It is the only such error: at a refresh or Reload all
-// sessions of the user end. Every other error of LoadUser means "cannot tell now" and ends nothing.
+// sessions of the user end. Every other error of LoadUser means "cannot tell now"
+// and ends nothing.
 var ErrUserNotFound = errors.New("session: user not found")

@@ -23,10 +23,10 @@ const (
 	// was a moment ago. Most often a lost answer.
 	EventLateRepeat EventKind = "refresh token repeated late"
 	// EventManyRepeats: the same predecessor was presented late to this process a
-	// third time or more. Until its successor is confirmed, by a browser that goes on using it,
-	// the rule answers it for ever; a browser whose answers are lost time and again
-	// looks like that, and so does a thief who drops what he is given. Ask the user,
-	// or call RevokeUser.
+	// third time or more. Until its successor is confirmed, by a browser that goes on
+	// using it, the rule answers it for ever; a browser whose answers are lost time
+	// and again looks like that, and so does a thief who drops what he is given. Ask
+	// the user, or call RevokeUser.
 	EventManyRepeats EventKind = "refresh token repeated late again and again"
 	// EventUserGone: LoadUser said that the user does not exist any more. All of
 	// the user's sessions have been ended.
