@@ -25,7 +25,7 @@
 //   - [github.com/lucia-go/lucia/memstore] and
 //     [github.com/lucia-go/lucia/redisstore]: where session state lives.
 //   - adapters/nethttp (net/http and chi), adapters/echo, adapters/gin.
-//   - client: the Go client; client/browser: the browser module.
+//   - client: the Go client; internal/browser: the browser module.
 //   - luciatest: for the tests of your app.
 package lucia
 

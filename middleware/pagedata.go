@@ -12,7 +12,7 @@ import (
 	"strconv"
 	"time"
 
-	"github.com/lucia-go/lucia/client/browser"
+	"github.com/lucia-go/lucia/internal/browser"
 	"github.com/lucia-go/lucia/internal/wire"
 	"github.com/lucia-go/lucia/session"
 )

@@ -9,7 +9,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/lucia-go/lucia/client/browser"
+	"github.com/lucia-go/lucia/internal/browser"
 	"github.com/lucia-go/lucia/internal/wire"
 	"github.com/lucia-go/lucia/session"
 )

@@ -9,7 +9,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/lucia-go/lucia/client/browser"
+	"github.com/lucia-go/lucia/internal/browser"
 )
 
 // The bounds that the module keeps, in bytes.
@@ -72,8 +72,8 @@ func esbuild(t *testing.T) string {
 		return path
 	}
 	if strings.Contains(","+os.Getenv("LUCIA_TEST_REQUIRE")+",", ",esbuild,") {
-		t.Fatal("esbuild is required but not installed; client/browser/check.sh installs it")
+		t.Fatal("esbuild is required but not installed; internal/browser/check.sh installs it")
 	}
-	t.Skip("no esbuild to measure with; client/browser/check.sh installs it")
+	t.Skip("no esbuild to measure with; internal/browser/check.sh installs it")
 	return ""
 }

@@ -8,7 +8,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/lucia-go/lucia/client/browser"
+	"github.com/lucia-go/lucia/internal/browser"
 )
 
 func TestModulesDescribeTheirBody(t *testing.T) {

@@ -7,7 +7,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/lucia-go/lucia/client/browser"
+	"github.com/lucia-go/lucia/internal/browser"
 )
 
 // What browsers need to cache the module for good and to check it: asserted at

@@ -16,7 +16,7 @@ import (
 	"time"
 
 	"github.com/lucia-go/lucia/adapters/nethttp"
-	"github.com/lucia-go/lucia/client/browser"
+	"github.com/lucia-go/lucia/internal/browser"
 	"github.com/lucia-go/lucia/internal/wire"
 	"github.com/lucia-go/lucia/memstore"
 	"github.com/lucia-go/lucia/middleware"
