@@ -47,8 +47,6 @@ func TestChromium(t *testing.T) {
 		"integrity":                                     testIntegrity,
 		"page data":                                     testPageData,
 		"a page without page data":                      testNoPageData,
-		"boosted pages":                                 testBoostedPages,
-		"boosted pages, back after sign-out":            testBoostedBack,
 		"bfcache, the same session":                     testCacheSameSession,
 		"bfcache, signed out":                           testCacheSignedOut,
 		"bfcache, signed out by the page itself":        testCacheSignedOutHere,

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/lucia-go/lucia/internal/chrometest"
+	"github.com/lucia-go/lucia/internal/wire"
 	"github.com/lucia-go/lucia/middleware"
 )
 
@@ -33,9 +34,8 @@ type libraryApp struct {
 	// morph has pages be morphed into one another, noHistory has htmx keep none.
 	morph, noHistory bool
 
-	mu         sync.Mutex
-	deeds      []deed
-	prefetches int
+	mu    sync.Mutex
+	deeds []deed
 }
 
 func newLibraryApp(t *testing.T, lib library, ttl time.Duration, change ...func(*libraryApp)) *libraryApp {
@@ -107,20 +107,16 @@ func (app *libraryApp) pages(s *site) http.Handler {
 		w.Header().Set("Content-Type", "text/vnd.turbo-stream.html; charset=utf-8")
 		app.render(s, w, r, "stream", pageContent{Note: "streamed"})
 	})
+	mux.HandleFunc("GET /forget", func(w http.ResponseWriter, _ *http.Request) {
+		http.SetCookie(w, &http.Cookie{Name: wire.CookieAccess, Path: "/", MaxAge: -1})
+	})
 	mux.HandleFunc("GET /api/me", s.me)
 	mux.HandleFunc("GET /library/{file...}", func(w http.ResponseWriter, r *http.Request) {
 		http.ServeFile(w, r, librariesDir+"/node_modules/"+app.lib.npm+"/"+r.PathValue("file"))
 	})
 	mux.Handle("GET /testdata/libraries/app/", http.FileServerFS(libraryFiles))
 	mux.Handle("GET /testdata/site/", http.FileServerFS(siteFiles))
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.Header.Get("X-Sec-Purpose") == "prefetch" {
-			app.mu.Lock()
-			app.prefetches++
-			app.mu.Unlock()
-		}
-		mux.ServeHTTP(w, r)
-	})
+	return mux
 }
 
 // pageContent is what a page of the app says.
@@ -154,8 +150,10 @@ func (app *libraryApp) part(s *site, w http.ResponseWriter, r *http.Request, par
 func (app *libraryApp) page(s *site, w http.ResponseWriter, r *http.Request, status int, content pageContent) {
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
 	w.Header().Set("Content-Security-Policy", libraryPolicy)
+	if r.Method == http.MethodPost {
+		w.Header().Set("HX-Push-Url", "false") // the answer to a form is no page to come back to
+	}
 	content.PageData = middleware.DataBlock.HTML(r.Context())
-	content.Field = middleware.FormField.HTML(r.Context())
 	w.WriteHeader(status)
 	app.render(s, w, r, "page.html", content)
 }

@@ -61,6 +61,7 @@ func TestLibraries(t *testing.T) {
 	chromium := chrometest.Start(t)
 	for _, lib := range libraries {
 		t.Run(lib.name, func(t *testing.T) {
+			t.Parallel()
 			for _, s := range scenarios {
 				if s.only == "" || strings.Contains(s.only, lib.npm) {
 					t.Run(s.name, func(t *testing.T) { s.run(t, chromium, lib) })
