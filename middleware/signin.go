@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/lucia-go/lucia/internal/engine"
 	"github.com/lucia-go/lucia/session"
 )
 
@@ -132,7 +133,7 @@ func (a *Auth[U]) verifyEnded(token session.AccessToken, set *cookieSet) (s sess
 	err = session.CodeInvalidAccessToken
 	for _, fp := range set.fingerprint.all() {
 		s, err = a.manager.Verify(token, session.Fingerprint(fp))
-		if err == nil || errors.Is(err, session.ErrExpired) || errors.Is(err, session.ErrRevoked) {
+		if err == nil || errors.Is(err, engine.ErrExpired) || errors.Is(err, engine.ErrRevoked) {
 			return s, nil
 		}
 	}

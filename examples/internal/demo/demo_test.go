@@ -240,11 +240,11 @@ func TestFlags(t *testing.T) {
 	o, err := demo.ParseFlags("test", nil, io.Discard)
 	want := demo.Options{
 		Addr: "127.0.0.1:8080", AccessTTL: 15 * time.Minute, RefreshTTL: 8760 * time.Hour,
-		Grace: 30 * time.Second, Settle: session.DefaultSettle, RandomSecret: true,
+		Grace: 30 * time.Second, Settle: lucia.DefaultSettle, RandomSecret: true,
 	}
 	secret := o.Secret
 	o.Secret = nil
-	if diff := cmp.Diff(want, o); err != nil || diff != "" || len(secret) != session.MinSecretBytes {
+	if diff := cmp.Diff(want, o); err != nil || diff != "" || len(secret) != lucia.MinSecretBytes {
 		t.Errorf("no flags: %v, a secret of %d bytes (-want +got):\n%s", err, len(secret), diff)
 	}
 	if again, _ := demo.ParseFlags("test", nil, io.Discard); string(again.Secret) == string(secret) {
