@@ -49,12 +49,12 @@ func NewAuth(store session.Store, change func(*lucia.Config[Profile])) (*lucia.A
 // SignIn begins a session and returns what its browser sends once it has been
 // refreshed, as a session in use has been.
 func SignIn(auth *lucia.Auth[Profile], userID string) (cookies string, err error) {
-	_, header, err := BeginSession(auth, userID)
+	s, header, err := BeginSession(auth, userID)
 	if err != nil {
 		return "", err
 	}
 	r := httptest.NewRequest("POST", "/api/auth/refresh", http.NoBody)
-	r.Header = http.Header{"Cookie": {header}, "Sec-Fetch-Site": {"same-origin"}}
+	r.Header = http.Header{"Authorization": {"Bearer " + string(s.RefreshToken)}, "Cookie": {header}, "Sec-Fetch-Site": {"same-origin"}}
 	w := httptest.NewRecorder()
 	auth.ServeHTTP(w, r)
 	if w.Code != http.StatusOK {

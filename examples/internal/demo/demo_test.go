@@ -19,7 +19,6 @@ import (
 
 	"github.com/lucia-go/lucia"
 	"github.com/lucia-go/lucia/examples/internal/demo"
-	"github.com/lucia-go/lucia/session"
 )
 
 // newSite returns a site with these flags.
@@ -184,9 +183,9 @@ func TestPageOfAnOutageIsForPeople(t *testing.T) {
 		err  error
 		want bool
 	}{
-		{"document", session.CodeDatabaseFetchFailed, true},
-		{"document", session.CodeUnauthorized, false},
-		{"empty", session.CodeDatabaseFetchFailed, false},
+		{"document", lucia.CodeDatabaseFetchFailed, true},
+		{"document", lucia.CodeUnauthorized, false},
+		{"empty", lucia.CodeDatabaseFetchFailed, false},
 	} {
 		r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/", nil)
 		r.Header.Set("Sec-Fetch-Dest", c.dest)
