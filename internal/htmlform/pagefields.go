@@ -1,4 +1,4 @@
-package client
+package htmlform
 
 import (
 	"net/url"

@@ -1,4 +1,4 @@
-package client
+package htmlform
 
 import (
 	"encoding/json"
@@ -115,7 +115,7 @@ func (p *pageReader) startScript(attr map[string]string) {
 	p.inData, p.hadData = true, true
 	p.page.SessionID = attr["data-session"]
 	if s, err := strconv.ParseUint(attr["data-expires-in"], 10, 31); err == nil {
-		p.page.ExpiresIn = time.Duration(min(s, maxExpiresIn)) * time.Second
+		p.page.ExpiresIn = time.Duration(min(s, wire.MaxExpiresIn)) * time.Second
 	}
 }
 

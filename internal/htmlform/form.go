@@ -1,4 +1,4 @@
-package client
+package htmlform
 
 import (
 	"bytes"
@@ -95,6 +95,12 @@ func (f *Form) addButton(b Button, off bool) {
 	if !off && !b.image {
 		f.Buttons = append(f.Buttons, b)
 	}
+}
+
+// Button returns the button whose name and value are given, or nil.
+func (f *Form) Button(given url.Values) *Button {
+	pressed, _ := f.split(given)
+	return pressed
 }
 
 // split returns the button whose name and value are given, or nil, and what is

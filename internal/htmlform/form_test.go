@@ -1,4 +1,4 @@
-package client_test
+package htmlform_test
 
 import (
 	"io"
@@ -10,12 +10,12 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/lucia-go/lucia/client"
+	"github.com/lucia-go/lucia/internal/htmlform"
 )
 
-func readPage(t *testing.T, html string) *client.Page {
+func readPage(t *testing.T, html string) *htmlform.Page {
 	t.Helper()
-	page, err := client.ReadPage(strings.NewReader(html))
+	page, err := htmlform.Read(strings.NewReader(html))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -87,22 +87,22 @@ func TestFormFilled(t *testing.T) {
 	for name, c := range map[string]struct {
 		form  int
 		given url.Values
-		want  client.Form
+		want  htmlform.Form
 	}{
-		"Enter":               {0, nil, client.Form{Method: "GET", Action: "save", Fields: url.Values{"a": {"1"}, "b": {"2"}, "do": {"save"}}}},
-		"values":              {0, url.Values{"a": {"x", "y"}}, client.Form{Method: "GET", Action: "save", Fields: url.Values{"a": {"x", "y"}, "b": {"2"}, "do": {"save"}}}},
-		"a button":            {0, url.Values{"do": {"drop"}}, client.Form{Method: "GET", Action: "save", Fields: url.Values{"a": {"1"}, "b": {"2"}, "do": {"drop"}}}},
-		"with its own":        {0, url.Values{"b": {"3"}}, client.Form{Method: "POST", Action: "b", Fields: url.Values{"a": {"1"}, "b": {"2", "3"}}}},
-		"button without name": {1, nil, client.Form{Method: "GET", Action: "plain", Fields: url.Values{"a": {"1"}}}},
-		"an image":            {3, nil, client.Form{Method: "POST", Action: "map", Fields: url.Values{"at.x": {"0"}, "at.y": {"0"}}}},
-		"beside an image":     {3, url.Values{"do": {"no"}}, client.Form{Method: "POST", Action: "image", Fields: url.Values{"do": {"no"}}}},
-		"an image, no name":   {4, nil, client.Form{Method: "GET", Action: "nameless", Fields: url.Values{"t": {""}, "x": {"0"}, "y": {"0"}}}},
-		"lines":               {4, url.Values{"t": {"a\nb\r\nc"}}, client.Form{Method: "GET", Action: "nameless", Fields: url.Values{"t": {"a\r\nb\r\nc"}, "x": {"0"}, "y": {"0"}}}},
-		"the first disabled":  {5, nil, client.Form{Method: "GET", Action: "off", Fields: url.Values{}}},
-		"beside a disabled":   {5, url.Values{"do": {"delete"}}, client.Form{Method: "GET", Action: "delete", Fields: url.Values{"do": {"delete"}}}},
-		"a dialog":            {6, nil, client.Form{Method: "DIALOG", Fields: url.Values{"do": {"close"}}}},
-		"out of a dialog":     {6, url.Values{"do": {"send"}}, client.Form{Method: "POST", Action: "send", Fields: url.Values{"do": {"send"}}}},
-		"no button":           {2, url.Values{"a": nil}, client.Form{Method: "GET", Action: "bare", Fields: url.Values{"a": nil}}},
+		"Enter":               {0, nil, htmlform.Form{Method: "GET", Action: "save", Fields: url.Values{"a": {"1"}, "b": {"2"}, "do": {"save"}}}},
+		"values":              {0, url.Values{"a": {"x", "y"}}, htmlform.Form{Method: "GET", Action: "save", Fields: url.Values{"a": {"x", "y"}, "b": {"2"}, "do": {"save"}}}},
+		"a button":            {0, url.Values{"do": {"drop"}}, htmlform.Form{Method: "GET", Action: "save", Fields: url.Values{"a": {"1"}, "b": {"2"}, "do": {"drop"}}}},
+		"with its own":        {0, url.Values{"b": {"3"}}, htmlform.Form{Method: "POST", Action: "b", Fields: url.Values{"a": {"1"}, "b": {"2", "3"}}}},
+		"button without name": {1, nil, htmlform.Form{Method: "GET", Action: "plain", Fields: url.Values{"a": {"1"}}}},
+		"an image":            {3, nil, htmlform.Form{Method: "POST", Action: "map", Fields: url.Values{"at.x": {"0"}, "at.y": {"0"}}}},
+		"beside an image":     {3, url.Values{"do": {"no"}}, htmlform.Form{Method: "POST", Action: "image", Fields: url.Values{"do": {"no"}}}},
+		"an image, no name":   {4, nil, htmlform.Form{Method: "GET", Action: "nameless", Fields: url.Values{"t": {""}, "x": {"0"}, "y": {"0"}}}},
+		"lines":               {4, url.Values{"t": {"a\nb\r\nc"}}, htmlform.Form{Method: "GET", Action: "nameless", Fields: url.Values{"t": {"a\r\nb\r\nc"}, "x": {"0"}, "y": {"0"}}}},
+		"the first disabled":  {5, nil, htmlform.Form{Method: "GET", Action: "off", Fields: url.Values{}}},
+		"beside a disabled":   {5, url.Values{"do": {"delete"}}, htmlform.Form{Method: "GET", Action: "delete", Fields: url.Values{"do": {"delete"}}}},
+		"a dialog":            {6, nil, htmlform.Form{Method: "DIALOG", Fields: url.Values{"do": {"close"}}}},
+		"out of a dialog":     {6, url.Values{"do": {"send"}}, htmlform.Form{Method: "POST", Action: "send", Fields: url.Values{"do": {"send"}}}},
+		"no button":           {2, url.Values{"a": nil}, htmlform.Form{Method: "GET", Action: "bare", Fields: url.Values{"a": nil}}},
 	} {
 		before := page.Forms[c.form].Fields.Encode()
 		got := page.Forms[c.form].Filled(c.given)
@@ -124,7 +124,7 @@ func TestFormsFilledAreApart(t *testing.T) {
 	form := readPage(t, `<form><input name=a value=1><input name=a value=2><input name=a value=3>
 		<button name=a value=4></button><button name=a value=5></button></form>`).Forms[0]
 	four, five := form.Filled(url.Values{"a": {"4"}}), form.Filled(url.Values{"a": {"5"}})
-	for last, filled := range map[string]*client.Form{"4": four, "5": five} {
+	for last, filled := range map[string]*htmlform.Form{"4": four, "5": five} {
 		if diff := cmp.Diff(url.Values{"a": {"1", "2", "3", last}}, filled.Fields); diff != "" {
 			t.Errorf("with the button %s (-want +got):\n%s", last, diff)
 		}
