@@ -312,8 +312,11 @@ func TestExpiryCountsOnlyWhereItIsTheOnlyFault(t *testing.T) {
 			}
 		}
 		seen, err := s.m.Verify(s.j.access, s.j.fingerprint)
-		if !errors.Is(err, engine.ErrExpired) || seen.User.ID != "u1" {
+		if !errors.Is(err, engine.ErrExpired) || seen.User.ID != "" {
 			t.Errorf("an expired session: %+v, %v", seen, err)
+		}
+		if seen, err = s.m.VerifyEnded(s.j.access, s.j.fingerprint); err != nil || seen.User.ID != "u1" {
+			t.Errorf("VerifyEnded of an expired session: %+v, %v", seen, err)
 		}
 		seen, err = s.m.Verify(s.j.access, "")
 		if !errors.Is(err, engine.ErrFingerprint) || errors.Is(err, engine.ErrExpired) || seen.User.ID != "" {
@@ -325,6 +328,40 @@ func TestExpiryCountsOnlyWhereItIsTheOnlyFault(t *testing.T) {
 		claims := segment(t, string(s.j.access), 1)
 		s.refused("expired and unknown claim", "access", forge(t, testSecret, "access", header(t, testSecret), claims[:len(claims)-1]+`,"x":1}`))
 	})
+}
+
+func TestVerifyEndedRefusesAllButTime(t *testing.T) {
+	t.Parallel()
+	s := newSuspect(t)
+	live, err := s.m.VerifyEnded(s.j.access, s.j.fingerprint)
+	if err != nil || live.User.ID != "u1" {
+		t.Errorf("a live session: %+v, %v", live, err)
+	}
+	if err := s.m.SignOut(t.Context(), live.User.ID, live.ID); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.m.Verify(s.j.access, s.j.fingerprint); !errors.Is(err, engine.ErrRevoked) {
+		t.Errorf("Verify of a session that was ended: %v, want ErrRevoked", err)
+	}
+	if ended, err := s.m.VerifyEnded(s.j.access, s.j.fingerprint); err != nil || ended.ID != live.ID {
+		t.Errorf("a session that was ended: %+v, %v", ended, err)
+	}
+	forged := []byte(s.j.access)
+	forged[len(forged)-2] ^= 1
+	for name, c := range map[string]struct {
+		token       session.AccessToken
+		fingerprint session.Fingerprint
+		want        error
+	}{
+		"no fingerprint":      {s.j.access, "", engine.ErrFingerprint},
+		"another fingerprint": {s.j.access, session.Fingerprint(strings.Repeat("A", 64)), engine.ErrFingerprint},
+		"forged":              {session.AccessToken(forged), s.j.fingerprint, engine.ErrMalformed},
+		"no token":            {"", s.j.fingerprint, engine.ErrMalformed},
+	} {
+		if seen, err := s.m.VerifyEnded(c.token, c.fingerprint); !errors.Is(err, c.want) || seen.User.ID != "" {
+			t.Errorf("%s: %+v, %v, want %v", name, seen, err, c.want)
+		}
+	}
 }
 
 func TestTokenFromTheFutureIsOutsideItsLife(t *testing.T) {

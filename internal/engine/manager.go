@@ -143,9 +143,8 @@ func (m *Manager[U]) signedIn(user loadedUser[U], t subject, fp Fingerprint, rec
 // Verify checks an access token and the fingerprint beside it (the original's
 // getUserFromAccessToken). It asks no store.
 //
-// Errors carry CodeInvalidAccessToken and the reason. With ErrExpired and
-// ErrRevoked, which are reported only where everything else holds, the session
-// is returned as well.
+// Errors carry CodeInvalidAccessToken and the reason. ErrExpired and ErrRevoked are
+// reported only if everything else holds: VerifyEnded then returns the session.
 func (m *Manager[U]) Verify(token AccessToken, fingerprint Fingerprint) (Session[U], error) {
 	v, cached, err := m.verified(token)
 	if err != nil {
@@ -159,15 +158,29 @@ func (m *Manager[U]) Verify(token AccessToken, fingerprint Fingerprint) (Session
 		if cached {
 			m.cache.remove(token)
 		}
-		return v.session, accessErrors.expired
+		return Session[U]{}, accessErrors.expired
 	}
 	if m.ended(v) {
-		return v.session, accessErrors.revoked
+		return Session[U]{}, accessErrors.revoked
 	}
 	if !cached {
 		m.cache.put(v, fingerprint)
 	}
 	m.sighted(v, now)
+	return v.session, nil
+}
+
+// VerifyEnded is Verify for a token whose life may be over and whose session may have
+// been ended: it says whose session the token names, for signing out and for forms
+// that were open for long.
+func (m *Manager[U]) VerifyEnded(token AccessToken, fingerprint Fingerprint) (Session[U], error) {
+	v, cached, err := m.verified(token)
+	if err != nil {
+		return Session[U]{}, err
+	}
+	if !v.of(fingerprint, cached) {
+		return Session[U]{}, accessErrors.fingerprint
+	}
 	return v.session, nil
 }
 
