@@ -137,19 +137,21 @@ func (s *cookieSet) crowded() bool { return s.access.more || s.refresh.more || s
 
 // scan reads our cookies in one pass over the header. Names are compared
 // exactly; values are ours only if they are unquoted.
-func (c *cookieWriter) scan(h http.Header, set *cookieSet) { c.scanLines(h["Cookie"], set) }
+func (c *cookieWriter) scan(h http.Header, set *cookieSet) {
+	for _, line := range h["Cookie"] {
+		c.scanLine(line, set)
+	}
+}
 
-// scanLines is scan for the lines of a Cookie header.
-func (c *cookieWriter) scanLines(lines []string, set *cookieSet) {
-	for _, line := range lines {
-		for line != "" {
-			pair, rest := line, ""
-			if i := strings.IndexByte(line, ';'); i >= 0 {
-				pair, rest = line[:i], line[i+1:]
-			}
-			line = rest
-			c.take(textproto.TrimString(pair), set)
+// scanLine is scan for one line of a Cookie header.
+func (c *cookieWriter) scanLine(line string, set *cookieSet) {
+	for line != "" {
+		pair, rest := line, ""
+		if i := strings.IndexByte(line, ';'); i >= 0 {
+			pair, rest = line[:i], line[i+1:]
 		}
+		line = rest
+		c.take(textproto.TrimString(pair), set)
 	}
 }
 
