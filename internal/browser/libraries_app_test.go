@@ -247,15 +247,15 @@ func (v *visitor) state() string {
 	})`)
 }
 
-// on waits until the tab shows the page with that heading and everything in it is
-// of user: the markup, the store, and the hidden fields.
+// on waits until the tab shows the page with that heading, in use, and everything in
+// it is of user: the markup, the store, and the hidden fields.
 func (v *visitor) on(heading, user string) {
 	v.t.Helper()
 	store := `session?.user.user_id === "` + user + `"`
 	if user == "nobody" {
 		store = `session === null`
 	}
-	v.Until(`window.ready && document.readyState === "complete" && ` + v.app.lib.idle() + ` &&
+	v.Until(`window.ready && document.readyState === "complete" && !document.documentElement.inert && ` + v.app.lib.idle() + ` &&
 		document.querySelector("h1")?.innerText === "` + heading + `" &&
 		document.querySelector("#who").innerText === "` + user + `" && ` + store + ` && ` + fieldsFollow)
 }
