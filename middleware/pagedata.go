@@ -9,6 +9,7 @@ import (
 	"html"
 	"html/template"
 	"io"
+	"net/http"
 	"strconv"
 	"time"
 
@@ -95,6 +96,7 @@ type page interface {
 	sessionJSON() (data []byte, info pageInfo, err error)
 	config(ctx context.Context) pageConfig
 	formToken() session.AccessToken
+	unsafeMethod() string
 }
 
 // pageInfo is what stands beside the session in the page.
@@ -120,6 +122,17 @@ type nobody struct{}
 func (nobody) sessionJSON() ([]byte, pageInfo, error) { return []byte("null"), pageInfo{}, nil }
 func (nobody) config(context.Context) pageConfig      { return pageConfig{base: wire.DefaultBasePath} }
 func (nobody) formToken() session.AccessToken         { return "" }
+func (nobody) unsafeMethod() string                   { return "" }
+
+// unsafeMethod returns the request's method unless that is safe (RFC 9110, section
+// 9.2.1). The browser module asks for no page again that says so.
+func (s *state[U]) unsafeMethod() string {
+	switch m := s.request.Method; m {
+	case http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete:
+		return m
+	}
+	return ""
+}
 
 // config takes the context that is rendered with, not the state's: the nonce may
 // have been put there later.
@@ -195,6 +208,9 @@ func renderDataBlock(_ context.Context, b *bytes.Buffer, p page, extra any) erro
 	b.WriteString(`<script type="application/json" id="` + wire.PageDataID + `"`)
 	if info.signedIn {
 		b.WriteString(` data-expires-in="` + strconv.FormatInt(info.expiresIn, 10) + `" data-session="` + info.sessionID + `"`)
+	}
+	if method := p.unsafeMethod(); method != "" {
+		b.WriteString(` data-method="` + method + `"`)
 	}
 	b.WriteString(`>{"` + wire.FormField + `":`)
 	b.Write(data)
