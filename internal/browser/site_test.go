@@ -49,6 +49,7 @@ type site struct {
 
 	refreshes atomic.Int64 // requests to the refresh route
 	lookups   atomic.Int64 // requests to the session route
+	ahead     atomic.Int64 // pages asked for ahead of time
 	orders    atomic.Int64 // orders placed by form
 	names     atomic.Int64 // changes of each user's name
 	// refresh, if set, is called in place of the refresh route.
@@ -101,6 +102,7 @@ func hardened(c *middleware.Config[profile]) { c.Hardened = true }
 // front counts requests, and lets a test stand in the way of refreshes.
 func (s *site) front(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		s.noteAhead(r)
 		switch r.URL.Path {
 		case "/api/auth/session":
 			s.lookups.Add(1)
@@ -199,6 +201,11 @@ func (s *site) pages() http.Handler {
 		}
 	})
 	mux.HandleFunc("GET /hostile", s.hostile)
+	mux.HandleFunc("GET /speculate", s.speculate)
+	mux.HandleFunc("GET /rules", s.rules)
+	mux.HandleFunc("GET /sw.js", func(w http.ResponseWriter, r *http.Request) {
+		http.ServeFileFS(w, r, siteFiles, "testdata/site/sw.js")
+	})
 	mux.Handle("GET /testdata/site/", http.FileServerFS(siteFiles))
 	return mux
 }
