@@ -4,6 +4,7 @@ import (
 	"errors"
 	"net/http"
 
+	"github.com/lucia-go/lucia/internal/engine"
 	"github.com/lucia-go/lucia/session"
 )
 
@@ -13,9 +14,9 @@ type decision[U any] struct {
 	outcome   Outcome
 	signedIn  bool
 	session   session.Session[U]
-	refreshed *session.Refreshed[U] // the cookies to set; nil: none
-	dead      bool                  // the cookies can never be of use again
-	cookies   bool                  // the request came with cookies of ours
+	refreshed *engine.Refreshed[U] // the cookies to set; nil: none
+	dead      bool                 // the cookies can never be of use again
+	cookies   bool                 // the request came with cookies of ours
 }
 
 func (d *decision[U]) accept(s *session.Session[U], o Outcome) {
@@ -32,7 +33,7 @@ func (a *Auth[U]) decide(d *decision[U], r *http.Request) {
 		return
 	}
 	if a.crossOrigin(r) {
-		d.outcome = CrossOrigin
+		d.outcome = OutcomeCrossOrigin
 		return
 	}
 	a.cookies.scan(r.Header, &set)
@@ -41,14 +42,14 @@ func (a *Auth[U]) decide(d *decision[U], r *http.Request) {
 	}
 	d.cookies = true
 	if set.crowded() {
-		d.outcome = Ambiguous
+		d.outcome = OutcomeAmbiguous
 		return
 	}
 	if a.decideAccess(d, &set) {
 		return
 	}
 	if isPassive(r) {
-		d.outcome = Deferred
+		d.outcome = OutcomeDeferred
 		return
 	}
 	a.decideRefresh(d, r, &set)
@@ -57,18 +58,18 @@ func (a *Auth[U]) decide(d *decision[U], r *http.Request) {
 // decideBearer judges a request by its bearer token alone; where that is no
 // good there is no falling back to cookies.
 func (a *Auth[U]) decideBearer(d *decision[U], token session.AccessToken, set *cookieSet) {
-	d.outcome = Invalid
+	d.outcome = OutcomeInvalid
 	for _, fp := range set.fingerprint.all() {
 		s, err := a.manager.Verify(token, session.Fingerprint(fp))
 		switch {
 		case err == nil:
-			d.accept(&s, Fresh)
+			d.accept(&s, OutcomeFresh)
 			return
-		case errors.Is(err, session.ErrExpired), errors.Is(err, session.ErrRevoked), errors.Is(err, session.ErrOutdated):
-			d.outcome = Expired
+		case errors.Is(err, engine.ErrExpired), errors.Is(err, engine.ErrRevoked), errors.Is(err, engine.ErrOutdated):
+			d.outcome = OutcomeExpired
 			return
-		case errors.Is(err, session.ErrUnknownKey):
-			d.outcome = UnknownKey
+		case errors.Is(err, engine.ErrUnknownKey):
+			d.outcome = OutcomeUnknownKey
 			return
 		}
 	}
@@ -82,7 +83,7 @@ func (a *Auth[U]) decideAccess(d *decision[U], set *cookieSet) bool {
 		a.tryAccess(d, session.AccessToken(token), set, &seen)
 	}
 	switch {
-	case d.outcome == Ambiguous:
+	case d.outcome == OutcomeAmbiguous:
 		return true
 	case d.signedIn:
 		a.checkTossed(d, set)
@@ -90,10 +91,10 @@ func (a *Auth[U]) decideAccess(d *decision[U], set *cookieSet) bool {
 	case seen.usable:
 		return false
 	case seen.unknownKey:
-		d.outcome = UnknownKey
+		d.outcome = OutcomeUnknownKey
 		return true
 	case seen.malformed:
-		d.outcome, d.dead = Invalid, true
+		d.outcome, d.dead = OutcomeInvalid, true
 		return true
 	}
 	return false
@@ -116,15 +117,15 @@ func (a *Auth[U]) tryAccess(d *decision[U], token session.AccessToken, set *cook
 		s, err := a.manager.Verify(token, session.Fingerprint(fp))
 		switch {
 		case err == nil && d.signedIn && d.session.ID != s.ID:
-			*d = decision[U]{outcome: Ambiguous, cookies: true}
+			*d = decision[U]{outcome: OutcomeAmbiguous, cookies: true}
 			return
 		case err == nil:
-			d.accept(&s, Fresh)
+			d.accept(&s, OutcomeFresh)
 			return
-		case errors.Is(err, session.ErrUnknownKey):
+		case errors.Is(err, engine.ErrUnknownKey):
 			seen.unknownKey = true
 			return
-		case errors.Is(err, session.ErrMalformed):
+		case errors.Is(err, engine.ErrMalformed):
 			seen.malformed = true
 			return
 		default:
@@ -143,7 +144,7 @@ func (a *Auth[U]) checkTossed(d *decision[U], set *cookieSet) {
 	creds := a.credentials(set)
 	for _, c := range creds.list {
 		if _, ok := ownFingerprint(c, set); ok && c.SessionID != d.session.ID {
-			*d = decision[U]{outcome: Ambiguous, cookies: true}
+			*d = decision[U]{outcome: OutcomeAmbiguous, cookies: true}
 			return
 		}
 	}
@@ -153,51 +154,51 @@ func (a *Auth[U]) checkTossed(d *decision[U], set *cookieSet) {
 func (a *Auth[U]) decideRefresh(d *decision[U], r *http.Request, set *cookieSet) {
 	creds := a.credentials(set)
 	var fp session.Fingerprint
-	var own []session.RefreshCredential
+	var own []engine.RefreshCredential
 	for _, c := range creds.list {
 		f, ok := ownFingerprint(c, set)
 		if !ok {
 			continue
 		}
 		if len(own) > 0 && own[0].SessionID != c.SessionID {
-			d.outcome = Ambiguous
+			d.outcome = OutcomeAmbiguous
 			return
 		}
 		fp, own = f, append(own, c)
 	}
 	switch {
 	case creds.unknownKey: // it may be newer than its neighbour, which alone would look stolen
-		d.outcome = UnknownKey
+		d.outcome = OutcomeUnknownKey
 	case len(own) > 0:
 		a.refresh(d, r, fp, own)
 	case len(creds.list) > 0:
-		d.outcome = Invalid // genuine, but not of this fingerprint; a page may still hold what is
+		d.outcome = OutcomeInvalid // genuine, but not of this fingerprint; a page may still hold what is
 	case creds.malformed:
-		d.outcome, d.dead = Invalid, true
+		d.outcome, d.dead = OutcomeInvalid, true
 	default:
-		d.outcome = Expired
+		d.outcome = OutcomeExpired
 	}
 }
 
 // refresh asks the store.
-func (a *Auth[U]) refresh(d *decision[U], r *http.Request, fp session.Fingerprint, own []session.RefreshCredential) {
+func (a *Auth[U]) refresh(d *decision[U], r *http.Request, fp session.Fingerprint, own []engine.RefreshCredential) {
 	refreshed, err := a.manager.Refresh(r.Context(), fp, own...)
 	switch {
 	case err == nil:
 		d.accept(&refreshed.Session, outcomeOf(refreshed.Outcome))
 		d.refreshed = &refreshed
 	case errors.Is(err, session.CodeDatabaseFetchFailed):
-		d.outcome = Unavailable
+		d.outcome = OutcomeUnavailable
 	case errors.Is(err, session.CodeUnauthorized):
 		d.outcome, d.dead = outcomeOf(refreshed.Outcome), true
 	default:
-		d.outcome = Invalid
+		d.outcome = OutcomeInvalid
 	}
 }
 
 // credentials are the genuine refresh tokens among a request's cookies.
 type credentials struct {
-	list       []session.RefreshCredential
+	list       []engine.RefreshCredential
 	tokens     []session.RefreshToken // of list
 	unknownKey bool
 	malformed  bool
@@ -209,7 +210,7 @@ func (a *Auth[U]) credentials(set *cookieSet) (c credentials) {
 		switch {
 		case err == nil:
 			c.list, c.tokens = append(c.list, cred), append(c.tokens, token)
-		case errors.Is(err, session.ErrUnknownKey):
+		case errors.Is(err, engine.ErrUnknownKey):
 			c.unknownKey = true
 		default:
 			c.malformed = true
@@ -219,7 +220,7 @@ func (a *Auth[U]) credentials(set *cookieSet) (c credentials) {
 }
 
 // ownFingerprint returns the request's fingerprint that a credential belongs to.
-func ownFingerprint(c session.RefreshCredential, set *cookieSet) (session.Fingerprint, bool) {
+func ownFingerprint(c engine.RefreshCredential, set *cookieSet) (session.Fingerprint, bool) {
 	for _, fp := range set.fingerprint.all() {
 		if f := session.Fingerprint(fp); c.BelongsTo(f) {
 			return f, true

@@ -2,7 +2,6 @@ package middleware
 
 import (
 	"cmp"
-	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -43,7 +42,7 @@ func (a *Auth[U]) SignIn(w http.ResponseWriter, r *http.Request, userID string, 
 	a.endFormer(r)
 	setPrivate(w.Header())
 	a.setSignedIn(w.Header(), signedIn)
-	a.update(r.Context(), &signedIn.Session, SignedIn)
+	a.update(r.Context(), &signedIn.Session, OutcomeSignedIn)
 	return &signedIn.Session, nil
 }
 
@@ -71,7 +70,7 @@ func (a *Auth[U]) endFormer(r *http.Request) {
 	if userID, id, err := a.identify(&set); err == nil {
 		_ = a.manager.SignOut(r.Context(), userID, id)
 	}
-	if st := a.stateOf(r.Context()); st != nil && st.outcome == SignedIn {
+	if st := a.stateOf(r.Context()); st != nil && st.outcome == OutcomeSignedIn {
 		_ = a.manager.SignOut(r.Context(), st.session.User.ID, st.session.ID)
 	}
 }
@@ -105,7 +104,7 @@ func (a *Auth[U]) end(w http.ResponseWriter, r *http.Request, userID string, id 
 	}
 	setPrivate(w.Header())
 	a.cookies.clear(w.Header())
-	a.update(r.Context(), nil, SignedOut)
+	a.update(r.Context(), nil, OutcomeSignedOut)
 	return nil
 }
 
@@ -131,12 +130,11 @@ func (a *Auth[U]) identify(set *cookieSet) (userID string, id session.ID, err er
 func (a *Auth[U]) verifyEnded(token session.AccessToken, set *cookieSet) (s session.Session[U], err error) {
 	err = session.CodeInvalidAccessToken
 	for _, fp := range set.fingerprint.all() {
-		s, err = a.manager.Verify(token, session.Fingerprint(fp))
-		if err == nil || errors.Is(err, session.ErrExpired) || errors.Is(err, session.ErrRevoked) {
-			return s, nil
+		if s, err = a.manager.VerifyEnded(token, session.Fingerprint(fp)); err == nil {
+			break
 		}
 	}
-	return session.Session[U]{}, err
+	return s, err
 }
 
 // Reload gives the session of the request a new access token, made of what
