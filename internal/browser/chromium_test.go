@@ -47,6 +47,24 @@ func TestChromium(t *testing.T) {
 		"integrity":                                     testIntegrity,
 		"page data":                                     testPageData,
 		"a page without page data":                      testNoPageData,
+		"an answer to a form, news of another user":     testAnswerNews,
+		"an answer to a form, a refresh":                testAnswerRefresh,
+		"an answer to a form, looked at":                testAnswerLookedAt,
+		"an answer to a form, bfcache":                  testAnswerFromCache,
+		"an answer to a form, its user returns":         testAnswerUserReturns,
+		"a draft, signed in again elsewhere":            testDraft,
+		"a draft, another user":                         testDraftOfAnother,
+		"a visitor notices a sign-in elsewhere":         testVisitorNotices,
+		"sign-in by script":                             testScriptSignIn,
+		"user data reloaded in another tab":             testReloadIsHeard,
+		"a worker serves a page of another user":        testWorkerServesAnotherUser,
+		"a worker without network":                      testWorkerOffline,
+		"a worker without network, after sign-out":      testWorkerOfflineAfterSignOut,
+		"pages ahead of time":                           testAhead,
+		"tokens go home only":                           testTokensGoHomeOnly,
+		"DOM clobbering":                                testClobbering,
+		"injected page data":                            testInjectedPageData,
+		"a base of another origin":                      testForeignBase,
 		"bfcache, the same session":                     testCacheSameSession,
 		"bfcache, signed out":                           testCacheSignedOut,
 		"bfcache, signed out by the page itself":        testCacheSignedOutHere,
@@ -59,6 +77,9 @@ func TestChromium(t *testing.T) {
 		})
 	}
 }
+
+// who is what a page of the site says.
+const who = "document.querySelector('#who').innerText"
 
 // signIn opens a tab of the person, signed in as user.
 func signIn(t *testing.T, s *site, p *chrometest.Person, user string, scripts ...string) *chrometest.Tab {

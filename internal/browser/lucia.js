@@ -458,12 +458,12 @@ const stored = () => attempt(() => localStorage[name] ?? "");
  * Whether a form leads to this site, when it is sent by `submitter`. The form's own properties do
  * not tell: a field named "action" hides form.action, one named "getAttribute" that method.
  * @param {Element | null} form
- * @param {Element | null | false} [submitter]
+ * @param {Element | null} [submitter]
  */
 function leadsHere(form, submitter) {
   const attribute = (/** @type {any} */ element, /** @type {string} */ name) =>
     element && Element.prototype.getAttribute.call(element, name);
-  const url = (submitter && attribute(submitter, "formaction")) ?? attribute(form, "action");
+  const url = attribute(submitter, "formaction") ?? attribute(form, "action");
   return !url || resolve(url, dom("baseURI"))?.origin === location.origin;
 }
 
@@ -855,7 +855,7 @@ function start() {
   let sent;
   on("submit", (event) => (sent = event));
   on("formdata", ({ target, formData }) => {
-    const submitter = sent?.target === target && sent.submitter;
+    const submitter = sent?.target === target ? sent.submitter : null;
     sent = null;
     if (!leadsHere(target, submitter)) formData.delete("_lucia");
     else if (formData.has("_lucia")) formData.set("_lucia", tokenOf(held.session));
