@@ -60,7 +60,6 @@ func Run(t *testing.T, h Harness) {
 	t.Run("caching", func(t *testing.T) { testCaching(t, h) })
 	t.Run("htmx", func(t *testing.T) { testHTMX(t, h) })
 	t.Run("handlers", func(t *testing.T) { testHandlers(t, h) })
-	t.Run("concurrent reads", func(t *testing.T) { testConcurrentReads(t, h) })
 	t.Run("connections", func(t *testing.T) { testConnections(t, h) })
 }
 

@@ -12,15 +12,14 @@ import (
 	"github.com/lucia-go/lucia/middleware"
 )
 
-// concurrentRequests is how many requests testConcurrentReads sends.
+// concurrentRequests is how many requests ConcurrentReads sends.
 const concurrentRequests = 3000
 
-// testConcurrentReads has handlers that start goroutines which read the session in
+// ConcurrentReads has handlers that start goroutines which read the session in
 // every way, while the handler sets headers, signs in and out and writes the answer,
 // and after the request: an audit line, a mail, a page rendered in parts. Run with
 // -race.
-func testConcurrentReads(t *testing.T, h Harness) {
-	t.Parallel()
+func ConcurrentReads(t *testing.T, h Harness) {
 	var reads sync.WaitGroup
 	var seen atomic.Int64
 	var w *world
