@@ -52,6 +52,32 @@ test("refresh goes on for a day, one a period", async (t) => {
   assert.equal(page.requests.length, Math.floor((24 * 3600) / 840));
 });
 
+for (const [who, options, requests] of [
+  ["a signed-in user's", signedIn(900), 102],
+  ["a signed-in user's, with a token of an hour,", signedIn(3600), 24],
+  ["a visitor's", {}, 0],
+  ["a visitor's, without storage,", { blocked: true }, 0],
+]) {
+  test(`nothing polls: ${who} tab, open and untouched for a day, sends ${requests} requests`, async (t) => {
+    const life = Number(options.dataset?.expiresIn);
+    const page = await open(t, { ...options, answer: (_, n) => refreshed(n + 1, life) });
+    if (options.blocked) {
+      for (const storage of ["localStorage", "sessionStorage"]) {
+        Object.defineProperty(globalThis, storage, {
+          configurable: true,
+          get() {
+            throw new DOMException("no storage for this page", "SecurityError");
+          },
+        });
+      }
+    }
+    page.lucia.handleSilentRefresh(() => assert.fail());
+    await page.clock.advance(24 * hour);
+    assert.equal(page.requests.length, requests);
+    assert.ok(page.requests.every(({ path }) => path === "/api/auth/refresh"));
+  });
+}
+
 test("life is counted from the navigation, not from when the module arrives", async (t) => {
   const page = await open(t, { ...signedIn(900), answer: () => refreshed(2) });
   await page.clock.advance(850 * second);
