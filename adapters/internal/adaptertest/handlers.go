@@ -137,6 +137,7 @@ func testSignInAndOut(t *testing.T, h Harness) {
 		resp, _ = w.browser().do("POST", "/in", "", kind...)
 		want(t, "cookies set for no one", len(resp.Cookies()), 3)
 		want(t, "private", isPrivate(resp.Header), true)
+		want(t, "Clear-Site-Data of a sign-in", resp.Header.Get("Clear-Site-Data"), ahead)
 	}
 	b.signIn("u1")
 	resp, _ = b.do("POST", "/out", "", script...)
