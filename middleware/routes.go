@@ -122,15 +122,15 @@ func (a *Auth[U]) presented(r *http.Request) (session.Fingerprint, []session.Ref
 		}
 		creds = append(creds, c)
 	}
-	if given && sealed.unknownKey {
-		// The cookie may be newer than the bearer token, which alone would look
-		// stolen. Another process may know the key: later, then.
-		return "", nil, session.CodeDatabaseFetchFailed
-	}
 	for _, c := range sealed.list {
-		if len(creds) == 0 || c.SessionID == creds[0].SessionID {
+		if _, own := ownFingerprint(c, &set); own && (len(creds) == 0 || c.SessionID == creds[0].SessionID) {
 			creds = append(creds, c)
 		}
+	}
+	if len(creds) > 0 && slices.Contains(sealed.unknown, creds[0].SessionID) {
+		// The cookie may be newer than the token that is known, which alone would look
+		// stolen. Another process may know the key: later, then.
+		return "", nil, session.CodeDatabaseFetchFailed
 	}
 	for _, c := range creds {
 		if fp, ok := ownFingerprint(c, &set); ok {

@@ -79,8 +79,7 @@ func (a *Auth[U]) endFormer(r *http.Request) {
 // SignOut ends the session of the request and clears the cookies: for apps with
 // a sign-out handler of their own. Call it for a POST: a GET comes from any site's
 // link. Errors carry session.CodeNotAuthenticated where there is no session,
-// session.CodeInvalidRequest for a request from another origin (but not for one with
-// the session's bearer token, which no other site has), and
+// session.CodeInvalidRequest for a request from another origin, and
 // session.CodeDatabaseUpdateFailed where the store failed; the cookies are kept then.
 func (a *Auth[U]) SignOut(w http.ResponseWriter, r *http.Request) error {
 	if s := a.stateOf(r.Context()); s != nil && s.session != nil {
