@@ -58,7 +58,7 @@ func Example_sessions() {
 	mux.HandleFunc("POST /login", login(auth))
 	mux.Handle("GET /sessions", auth.Require(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		own := auth.Session(r.Context())
-		list, err := auth.Manager().Sessions(r.Context(), own.User.ID)
+		list, err := auth.Sessions(r.Context(), own.User.ID)
 		if err != nil {
 			middleware.WriteError(w, err)
 			return
@@ -75,13 +75,13 @@ func Example_sessions() {
 			http.Error(w, "no such session", http.StatusNotFound)
 			return
 		}
-		list, err := auth.Manager().Sessions(r.Context(), userID)
+		list, err := auth.Sessions(r.Context(), userID)
 		if _, known := list[id]; err == nil && !known { // ended already, or made up
 			http.Error(w, "no such session", http.StatusNotFound)
 			return
 		}
 		if err == nil {
-			err = auth.Manager().SignOut(r.Context(), userID, id)
+			err = auth.EndSession(r.Context(), userID, id)
 		}
 		if err != nil {
 			middleware.WriteError(w, err)
@@ -93,7 +93,7 @@ func Example_sessions() {
 	app := auth.Handler(mux)
 	phone, laptop := newClient(app), newClient(app)
 	visit(phone, "/login", url.Values{"user": {"u1"}})
-	list, _ := auth.Manager().Sessions(context.Background(), "u1")
+	list, _ := auth.Sessions(context.Background(), "u1")
 	visit(laptop, "/login", url.Values{"user": {"u1"}})
 	visit(laptop, "/sessions")
 	visit(laptop, "/sessions/end", url.Values{"id": {session.NewID().String()}})

@@ -63,7 +63,9 @@ func TestBearerRequestFromAnotherOriginIsJudgedByTrustedOrigins(t *testing.T) {
 
 // The middleware has skipped the request, so nothing else has judged its origin.
 func TestCookieCheckOfASkippedRequestJudgesItsOrigin(t *testing.T) {
-	a := newApp(t, func(c *middleware.Config[profile]) { c.Skip = func(r *http.Request) bool { return r.URL.Path == "/ws" } })
+	a := newApp(t, func(c *middleware.Config[profile]) {
+		c.Skip = func(r *http.Request) bool { return r.URL.Path == "/ws" }
+	})
 	b := newBrowser(t, a).signIn("u1")
 	var err error
 	h := a.auth.Handler(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {

@@ -68,18 +68,6 @@ func (SealedToken) Format(f fmt.State, _ rune) { redact(f) }
 // LogValue returns "REDACTED".
 func (SealedToken) LogValue() slog.Value { return slog.StringValue(redacted) }
 
-// SessionID returns the session that a sealed token names. Nothing proves it: it is for
-// a token under a key that this process does not have. ok is false if t does not have
-// the form of a sealed token.
-func (t SealedToken) SessionID() (id ID, ok bool) {
-	_, sid, _, ok := splitToken(string(t))
-	if !ok {
-		return ID{}, false
-	}
-	id, err := ParseID(sid)
-	return id, err == nil
-}
-
 // String returns "REDACTED".
 func (Fingerprint) String() string { return redacted }
 
