@@ -30,7 +30,7 @@ func New[U any](config Config[U]) (*Auth[U], error) {
 	}
 	a := &Auth[U]{
 		config:  config,
-		cookies: newCookieWriter(config.CookiePrefix, config.CookieDomain, config.Dev),
+		cookies: newCookieWriter(config.CookiePrefix, config.CookieDomain, config.FormerCookieDomains, config.Dev),
 		origins: http.NewCrossOriginProtection(),
 	}
 	for _, origin := range config.TrustedOrigins {
@@ -108,12 +108,12 @@ func (a *Auth[U]) apply(s *state[U], r *http.Request, d *decision[U]) {
 	if d.cookies && isNavigation(r) {
 		s.markPrivate()
 		if d.dead {
-			a.cookies.clear(s.header)
+			a.clearDead(s.header, r)
 		}
 	}
 	if d.refreshed != nil {
 		s.markPrivate()
-		a.setRefreshed(s.header, d.refreshed)
+		a.setRefreshed(s.header, r, d.refreshed)
 	}
 }
 

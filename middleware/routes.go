@@ -90,7 +90,7 @@ func (a *Auth[U]) serveRefresh(w http.ResponseWriter, r *http.Request) {
 		a.refuse(w, r, session.CodeUnauthorized)
 		return
 	}
-	a.setRefreshed(w.Header(), &refreshed)
+	a.setRefreshed(w.Header(), r, &refreshed)
 	// A token of one second, made a moment ago, has not expired yet.
 	body := wire.Refreshed{ExpiresIn: max(1, seconds(refreshed.Session.ExpiresIn(time.Now())))}
 	if !a.config.Hardened {
@@ -168,7 +168,7 @@ func (a *Auth[U]) serveLogout(w http.ResponseWriter, r *http.Request) {
 	a.cookies.scan(r.Header, &set)
 	token, given := bearer(r)
 	form := !given && isForm(r)
-	if form {
+	if form && set.fingerprint.n > 0 { // else nothing in the body could prove a session
 		r.Body = http.MaxBytesReader(w, r.Body, maxFormBytes)
 		if err := parseForm(r); err != nil {
 			WriteError(w, session.CodeNotAuthenticated)
@@ -253,7 +253,7 @@ func (a *Auth[U]) serveSession(w http.ResponseWriter, r *http.Request) {
 	// last for ever, and no page could offer to sign in.
 	s := a.newState(w, r, &d)
 	if d.refreshed != nil {
-		a.setRefreshed(w.Header(), d.refreshed)
+		a.setRefreshed(w.Header(), r, d.refreshed)
 	}
 	body := struct {
 		Session   *session.Session[U] `json:"_lucia"`

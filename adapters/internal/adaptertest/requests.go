@@ -68,7 +68,7 @@ func (c requestCase) run(t *testing.T, h Harness, path string) {
 
 var bearerCases = []requestCase{
 	{"bearer", signedIn, "GET", script, theAccess, "u1", middleware.OutcomeFresh, 0, kept, false},
-	{"bearer from another origin", signedIn, "POST", elsewhere, theAccess, "u1", middleware.OutcomeFresh, 0, kept, false},
+	{"bearer from another origin", signedIn, "POST", elsewhere, theAccess, "", middleware.OutcomeCrossOrigin, 0, kept, false},
 	{"bearer in a navigation", signedIn, "GET", navigation, theAccess, "u1", middleware.OutcomeFresh, 0, kept, false},
 	{"bearer garbled, cookies good", signedIn, "GET", script, garbage, "", middleware.OutcomeInvalid, 0, kept, false},
 	{"bearer a refresh token, cookies good", signedIn, "GET", script, theRefresh, "", middleware.OutcomeInvalid, 0, kept, false},
@@ -137,15 +137,16 @@ var refreshedCases = []requestCase{
 }
 
 var deadCases = []requestCase{
-	{"forged page", forged, "GET", navigation, nil, "", middleware.OutcomeInvalid, 0, cleared3, true},
+	{"forged page", forged, "GET", navigation, nil, "", middleware.OutcomeInvalid, 0, kept, true},
 	{"forged script", forged, "GET", script, nil, "", middleware.OutcomeInvalid, 0, kept, false},
-	{"forged boosted page", forged, "GET", htmx.and(boosted...), nil, "", middleware.OutcomeInvalid, 0, cleared3, true},
-	{"forged refresh page", forgedRefresh, "GET", navigation, nil, "", middleware.OutcomeInvalid, 0, cleared3, true},
+	{"forged boosted page", forged, "GET", htmx.and(boosted...), nil, "", middleware.OutcomeInvalid, 0, kept, true},
+	{"forged access page", forgedAccess, "GET", navigation, nil, "u1", middleware.OutcomeRefreshed, 1, renewed, true},
+	{"forged refresh page", forgedRefresh, "GET", navigation, nil, "", middleware.OutcomeInvalid, 0, kept, true},
 	{"forged refresh script", forgedRefresh, "GET", script, nil, "", middleware.OutcomeInvalid, 0, kept, false},
 	{"refresh page with another fingerprint", otherFingerprint, "GET", navigation, nil, "", middleware.OutcomeInvalid, 0, kept, true},
-	{"ended page", ended, "GET", navigation, nil, "", middleware.OutcomeExpired, 1, cleared3, true},
+	{"ended page", ended, "GET", navigation, nil, "", middleware.OutcomeExpired, 1, clearedTokens, true},
 	{"ended script", ended, "GET", script, nil, "", middleware.OutcomeExpired, 1, kept, false},
-	{"reused page", reused, "GET", navigation, nil, "", middleware.OutcomeReused, 1, cleared3, true},
+	{"reused page", reused, "GET", navigation, nil, "", middleware.OutcomeReused, 1, clearedTokens, true},
 	{"reused script", reused, "GET", script, nil, "", middleware.OutcomeReused, 1, kept, false},
 	{"page under an unknown key", otherKey, "GET", navigation, nil, "", middleware.OutcomeUnknownKey, 0, kept, true},
 	{"page while the store is down", storeDown, "GET", navigation, nil, "", middleware.OutcomeUnavailable, 1, kept, true},
