@@ -90,7 +90,9 @@ type Config[U any] struct {
 	// refresh token is oldest goes first. Default 100.
 	MaxSessions int
 	// RevokeSessionOnly makes a reused refresh token end its own session only,
-	// not all sessions of its user.
+	// not all sessions of its user. It is for users whose browser profiles come back
+	// from backups, cloned disks or a test's stored state: such a copy has an old token
+	// and is indistinguishable from a thief's.
 	RevokeSessionOnly bool
 	// TokenCache bounds the memory of verified access tokens, in bytes. Default
 	// 32 MiB; negative means none.
@@ -129,8 +131,8 @@ type Config[U any] struct {
 	// an error at sign-in, and a refresh that fails before it changes anything.
 	// Whatever it says, one cookie takes 4,096 bytes at most: browsers drop more.
 	MaxCookieBytes int
-	// TrustedOrigins may send requests with unsafe methods: "scheme://host[:port]"
-	// each, as for http.CrossOriginProtection. An app behind a proxy that replaces
+	// TrustedOrigins may send requests with unsafe methods or a bearer token:
+	// "scheme://host[:port]" each, as for http.CrossOriginProtection. An app behind a proxy that replaces
 	// Host lists its own public origin here, for browsers that send Origin and no
 	// Sec-Fetch-Site.
 	TrustedOrigins []string
