@@ -43,8 +43,8 @@ type Config[U any] struct {
 	// refresh beyond it fails before anything changes.
 	MaxBytes int
 	// RefreshCookie is the name of the cookie that a sealed token is for, without a
-	// prefix that belongs to browsers. The
-	// seal is bound to it. Default "encrypt_refresh_token".
+	// prefix that belongs to browsers. The seal is bound to it. Default
+	// "encrypt_refresh_token".
 	RefreshCookie string
 	// Cache bounds the memory of verified access tokens, in bytes. Default 32
 	// MiB; negative means none.

@@ -3,6 +3,7 @@ package adaptertest
 import (
 	"net/http"
 	"testing"
+	"testing/synctest"
 
 	"github.com/lucia-go/lucia/middleware"
 )
@@ -37,7 +38,7 @@ func testCaching(t *testing.T, h Harness) {
 		})
 	}
 	t.Run("app that varies, too", func(t *testing.T) { testAppVaries(t, h) })
-	t.Run("skipped", func(t *testing.T) { testSkip(t, h) })
+	t.Run("skipped", func(t *testing.T) { synctest.Test(t, func(t *testing.T) { testSkip(t, h) }) })
 }
 
 // testAppVaries asks for a page whose handler names its own Vary before it asks
