@@ -6,6 +6,7 @@ import (
 	"mime"
 	"net/http"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -111,11 +112,7 @@ func (a *Auth[U]) presented(r *http.Request) (session.Fingerprint, []session.Ref
 	}
 	var creds []session.RefreshCredential
 	sealed := a.credentials(&set)
-	switch i := slices.Index(sealed.tokens, session.RefreshToken(token)); {
-	case given && i >= 0: // as a rule: one token, twice; sealed it proves more
-		creds = append(creds, sealed.list[i])
-		sealed.list = slices.Delete(sealed.list, i, i+1)
-	case given:
+	if given {
 		c, err := a.manager.ParseRefreshToken(session.RefreshToken(token))
 		if err != nil {
 			return "", nil, err
@@ -254,17 +251,30 @@ func (a *Auth[U]) serveSession(w http.ResponseWriter, r *http.Request) {
 	if d.refreshed != nil {
 		a.setRefreshed(w.Header(), d.refreshed)
 	}
-	body := struct {
-		Session   *session.Session[U] `json:"_lucia"`
-		ExpiresIn int64               `json:"expires_in"`
-		SessionID string              `json:"session_id,omitempty"`
-	}{}
-	if d.signedIn {
-		body.Session = s.pageSession()
-		body.ExpiresIn = seconds(d.session.ExpiresIn(time.Now()))
-		body.SessionID = d.session.ID.String()
+	body, err := appendSessionBody(nil, s)
+	if err != nil {
+		WriteError(w, err)
+		return
 	}
-	writeJSON(w, http.StatusOK, body)
+	writeBody(w, http.StatusOK, body)
+}
+
+// appendSessionBody appends {"_lucia":SESSION or null,"expires_in":N,"session_id":"…"};
+// the id is left out where there is no session.
+func appendSessionBody(b []byte, p page) ([]byte, error) {
+	b, err := p.appendSession(append(b, `{"`+wire.FormField+`":`...))
+	if err != nil {
+		return b, err
+	}
+	info := p.info()
+	b = append(b, `,"expires_in":`...)
+	b = strconv.AppendInt(b, info.expiresIn, 10)
+	if info.signedIn {
+		b = append(b, `,"session_id":"`...)
+		b, _ = info.id.AppendText(b)
+		b = append(b, '"')
+	}
+	return append(b, '}'), nil
 }
 
 // seconds returns d in whole seconds, rounded down: a token is not promised to

@@ -21,7 +21,7 @@ func (j jar) credentials(t testing.TB, m *session.Manager[profile]) []session.Re
 	if err != nil {
 		t.Fatal(err)
 	}
-	cookie, _, err := m.OpenSealed(j.sealed)
+	cookie, err := m.OpenSealed(j.sealed)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -49,7 +49,7 @@ func SignIn(ctx context.Context, m *session.Manager[Profile], userID string) (co
 	if err != nil {
 		return "", err
 	}
-	credential, _, err := m.OpenSealed(s.RefreshCookie)
+	credential, err := m.OpenSealed(s.RefreshCookie)
 	if err != nil {
 		return "", err
 	}
