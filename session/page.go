@@ -106,7 +106,8 @@ func (m *Manager[U]) pageOf(s *Session[U], cookies []string) (p pageCopy, ours b
 		}
 	}
 	if cached && (kept == nil || p.token != "") {
-		v.page.Store(&p)
+		copied := p // p itself stays off the heap
+		v.page.Store(&copied)
 		m.cache.weighAgain(v)
 	}
 	return p, true
