@@ -30,7 +30,7 @@ type person struct {
 const benchUsers = 1024
 
 // benchAuth returns an Auth in a process in which somebody has signed out.
-func benchAuth(b *testing.B, change func(*middleware.Config[person])) *middleware.Auth[person] {
+func benchAuth(b testing.TB, change func(*middleware.Config[person])) *middleware.Auth[person] {
 	b.Helper()
 	config := middleware.Config[person]{
 		Secret: bytes.Repeat([]byte("s"), 32),

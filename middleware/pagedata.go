@@ -78,26 +78,32 @@ func (c Component) HTML(ctx context.Context) (out template.HTML) {
 }
 
 // rendered renders c and hands the result to use, which must not keep it.
-func (c Component) rendered(ctx context.Context, use func([]byte) error) error {
+func (c Component) rendered(ctx context.Context, use func([]byte) error) (err error) {
 	if c.render == nil {
 		return nil
 	}
-	buffer := buffers.Get().(*[]byte)
-	b, err := c.render(ctx, (*buffer)[:0], pageOf(ctx), c.extra)
-	if err == nil {
-		err = use(b)
-	}
-	if cap(b) <= maxPooled {
-		*buffer = b
-		buffers.Put(buffer)
-	}
+	pooled(func(b []byte) []byte {
+		if b, err = c.render(ctx, b, pageOf(ctx), c.extra); err == nil {
+			err = use(b)
+		}
+		return b
+	})
 	return err
 }
 
-// buffers are what components are rendered in.
+// pooled calls f with an empty buffer that is used again afterwards, as f returns
+// it.
+func pooled(f func([]byte) []byte) {
+	buffer := buffers.Get().(*[]byte)
+	if b := f((*buffer)[:0]); cap(b) <= maxPooled {
+		*buffer = b
+		buffers.Put(buffer)
+	}
+}
+
 var buffers = sync.Pool{New: func() any { return new([]byte) }}
 
-// maxPooled keeps a page with much data of the app's from being kept in memory.
+// maxPooled keeps one page with much data of the app's from staying in memory.
 const maxPooled = 16 << 10
 
 // FuncMap has the components for html/template, each a function of the request's

@@ -91,13 +91,27 @@ func (a *Auth[U]) serveRefresh(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	a.setRefreshed(w.Header(), &refreshed)
-	// A token of one second, made a moment ago, has not expired yet.
-	body := wire.Refreshed{ExpiresIn: max(1, seconds(refreshed.Session.ExpiresIn(time.Now())))}
+	pooled(func(b []byte) []byte {
+		b = a.appendRefreshed(b, &refreshed.Session)
+		writeBody(w, http.StatusOK, b)
+		return b
+	})
+}
+
+// appendRefreshed appends the body of a refresh, that of wire.Refreshed.
+func (a *Auth[U]) appendRefreshed(b []byte, s *session.Session[U]) []byte {
+	b = append(b, '{')
 	if !a.config.Hardened {
-		body.AccessToken = string(refreshed.Session.AccessToken)
-		body.RefreshToken = string(refreshed.Session.RefreshToken)
+		b = append(b, `"access_token":"`...) // tokens are of base64url letters and dots
+		b = append(b, s.AccessToken...)
+		b = append(b, `","refresh_token":"`...)
+		b = append(b, s.RefreshToken...)
+		b = append(b, `",`...)
 	}
-	writeJSON(w, http.StatusOK, body)
+	b = append(b, `"expires_in":`...)
+	// A token of one second, made a moment ago, has not expired yet.
+	b = strconv.AppendInt(b, max(1, seconds(s.ExpiresIn(time.Now()))), 10)
+	return append(b, '}')
 }
 
 // presented returns the refresh tokens that a request for refresh presents: the
