@@ -1,0 +1,112 @@
+package engine
+
+import (
+	"encoding/json"
+	"strings"
+	"time"
+)
+
+// verified returns what an access token says if its form, signature and claims
+// hold, and whether the cache said so.
+func (m *Manager[U]) verified(token AccessToken) (v *verified[U], cached bool, err error) {
+	if len(token) > maxTokenBytes {
+		return nil, false, accessErrors.malformed
+	}
+	if v, ok := m.cache.get(token); ok {
+		return v, true, nil
+	}
+	var claims accessClaims
+	if err := m.keys.open(string(token), accessKey, &claims, &accessErrors); err != nil {
+		return nil, false, err
+	}
+	v = &verified[U]{
+		iat:  claims.IssuedAt,
+		hash: claims.FingerprintHash,
+		session: Session[U]{
+			AccessToken: AccessToken(strings.Clone(string(token))), // not the whole Cookie header
+			ID:          claims.SessionID,
+			Generation:  claims.Generation,
+			IssuedAt:    time.Unix(claims.IssuedAt, 0),
+			ExpiresAt:   time.Unix(claims.ExpiresAt, 0),
+		},
+	}
+	if v.session.User.UnmarshalJSON(claims.User) != nil || CheckUserID(v.session.User.ID) != nil {
+		if !json.Valid(claims.User) {
+			return nil, false, accessErrors.malformed
+		}
+		return nil, false, accessErrors.outdated
+	}
+	return v, false, nil
+}
+
+// RefreshCredential is a genuine refresh token: its signature held, or its seal.
+// Whether it is of the request's fingerprint, and what it is still good for, is
+// judged by [Manager.Refresh].
+type RefreshCredential struct {
+	UserID    string
+	SessionID ID
+
+	hash       fingerprintHash
+	generation Generation
+	issuedAt   Instant
+	expiresAt  Instant
+	handedAt   Instant // 0 unless it came sealed
+	sealer     sealer  // that opened it; none unless it came sealed
+}
+
+func (c *refreshClaims) credential() RefreshCredential {
+	return RefreshCredential{
+		UserID:     c.UserID,
+		SessionID:  c.SessionID,
+		hash:       c.FingerprintHash,
+		generation: c.Generation,
+		issuedAt:   Instant(c.IssuedAt * 1000),
+		expiresAt:  Instant(c.ExpiresAt * 1000),
+	}
+}
+
+// ParseRefreshToken verifies a refresh token as a bearer presents it. Errors
+// carry CodeInvalidRefreshToken and the reason. The token's expiry is not
+// judged: the store's record, not the app's clock, says when a session ends.
+func (m *Manager[U]) ParseRefreshToken(token RefreshToken) (RefreshCredential, error) {
+	var claims refreshClaims
+	if err := m.keys.open(string(token), refreshKey, &claims, &refreshErrors); err != nil {
+		return RefreshCredential{}, err
+	}
+	return claims.credential(), nil
+}
+
+// OpenSealed verifies a refresh token as the cookie carries it. Errors are those
+// of ParseRefreshToken.
+func (m *Manager[U]) OpenSealed(sealed SealedToken) (RefreshCredential, error) {
+	o, err := m.keys.unseal(m.config.RefreshCookie, sealed)
+	if err != nil {
+		return RefreshCredential{}, err
+	}
+	c := o.claims.credential()
+	c.handedAt, c.sealer = o.handed, o.sealer
+	return c, nil
+}
+
+// token returns the refresh token that was sealed, byte for byte: signed under the
+// key set that sealed it. A previous secret thereby signs only what it has already
+// signed.
+func (c RefreshCredential) token() RefreshToken { return c.sealer.keys.signRefresh(c.claims()) }
+
+// claims is the inverse of refreshClaims.credential.
+func (c RefreshCredential) claims() *refreshClaims {
+	return &refreshClaims{UserID: c.UserID, commonClaims: commonClaims{
+		c.hash, c.SessionID, c.generation, int64(c.issuedAt) / 1000, int64(c.expiresAt) / 1000,
+	}}
+}
+
+// BelongsTo reports whether the credential is of the fingerprint.
+func (c RefreshCredential) BelongsTo(fingerprint Fingerprint) bool {
+	return c.hash.of(fingerprint)
+}
+
+// sameToken reports whether two credentials are of one refresh token.
+func (c RefreshCredential) sameToken(o RefreshCredential) bool {
+	return c.UserID == o.UserID && c.SessionID == o.SessionID && c.hash == o.hash &&
+		c.generation == o.generation && c.issuedAt == o.issuedAt && c.expiresAt == o.expiresAt
+}
