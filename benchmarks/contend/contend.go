@@ -109,9 +109,9 @@ func All() []Contender {
 	}
 }
 
-// Named returns the contender of that name.
+// Named returns the contender of that name, one of All or Pages.
 func Named(name string) (Contender, bool) {
-	for _, c := range All() {
+	for _, c := range append(All(), Pages()...) {
 		if c.Name == name {
 			return c, true
 		}
