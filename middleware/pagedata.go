@@ -8,6 +8,7 @@ import (
 	"html"
 	"html/template"
 	"io"
+	"net/http"
 	"strconv"
 	"strings"
 	"sync"
@@ -21,9 +22,13 @@ import (
 // Component is a piece of a page that depends on the request. It has the method
 // of templ's Component, so that {@middleware.PageData} works there; for
 // html/template see [FuncMap] and HTML. It reads the request's state from the
-// context, whatever the app's user data is, and marks the answer as private and
-// not to be stored, so it has to come before the answer's header is written on
-// requests that are no page navigations.
+// context, whatever the app's user data is, and writes nothing but what it renders: any
+// goroutine may use it at any time.
+//
+// In an answer for everyone it is that of a signed-out visitor without the script, and a
+// line in the log says so: for a request that Config.Public names, for an image or
+// another part that a page loads by itself, and where Render is given the ResponseWriter
+// and its Cache-Control is neither private nor no-store.
 //
 // The zero Component is empty.
 type Component struct {
@@ -58,7 +63,11 @@ func (c Component) With(data any) Component {
 // once. It fails, and writes nothing, where data given to With is not an object
 // without a _lucia.
 func (c Component) Render(ctx context.Context, w io.Writer) error {
-	return c.rendered(ctx, func(b []byte) error {
+	var h http.Header
+	if answer, ok := w.(http.ResponseWriter); ok { // which is being written to here, so that no one else may
+		h = answer.Header()
+	}
+	return c.rendered(ctx, h, func(b []byte) error {
 		_, err := w.Write(b)
 		return err
 	})
@@ -67,7 +76,7 @@ func (c Component) Render(ctx context.Context, w io.Writer) error {
 // HTML returns what Render writes, for html/template, or an HTML comment that says
 // that it fails.
 func (c Component) HTML(ctx context.Context) (out template.HTML) {
-	err := c.rendered(ctx, func(b []byte) error {
+	err := c.rendered(ctx, nil, func(b []byte) error {
 		out = template.HTML(b)
 		return nil
 	})
@@ -77,13 +86,18 @@ func (c Component) HTML(ctx context.Context) (out template.HTML) {
 	return out
 }
 
-// rendered renders c and hands the result to use, which must not keep it.
-func (c Component) rendered(ctx context.Context, use func([]byte) error) (err error) {
+// rendered renders c and hands the result to use, which must not keep it. h is the
+// answer's header; nil: not known.
+func (c Component) rendered(ctx context.Context, h http.Header, use func([]byte) error) (err error) {
 	if c.render == nil {
 		return nil
 	}
+	p := pageOf(ctx)
+	if p.isPublic(h) {
+		p = everyone{}
+	}
 	pooled(func(b []byte) []byte {
-		if b, err = c.render(ctx, b, pageOf(ctx), c.extra); err == nil {
+		if b, err = c.render(ctx, b, p, c.extra); err == nil {
 			err = use(b)
 		}
 		return b
@@ -116,12 +130,14 @@ func FuncMap() template.FuncMap {
 // page is what components need of the request's state, without its type of user
 // data.
 type page interface {
-	// appendSession appends the session as pages are given it, or null.
-	appendSession(b []byte) ([]byte, error)
-	info() pageInfo
+	// appendSession appends what head makes of the session's info, and then the session as
+	// pages are given it, or null. Both are of one moment.
+	appendSession(b []byte, head func([]byte, page, pageInfo) []byte) ([]byte, pageInfo, error)
 	scriptTag() string
 	nonce(ctx context.Context) string
 	formToken() session.AccessToken
+	isPublic(h http.Header) bool
+	unsafeMethod() string
 }
 
 // pageInfo is what stands beside the session in the page.
@@ -142,11 +158,30 @@ func pageOf(ctx context.Context) page {
 
 type nobody struct{}
 
-func (nobody) appendSession(b []byte) ([]byte, error) { return append(b, "null"...), nil }
-func (nobody) info() pageInfo                         { return pageInfo{} }
-func (nobody) scriptTag() string                      { return newScriptTag(wire.DefaultBasePath) }
-func (nobody) nonce(context.Context) string           { return "" }
-func (nobody) formToken() session.AccessToken         { return "" }
+func (n nobody) appendSession(b []byte, head func([]byte, page, pageInfo) []byte) ([]byte, pageInfo, error) {
+	return append(head(b, n, pageInfo{}), "null"...), pageInfo{}, nil
+}
+func (nobody) scriptTag() string              { return newScriptTag(wire.DefaultBasePath) }
+func (nobody) nonce(context.Context) string   { return "" }
+func (nobody) formToken() session.AccessToken { return "" }
+func (nobody) isPublic(http.Header) bool      { return false }
+func (nobody) unsafeMethod() string           { return "" }
+
+// everyone is the page in an answer that caches may give to everyone: without a script,
+// which would ask whose session the browser has, and find that it is not the page's.
+type everyone struct{ nobody }
+
+func (everyone) scriptTag() string { return "" }
+
+// unsafeMethod returns the request's method unless that is safe (RFC 9110, section
+// 9.2.1). The browser module asks for no page again that says so.
+func (s *state[U]) unsafeMethod() string {
+	switch m := s.request.Method; m {
+	case http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete:
+		return m
+	}
+	return ""
+}
 
 // newScriptTag returns the script tag for a base path, up to where a nonce goes.
 func newScriptTag(base string) string {
@@ -165,36 +200,50 @@ func (s *state[U]) nonce(ctx context.Context) string {
 }
 
 func (s *state[U]) formToken() session.AccessToken {
-	s.markPrivate()
-	if s.auth.config.Hardened || s.session == nil {
+	now := s.current.Load()
+	if s.auth.config.Hardened || !now.signedIn {
 		return ""
 	}
-	s.insistPrivate()
-	return s.session.AccessToken
-}
-
-func (s *state[U]) info() pageInfo {
-	s.markPrivate()
-	if s.session == nil {
-		return pageInfo{}
-	}
-	s.insistPrivate()
-	return pageInfo{true, seconds(s.session.ExpiresIn(time.Now())), s.session.ID}
+	return now.session.AccessToken
 }
 
 // appendSession appends the session with the refresh token of the request's cookie
 // beside the access token, or in hardened mode with neither. Tokens of different
 // sessions are never combined.
-func (s *state[U]) appendSession(b []byte) ([]byte, error) {
-	switch {
-	case s.session == nil:
-		return nobody{}.appendSession(b)
-	case s.auth.config.Hardened:
-		return s.auth.manager.AppendUser(b, s.session)
+func (s *state[U]) appendSession(b []byte, head func([]byte, page, pageInfo) []byte) (_ []byte, info pageInfo, err error) {
+	now := s.current.Load().who()
+	if now != nil {
+		info = pageInfo{true, seconds(now.ExpiresIn(time.Now())), now.ID}
 	}
-	var set cookieSet
-	s.auth.cookies.scan(s.request.Header, &set)
-	return s.auth.manager.AppendSession(b, s.session, set.refresh.all())
+	b = head(b, s, info)
+	switch {
+	case now == nil:
+		b = append(b, "null"...)
+	case s.auth.config.Hardened:
+		b, err = s.auth.manager.AppendUser(b, now)
+	default:
+		var set cookieSet
+		s.auth.cookies.scanLine(s.cookies, &set)
+		b, err = s.auth.manager.AppendSession(b, now, set.refresh.all())
+	}
+	return b, info, err
+}
+
+// isPublic reports whether the answer must not carry the session: where this library
+// has not made it private, or its header says otherwise.
+func (s *state[U]) isPublic(h http.Header) bool {
+	now := s.current.Load()
+	public := now.public || h != nil && !isPrivate(h) || now.signedIn && !now.private
+	if public && now.signedIn {
+		s.warn()
+	}
+	return public
+}
+
+// isPrivate reports whether a header keeps an answer out of shared caches.
+func isPrivate(h http.Header) bool {
+	said := strings.ToLower(strings.Join(h["Cache-Control"], ","))
+	return strings.Contains(said, "private") || strings.Contains(said, "no-store")
 }
 
 func renderPageData(ctx context.Context, b []byte, p page, extra any) ([]byte, error) {
@@ -208,16 +257,7 @@ func renderPageData(ctx context.Context, b []byte, p page, extra any) ([]byte, e
 // renderDataBlock renders the data block. In JSON <, > and & are escaped, so
 // nothing in the data can end the element.
 func renderDataBlock(_ context.Context, b []byte, p page, extra any) ([]byte, error) {
-	b = append(b, `<script type="application/json" id="`+wire.PageDataID+`"`...)
-	if info := p.info(); info.signedIn {
-		b = append(b, ` data-expires-in="`...)
-		b = strconv.AppendInt(b, info.expiresIn, 10)
-		b = append(b, `" data-session="`...)
-		b, _ = info.id.AppendText(b)
-		b = append(b, '"')
-	}
-	b = append(b, `>{"`+wire.FormField+`":`...)
-	b, err := p.appendSession(b)
+	b, _, err := p.appendSession(b, appendBlockHead)
 	if err != nil {
 		return b, err
 	}
@@ -227,6 +267,24 @@ func renderDataBlock(_ context.Context, b []byte, p page, extra any) ([]byte, er
 		}
 	}
 	return append(b, "}</script>"...), nil
+}
+
+// appendBlockHead appends what stands in the data block before the session.
+func appendBlockHead(b []byte, p page, info pageInfo) []byte {
+	b = append(b, `<script type="application/json" id="`+wire.PageDataID+`"`...)
+	if info.signedIn {
+		b = append(b, ` data-expires-in="`...)
+		b = strconv.AppendInt(b, info.expiresIn, 10)
+		b = append(b, `" data-session="`...)
+		b, _ = info.id.AppendText(b)
+		b = append(b, '"')
+	}
+	if method := p.unsafeMethod(); method != "" {
+		b = append(b, ` data-method="`...)
+		b = append(b, method...)
+		b = append(b, '"')
+	}
+	return append(b, `>{"`+wire.FormField+`":`...)
 }
 
 // appendMembers appends the members of extra, which marshals to an object, after
@@ -251,7 +309,11 @@ func appendMembers(b []byte, extra any) ([]byte, error) {
 }
 
 func renderScriptTag(ctx context.Context, b []byte, p page, _ any) ([]byte, error) {
-	b = append(b, p.scriptTag()...)
+	tag := p.scriptTag()
+	if tag == "" {
+		return b, nil
+	}
+	b = append(b, tag...)
 	if nonce := p.nonce(ctx); nonce != "" {
 		b = append(b, ` nonce="`...)
 		b = append(b, html.EscapeString(nonce)...)

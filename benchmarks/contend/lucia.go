@@ -56,7 +56,7 @@ func SignIn(auth *lucia.Auth[Profile], userID string) (cookies string, err error
 	r := httptest.NewRequest("POST", "/api/auth/refresh", http.NoBody)
 	r.Header = http.Header{"Authorization": {"Bearer " + string(s.RefreshToken)}, "Cookie": {header}, "Sec-Fetch-Site": {"same-origin"}}
 	w := httptest.NewRecorder()
-	auth.ServeHTTP(w, r)
+	auth.RoutesHandler().ServeHTTP(w, r)
 	if w.Code != http.StatusOK {
 		return "", fmt.Errorf("refresh: status %d: %s", w.Code, w.Body)
 	}
