@@ -3,6 +3,7 @@ module github.com/lucia-go/lucia/benchmarks
 go 1.26.0
 
 require (
+	github.com/a-h/templ v0.3.1100
 	github.com/alexedwards/scs/goredisstore v0.0.0-20250212122300-421ef1d8611c
 	github.com/alexedwards/scs/v2 v2.9.0
 	github.com/appleboy/gin-jwt/v3 v3.4.1

@@ -19,7 +19,9 @@ type Auth[U any] struct {
 	cookies cookieWriter
 	origins *http.CrossOriginProtection
 	routes  map[string]route // by the last element of the path
-	plain   sync.Once        // guards the line about sign-ins over plain http
+	// scriptTag is the script tag of page data, up to where a nonce goes.
+	scriptTag string
+	plain     sync.Once // guards the line about sign-ins over plain http
 }
 
 // New returns an Auth, or an error that says what is wrong with config.
@@ -47,6 +49,7 @@ func New[U any](config Config[U]) (*Auth[U], error) {
 	}
 	a.config.Secret, a.config.PreviousSecrets = nil, nil // nothing prints what is not there
 	a.routes = a.newRoutes()
+	a.scriptTag = newScriptTag(config.BasePath)
 	return a, nil
 }
 

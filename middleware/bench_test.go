@@ -4,11 +4,15 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"html/template"
+	"io"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"testing"
 	"time"
+
+	"github.com/a-h/templ"
 
 	"github.com/lucia-go/lucia/memstore"
 	"github.com/lucia-go/lucia/middleware"
@@ -26,7 +30,7 @@ type person struct {
 const benchUsers = 1024
 
 // benchAuth returns an Auth in a process in which somebody has signed out.
-func benchAuth(b *testing.B, change func(*middleware.Config[person])) *middleware.Auth[person] {
+func benchAuth(b testing.TB, change func(*middleware.Config[person])) *middleware.Auth[person] {
 	b.Helper()
 	config := middleware.Config[person]{
 		Secret: bytes.Repeat([]byte("s"), 32),
@@ -117,8 +121,49 @@ func BenchmarkAuthenticatedRequest(b *testing.B) {
 	}
 }
 
+// BenchmarkPage measures a page that prints PageData and FormField, as pages do,
+// and, to subtract, the same page without them and without the middleware.
+func BenchmarkPage(b *testing.B) {
+	plain, hardened := benchAuth(b, nil), benchAuth(b, func(c *middleware.Config[person]) { c.Hardened = true })
+	html := func(page *template.Template) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { page.Execute(w, r) })
+	}
+	component := func(children ...templ.Component) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			io.WriteString(w, "<!doctype html><title>T</title>")
+			for _, c := range children {
+				c.Render(r.Context(), w)
+			}
+		})
+	}
+	with := template.Must(template.New("").Funcs(middleware.FuncMap()).Parse(
+		`<!doctype html><title>T</title>{{lucia .Context}}<form>{{luciaField .Context}}</form><p>{{.Method}}`))
+	without := template.Must(template.New("").Parse(`<!doctype html><title>T</title><form></form><p>{{.Method}}`))
+	for _, c := range []struct {
+		name    string
+		auth    *middleware.Auth[person]
+		handler http.Handler
+	}{
+		{"html-template/bare", nil, html(without)},
+		{"html-template/lucia", plain, html(with)},
+		{"html-template/hardened", hardened, html(with)},
+		{"templ/bare", nil, component()},
+		{"templ/lucia", plain, component(middleware.PageData, middleware.FormField)},
+		{"templ/hardened", hardened, component(middleware.PageData, middleware.FormField)},
+	} {
+		b.Run(c.name, func(b *testing.B) {
+			handler, cookies := c.handler, benchCookies(b, plain, benchUsers)
+			if c.auth != nil {
+				handler, cookies = c.auth.Handler(handler), benchCookies(b, c.auth, benchUsers)
+			}
+			benchRequests(b, handler, cookies, "text/html")
+		})
+	}
+}
+
 func benchRequests(b *testing.B, handler http.Handler, cookies []string, accept string) {
 	b.ReportAllocs()
+	b.ResetTimer() // without the sign-ins
 	b.RunParallel(func(pb *testing.PB) {
 		r := httptest.NewRequest("GET", "/page", nil)
 		r.Header["Accept"] = []string{accept}

@@ -200,17 +200,16 @@ func (a *Auth[U]) refresh(d *decision[U], r *http.Request, fp session.Fingerprin
 // credentials are the genuine refresh tokens among a request's cookies.
 type credentials struct {
 	list      []engine.RefreshCredential
-	tokens    []session.RefreshToken // of list
-	unknown   []session.ID           // the sessions that tokens under unknown keys name
+	unknown   []session.ID // the sessions that tokens under unknown keys name
 	malformed bool
 }
 
 func (a *Auth[U]) credentials(set *cookieSet) (c credentials) {
 	for _, sealed := range set.refresh.all() {
-		cred, token, err := a.manager.OpenSealed(session.SealedToken(sealed))
+		cred, err := a.manager.OpenSealed(session.SealedToken(sealed))
 		switch {
 		case err == nil:
-			c.list, c.tokens = append(c.list, cred), append(c.tokens, token)
+			c.list = append(c.list, cred)
 		case errors.Is(err, engine.ErrUnknownKey):
 			id, _ := engine.SealedSession(session.SealedToken(sealed))
 			c.unknown = append(c.unknown, id)

@@ -61,6 +61,11 @@ func writeJSON(w http.ResponseWriter, status int, body any) {
 	if err != nil {
 		status, data = http.StatusInternalServerError, []byte(`{"message":"`+session.CodeUnknown+`"}`)
 	}
+	writeBody(w, status, data)
+}
+
+// writeBody answers with JSON.
+func writeBody(w http.ResponseWriter, status int, data []byte) {
 	h := w.Header()
 	h.Set("Content-Type", "application/json")
 	h.Set("X-Content-Type-Options", "nosniff")

@@ -7,6 +7,7 @@ import (
 	"mime"
 	"net/http"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -108,13 +109,27 @@ func (a *Auth[U]) serveRefresh(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	a.setRefreshed(w.Header(), r, &refreshed)
-	// A token of one second, made a moment ago, has not expired yet.
-	body := wire.Refreshed{ExpiresIn: max(1, seconds(refreshed.Session.ExpiresIn(time.Now())))}
+	pooled(func(b []byte) []byte {
+		b = a.appendRefreshed(b, &refreshed.Session)
+		writeBody(w, http.StatusOK, b)
+		return b
+	})
+}
+
+// appendRefreshed appends the body of a refresh, that of wire.Refreshed.
+func (a *Auth[U]) appendRefreshed(b []byte, s *session.Session[U]) []byte {
+	b = append(b, '{')
 	if !a.config.Hardened {
-		body.AccessToken = string(refreshed.Session.AccessToken)
-		body.RefreshToken = string(refreshed.Session.RefreshToken)
+		b = append(b, `"access_token":"`...) // tokens are of base64url letters and dots
+		b = append(b, s.AccessToken...)
+		b = append(b, `","refresh_token":"`...)
+		b = append(b, s.RefreshToken...)
+		b = append(b, `",`...)
 	}
-	writeJSON(w, http.StatusOK, body)
+	b = append(b, `"expires_in":`...)
+	// A token of one second, made a moment ago, has not expired yet.
+	b = strconv.AppendInt(b, max(1, seconds(s.ExpiresIn(time.Now()))), 10)
+	return append(b, '}')
 }
 
 // presented returns the refresh tokens that a request for refresh presents: the
@@ -129,11 +144,7 @@ func (a *Auth[U]) presented(r *http.Request) (session.Fingerprint, []engine.Refr
 	}
 	var creds []engine.RefreshCredential
 	sealed := a.credentials(&set)
-	switch i := slices.Index(sealed.tokens, session.RefreshToken(token)); {
-	case given && i >= 0: // as a rule: one token, twice; sealed it proves more
-		creds = append(creds, sealed.list[i])
-		sealed.list = slices.Delete(sealed.list, i, i+1)
-	case given:
+	if given {
 		c, err := a.manager.ParseRefreshToken(session.RefreshToken(token))
 		if err != nil {
 			return "", nil, err
@@ -290,17 +301,31 @@ func (a *Auth[U]) serveSession(w http.ResponseWriter, r *http.Request) {
 	if d.refreshed != nil {
 		a.setRefreshed(w.Header(), r, d.refreshed)
 	}
-	body := struct {
-		Session   *session.Session[U] `json:"_lucia"`
-		ExpiresIn int64               `json:"expires_in"`
-		SessionID string              `json:"session_id,omitempty"`
-	}{}
-	if d.signedIn {
-		body.Session = s.pageSession(&d.session)
-		body.ExpiresIn = seconds(d.session.ExpiresIn(time.Now()))
-		body.SessionID = d.session.ID.String()
+	body, err := appendSessionBody(nil, s)
+	if err != nil {
+		WriteError(w, err)
+		return
 	}
-	writeJSON(w, http.StatusOK, body)
+	writeBody(w, http.StatusOK, body)
+}
+
+// appendSessionBody appends {"_lucia":SESSION or null,"expires_in":N,"session_id":"…"};
+// the id is left out where there is no session.
+func appendSessionBody(b []byte, p page) ([]byte, error) {
+	b, info, err := p.appendSession(b, func(b []byte, _ page, _ pageInfo) []byte {
+		return append(b, `{"`+wire.FormField+`":`...)
+	})
+	if err != nil {
+		return b, err
+	}
+	b = append(b, `,"expires_in":`...)
+	b = strconv.AppendInt(b, info.expiresIn, 10)
+	if info.signedIn {
+		b = append(b, `,"session_id":"`...)
+		b, _ = info.id.AppendText(b)
+		b = append(b, '"')
+	}
+	return append(b, '}'), nil
 }
 
 // seconds returns d in whole seconds, rounded down: a token is not promised to

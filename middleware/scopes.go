@@ -55,7 +55,7 @@ func (a *Auth[U]) look(set *cookieSet) (saw inSight) {
 		judge(partAccess, err)
 	}
 	for _, sealed := range set.refresh.all() {
-		_, _, err := a.manager.OpenSealed(session.SealedToken(sealed))
+		_, err := a.manager.OpenSealed(session.SealedToken(sealed))
 		judge(partRefresh, err)
 	}
 	for p := range parts {

@@ -36,6 +36,11 @@ func ParseID(s string) (ID, error) {
 // MarshalText implements [encoding.TextMarshaler] with String.
 func (id ID) MarshalText() ([]byte, error) { return []byte(id.String()), nil }
 
+// AppendText implements [encoding.TextAppender] with String.
+func (id ID) AppendText(b []byte) ([]byte, error) {
+	return base64.RawURLEncoding.AppendEncode(b, id[:]), nil
+}
+
 // UnmarshalText implements [encoding.TextUnmarshaler] with ParseID. On an error id
 // stays as it is.
 func (id *ID) UnmarshalText(text []byte) error {

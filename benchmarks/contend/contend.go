@@ -67,7 +67,7 @@ var key = []byte("0123456789abcdef0123456789abcdef")
 func Key() []byte { return key }
 
 // refreshFiller has the size of lucia's refresh cookie.
-var refreshFiller = strings.Repeat("r", 420)
+var refreshFiller = strings.Repeat("r", 160)
 
 // threeCookies adds the other two cookies for those who use one: all parse a
 // header of the same kind.
@@ -109,9 +109,9 @@ func All() []Contender {
 	}
 }
 
-// Named returns the contender of that name.
+// Named returns the contender of that name, one of All or Pages.
 func Named(name string) (Contender, bool) {
-	for _, c := range All() {
+	for _, c := range append(All(), Pages()...) {
 		if c.Name == name {
 			return c, true
 		}

@@ -56,7 +56,7 @@ func SignIn(auth *lucia.Auth[Profile], userID string) (cookies string, err error
 	r := httptest.NewRequest("POST", "/api/auth/refresh", http.NoBody)
 	r.Header = http.Header{"Authorization": {"Bearer " + string(s.RefreshToken)}, "Cookie": {header}, "Sec-Fetch-Site": {"same-origin"}}
 	w := httptest.NewRecorder()
-	auth.ServeHTTP(w, r)
+	auth.RoutesHandler().ServeHTTP(w, r)
 	if w.Code != http.StatusOK {
 		return "", fmt.Errorf("refresh: status %d: %s", w.Code, w.Body)
 	}
@@ -90,7 +90,14 @@ func cookieHeader(header string, w *httptest.ResponseRecorder) string {
 // NewInUse returns lucia some time after its start: somebody has signed out, and
 // what browsers have is settled. tokenCache is its Config.TokenCache.
 func NewInUse(store session.Store, tokenCache int) (*lucia.Auth[Profile], error) {
-	auth, err := NewAuth(store, func(c *lucia.Config[Profile]) { c.TokenCache, c.Settle = tokenCache, -1 })
+	return newInUse(store, func(c *lucia.Config[Profile]) { c.TokenCache = tokenCache })
+}
+
+func newInUse(store session.Store, change func(*lucia.Config[Profile])) (*lucia.Auth[Profile], error) {
+	auth, err := NewAuth(store, func(c *lucia.Config[Profile]) {
+		c.Settle = -1
+		change(c)
+	})
 	if err != nil {
 		return nil, err
 	}
@@ -102,7 +109,12 @@ func luciaApp(env Env, tokenCache int, handler func(*lucia.Auth[Profile]) http.H
 	if err != nil {
 		return nil, err
 	}
-	app := &App{Handler: handler(auth), Cookies: make([]string, env.Users)}
+	return signedIn(env, auth, handler(auth))
+}
+
+// signedIn returns the app in which the users are signed in.
+func signedIn(env Env, auth *lucia.Auth[Profile], handler http.Handler) (app *App, err error) {
+	app = &App{Handler: handler, Cookies: make([]string, env.Users)}
 	for i := range app.Cookies {
 		if app.Cookies[i], err = SignIn(auth, ID(i)); err != nil {
 			return nil, err

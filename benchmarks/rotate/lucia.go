@@ -55,12 +55,13 @@ func route(client redis.UniversalClient, n int) (Exchange, error) {
 		}
 		return err
 	})
+	routes := auth.RoutesHandler()
 	fresh := httptest.NewRequest("POST", "/api/auth/refresh", http.NoBody)
 	return func(i int) (string, error) {
 		r := *fresh
 		r.Header = http.Header{"Authorization": {made[i].bearer}, "Cookie": {made[i].cookie}, "Sec-Fetch-Site": {"same-origin"}}
 		w := httptest.NewRecorder()
-		auth.ServeHTTP(w, &r)
+		routes.ServeHTTP(w, &r)
 		if w.Code != http.StatusOK {
 			return "", fmt.Errorf("status %d: %s", w.Code, w.Body)
 		}

@@ -29,6 +29,8 @@ type verified[U any] struct {
 	// What spares a cached token two look-ups under locks that all requests share.
 	checkedVersion atomic.Uint64 // the count of ends (endings.news) at which it was last looked for among them, and not found
 	settled        atomic.Bool   // its generation's confirmation has been sent
+
+	page atomic.Pointer[pageCopy] // nil until a page has shown the session
 }
 
 // of reports in constant time whether the token is of fingerprint f.
@@ -53,8 +55,10 @@ func newTokenCache[U any](maxBytes int) (tokenCache[U], error) {
 	}
 	entries, err := otter.New(&otter.Options[AccessToken, *verified[U]]{
 		MaximumWeight: uint64(maxBytes),
-		// The token itself, and its claims decoded, which are shorter.
-		Weigher: func(t AccessToken, _ *verified[U]) uint32 { return uint32(2*len(t) + entryBytes) },
+		// The token itself, its claims decoded, which are shorter, and what pages show.
+		Weigher: func(t AccessToken, v *verified[U]) uint32 {
+			return uint32(2*len(t) + entryBytes + v.page.Load().bytes())
+		},
 	})
 	return tokenCache[U]{entries}, err
 }
@@ -73,6 +77,9 @@ func (c tokenCache[U]) put(v *verified[U], f Fingerprint) {
 		c.entries.Set(v.session.AccessToken, v)
 	}
 }
+
+// weighAgain has the cache count what has been added to v since it was put there.
+func (c tokenCache[U]) weighAgain(v *verified[U]) { c.entries.Set(v.session.AccessToken, v) }
 
 func (c tokenCache[U]) remove(t AccessToken) {
 	if c.entries != nil {

@@ -89,6 +89,16 @@ func (c *accessClaims) parse(data []byte) bool {
 	return ok && isCompact(user)
 }
 
+// read reads the claims of a token that was verified before.
+func (c *accessClaims) read(token AccessToken) bool {
+	_, payload, _, ok := splitToken(string(token))
+	if !ok {
+		return false
+	}
+	data, err := strictBase64.DecodeString(payload)
+	return err == nil && c.parse(data)
+}
+
 func (c *refreshClaims) parse(data []byte) bool {
 	id, ok := c.parseCommon(data, refreshHead, refreshMid)
 	if n := len(id); ok && n > 2 && id[0] == '"' && id[n-1] == '"' && isPlain(id[1:n-1]) {

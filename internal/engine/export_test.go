@@ -13,3 +13,11 @@ func (m *Manager[U]) Cached() (entries int, weight uint64) {
 	m.cache.entries.CleanUp()
 	return m.cache.entries.EstimatedSize(), m.cache.entries.WeightedSize()
 }
+
+// TokenOf returns the refresh token of a credential that came sealed.
+func TokenOf(c RefreshCredential) RefreshToken { return c.token() }
+
+// ContentsOf returns the contents of the sealed token that a credential came in.
+func ContentsOf(c RefreshCredential) ([]byte, error) {
+	return c.claims().appendContents(nil, c.handedAt)
+}

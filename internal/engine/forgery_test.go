@@ -40,7 +40,7 @@ func (s *suspect) use(kind, token string) error {
 		_, err := s.m.ParseRefreshToken(session.RefreshToken(token))
 		return err
 	}
-	_, _, err := s.m.OpenSealed(session.SealedToken(token))
+	_, err := s.m.OpenSealed(session.SealedToken(token))
 	return err
 }
 

@@ -1,6 +1,7 @@
 package engine_test
 
 import (
+	"bytes"
 	"encoding/base64"
 	"encoding/json"
 	"errors"
@@ -128,10 +129,10 @@ func FuzzOpenSealed(f *testing.F) {
 	f.Fuzz(func(t *testing.T, raw string, at uint16, mask byte) {
 		// What opens is one of ours (another process of this fuzzer's made it), in
 		// its one spelling.
-		if _, _, err := m.OpenSealed(session.SealedToken(raw)); err == nil {
+		if _, err := m.OpenSealed(session.SealedToken(raw)); err == nil {
 			p := strings.Split(raw, ".")
 			box, err := base64.RawURLEncoding.DecodeString(p[2])
-			if again := base64.RawURLEncoding.EncodeToString(box); err != nil || p[2] != again || p[0] != keyID(t, testSecret) {
+			if again := base64.RawURLEncoding.EncodeToString(box); err != nil || p[2] != again || p[0] != sealID(t, testSecret) {
 				t.Fatalf("accepted: %q, %v", raw, err)
 			}
 		} else if session.CodeOf(err) != session.CodeInvalidRefreshToken {
@@ -140,8 +141,43 @@ func FuzzOpenSealed(f *testing.F) {
 		changed := append([]byte(nil), box...)
 		changed[int(at)%len(changed)] ^= mask
 		sealed := parts[0] + "." + parts[1] + "." + base64.RawURLEncoding.EncodeToString(changed)
-		if _, _, err := m.OpenSealed(session.SealedToken(sealed)); (err == nil) != (mask == 0) {
+		if _, err := m.OpenSealed(session.SealedToken(sealed)); (err == nil) != (mask == 0) {
 			t.Fatalf("byte %d changed by %#x: %v", int(at)%len(changed), mask, err)
+		}
+	})
+}
+
+// FuzzSealedContents seals any contents under a genuine key: no fuzzer finds its
+// way through AES-GCM. What opens serialises back to the same bytes, and the
+// refresh token that is signed again from it is one that a bearer may present.
+func FuzzSealedContents(f *testing.F) {
+	m := newManager(f, nil)
+	j := signIn(f, m, "u1")
+	kid, sid := sealID(f, testSecret), claimsOf(f, string(j.bearer))["sid"].(string)
+	genuine := contentsOf(f, j)
+	f.Add(genuine.bytes())
+	for _, id := range []string{"", "\"\u2028</script>", "\xff", "Zoë", strings.Repeat("u", 256)} {
+		c := genuine
+		c.userID = id
+		f.Add(c.bytes())
+	}
+	f.Add(append([]byte{1}, genuine.bytes()[1:]...))
+	f.Add(genuine.bytes()[:50])
+	f.Fuzz(func(t *testing.T, plain []byte) {
+		c, err := m.OpenSealed(forgeSealed(t, testSecret, kid, sid, plain))
+		if err != nil {
+			if session.CodeOf(err) != session.CodeInvalidRefreshToken {
+				t.Fatalf("error without its code: %v", err)
+			}
+			return
+		}
+		again, err := engine.ContentsOf(c)
+		if err != nil || !bytes.Equal(again, plain) {
+			t.Fatalf("opened from %x, serialised as %x, %v", plain, again, err)
+		}
+		bearer, err := m.ParseRefreshToken(engine.TokenOf(c))
+		if err != nil || bearer.UserID != c.UserID || bearer.SessionID != c.SessionID {
+			t.Fatalf("opened from %x, signed as %+v, %v", plain, bearer, err)
 		}
 	})
 }

@@ -18,6 +18,9 @@ const kidLen = 12
 // own, so that no token of one kind can stand in for another.
 type keySet struct {
 	kid string
+	// sealID is the key id of sealed tokens, so that a process that knows only
+	// their earlier form, which is under kid, finds an unknown key.
+	sealID string
 	// header is the JWT header segment of this key's tokens: exactly alg, kid and
 	// typ. Verification compares it whole, which leaves no other algorithm,
 	// member or spelling to argue about (RFC 8725, section 3.1).
@@ -32,20 +35,23 @@ type keySet struct {
 type jwtKey any
 
 func deriveKeys(secret []byte) (*keySet, error) {
-	var access, refresh, seal, id []byte
+	var access, refresh, seal, id, sealID []byte
 	for _, d := range []struct {
 		purpose string
 		key     *[]byte
-	}{{"access", &access}, {"refresh", &refresh}, {"seal", &seal}, {"key-id", &id}} {
+	}{{"access", &access}, {"refresh", &refresh}, {"seal", &seal}, {"key-id", &id}, {"sealed-key-id", &sealID}} {
 		key, err := hkdf.Key(sha256.New, secret, nil, "lucia-go/v1/"+d.purpose, 32)
 		if err != nil {
 			return nil, err
 		}
 		*d.key = key
 	}
-	kid := base64.RawURLEncoding.EncodeToString(id[:9])
-	return &keySet{kid: kid, header: headerSegment(kid), access: access, refresh: refresh, seal: seal}, nil
+	kid := keyID(id)
+	return &keySet{kid: kid, sealID: keyID(sealID), header: headerSegment(kid), access: access, refresh: refresh, seal: seal}, nil
 }
+
+// keyID returns the first 9 bytes of a derived key in base64url.
+func keyID(key []byte) string { return base64.RawURLEncoding.EncodeToString(key[:9]) }
 
 // headerSegment returns the one spelling of the header of tokens under kid, in
 // the order in which golang-jwt writes it.

@@ -17,7 +17,7 @@ func accepts(t *testing.T, m *engine.Manager[profile], j jar) (errs [3]error) {
 	t.Helper()
 	_, errs[0] = m.Verify(j.access, j.fingerprint)
 	_, errs[1] = m.ParseRefreshToken(j.bearer)
-	_, _, errs[2] = m.OpenSealed(j.sealed)
+	_, errs[2] = m.OpenSealed(j.sealed)
 	return errs
 }
 
@@ -77,6 +77,20 @@ func TestPreviousSecretsOnlyVerify(t *testing.T) {
 	alone := newManager(t, func(c *engine.Config[profile]) { c.Store, c.Secret = store, newer })
 	if errs := accepts(t, alone, j); errs != [3]error{} {
 		t.Errorf("a process without the old secret: %v", errs)
+	}
+}
+
+// TestPageTokenUnderAPreviousSecret: the token that a page is given is the one that
+// was handed out with the cookie, also where the cookie is under a previous secret.
+func TestPageTokenUnderAPreviousSecret(t *testing.T) {
+	t.Parallel()
+	older, newer := bytes.Repeat([]byte("o"), 32), bytes.Repeat([]byte("n"), 32)
+	store := memstore.New()
+	before := newManager(t, func(c *engine.Config[profile]) { c.Store, c.Secret = store, older })
+	after := newManager(t, func(c *engine.Config[profile]) { c.Store, c.Secret, c.PreviousSecrets = store, newer, [][]byte{older} })
+	j := signIn(t, before, "u1")
+	if got := tokenOnPage(t, after, j); got != j.bearer {
+		t.Errorf("a page is given %q, want %q", string(got), string(j.bearer))
 	}
 }
 

@@ -127,7 +127,7 @@ func (m *Manager[U]) signIn(ctx context.Context, userID string) (*SignedIn[U], e
 
 func (m *Manager[U]) signedIn(user loadedUser[U], t subject, fp Fingerprint, record Record, started int64) (*SignedIn[U], error) {
 	s := m.mint(user, t, record, record.IssuedAt, started)
-	sealed, err := m.keys.seal(m.config.RefreshCookie, t.id, sealer{}, s.RefreshToken, record.IssuedAt)
+	sealed, err := m.keys.seal(m.config.RefreshCookie, sealer{}, refreshClaimsOf(t, record), record.IssuedAt)
 	if err != nil {
 		return nil, err
 	}

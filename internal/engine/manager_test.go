@@ -59,7 +59,7 @@ func signIn(t testing.TB, m *engine.Manager[profile], userID string) jar {
 // refresh presents what is in the jar and stores the answer in it.
 func (j *jar) refresh(t testing.TB, m *engine.Manager[profile]) (session.Outcome, error) {
 	t.Helper()
-	cookie, _, err := m.OpenSealed(j.sealed)
+	cookie, err := m.OpenSealed(j.sealed)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -65,18 +65,16 @@ const (
 	idLen          = 22     // of an ID
 	numberRoom     = 3 * 11 // gen, iat, exp
 	accessFrame    = len(`{"ver":2,"user":,"fingerprint_hash":"","role":"access_token","sid":"","gen":,"iat":,"exp":}`) + hashLen + idLen + numberRoom
-	refreshFrame   = len(`{"user_id":,"fingerprint_hash":"","role":"refresh_token","sid":"","gen":,"iat":,"exp":}`) + hashLen + idLen + numberRoom
 	tokenSeparator = 2
 )
 
 // checkSize refuses user data whose tokens would be too large to parse or to
 // carry in cookies.
 func (m *Manager[U]) checkSize(userID string, user json.RawMessage) error {
-	id := appendJSONString(nil, userID)
 	jwtLen := func(payload int) int {
 		return len(m.keys.current.header) + tokenSeparator + base64.RawURLEncoding.EncodedLen(payload) + signatureLen
 	}
-	access, sealed := jwtLen(accessFrame+len(user)), sealedLen(jwtLen(refreshFrame+len(id)))
+	access, sealed := jwtLen(accessFrame+len(user)), sealedLen(len(userID))
 	total := access + sealed + fingerprintLen
 	if access > maxTokenBytes {
 		return fmt.Errorf("%w: an access token of up to %d bytes (user data %d), more than %d", ErrUserTooLarge, access, len(user), maxTokenBytes)
@@ -106,7 +104,7 @@ func (m *Manager[U]) mint(user loadedUser[U], t subject, record Record, now Inst
 	life := max(time.Second, min(m.config.AccessTTL, record.ExpiresAt.Sub(now)))
 	iat := m.endings.issue(t, started)
 	s := m.mintAccess(user, t, record.Generation, iat, iat+int64(life/time.Second))
-	s.RefreshToken = m.mintRefresh(t, record)
+	s.RefreshToken = m.keys.current.signRefresh(refreshClaimsOf(t, record))
 	return s
 }
 
@@ -124,9 +122,14 @@ func (m *Manager[U]) mintAccess(user loadedUser[U], t subject, gen Generation, i
 	}
 }
 
-func (m *Manager[U]) mintRefresh(t subject, record Record) RefreshToken {
-	k := m.keys.current
+// refreshClaimsOf returns what the refresh token of a record is made of.
+func refreshClaimsOf(t subject, record Record) *refreshClaims {
 	issued, expires := int64(record.IssuedAt)/1000, int64(record.ExpiresAt)/1000
-	claims := refreshClaims{UserID: t.userID, commonClaims: commonClaims{t.hash, t.id, record.Generation, issued, expires}}
-	return RefreshToken(sign(k, k.refresh, claims.append(make([]byte, 0, payloadRoom))))
+	return &refreshClaims{UserID: t.userID, commonClaims: commonClaims{t.hash, t.id, record.Generation, issued, expires}}
+}
+
+// signRefresh returns the refresh token of the claims: the same for the same
+// claims and key set.
+func (k *keySet) signRefresh(c *refreshClaims) RefreshToken {
+	return RefreshToken(sign(k, k.refresh, c.append(make([]byte, 0, payloadRoom))))
 }

@@ -79,8 +79,8 @@ func newRefreshRequest(fingerprint Fingerprint, credentials []RefreshCredential)
 	}
 	f.hash = hash
 	found := false
-	for _, c := range credentials {
-		if !f.hash.is(c.hash) {
+	for i, c := range credentials {
+		if !f.hash.is(c.hash) || c.handedAt == 0 && cameSealed(c, credentials, i) {
 			continue
 		}
 		if found && (c.SessionID != f.id || c.UserID != f.userID) {
@@ -94,6 +94,18 @@ func newRefreshRequest(fingerprint Fingerprint, credentials []RefreshCredential)
 		return refreshRequest{}, refreshErrors.fingerprint
 	}
 	return f, nil
+}
+
+// cameSealed reports whether the refresh token of credential c, a bearer's, is in
+// the cookie, too, as it is as a rule. The cookie proves more, and a request that
+// has the cookie alone shares the same call.
+func cameSealed(c RefreshCredential, credentials []RefreshCredential, at int) bool {
+	for i, o := range credentials {
+		if i != at && o.handedAt != 0 && o.sameToken(c) {
+			return true
+		}
+	}
+	return false
 }
 
 func (f *refreshRequest) add(c RefreshCredential) {
@@ -156,7 +168,7 @@ func (m *Manager[U]) answer(user loadedUser[U], f refreshRequest, step RefreshRe
 	if (step.Outcome == Current || step.Outcome == Adopted) && f.cookie == step.Record.Generation {
 		return r, nil // a cookie set again would be younger, and settle later
 	}
-	sealed, err := m.keys.seal(m.config.RefreshCookie, f.id, f.sealer, s.RefreshToken, step.Now)
+	sealed, err := m.keys.seal(m.config.RefreshCookie, f.sealer, refreshClaimsOf(f.subject, step.Record), step.Now)
 	r.RefreshCookie = sealed
 	return r, err
 }

@@ -22,7 +22,7 @@ func (j jar) credentials(t testing.TB, m *engine.Manager[profile]) []engine.Refr
 	if err != nil {
 		t.Fatal(err)
 	}
-	cookie, _, err := m.OpenSealed(j.sealed)
+	cookie, err := m.OpenSealed(j.sealed)
 	if err != nil {
 		t.Fatal(err)
 	}

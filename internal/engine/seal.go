@@ -7,26 +7,40 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/binary"
+	"errors"
 	"strings"
 )
 
 // A sealed token is
 //
-//	kid "." session-id "." base64url(nonce, AES-256-GCM(handed-at, refresh token))
+//	key id "." session id "." base64url(nonce, AES-256-GCM(contents))
 //
 // under a key of the session's own, so that random nonces are safe for as many
-// seals as a session will ever see (NIST SP 800-38D allows 2^32 a key). The
-// additional data binds it to the cookie's name, the key and the session.
+// seals as a session will ever see (NIST SP 800-38D allows 2^32 per key). The
+// additional data binds it to the cookie's name, the key id and the session.
+//
+// The contents are what the refresh token is made of, in numbers of a fixed
+// length (big endian), and the user id last:
+//
+//	flags 1 | handed at, ms 6 | generation 4 | issued, s 5 | expires, s 5 | fingerprint hash 32 | user id
+//
+// The token itself is signed again when it is needed: signing is deterministic,
+// and it takes three times the room.
+//
+// Each form of the contents has a key id of its own. A process that does not know
+// a form yet finds an unknown key: it keeps the cookie, and a newer process reads
+// it. So does a process that meets a flag it does not know.
 
 // sealer is the AEAD of one session under one key set. What has opened a token
 // seals its successor: deriving the key is what costs most.
 type sealer struct {
-	aead     cipher.AEAD
-	kid, sid string
+	aead cipher.AEAD
+	keys *keySet // nil: no sealer
+	id   ID
 }
 
-func newSealer(k *keySet, sid string) (sealer, error) {
-	key, err := hkdf.Expand(sha256.New, k.seal, "session/"+sid, 32)
+func newSealer(k *keySet, id ID) (sealer, error) {
+	key, err := hkdf.Expand(sha256.New, k.seal, "session/"+id.String(), 32)
 	if err != nil {
 		return sealer{}, err
 	}
@@ -35,29 +49,103 @@ func newSealer(k *keySet, sid string) (sealer, error) {
 		return sealer{}, err
 	}
 	aead, err := cipher.NewGCMWithRandomNonce(block)
-	return sealer{aead, k.kid, sid}, err
+	return sealer{aead, k, id}, err
 }
 
-func sealData(cookie, kid, sid string) []byte {
-	return []byte(cookie + "\x00" + kid + "\x00" + sid)
+// appendSealData appends the additional data of a sealed token.
+func appendSealData(b []byte, cookie, keyID, sid string) []byte {
+	b = append(b, cookie...)
+	b = append(b, 0)
+	b = append(b, keyID...)
+	b = append(b, 0)
+	return append(b, sid...)
 }
 
-// seal encrypts a refresh token handed out at handed for the cookie of that
-// name. s is used if it is the right one.
-func (r keyring) seal(cookie string, id ID, s sealer, token RefreshToken, handed Instant) (SealedToken, error) {
-	k, sid := r.current, id.String()
-	if s.kid != k.kid || s.sid != sid {
+// Lengths of the contents and of what sealing adds to them.
+const (
+	flagsLen    = 1
+	instantLen  = 6
+	secondsLen  = 5
+	sealedFixed = flagsLen + instantLen + 4 + 2*secondsLen + sha256.Size
+	nonceLen    = 12
+	tagLen      = 16
+)
+
+// errNotSealable says that the store returned a record with impossible numbers.
+var errNotSealable = errors.New("session: the record's generation or times are out of range")
+
+// appendContents appends the contents of a sealed token handed out at handed.
+func (c *refreshClaims) appendContents(b []byte, handed Instant) ([]byte, error) {
+	if !c.valid() || handed < 0 || handed >= 1<<(8*instantLen) {
+		return nil, errNotSealable
+	}
+	b = append(b, 0) // no flags
+	b = appendUint(b, instantLen, uint64(handed))
+	b = binary.BigEndian.AppendUint32(b, uint32(c.Generation))
+	b = appendUint(b, secondsLen, uint64(c.IssuedAt))
+	b = appendUint(b, secondsLen, uint64(c.ExpiresAt))
+	b = append(b, c.FingerprintHash[:]...)
+	return append(b, c.UserID...), nil
+}
+
+// parseContents is the inverse of appendContents. The session id is not part of
+// the contents.
+func (c *refreshClaims) parseContents(b []byte) (handed Instant, err error) {
+	if len(b) <= sealedFixed {
+		return 0, refreshErrors.malformed
+	}
+	if b[0] != 0 { // a flag of a newer process
+		return 0, refreshErrors.unknownKey
+	}
+	b = b[flagsLen:]
+	take := func(n int) (v uint64) {
+		for _, digit := range b[:n] {
+			v = v<<8 | uint64(digit)
+		}
+		b = b[n:]
+		return v
+	}
+	handed = Instant(take(instantLen))
+	c.Generation = Generation(take(4))
+	c.IssuedAt = int64(take(secondsLen))
+	c.ExpiresAt = int64(take(secondsLen))
+	c.FingerprintHash = fingerprintHash(b[:sha256.Size])
+	c.UserID = string(b[sha256.Size:])
+	if !c.valid() || CheckUserID(c.UserID) != nil {
+		return 0, refreshErrors.malformed
+	}
+	return handed, nil
+}
+
+// appendUint appends the last n bytes of v, big endian.
+func appendUint(b []byte, n int, v uint64) []byte {
+	var all [8]byte
+	binary.BigEndian.PutUint64(all[:], v)
+	return append(b, all[8-n:]...)
+}
+
+// seal encrypts what a refresh token is made of, handed out at handed, for the
+// cookie of that name. s is used if it is the right one.
+func (r keyring) seal(cookie string, s sealer, claims *refreshClaims, handed Instant) (SealedToken, error) {
+	k := r.current
+	if s.keys != k || s.id != claims.SessionID {
 		var err error
-		if s, err = newSealer(k, sid); err != nil {
+		if s, err = newSealer(k, claims.SessionID); err != nil {
 			return "", err
 		}
 	}
-	plain := binary.BigEndian.AppendUint64(make([]byte, 0, 8+len(token)), uint64(handed))
-	plain = append(plain, token...)
-	box := s.aead.Seal(nil, nil, plain, sealData(cookie, k.kid, sid))
+	sid := claims.SessionID.String()
+	contents := sealedFixed + len(claims.UserID)
+	room := make([]byte, 0, len(cookie)+1+kidLen+1+idLen+nonceLen+2*contents+tagLen)
+	data := appendSealData(room, cookie, k.sealID, sid)
+	all, err := claims.appendContents(data, handed)
+	if err != nil {
+		return "", err
+	}
+	box := s.aead.Seal(all[len(all):], nil, all[len(data):], data)
 	var b strings.Builder
-	b.Grow(sealedLen(len(token)))
-	b.WriteString(k.kid)
+	b.Grow(sealedLen(len(claims.UserID)))
+	b.WriteString(k.sealID)
 	b.WriteByte('.')
 	b.WriteString(sid)
 	b.WriteByte('.')
@@ -65,32 +153,31 @@ func (r keyring) seal(cookie string, id ID, s sealer, token RefreshToken, handed
 	return SealedToken(b.String()), nil
 }
 
-// sealOverhead is by how much a sealed token's contents exceed the token: the
-// time, the nonce and the tag.
-const sealOverhead = 8 + 12 + 16
-
-// sealedLen returns the length of the sealed form of a refresh token of n bytes.
+// sealedLen returns the length of the sealed form for a user id of n bytes.
 func sealedLen(n int) int {
-	return kidLen + 1 + 22 + 1 + base64.RawURLEncoding.EncodedLen(n+sealOverhead)
+	return kidLen + 1 + idLen + 1 + base64.RawURLEncoding.EncodedLen(nonceLen+sealedFixed+n+tagLen)
 }
 
 // opened is what a sealed token holds, and what opened it.
 type opened struct {
-	token  RefreshToken
+	claims refreshClaims
 	handed Instant
 	sealer sealer
 }
 
-// unseal is the inverse of seal.
-func (r keyring) unseal(cookie string, sealed SealedToken) (opened, error) {
-	kid, sid, data, ok := splitToken(string(sealed))
-	if !ok || len(kid) != kidLen {
+// unseal is the inverse of seal. It also opens the earlier form, under the key
+// set's own key id, which held the time of handing out in 8 bytes and the refresh
+// token.
+func (r keyring) unseal(cookie string, sealed SealedToken) (o opened, err error) {
+	keyID, sid, data, ok := splitToken(string(sealed))
+	if !ok || len(keyID) != kidLen {
 		return opened{}, refreshErrors.malformed
 	}
-	if _, err := ParseID(sid); err != nil {
+	id, err := ParseID(sid)
+	if err != nil {
 		return opened{}, refreshErrors.malformed
 	}
-	k := r.find(func(k *keySet) bool { return k.kid == kid })
+	k := r.find(func(k *keySet) bool { return k.sealID == keyID || k.kid == keyID })
 	if k == nil {
 		return opened{}, refreshErrors.unknownKey
 	}
@@ -98,13 +185,35 @@ func (r keyring) unseal(cookie string, sealed SealedToken) (opened, error) {
 	if err != nil {
 		return opened{}, refreshErrors.malformed
 	}
-	s, err := newSealer(k, sid)
+	if o.sealer, err = newSealer(k, id); err != nil {
+		return opened{}, err
+	}
+	aad := appendSealData(make([]byte, 0, len(cookie)+1+kidLen+1+idLen), cookie, keyID, sid)
+	plain, err := o.sealer.aead.Open(box[:0], nil, box, aad)
+	if err != nil {
+		return opened{}, refreshErrors.malformed
+	}
+	if keyID == k.kid {
+		o.handed, err = r.parseEarlier(&o.claims, plain)
+		if err == nil && o.claims.SessionID != id {
+			err = refreshErrors.malformed
+		}
+	} else {
+		o.handed, err = o.claims.parseContents(plain)
+		o.claims.SessionID = id
+	}
 	if err != nil {
 		return opened{}, err
 	}
-	plain, err := s.aead.Open(nil, nil, box, sealData(cookie, kid, sid))
-	if err != nil || len(plain) < 8 {
-		return opened{}, refreshErrors.malformed
+	return o, nil
+}
+
+// parseEarlier reads the contents of the earlier form.
+func (r keyring) parseEarlier(c *refreshClaims, plain []byte) (Instant, error) {
+	const handedLen = 8
+	if len(plain) < handedLen {
+		return 0, refreshErrors.malformed
 	}
-	return opened{RefreshToken(plain[8:]), Instant(binary.BigEndian.Uint64(plain)), s}, nil
+	handed := Instant(binary.BigEndian.Uint64(plain))
+	return handed, r.open(string(plain[handedLen:]), refreshKey, c, &refreshErrors)
 }

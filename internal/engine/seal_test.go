@@ -1,12 +1,15 @@
 package engine_test
 
 import (
+	"bytes"
+	"context"
 	"crypto/aes"
 	"crypto/cipher"
 	"crypto/hkdf"
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
@@ -14,6 +17,7 @@ import (
 	"time"
 
 	"github.com/lucia-go/lucia/internal/engine"
+	"github.com/lucia-go/lucia/memstore"
 	"github.com/lucia-go/lucia/session"
 )
 
@@ -21,13 +25,73 @@ func TestSealedTokenOpensToTheRefreshToken(t *testing.T) {
 	t.Parallel()
 	m := newManager(t, nil)
 	j := signIn(t, m, "u1")
-	c, token, err := m.OpenSealed(j.sealed)
-	if err != nil || token != j.bearer || c.UserID != "u1" || !c.BelongsTo(j.fingerprint) || c.BelongsTo("") {
-		t.Errorf("OpenSealed = %+v, same token %v, %v", c, token == j.bearer, err)
+	c, err := m.OpenSealed(j.sealed)
+	if err != nil || c.UserID != "u1" || !c.BelongsTo(j.fingerprint) || c.BelongsTo("") {
+		t.Errorf("OpenSealed = %+v, %v", c, err)
 	}
-	if strings.Contains(string(j.sealed), strings.Split(string(j.bearer), ".")[1][:20]) {
-		t.Error("the token can be read in the sealed form")
+	if got := tokenOnPage(t, m, j); got != j.bearer {
+		t.Errorf("a page is given refresh token %q, the sign-in gave %q", string(got), string(j.bearer))
 	}
+}
+
+// sealKey derives the sealing key of a session, as the specification says.
+func sealKey(t testing.TB, secret []byte, sid string) cipher.AEAD {
+	t.Helper()
+	key, err := hkdf.Expand(sha256.New, deriveKey(t, secret, "seal"), "session/"+sid, 32)
+	if err != nil {
+		t.Fatal(err)
+	}
+	block, err := aes.NewCipher(key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	gcm, err := cipher.NewGCM(block)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return gcm
+}
+
+// sealID is the key id of sealed tokens.
+func sealID(t testing.TB, secret []byte) string {
+	t.Helper()
+	return base64.RawURLEncoding.EncodeToString(deriveKey(t, secret, "sealed-key-id")[:9])
+}
+
+// forgeSealed seals any contents under a genuine key.
+func forgeSealed(t testing.TB, secret []byte, keyID, sid string, contents []byte) session.SealedToken {
+	t.Helper()
+	nonce := make([]byte, 12)
+	box := sealKey(t, secret, sid).Seal(nonce, nonce, contents, []byte("encrypt_refresh_token\x00"+keyID+"\x00"+sid))
+	return session.SealedToken(keyID + "." + sid + "." + base64.RawURLEncoding.EncodeToString(box))
+}
+
+// contents are the contents of a sealed token, as the specification says.
+type contents struct {
+	flags               byte
+	handed, iat, exp    uint64
+	gen                 uint32
+	fingerprint, userID string
+}
+
+// contentsOf are those of the jar's cookie, handed out now.
+func contentsOf(t testing.TB, j jar) contents {
+	t.Helper()
+	claims := claimsOf(t, string(j.bearer))
+	return contents{
+		handed: uint64(time.Now().UnixMilli()), gen: uint32(claims["gen"].(float64)),
+		iat: uint64(claims["iat"].(float64)), exp: uint64(claims["exp"].(float64)),
+		fingerprint: string(j.fingerprint), userID: claims["user_id"].(string),
+	}
+}
+
+func (c contents) bytes() []byte {
+	hash := sha256.Sum256([]byte(c.fingerprint))
+	b := append([]byte{c.flags}, binary.BigEndian.AppendUint64(nil, c.handed)[2:]...)
+	b = binary.BigEndian.AppendUint32(b, c.gen)
+	b = append(b, binary.BigEndian.AppendUint64(nil, c.iat)[3:]...)
+	b = append(b, binary.BigEndian.AppendUint64(nil, c.exp)[3:]...)
+	return append(append(b, hash[:]...), c.userID...)
 }
 
 // The form that browsers hold today opens after every release: key, additional
@@ -35,34 +99,119 @@ func TestSealedTokenOpensToTheRefreshToken(t *testing.T) {
 func TestSealedFormNeverChanges(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		j := signIn(t, newManager(t, nil), "u1")
+		m := newManager(t, nil)
+		j := signIn(t, m, "u1")
 		parts := strings.Split(string(j.sealed), ".")
 		kid, sid := parts[0], parts[1]
-		key, err := hkdf.Expand(sha256.New, deriveKey(t, testSecret, "seal"), "session/"+sid, 32)
-		if err != nil {
-			t.Fatal(err)
-		}
-		block, err := aes.NewCipher(key)
-		if err != nil {
-			t.Fatal(err)
-		}
-		gcm, err := cipher.NewGCM(block)
-		if err != nil {
-			t.Fatal(err)
-		}
 		box, err := base64.RawURLEncoding.DecodeString(parts[2])
 		if err != nil {
 			t.Fatal(err)
 		}
-		plain, err := gcm.Open(nil, box[:12], box[12:], []byte("encrypt_refresh_token\x00"+kid+"\x00"+sid))
-		if err != nil || kid != keyID(t, testSecret) {
-			t.Fatalf("the box does not open under kid %s: %v", kid, err)
+		plain, err := sealKey(t, testSecret, sid).Open(nil, box[:12], box[12:], []byte("encrypt_refresh_token\x00"+kid+"\x00"+sid))
+		if err != nil || kid != sealID(t, testSecret) {
+			t.Fatalf("the box does not open under key id %s: %v", kid, err)
 		}
-		handed := binary.BigEndian.AppendUint64(nil, uint64(time.Now().UnixMilli()))
-		if want := string(handed) + string(j.bearer); string(plain) != want {
-			t.Errorf("the box has other contents than the time of handing out and the refresh token")
+		if kid == keyID(t, testSecret) {
+			t.Error("a process that knows only the earlier form takes this one for a forgery, not for an unknown key")
+		}
+		want := contentsOf(t, j).bytes()
+		if !bytes.Equal(plain, want) {
+			t.Errorf("the box holds\n%x, want\n%x", plain, want)
+		}
+		j.sealed = forgeSealed(t, testSecret, kid, sid, want)
+		if got := tokenOnPage(t, m, j); got != j.bearer {
+			t.Errorf("what the specification seals opens to %q", string(got))
 		}
 	})
+}
+
+// TestEarlierSealedFormIsRead opens cookies of the form that held the refresh token
+// itself. A refresh replaces them.
+func TestEarlierSealedFormIsRead(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		m := newManager(t, nil)
+		j, other := signIn(t, m, "u1"), signIn(t, m, "u1")
+		kid, sid := keyID(t, testSecret), claimsOf(t, string(j.bearer))["sid"].(string)
+		handed := func(d time.Duration) []byte {
+			return binary.BigEndian.AppendUint64(nil, uint64(time.Now().Add(d).UnixMilli()))
+		}
+		for _, wrong := range [][]byte{
+			nil, handed(0)[:7], handed(0), append(handed(0), "x"...), append(handed(0), j.access...), append(handed(0), other.bearer...), contentsOf(t, j).bytes(),
+		} {
+			if _, err := m.OpenSealed(forgeSealed(t, testSecret, kid, sid, wrong)); !errors.Is(err, engine.ErrMalformed) {
+				t.Errorf("contents %q: %v, want malformed", wrong, err)
+			}
+		}
+		j.sealed = forgeSealed(t, testSecret, kid, sid, append(handed(-time.Hour), j.bearer...))
+		if got := tokenOnPage(t, m, j); got != j.bearer {
+			t.Errorf("a page is given refresh token %q", string(got))
+		}
+		j.must(t, m, session.Rotated)
+		if got := strings.Split(string(j.sealed), ".")[0]; got != sealID(t, testSecret) {
+			t.Errorf("the successor is under key id %s", got)
+		}
+	})
+}
+
+// Sealed with the right key, so that the contents are what is judged.
+func TestWrongContentsAreRefused(t *testing.T) {
+	t.Parallel()
+	s := newSuspect(t)
+	genuine := contentsOf(t, s.j)
+	kid, sid := sealID(t, testSecret), claimsOf(t, string(s.j.bearer))["sid"].(string)
+	judge := func(name string, plain []byte, reasons ...error) {
+		t.Helper()
+		s.refused(name, "sealed", string(forgeSealed(t, testSecret, kid, sid, plain)), reasons...)
+	}
+	for name, change := range map[string]func(*contents){
+		"generation 0":              func(c *contents) { c.gen = 0 },
+		"issued never":              func(c *contents) { c.iat = 0 },
+		"expires when it is issued": func(c *contents) { c.exp = c.iat },
+		"expires too late":          func(c *contents) { c.exp = 1 << 37 },
+		"no user id":                func(c *contents) { c.userID = "" },
+		"user id too long":          func(c *contents) { c.userID = strings.Repeat("u", 257) },
+		"user id not UTF-8":         func(c *contents) { c.userID = "u\xff" },
+	} {
+		c := genuine
+		change(&c)
+		judge(name, c.bytes())
+	}
+	for flag := range 8 {
+		c := genuine
+		c.flags = 1 << flag
+		judge(fmt.Sprintf("flag %d", flag), c.bytes(), engine.ErrUnknownKey) // a newer process may know it
+	}
+	for n := range len(genuine.bytes()) - len(genuine.userID) + 1 {
+		judge(fmt.Sprintf("cut to %d bytes", n), genuine.bytes()[:n])
+	}
+	judge("the refresh token", []byte(s.j.bearer), engine.ErrUnknownKey, engine.ErrMalformed)
+}
+
+// TestCookiesOfAnOrdinaryUserAreSmall weighs what a browser sends with every
+// request: a user with an id of 26 characters and two attributes.
+func TestCookiesOfAnOrdinaryUserAreSmall(t *testing.T) {
+	t.Parallel()
+	type user struct {
+		Username string `json:"username"`
+		Email    string `json:"email"`
+	}
+	m, err := engine.New(engine.Config[user]{
+		Secret: testSecret, Store: memstore.New(), Logger: discard,
+		LoadUser: func(context.Context, string) (user, error) { return user{"ada lovelace", "ada@example.com"}, nil },
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := m.SignIn(t.Context(), "01JDQ3Z5V8K4M2N6P7R9S1T3W5")
+	if err != nil {
+		t.Fatal(err)
+	}
+	access, refresh, fingerprint := len(s.Session.AccessToken), len(s.RefreshCookie), len(s.Fingerprint)
+	t.Logf("access %d, refresh %d, fingerprint %d: %d bytes", access, refresh, fingerprint, access+refresh+fingerprint)
+	if refresh > 200 || access+refresh+fingerprint > 760 {
+		t.Errorf("access %d, refresh %d, fingerprint %d bytes, want at most 200 of refresh and 760 together", access, refresh, fingerprint)
+	}
 }
 
 func TestSealedTokenIsBoundToItsCookie(t *testing.T) {
@@ -71,7 +220,7 @@ func TestSealedTokenIsBoundToItsCookie(t *testing.T) {
 	j := signIn(t, m, "u1")
 	for name, refused := range map[string]bool{"encrypt_refresh_token": false, "__Host-encrypt_refresh_token": true, "access_token": true, "encrypt_refresh_token\x00": true} {
 		other := newManager(t, func(c *engine.Config[profile]) { c.RefreshCookie = name })
-		if _, _, err := other.OpenSealed(j.sealed); (err != nil) != refused {
+		if _, err := other.OpenSealed(j.sealed); (err != nil) != refused {
 			t.Errorf("as cookie %q: %v, want refused %v", name, err, refused)
 		}
 	}

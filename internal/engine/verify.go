@@ -39,9 +39,9 @@ func (m *Manager[U]) verified(token AccessToken) (v *verified[U], cached bool, e
 	return v, false, nil
 }
 
-// RefreshCredential is a genuine refresh token: its signature held. Whether it
-// is of the request's fingerprint, and what it is still good for, is judged by
-// [Manager.Refresh].
+// RefreshCredential is a genuine refresh token: its signature held, or its seal.
+// Whether it is of the request's fingerprint, and what it is still good for, is
+// judged by [Manager.Refresh].
 type RefreshCredential struct {
 	UserID    string
 	SessionID ID
@@ -54,6 +54,17 @@ type RefreshCredential struct {
 	sealer     sealer  // that opened it; none unless it came sealed
 }
 
+func (c *refreshClaims) credential() RefreshCredential {
+	return RefreshCredential{
+		UserID:     c.UserID,
+		SessionID:  c.SessionID,
+		hash:       c.FingerprintHash,
+		generation: c.Generation,
+		issuedAt:   Instant(c.IssuedAt * 1000),
+		expiresAt:  Instant(c.ExpiresAt * 1000),
+	}
+}
+
 // ParseRefreshToken verifies a refresh token as a bearer presents it. Errors
 // carry CodeInvalidRefreshToken and the reason. The token's expiry is not
 // judged: the store's record, not the app's clock, says when a session ends.
@@ -62,29 +73,31 @@ func (m *Manager[U]) ParseRefreshToken(token RefreshToken) (RefreshCredential, e
 	if err := m.keys.open(string(token), refreshKey, &claims, &refreshErrors); err != nil {
 		return RefreshCredential{}, err
 	}
-	return RefreshCredential{
-		UserID:     claims.UserID,
-		SessionID:  claims.SessionID,
-		hash:       claims.FingerprintHash,
-		generation: claims.Generation,
-		issuedAt:   Instant(claims.IssuedAt * 1000),
-		expiresAt:  Instant(claims.ExpiresAt * 1000),
-	}, nil
+	return claims.credential(), nil
 }
 
 // OpenSealed verifies a refresh token as the cookie carries it. Errors are those
 // of ParseRefreshToken.
-func (m *Manager[U]) OpenSealed(sealed SealedToken) (RefreshCredential, RefreshToken, error) {
+func (m *Manager[U]) OpenSealed(sealed SealedToken) (RefreshCredential, error) {
 	o, err := m.keys.unseal(m.config.RefreshCookie, sealed)
 	if err != nil {
-		return RefreshCredential{}, "", err
+		return RefreshCredential{}, err
 	}
-	c, err := m.ParseRefreshToken(o.token)
-	if err != nil {
-		return RefreshCredential{}, "", err
-	}
+	c := o.claims.credential()
 	c.handedAt, c.sealer = o.handed, o.sealer
-	return c, o.token, nil
+	return c, nil
+}
+
+// token returns the refresh token that was sealed, byte for byte: signed under the
+// key set that sealed it. A previous secret thereby signs only what it has already
+// signed.
+func (c RefreshCredential) token() RefreshToken { return c.sealer.keys.signRefresh(c.claims()) }
+
+// claims is the inverse of refreshClaims.credential.
+func (c RefreshCredential) claims() *refreshClaims {
+	return &refreshClaims{UserID: c.UserID, commonClaims: commonClaims{
+		c.hash, c.SessionID, c.generation, int64(c.issuedAt) / 1000, int64(c.expiresAt) / 1000,
+	}}
 }
 
 // SealedSession returns the session that a sealed token names. Nothing proves it: it is
@@ -102,4 +115,10 @@ func SealedSession(sealed SealedToken) (id ID, ok bool) {
 // BelongsTo reports whether the credential is of the fingerprint.
 func (c RefreshCredential) BelongsTo(fingerprint Fingerprint) bool {
 	return c.hash.of(fingerprint)
+}
+
+// sameToken reports whether two credentials are of one refresh token.
+func (c RefreshCredential) sameToken(o RefreshCredential) bool {
+	return c.UserID == o.UserID && c.SessionID == o.SessionID && c.hash == o.hash &&
+		c.generation == o.generation && c.issuedAt == o.issuedAt && c.expiresAt == o.expiresAt
 }

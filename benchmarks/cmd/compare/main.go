@@ -43,6 +43,7 @@ var parts = []struct {
 	run  func(context.Context, options) error
 }{
 	{"requests", requests},
+	{"pages", pages},
 	{"steps", steps},
 	{"callers", callers},
 	{"sessions", liveSessions},
@@ -53,7 +54,7 @@ var parts = []struct {
 
 func main() {
 	quick := flag.Bool("quick", false, "measure with less patience")
-	only := flag.String("only", "", "comma-separated `parts`: requests, steps, callers, sessions, refresh, whole, herd")
+	only := flag.String("only", "", "comma-separated `parts`: requests, pages, steps, callers, sessions, refresh, whole, herd")
 	held := flag.Int("held", contend.Held, "MiB of memory that each process holds beside its contender")
 	contender := flag.String(contenderFlag, "", "serve the rounds of a `contender` over stdin and stdout; used by this program itself")
 	flag.Parse()

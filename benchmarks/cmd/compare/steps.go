@@ -65,7 +65,7 @@ func stepWays() []measure.Way {
 	}
 	one := tokens[0]
 	payload := strings.Split(one, ".")[1]
-	line := "access_token=" + one + "; encrypt_refresh_token=" + strings.Repeat("r", 420) + "; fingerprint_token=" + strings.Repeat("f", 64)
+	line := "access_token=" + one + "; encrypt_refresh_token=" + strings.Repeat("r", 160) + "; fingerprint_token=" + strings.Repeat("f", 64)
 	key := []byte(strings.Repeat("k", 32))
 	kept := hmac.New(sha256.New, key)
 	message := []byte(one)

@@ -2,7 +2,10 @@ package main
 
 import (
 	"bufio"
+	"bytes"
+	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -52,7 +55,13 @@ type server struct {
 	cmd    *exec.Cmd
 	addr   string
 	script string
-	rates  []float64
+	runs   []sample
+}
+
+// sample is what one run under load came to.
+type sample struct {
+	rate float64 // requests a second
+	cpu  float64 // seconds of processor time that the server took for each
 }
 
 // inProcesses are the contenders that are worth a process: the fast ones, and
@@ -100,11 +109,11 @@ func load(ctx context.Context, o options, servers []*server) error {
 	rounds, length := pick(o, 4, 1), pick(o, 2*time.Second, time.Second)
 	for range rounds {
 		for _, s := range servers {
-			rate, err := wrk(ctx, s, length)
+			r, err := wrk(ctx, s, length)
 			if err != nil {
 				return fmt.Errorf("%s: %w", s.Name, err)
 			}
-			s.rates = append(s.rates, rate)
+			s.runs = append(s.runs, r)
 		}
 	}
 	return nil
@@ -112,37 +121,66 @@ func load(ctx context.Context, o options, servers []*server) error {
 
 var (
 	rateLine   = regexp.MustCompile(`Requests/sec:\s+([0-9.]+)`)
+	countLine  = regexp.MustCompile(`([0-9]+) requests in`)
 	statusLine = regexp.MustCompile(`(?m)^\s*(Non-2xx.*|Socket errors.*)$`)
 )
 
-func wrk(ctx context.Context, s *server, length time.Duration) (perSecond float64, err error) {
+func wrk(ctx context.Context, s *server, length time.Duration) (sample, error) {
+	before, err := processorTime(s.cmd.Process.Pid)
+	if err != nil {
+		return sample{}, err
+	}
 	cmd := exec.CommandContext(ctx, "taskset", "-c", "1", "wrk", "-t1", "-c32", "-d"+length.String(), "-s", s.script, "http://"+s.addr)
 	out, err := cmd.CombinedOutput()
 	if err != nil {
-		return 0, fmt.Errorf("wrk: %w\n%s", err, out)
+		return sample{}, fmt.Errorf("wrk: %w\n%s", err, out)
+	}
+	after, err := processorTime(s.cmd.Process.Pid)
+	if err != nil {
+		return sample{}, err
 	}
 	if bad := statusLine.Find(out); bad != nil {
-		return 0, fmt.Errorf("wrk: %s", bad)
+		return sample{}, fmt.Errorf("wrk: %s", bad)
 	}
-	m := rateLine.FindSubmatch(out)
-	if m == nil {
-		return 0, fmt.Errorf("wrk printed no rate:\n%s", out)
+	rate, count := rateLine.FindSubmatch(out), countLine.FindSubmatch(out)
+	if rate == nil || count == nil {
+		return sample{}, fmt.Errorf("wrk printed no rate:\n%s", out)
 	}
-	return strconv.ParseFloat(string(m[1]), 64)
+	perSecond, err1 := strconv.ParseFloat(string(rate[1]), 64)
+	requests, err2 := strconv.ParseFloat(string(count[1]), 64)
+	return sample{perSecond, (after - before).Seconds() / requests}, errors.Join(err1, err2)
 }
 
-func printWhole(servers []*server) {
-	rates := map[string]float64{}
-	for _, s := range servers {
-		rates[s.Name] = slices.Max(s.rates)
+// processorTime returns what a process has used, to a hundredth of a second.
+func processorTime(pid int) (time.Duration, error) {
+	data, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	if err != nil {
+		return 0, err
 	}
-	t := newTable("whole process, one core, 32 connections", "requests a second", "against bare")
+	// The fields after the name, which may have spaces in it: state, ppid, …, utime, stime.
+	fields := strings.Fields(string(data[bytes.LastIndexByte(data, ')')+1:]))
+	const utime, stime = 11, 12
+	if len(fields) <= stime {
+		return 0, fmt.Errorf("/proc/%d/stat has %d fields", pid, len(fields))
+	}
+	user, err1 := strconv.Atoi(fields[utime])
+	system, err2 := strconv.Atoi(fields[stime])
+	return time.Duration(user+system) * (time.Second / 100), errors.Join(err1, err2)
+}
+
+// printWhole prints the best runs. The last column is what is left of the bare handler's requests
+// for each second of the server's processor time: on a machine that does other things beside, the
+// steadier figure.
+func printWhole(servers []*server) {
+	rates, costs := map[string]float64{}, map[string]float64{}
 	for _, s := range servers {
-		if s.Base == "" {
-			t.add(s.Name, thousands(rates[s.Name]), "1.00")
-			continue
-		}
-		t.add(s.Name, thousands(rates[s.Name]), ratio(rates[s.Name], rates[s.Base]))
+		rates[s.Name] = slices.MaxFunc(s.runs, func(a, b sample) int { return cmp.Compare(a.rate, b.rate) }).rate
+		costs[s.Name] = slices.MinFunc(s.runs, func(a, b sample) int { return cmp.Compare(a.cpu, b.cpu) }).cpu
+	}
+	t := newTable("whole process, one core, 32 connections", "requests a second", "against bare", "server's processor time", "bare's against it")
+	for _, s := range servers {
+		base := cmp.Or(s.Base, s.Name)
+		t.add(s.Name, thousands(rates[s.Name]), ratio(rates[s.Name], rates[base]), micros(1e9*costs[s.Name]), ratio(costs[base], costs[s.Name]))
 	}
 	t.print("Whole processes under wrk")
 }

@@ -1,0 +1,114 @@
+package engine
+
+import (
+	"encoding/json"
+	"strings"
+)
+
+// pageCopy is what pages show of a session beside its access token. It is kept
+// with the cached access token from the first page on.
+type pageCopy struct {
+	user   string // the user's JSON, as the access token carries it
+	cookie SealedToken
+	token  RefreshToken // that cookie holds; empty if no cookie of the session has been opened
+}
+
+// bytes is roughly what the copy takes.
+func (p *pageCopy) bytes() int {
+	if p == nil {
+		return 0
+	}
+	return len(p.user) + len(p.cookie) + len(p.token) + pageCopyBytes
+}
+
+// pageCopyBytes is what a copy takes beside its strings.
+const pageCopyBytes = 64
+
+// AppendUser appends {"user":…} to b: the JSON form of s without its tokens. The
+// user is what the access token carries. Like everything that encoding/json writes
+// it can stand in a script element of an HTML page: <, >, &, U+2028 and U+2029 are
+// escaped. An error comes from s.User, if it has to be marshalled because
+// s.AccessToken is no token of this Manager.
+func (m *Manager[U]) AppendUser(b []byte, s *Session[U]) ([]byte, error) {
+	p, _ := m.pageOf(s, nil)
+	if p.user != "" {
+		return appendUser(b, p.user), nil
+	}
+	return appendSession(b, Session[U]{User: s.User})
+}
+
+// AppendSession appends the JSON form of s to b, as AppendUser does, with both
+// tokens. If s has no refresh token, it is that of the first of the cookies that
+// opens and is of the same session; cookies are the values that the request's
+// refresh cookie has. Without one the refresh token is left out.
+func (m *Manager[U]) AppendSession(b []byte, s *Session[U], cookies []string) ([]byte, error) {
+	if s.RefreshToken != "" {
+		cookies = nil
+	}
+	p, ours := m.pageOf(s, cookies)
+	if !ours {
+		return appendSession(b, *s)
+	}
+	b = appendUser(b, p.user)
+	b = append(b[:len(b)-1], `,"access_token":"`...)
+	b = append(b, s.AccessToken...) // in base64url, like every token that was verified
+	b = append(b, '"')
+	if s.RefreshToken != "" {
+		b = append(b, `,"refresh_token":`...)
+		b = appendJSONString(b, string(s.RefreshToken))
+	} else if p.token != "" {
+		b = append(b, `,"refresh_token":"`...)
+		b = append(b, p.token...)
+		b = append(b, '"')
+	}
+	return append(b, '}'), nil
+}
+
+func appendUser(b []byte, user string) []byte {
+	b = append(b, `{"user":`...)
+	b = append(b, user...)
+	return append(b, '}')
+}
+
+// appendSession appends what encoding/json makes of s.
+func appendSession[U any](b []byte, s Session[U]) ([]byte, error) {
+	data, err := json.Marshal(s)
+	return append(b, data...), err
+}
+
+// pageOf returns what pages show of s: from the cache, as far as it is there, and
+// without a token unless one of the cookies holds it. ours is false if
+// s.AccessToken is no token of this Manager.
+func (m *Manager[U]) pageOf(s *Session[U], cookies []string) (p pageCopy, ours bool) {
+	v, cached := m.cache.get(s.AccessToken)
+	var kept *pageCopy
+	var hash fingerprintHash
+	if cached {
+		kept, hash = v.page.Load(), v.hash
+	}
+	if kept != nil {
+		p.user = kept.user
+	} else {
+		var claims accessClaims
+		if !claims.read(s.AccessToken) {
+			return pageCopy{}, false
+		}
+		p.user, hash = string(claims.User), claims.FingerprintHash
+	}
+	for _, cookie := range cookies {
+		if kept != nil && cookie == string(kept.cookie) {
+			return *kept, true
+		}
+		c, err := m.OpenSealed(SealedToken(cookie))
+		if err == nil && c.SessionID == s.ID && c.UserID == s.User.ID && c.hash == hash {
+			p.cookie, p.token = SealedToken(strings.Clone(cookie)), c.token() // not the whole Cookie header
+			break
+		}
+	}
+	if cached && (kept == nil || p.token != "") {
+		copied := p // p itself stays off the heap
+		v.page.Store(&copied)
+		m.cache.weighAgain(v)
+	}
+	return p, true
+}
