@@ -79,7 +79,10 @@ func ParseURL(s string) (*redis.UniversalOptions, error) {
 	if u.Scheme == "rediss" || u.Scheme == "sentinels" {
 		opts.TLSConfig = &tls.Config{MinVersion: tls.VersionTLS12} // each host is verified by its own name
 	}
-	return opts, database(opts, path)
+	if err := database(opts, path); err != nil {
+		return nil, err
+	}
+	return opts, nil
 }
 
 func recommended() *redis.UniversalOptions {
