@@ -104,7 +104,7 @@ func (q *confirmer) flush(ctx context.Context) error {
 		case q.places <- struct{}{}:
 			defer func() { <-q.places }()
 		case <-ctx.Done():
-			return fmt.Errorf("engine: %d confirmations under way: %w", maxConfirming-taken, ctx.Err())
+			return fmt.Errorf("lucia: %d confirmations under way: %w", maxConfirming-taken, ctx.Err())
 		}
 	}
 	return nil
