@@ -12,9 +12,9 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/lucia-go/lucia"
 	"github.com/lucia-go/lucia/client"
 	"github.com/lucia-go/lucia/luciatest"
-	"github.com/lucia-go/lucia/middleware"
 	"github.com/lucia-go/lucia/session"
 )
 
@@ -109,7 +109,7 @@ func (p *place) in(cfg *client.Config) { cfg.TokenStore = p }
 
 func TestSessionLivesOverRuns(t *testing.T) {
 	t.Parallel()
-	for name, change := range map[string][]func(*middleware.Config[profile]){"default": nil, "hardened": {hardened}} {
+	for name, change := range map[string][]func(*lucia.Config[profile]){"default": nil, "hardened": {hardened}} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
@@ -140,7 +140,7 @@ func TestSessionLivesOverRuns(t *testing.T) {
 // the other has made the older one.
 func TestTwoRunsShareASession(t *testing.T) {
 	t.Parallel()
-	for name, change := range map[string][]func(*middleware.Config[profile]){"default": nil, "hardened": {hardened}} {
+	for name, change := range map[string][]func(*lucia.Config[profile]){"default": nil, "hardened": {hardened}} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {

@@ -20,7 +20,7 @@ const (
 	DefaultMaxSessions = 100
 )
 
-// Config configures a [Manager]. The fields that middleware.Config has, too, are
+// Config configures a [Manager]. The fields that lucia.Config has, too, are
 // documented there. The zero value of a field means its default.
 type Config[U any] struct {
 	Secret          []byte
