@@ -58,7 +58,8 @@ type Config[U any] struct {
 	MaxCookieBytes int
 	TrustedOrigins []string
 	Nonce          func(ctx context.Context) string
-	Deny           func(w http.ResponseWriter, r *http.Request, err error) (answered bool)
+	Deny           func(w http.ResponseWriter, r *http.Request, denial *Denial) error
+	Public         func(r *http.Request) bool
 	Skip           func(r *http.Request) bool
 	Hardened       bool
 
