@@ -66,7 +66,9 @@ type Config[U any] struct {
 	// refresh token is oldest goes first. Default 100.
 	MaxSessions int
 	// RevokeSessionOnly makes a reused refresh token end its own session only,
-	// not all sessions of its user.
+	// not all sessions of its user. It is for users whose browser profiles come back
+	// from backups, cloned disks or a test's stored state: such a copy has an old token
+	// and is indistinguishable from a thief's.
 	RevokeSessionOnly bool
 	// TokenCache bounds the memory of verified access tokens, in bytes. Default
 	// 32 MiB; negative means none.
@@ -83,22 +85,32 @@ type Config[U any] struct {
 	// carry the __Host- prefix. Browsers refuse the ordinary cookies on http
 	// addresses other than localhost, and some there, too.
 	Dev bool
-	// CookiePrefix goes before the names of the cookies (after __Host-), for
-	// several apps on one host.
+	// CookiePrefix goes before the names of the cookies (after __Host- or __Secure-),
+	// for several apps on one host.
 	CookiePrefix string
 	// CookieDomain makes the cookies valid for a domain and everything below it,
-	// all of which can then set them, too. The __Host- prefix goes. Default:
+	// all of which can then set them, too. Their prefix is __Secure- then. Default:
 	// this host only.
+	//
+	// It may change. Sessions go on if it is set where it was not, and if the new domain
+	// is a part of the old one or the old one a part of the new one. If it is taken away
+	// people sign in again, since any host below the old domain could have set the
+	// cookies.
 	CookieDomain string
+	// FormerCookieDomains are values that CookieDomain had before. Cookies are cleared
+	// there as well: at sign-in, at sign-out, and where newer ones take their place.
+	// Without them only domains that the request's host is below, and where no cookie
+	// of another program is in sight, are cleared. They are never believed.
+	FormerCookieDomains []string
 	// MaxCookieBytes bounds the three Set-Cookie lines of a sign-in together.
 	// Default 3,072: the header buffers of proxies are 4 KB. Larger user data is
 	// an error at sign-in, and a refresh that fails before it changes anything.
 	// Whatever it says, one cookie takes 4,096 bytes at most: browsers drop more.
 	MaxCookieBytes int
-	// TrustedOrigins may send requests with unsafe methods: "scheme://host[:port]"
-	// each, as for http.CrossOriginProtection. An app behind a proxy that replaces
-	// Host lists its own public origin here, for browsers that send Origin and no
-	// Sec-Fetch-Site.
+	// TrustedOrigins may send requests with unsafe methods or a bearer token:
+	// "scheme://host[:port]" each, as for http.CrossOriginProtection. An app behind a
+	// proxy that replaces Host lists its own public origin here, for browsers that send
+	// Origin and no Sec-Fetch-Site.
 	TrustedOrigins []string
 	// Nonce returns the request's CSP nonce for the script tag; templ.GetNonce
 	// fits. nil or "" means none: script-src 'self' needs none.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -50,18 +51,19 @@ type Config[U any] struct {
 	RevokeSessionOnly bool
 	TokenCache        int
 
-	BasePath       string
-	LoginPath      string
-	Dev            bool
-	CookiePrefix   string
-	CookieDomain   string
-	MaxCookieBytes int
-	TrustedOrigins []string
-	Nonce          func(ctx context.Context) string
-	Deny           func(w http.ResponseWriter, r *http.Request, denial *Denial) error
-	Public         func(r *http.Request) bool
-	Skip           func(r *http.Request) bool
-	Hardened       bool
+	BasePath            string
+	LoginPath           string
+	Dev                 bool
+	CookiePrefix        string
+	CookieDomain        string
+	FormerCookieDomains []string
+	MaxCookieBytes      int
+	TrustedOrigins      []string
+	Nonce               func(ctx context.Context) string
+	Deny                func(w http.ResponseWriter, r *http.Request, denial *Denial) error
+	Public              func(r *http.Request) bool
+	Skip                func(r *http.Request) bool
+	Hardened            bool
 
 	Logger  *slog.Logger
 	OnEvent func(session.Event)
@@ -94,8 +96,10 @@ func (c Config[U]) validate() error {
 		return fmt.Errorf("middleware: CookiePrefix %q has characters that a cookie name cannot have", c.CookiePrefix)
 	case strings.HasPrefix(c.CookiePrefix, "__"):
 		return fmt.Errorf("middleware: CookiePrefix %q: prefixes with two underscores belong to browsers", c.CookiePrefix)
-	case c.CookieDomain != "" && (&http.Cookie{Name: "n", Domain: c.CookieDomain}).Valid() != nil:
+	case c.CookieDomain != "" && !isDomain(c.CookieDomain):
 		return fmt.Errorf("middleware: CookieDomain %q is not a domain", c.CookieDomain)
+	case slices.ContainsFunc(c.FormerCookieDomains, func(d string) bool { return !isDomain(d) }):
+		return fmt.Errorf("middleware: FormerCookieDomains %q are not all domains", c.FormerCookieDomains)
 	case c.MaxCookieBytes < 0:
 		return fmt.Errorf("middleware: MaxCookieBytes is negative: %d", c.MaxCookieBytes)
 	case c.Hardened && c.CookieDomain != "":
@@ -124,11 +128,16 @@ func (c Config[U]) engineConfig(cookies cookieWriter) (engine.Config[U], error) 
 		MaxSessions:       c.MaxSessions,
 		MaxBytes:          room,
 		RevokeSessionOnly: c.RevokeSessionOnly,
-		RefreshCookie:     cookies.refresh,
+		RefreshCookie:     cookies.sealed,
 		Cache:             c.TokenCache,
 		Logger:            c.Logger,
 		OnEvent:           c.OnEvent,
 	}, nil
+}
+
+// isDomain reports whether s may be the Domain attribute of a cookie.
+func isDomain(s string) bool {
+	return s != "" && (&http.Cookie{Name: "n", Domain: s}).Valid() == nil
 }
 
 // isToken reports whether s may be part of a cookie name (RFC 6265, section
