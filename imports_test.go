@@ -33,7 +33,7 @@ var importRules = map[string][]string{
 	"internal/wire":                 {},
 	"internal/testenv":              {"*"},
 	"internal/chrometest":           {"*"},
-	"luciatest":                     {"middleware", "session", "memstore", "internal/htmlform", "internal/wire"},
+	"luciatest":                     {module, "middleware", "session", "memstore", "internal/htmlform", "internal/wire"},
 	"examples":                      {"*"},
 }
 

@@ -25,7 +25,7 @@
 // Other packages are for other readers:
 //
 //   - [github.com/lucia-go/lucia/middleware]: the HTTP side, whose names this package
-//     re-exports. The fields of Config and the methods of Auth are documented there.
+//     re-exports. The methods of Auth are documented there.
 //   - [github.com/lucia-go/lucia/session]: the contract, for authors of stores.
 //   - [github.com/lucia-go/lucia/client]: the Go client.
 //   - [github.com/lucia-go/lucia/luciatest]: for the tests of your app.
@@ -39,16 +39,8 @@ import (
 	"github.com/lucia-go/lucia/session"
 )
 
-// Config configures an [Auth]. Secret, Store and LoadUser are required. U is
-// what the app wants to know of a user on every request; it marshals to a JSON
-// object, which the user can read.
-type Config[U any] = middleware.Config[U]
-
 // Auth is session auth for a web app. It is safe for concurrent use.
 type Auth[U any] = middleware.Auth[U]
-
-// New returns an Auth, or an error that says what is wrong with config.
-func New[U any](config Config[U]) (*Auth[U], error) { return middleware.New(config) }
 
 // Defaults of [Config].
 const (

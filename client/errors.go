@@ -10,11 +10,10 @@ import (
 	"github.com/lucia-go/lucia/session"
 )
 
-// ErrNotSaved is in the chain of an error that says: the exchange with the
-// server succeeded and this program's session is good, but the TokenStore did
-// not take it. What it held before is removed if that can be done, as older tokens
-// would look stolen to the server; so a later run of the program has to sign in.
-// [Client.HandleSilentRefresh] and [Transport] try again to save the session.
+// ErrNotSaved is in the chain of the error that [Client.SaveErr] returns and that
+// [Client.HandleSilentRefresh] tells its onError: the session is good, but the
+// TokenStore did not take it, or the session has ended, but the TokenStore did not
+// drop it. No call fails with it.
 var ErrNotSaved = errors.New("client: session not saved")
 
 // ErrSavedSession is in the chain of [New]'s error where the TokenStore holds

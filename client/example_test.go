@@ -10,17 +10,17 @@ import (
 	"os"
 	"path/filepath"
 
+	"github.com/lucia-go/lucia"
 	"github.com/lucia-go/lucia/client"
 	"github.com/lucia-go/lucia/luciatest"
 	"github.com/lucia-go/lucia/memstore"
-	"github.com/lucia-go/lucia/middleware"
 	"github.com/lucia-go/lucia/session"
 )
 
 // exampleApp is an app at https://app.example that the examples sign in to. It
 // needs no network.
 func exampleApp() http.RoundTripper {
-	auth, err := middleware.New(middleware.Config[profile]{
+	auth, err := lucia.New(lucia.Config[profile]{
 		Secret:   []byte(rand.Text() + rand.Text()),
 		Store:    memstore.New(),
 		LoadUser: func(context.Context, string) (profile, error) { return profile{"ada"}, nil },

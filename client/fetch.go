@@ -22,8 +22,9 @@ func (c *Client[U]) FetchSession(ctx context.Context) (*session.Session[U], erro
 	s, err := c.fetch(ctx)
 	if s == nil && err == nil {
 		// null alone does not end a session, a refused refresh does.
-		_, err = c.RefreshTokens(ctx, "")
-		s = c.store.Get()
+		if _, err = c.RefreshTokens(ctx, ""); err == nil {
+			s = c.store.Get()
+		}
 	}
 	return s, err
 }
@@ -79,9 +80,7 @@ func (c *Client[U]) fetched(ctx context.Context, h *held, prev, next *session.Se
 	if !ok || !isNew && !c.isSaved(h, next) {
 		return c.store.Get(), nil
 	}
-	if err := c.save(ctx, h, next, set); err != nil {
-		return next, unknown(opFetch, err)
-	}
+	_ = c.save(ctx, h, next, set) // SaveErr tells
 	return next, nil
 }
 

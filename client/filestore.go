@@ -9,7 +9,6 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
-	"strings"
 	"time"
 )
 
@@ -149,36 +148,19 @@ func (s *FileStore) Load(context.Context) ([]byte, error) {
 
 // Save implements [TokenStore].
 func (s *FileStore) Save(_ context.Context, data []byte) error {
+	os.Remove(s.path + tmpSuffix) // a run that was killed while it saved left tokens there
 	if data == nil {
 		return removeFile(s.path)
 	}
 	if err := os.MkdirAll(filepath.Dir(s.path), dirMode); err != nil {
 		return err
 	}
-	s.sweep()
 	return replaceFile(s.path, data)
 }
 
-// tmpSuffix ends the names of files that are not in place yet.
+// tmpSuffix ends the name of the file that is not in place yet. There is one at most:
+// Save is called with the lock held.
 const tmpSuffix = ".tmp"
-
-// orphanAge is when such a file has been left behind: writing one takes a moment.
-const orphanAge = time.Hour
-
-// sweep removes what runs left behind that were killed while they saved: it holds
-// tokens. Where that fails, saving goes on.
-func (s *FileStore) sweep() {
-	dir, base := filepath.Split(s.path)
-	entries, _ := os.ReadDir(filepath.Dir(s.path))
-	for _, e := range entries {
-		if !strings.HasPrefix(e.Name(), base+".") || !strings.HasSuffix(e.Name(), tmpSuffix) {
-			continue
-		}
-		if info, err := e.Info(); err == nil && info.Mode().IsRegular() && time.Since(info.ModTime()) > orphanAge {
-			os.Remove(filepath.Join(dir, e.Name()))
-		}
-	}
-}
 
 // removeFile removes the file. Where the directory does not allow it, the file is
 // emptied, which Load takes for no file.
@@ -201,7 +183,8 @@ func removeFile(path string) error {
 // replaceFile writes data beside path and renames it there, so that a crash at
 // any point leaves the old file or the new one.
 func replaceFile(path string, data []byte) (err error) {
-	f, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+".*"+tmpSuffix) // mode 0600
+	// O_EXCL follows no link and opens nothing that somebody else has put there.
+	f, err := os.OpenFile(path+tmpSuffix, os.O_WRONLY|os.O_CREATE|os.O_EXCL, fileMode)
 	if err != nil {
 		return err
 	}

@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/lucia-go/lucia"
 	"github.com/lucia-go/lucia/adapters/nethttp"
 	"github.com/lucia-go/lucia/client"
 	"github.com/lucia-go/lucia/luciatest"
@@ -36,7 +37,7 @@ type world struct {
 	open    atomic.Int32 // answers whose bodies nobody has closed
 }
 
-func newWorld(t testing.TB, change ...func(*middleware.Config[profile])) *world {
+func newWorld(t testing.TB, change ...func(*lucia.Config[profile])) *world {
 	t.Helper()
 	kit := luciatest.New(t, map[string]profile{"u1": {"ada"}, "u2": {"bob"}}, change...)
 	w := &world{Kit: kit, counts: map[string]int{}}

@@ -14,8 +14,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/lucia-go/lucia"
 	"github.com/lucia-go/lucia/client"
-	"github.com/lucia-go/lucia/middleware"
 	"github.com/lucia-go/lucia/session"
 )
 
@@ -120,7 +120,7 @@ func TestServerRestarts(t *testing.T) {
 			t.Fatal("the session is gone with the server")
 		}
 		// A new process: nothing is left of the old one but secret and store.
-		auth, err := middleware.New(w.Config)
+		auth, err := lucia.New(w.Config)
 		if err != nil {
 			t.Fatal(err)
 		}

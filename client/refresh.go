@@ -33,7 +33,7 @@ func (t Tokens) LogValue() slog.Value {
 // The error is an [*Error]: session.CodeUnauthorized where the session is gone
 // (the store is then empty, if it was the store's) or there is none,
 // session.CodeDatabaseFetchFailed where the server could not tell, and
-// session.CodeUnknown. Beside an [ErrNotSaved] the tokens are returned and good.
+// session.CodeUnknown. Whether the session was saved is for [Client.SaveErr] to say.
 func (c *Client[U]) RefreshTokens(ctx context.Context, refreshToken session.RefreshToken) (Tokens, error) {
 	s, _ := c.present()
 	if s == nil && refreshToken == "" {
@@ -98,7 +98,7 @@ func (c *Client[U]) refreshInTurn(ctx context.Context, id session.ID, refused bo
 	}
 	if err := c.settleHeld(ctx, h, s, set); err != nil && h.k.isBehind() && !refused && due(s, transportLead, time.Now()) > 0 {
 		// Another generation would only make the saved one older.
-		return tokensOf(s), unknown(opRefresh, err)
+		return tokensOf(s), nil
 	}
 	next, set, err := c.exchange(ctx, s.RefreshToken, s, set)
 	if err != nil {
@@ -191,15 +191,11 @@ func (c *Client[U]) reloadUser(ctx context.Context, s *session.Session[U], set c
 // older token left lying about would look like a thief's. Subscribers hear of it
 // when it is saved.
 func (c *Client[U]) keep(ctx context.Context, h *held, prev, next *session.Session[U], set cookieSet) (Tokens, error) {
-	var saveErr error
 	if c.isSaved(h, prev) {
-		saveErr = c.save(ctx, h, next, set)
+		_ = c.save(ctx, h, next, set) // SaveErr tells
 	}
 	if !c.adopt(prev, next, set) {
 		return Tokens{}, errLeft()
-	}
-	if saveErr != nil {
-		return tokensOf(next), unknown(opRefresh, saveErr)
 	}
 	return tokensOf(next), nil
 }
@@ -208,6 +204,9 @@ func (c *Client[U]) keep(ctx context.Context, h *held, prev, next *session.Sessi
 func (c *Client[U]) end(ctx context.Context, h *held, s *session.Session[U], set cookieSet) error {
 	c.forget(s, set)
 	if !c.isSaved(h, s) {
+		if h.k.owes(s.ID) { // the place is another session's by now
+			h.k.settled()
+		}
 		return nil
 	}
 	return h.remove(ctx)

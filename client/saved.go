@@ -76,7 +76,8 @@ type savedSession struct {
 	// owed is the session that should be in the TokenStore and is not, because
 	// it is new or saving failed.
 	owed     session.ID
-	behind   bool // an older generation is saved and could not be removed
+	behind   bool  // an older generation is saved and could not be removed
+	err      error // why the TokenStore does not hold what it should, nil if it does
 	failures int
 	retry    time.Time // when to try again to save
 }
@@ -152,7 +153,7 @@ func (h *held) save(ctx context.Context, id session.ID, data []byte) error {
 		h.k.settled()
 		return nil
 	}
-	h.k.failed(id)
+	h.k.failed(id, err)
 	behind := h.data != nil && h.write(ctx, nil) != nil
 	h.k.setBehind(behind)
 	return err
@@ -164,7 +165,11 @@ func (h *held) remove(ctx context.Context) error {
 	if h.data == nil {
 		return nil
 	}
-	return h.write(ctx, nil)
+	err := h.write(ctx, nil)
+	if err != nil {
+		h.k.kept(err)
+	}
+	return err
 }
 
 func (h *held) write(ctx context.Context, data []byte) error {
@@ -190,17 +195,24 @@ func (k *savedSession) settled() {
 
 // settle is settled for who has k.mu.
 func (k *savedSession) settle() {
-	k.owed, k.behind, k.failures, k.retry = session.ID{}, false, 0, time.Time{}
+	k.owed, k.behind, k.err, k.failures, k.retry = session.ID{}, false, nil, 0, time.Time{}
+}
+
+// kept notes that the saved session of one that has ended could not be removed.
+func (k *savedSession) kept(err error) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.err = err
 }
 
 // failed notes that saving the session failed once more.
-func (k *savedSession) failed(id session.ID) {
+func (k *savedSession) failed(id session.ID, err error) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if k.owed != id {
 		k.settle()
 	}
-	k.owed = id
+	k.owed, k.err = id, err
 	k.failures++
 	k.retry = time.Now().Add(backoff(k.failures, 0))
 }
@@ -235,6 +247,23 @@ func (k *savedSession) owes(id session.ID) bool {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	return k.owed == id && id != session.ID{}
+}
+
+// SaveErr returns why the TokenStore does not hold what it should, an [*Error] that
+// wraps [ErrNotSaved] and the TokenStore's own error; nil if it does, or if there is no
+// TokenStore. A program asks it after it has signed in or out, or before it ends.
+//
+// If saving fails, what was saved before is removed if possible: the server takes older
+// tokens for stolen ones. A later run of the program then has to sign in.
+// [Client.HandleSilentRefresh] and [Transport] try again to save the session; removing
+// one that has ended is not tried again.
+func (c *Client[U]) SaveErr() error {
+	c.saved.mu.Lock()
+	defer c.saved.mu.Unlock()
+	if c.saved.err == nil {
+		return nil
+	}
+	return unknown(opSave, c.saved.err)
 }
 
 // resume takes up the saved session, if there is one.

@@ -12,9 +12,9 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/lucia-go/lucia"
 	"github.com/lucia-go/lucia/client"
 	"github.com/lucia-go/lucia/luciatest"
-	"github.com/lucia-go/lucia/middleware"
 	"github.com/lucia-go/lucia/session"
 )
 
@@ -109,7 +109,7 @@ func (p *place) in(cfg *client.Config) { cfg.TokenStore = p }
 
 func TestSessionLivesOverRuns(t *testing.T) {
 	t.Parallel()
-	for name, change := range map[string][]func(*middleware.Config[profile]){"default": nil, "hardened": {hardened}} {
+	for name, change := range map[string][]func(*lucia.Config[profile]){"default": nil, "hardened": {hardened}} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
@@ -140,7 +140,7 @@ func TestSessionLivesOverRuns(t *testing.T) {
 // the other has made the older one.
 func TestTwoRunsShareASession(t *testing.T) {
 	t.Parallel()
-	for name, change := range map[string][]func(*middleware.Config[profile]){"default": nil, "hardened": {hardened}} {
+	for name, change := range map[string][]func(*lucia.Config[profile]){"default": nil, "hardened": {hardened}} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
@@ -235,13 +235,25 @@ func TestSavingFails(t *testing.T) {
 		w, p := newWorld(t), newPlace()
 		p.fail(nil, full)
 		c := w.newClient(t, p.in)
-		if s, err := c.SignIn(t.Context(), "/login", ada); s == nil || !errors.Is(err, client.ErrNotSaved) || !errors.Is(err, full) {
+		checkNotSaved := func(after string) {
+			t.Helper()
+			if err := c.SaveErr(); !errors.Is(err, client.ErrNotSaved) || !errors.Is(err, full) {
+				t.Errorf("after the %s, SaveErr = %v", after, err)
+			}
+		}
+		if s, err := c.SignIn(t.Context(), "/login", ada); s == nil || err != nil {
 			t.Fatalf("sign-in: %v, %v", s, err)
 		}
+		checkNotSaved("sign-in")
 		checkMe(t, c, "u1")
-		if tokens, err := c.RefreshTokens(t.Context(), ""); tokens.AccessToken == "" || !errors.Is(err, client.ErrNotSaved) {
+		if tokens, err := c.RefreshTokens(t.Context(), ""); tokens.AccessToken == "" || err != nil {
 			t.Errorf("refresh: %v", err)
 		}
+		checkNotSaved("refresh")
+		if s, err := c.FetchSession(t.Context()); s == nil || err != nil {
+			t.Errorf("fetch: %v, %v", s, err)
+		}
+		checkNotSaved("fetch")
 		// The background tries until it is saved.
 		silently(t, c, func(errs *told) {
 			time.Sleep(2 * time.Hour)
@@ -253,13 +265,17 @@ func TestSavingFails(t *testing.T) {
 			if _, saves, _ := p.saved(); saves != 1 {
 				t.Errorf("saved %d times, want once", saves)
 			}
+			if err := c.SaveErr(); err != nil {
+				t.Errorf("saved, and SaveErr = %v", err)
+			}
 		})
 		checkMe(t, w.newClient(t, p.in), "u1")
 
 		p.fail(nil, full)
-		if err := c.SignOut(t.Context()); !errors.Is(err, client.ErrNotSaved) {
+		if err := c.SignOut(t.Context()); err != nil {
 			t.Errorf("sign-out: %v", err)
 		}
+		checkNotSaved("sign-out")
 		checkNobody(t, c)
 	})
 }
@@ -278,8 +294,11 @@ func TestLockingFails(t *testing.T) {
 		}
 		checkMe(t, c, "u1")
 		token := c.GetSession().Get().RefreshToken
-		if err := c.SignOut(t.Context()); !errors.Is(err, client.ErrNotSaved) || !errors.Is(err, broken) {
+		if err := c.SignOut(t.Context()); err != nil {
 			t.Errorf("sign-out: %v", err)
+		}
+		if err := c.SaveErr(); !errors.Is(err, client.ErrNotSaved) || !errors.Is(err, broken) {
+			t.Errorf("SaveErr = %v", err)
 		}
 		if _, err := c.RefreshTokens(t.Context(), token); !errors.Is(err, session.CodeUnauthorized) {
 			t.Errorf("the session lives on: %v", err)

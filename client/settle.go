@@ -82,8 +82,9 @@ func (c *Client[U]) settle(ctx context.Context, seen *session.Session[U]) error 
 	_, err := c.share(ctx, key, stale, func(ctx context.Context) (Tokens, error) {
 		h, err := c.saved.lock(ctx)
 		if err != nil {
-			c.saved.failed(seen.ID)
-			return Tokens{}, unknown(opSave, notSaved(err))
+			err = notSaved(err)
+			c.saved.failed(seen.ID, err)
+			return Tokens{}, unknown(opSave, err)
 		}
 		defer h.unlock()
 		s, set := c.present()

@@ -28,8 +28,8 @@ import (
 // one is there, and not ended on the server.
 //
 // The error is an [*Error]: session.CodeUnauthorized where the app did not sign
-// anybody in (a wrong password), or what the server said. With [ErrNotSaved] the
-// session is returned and good.
+// anybody in (a wrong password), or what the server said. Whether the session was
+// saved is for [Client.SaveErr] to say.
 func (c *Client[U]) SignIn(ctx context.Context, path string, fields url.Values) (*session.Session[U], error) {
 	visit := &visit{names: c.names, origin: c.origin, base: c.cfg.Transport}
 	browser := &http.Client{
@@ -58,7 +58,8 @@ func (c *Client[U]) SignIn(ctx context.Context, path string, fields url.Values) 
 			return nil, err
 		}
 	}
-	return c.signedIn(ctx, s, set)
+	c.signedIn(ctx, s, set)
+	return s, nil
 }
 
 // submit gets the login page and submits its form.
@@ -155,7 +156,7 @@ func (c *Client[U]) fetchNew(ctx context.Context, set cookieSet) (*session.Sessi
 }
 
 // signedIn makes s the session, whatever was before, and saves it.
-func (c *Client[U]) signedIn(ctx context.Context, s *session.Session[U], set cookieSet) (*session.Session[U], error) {
+func (c *Client[U]) signedIn(ctx context.Context, s *session.Session[U], set cookieSet) {
 	h, lockErr := c.saved.lock(ctx)
 	if lockErr == nil {
 		defer h.unlock()
@@ -165,13 +166,10 @@ func (c *Client[U]) signedIn(ctx context.Context, s *session.Session[U], set coo
 		return s, true
 	})
 	if lockErr != nil {
-		c.saved.failed(s.ID)
-		return s, unknown(opSignIn, notSaved(lockErr))
+		c.saved.failed(s.ID, notSaved(lockErr))
+		return
 	}
-	if err := c.save(ctx, h, s, set); err != nil {
-		return s, unknown(opSignIn, err)
-	}
-	return s, nil
+	_ = c.save(ctx, h, s, set) // SaveErr tells
 }
 
 // visit is the transport of one sign-in. It keeps the library's cookies apart

@@ -12,22 +12,22 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/lucia-go/lucia"
 	"github.com/lucia-go/lucia/client"
 	"github.com/lucia-go/lucia/luciatest"
-	"github.com/lucia-go/lucia/middleware"
 	"github.com/lucia-go/lucia/session"
 )
 
-func dev(c *middleware.Config[profile])      { c.Dev = true }
-func hardened(c *middleware.Config[profile]) { c.Hardened = true }
+func dev(c *lucia.Config[profile])      { c.Dev = true }
+func hardened(c *lucia.Config[profile]) { c.Hardened = true }
 
 func TestSignInThroughTheLoginForm(t *testing.T) {
 	t.Parallel()
-	for name, change := range map[string][]func(*middleware.Config[profile]){
+	for name, change := range map[string][]func(*lucia.Config[profile]){
 		"default":       nil,
 		"dev mode":      {dev},
 		"hardened":      {hardened},
-		"cookie prefix": {func(c *middleware.Config[profile]) { c.CookiePrefix = "shop_" }},
+		"cookie prefix": {func(c *lucia.Config[profile]) { c.CookiePrefix = "shop_" }},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -215,7 +215,7 @@ func TestSecureCookiesAreRefusedOverHTTP(t *testing.T) {
 
 func TestSignInByOtherMeans(t *testing.T) {
 	t.Parallel()
-	for name, change := range map[string][]func(*middleware.Config[profile]){"default": nil, "hardened": {hardened}} {
+	for name, change := range map[string][]func(*lucia.Config[profile]){"default": nil, "hardened": {hardened}} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			w := newWorld(t, change...)
@@ -248,7 +248,7 @@ func TestSignInByOtherMeans(t *testing.T) {
 // page at all, the session route tells.
 func TestSignInWithoutPageData(t *testing.T) {
 	t.Parallel()
-	for name, change := range map[string][]func(*middleware.Config[profile]){"default": nil, "hardened": {hardened}} {
+	for name, change := range map[string][]func(*lucia.Config[profile]){"default": nil, "hardened": {hardened}} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			w := newWorld(t, change...)

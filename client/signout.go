@@ -14,8 +14,8 @@ import (
 // The error is an [*Error]: session.CodeNotAuthenticated where there is no
 // session (any more; the store is empty then), session.CodeDatabaseUpdateFailed
 // or session.CodeUnknown where the server could not be asked: the session then
-// stays, here and there, to be signed out later. With [ErrNotSaved], the session
-// has ended but what is saved of it could not be removed.
+// stays, here and there, to be signed out later. Whether the saved session was removed
+// is for [Client.SaveErr] to say.
 func (c *Client[U]) SignOut(ctx context.Context) error {
 	c.leaving.Add(1)
 	defer c.leaving.Add(-1)
@@ -40,11 +40,9 @@ func (c *Client[U]) SignOut(ctx context.Context) error {
 		}
 		return err
 	}
-	if err := c.end(ctx, h, s, set); err != nil {
-		return unknown(opSignOut, err)
-	}
+	_ = c.end(ctx, h, s, set) // SaveErr tells
 	if lockErr != nil {
-		return unknown(opSignOut, notSaved(lockErr))
+		c.saved.kept(notSaved(lockErr))
 	}
 	return nil
 }

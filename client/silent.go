@@ -42,7 +42,11 @@ func (c *Client[U]) HandleSilentRefresh(ctx context.Context, onError func(error)
 		}
 		switch {
 		case wait <= 0:
-			l.note(ctx, c.renew(ctx, s, false))
+			err := c.renew(ctx, s, false)
+			l.note(ctx, err)
+			if err == nil {
+				l.noteSaved(ctx, c.SaveErr())
+			}
 		case retry <= 0:
 			l.noteSaved(ctx, c.settle(ctx, s))
 		default:
@@ -88,9 +92,8 @@ func (l *silentLoop[U]) wait(s *session.Session[U], behind bool) time.Duration {
 // note takes in what came of a refresh.
 func (l *silentLoop[U]) note(ctx context.Context, err error) {
 	now := time.Now()
-	if err == nil || errors.Is(err, ErrNotSaved) {
+	if err == nil {
 		l.failures, l.told, l.notUntil = 0, false, now.Add(pause)
-		l.noteSaved(ctx, err)
 		return
 	}
 	l.failures++

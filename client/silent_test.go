@@ -13,8 +13,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/lucia-go/lucia"
 	"github.com/lucia-go/lucia/client"
-	"github.com/lucia-go/lucia/middleware"
 	"github.com/lucia-go/lucia/session"
 )
 
@@ -66,7 +66,7 @@ func TestSilentRefreshAMinuteBeforeExpiry(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
-				w := newWorld(t, func(cfg *middleware.Config[profile]) { cfg.AccessTTL = c.ttl })
+				w := newWorld(t, func(cfg *lucia.Config[profile]) { cfg.AccessTTL = c.ttl })
 				cl := w.signedIn(t)
 				// Two at once do no harm.
 				silently(t, cl, func(errs *told) {

@@ -9,8 +9,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/lucia-go/lucia"
 	"github.com/lucia-go/lucia/client"
-	"github.com/lucia-go/lucia/middleware"
 	"github.com/lucia-go/lucia/session"
 )
 
@@ -20,7 +20,7 @@ const accessTTL = 15 * time.Minute
 // request fails.
 func TestOneRefreshForAllGoroutines(t *testing.T) {
 	t.Parallel()
-	for name, change := range map[string][]func(*middleware.Config[profile]){"default": nil, "hardened": {hardened}} {
+	for name, change := range map[string][]func(*lucia.Config[profile]){"default": nil, "hardened": {hardened}} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) { oneRefreshForAll(t, change) })
@@ -28,7 +28,7 @@ func TestOneRefreshForAllGoroutines(t *testing.T) {
 	}
 }
 
-func oneRefreshForAll(t *testing.T, change []func(*middleware.Config[profile])) {
+func oneRefreshForAll(t *testing.T, change []func(*lucia.Config[profile])) {
 	const goroutines, expiries, requests = 64, 20, 3
 	w := newWorld(t, change...)
 	c := w.signedIn(t)
@@ -66,7 +66,7 @@ func oneRefreshForAll(t *testing.T, change []func(*middleware.Config[profile])) 
 // challenge tells that the token has expired.
 func TestChallengeIsAnsweredWithOneRefresh(t *testing.T) {
 	t.Parallel()
-	for name, change := range map[string][]func(*middleware.Config[profile]){"default": nil, "hardened": {hardened}} {
+	for name, change := range map[string][]func(*lucia.Config[profile]){"default": nil, "hardened": {hardened}} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {

@@ -10,14 +10,14 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/lucia-go/lucia"
 	"github.com/lucia-go/lucia/luciatest"
-	"github.com/lucia-go/lucia/middleware"
 )
 
 func TestFormRequest(t *testing.T) {
 	t.Parallel()
-	hardened := func(c *middleware.Config[profile]) { c.Hardened = true }
-	for mode, change := range map[string][]func(*middleware.Config[profile]){"default": nil, "hardened": {hardened}} {
+	hardened := func(c *lucia.Config[profile]) { c.Hardened = true }
+	for mode, change := range map[string][]func(*lucia.Config[profile]){"default": nil, "hardened": {hardened}} {
 		kit := luciatest.New(t, users, change...)
 		app := newApp(kit.Auth)
 		given := url.Values{"bio": {"new & old"}}

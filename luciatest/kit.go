@@ -18,6 +18,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/lucia-go/lucia"
 	"github.com/lucia-go/lucia/internal/wire"
 	"github.com/lucia-go/lucia/middleware"
 	"github.com/lucia-go/lucia/session"
@@ -30,7 +31,7 @@ type Kit[U any] struct {
 	Auth *middleware.Auth[U]
 	// Config is what Auth was made of, for apps that call New themselves: an Auth
 	// made of it honours the same sessions.
-	Config middleware.Config[U]
+	Config lucia.Config[U]
 	// Store is Config.Store. It counts calls and can be put out of order. A store that
 	// a change of New has set is behind it.
 	Store *Store
@@ -43,13 +44,13 @@ type Kit[U any] struct {
 
 // New returns a Kit whose users have the given ids and data. Each change, if
 // any, is made to the configuration before it is used.
-func New[U any](t testing.TB, users map[string]U, change ...func(*middleware.Config[U])) *Kit[U] {
+func New[U any](t testing.TB, users map[string]U, change ...func(*lucia.Config[U])) *Kit[U] {
 	t.Helper()
 	k := &Kit[U]{t: t, Store: NewStore(), users: maps.Clone(users)}
 	if k.users == nil {
 		k.users = map[string]U{}
 	}
-	k.Config = middleware.Config[U]{
+	k.Config = lucia.Config[U]{
 		Secret:   []byte(rand.Text() + rand.Text()), // 52 bytes
 		Store:    k.Store,
 		LoadUser: k.loadUser,
@@ -59,7 +60,7 @@ func New[U any](t testing.TB, users map[string]U, change ...func(*middleware.Con
 		c(&k.Config)
 	}
 	k.watchStore()
-	auth, err := middleware.New(k.Config)
+	auth, err := lucia.New(k.Config)
 	if err != nil {
 		t.Fatalf("luciatest: %v", err)
 	}

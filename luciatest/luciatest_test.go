@@ -11,6 +11,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/lucia-go/lucia"
 	"github.com/lucia-go/lucia/adapters/nethttp"
 	"github.com/lucia-go/lucia/luciatest"
 	"github.com/lucia-go/lucia/memstore"
@@ -334,7 +335,7 @@ func (r *recorder) Errorf(string, ...any) { r.failed = true }
 func TestHardened(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		kit := luciatest.New(t, users, func(c *middleware.Config[profile]) { c.Hardened = true })
+		kit := luciatest.New(t, users, func(c *lucia.Config[profile]) { c.Hardened = true })
 		tab := luciatest.NewBrowser(t, newApp(kit.Auth)).Open("/login")
 		if page := tab.Submit(credentials); !tab.SignedIn() || strings.Contains(page.Body, "access_token") {
 			t.Fatalf("signed in %t, page %s", tab.SignedIn(), page.Body)
@@ -357,7 +358,7 @@ func TestOverANetwork(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			kit := luciatest.New(t, users, func(c *middleware.Config[profile]) { c.Dev = name == "http" })
+			kit := luciatest.New(t, users, func(c *lucia.Config[profile]) { c.Dev = name == "http" })
 			server := start(newApp(kit.Auth))
 			t.Cleanup(server.Close)
 			tab := luciatest.NewBrowserAt(t, server.URL, server.Client().Transport).Open("/login")
@@ -380,7 +381,7 @@ func TestAbortedAnswerIsAnError(t *testing.T) {
 // A store of the test's own is counted and put out of order like the kit's.
 func TestKitWatchesAnyStore(t *testing.T) {
 	own := memstore.New()
-	kit := luciatest.New(t, map[string]profile{"u1": {"ada"}}, func(c *middleware.Config[profile]) { c.Store = own })
+	kit := luciatest.New(t, map[string]profile{"u1": {"ada"}}, func(c *lucia.Config[profile]) { c.Store = own })
 	browser := luciatest.NewBrowser(t, nethttp.Wrap(kit.Auth, http.NewServeMux()))
 	kit.SignIn(browser, "u1")
 	if list, err := own.List(t.Context(), "u1"); len(list) != 1 || err != nil {
@@ -396,7 +397,7 @@ func TestKitWatchesAnyStore(t *testing.T) {
 
 	shared := luciatest.NewStore()
 	for range 2 {
-		kit := luciatest.New(t, map[string]profile{"u1": {"ada"}}, func(c *middleware.Config[profile]) { c.Store = shared })
+		kit := luciatest.New(t, map[string]profile{"u1": {"ada"}}, func(c *lucia.Config[profile]) { c.Store = shared })
 		if kit.Store != shared {
 			t.Error("a Store is put before a Store")
 		}

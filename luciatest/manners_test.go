@@ -11,8 +11,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/lucia-go/lucia"
 	"github.com/lucia-go/lucia/luciatest"
-	"github.com/lucia-go/lucia/middleware"
 )
 
 // What the browser says of its requests is what browsers say of theirs.
@@ -103,7 +103,7 @@ func TestNoStoreCallCountsEveryCall(t *testing.T) {
 func TestTimeTravelGoesByTheConfiguration(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		kit := luciatest.New(t, users, func(c *middleware.Config[profile]) {
+		kit := luciatest.New(t, users, func(c *lucia.Config[profile]) {
 			c.AccessTTL, c.RefreshTTL = time.Minute, 48*time.Hour
 		})
 		for name, c := range map[string]struct {

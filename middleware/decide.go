@@ -190,8 +190,10 @@ func (a *Auth[U]) refresh(d *decision[U], r *http.Request, fp session.Fingerprin
 		d.refreshed = &refreshed
 	case errors.Is(err, session.CodeDatabaseFetchFailed):
 		d.outcome = OutcomeUnavailable
+	case errors.Is(err, engine.ErrReused):
+		d.outcome, d.dead = OutcomeReused, true
 	case errors.Is(err, session.CodeUnauthorized):
-		d.outcome, d.dead = outcomeOf(refreshed.Outcome), true
+		d.outcome, d.dead = OutcomeExpired, true
 	default:
 		d.outcome = OutcomeInvalid
 	}

@@ -68,7 +68,7 @@ func (o Outcome) HasSession() bool {
 	return false
 }
 
-// outcomeOf translates the rule's outcome.
+// outcomeOf translates the rule's outcome of a session that lives on.
 func outcomeOf(o session.Outcome) Outcome {
 	switch o {
 	case session.Rotated:
@@ -77,10 +77,6 @@ func outcomeOf(o session.Outcome) Outcome {
 		return OutcomeCurrent
 	case session.Repeated:
 		return OutcomeRepeated
-	case session.Adopted:
-		return OutcomeAdopted
-	case session.Reused:
-		return OutcomeReused
 	}
-	return OutcomeExpired
+	return OutcomeAdopted
 }

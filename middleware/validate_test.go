@@ -148,7 +148,7 @@ func TestNewSaysWhatIsWrong(t *testing.T) {
 		if before, ok := messages[err.Error()]; ok {
 			t.Errorf("%s and %s have one message: %v", name, before, err)
 		}
-		if !strings.HasPrefix(err.Error(), "middleware: ") && !strings.HasPrefix(err.Error(), "session: ") {
+		if !strings.HasPrefix(err.Error(), "middleware: ") && !strings.HasPrefix(err.Error(), "lucia: ") {
 			t.Errorf("%s: %v does not say whose error it is", name, err)
 		}
 		messages[err.Error()] = name

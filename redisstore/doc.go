@@ -21,8 +21,8 @@
 //
 //   - ContextTimeoutEnabled: true. Otherwise go-redis ignores deadlines, and a
 //     connection into a black hole takes it 5 s and more to give up, a few times
-//     over. Calls return in time in any case (see [WithTimeout]), but those left
-//     behind hold goroutines and connections until then.
+//     over. The app's requests are answered in time in any case (Config.Timeout), but
+//     the calls left behind hold goroutines and connections until then.
 //   - ReadTimeout and WriteTimeout: 500 ms, half the store's timeout, so that a
 //     connection that has died silently leaves time for a second try.
 //   - MaxRetries: left at 3. The client then tries again after lost replies and
@@ -34,10 +34,13 @@
 //   - PoolTimeout: 125 ms, an eighth of the store's timeout, instead of 1.5 s. The
 //     client tries four times to get a connection (MaxRetries, on a cluster
 //     MaxRedirects), with short pauses, so a call spends six tenths of its time on
-//     that at most, and has the rest for its work. Were a call to wait until its time is nearly over, it
-//     would be cut off in the middle and the client would close its connection. Then
-//     a stall or an overload of a second or two is enough, and no call succeeds any
-//     more until there are fewer than a third of what the server can do.
+//     that at most, and has the rest for its work. A call that waits until its time
+//     is nearly over is cut off in the middle, and the client closes its connection.
+//     Then a stall or an overload of a second or two is enough, and no call succeeds
+//     until there are fewer than a third of what the server can do.
+//   - AutoPipelineOptions: MaxQueuedCommands of 2,048, for pipelining. A command whose
+//     caller has given up stays in the pipeline; without the limit they pile up while
+//     the server hangs.
 //
 // Who changes the store's timeout (see [WithTimeout]) changes ReadTimeout,
 // WriteTimeout and PoolTimeout by the same factor.
@@ -50,10 +53,10 @@
 //	if err != nil { … }
 //	store := redisstore.New(pipeline)
 //
-// The deferred face, AsyncAutoPipeline, is the one to take: the store can leave
-// its calls without keeping a goroutine for each. The blocking face works too.
-// Below that load pipelining gains nothing, one dead connection delays the calls
-// of all callers, and go-redis calls it experimental: it is not the default.
+// The deferred face, AsyncAutoPipeline, carries about half as much again as the
+// blocking one, which works too. Below that load pipelining gains nothing, one dead
+// connection delays the calls of all callers, and go-redis calls it experimental: it
+// is not the default.
 //
 // It is for a single server, not for a cluster. There one shard that hangs makes
 // about half of the calls to the others fail, and the store cannot reach through
@@ -68,6 +71,4 @@
 //	pool of 64: store        12,000   67,000   66,000
 //	deferred pipeline: bare  13,000   52,000  133,000
 //	deferred pipeline: store 13,000   43,000   91,000
-//
-// What the store adds to a lone caller is a goroutine that can be left behind.
 package redisstore

@@ -7,9 +7,8 @@ import (
 
 // The defaults of the options.
 const (
-	DefaultPrefix   = "lucia:"
-	DefaultTimeout  = time.Second
-	DefaultMaxStuck = 1000
+	DefaultPrefix  = "lucia:"
+	DefaultTimeout = time.Second
 )
 
 // Option changes how [New] sets up a Store.
@@ -26,28 +25,14 @@ func WithPrefix(prefix string) Option {
 	return func(s *Store) { s.prefix = prefix }
 }
 
-// WithTimeout sets the time within which every call returns, instead of
-// [DefaultTimeout], whether or not the client heeds the context it is given. The
-// timeouts of the client are to fit it: the package comment says how. It panics
-// unless d is positive.
+// WithTimeout sets the deadline of every call, instead of [DefaultTimeout]. The
+// client heeds it if its ContextTimeoutEnabled is set; the package comment says how
+// the client's own timeouts should fit it. It panics unless d is positive.
 func WithTimeout(d time.Duration) Option {
 	if d <= 0 {
 		panic("redisstore: timeout is not positive")
 	}
-	return func(s *Store) { s.bound.timeout = d }
-}
-
-// WithMaxStuck sets how many calls may be stuck in the client, their callers
-// long answered, before further calls fail at once with [ErrStuck]; the default
-// is [DefaultMaxStuck]. Each stuck call holds a goroutine until the client's
-// own timeouts end it. Calls that begin before the first of them is stuck come on
-// top: the callers' own number bounds those (an app has at most 2,048
-// calls under way). It panics unless n is positive.
-func WithMaxStuck(n int) Option {
-	if n <= 0 {
-		panic("redisstore: maximum of stuck calls is not positive")
-	}
-	return func(s *Store) { s.bound.maxStuck = int64(n) }
+	return func(s *Store) { s.timeout = d }
 }
 
 // WithWait makes Create, Delete and DeleteUser wait until as many replicas have
@@ -60,20 +45,19 @@ func WithMaxStuck(n int) Option {
 // trips (WATCH to choose the connection, the step, WAIT, UNWATCH) instead of
 // one.
 //
-// A call that waits holds a connection, so only half as many wait as there are in
-// the client's pool (on a cluster, in that of one node; where the client does not
-// say, as with the pipelining faces, in a pool of go-redis' default size), and leave
-// the other half to refreshes. That is counted by store: stores that wait have a
-// client each. Further calls wait for a place for half of the store's timeout, and
-// then fail; nothing has happened.
+// A call that waits holds a connection, so at most half as many calls wait as the
+// client's pool has connections (on a cluster, the pool of one node; for the
+// pipelining faces, which do not say, a pool of go-redis' default size). The other
+// half is left to refreshes. The store counts its own calls only: stores that wait
+// have a client each. Further calls wait for a place for half of the store's timeout
+// and then fail; nothing has happened.
 //
-// Where Create fails once its session is there, it removes the session again and
-// does not wait for that; nobody has been handed the tokens. The session can
-// remain where that fails too (the master has died), where the reply that said it is
-// there was lost, or on a replica that got the one and not the other and is then
-// promoted: it stays until it expires or is the
-// oldest beyond the cap. What Create has dropped because of the cap, it does not
-// bring back: in an outage a user at the cap may lose one session.
+// If Create fails once its session is there, it removes the session again, within
+// the store's timeout; the tokens have not been handed out. The session remains until
+// it expires or is the oldest beyond the limit if the removal fails too (the master
+// has died), if the reply to the first step was lost, or if a replica is promoted that
+// has the session and not its removal. What Create dropped because of the limit stays
+// dropped: in an outage a user at the limit may lose one session.
 //
 // The time is cut to the millisecond. It panics unless replicas is positive and
 // timeout at least a millisecond: to the server no time at all means for ever.

@@ -92,11 +92,11 @@ func TestUnreadableRecordConcernsItselfOnly(t *testing.T) {
 
 				r := session.RefreshParams{UserID: "ann", ID: odd, Presented: session.Presented{Generation: 1}, Policy: long, RevokeUser: true}
 				_, err := store.Refresh(ctx, r)
-				if !errors.Is(err, redisstore.ErrVersion) || session.CodeOf(err) != session.CodeDatabaseFetchFailed {
+				if !errors.Is(err, redisstore.ErrVersion) {
 					t.Errorf("Refresh = %v, want %v", err, redisstore.ErrVersion)
 				}
 				err = store.Confirm(ctx, session.ConfirmParams{UserID: "ann", ID: odd, Generation: 1, HandedAt: 1, Policy: long})
-				if !errors.Is(err, redisstore.ErrVersion) || session.CodeOf(err) != session.CodeDatabaseUpdateFailed {
+				if !errors.Is(err, redisstore.ErrVersion) {
 					t.Errorf("Confirm = %v, want %v", err, redisstore.ErrVersion)
 				}
 				create(t, store, session.ID{3}, long, 1) // the cap makes session 1 go, and only it

@@ -70,22 +70,22 @@ func TestNoVerdictFromAServerThatMayNotWrite(t *testing.T) {
 				store := redisstore.New(face.open(t, options(t, server.URL())), unhurried)
 				for _, m := range missing {
 					r, err := store.Refresh(ctx, session.RefreshParams{UserID: "ann", ID: m.id, Presented: m.token, Policy: long, RevokeUser: true})
-					if session.CodeOf(err) != session.CodeDatabaseFetchFailed || !strings.Contains(err.Error(), tt.refusal) {
-						t.Errorf("%s: %s: %v, %v, want %s around %s", face.name, m.name, r.Outcome, err, session.CodeDatabaseFetchFailed, tt.refusal)
+					if err == nil || !strings.Contains(err.Error(), tt.refusal) {
+						t.Errorf("%s: %s: %v, %v, want %s", face.name, m.name, r.Outcome, err, tt.refusal)
 					}
 				}
 				for _, c := range []session.ConfirmParams{
 					{UserID: "ann", ID: session.ID{9}, Generation: 2, HandedAt: 1},
 					{UserID: "ann", ID: session.ID{1}, Generation: 7, HandedAt: 1},
 				} {
-					if err := store.Confirm(ctx, c); session.CodeOf(err) != session.CodeDatabaseUpdateFailed {
-						t.Errorf("%s: Confirm of what the server has not: %v, want %s", face.name, err, session.CodeDatabaseUpdateFailed)
+					if err := store.Confirm(ctx, c); err == nil || !strings.Contains(err.Error(), tt.refusal) {
+						t.Errorf("%s: Confirm of what the server has not: %v, want %s", face.name, err, tt.refusal)
 					}
 				}
 				for _, op := range operations {
 					ends := op.name == "Delete" || op.name == "DeleteUser"
-					if err := op.call(ctx, store); ends && session.CodeOf(err) != op.code {
-						t.Errorf("%s: %s: %v, want %s", face.name, op.name, err, op.code)
+					if err := op.call(ctx, store); ends && (err == nil || !strings.Contains(err.Error(), tt.refusal)) {
+						t.Errorf("%s: %s: %v, want %s", face.name, op.name, err, tt.refusal)
 					}
 				}
 			}

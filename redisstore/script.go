@@ -57,6 +57,21 @@ type processor interface {
 	Process(context.Context, redis.Cmder) error
 }
 
+// deferred makes Process of a client's deferred pipelining face wait for the reply.
+type deferred struct{ pipeline *redis.AutoPipeliner }
+
+// Process implements processor. A command whose ctx ends first stays in the pipeline.
+func (d deferred) Process(ctx context.Context, cmd redis.Cmder) error {
+	return d.pipeline.Submit(ctx, cmd).WaitContext(ctx)
+}
+
+func processorOf(client redis.UniversalClient) processor {
+	if p, ok := client.(*redis.AutoPipeliner); ok && !p.IsBlocking() {
+		return deferred{p}
+	}
+	return client
+}
+
 // command returns the request as a command of the client.
 func (r request) command(ctx context.Context) *redis.Cmd {
 	cmd := redis.NewCmd(ctx, r.args...)

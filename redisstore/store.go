@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/redis/go-redis/v9"
 
@@ -12,16 +13,14 @@ import (
 )
 
 // Store implements [session.Store] on Redis. It is made by [New] and safe for
-// concurrent use. It has nothing to close: the client belongs to the caller, and
-// the goroutines of calls that ran out of time end with the client's own
-// timeouts, at the latest when it is closed.
+// concurrent use. It has nothing to close: the client belongs to the caller.
 type Store struct {
-	client redis.UniversalClient
-	prefix string
-	bound  bound
-	wait   wait
+	client  redis.UniversalClient
+	prefix  string
+	timeout time.Duration
+	wait    wait
 
-	submitter *submitter           // nil unless the client is the face that needs it
+	processor processor            // client, or a deferred pipelining face of it
 	cluster   *redis.ClusterClient // nil unless the client is one
 
 	create, refresh, confirm, list, undo script
@@ -43,14 +42,14 @@ func New(client redis.UniversalClient, opts ...Option) *Store {
 	s := &Store{
 		client:  client,
 		prefix:  DefaultPrefix,
-		bound:   bound{timeout: DefaultTimeout, maxStuck: DefaultMaxStuck},
+		timeout: DefaultTimeout,
 		create:  newScript(recordLua + createLua),
 		refresh: newScript(refreshLua),
 		confirm: newScript(recordLua + confirmLua),
 		list:    newScript(recordLua + listLua),
 		undo:    newScript(undoLua),
 
-		submitter: newSubmitter(client),
+		processor: processorOf(client),
 	}
 	s.cluster, _ = client.(*redis.ClusterClient)
 	for _, opt := range opts {
@@ -72,60 +71,57 @@ func (s *Store) key(userID string) string {
 	return string(b)
 }
 
-// Create implements [session.Store]. Its error is
-// [session.CodeDatabaseUpdateFailed] around the cause. The session of a call that
-// fails with [ErrNotReplicated] is removed again; see [WithWait].
+// Create implements [session.Store]. The session of a call that fails with
+// [ErrNotReplicated] is removed again; see [WithWait].
 func (s *Store) Create(ctx context.Context, c session.CreateParams) (session.Record, error) {
-	const op, code = "create", session.CodeDatabaseUpdateFailed
+	const op = "create"
 	args, err := encodeCreating(c)
 	if err != nil {
-		return session.Record{}, fail(op, code, err)
+		return session.Record{}, fail(op, err)
 	}
 	key := s.key(c.UserID)
 	reply, err := s.doDurably(ctx, key, s.create.on(key, c.ID[:], args), func(reply string) request {
 		return s.undo.on(key, c.ID[:], reply[min(len(reply), instantSize):])
 	})
 	if err != nil {
-		return session.Record{}, fail(op, code, err)
+		return session.Record{}, fail(op, err)
 	}
 	rec, err := decodeCreated(reply)
 	if err != nil {
-		return session.Record{}, fail(op, code, err)
+		return session.Record{}, fail(op, err)
 	}
 	return rec, nil
 }
 
-// Refresh implements [session.Store]. Its error is
-// [session.CodeDatabaseFetchFailed] around the cause; around [ErrVersion] where
-// the session's record was written by another version of this package. A server
-// that may not write, which may have missed the session, is an error and never
+// Refresh implements [session.Store]. Its error wraps [ErrVersion] if the
+// session's record was written by another version of this package. A server that
+// may not write may have missed the session: it is an error and never
 // [session.Missing].
 func (s *Store) Refresh(ctx context.Context, r session.RefreshParams) (session.RefreshResult, error) {
-	const op, code = "refresh", session.CodeDatabaseFetchFailed
+	const op = "refresh"
 	args, err := encodeRefreshing(r)
 	if err != nil {
-		return session.RefreshResult{}, fail(op, code, err)
+		return session.RefreshResult{}, fail(op, err)
 	}
 	key := s.key(r.UserID)
 	reply, err := s.do(ctx, s.refresh.on(key, r.ID[:], args))
 	if err != nil {
-		return session.RefreshResult{}, fail(op, code, err)
+		return session.RefreshResult{}, fail(op, err)
 	}
 	result, err := decodeRefreshment(reply)
 	if err != nil {
-		return session.RefreshResult{}, fail(op, code, err)
+		return session.RefreshResult{}, fail(op, err)
 	}
 	return result, nil
 }
 
-// Confirm implements [session.Store]. Its error is
-// [session.CodeDatabaseUpdateFailed] around the cause; around [ErrVersion] where
-// the session's record was written by another version of this package.
+// Confirm implements [session.Store]. Its error wraps [ErrVersion] if the
+// session's record was written by another version of this package.
 func (s *Store) Confirm(ctx context.Context, c session.ConfirmParams) error {
-	const op, code = "confirm", session.CodeDatabaseUpdateFailed
+	const op = "confirm"
 	args, err := encodeConfirming(c)
 	if err != nil {
-		return fail(op, code, err)
+		return fail(op, err)
 	}
 	key := s.key(c.UserID)
 	reply, err := s.do(ctx, s.confirm.on(key, c.ID[:], args))
@@ -133,57 +129,57 @@ func (s *Store) Confirm(ctx context.Context, c session.ConfirmParams) error {
 		err = decodeConfirmed(reply)
 	}
 	if err != nil {
-		return fail(op, code, err)
+		return fail(op, err)
 	}
 	return nil
 }
 
 // Delete implements [session.Store]. A session whose record cannot be read ends
-// like any other. Its error is [session.CodeDatabaseUpdateFailed] around the
-// cause.
+// like any other.
 func (s *Store) Delete(ctx context.Context, userID string, id session.ID) error {
 	key := s.key(userID)
 	_, err := s.doDurably(ctx, key, request{args: []any{"hdel", key, id[:]}, keyAt: 1}, nil)
 	if err != nil {
-		return fail("delete", session.CodeDatabaseUpdateFailed, err)
+		return fail("delete", err)
 	}
 	return nil
 }
 
-// DeleteUser implements [session.Store]. Its error is
-// [session.CodeDatabaseUpdateFailed] around the cause.
+// DeleteUser implements [session.Store].
 func (s *Store) DeleteUser(ctx context.Context, userID string) error {
 	key := s.key(userID)
 	_, err := s.doDurably(ctx, key, request{args: []any{"del", key}, keyAt: 1}, nil)
 	if err != nil {
-		return fail("delete user", session.CodeDatabaseUpdateFailed, err)
+		return fail("delete user", err)
 	}
 	return nil
 }
 
 // List implements [session.Store]. Records that were written by another version
-// of this package are left out: one of them must not hide the others. Its error
-// is [session.CodeDatabaseFetchFailed] around the cause.
+// of this package are left out: one of them must not hide the others.
 func (s *Store) List(ctx context.Context, userID string) (map[session.ID]session.Record, error) {
-	const op, code = "list", session.CodeDatabaseFetchFailed
+	const op = "list"
 	key := s.key(userID)
 	reply, err := s.do(ctx, s.list.on(key))
 	if err != nil {
-		return nil, fail(op, code, err)
+		return nil, fail(op, err)
 	}
 	live, err := decodeList(reply)
 	if err != nil {
-		return nil, fail(op, code, err)
+		return nil, fail(op, err)
 	}
 	return live, nil
 }
 
-// do makes the request in one round trip.
+// do makes the request in one round trip, with the store's timeout as its deadline.
+// The engine, which calls the store, walks away from a client that does not heed it.
 func (s *Store) do(ctx context.Context, r request) (string, error) {
-	if s.submitter != nil {
-		return s.submitter.do(ctx, &s.bound, r)
+	if err := ctx.Err(); err != nil { // a client may not look
+		return "", err
 	}
-	reply, err := s.bound.do(ctx, 0, func(ctx context.Context) (string, error) { return r.send(ctx, s.client) })
+	ctx, cancel := context.WithTimeout(ctx, s.timeout)
+	defer cancel()
+	reply, err := r.send(ctx, s.processor)
 	s.suspect(err)
 	return reply, err
 }
@@ -200,7 +196,5 @@ func (s *Store) suspect(err error) {
 	}
 }
 
-// fail returns the coded error of an operation. The cause is for the log.
-func fail(op string, code session.Code, cause error) error {
-	return fmt.Errorf("redisstore: %s: %w: %w", op, code, cause)
-}
+// fail names the operation that failed.
+func fail(op string, cause error) error { return fmt.Errorf("redisstore: %s: %w", op, cause) }

@@ -20,11 +20,13 @@ const (
 	dialTimeout = time.Second
 	poolSize    = 64
 	poolTimeout = 125 * time.Millisecond
+	maxQueued   = 2048 // of a pipeline: as many calls as an app has under way
 )
 
 // ParseURL returns options for redis.NewUniversalClient, with the settings that
-// the package comment recommends. They may be changed before they are used. It
-// understands
+// the package comment recommends. They may be changed before they are used. It stands
+// beside go-redis' own parsers because those take one kind of server each, return
+// options of three types, and show the password in some of their errors. It understands
 //
 //	redis://[user:password@]host[:port][/db]          one server
 //	redis://[user:password@]host[:port],host[:port]…  a cluster; any of its nodes
@@ -77,10 +79,15 @@ func ParseURL(s string) (*redis.UniversalOptions, error) {
 	if u.Scheme == "rediss" || u.Scheme == "sentinels" {
 		opts.TLSConfig = &tls.Config{MinVersion: tls.VersionTLS12} // each host is verified by its own name
 	}
-	return opts, database(opts, path)
+	if err := database(opts, path); err != nil {
+		return nil, err
+	}
+	return opts, nil
 }
 
 func recommended() *redis.UniversalOptions {
+	pipeline := redis.DefaultAutoPipelineOptions()
+	pipeline.MaxQueuedCommands = maxQueued
 	return &redis.UniversalOptions{
 		ContextTimeoutEnabled: true,
 		DialTimeout:           dialTimeout,
@@ -88,6 +95,7 @@ func recommended() *redis.UniversalOptions {
 		WriteTimeout:          netTimeout,
 		PoolSize:              poolSize,
 		PoolTimeout:           poolTimeout,
+		AutoPipelineOptions:   pipeline,
 	}
 }
 

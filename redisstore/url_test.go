@@ -71,8 +71,8 @@ func TestParseURLRefuses(t *testing.T) {
 		"redis://a/secret", "secret://a", "unix://run/secret.sock", "unix://", "unix:///",
 	} {
 		opts, err := redisstore.ParseURL(url)
-		if err == nil {
-			t.Errorf("ParseURL(%q) = %+v, want an error", url, opts)
+		if err == nil || opts != nil {
+			t.Errorf("ParseURL(%q) = %+v, %v, want an error alone", url, opts, err)
 		} else if strings.Contains(err.Error(), "secret") {
 			t.Errorf("the error shows the password: %v", err)
 		}

@@ -75,24 +75,26 @@ func (s *Store) doDurably(ctx context.Context, key string, r request, undo func(
 	if s.wait.replicas == 0 {
 		return s.do(ctx, r)
 	}
-	reply, err := s.bound.do(ctx, s.wait.timeout, func(ctx context.Context) (string, error) {
-		if err := s.wait.enter(ctx, s.bound.timeout/2); err != nil { // the rest is for the step
-			return "", err
-		}
-		defer s.wait.leave()
-		reply, done, err := s.stepAndWait(ctx, key, r)
-		if undo == nil {
-			return reply, err
-		}
-		if err == nil {
-			err = ctx.Err() // the caller may have left while the replicas answered
-		}
-		if err != nil && done {
-			_, _ = s.do(context.WithoutCancel(ctx), undo(reply)) // the error to report is err
-		}
-		return reply, err
-	})
+	if err := ctx.Err(); err != nil {
+		return "", err
+	}
+	limited, cancel := context.WithTimeout(ctx, s.timeout+s.wait.timeout)
+	defer cancel()
+	if err := s.wait.enter(limited, s.timeout/2); err != nil { // the rest is for the step
+		return "", err
+	}
+	defer s.wait.leave()
+	reply, done, err := s.stepAndWait(limited, key, r)
 	s.suspect(err)
+	if undo == nil {
+		return reply, err
+	}
+	if err == nil {
+		err = limited.Err() // the caller may have left while the replicas answered
+	}
+	if err != nil && done {
+		_, _ = s.do(context.WithoutCancel(ctx), undo(reply)) // the error to report is err
+	}
 	return reply, err
 }
 

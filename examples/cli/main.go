@@ -74,15 +74,20 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout io.Writer) 
 	}
 	switch {
 	case (command == "signup" || command == "login") && name != "":
-		return signIn(ctx, c, "/"+command, name, stdin, stdout)
+		err = signIn(ctx, c, "/"+command, name, stdin, stdout)
 	case command == "me":
-		return me(ctx, c, *server, stdout)
+		err = me(ctx, c, *server, stdout)
 	case command == "watch":
-		return watch(ctx, c, stdout)
+		err = watch(ctx, c, stdout)
 	case command == "logout":
-		return c.SignOut(ctx)
+		err = c.SignOut(ctx)
+	default:
+		err = errors.New(usage)
 	}
-	return errors.New(usage)
+	if err != nil {
+		return err
+	}
+	return c.SaveErr() // the next run starts from what is saved
 }
 
 // open returns a client that remembers the session of its last run. What cannot be

@@ -34,7 +34,7 @@ func (c opaqueError) As(target any) bool {
 
 func isVerdict(err error) bool {
 	switch err {
-	case ErrUserNotFound, ErrExpired, ErrRevoked, ErrOutdated, ErrUnknownKey, ErrFingerprint, ErrMalformed:
+	case ErrUserNotFound, ErrExpired, ErrRevoked, ErrOutdated, ErrUnknownKey, ErrFingerprint, ErrMalformed, ErrReused:
 		return true
 	}
 	switch err.(type) {

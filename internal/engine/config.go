@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -19,7 +20,7 @@ const (
 	DefaultMaxSessions = 100
 )
 
-// Config configures a [Manager]. The fields that middleware.Config has, too, are
+// Config configures a [Manager]. The fields that lucia.Config has, too, are
 // documented there. The zero value of a field means its default.
 type Config[U any] struct {
 	Secret          []byte
@@ -76,38 +77,50 @@ func setDefault[T comparable](field *T, value T) {
 // validate checks a Config with defaults.
 func (c Config[U]) validate() error {
 	if len(c.Secret) < MinSecretBytes {
-		return fmt.Errorf("session: Secret has %d bytes, want at least %d random ones", len(c.Secret), MinSecretBytes)
+		return fmt.Errorf("lucia: Secret has %d bytes, want at least %d random ones", len(c.Secret), MinSecretBytes)
 	}
 	for i, s := range c.PreviousSecrets {
 		if len(s) < MinSecretBytes {
-			return fmt.Errorf("session: PreviousSecrets[%d] has %d bytes, want at least %d", i, len(s), MinSecretBytes)
+			return fmt.Errorf("lucia: PreviousSecrets[%d] has %d bytes, want at least %d", i, len(s), MinSecretBytes)
 		}
 	}
 	switch {
 	case c.Store == nil:
-		return errors.New("session: Store is nil; memstore.New() keeps sessions in memory")
+		return errors.New("lucia: Store is nil; memstore.New() keeps sessions in memory")
 	case c.LoadUser == nil:
-		return errors.New("session: LoadUser is nil")
+		return errors.New("lucia: LoadUser is nil")
 	case c.AccessTTL < time.Second || c.AccessTTL%time.Second != 0:
-		return fmt.Errorf("session: AccessTTL is %v, want whole seconds, at least one", c.AccessTTL)
+		return fmt.Errorf("lucia: AccessTTL is %v, want whole seconds, at least one", c.AccessTTL)
 	case c.RefreshTTL < c.AccessTTL:
-		return fmt.Errorf("session: RefreshTTL %v is shorter than AccessTTL %v", c.RefreshTTL, c.AccessTTL)
+		return fmt.Errorf("lucia: RefreshTTL %v is shorter than AccessTTL %v", c.RefreshTTL, c.AccessTTL)
 	case c.Lifetime < c.RefreshTTL:
-		return fmt.Errorf("session: Lifetime %v is shorter than RefreshTTL %v", c.Lifetime, c.RefreshTTL)
+		return fmt.Errorf("lucia: Lifetime %v is shorter than RefreshTTL %v", c.Lifetime, c.RefreshTTL)
 	case c.RefreshTTL < c.shortestIdle() && c.RefreshTTL < c.Lifetime:
-		return fmt.Errorf("session: RefreshTTL %v would end sessions in use, want at least %v (twice AccessTTL, Settle and twice Grace)", c.RefreshTTL, c.shortestIdle())
+		return fmt.Errorf("lucia: RefreshTTL %v would end sessions in use, want at least %v (twice AccessTTL, Settle and twice Grace)", c.RefreshTTL, c.shortestIdle())
 	case c.Lifetime > DefaultLifetime:
-		return fmt.Errorf("session: Lifetime is %v, browsers keep cookies for 400 days at most", c.Lifetime)
+		return fmt.Errorf("lucia: Lifetime is %v, browsers keep cookies for 400 days at most", c.Lifetime)
 	case c.Grace < 0:
-		return fmt.Errorf("session: Grace is negative: %v", c.Grace)
+		return fmt.Errorf("lucia: Grace is negative: %v", c.Grace)
 	case c.Timeout < 0:
-		return fmt.Errorf("session: Timeout is negative: %v", c.Timeout)
+		return fmt.Errorf("lucia: Timeout is negative: %v", c.Timeout)
 	case c.MaxSessions < 0:
-		return fmt.Errorf("session: MaxSessions is negative: %d", c.MaxSessions)
+		return fmt.Errorf("lucia: MaxSessions is negative: %d", c.MaxSessions)
 	case c.MaxBytes < 0:
-		return fmt.Errorf("session: MaxBytes is negative: %d", c.MaxBytes)
+		return fmt.Errorf("lucia: MaxBytes is negative: %d", c.MaxBytes)
 	}
 	return checkUserType[U]()
+}
+
+// checkUserType refuses a U whose values can never stand beside user_id in a JSON
+// object. What depends on the value is checked when a token is made.
+func checkUserType[U any]() error {
+	var sample User[U]
+	// Decoding makes pointers and maps. A type that refuses it stays zero.
+	_ = json.Unmarshal([]byte("{}"), &sample.Data)
+	if _, err := sample.MarshalJSON(); err != nil {
+		return fmt.Errorf("lucia: user data of type %T: %w", sample.Data, err)
+	}
+	return nil
 }
 
 // shortestIdle is the longest that a session in use goes without a rotation.

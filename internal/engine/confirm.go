@@ -2,18 +2,17 @@ package engine
 
 import (
 	"context"
-	"sync"
+	"fmt"
 	"time"
 )
 
 const (
-	// maxQueued bounds the confirmations that wait to be sent. What finds no
-	// place is sent at the next sighting.
-	maxQueued = 1024
+	// maxConfirming bounds the confirmations under way, so that they leave the store to
+	// refreshes. A process that confirms 1,000 generations a second, each in a
+	// millisecond, has one under way on average.
+	maxConfirming = 16
 	// maxRemembered bounds the confirmations that are known to have been sent.
 	maxRemembered = 1 << 16
-	// confirmWorkers is how many confirmations are under way at once.
-	confirmWorkers = 4
 )
 
 // generationKey is a generation of a session that was seen in use.
@@ -22,24 +21,29 @@ type generationKey struct {
 	gen Generation
 }
 
-// confirmer tells the store, off the request path, which generations have
-// settled: each at most once while remembered. Its workers start on demand and
-// end when there is nothing left to do.
+// confirmer tells the store, off the request path, which generations have settled:
+// each at most once while remembered. It does not queue: a confirmation that finds no
+// place is sent when the token is next used, and one that is never sent makes the
+// session rotate one refresh later.
 type confirmer struct {
-	send func(context.Context, ConfirmParams) error
-	sent *recent[generationKey, bool] // true: and the call has succeeded
-
-	mu      sync.Mutex
-	queue   []ConfirmParams
-	workers int
-	idle    chan struct{} // closed when queue is empty and no worker runs; nil while idle
+	limiter  limiter
+	confirm  func(context.Context, ConfirmParams) error
+	sent     *recent[generationKey, bool] // true: and the call has succeeded
+	places   chan struct{}                // one for each confirmation under way
+	flushing chan struct{}                // holds one flush
 }
 
-func newConfirmer(send func(context.Context, ConfirmParams) error) *confirmer {
-	return &confirmer{send: send, sent: newRecent[generationKey, bool](maxRemembered)}
+func newConfirmer(l limiter, confirm func(context.Context, ConfirmParams) error) *confirmer {
+	return &confirmer{
+		limiter:  l,
+		confirm:  confirm,
+		sent:     newRecent[generationKey, bool](maxRemembered),
+		places:   make(chan struct{}, maxConfirming),
+		flushing: make(chan struct{}, 1),
+	}
 }
 
-// sighted queues a confirmation where the token in use is old enough to prove
+// sighted sends a confirmation where the token in use is old enough to prove
 // that its generation is on the browser's disk. The sign-in's generation needs
 // none: it has no predecessor.
 func (m *Manager[U]) sighted(v *verified[U], now time.Time) {
@@ -57,81 +61,51 @@ func (m *Manager[U]) sighted(v *verified[U], now time.Time) {
 		}
 		return
 	}
-	m.confirms.enqueue(s, ConfirmParams{
+	m.confirms.send(s, ConfirmParams{
 		UserID: v.session.User.ID, ID: s.id, Generation: s.gen,
 		HandedAt: handed, Policy: m.policy,
 	})
 }
 
-// confirm sends one confirmation.
-func (m *Manager[U]) confirm(ctx context.Context, c ConfirmParams) error {
-	_, err := callWithTimeout(ctx, m.stores, func(ctx context.Context) (struct{}, error) {
-		return struct{}{}, m.config.Store.Confirm(ctx, c)
-	})
-	return err
-}
-
-func (q *confirmer) enqueue(s generationKey, c ConfirmParams) {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	if len(q.queue) >= maxQueued || !q.sent.put(s, false) {
+// send starts a confirmation unless it has been sent or there is no place.
+func (q *confirmer) send(s generationKey, c ConfirmParams) {
+	select {
+	case q.places <- struct{}{}:
+	default:
 		return
 	}
-	q.queue = append(q.queue, c)
-	if q.workers < confirmWorkers {
-		q.workers++
-		if q.idle == nil {
-			q.idle = make(chan struct{})
-		}
-		go q.work()
+	if !q.sent.put(s, false) {
+		<-q.places
+		return
 	}
-}
-
-// next takes a confirmation from the queue; where there is none the worker is
-// struck off.
-func (q *confirmer) next() (ConfirmParams, bool) {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	if len(q.queue) > 0 {
-		c := q.queue[0]
-		q.queue = q.queue[1:]
-		return c, true
-	}
-	q.queue = nil
-	if q.workers--; q.workers == 0 {
-		close(q.idle)
-		q.idle = nil
-	}
-	return ConfirmParams{}, false
-}
-
-func (q *confirmer) work() {
-	for {
-		c, ok := q.next()
-		if !ok {
-			return
-		}
-		s := generationKey{c.ID, c.Generation}
-		if err := q.send(context.Background(), c); err != nil {
+	f := newCall[struct{}](context.Background(), q.limiter, func(err error) {
+		if err != nil {
 			q.sent.remove(s) // sent again at the next sighting
 		} else {
 			q.sent.put(s, true)
 		}
-	}
+	})
+	go func() {
+		defer func() { <-q.places }() // a call that hangs keeps its place
+		f.run(q.limiter, func(ctx context.Context) (struct{}, error) { return struct{}{}, q.confirm(ctx, c) })
+	}()
 }
 
-// flush waits until the confirmer is idle or ctx ends.
+// flush waits until no confirmation is under way or ctx ends: it takes all places.
 func (q *confirmer) flush(ctx context.Context) error {
-	q.mu.Lock()
-	idle := q.idle
-	q.mu.Unlock()
-	if idle == nil {
-		return nil
-	}
 	select {
-	case <-idle:
-		return nil
+	case q.flushing <- struct{}{}:
+		defer func() { <-q.flushing }()
 	case <-ctx.Done():
 		return ctx.Err()
 	}
+	for taken := range maxConfirming {
+		select {
+		case q.places <- struct{}{}:
+			defer func() { <-q.places }()
+		case <-ctx.Done():
+			return fmt.Errorf("lucia: %d confirmations under way: %w", maxConfirming-taken, ctx.Err())
+		}
+	}
+	return nil
 }

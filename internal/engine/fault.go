@@ -2,8 +2,9 @@ package engine
 
 import "errors"
 
-// Why a token was refused. The errors of [Manager.Verify], [Manager.ParseRefreshToken]
-// and [Manager.OpenSealed] carry one of these beside their code, for errors.Is.
+// Why a token was refused. The errors of [Manager.Verify], [Manager.ParseRefreshToken],
+// [Manager.OpenSealed] and [Manager.Refresh] carry one of these beside their code, for
+// errors.Is.
 var (
 	// ErrExpired: outside its life; form, signature and fingerprint hold. Whether
 	// this process has ended the session was not asked.
@@ -19,6 +20,8 @@ var (
 	ErrUnknownKey = errors.New("token under an unknown key")
 	// ErrFingerprint: genuine, but not of the fingerprint beside it.
 	ErrFingerprint = errors.New("token does not belong to the fingerprint")
+	// ErrReused: a refresh token that an honest browser no longer has.
+	ErrReused = errors.New("refresh token was reused")
 	// ErrMalformed: not a token of ours: wrong form, wrong claims, bad signature.
 	ErrMalformed = errors.New("token is malformed or forged")
 )

@@ -88,10 +88,10 @@ func (f *call[T]) run(b limiter, fn func(context.Context) (T, error)) {
 // shared by requests that are not to die of it.
 func (f *call[T]) invoke(b limiter, fn func(context.Context) (T, error)) {
 	var value T
-	err := errors.New("session: the call ended its goroutine") // unless it returns
+	err := errors.New("lucia: the call ended its goroutine") // unless it returns
 	defer func() {
 		if p := recover(); p != nil {
-			err = fmt.Errorf("session: panic: %v\n%s", p, debug.Stack())
+			err = fmt.Errorf("lucia: panic: %v\n%s", p, debug.Stack())
 		}
 		b.leave()
 		f.finish(value, err)
@@ -107,7 +107,7 @@ func (f *call[T]) timeUp() {
 		err = context.DeadlineExceeded
 	}
 	if !f.entered.Load() {
-		err = fmt.Errorf("session: %d calls under way: %w", maxInFlight, err)
+		err = fmt.Errorf("lucia: %d calls under way: %w", maxInFlight, err)
 	}
 	f.finish(none, err)
 }

@@ -55,7 +55,7 @@ func New[U any](config Config[U]) (*Manager[U], error) {
 		stores:   newLimiter(config.Timeout),
 		reporter: newReporter(config.Logger, config.OnEvent),
 	}
-	m.confirms = newConfirmer(m.confirm)
+	m.confirms = newConfirmer(m.stores, config.Store.Confirm)
 	return m, nil
 }
 
@@ -244,8 +244,8 @@ func (m *Manager[U]) Sessions(ctx context.Context, userID string) (map[ID]Record
 	return list, nil
 }
 
-// Flush waits until every confirmation that is queued has been sent or dropped,
-// or ctx ends. An app calls it at shutdown, after its last request.
+// Flush waits until no confirmation is under way, or ctx ends. An app calls it at
+// shutdown, after its last request.
 func (m *Manager[U]) Flush(ctx context.Context) error { return m.confirms.flush(ctx) }
 
 // unavailable reports a failure of the store or of LoadUser in a call under ctx

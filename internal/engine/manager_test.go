@@ -68,8 +68,14 @@ func (j *jar) refresh(t testing.TB, m *engine.Manager[profile]) (session.Outcome
 		t.Fatal(err)
 	}
 	r, err := m.Refresh(t.Context(), j.fingerprint, bearer, cookie)
-	if err != nil {
-		return r.Outcome, err
+	if err != nil && (r.Session.AccessToken != "" || r.Outcome != 0) {
+		t.Errorf("Refresh returns %+v beside an error", r)
+	}
+	switch {
+	case errors.Is(err, engine.ErrReused):
+		return session.Reused, err
+	case err != nil:
+		return session.Missing, err
 	}
 	j.access, j.bearer = r.Session.AccessToken, r.Session.RefreshToken
 	if r.RefreshCookie != "" {

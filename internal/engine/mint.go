@@ -42,7 +42,7 @@ func (m *Manager[U]) carried(user User[U]) (loaded loadedUser[U], err error) {
 		return loadedUser[U]{}, err
 	}
 	if err := loaded.user.UnmarshalJSON(loaded.json); err != nil {
-		return loadedUser[U]{}, fmt.Errorf("session: user data does not decode from its own JSON: %w", err)
+		return loadedUser[U]{}, fmt.Errorf("lucia: user data does not decode from its own JSON: %w", err)
 	}
 	return loaded, nil
 }

@@ -77,7 +77,7 @@ func unavailable(t *testing.T, err error, want session.Code) {
 	}
 	for _, other := range []error{
 		session.CodeUnauthorized, session.CodeInvalidRefreshToken, session.CodeInvalidUserID, session.CodeInvalidAccessToken,
-		session.CodeNotAuthenticated, session.ErrUserNotFound, engine.ErrExpired, engine.ErrRevoked, engine.ErrMalformed,
+		session.CodeNotAuthenticated, session.ErrUserNotFound, engine.ErrExpired, engine.ErrRevoked, engine.ErrMalformed, engine.ErrReused,
 	} {
 		if errors.Is(err, other) {
 			t.Errorf("%v reads as %v", err, other)

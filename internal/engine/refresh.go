@@ -32,8 +32,8 @@ func (r Refreshed[U]) LogValue() slog.Value {
 // Errors carry
 //   - CodeInvalidRefreshToken where no credential is left, or where they name
 //     different sessions;
-//   - CodeUnauthorized where the session has ended, with the outcome (Missing
-//     or Reused) in the result, and with ErrUserNotFound where the user is gone;
+//   - CodeUnauthorized where the session has ended, with ErrReused if this token
+//     ended it, and with ErrUserNotFound if the user is gone;
 //   - CodeDatabaseFetchFailed where LoadUser or the store failed or took longer
 //     than Timeout, or ctx ended. Nothing is lost; the same call may succeed later.
 //
@@ -123,6 +123,11 @@ func (f *refreshRequest) add(c RefreshCredential) {
 	}
 }
 
+var (
+	errReused  = fmt.Errorf("%w: %w", CodeUnauthorized, ErrReused)
+	errMissing = fmt.Errorf("%w: there is no such session", CodeUnauthorized)
+)
+
 // callKey is the same for calls that may share an answer.
 type callKey struct {
 	id             ID
@@ -152,9 +157,12 @@ func (m *Manager[U]) refresh(ctx context.Context, f refreshRequest) (a refreshRe
 		return a, err
 	}
 	m.observe(f, step)
-	a.refreshed.Outcome = step.Outcome
-	if !step.Outcome.Alive() {
-		a.err = fmt.Errorf("%w: refresh token is %v", CodeUnauthorized, step.Outcome)
+	switch {
+	case step.Outcome == Reused:
+		a.err = errReused
+		return a, nil
+	case !step.Outcome.Alive():
+		a.err = errMissing
 		return a, nil
 	}
 	a.refreshed, err = m.answer(user, f, step, started)

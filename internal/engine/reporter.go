@@ -27,10 +27,9 @@ func newReporter(logger *slog.Logger, onEvent func(Event)) *reporter {
 	}}
 }
 
-// report passes the event on and logs it. Both are code of the app's, on the
-// path of a call that several requests may share: a panic there must neither
-// undo what was answered nor end the process, so they run in a goroutine of
-// their own.
+// report passes the event on and logs it. Both are code of the app's, on the path of a
+// call that several requests may share. The goroutine is for an OnEvent that ends its
+// own (runtime.Goexit, t.FailNow): it must not undo what was answered. Events are rare.
 func (r *reporter) report(e Event) {
 	done := make(chan struct{})
 	go func() {
