@@ -1,0 +1,67 @@
+package sqlstore_test
+
+import (
+	"testing"
+
+	"github.com/lucia-go/lucia/session/sessiontest"
+)
+
+func TestConforms(t *testing.T) {
+	onDatabases(t, func(t *testing.T, d database) {
+		db := d.pool(t)
+		sessiontest.Run(t, func(t *testing.T) sessiontest.Harness { return harness(t, d, db) })
+	})
+}
+
+// With a clock that stands still, every boundary of the rule is met to the
+// millisecond.
+func TestConformsToTheMillisecond(t *testing.T) {
+	onDatabases(t, func(t *testing.T, d database) {
+		db := d.pool(t)
+		sessiontest.Run(t, func(t *testing.T) sessiontest.Harness { return frozen(t, d, db) })
+	})
+}
+
+// A pool of one connection is what the guide recommends for SQLite, and what makes
+// a store that needs two stop for good.
+func TestConformsOnOneConnection(t *testing.T) {
+	onDatabases(t, func(t *testing.T, d database) {
+		db := d.pool(t)
+		db.SetMaxOpenConns(1)
+		sessiontest.Run(t, func(t *testing.T) sessiontest.Harness { return harness(t, d, db) })
+	})
+}
+
+// A server may be set to an isolation that refuses what would not be serial.
+func TestConformsWhereTransactionsAreSerializable(t *testing.T) {
+	t.Parallel()
+	d := databases[0].open(t)
+	d.url += "&default_transaction_isolation=serializable"
+	db := d.pool(t)
+	sessiontest.Run(t, func(t *testing.T) sessiontest.Harness { return harness(t, d, db) })
+}
+
+// Without a journal of its own for writers, readers stand in their way.
+func TestConformsWithoutWAL(t *testing.T) {
+	t.Parallel()
+	d := databases[1].open(t)
+	d.url = "file:" + t.TempDir() + "/test.db?_pragma=synchronous(OFF)" // and no busy_timeout
+	db := d.pool(t)
+	sessiontest.Run(t, func(t *testing.T) sessiontest.Harness { return harness(t, d, db) })
+}
+
+// Longer histories than the suite has, one for each of its policies.
+func TestLongHistories(t *testing.T) {
+	onDatabases(t, func(t *testing.T, d database) {
+		db := d.pool(t)
+		steps := 6000
+		if testing.Short() {
+			steps = 1000
+		}
+		seed := sessiontest.Seed(t)
+		for i := range uint64(3) {
+			sessiontest.Model(t, frozen(t, d, db), seed+i, steps)
+		}
+	})
+}
+

@@ -1,0 +1,19 @@
+package sqlstore
+
+import "database/sql"
+
+// NewWithClock is New with a clock of the test's: an SQL expression of the time in
+// milliseconds.
+func NewWithClock(db *sql.DB, d Dialect, clock string, opts ...Option) *Store {
+	s := New(db, d, opts...)
+	other := *d.dialect
+	other.clock = clock
+	s.q = Dialect{&other}.queries(configOf(opts))
+	return s
+}
+
+// UserText is how the table has a user id.
+func UserText(id string) string { return userText(id) }
+
+// SweepEvery is every how many sign-ins expired sessions are deleted.
+const SweepEvery = sweepEvery
