@@ -23,12 +23,12 @@ type Client[U any] struct {
 
 	store SessionStore[U]
 	jar   jar
-	saved keeper
+	saved savedSession
 
 	mu      sync.Mutex
 	flights map[flightKey]*flight
 
-	restraint restraint
+	restraint refreshLimiter
 	leaving   atomic.Int32 // sign-outs under way
 }
 
@@ -49,7 +49,7 @@ func New[U any](ctx context.Context, cfg Config) (*Client[U], error) {
 		cfg:     cfg,
 		origin:  origin,
 		names:   cookieNames{prefix: cfg.CookiePrefix, secure: origin.Scheme == "https"},
-		saved:   keeper{tokens: cfg.TokenStore, timeout: cfg.Timeout},
+		saved:   savedSession{tokens: cfg.TokenStore, timeout: cfg.Timeout},
 		flights: make(map[flightKey]*flight),
 	}
 	c.routes = &http.Client{

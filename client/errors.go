@@ -97,8 +97,8 @@ func unknown(op string, err error) *Error {
 	return &Error{Op: op, Code: session.CodeUnknown, Err: err}
 }
 
-// said are the codes that the server may answer an operation with.
-var said = map[string][]session.Code{
+// allowedCodes are the codes that the server may answer an operation with.
+var allowedCodes = map[string][]session.Code{
 	opRefresh: {session.CodeUnauthorized, session.CodeDatabaseFetchFailed},
 	opSignOut: {session.CodeNotAuthenticated, session.CodeDatabaseUpdateFailed},
 	opFetch:   {session.CodeDatabaseFetchFailed},
@@ -114,7 +114,7 @@ func errorOf(op string, a *answer) *Error {
 	e := &Error{Op: op, Code: session.CodeUnknown, Status: a.status, RetryAfter: a.retryAfter}
 	code, ok := a.code()
 	gone := code == session.CodeUnauthorized || code == session.CodeNotAuthenticated
-	if ok && slices.Contains(said[op], code) && gone == (a.status == http.StatusUnauthorized) {
+	if ok && slices.Contains(allowedCodes[op], code) && gone == (a.status == http.StatusUnauthorized) {
 		e.Code = code
 	}
 	return e

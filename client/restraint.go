@@ -6,9 +6,9 @@ import (
 	"time"
 )
 
-// restraint keeps the Transport from asking for new tokens with every request,
+// refreshLimiter keeps the Transport from asking for new tokens with every request,
 // where that is of no use.
-type restraint struct {
+type refreshLimiter struct {
 	mu       sync.Mutex
 	failures int
 	until    time.Time // do not renew a token that still lives before
@@ -17,13 +17,13 @@ type restraint struct {
 	open     time.Time // before
 }
 
-func (r *restraint) allows(now time.Time) bool {
+func (r *refreshLimiter) allows(now time.Time) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return !now.Before(r.until)
 }
 
-func (r *restraint) cooling(now time.Time) bool {
+func (r *refreshLimiter) cooling(now time.Time) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return now.Before(r.cool)
@@ -31,7 +31,7 @@ func (r *restraint) cooling(now time.Time) bool {
 
 // refuses returns the last refresh's error where the server asked with it to be
 // left alone for longer than until now.
-func (r *restraint) refuses(now time.Time) error {
+func (r *refreshLimiter) refuses(now time.Time) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	wait := r.open.Sub(now)
@@ -44,7 +44,7 @@ func (r *restraint) refuses(now time.Time) error {
 }
 
 // note takes in what came of a refresh.
-func (r *restraint) note(tokens Tokens, err error) {
+func (r *refreshLimiter) note(tokens Tokens, err error) {
 	now := time.Now()
 	r.mu.Lock()
 	defer r.mu.Unlock()

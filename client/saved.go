@@ -16,8 +16,8 @@ import (
 // one says so instead of guessing.
 const savedVersion = 1
 
-// savedSession is what a TokenStore is given, as JSON.
-type savedSession[U any] struct {
+// savedState is what a TokenStore is given, as JSON.
+type savedState[U any] struct {
 	Version   int                 `json:"version"`
 	Origin    string              `json:"origin"`
 	ID        string              `json:"session_id"`
@@ -28,7 +28,7 @@ type savedSession[U any] struct {
 }
 
 func (c *Client[U]) encodeSaved(s *session.Session[U], set cookieSet) ([]byte, error) {
-	return json.Marshal(savedSession[U]{
+	return json.Marshal(savedState[U]{
 		Version:   savedVersion,
 		Origin:    c.origin.String() + c.cfg.BasePath,
 		ID:        s.ID.String(),
@@ -42,7 +42,7 @@ func (c *Client[U]) encodeSaved(s *session.Session[U], set cookieSet) ([]byte, e
 // decodeSaved is the inverse. A session of another server is refused: its
 // tokens are not for this one to see.
 func (c *Client[U]) decodeSaved(data []byte) (*session.Session[U], cookieSet, error) {
-	var v savedSession[U]
+	var v savedState[U]
 	if err := json.Unmarshal(data, &v); err != nil {
 		return nil, cookieSet{}, fmt.Errorf("%w: %w", ErrSavedSession, err)
 	}
@@ -66,8 +66,8 @@ func (c *Client[U]) decodeSaved(data []byte) (*session.Session[U], cookieSet, er
 	return s, v.Cookies, nil
 }
 
-// keeper guards the TokenStore; it works, and does nothing, without one.
-type keeper struct {
+// savedSession guards the TokenStore; it works, and does nothing, without one.
+type savedSession struct {
 	tokens  TokenStore
 	timeout time.Duration
 
@@ -83,14 +83,14 @@ type keeper struct {
 
 // held is a keeper locked, and what the TokenStore holds.
 type held struct {
-	k      *keeper
+	k      *savedSession
 	data   []byte
 	unlock func()
 }
 
 // lock locks the TokenStore and loads it. The error is in the words of the
 // TokenStore.
-func (k *keeper) lock(ctx context.Context) (*held, error) {
+func (k *savedSession) lock(ctx context.Context) (*held, error) {
 	h := &held{k: k, unlock: func() {}}
 	if k.tokens == nil {
 		return h, nil
@@ -182,19 +182,19 @@ func (h *held) write(ctx context.Context, data []byte) error {
 }
 
 // settled notes that nothing is left to be saved.
-func (k *keeper) settled() {
+func (k *savedSession) settled() {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	k.settle()
 }
 
 // settle is settled for who has k.mu.
-func (k *keeper) settle() {
+func (k *savedSession) settle() {
 	k.owed, k.behind, k.failures, k.retry = session.ID{}, false, 0, time.Time{}
 }
 
 // failed notes that saving the session failed once more.
-func (k *keeper) failed(id session.ID) {
+func (k *savedSession) failed(id session.ID) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if k.owed != id {
@@ -210,7 +210,7 @@ const forever = time.Duration(math.MaxInt64)
 
 // retryIn is how long to wait before saving the session is tried again; forever
 // where nothing is to be saved.
-func (k *keeper) retryIn(id session.ID, now time.Time) time.Duration {
+func (k *savedSession) retryIn(id session.ID, now time.Time) time.Duration {
 	if !k.owes(id) {
 		return forever
 	}
@@ -219,19 +219,19 @@ func (k *keeper) retryIn(id session.ID, now time.Time) time.Duration {
 	return k.retry.Sub(now)
 }
 
-func (k *keeper) setBehind(behind bool) {
+func (k *savedSession) setBehind(behind bool) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	k.behind = behind
 }
 
-func (k *keeper) isBehind() bool {
+func (k *savedSession) isBehind() bool {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	return k.behind
 }
 
-func (k *keeper) owes(id session.ID) bool {
+func (k *savedSession) owes(id session.ID) bool {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	return k.owed == id && id != session.ID{}

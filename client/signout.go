@@ -22,7 +22,7 @@ func (c *Client[U]) SignOut(ctx context.Context) error {
 	h, lockErr := c.saved.lock(ctx)
 	if lockErr != nil {
 		// A file that cannot be locked is no reason to stay signed in.
-		h = &held{k: &keeper{}, unlock: func() {}}
+		h = &held{k: &savedSession{}, unlock: func() {}}
 	}
 	defer h.unlock()
 	s, set := c.present()

@@ -70,7 +70,7 @@ func (s *SessionStore[U]) Subscribe(run func(*session.Session[U])) (unsubscribe 
 	defer s.mu.Unlock()
 	sub := &subscriber[U]{run: run}
 	s.subs = append(s.subs, sub)
-	s.tellHeld(sub) // nobody else can have begun to
+	s.notifyLocked(sub) // nobody else can have begun to
 	return func() {
 		s.mu.Lock()
 		defer s.mu.Unlock()
@@ -103,11 +103,11 @@ func (s *SessionStore[U]) apply(fn func(*session.Session[U]) (*session.Session[U
 func (s *SessionStore[U]) tell(sub *subscriber[U]) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.tellHeld(sub)
+	s.notifyLocked(sub)
 }
 
-// tellHeld is tell for who has s.mu.
-func (s *SessionStore[U]) tellHeld(sub *subscriber[U]) {
+// notifyLocked is tell for who has s.mu.
+func (s *SessionStore[U]) notifyLocked(sub *subscriber[U]) {
 	if sub.busy {
 		return
 	}

@@ -67,7 +67,7 @@ func (s *Store) count(which func(*Calls) *int) error {
 }
 
 // Create implements [session.Store].
-func (s *Store) Create(ctx context.Context, c session.Creating) (session.Record, error) {
+func (s *Store) Create(ctx context.Context, c session.CreateParams) (session.Record, error) {
 	if err := s.count(func(c *Calls) *int { return &c.Create }); err != nil {
 		return session.Record{}, err
 	}
@@ -75,15 +75,15 @@ func (s *Store) Create(ctx context.Context, c session.Creating) (session.Record,
 }
 
 // Refresh implements [session.Store].
-func (s *Store) Refresh(ctx context.Context, r session.Refreshing) (session.Refreshment, error) {
+func (s *Store) Refresh(ctx context.Context, r session.RefreshParams) (session.RefreshResult, error) {
 	if err := s.count(func(c *Calls) *int { return &c.Refresh }); err != nil {
-		return session.Refreshment{}, err
+		return session.RefreshResult{}, err
 	}
 	return s.next.Refresh(ctx, r)
 }
 
 // Confirm implements [session.Store].
-func (s *Store) Confirm(ctx context.Context, c session.Confirming) error {
+func (s *Store) Confirm(ctx context.Context, c session.ConfirmParams) error {
 	if err := s.count(func(c *Calls) *int { return &c.Confirm }); err != nil {
 		return err
 	}

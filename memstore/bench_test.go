@@ -30,7 +30,7 @@ func BenchmarkRefresh(b *testing.B) {
 				ctx := context.Background()
 				refresh := func() {
 					i := int(next.Add(1)) * 7919 % n // far apart, as users are
-					_, err := s.Refresh(ctx, session.Refreshing{
+					_, err := s.Refresh(ctx, session.RefreshParams{
 						UserID: users[i], ID: ids[i], Presented: session.Presented{Generation: 1}, Policy: policy,
 					})
 					if err != nil {

@@ -55,7 +55,7 @@ func (s *Store) lock(ctx context.Context, userID string) (*shard, session.Instan
 }
 
 // Create implements [session.Store].
-func (s *Store) Create(ctx context.Context, c session.Creating) (session.Record, error) {
+func (s *Store) Create(ctx context.Context, c session.CreateParams) (session.Record, error) {
 	sh, now, err := s.lock(ctx, c.UserID)
 	if err != nil {
 		return session.Record{}, err
@@ -78,15 +78,15 @@ func (s *Store) Create(ctx context.Context, c session.Creating) (session.Record,
 }
 
 // Refresh implements [session.Store].
-func (s *Store) Refresh(ctx context.Context, r session.Refreshing) (session.Refreshment, error) {
+func (s *Store) Refresh(ctx context.Context, r session.RefreshParams) (session.RefreshResult, error) {
 	sh, now, err := s.lock(ctx, r.UserID)
 	if err != nil {
-		return session.Refreshment{}, err
+		return session.RefreshResult{}, err
 	}
 	defer sh.mu.Unlock()
 	sh.sweep(now)
 
-	result := session.Refreshment{Now: now}
+	result := session.RefreshResult{Now: now}
 	u := sh.users[r.UserID]
 	e := u.find(r.ID)
 	if e == nil {
@@ -108,7 +108,7 @@ func (s *Store) Refresh(ctx context.Context, r session.Refreshing) (session.Refr
 }
 
 // Confirm implements [session.Store].
-func (s *Store) Confirm(ctx context.Context, c session.Confirming) error {
+func (s *Store) Confirm(ctx context.Context, c session.ConfirmParams) error {
 	sh, now, err := s.lock(ctx, c.UserID)
 	if err != nil {
 		return err

@@ -59,7 +59,7 @@ func userID(i int) string {
 func create(t testing.TB, s *memstore.Store, userID string) session.ID {
 	t.Helper()
 	id := session.NewID()
-	_, err := s.Create(t.Context(), session.Creating{UserID: userID, ID: id, Policy: policy, Max: 100})
+	_, err := s.Create(t.Context(), session.CreateParams{UserID: userID, ID: id, Policy: policy, Max: 100})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -93,7 +93,7 @@ func TestRefreshesSweep(t *testing.T) {
 		}
 		time.Sleep(policy.Idle)
 		for i := range 64 * 100 { // enough for each shard to see its share
-			_, err := s.Refresh(t.Context(), session.Refreshing{UserID: userID(i), Policy: policy})
+			_, err := s.Refresh(t.Context(), session.RefreshParams{UserID: userID(i), Policy: policy})
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -92,7 +92,7 @@ func (a *Auth[U]) resolve(w http.ResponseWriter, r *http.Request) *http.Request 
 	}
 	var d decision[U]
 	a.decide(&d, r)
-	if d.outcome == Anonymous && !mayVary(r) {
+	if d.outcome == OutcomeAnonymous && !mayVary(r) {
 		return r
 	}
 	s := a.newState(w, r, &d)

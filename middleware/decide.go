@@ -32,7 +32,7 @@ func (a *Auth[U]) decide(d *decision[U], r *http.Request) {
 		return
 	}
 	if a.crossOrigin(r) {
-		d.outcome = CrossOrigin
+		d.outcome = OutcomeCrossOrigin
 		return
 	}
 	a.cookies.scan(r.Header, &set)
@@ -41,14 +41,14 @@ func (a *Auth[U]) decide(d *decision[U], r *http.Request) {
 	}
 	d.cookies = true
 	if set.crowded() {
-		d.outcome = Ambiguous
+		d.outcome = OutcomeAmbiguous
 		return
 	}
 	if a.decideAccess(d, &set) {
 		return
 	}
 	if isPassive(r) {
-		d.outcome = Deferred
+		d.outcome = OutcomeDeferred
 		return
 	}
 	a.decideRefresh(d, r, &set)
@@ -57,18 +57,18 @@ func (a *Auth[U]) decide(d *decision[U], r *http.Request) {
 // decideBearer judges a request by its bearer token alone; where that is no
 // good there is no falling back to cookies.
 func (a *Auth[U]) decideBearer(d *decision[U], token session.AccessToken, set *cookieSet) {
-	d.outcome = Invalid
+	d.outcome = OutcomeInvalid
 	for _, fp := range set.fingerprint.all() {
 		s, err := a.manager.Verify(token, session.Fingerprint(fp))
 		switch {
 		case err == nil:
-			d.accept(&s, Fresh)
+			d.accept(&s, OutcomeFresh)
 			return
 		case errors.Is(err, session.ErrExpired), errors.Is(err, session.ErrRevoked), errors.Is(err, session.ErrOutdated):
-			d.outcome = Expired
+			d.outcome = OutcomeExpired
 			return
 		case errors.Is(err, session.ErrUnknownKey):
-			d.outcome = UnknownKey
+			d.outcome = OutcomeUnknownKey
 			return
 		}
 	}
@@ -82,7 +82,7 @@ func (a *Auth[U]) decideAccess(d *decision[U], set *cookieSet) bool {
 		a.tryAccess(d, session.AccessToken(token), set, &seen)
 	}
 	switch {
-	case d.outcome == Ambiguous:
+	case d.outcome == OutcomeAmbiguous:
 		return true
 	case d.signedIn:
 		a.checkTossed(d, set)
@@ -90,10 +90,10 @@ func (a *Auth[U]) decideAccess(d *decision[U], set *cookieSet) bool {
 	case seen.usable:
 		return false
 	case seen.unknownKey:
-		d.outcome = UnknownKey
+		d.outcome = OutcomeUnknownKey
 		return true
 	case seen.malformed:
-		d.outcome, d.dead = Invalid, true
+		d.outcome, d.dead = OutcomeInvalid, true
 		return true
 	}
 	return false
@@ -116,10 +116,10 @@ func (a *Auth[U]) tryAccess(d *decision[U], token session.AccessToken, set *cook
 		s, err := a.manager.Verify(token, session.Fingerprint(fp))
 		switch {
 		case err == nil && d.signedIn && d.session.ID != s.ID:
-			*d = decision[U]{outcome: Ambiguous, cookies: true}
+			*d = decision[U]{outcome: OutcomeAmbiguous, cookies: true}
 			return
 		case err == nil:
-			d.accept(&s, Fresh)
+			d.accept(&s, OutcomeFresh)
 			return
 		case errors.Is(err, session.ErrUnknownKey):
 			seen.unknownKey = true
@@ -143,7 +143,7 @@ func (a *Auth[U]) checkTossed(d *decision[U], set *cookieSet) {
 	creds := a.credentials(set)
 	for _, c := range creds.list {
 		if _, ok := ownFingerprint(c, set); ok && c.SessionID != d.session.ID {
-			*d = decision[U]{outcome: Ambiguous, cookies: true}
+			*d = decision[U]{outcome: OutcomeAmbiguous, cookies: true}
 			return
 		}
 	}
@@ -160,22 +160,22 @@ func (a *Auth[U]) decideRefresh(d *decision[U], r *http.Request, set *cookieSet)
 			continue
 		}
 		if len(own) > 0 && own[0].SessionID != c.SessionID {
-			d.outcome = Ambiguous
+			d.outcome = OutcomeAmbiguous
 			return
 		}
 		fp, own = f, append(own, c)
 	}
 	switch {
 	case creds.unknownKey: // it may be newer than its neighbour, which alone would look stolen
-		d.outcome = UnknownKey
+		d.outcome = OutcomeUnknownKey
 	case len(own) > 0:
 		a.refresh(d, r, fp, own)
 	case len(creds.list) > 0:
-		d.outcome = Invalid // genuine, but not of this fingerprint; a page may still hold what is
+		d.outcome = OutcomeInvalid // genuine, but not of this fingerprint; a page may still hold what is
 	case creds.malformed:
-		d.outcome, d.dead = Invalid, true
+		d.outcome, d.dead = OutcomeInvalid, true
 	default:
-		d.outcome = Expired
+		d.outcome = OutcomeExpired
 	}
 }
 
@@ -187,11 +187,11 @@ func (a *Auth[U]) refresh(d *decision[U], r *http.Request, fp session.Fingerprin
 		d.accept(&refreshed.Session, outcomeOf(refreshed.Outcome))
 		d.refreshed = &refreshed
 	case errors.Is(err, session.CodeDatabaseFetchFailed):
-		d.outcome = Unavailable
+		d.outcome = OutcomeUnavailable
 	case errors.Is(err, session.CodeUnauthorized):
 		d.outcome, d.dead = outcomeOf(refreshed.Outcome), true
 	default:
-		d.outcome = Invalid
+		d.outcome = OutcomeInvalid
 	}
 }
 

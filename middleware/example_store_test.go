@@ -15,7 +15,7 @@ import (
 // sessiontest checks it in one line.
 type auditedStore struct{ session.Store }
 
-func (s auditedStore) Create(ctx context.Context, c session.Creating) (session.Record, error) {
+func (s auditedStore) Create(ctx context.Context, c session.CreateParams) (session.Record, error) {
 	rec, err := s.Store.Create(ctx, c)
 	fmt.Println("a session of", c.UserID, "begins:", err == nil)
 	return rec, err

@@ -49,21 +49,21 @@ func (f *fakeStore) step(calls *atomic.Int64) error {
 	return err
 }
 
-func (f *fakeStore) Create(ctx context.Context, c session.Creating) (session.Record, error) {
+func (f *fakeStore) Create(ctx context.Context, c session.CreateParams) (session.Record, error) {
 	if err := f.step(&f.calls); err != nil {
 		return session.Record{}, err
 	}
 	return f.Store.Create(ctx, c)
 }
 
-func (f *fakeStore) Refresh(ctx context.Context, r session.Refreshing) (session.Refreshment, error) {
+func (f *fakeStore) Refresh(ctx context.Context, r session.RefreshParams) (session.RefreshResult, error) {
 	if err := f.step(&f.calls); err != nil {
-		return session.Refreshment{}, err
+		return session.RefreshResult{}, err
 	}
 	return f.Store.Refresh(ctx, r)
 }
 
-func (f *fakeStore) Confirm(ctx context.Context, c session.Confirming) error {
+func (f *fakeStore) Confirm(ctx context.Context, c session.ConfirmParams) error {
 	if err := f.step(&f.confirms); err != nil {
 		return err
 	}

@@ -8,43 +8,43 @@ import "github.com/lucia-go/lucia/session"
 type Outcome uint8
 
 const (
-	// Anonymous: the request carries nothing of ours, or the middleware has not run.
-	Anonymous Outcome = iota
-	// Fresh: the access token is valid. No store was asked.
-	Fresh
-	// SignedIn: this request signed in. (One of a script that came with nothing of
+	// OutcomeAnonymous: the request carries nothing of ours, or the middleware has not run.
+	OutcomeAnonymous Outcome = iota
+	// OutcomeFresh: the access token is valid. No store was asked.
+	OutcomeFresh
+	// OutcomeSignedIn: this request signed in. (One of a script that came with nothing of
 	// ours stays Anonymous, as it has nothing to remember it by; see ADR 9.)
-	SignedIn
-	// Refreshed: a new refresh token was made (session.Rotated).
-	Refreshed
-	// Current: the refresh token stays, with a new access token.
-	Current
-	// Repeated: the refresh token's successor was handed out again.
-	Repeated
-	// Adopted: the store had lost its last writes; the session goes on.
-	Adopted
-	// Expired: the session has ended, or its access token has and there is no
+	OutcomeSignedIn
+	// OutcomeRefreshed: a new refresh token was made (session.Rotated).
+	OutcomeRefreshed
+	// OutcomeCurrent: the refresh token stays, with a new access token.
+	OutcomeCurrent
+	// OutcomeRepeated: the refresh token's successor was handed out again.
+	OutcomeRepeated
+	// OutcomeAdopted: the store had lost its last writes; the session goes on.
+	OutcomeAdopted
+	// OutcomeExpired: the session has ended, or its access token has and there is no
 	// refresh token.
-	Expired
-	// Reused: a refresh token was presented that an honest browser no longer has.
-	Reused
-	// Unavailable: the store or LoadUser could not answer. The session may well
+	OutcomeExpired
+	// OutcomeReused: a refresh token was presented that an honest browser no longer has.
+	OutcomeReused
+	// OutcomeUnavailable: the store or LoadUser could not answer. The session may well
 	// be alive.
-	Unavailable
-	// Deferred: the session needs a refresh, which a request of this kind (an
+	OutcomeUnavailable
+	// OutcomeDeferred: the session needs a refresh, which a request of this kind (an
 	// image, a prefetch) does not start.
-	Deferred
-	// Invalid: a token is malformed, forged or not of the fingerprint beside it.
-	Invalid
-	// UnknownKey: a token is under a key that this process does not have.
-	UnknownKey
-	// CrossOrigin: an unsafe request from another origin; its cookies are not
+	OutcomeDeferred
+	// OutcomeInvalid: a token is malformed, forged or not of the fingerprint beside it.
+	OutcomeInvalid
+	// OutcomeUnknownKey: a token is under a key that this process does not have.
+	OutcomeUnknownKey
+	// OutcomeCrossOrigin: an unsafe request from another origin; its cookies are not
 	// looked at.
-	CrossOrigin
-	// Ambiguous: cookies of several sessions at once; none is believed.
-	Ambiguous
-	// SignedOut: this request signed out.
-	SignedOut
+	OutcomeCrossOrigin
+	// OutcomeAmbiguous: cookies of several sessions at once; none is believed.
+	OutcomeAmbiguous
+	// OutcomeSignedOut: this request signed out.
+	OutcomeSignedOut
 )
 
 var outcomeNames = [...]string{
@@ -60,19 +60,28 @@ func (o Outcome) String() string {
 	return "invalid outcome"
 }
 
+// HasSession reports whether a request with this outcome has a session.
+func (o Outcome) HasSession() bool {
+	switch o {
+	case OutcomeFresh, OutcomeSignedIn, OutcomeRefreshed, OutcomeCurrent, OutcomeRepeated, OutcomeAdopted:
+		return true
+	}
+	return false
+}
+
 // outcomeOf translates the rule's outcome.
 func outcomeOf(o session.Outcome) Outcome {
 	switch o {
 	case session.Rotated:
-		return Refreshed
+		return OutcomeRefreshed
 	case session.Current:
-		return Current
+		return OutcomeCurrent
 	case session.Repeated:
-		return Repeated
+		return OutcomeRepeated
 	case session.Adopted:
-		return Adopted
+		return OutcomeAdopted
 	case session.Reused:
-		return Reused
+		return OutcomeReused
 	}
-	return Expired
+	return OutcomeExpired
 }

@@ -18,7 +18,7 @@ type answering struct {
 	outcome session.Outcome
 }
 
-func (s answering) Refresh(ctx context.Context, r session.Refreshing) (session.Refreshment, error) {
+func (s answering) Refresh(ctx context.Context, r session.RefreshParams) (session.RefreshResult, error) {
 	done, err := s.Store.Refresh(ctx, r)
 	done.Outcome = s.outcome
 	return done, err

@@ -28,7 +28,7 @@ func (a *Auth[U]) Require(next http.Handler) http.Handler {
 // returns goes to the handler; otherwise the request has been answered.
 func (a *Auth[U]) Admit(w http.ResponseWriter, r *http.Request) (*http.Request, bool) {
 	r = a.resolve(w, r)
-	outcome := Anonymous
+	outcome := OutcomeAnonymous
 	if s := a.stateOf(r.Context()); s != nil {
 		s.markPrivate()
 		if s.session != nil {
@@ -75,9 +75,9 @@ func (a *Auth[U]) deny(w http.ResponseWriter, r *http.Request, outcome Outcome) 
 // denial is why a request without a session is refused.
 func denial(o Outcome) session.Code {
 	switch o {
-	case Unavailable:
+	case OutcomeUnavailable:
 		return session.CodeDatabaseFetchFailed
-	case CrossOrigin:
+	case OutcomeCrossOrigin:
 		return session.CodeInvalidRequest
 	}
 	return session.CodeUnauthorized

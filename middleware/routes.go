@@ -244,7 +244,7 @@ func (a *Auth[U]) serveSession(w http.ResponseWriter, r *http.Request) {
 	}
 	var d decision[U]
 	a.decide(&d, r)
-	if d.outcome == Unavailable {
+	if d.outcome == OutcomeUnavailable {
 		WriteError(w, session.CodeDatabaseFetchFailed)
 		return
 	}

@@ -43,7 +43,7 @@ func (a *Auth[U]) SignIn(w http.ResponseWriter, r *http.Request, userID string, 
 	a.endFormer(r)
 	setPrivate(w.Header())
 	a.setSignedIn(w.Header(), signedIn)
-	a.update(r.Context(), &signedIn.Session, SignedIn)
+	a.update(r.Context(), &signedIn.Session, OutcomeSignedIn)
 	return &signedIn.Session, nil
 }
 
@@ -71,7 +71,7 @@ func (a *Auth[U]) endFormer(r *http.Request) {
 	if userID, id, err := a.identify(&set); err == nil {
 		_ = a.manager.SignOut(r.Context(), userID, id)
 	}
-	if st := a.stateOf(r.Context()); st != nil && st.outcome == SignedIn {
+	if st := a.stateOf(r.Context()); st != nil && st.outcome == OutcomeSignedIn {
 		_ = a.manager.SignOut(r.Context(), st.session.User.ID, st.session.ID)
 	}
 }
@@ -105,7 +105,7 @@ func (a *Auth[U]) end(w http.ResponseWriter, r *http.Request, userID string, id 
 	}
 	setPrivate(w.Header())
 	a.cookies.clear(w.Header())
-	a.update(r.Context(), nil, SignedOut)
+	a.update(r.Context(), nil, OutcomeSignedOut)
 	return nil
 }
 

@@ -148,5 +148,5 @@ func (a *Auth[U]) Outcome(ctx context.Context) Outcome {
 	if s := a.stateOf(ctx); s != nil {
 		return s.outcome
 	}
-	return Anonymous
+	return OutcomeAnonymous
 }

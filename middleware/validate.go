@@ -66,7 +66,7 @@ func (a *Auth[U]) byCookie(r *http.Request) (*session.Session[U], error) {
 		return st.session, nil
 	}
 	st.markPrivate()
-	if st.outcome == Unavailable {
+	if st.outcome == OutcomeUnavailable {
 		return nil, session.CodeDatabaseFetchFailed
 	}
 	return nil, fmt.Errorf("%w: %v", session.CodeInvalidAccessToken, st.outcome)

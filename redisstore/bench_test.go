@@ -97,7 +97,7 @@ func benchStore(b *testing.B, client redis.UniversalClient, callers int) {
 	_, presented := seed(b, client)
 	store := redisstore.New(client)
 	run(b, client, callers, func(i int64) error {
-		r, err := store.Refresh(ctx, session.Refreshing{
+		r, err := store.Refresh(ctx, session.RefreshParams{
 			UserID: userKey(i), ID: benchID, Presented: presented, Policy: benchPolicy, RevokeUser: true,
 		})
 		if err == nil && r.Outcome != session.Rotated {

@@ -54,7 +54,7 @@ func (e *encoder) millis(n int64) {
 	e.b = append(e.b, byte(n>>40), byte(n>>32), byte(n>>24), byte(n>>16), byte(n>>8), byte(n))
 }
 
-func encodeCreating(c session.Creating) ([]byte, error) {
+func encodeCreating(c session.CreateParams) ([]byte, error) {
 	e := encoder{b: make([]byte, 0, 16)}
 	e.duration(c.Policy.Idle)
 	e.duration(c.Policy.Lifetime)
@@ -62,7 +62,7 @@ func encodeCreating(c session.Creating) ([]byte, error) {
 	return e.b, e.err
 }
 
-func encodeRefreshing(r session.Refreshing) ([]byte, error) {
+func encodeRefreshing(r session.RefreshParams) ([]byte, error) {
 	e := encoder{b: make([]byte, 0, 51)}
 	e.generation(r.Presented.Generation)
 	e.instant(r.Presented.IssuedAt)
@@ -81,7 +81,7 @@ func encodeRefreshing(r session.Refreshing) ([]byte, error) {
 	return e.b, e.err
 }
 
-func encodeConfirming(c session.Confirming) ([]byte, error) {
+func encodeConfirming(c session.ConfirmParams) ([]byte, error) {
 	e := encoder{b: make([]byte, 0, 16)}
 	e.generation(c.Generation)
 	e.instant(c.HandedAt)
@@ -98,18 +98,18 @@ func decodeCreated(reply string) (session.Record, error) {
 }
 
 // decodeRefreshment reads the reply of refresh.lua.
-func decodeRefreshment(reply string) (session.Refreshment, error) {
+func decodeRefreshment(reply string) (session.RefreshResult, error) {
 	const head = 1 + instantSize
 	if len(reply) < head {
-		return session.Refreshment{}, badReply(reply)
+		return session.RefreshResult{}, badReply(reply)
 	}
-	r := session.Refreshment{Outcome: session.Outcome(reply[0]), Now: instantAt(reply, 1)}
+	r := session.RefreshResult{Outcome: session.Outcome(reply[0]), Now: instantAt(reply, 1)}
 	rest := reply[head:]
 	switch {
 	case r.Outcome == unreadable:
-		return session.Refreshment{}, badVersion(rest)
+		return session.RefreshResult{}, badVersion(rest)
 	case r.Outcome > session.Reused, r.Outcome.Alive() && rest == "":
-		return session.Refreshment{}, badReply(reply)
+		return session.RefreshResult{}, badReply(reply)
 	case rest == "":
 		return r, nil
 	}

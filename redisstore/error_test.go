@@ -26,17 +26,17 @@ var operations = []struct {
 	call func(context.Context, session.Store) error
 }{
 	{"Create", session.CodeDatabaseUpdateFailed, func(ctx context.Context, s session.Store) error {
-		_, err := s.Create(ctx, session.Creating{UserID: "ann", ID: session.ID{1}, Policy: long, Max: 5})
+		_, err := s.Create(ctx, session.CreateParams{UserID: "ann", ID: session.ID{1}, Policy: long, Max: 5})
 		return err
 	}},
 	{"Refresh", session.CodeDatabaseFetchFailed, func(ctx context.Context, s session.Store) error {
-		_, err := s.Refresh(ctx, session.Refreshing{
+		_, err := s.Refresh(ctx, session.RefreshParams{
 			UserID: "ann", ID: session.ID{1}, Presented: session.Presented{Generation: 1}, Policy: long,
 		})
 		return err
 	}},
 	{"Confirm", session.CodeDatabaseUpdateFailed, func(ctx context.Context, s session.Store) error {
-		return s.Confirm(ctx, session.Confirming{UserID: "ann", ID: session.ID{1}, Generation: 1, Policy: long})
+		return s.Confirm(ctx, session.ConfirmParams{UserID: "ann", ID: session.ID{1}, Generation: 1, Policy: long})
 	}},
 	{"Delete", session.CodeDatabaseUpdateFailed, func(ctx context.Context, s session.Store) error {
 		return s.Delete(ctx, "ann", session.ID{1})
@@ -125,7 +125,7 @@ func TestRefusedCreateChangesNothing(t *testing.T) {
 	server := testenv.Redis(t)
 	store := redisstore.New(open(t, options(t, server.URL())))
 	for i := range byte(3) {
-		c := session.Creating{UserID: "ann", ID: session.ID{i}, Policy: long, Max: 3}
+		c := session.CreateParams{UserID: "ann", ID: session.ID{i}, Policy: long, Max: 3}
 		if _, err := store.Create(ctx, c); err != nil {
 			t.Fatal(err)
 		}
@@ -133,7 +133,7 @@ func TestRefusedCreateChangesNothing(t *testing.T) {
 	if err := server.Client().ConfigSet(ctx, "maxmemory", "1").Err(); err != nil {
 		t.Fatal(err)
 	}
-	_, err := store.Create(ctx, session.Creating{UserID: "ann", ID: session.ID{9}, Policy: long, Max: 1})
+	_, err := store.Create(ctx, session.CreateParams{UserID: "ann", ID: session.ID{9}, Policy: long, Max: 1})
 	if !redis.HasErrorPrefix(err, "OOM") {
 		t.Fatalf("Create = %v, want OOM", err)
 	}
@@ -143,7 +143,7 @@ func TestRefusedCreateChangesNothing(t *testing.T) {
 	}
 	// With WithWait nothing is undone, as nothing was done; only undoing reads a field.
 	durable := redisstore.New(open(t, options(t, server.URL())), redisstore.WithWait(1, 10*time.Millisecond))
-	if _, err := durable.Create(ctx, session.Creating{UserID: "ann", ID: session.ID{9}, Policy: long, Max: 1}); !redis.HasErrorPrefix(err, "OOM") {
+	if _, err := durable.Create(ctx, session.CreateParams{UserID: "ann", ID: session.ID{9}, Policy: long, Max: 1}); !redis.HasErrorPrefix(err, "OOM") {
 		t.Fatalf("Create = %v, want OOM", err)
 	}
 	if stats := server.Client().Info(ctx, "commandstats").Val(); strings.Contains(stats, "cmdstat_hget:") {
@@ -175,11 +175,11 @@ func TestNumbersThatDoNotFitAreRefused(t *testing.T) {
 	store := m.harness(t).Store
 	negative := long
 	negative.Grace = -time.Millisecond
-	_, err := store.Refresh(ctx, session.Refreshing{UserID: "ann", Policy: negative})
+	_, err := store.Refresh(ctx, session.RefreshParams{UserID: "ann", Policy: negative})
 	if session.CodeOf(err) != session.CodeDatabaseFetchFailed {
 		t.Errorf("Refresh with a negative grace = %v, want %s", err, session.CodeDatabaseFetchFailed)
 	}
-	_, err = store.Refresh(ctx, session.Refreshing{
+	_, err = store.Refresh(ctx, session.RefreshParams{
 		UserID: "ann", Policy: long, Presented: session.Presented{Generation: 1, ExpiresAt: 1 << 48},
 	})
 	if session.CodeOf(err) != session.CodeDatabaseFetchFailed {

@@ -107,7 +107,7 @@ func (b *browser) act() {
 func (b *browser) signIn() bool {
 	ctx := context.Background()
 	id := session.NewID()
-	rec, err := b.fleet.store.Create(ctx, session.Creating{UserID: b.user, ID: id, Policy: b.fleet.policy, Max: 1000})
+	rec, err := b.fleet.store.Create(ctx, session.CreateParams{UserID: b.user, ID: id, Policy: b.fleet.policy, Max: 1000})
 	if b.fleet.failed(err) {
 		return false
 	}
@@ -139,7 +139,7 @@ func (b *browser) signOut() {
 }
 
 func (b *browser) confirm() {
-	b.fleet.failed(b.fleet.store.Confirm(context.Background(), session.Confirming{
+	b.fleet.failed(b.fleet.store.Confirm(context.Background(), session.ConfirmParams{
 		UserID: b.user, ID: b.id, Generation: b.newest.Generation, HandedAt: b.seen, Policy: b.fleet.policy,
 	}))
 }
@@ -147,7 +147,7 @@ func (b *browser) confirm() {
 // refresh reports whether the store answered.
 func (b *browser) refresh() bool {
 	f := b.fleet
-	r, err := f.store.Refresh(context.Background(), session.Refreshing{
+	r, err := f.store.Refresh(context.Background(), session.RefreshParams{
 		UserID: b.user, ID: b.id, Presented: b.newest, Policy: f.policy, RevokeUser: true,
 	})
 	if f.failed(err) {
@@ -253,7 +253,7 @@ func (f *fleet) replay() (caught int) {
 		}
 		stolen := b.newest
 		stolen.Generation -= 2
-		r, err := f.store.Refresh(context.Background(), session.Refreshing{
+		r, err := f.store.Refresh(context.Background(), session.RefreshParams{
 			UserID: b.user, ID: b.id, Presented: stolen, Policy: f.policy, RevokeUser: true,
 		})
 		if err != nil || r.Outcome != session.Reused {

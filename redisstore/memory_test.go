@@ -61,7 +61,7 @@ func memoryPerSession(t testing.TB, users, each int) float64 {
 	for range 16 {
 		wg.Go(func() {
 			for i := next.Add(1) - 1; i < int64(users*each); i = next.Add(1) - 1 {
-				_, err := store.Create(context.Background(), session.Creating{
+				_, err := store.Create(context.Background(), session.CreateParams{
 					UserID: userKey(i % int64(users)), ID: session.NewID(), Policy: benchPolicy, Max: 100,
 				})
 				if err != nil {

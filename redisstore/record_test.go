@@ -36,7 +36,7 @@ var backends = []struct {
 
 func create(t *testing.T, s session.Store, id session.ID, policy session.Policy, most int) session.Record {
 	t.Helper()
-	rec, err := s.Create(context.Background(), session.Creating{UserID: "ann", ID: id, Policy: policy, Max: most})
+	rec, err := s.Create(context.Background(), session.CreateParams{UserID: "ann", ID: id, Policy: policy, Max: most})
 	if err != nil {
 		t.Fatalf("Create: %v", err)
 	}
@@ -90,12 +90,12 @@ func TestUnreadableRecordConcernsItselfOnly(t *testing.T) {
 					t.Fatal(err)
 				}
 
-				r := session.Refreshing{UserID: "ann", ID: odd, Presented: session.Presented{Generation: 1}, Policy: long, RevokeUser: true}
+				r := session.RefreshParams{UserID: "ann", ID: odd, Presented: session.Presented{Generation: 1}, Policy: long, RevokeUser: true}
 				_, err := store.Refresh(ctx, r)
 				if !errors.Is(err, redisstore.ErrVersion) || session.CodeOf(err) != session.CodeDatabaseFetchFailed {
 					t.Errorf("Refresh = %v, want %v", err, redisstore.ErrVersion)
 				}
-				err = store.Confirm(ctx, session.Confirming{UserID: "ann", ID: odd, Generation: 1, HandedAt: 1, Policy: long})
+				err = store.Confirm(ctx, session.ConfirmParams{UserID: "ann", ID: odd, Generation: 1, HandedAt: 1, Policy: long})
 				if !errors.Is(err, redisstore.ErrVersion) || session.CodeOf(err) != session.CodeDatabaseUpdateFailed {
 					t.Errorf("Confirm = %v, want %v", err, redisstore.ErrVersion)
 				}
@@ -120,7 +120,7 @@ func TestUnreadableRecordConcernsItselfOnly(t *testing.T) {
 
 // checkStored puts the record of r's session, one of ann's, into the store's place
 // and checks that r is then judged as the Go functions judge it.
-func checkStored(t *testing.T, client *redis.Client, rec session.Record, r session.Refreshing) {
+func checkStored(t *testing.T, client *redis.Client, rec session.Record, r session.RefreshParams) {
 	t.Helper()
 	ctx := context.Background()
 	if err := client.HSet(ctx, keyOfAnn, string(r.ID[:]), packed(rec)).Err(); err != nil {
@@ -128,7 +128,7 @@ func checkStored(t *testing.T, client *redis.Client, rec session.Record, r sessi
 	}
 	got, err := redisstore.New(client).Refresh(ctx, r)
 	outcome, after := session.Refresh(rec, r.Presented, r.Policy, got.Now)
-	if want := (session.Refreshment{Outcome: outcome, Record: after, Now: got.Now}); err != nil || got != want {
+	if want := (session.RefreshResult{Outcome: outcome, Record: after, Now: got.Now}); err != nil || got != want {
 		t.Errorf("generation %d, presented %d: %+v, %v, want %+v", rec.Generation, r.Presented.Generation, got, err, want)
 	}
 }
@@ -145,7 +145,7 @@ func TestLastGeneration(t *testing.T) {
 			store := redisstore.New(client)
 			rec := create(t, store, session.ID{1}, policy, 5)
 			newest := session.Presented{Generation: math.MaxUint32, IssuedAt: rec.IssuedAt, ExpiresAt: rec.ExpiresAt}
-			r := session.Refreshing{UserID: "ann", ID: session.ID{1}, Presented: newest, Policy: policy}
+			r := session.RefreshParams{UserID: "ann", ID: session.ID{1}, Presented: newest, Policy: policy}
 			adopted, err := store.Refresh(ctx, r)
 			if err != nil || adopted.Outcome != session.Adopted {
 				t.Fatalf("Refresh = %+v, %v", adopted, err)
@@ -170,7 +170,7 @@ func TestGenerationZero(t *testing.T) {
 			for stored := range session.Generation(3) {
 				for presented := range session.Generation(3) {
 					rec.Generation = stored
-					checkStored(t, client, rec, session.Refreshing{
+					checkStored(t, client, rec, session.RefreshParams{
 						UserID: "ann", ID: session.ID{1}, Policy: long,
 						Presented: session.Presented{Generation: presented, IssuedAt: rec.IssuedAt, ExpiresAt: rec.ExpiresAt},
 					})
@@ -252,14 +252,14 @@ func TestKeyOutlivesItsSessions(t *testing.T) {
 			check("a shorter session beside it", rec)
 			rec = create(t, store, session.ID{3}, policy(60*day), 5)
 			check("a longer session", rec)
-			r, err := store.Refresh(ctx, session.Refreshing{
+			r, err := store.Refresh(ctx, session.RefreshParams{
 				UserID: "ann", ID: session.ID{2}, Presented: session.Presented{Generation: 1}, Policy: policy(90 * day),
 			})
 			if err != nil || r.Outcome != session.Rotated {
 				t.Fatalf("Refresh = %v, %v", r, err)
 			}
 			check("a rotation into a later day", r.Record)
-			r, err = store.Refresh(ctx, session.Refreshing{
+			r, err = store.Refresh(ctx, session.RefreshParams{
 				UserID: "ann", ID: session.ID{1}, Policy: policy(time.Minute),
 				Presented: session.Presented{Generation: 7, IssuedAt: r.Now, ExpiresAt: r.Now.Add(120 * day)},
 			})
@@ -268,7 +268,7 @@ func TestKeyOutlivesItsSessions(t *testing.T) {
 			}
 			check("an adopted generation of a later day", r.Record)
 			longest := r.Record
-			r, err = store.Refresh(ctx, session.Refreshing{
+			r, err = store.Refresh(ctx, session.RefreshParams{
 				UserID: "ann", ID: session.ID{3}, Presented: session.Presented{Generation: 1}, Policy: policy(70 * day),
 			})
 			if err != nil || r.Outcome != session.Rotated {

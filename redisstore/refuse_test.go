@@ -55,7 +55,7 @@ func TestNoVerdictFromAServerThatMayNotWrite(t *testing.T) {
 			create(t, store, session.ID{2}, brief, 5)
 			pause(5 * time.Millisecond) // it expires
 			for _, m := range missing {
-				r, err := store.Refresh(ctx, session.Refreshing{UserID: "ann", ID: m.id, Presented: m.token, Policy: long, RevokeUser: true})
+				r, err := store.Refresh(ctx, session.RefreshParams{UserID: "ann", ID: m.id, Presented: m.token, Policy: long, RevokeUser: true})
 				if err != nil || r.Outcome != session.Missing {
 					t.Errorf("%s: %v, %v, want missing", m.name, r.Outcome, err)
 				}
@@ -69,12 +69,12 @@ func TestNoVerdictFromAServerThatMayNotWrite(t *testing.T) {
 			for _, face := range faces {
 				store := redisstore.New(face.open(t, options(t, server.URL())), unhurried)
 				for _, m := range missing {
-					r, err := store.Refresh(ctx, session.Refreshing{UserID: "ann", ID: m.id, Presented: m.token, Policy: long, RevokeUser: true})
+					r, err := store.Refresh(ctx, session.RefreshParams{UserID: "ann", ID: m.id, Presented: m.token, Policy: long, RevokeUser: true})
 					if session.CodeOf(err) != session.CodeDatabaseFetchFailed || !strings.Contains(err.Error(), tt.refusal) {
 						t.Errorf("%s: %s: %v, %v, want %s around %s", face.name, m.name, r.Outcome, err, session.CodeDatabaseFetchFailed, tt.refusal)
 					}
 				}
-				for _, c := range []session.Confirming{
+				for _, c := range []session.ConfirmParams{
 					{UserID: "ann", ID: session.ID{9}, Generation: 2, HandedAt: 1},
 					{UserID: "ann", ID: session.ID{1}, Generation: 7, HandedAt: 1},
 				} {

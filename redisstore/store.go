@@ -75,7 +75,7 @@ func (s *Store) key(userID string) string {
 // Create implements [session.Store]. Its error is
 // [session.CodeDatabaseUpdateFailed] around the cause. The session of a call that
 // fails with [ErrNotReplicated] is removed again; see [WithWait].
-func (s *Store) Create(ctx context.Context, c session.Creating) (session.Record, error) {
+func (s *Store) Create(ctx context.Context, c session.CreateParams) (session.Record, error) {
 	const op, code = "create", session.CodeDatabaseUpdateFailed
 	args, err := encodeCreating(c)
 	if err != nil {
@@ -100,20 +100,20 @@ func (s *Store) Create(ctx context.Context, c session.Creating) (session.Record,
 // the session's record was written by another version of this package. A server
 // that may not write, which may have missed the session, is an error and never
 // [session.Missing].
-func (s *Store) Refresh(ctx context.Context, r session.Refreshing) (session.Refreshment, error) {
+func (s *Store) Refresh(ctx context.Context, r session.RefreshParams) (session.RefreshResult, error) {
 	const op, code = "refresh", session.CodeDatabaseFetchFailed
 	args, err := encodeRefreshing(r)
 	if err != nil {
-		return session.Refreshment{}, fail(op, code, err)
+		return session.RefreshResult{}, fail(op, code, err)
 	}
 	key := s.key(r.UserID)
 	reply, err := s.do(ctx, s.refresh.on(key, r.ID[:], args))
 	if err != nil {
-		return session.Refreshment{}, fail(op, code, err)
+		return session.RefreshResult{}, fail(op, code, err)
 	}
 	result, err := decodeRefreshment(reply)
 	if err != nil {
-		return session.Refreshment{}, fail(op, code, err)
+		return session.RefreshResult{}, fail(op, code, err)
 	}
 	return result, nil
 }
@@ -121,7 +121,7 @@ func (s *Store) Refresh(ctx context.Context, r session.Refreshing) (session.Refr
 // Confirm implements [session.Store]. Its error is
 // [session.CodeDatabaseUpdateFailed] around the cause; around [ErrVersion] where
 // the session's record was written by another version of this package.
-func (s *Store) Confirm(ctx context.Context, c session.Confirming) error {
+func (s *Store) Confirm(ctx context.Context, c session.ConfirmParams) error {
 	const op, code = "confirm", session.CodeDatabaseUpdateFailed
 	args, err := encodeConfirming(c)
 	if err != nil {

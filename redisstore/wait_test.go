@@ -138,7 +138,7 @@ func TestFailedSignInLeavesNoSession(t *testing.T) {
 			}
 			signIn := func(ctx context.Context, d time.Duration) error {
 				store := redisstore.New(face.open(t, options(t, server.URL())), redisstore.WithWait(1, d), unhurried)
-				_, err := store.Create(ctx, session.Creating{UserID: "ann", ID: session.NewID(), Policy: long, Max: most})
+				_, err := store.Create(ctx, session.CreateParams{UserID: "ann", ID: session.NewID(), Policy: long, Max: most})
 				return err
 			}
 			left := func() int {
@@ -197,7 +197,7 @@ func TestSignInThatItsPersonLeftLeavesNoSession(t *testing.T) {
 			ctx, leave := context.WithCancel(context.Background())
 			left := make(chan error, 1)
 			go func() {
-				_, err := store.Create(ctx, session.Creating{UserID: "bob", ID: session.NewID(), Policy: long, Max: 5})
+				_, err := store.Create(ctx, session.CreateParams{UserID: "bob", ID: session.NewID(), Policy: long, Max: 5})
 				left <- err
 			}()
 			repeatUntil(t, "the session to be there", func() bool { return sessions() == 1 })
@@ -221,7 +221,7 @@ func TestFailedSignInSparesItsRepetition(t *testing.T) {
 	store := redisstore.New(open(t, options(t, server.URL())), redisstore.WithWait(1, time.Second), unhurried)
 	failed := make(chan error, 1)
 	go func() {
-		_, err := store.Create(ctx, session.Creating{UserID: "ann", ID: session.ID{1}, Policy: long, Max: 5})
+		_, err := store.Create(ctx, session.CreateParams{UserID: "ann", ID: session.ID{1}, Policy: long, Max: 5})
 		failed <- err
 	}()
 	repeatUntil(t, "the first try to arrive", func() bool {
@@ -272,7 +272,7 @@ func TestWaitingLeavesConnections(t *testing.T) {
 			failed := make(chan error, 2*connections)
 			for i := range byte(2 * connections) {
 				go func() {
-					_, err := store.Create(ctx, session.Creating{UserID: "bob", ID: session.ID{i}, Policy: long, Max: 100})
+					_, err := store.Create(ctx, session.CreateParams{UserID: "bob", ID: session.ID{i}, Policy: long, Max: 100})
 					failed <- err
 				}()
 			}
@@ -314,7 +314,7 @@ func TestCallsWaitForAPlace(t *testing.T) {
 	opts.PoolSize = 1
 	store := redisstore.New(open(t, opts), redisstore.WithWait(1, time.Minute), redisstore.WithTimeout(timeout))
 	signIn := func(id byte) error {
-		_, err := store.Create(ctx, session.Creating{UserID: "ann", ID: session.ID{id}, Policy: long, Max: 5})
+		_, err := store.Create(ctx, session.CreateParams{UserID: "ann", ID: session.ID{id}, Policy: long, Max: 5})
 		return err
 	}
 	go signIn(1)
@@ -342,7 +342,7 @@ func TestPipelinesLetSeveralCallsWait(t *testing.T) {
 	pipeline := faces[1].open(t, options(t, server.URL()))
 	store := redisstore.New(pipeline, redisstore.WithWait(1, time.Minute), unhurried)
 	for i := range byte(3) {
-		go store.Create(ctx, session.Creating{UserID: "ann", ID: session.ID{i}, Policy: long, Max: 5})
+		go store.Create(ctx, session.CreateParams{UserID: "ann", ID: session.ID{i}, Policy: long, Max: 5})
 	}
 	probe := server.Client()
 	repeatUntil(t, "three calls to wait", func() bool { return strings.Contains(probe.Info(ctx, "clients").Val(), "blocked_clients:3\r\n") })

@@ -27,8 +27,8 @@ type verified[U any] struct {
 	seen [fingerprintLen]byte
 
 	// What spares a cached token two look-ups under locks that all requests share.
-	spared  atomic.Uint64 // the count of ends (endings.news) at which it was last looked for among them, and not found
-	settled atomic.Bool   // its generation's confirmation has been sent
+	checkedVersion atomic.Uint64 // the count of ends (endings.news) at which it was last looked for among them, and not found
+	settled        atomic.Bool   // its generation's confirmation has been sent
 }
 
 // of reports in constant time whether the token is of fingerprint f.

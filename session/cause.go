@@ -2,21 +2,21 @@ package session
 
 import "errors"
 
-// cause is why LoadUser or the store failed, for logs. errors.Is and errors.As
+// opaqueError is why LoadUser or the store failed, for logs. errors.Is and errors.As
 // look into it, but find none of this package's own verdicts there: an app's
 // LoadUser may well return a coded error of some other call of this library,
 // and a caller who took that for the answer would sign people out because a
 // database is down.
-type cause struct {
+type opaqueError struct {
 	err error
 	// gone says that ErrUserNotFound is the verdict.
 	gone bool
 }
 
-func (c cause) Error() string { return c.err.Error() }
+func (c opaqueError) Error() string { return c.err.Error() }
 
 // Is implements what errors.Is asks for.
-func (c cause) Is(target error) bool {
+func (c opaqueError) Is(target error) bool {
 	if isVerdict(target) {
 		return c.gone && target == ErrUserNotFound
 	}
@@ -24,9 +24,9 @@ func (c cause) Is(target error) bool {
 }
 
 // As implements what errors.As asks for.
-func (c cause) As(target any) bool {
+func (c opaqueError) As(target any) bool {
 	switch target.(type) {
-	case *Code, **fault:
+	case *Code, **tokenError:
 		return false
 	}
 	return errors.As(c.err, target)
@@ -38,7 +38,7 @@ func isVerdict(err error) bool {
 		return true
 	}
 	switch err.(type) {
-	case Code, *fault:
+	case Code, *tokenError:
 		return true
 	}
 	return false

@@ -29,13 +29,13 @@ func (s shifted) out(r *session.Record) {
 	shift(s.ahead, &r.IssuedAt, &r.ConfirmedAt, &r.CreatedAt, &r.ExpiresAt)
 }
 
-func (s shifted) Create(ctx context.Context, c session.Creating) (session.Record, error) {
+func (s shifted) Create(ctx context.Context, c session.CreateParams) (session.Record, error) {
 	r, err := s.Store.Create(ctx, c)
 	s.out(&r)
 	return r, err
 }
 
-func (s shifted) Refresh(ctx context.Context, r session.Refreshing) (session.Refreshment, error) {
+func (s shifted) Refresh(ctx context.Context, r session.RefreshParams) (session.RefreshResult, error) {
 	shift(-s.ahead, &r.Presented.IssuedAt, &r.Presented.ExpiresAt, &r.Presented.HandedAt)
 	step, err := s.Store.Refresh(ctx, r)
 	shift(s.ahead, &step.Now)
@@ -43,7 +43,7 @@ func (s shifted) Refresh(ctx context.Context, r session.Refreshing) (session.Ref
 	return step, err
 }
 
-func (s shifted) Confirm(ctx context.Context, c session.Confirming) error {
+func (s shifted) Confirm(ctx context.Context, c session.ConfirmParams) error {
 	shift(-s.ahead, &c.HandedAt)
 	return s.Store.Confirm(ctx, c)
 }

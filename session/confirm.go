@@ -16,8 +16,8 @@ const (
 	confirmWorkers = 4
 )
 
-// sighting is a generation of a session that was seen in use.
-type sighting struct {
+// generationKey is a generation of a session that was seen in use.
+type generationKey struct {
 	id  ID
 	gen Generation
 }
@@ -26,17 +26,17 @@ type sighting struct {
 // settled: each at most once while remembered. Its workers start on demand and
 // end when there is nothing left to do.
 type confirmer struct {
-	send func(context.Context, Confirming) error
-	sent *recent[sighting, bool] // true: and the call has succeeded
+	send func(context.Context, ConfirmParams) error
+	sent *recent[generationKey, bool] // true: and the call has succeeded
 
 	mu      sync.Mutex
-	queue   []Confirming
+	queue   []ConfirmParams
 	workers int
 	idle    chan struct{} // closed when queue is empty and no worker runs; nil while idle
 }
 
-func newConfirmer(send func(context.Context, Confirming) error) *confirmer {
-	return &confirmer{send: send, sent: newRecent[sighting, bool](maxRemembered)}
+func newConfirmer(send func(context.Context, ConfirmParams) error) *confirmer {
+	return &confirmer{send: send, sent: newRecent[generationKey, bool](maxRemembered)}
 }
 
 // sighted queues a confirmation where the token in use is old enough to prove
@@ -50,28 +50,28 @@ func (m *Manager[U]) sighted(v *verified[U], now time.Time) {
 	if InstantOf(now) < handed.Add(m.policy.Settle+m.policy.Settle/10) {
 		return // the tenth is for the store's clock, which judges again
 	}
-	s := sighting{v.session.ID, v.session.Generation}
+	s := generationKey{v.session.ID, v.session.Generation}
 	if arrived, sent := m.confirms.sent.get(s); sent {
 		if arrived {
 			v.settled.Store(true)
 		}
 		return
 	}
-	m.confirms.enqueue(s, Confirming{
+	m.confirms.enqueue(s, ConfirmParams{
 		UserID: v.session.User.ID, ID: s.id, Generation: s.gen,
 		HandedAt: handed, Policy: m.policy,
 	})
 }
 
 // confirm sends one confirmation.
-func (m *Manager[U]) confirm(ctx context.Context, c Confirming) error {
-	_, err := within(ctx, m.stores, func(ctx context.Context) (struct{}, error) {
+func (m *Manager[U]) confirm(ctx context.Context, c ConfirmParams) error {
+	_, err := callWithTimeout(ctx, m.stores, func(ctx context.Context) (struct{}, error) {
 		return struct{}{}, m.config.Store.Confirm(ctx, c)
 	})
 	return err
 }
 
-func (q *confirmer) enqueue(s sighting, c Confirming) {
+func (q *confirmer) enqueue(s generationKey, c ConfirmParams) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	if len(q.queue) >= maxQueued || !q.sent.put(s, false) {
@@ -89,7 +89,7 @@ func (q *confirmer) enqueue(s sighting, c Confirming) {
 
 // next takes a confirmation from the queue; where there is none the worker is
 // struck off.
-func (q *confirmer) next() (Confirming, bool) {
+func (q *confirmer) next() (ConfirmParams, bool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	if len(q.queue) > 0 {
@@ -102,7 +102,7 @@ func (q *confirmer) next() (Confirming, bool) {
 		close(q.idle)
 		q.idle = nil
 	}
-	return Confirming{}, false
+	return ConfirmParams{}, false
 }
 
 func (q *confirmer) work() {
@@ -111,7 +111,7 @@ func (q *confirmer) work() {
 		if !ok {
 			return
 		}
-		s := sighting{c.ID, c.Generation}
+		s := generationKey{c.ID, c.Generation}
 		if err := q.send(context.Background(), c); err != nil {
 			q.sent.remove(s) // sent again at the next sighting
 		} else {

@@ -6,15 +6,15 @@ import (
 	"time"
 )
 
-// endings is what this process knows of sessions that ended before their access
+// revocations is what this process knows of sessions that ended before their access
 // tokens did. The truth is in the store; a token that is refused here costs its
 // owner a refresh, at which the store decides. Other processes honour such a
 // token until it expires.
-type endings struct {
-	sessions *recent[ownSession, ending]
-	users    *recent[string, ending] // when all sessions of the user were ended
+type revocations struct {
+	sessions *recent[ownSession, revocation]
+	users    *recent[string, revocation] // when all sessions of the user were ended
 	orders   *atomic.Uint64
-	news     *atomic.Uint64 // counts the ends
+	version  *atomic.Uint64 // counts the ends
 }
 
 // ownSession is a session of a user. The id alone would let whoever learns it,
@@ -24,8 +24,8 @@ type ownSession struct {
 	id     ID
 }
 
-// ending is one end, or the begin of a session after one.
-type ending struct {
+// revocation is one end, or the begin of a session after one.
+type revocation struct {
 	at    int64  // Unix second of the end; born: a begin
 	order uint64 // tells begins and ends of one second apart
 }
@@ -33,45 +33,45 @@ type ending struct {
 // born marks a session that began after all of its user's were ended.
 const born = -1
 
-// maxEndings bounds what is remembered: twice as many at most, some 20 MB if
+// maxRevocations bounds what is remembered: twice as many at most, some 20 MB if
 // every user id is as long as it may be, and a quarter of that with ordinary
 // ones.
-const maxEndings = 1 << 15
+const maxRevocations = 1 << 15
 
-func newEndings() endings {
-	return endings{
-		sessions: newRecent[ownSession, ending](maxEndings),
-		users:    newRecent[string, ending](maxEndings),
+func newRevocations() revocations {
+	return revocations{
+		sessions: newRecent[ownSession, revocation](maxRevocations),
+		users:    newRecent[string, revocation](maxRevocations),
 		orders:   new(atomic.Uint64),
-		news:     new(atomic.Uint64),
+		version:  new(atomic.Uint64),
 	}
 }
 
 // next returns a number greater than all before.
-func (e endings) next() uint64 { return e.orders.Add(1) }
+func (e revocations) next() uint64 { return e.orders.Add(1) }
 
-func (e endings) endSession(userID string, id ID) {
-	e.sessions.put(ownSession{strings.Clone(userID), id}, ending{at: time.Now().Unix()})
-	e.news.Add(1)
+func (e revocations) endSession(userID string, id ID) {
+	e.sessions.put(ownSession{strings.Clone(userID), id}, revocation{at: time.Now().Unix()})
+	e.version.Add(1)
 }
 
-func (e endings) endUser(userID string) {
+func (e revocations) endUser(userID string) {
 	// The id may be a small part of a large string, such as a request body.
-	e.users.put(strings.Clone(userID), ending{at: time.Now().Unix(), order: e.next()})
-	e.news.Add(1)
+	e.users.put(strings.Clone(userID), revocation{at: time.Now().Unix(), order: e.next()})
+	e.version.Add(1)
 }
 
 // begin says that a session was made by a call that began at order. It is told
 // apart from those that endUser ended in the same second.
-func (e endings) begin(userID string, id ID, order uint64) {
+func (e revocations) begin(userID string, id ID, order uint64) {
 	if _, cut := e.users.get(userID); cut {
-		e.sessions.put(ownSession{strings.Clone(userID), id}, ending{at: born, order: order})
+		e.sessions.put(ownSession{strings.Clone(userID), id}, revocation{at: born, order: order})
 	}
 }
 
 // ended reports whether the session of an access token issued at iat was ended
 // at that second or later.
-func (e endings) ended(userID string, id ID, iat int64) bool {
+func (e revocations) ended(userID string, id ID, iat int64) bool {
 	s, known := e.sessions.get(ownSession{userID, id})
 	if known && iat <= s.at {
 		return true
@@ -88,21 +88,21 @@ func (e endings) ended(userID string, id ID, iat int64) bool {
 func (m *Manager[U]) ended(v *verified[U]) bool {
 	// Counted before looking: what ends while this looks makes the next one look
 	// again. The count after looking would spare a token that has just ended.
-	news := m.endings.news.Load()
-	if v.spared.Load() == news {
+	news := m.endings.version.Load()
+	if v.checkedVersion.Load() == news {
 		return false
 	}
 	if m.endings.ended(v.session.User.ID, v.session.ID, v.iat) {
 		return true
 	}
-	v.spared.Store(news)
+	v.checkedVersion.Store(news)
 	return false
 }
 
 // issue returns the iat of an access token made by a step that began at started:
 // now, or started where the session has been ended since, so that a token made
 // while somebody signs out is refused like those made before.
-func (e endings) issue(t ticket, started int64) int64 {
+func (e revocations) issue(t subject, started int64) int64 {
 	now := time.Now().Unix()
 	if e.ended(t.userID, t.id, started) {
 		return started

@@ -23,33 +23,33 @@ var (
 	ErrMalformed = errors.New("token is malformed or forged")
 )
 
-// fault is a refused token: a code for the client, a reason for the caller. The
+// tokenError is a refused token: a code for the client, a reason for the caller. The
 // values are made once, so that garbage costs no allocation.
-type fault struct {
+type tokenError struct {
 	code   Code
 	reason error
 }
 
-func (f *fault) Error() string   { return string(f.code) + ": " + f.reason.Error() }
-func (f *fault) Unwrap() []error { return []error{f.code, f.reason} }
+func (f *tokenError) Error() string   { return string(f.code) + ": " + f.reason.Error() }
+func (f *tokenError) Unwrap() []error { return []error{f.code, f.reason} }
 
-// faults are all faults of one kind of token.
-type faults struct {
-	expired, revoked, outdated, unknownKey, fingerprint, malformed *fault
+// tokenErrors are all tokenErrors of one kind of token.
+type tokenErrors struct {
+	expired, revoked, outdated, unknownKey, fingerprint, malformed *tokenError
 }
 
-func faultsOf(code Code) faults {
-	return faults{
-		expired:     &fault{code, ErrExpired},
-		revoked:     &fault{code, ErrRevoked},
-		outdated:    &fault{code, ErrOutdated},
-		unknownKey:  &fault{code, ErrUnknownKey},
-		fingerprint: &fault{code, ErrFingerprint},
-		malformed:   &fault{code, ErrMalformed},
+func tokenErrorsOf(code Code) tokenErrors {
+	return tokenErrors{
+		expired:     &tokenError{code, ErrExpired},
+		revoked:     &tokenError{code, ErrRevoked},
+		outdated:    &tokenError{code, ErrOutdated},
+		unknownKey:  &tokenError{code, ErrUnknownKey},
+		fingerprint: &tokenError{code, ErrFingerprint},
+		malformed:   &tokenError{code, ErrMalformed},
 	}
 }
 
 var (
-	accessFaults  = faultsOf(CodeInvalidAccessToken)
-	refreshFaults = faultsOf(CodeInvalidRefreshToken)
+	accessErrors  = tokenErrorsOf(CodeInvalidAccessToken)
+	refreshErrors = tokenErrorsOf(CodeInvalidRefreshToken)
 )

@@ -135,7 +135,7 @@ func (s *tap) took() map[string]int {
 	return calls
 }
 
-func (s *tap) Create(ctx context.Context, c session.Creating) (session.Record, error) {
+func (s *tap) Create(ctx context.Context, c session.CreateParams) (session.Record, error) {
 	if err := s.enter(ctx, "Create"); err != nil {
 		return session.Record{}, err
 	}
@@ -143,15 +143,15 @@ func (s *tap) Create(ctx context.Context, c session.Creating) (session.Record, e
 	return s.Store.Create(ctx, c)
 }
 
-func (s *tap) Refresh(ctx context.Context, r session.Refreshing) (session.Refreshment, error) {
+func (s *tap) Refresh(ctx context.Context, r session.RefreshParams) (session.RefreshResult, error) {
 	if err := s.enter(ctx, "Refresh"); err != nil {
-		return session.Refreshment{}, err
+		return session.RefreshResult{}, err
 	}
 	defer s.leave("Refresh")
 	return s.Store.Refresh(ctx, r)
 }
 
-func (s *tap) Confirm(ctx context.Context, c session.Confirming) error {
+func (s *tap) Confirm(ctx context.Context, c session.ConfirmParams) error {
 	if err := s.enter(ctx, "Confirm"); err != nil {
 		return err
 	}

@@ -55,7 +55,7 @@ func refreshKey(k *keySet) jwtKey { return k.refresh }
 // verifies the signature; its parser is not used, because it accepts what this
 // library does not: other header members, other spellings of the same token,
 // claims twice or in other cases. That it reads what this one signs is tested.
-func (r keyring) open(token string, pick keyOf, c parser, f *faults) error {
+func (r keyring) open(token string, pick keyOf, c parser, f *tokenErrors) error {
 	header, payload, signature, ok := splitToken(token)
 	if !ok {
 		return f.malformed

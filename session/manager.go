@@ -18,13 +18,13 @@ type Manager[U any] struct {
 	policy  Policy
 	keys    keyring
 	cache   tokenCache[U]
-	endings endings
-	repeats *tally
+	endings revocations
+	repeats *repeatCounter
 	// loads bounds what calls LoadUser, stores what calls the store alone: an
 	// app's database that hangs must not keep anyone from signing out.
-	loads    boundary
-	stores   boundary
-	flights  flights[flightKey, answered[U]]
+	loads    limiter
+	stores   limiter
+	flights  calls[callKey, refreshResult[U]]
 	confirms *confirmer
 	reporter *reporter
 }
@@ -49,10 +49,10 @@ func New[U any](config Config[U]) (*Manager[U], error) {
 		policy:   config.policy(),
 		keys:     keys,
 		cache:    cache,
-		endings:  newEndings(),
-		repeats:  newTally(),
-		loads:    newBoundary(config.Timeout),
-		stores:   newBoundary(config.Timeout),
+		endings:  newRevocations(),
+		repeats:  newRepeatCounter(),
+		loads:    newLimiter(config.Timeout),
+		stores:   newLimiter(config.Timeout),
 		reporter: newReporter(config.Logger, config.OnEvent),
 	}
 	m.confirms = newConfirmer(m.confirm)
@@ -84,10 +84,10 @@ func (m *Manager[U]) SignIn(ctx context.Context, userID string) (*SignedIn[U], e
 	if err := CheckUserID(userID); err != nil {
 		return nil, err
 	}
-	s, err := within(valueless{ctx}, m.loads, func(ctx context.Context) (*SignedIn[U], error) {
+	s, err := callWithTimeout(withoutValues{ctx}, m.loads, func(ctx context.Context) (*SignedIn[U], error) {
 		return m.signIn(ctx, userID)
 	})
-	if gone, ok := errors.AsType[cause](err); ok && gone.gone {
+	if gone, ok := errors.AsType[opaqueError](err); ok && gone.gone {
 		return nil, fmt.Errorf("%w: %w", CodeInvalidUserID, gone)
 	}
 	if err != nil {
@@ -96,36 +96,36 @@ func (m *Manager[U]) SignIn(ctx context.Context, userID string) (*SignedIn[U], e
 	return s, nil
 }
 
-// valueless is a context without its values: LoadUser is to depend on them nowhere,
+// withoutValues is a context without its values: LoadUser is to depend on them nowhere,
 // since a refresh has nobody's.
-type valueless struct{ context.Context }
+type withoutValues struct{ context.Context }
 
 // Value returns nil.
-func (valueless) Value(any) any { return nil }
+func (withoutValues) Value(any) any { return nil }
 
 // AfterFunc lets package context derive from it without a goroutine.
-func (v valueless) AfterFunc(f func()) (stop func() bool) { return context.AfterFunc(v.Context, f) }
+func (v withoutValues) AfterFunc(f func()) (stop func() bool) { return context.AfterFunc(v.Context, f) }
 
 func (m *Manager[U]) signIn(ctx context.Context, userID string) (*SignedIn[U], error) {
 	fp, hash := newFingerprint()
-	t := ticket{userID: userID, id: NewID(), hash: hash}
+	t := subject{userID: userID, id: NewID(), hash: hash}
 	user, err := m.loadUser(ctx, t)
 	if errors.Is(err, ErrUserNotFound) {
-		return nil, cause{err, true}
+		return nil, opaqueError{err, true}
 	}
 	if err != nil {
-		return nil, cause{err, false}
+		return nil, opaqueError{err, false}
 	}
 	order, started := m.endings.next(), time.Now().Unix()
-	record, err := m.config.Store.Create(ctx, Creating{UserID: userID, ID: t.id, Policy: m.policy, Max: m.config.MaxSessions})
+	record, err := m.config.Store.Create(ctx, CreateParams{UserID: userID, ID: t.id, Policy: m.policy, Max: m.config.MaxSessions})
 	if err != nil {
-		return nil, cause{err, false}
+		return nil, opaqueError{err, false}
 	}
 	m.endings.begin(userID, t.id, order)
 	return m.signedIn(user, t, fp, record, started)
 }
 
-func (m *Manager[U]) signedIn(user loadedUser[U], t ticket, fp Fingerprint, record Record, started int64) (*SignedIn[U], error) {
+func (m *Manager[U]) signedIn(user loadedUser[U], t subject, fp Fingerprint, record Record, started int64) (*SignedIn[U], error) {
 	s := m.mint(user, t, record, record.IssuedAt, started)
 	sealed, err := m.keys.seal(m.config.RefreshCookie, t.id, sealer{}, s.RefreshToken, record.IssuedAt)
 	if err != nil {
@@ -152,17 +152,17 @@ func (m *Manager[U]) Verify(token AccessToken, fingerprint Fingerprint) (Session
 		return Session[U]{}, err
 	}
 	if !v.of(fingerprint, cached) {
-		return Session[U]{}, accessFaults.fingerprint
+		return Session[U]{}, accessErrors.fingerprint
 	}
 	now := time.Now()
 	if now.After(v.session.ExpiresAt.Add(leeway)) || now.Before(v.session.IssuedAt.Add(-leeway)) {
 		if cached {
 			m.cache.remove(token)
 		}
-		return v.session, accessFaults.expired
+		return v.session, accessErrors.expired
 	}
 	if m.ended(v) {
-		return v.session, accessFaults.revoked
+		return v.session, accessErrors.revoked
 	}
 	if !cached {
 		m.cache.put(v, fingerprint)
@@ -209,7 +209,7 @@ func (m *Manager[U]) RevokeUser(ctx context.Context, userID string) error {
 }
 
 func (m *Manager[U]) end(ctx context.Context, call func(context.Context) error) error {
-	_, err := within(ctx, m.stores, func(ctx context.Context) (struct{}, error) {
+	_, err := callWithTimeout(ctx, m.stores, func(ctx context.Context) (struct{}, error) {
 		return struct{}{}, call(ctx)
 	})
 	return err
@@ -222,7 +222,7 @@ func (m *Manager[U]) Sessions(ctx context.Context, userID string) (map[ID]Record
 	if err := CheckUserID(userID); err != nil {
 		return nil, err
 	}
-	list, err := within(ctx, m.stores, func(ctx context.Context) (map[ID]Record, error) {
+	list, err := callWithTimeout(ctx, m.stores, func(ctx context.Context) (map[ID]Record, error) {
 		return m.config.Store.List(ctx, userID)
 	})
 	if err != nil {
@@ -241,7 +241,7 @@ func (m *Manager[U]) unavailable(ctx context.Context, code Code, userID string, 
 	if !errors.Is(ctx.Err(), context.Canceled) { // else the caller went away; nobody failed
 		m.reportUnavailable(userID, id, err)
 	}
-	return fmt.Errorf("%w: %w", code, cause{err, false})
+	return fmt.Errorf("%w: %w", code, opaqueError{err, false})
 }
 
 func (m *Manager[U]) reportUnavailable(userID string, id ID, err error) {

@@ -9,8 +9,8 @@ import (
 	"time"
 )
 
-// ticket is what all tokens of one session have in common.
-type ticket struct {
+// subject is what all tokens of one session have in common.
+type subject struct {
 	userID string
 	id     ID
 	hash   fingerprintHash
@@ -24,7 +24,7 @@ type loadedUser[U any] struct {
 
 // loadUser asks the app for the user's data and makes sure, before anything is
 // written, that tokens can carry it.
-func (m *Manager[U]) loadUser(ctx context.Context, t ticket) (loadedUser[U], error) {
+func (m *Manager[U]) loadUser(ctx context.Context, t subject) (loadedUser[U], error) {
 	data, err := m.config.LoadUser(ctx, t.userID)
 	if err != nil {
 		return loadedUser[U]{}, fmt.Errorf("LoadUser: %w", err)
@@ -103,7 +103,7 @@ const maxCookieBytes = 4096
 // the refresh token of the record's generation, byte for byte the same whenever
 // it is handed out. now is the store's clock at the step that made or found the
 // record, started the app's in Unix seconds when it asked for that step.
-func (m *Manager[U]) mint(user loadedUser[U], t ticket, record Record, now Instant, started int64) Session[U] {
+func (m *Manager[U]) mint(user loadedUser[U], t subject, record Record, now Instant, started int64) Session[U] {
 	// An access token does not outlive its session.
 	life := max(time.Second, min(m.config.AccessTTL, record.ExpiresAt.Sub(now)))
 	iat := m.endings.issue(t, started)
@@ -112,7 +112,7 @@ func (m *Manager[U]) mint(user loadedUser[U], t ticket, record Record, now Insta
 	return s
 }
 
-func (m *Manager[U]) mintAccess(user loadedUser[U], t ticket, gen Generation, iat, exp int64) Session[U] {
+func (m *Manager[U]) mintAccess(user loadedUser[U], t subject, gen Generation, iat, exp int64) Session[U] {
 	k := m.keys.current
 	claims := accessClaims{User: user.json, commonClaims: commonClaims{t.hash, t.id, gen, iat, exp}}
 	token := sign(k, k.access, claims.append(make([]byte, 0, payloadRoom)))
@@ -126,7 +126,7 @@ func (m *Manager[U]) mintAccess(user loadedUser[U], t ticket, gen Generation, ia
 	}
 }
 
-func (m *Manager[U]) mintRefresh(t ticket, record Record) RefreshToken {
+func (m *Manager[U]) mintRefresh(t subject, record Record) RefreshToken {
 	k := m.keys.current
 	issued, expires := int64(record.IssuedAt)/1000, int64(record.ExpiresAt)/1000
 	claims := refreshClaims{UserID: t.userID, commonClaims: commonClaims{t.hash, t.id, record.Generation, issued, expires}}

@@ -41,41 +41,41 @@ func (r Refreshed[U]) LogValue() slog.Value {
 // store, which runs under a context of its own; a caller whose ctx ends fails
 // nobody else.
 func (m *Manager[U]) Refresh(ctx context.Context, fingerprint Fingerprint, credentials ...RefreshCredential) (Refreshed[U], error) {
-	f, err := fold(fingerprint, credentials)
+	f, err := newRefreshRequest(fingerprint, credentials)
 	if err != nil {
 		return Refreshed[U]{}, err
 	}
 	a, err := m.flights.do(ctx, f.key(), m.loads,
-		func(ctx context.Context) (answered[U], error) { return m.refresh(ctx, f) },
+		func(ctx context.Context) (refreshResult[U], error) { return m.refresh(ctx, f) },
 		func(err error) { m.reportUnavailable(f.userID, f.id, err) })
 	if err != nil {
-		return Refreshed[U]{}, fmt.Errorf("%w: %w", CodeDatabaseFetchFailed, cause{err, false})
+		return Refreshed[U]{}, fmt.Errorf("%w: %w", CodeDatabaseFetchFailed, opaqueError{err, false})
 	}
 	return a.refreshed, a.err
 }
 
-// answered is what callers share: the result, and the error that says that the
+// refreshResult is what callers share: the result, and the error that says that the
 // session has ended. What fails otherwise, panics included, is "unavailable",
-// whatever code the failure carries: only an answered step ends a session.
-type answered[U any] struct {
+// whatever code the failure carries: only an refreshResult step ends a session.
+type refreshResult[U any] struct {
 	refreshed Refreshed[U]
 	err       error
 }
 
-// folded is what a request presents of one session.
-type folded struct {
-	ticket
+// refreshRequest is what a request presents of one session.
+type refreshRequest struct {
+	subject
 	presented Presented
 	bearer    Generation // 0: none
 	cookie    Generation // 0: none
 	sealer    sealer     // that opened a cookie, or none
 }
 
-// fold folds the credentials of one request into what the rule judges.
-func fold(fingerprint Fingerprint, credentials []RefreshCredential) (f folded, err error) {
+// newRefreshRequest folds the credentials of one request into what the rule judges.
+func newRefreshRequest(fingerprint Fingerprint, credentials []RefreshCredential) (f refreshRequest, err error) {
 	hash, ok := hashFingerprint(fingerprint)
 	if !ok {
-		return folded{}, refreshFaults.fingerprint
+		return refreshRequest{}, refreshErrors.fingerprint
 	}
 	f.hash = hash
 	found := false
@@ -84,19 +84,19 @@ func fold(fingerprint Fingerprint, credentials []RefreshCredential) (f folded, e
 			continue
 		}
 		if found && (c.SessionID != f.id || c.UserID != f.userID) {
-			return folded{}, refreshFaults.malformed
+			return refreshRequest{}, refreshErrors.malformed
 		}
 		found = true
 		f.userID, f.id = c.UserID, c.SessionID
 		f.add(c)
 	}
 	if !found {
-		return folded{}, refreshFaults.fingerprint
+		return refreshRequest{}, refreshErrors.fingerprint
 	}
 	return f, nil
 }
 
-func (f *folded) add(c RefreshCredential) {
+func (f *refreshRequest) add(c RefreshCredential) {
 	if c.handedAt == 0 {
 		f.bearer = max(f.bearer, c.generation)
 	} else {
@@ -111,28 +111,28 @@ func (f *folded) add(c RefreshCredential) {
 	}
 }
 
-// flightKey is the same for calls that may share an answer.
-type flightKey struct {
+// callKey is the same for calls that may share an answer.
+type callKey struct {
 	id             ID
 	hash           fingerprintHash
 	bearer, cookie Generation
 }
 
-func (f folded) key() flightKey { return flightKey{f.id, f.hash, f.bearer, f.cookie} }
+func (f refreshRequest) key() callKey { return callKey{f.id, f.hash, f.bearer, f.cookie} }
 
 // refresh does the work. The user is loaded first: whatever goes wrong there,
 // and be it only a cookie that would not fit, leaves the session as it was.
-func (m *Manager[U]) refresh(ctx context.Context, f folded) (a answered[U], err error) {
-	user, err := m.loadUser(ctx, f.ticket)
+func (m *Manager[U]) refresh(ctx context.Context, f refreshRequest) (a refreshResult[U], err error) {
+	user, err := m.loadUser(ctx, f.subject)
 	if errors.Is(err, ErrUserNotFound) {
-		a.err, err = m.userGone(ctx, f.ticket, err)
+		a.err, err = m.userGone(ctx, f.subject, err)
 		return a, err
 	}
 	if err != nil {
 		return a, err
 	}
 	started := time.Now().Unix()
-	step, err := m.config.Store.Refresh(ctx, Refreshing{
+	step, err := m.config.Store.Refresh(ctx, RefreshParams{
 		UserID: f.userID, ID: f.id, Presented: f.presented,
 		Policy: m.policy, RevokeUser: !m.config.RevokeSessionOnly,
 	})
@@ -150,8 +150,8 @@ func (m *Manager[U]) refresh(ctx context.Context, f folded) (a answered[U], err 
 }
 
 // answer makes the tokens of an outcome that keeps the session alive.
-func (m *Manager[U]) answer(user loadedUser[U], f folded, step Refreshment, started int64) (Refreshed[U], error) {
-	s := m.mint(user, f.ticket, step.Record, step.Now, started)
+func (m *Manager[U]) answer(user loadedUser[U], f refreshRequest, step RefreshResult, started int64) (Refreshed[U], error) {
+	s := m.mint(user, f.subject, step.Record, step.Now, started)
 	r := Refreshed[U]{Outcome: step.Outcome, Session: s, ExpiresIn: step.Record.ExpiresAt.Sub(step.Now)}
 	if (step.Outcome == Current || step.Outcome == Adopted) && f.cookie == step.Record.Generation {
 		return r, nil // a cookie set again would be younger, and settle later
@@ -163,17 +163,17 @@ func (m *Manager[U]) answer(user loadedUser[U], f folded, step Refreshment, star
 
 // userGone ends the sessions of a user whom LoadUser does not know any more. It
 // returns the error that says so, or the failure of the store.
-func (m *Manager[U]) userGone(ctx context.Context, t ticket, why error) (gone, failure error) {
+func (m *Manager[U]) userGone(ctx context.Context, t subject, why error) (gone, failure error) {
 	if err := m.config.Store.DeleteUser(ctx, t.userID); err != nil {
 		return nil, err
 	}
 	m.endings.endUser(t.userID)
 	m.reporter.report(Event{Kind: EventUserGone, UserID: t.userID, SessionID: t.id})
-	return fmt.Errorf("%w: %w", CodeUnauthorized, cause{why, true}), nil
+	return fmt.Errorf("%w: %w", CodeUnauthorized, opaqueError{why, true}), nil
 }
 
 // observe draws the consequences of a step beside its answer.
-func (m *Manager[U]) observe(f folded, step Refreshment) {
+func (m *Manager[U]) observe(f refreshRequest, step RefreshResult) {
 	event := Event{UserID: f.userID, SessionID: f.id, Presented: f.presented.Generation}
 	switch {
 	case step.Outcome == Missing:
@@ -189,7 +189,7 @@ func (m *Manager[U]) observe(f folded, step Refreshment) {
 		event.Kind = EventAdopted
 	case step.Late(m.policy.Grace):
 		event.Kind = EventLateRepeat
-		if m.repeats.count(sighting{f.id, f.presented.Generation}) >= manyRepeats {
+		if m.repeats.count(generationKey{f.id, f.presented.Generation}) >= manyRepeats {
 			event.Kind = EventManyRepeats
 		}
 	default:

@@ -19,8 +19,8 @@ func (m *Manager[U]) Reload(ctx context.Context, s Session[U]) (Session[U], erro
 	if err != nil {
 		return Session[U]{}, err
 	}
-	t := ticket{userID: v.session.User.ID, id: v.session.ID, hash: v.hash}
-	a, err := within(valueless{ctx}, m.loads, func(ctx context.Context) (a answered[U], err error) {
+	t := subject{userID: v.session.User.ID, id: v.session.ID, hash: v.hash}
+	a, err := callWithTimeout(withoutValues{ctx}, m.loads, func(ctx context.Context) (a refreshResult[U], err error) {
 		user, err := m.loadUser(ctx, t)
 		if errors.Is(err, ErrUserNotFound) {
 			a.err, err = m.userGone(ctx, t, err)
@@ -33,7 +33,7 @@ func (m *Manager[U]) Reload(ctx context.Context, s Session[U]) (Session[U], erro
 		iat := max(v.iat, min(time.Now().Unix(), exp-1)) // within the leeway it is past exp
 		a.refreshed.Session = m.mintAccess(user, t, v.session.Generation, iat, exp)
 		if m.endings.ended(t.userID, t.id, v.iat) { // asked last: meanwhile counts too
-			a = answered[U]{err: accessFaults.revoked}
+			a = refreshResult[U]{err: accessErrors.revoked}
 		}
 		return a, nil
 	})

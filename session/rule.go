@@ -162,7 +162,7 @@ func Begin(policy Policy, now Instant) Record {
 // token and what the record becomes. rec is the zero Record where there is
 // none; so is the result where no record is to remain. Every [Store] behaves
 // as if it called Refresh in one atomic step, with its own clock as now. For
-// Reused the store deletes as [Refreshing.RevokeUser] says.
+// Reused the store deletes as [RefreshParams.RevokeUser] says.
 //
 // The rule was explored to the last state of small worlds (explorer_test.go): as
 // long as a request or answer is delayed no more than Grace, and Settle is as

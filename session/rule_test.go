@@ -238,7 +238,7 @@ func TestRepeatedIsLateAfterGrace(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			r := session.Refreshment{Outcome: tt.outcome, Record: session.Record{Generation: 5, IssuedAt: tt.issued}, Now: t0}
+			r := session.RefreshResult{Outcome: tt.outcome, Record: session.Record{Generation: 5, IssuedAt: tt.issued}, Now: t0}
 			if got := r.Late(30 * time.Second); got != tt.want {
 				t.Errorf("Late = %v, want %v", got, tt.want)
 			}

@@ -85,18 +85,18 @@ type opened struct {
 func (r keyring) unseal(cookie string, sealed SealedToken) (opened, error) {
 	kid, sid, data, ok := splitToken(string(sealed))
 	if !ok || len(kid) != kidLen {
-		return opened{}, refreshFaults.malformed
+		return opened{}, refreshErrors.malformed
 	}
 	if _, err := ParseID(sid); err != nil {
-		return opened{}, refreshFaults.malformed
+		return opened{}, refreshErrors.malformed
 	}
 	k := r.find(func(k *keySet) bool { return k.kid == kid })
 	if k == nil {
-		return opened{}, refreshFaults.unknownKey
+		return opened{}, refreshErrors.unknownKey
 	}
 	box, err := strictBase64.DecodeString(data)
 	if err != nil {
-		return opened{}, refreshFaults.malformed
+		return opened{}, refreshErrors.malformed
 	}
 	s, err := newSealer(k, sid)
 	if err != nil {
@@ -104,7 +104,7 @@ func (r keyring) unseal(cookie string, sealed SealedToken) (opened, error) {
 	}
 	plain, err := s.aead.Open(nil, nil, box, sealData(cookie, kid, sid))
 	if err != nil || len(plain) < 8 {
-		return opened{}, refreshFaults.malformed
+		return opened{}, refreshErrors.malformed
 	}
 	return opened{RefreshToken(plain[8:]), Instant(binary.BigEndian.Uint64(plain)), s}, nil
 }

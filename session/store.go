@@ -31,15 +31,15 @@ type Store interface {
 	// has that ID (a call repeated after its reply was lost). Where the user then has
 	// more than Max live sessions, those least recently issued a token go:
 	// smallest IssuedAt first, then smallest ID. The new one stays.
-	Create(ctx context.Context, c Creating) (Record, error)
+	Create(ctx context.Context, c CreateParams) (Record, error)
 
 	// Refresh applies the rule, [Refresh], to one session. It never makes a
 	// record. On Reused it deletes that session or all of the user's sessions.
-	Refresh(ctx context.Context, r Refreshing) (Refreshment, error)
+	Refresh(ctx context.Context, r RefreshParams) (RefreshResult, error)
 
 	// Confirm applies the rule's other half, [Confirm], to one session. It never
 	// makes a record.
-	Confirm(ctx context.Context, c Confirming) error
+	Confirm(ctx context.Context, c ConfirmParams) error
 
 	// Delete ends one session. No such session: nil.
 	Delete(ctx context.Context, userID string, id ID) error
@@ -53,8 +53,8 @@ type Store interface {
 	List(ctx context.Context, userID string) (map[ID]Record, error)
 }
 
-// Creating is the argument of [Store.Create].
-type Creating struct {
+// CreateParams is the argument of [Store.Create].
+type CreateParams struct {
 	UserID string
 	ID     ID
 	Policy Policy
@@ -63,8 +63,8 @@ type Creating struct {
 	Max int
 }
 
-// Refreshing is the argument of [Store.Refresh].
-type Refreshing struct {
+// RefreshParams is the argument of [Store.Refresh].
+type RefreshParams struct {
 	UserID    string
 	ID        ID
 	Presented Presented
@@ -74,8 +74,8 @@ type Refreshing struct {
 	RevokeUser bool
 }
 
-// Refreshment is the result of [Store.Refresh].
-type Refreshment struct {
+// RefreshResult is the result of [Store.Refresh].
+type RefreshResult struct {
 	Outcome Outcome
 	// Record is the record after the step; the zero Record where none remains.
 	Record Record
@@ -85,12 +85,12 @@ type Refreshment struct {
 
 // Late reports whether the predecessor was repeated later than grace after its
 // successor was made: harmless by the rule, but for the operator to see.
-func (r Refreshment) Late(grace time.Duration) bool {
+func (r RefreshResult) Late(grace time.Duration) bool {
 	return r.Outcome == Repeated && r.Now > r.Record.IssuedAt.Add(grace)
 }
 
-// Confirming is the argument of [Store.Confirm].
-type Confirming struct {
+// ConfirmParams is the argument of [Store.Confirm].
+type ConfirmParams struct {
 	UserID     string
 	ID         ID
 	Generation Generation

@@ -10,16 +10,18 @@ const manyRepeats = 3
 // as many.
 const maxTallied = 1 << 12
 
-// tally counts how often this process has seen a token repeated late.
-type tally struct {
+// repeatCounter counts how often this process has seen a token repeated late.
+type repeatCounter struct {
 	mu   sync.Mutex
-	seen *recent[sighting, int]
+	seen *recent[generationKey, int]
 }
 
-func newTally() *tally { return &tally{seen: newRecent[sighting, int](maxTallied)} }
+func newRepeatCounter() *repeatCounter {
+	return &repeatCounter{seen: newRecent[generationKey, int](maxTallied)}
+}
 
 // count counts one more and returns how many there are.
-func (t *tally) count(s sighting) int {
+func (t *repeatCounter) count(s generationKey) int {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	n, _ := t.seen.get(s)

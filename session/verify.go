@@ -10,13 +10,13 @@ import (
 // hold, and whether the cache said so.
 func (m *Manager[U]) verified(token AccessToken) (v *verified[U], cached bool, err error) {
 	if len(token) > maxTokenBytes {
-		return nil, false, accessFaults.malformed
+		return nil, false, accessErrors.malformed
 	}
 	if v, ok := m.cache.get(token); ok {
 		return v, true, nil
 	}
 	var claims accessClaims
-	if err := m.keys.open(string(token), accessKey, &claims, &accessFaults); err != nil {
+	if err := m.keys.open(string(token), accessKey, &claims, &accessErrors); err != nil {
 		return nil, false, err
 	}
 	v = &verified[U]{
@@ -32,9 +32,9 @@ func (m *Manager[U]) verified(token AccessToken) (v *verified[U], cached bool, e
 	}
 	if v.session.User.decode(claims.User) != nil || CheckUserID(v.session.User.ID) != nil {
 		if !json.Valid(claims.User) {
-			return nil, false, accessFaults.malformed
+			return nil, false, accessErrors.malformed
 		}
-		return nil, false, accessFaults.outdated
+		return nil, false, accessErrors.outdated
 	}
 	return v, false, nil
 }
@@ -59,7 +59,7 @@ type RefreshCredential struct {
 // judged: the store's record, not the app's clock, says when a session ends.
 func (m *Manager[U]) ParseRefreshToken(token RefreshToken) (RefreshCredential, error) {
 	var claims refreshClaims
-	if err := m.keys.open(string(token), refreshKey, &claims, &refreshFaults); err != nil {
+	if err := m.keys.open(string(token), refreshKey, &claims, &refreshErrors); err != nil {
 		return RefreshCredential{}, err
 	}
 	return RefreshCredential{

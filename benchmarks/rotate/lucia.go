@@ -24,11 +24,11 @@ func store(client redis.UniversalClient, n int) (Exchange, error) {
 	ids := make([]session.ID, n)
 	err := each(preparers, n, func(i int) error {
 		ids[i] = session.NewID()
-		_, err := s.Create(ctx, session.Creating{UserID: contend.ID(i), ID: ids[i], Policy: policy, Max: 100})
+		_, err := s.Create(ctx, session.CreateParams{UserID: contend.ID(i), ID: ids[i], Policy: policy, Max: 100})
 		return err
 	})
 	return func(i int) (string, error) {
-		r, err := s.Refresh(ctx, session.Refreshing{
+		r, err := s.Refresh(ctx, session.RefreshParams{
 			UserID: contend.ID(i), ID: ids[i], Policy: policy, RevokeUser: true,
 			Presented: session.Presented{Generation: session.FirstGeneration},
 		})

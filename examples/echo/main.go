@@ -74,7 +74,7 @@ type page func(*demo.View) templ.Component
 // store cannot be asked: then a page for nobody would be a lie.
 func (a *app) show(p page) echo.HandlerFunc {
 	return func(c echo.Context) error {
-		if a.auth.Outcome(c.Request().Context()) == middleware.Unavailable {
+		if a.auth.Outcome(c.Request().Context()) == middleware.OutcomeUnavailable {
 			return a.page(c, views.Error, demo.ErrUnavailable)
 		}
 		return a.page(c, p, nil)

@@ -62,7 +62,7 @@ func build(site *demo.Site) (*lucia.Auth[demo.Profile], http.Handler, error) {
 // store cannot be asked: then a page for nobody would be a lie.
 func (a *app) show(page string) gin.HandlerFunc {
 	return func(c *gin.Context) {
-		if a.auth.Outcome(c.Request.Context()) == middleware.Unavailable {
+		if a.auth.Outcome(c.Request.Context()) == middleware.OutcomeUnavailable {
 			a.page(c, "error", demo.ErrUnavailable)
 			return
 		}

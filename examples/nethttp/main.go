@@ -50,7 +50,7 @@ func build(site *demo.Site) (*lucia.Auth[demo.Profile], http.Handler, error) {
 // store cannot be asked: then a page for nobody would be a lie.
 func (a *app) show(page string) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
-		if a.auth.Outcome(r.Context()) == middleware.Unavailable {
+		if a.auth.Outcome(r.Context()) == middleware.OutcomeUnavailable {
 			a.fail(w, r, demo.ErrUnavailable)
 			return
 		}

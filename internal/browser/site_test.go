@@ -227,9 +227,9 @@ type decision struct {
 
 var errDown = errors.New("store is down")
 
-func (c *countingStore) Refresh(ctx context.Context, r session.Refreshing) (session.Refreshment, error) {
+func (c *countingStore) Refresh(ctx context.Context, r session.RefreshParams) (session.RefreshResult, error) {
 	if c.down.Load() {
-		return session.Refreshment{}, errDown
+		return session.RefreshResult{}, errDown
 	}
 	c.mu.Lock() // over the call: in the order of the decisions
 	defer c.mu.Unlock()

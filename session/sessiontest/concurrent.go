@@ -56,8 +56,8 @@ func oneRotation(e *env) {
 	for range 10 {
 		rec := e.confirmed(s)
 		e.pass(time.Millisecond)
-		refreshing := session.Refreshing{UserID: s.user, ID: s.id, Presented: presented(rec), Policy: quick, RevokeUser: true}
-		var results [callers]session.Refreshment
+		refreshing := session.RefreshParams{UserID: s.user, ID: s.id, Presented: presented(rec), Policy: quick, RevokeUser: true}
+		var results [callers]session.RefreshResult
 		together(func(i int) {
 			var err error
 			if results[i], err = e.Store.Refresh(e.Context(), refreshing); err != nil {
@@ -78,7 +78,7 @@ func oneRotation(e *env) {
 		e.same("generations made", rotated, 1)
 		e.same("generation", want.Generation, rec.Generation+1)
 		together(func(int) {
-			c := session.Confirming{
+			c := session.ConfirmParams{
 				UserID: s.user, ID: s.id, Generation: want.Generation, HandedAt: want.IssuedAt, Policy: quick,
 			}
 			if err := e.Store.Confirm(e.Context(), c); err != nil {
@@ -93,8 +93,8 @@ func concurrentSignOut(e *env) {
 	for range 5 {
 		s := e.signIn(e.user("ann"), slow)
 		rec := e.record(s)
-		refreshing := session.Refreshing{UserID: s.user, ID: s.id, Presented: presented(rec), Policy: slow, RevokeUser: true}
-		confirming := session.Confirming{UserID: s.user, ID: s.id, Generation: 2, HandedAt: rec.IssuedAt, Policy: quick}
+		refreshing := session.RefreshParams{UserID: s.user, ID: s.id, Presented: presented(rec), Policy: slow, RevokeUser: true}
+		confirming := session.ConfirmParams{UserID: s.user, ID: s.id, Generation: 2, HandedAt: rec.IssuedAt, Policy: quick}
 		atWork := make(chan struct{}, callers)
 		var ended atomic.Bool
 		together(func(i int) {
@@ -135,7 +135,7 @@ func concurrentSignIns(e *env) {
 	user, other := e.user("ann"), e.signIn(e.user("bob"), slow)
 	together(func(int) {
 		for range each {
-			c := session.Creating{UserID: user, ID: session.NewID(), Policy: slow, Max: most}
+			c := session.CreateParams{UserID: user, ID: session.NewID(), Policy: slow, Max: most}
 			rec, err := e.Store.Create(e.Context(), c)
 			if err != nil || rec.Generation != session.FirstGeneration {
 				e.Errorf("Create = %+v, %v", rec, err)

@@ -164,7 +164,7 @@ var createCases = []testCase{
 			var rest []session.ID
 			for range 100 {
 				s := ref{user, session.NewID()}
-				_, err := e.Store.Create(e.Context(), session.Creating{UserID: user, ID: s.id, Policy: slow, Max: 100})
+				_, err := e.Store.Create(e.Context(), session.CreateParams{UserID: user, ID: s.id, Policy: slow, Max: 100})
 				if err != nil {
 					e.Fatalf("Create: %v", err)
 				}

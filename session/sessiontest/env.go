@@ -48,7 +48,7 @@ type ref struct {
 // now reads the store's clock.
 func (e *env) now() session.Instant {
 	e.Helper()
-	r, err := e.Store.Refresh(e.Context(), session.Refreshing{UserID: e.user("nobody"), Policy: slow})
+	r, err := e.Store.Refresh(e.Context(), session.RefreshParams{UserID: e.user("nobody"), Policy: slow})
 	if err != nil {
 		e.Fatalf("Refresh of an unknown user: %v", err)
 	}
@@ -101,7 +101,7 @@ func (e *env) signIn(user string, policy session.Policy) ref {
 // create creates a session and checks the record returned and stored.
 func (e *env) create(s ref, policy session.Policy, maxSessions int) session.Record {
 	e.Helper()
-	rec, err := e.Store.Create(e.Context(), session.Creating{UserID: s.user, ID: s.id, Policy: policy, Max: maxSessions})
+	rec, err := e.Store.Create(e.Context(), session.CreateParams{UserID: s.user, ID: s.id, Policy: policy, Max: maxSessions})
 	if err != nil {
 		e.Fatalf("Create: %v", err)
 	}
@@ -111,17 +111,17 @@ func (e *env) create(s ref, policy session.Policy, maxSessions int) session.Reco
 }
 
 // refresh presents p and checks that the store does as the rule says.
-func (e *env) refresh(s ref, p session.Presented, policy session.Policy, revokeUser bool) session.Refreshment {
+func (e *env) refresh(s ref, p session.Presented, policy session.Policy, revokeUser bool) session.RefreshResult {
 	e.Helper()
 	before := e.record(s)
-	r, err := e.Store.Refresh(e.Context(), session.Refreshing{
+	r, err := e.Store.Refresh(e.Context(), session.RefreshParams{
 		UserID: s.user, ID: s.id, Presented: p, Policy: policy, RevokeUser: revokeUser,
 	})
 	if err != nil {
 		e.Fatalf("Refresh: %v", err)
 	}
 	outcome, after := session.Refresh(before, p, policy, r.Now)
-	e.same("Refreshment", r, session.Refreshment{Outcome: outcome, Record: after, Now: r.Now})
+	e.same("Refreshment", r, session.RefreshResult{Outcome: outcome, Record: after, Now: r.Now})
 	e.stored(s, after)
 	return r
 }
@@ -140,7 +140,7 @@ func (e *env) stored(s ref, want session.Record) {
 // confirm sends a confirm; what it does is for the caller to check.
 func (e *env) confirm(s ref, g session.Generation, handed session.Instant, policy session.Policy) {
 	e.Helper()
-	err := e.Store.Confirm(e.Context(), session.Confirming{
+	err := e.Store.Confirm(e.Context(), session.ConfirmParams{
 		UserID: s.user, ID: s.id, Generation: g, HandedAt: handed, Policy: policy,
 	})
 	if err != nil {
@@ -204,7 +204,7 @@ func presented(rec session.Record) session.Presented {
 	return session.Presented{Generation: rec.Generation, IssuedAt: rec.IssuedAt, ExpiresAt: rec.ExpiresAt}
 }
 
-func (e *env) outcome(r session.Refreshment, want session.Outcome) {
+func (e *env) outcome(r session.RefreshResult, want session.Outcome) {
 	e.Helper()
 	if r.Outcome != want {
 		e.Fatalf("outcome = %v, want %v (record %+v, now %d)", r.Outcome, want, r.Record, r.Now)

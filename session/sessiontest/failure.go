@@ -66,15 +66,15 @@ func calls(e *env, s ref, rec session.Record) map[string]func(context.Context) e
 	handed := rec.IssuedAt.Add(-time.Hour)
 	return map[string]func(context.Context) error{
 		"Create": func(ctx context.Context) error {
-			_, err := e.Store.Create(ctx, session.Creating{UserID: s.user, ID: session.NewID(), Policy: slow, Max: 1})
+			_, err := e.Store.Create(ctx, session.CreateParams{UserID: s.user, ID: session.NewID(), Policy: slow, Max: 1})
 			return err
 		},
 		"Refresh": func(ctx context.Context) error {
-			_, err := e.Store.Refresh(ctx, session.Refreshing{UserID: s.user, ID: s.id, Policy: slow, RevokeUser: true})
+			_, err := e.Store.Refresh(ctx, session.RefreshParams{UserID: s.user, ID: s.id, Policy: slow, RevokeUser: true})
 			return err
 		},
 		"Confirm": func(ctx context.Context) error {
-			c := session.Confirming{UserID: s.user, ID: s.id, Generation: rec.Generation, HandedAt: handed, Policy: quick}
+			c := session.ConfirmParams{UserID: s.user, ID: s.id, Generation: rec.Generation, HandedAt: handed, Policy: quick}
 			return e.Store.Confirm(ctx, c)
 		},
 		"Delete":     func(ctx context.Context) error { return e.Store.Delete(ctx, s.user, s.id) },

@@ -166,7 +166,7 @@ func (h *history) each(call func(Harness) error) {
 // clock reads a store's clock.
 func (h *history) clock(s Harness) session.Instant {
 	h.Helper()
-	r, err := s.Store.Refresh(h.Context(), session.Refreshing{UserID: h.users[0] + "/nobody", Policy: slow})
+	r, err := s.Store.Refresh(h.Context(), session.RefreshParams{UserID: h.users[0] + "/nobody", Policy: slow})
 	if err != nil {
 		h.failf("Refresh of an unknown user: %v", err)
 	}

@@ -49,7 +49,7 @@ func pick[T any](h *history, from []T) T { return from[h.rng.IntN(len(from))] }
 
 func (h *history) signIn() {
 	c, user := h.client(), pick(h, h.users)
-	creating := session.Creating{UserID: user, Policy: h.policy(), Max: 1 + h.rng.IntN(5)}
+	creating := session.CreateParams{UserID: user, Policy: h.policy(), Max: 1 + h.rng.IntN(5)}
 	for i := range creating.ID {
 		creating.ID[i] = byte(h.rng.Uint32())
 	}
@@ -79,7 +79,7 @@ func handed(rec session.Record, now session.Instant) session.Presented {
 }
 
 // create is what Create does to the records.
-func (m records) create(c session.Creating, rec session.Record) {
+func (m records) create(c session.CreateParams, rec session.Record) {
 	of := m[c.UserID]
 	if of == nil {
 		of = make(map[session.ID]session.Record)
@@ -98,18 +98,18 @@ func (m records) create(c session.Creating, rec session.Record) {
 
 func (h *history) refresh() {
 	c := h.client()
-	r := session.Refreshing{
+	r := session.RefreshParams{
 		UserID: c.user, ID: c.id, Presented: h.present(c), Policy: h.policy(), RevokeUser: h.rng.IntN(2) == 0,
 	}
 	h.log("refresh session %v of user %s with %+v, %+v, revoking the user: %v", c.id, c.user, r.Presented, r.Policy, r.RevokeUser)
 	before := h.model[c.user][c.id]
-	var got session.Refreshment
+	var got session.RefreshResult
 	h.each(func(s Harness) (err error) {
 		if got, err = s.Store.Refresh(h.Context(), r); err != nil {
 			return err
 		}
 		h.tick(got.Now)
-		want := session.Refreshment{Now: got.Now}
+		want := session.RefreshResult{Now: got.Now}
 		if want.Outcome, want.Record = session.Refresh(before, r.Presented, r.Policy, got.Now); got != want {
 			h.failf("result of Refresh, the record before being %+v:\n got %+v\nwant %+v", before, got, want)
 		}
@@ -128,7 +128,7 @@ func (h *history) refresh() {
 }
 
 // refreshed is what a Refresh with that result does to the records.
-func (m records) refreshed(r session.Refreshing, got session.Refreshment) {
+func (m records) refreshed(r session.RefreshParams, got session.RefreshResult) {
 	switch {
 	case got.Outcome == session.Reused && r.RevokeUser:
 		delete(m, r.UserID)
@@ -168,7 +168,7 @@ func (h *history) nearly(d time.Duration) session.Instant {
 func (h *history) confirm() {
 	c := h.client()
 	p := h.present(c)
-	confirming := session.Confirming{
+	confirming := session.ConfirmParams{
 		UserID: c.user, ID: c.id, Generation: p.Generation, HandedAt: p.HandedAt, Policy: h.policy(),
 	}
 	h.log("confirm session %v of user %s: %+v", c.id, c.user, confirming)
@@ -187,7 +187,7 @@ func (h *history) confirm() {
 
 // confirmedBetween finds out what a Confirm did that happened at some time
 // between then and now, and holds it to the rule.
-func (h *history) confirmedBetween(s ref, c session.Confirming, then session.Instant) {
+func (h *history) confirmedBetween(s ref, c session.ConfirmParams, then session.Instant) {
 	h.Helper()
 	rec := h.model[s.user][s.id]
 	live, err := h.stores[0].Store.List(h.Context(), s.user)

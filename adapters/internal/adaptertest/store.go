@@ -25,16 +25,16 @@ func (s *countingStore) step() error {
 	return nil
 }
 
-func (s *countingStore) Create(ctx context.Context, c session.Creating) (session.Record, error) {
+func (s *countingStore) Create(ctx context.Context, c session.CreateParams) (session.Record, error) {
 	if err := s.step(); err != nil {
 		return session.Record{}, err
 	}
 	return s.Store.Create(ctx, c)
 }
 
-func (s *countingStore) Refresh(ctx context.Context, r session.Refreshing) (session.Refreshment, error) {
+func (s *countingStore) Refresh(ctx context.Context, r session.RefreshParams) (session.RefreshResult, error) {
 	if err := s.step(); err != nil {
-		return session.Refreshment{}, err
+		return session.RefreshResult{}, err
 	}
 	return s.Store.Refresh(ctx, r)
 }

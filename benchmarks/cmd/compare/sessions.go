@@ -53,7 +53,7 @@ func liveSessions(_ context.Context, o options) error {
 // to be in use.
 func begin(m *session.Manager[contend.Profile], store session.Store, i, inUse int, cookies *[]string) error {
 	if i >= inUse {
-		_, err := store.Create(context.Background(), session.Creating{
+		_, err := store.Create(context.Background(), session.CreateParams{
 			UserID: contend.ID(i), ID: session.NewID(), Max: session.DefaultMaxSessions,
 			Policy: session.Policy{Grace: session.DefaultGrace, Settle: session.DefaultSettle, Idle: session.DefaultRefreshTTL, Lifetime: session.DefaultLifetime},
 		})

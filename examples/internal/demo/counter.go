@@ -15,19 +15,19 @@ type counter struct {
 }
 
 // Create implements session.Store.
-func (c *counter) Create(ctx context.Context, in session.Creating) (session.Record, error) {
+func (c *counter) Create(ctx context.Context, in session.CreateParams) (session.Record, error) {
 	c.calls.Add(1)
 	return c.Store.Create(ctx, in)
 }
 
 // Refresh implements session.Store.
-func (c *counter) Refresh(ctx context.Context, in session.Refreshing) (session.Refreshment, error) {
+func (c *counter) Refresh(ctx context.Context, in session.RefreshParams) (session.RefreshResult, error) {
 	c.calls.Add(1)
 	return c.Store.Refresh(ctx, in)
 }
 
 // Confirm implements session.Store.
-func (c *counter) Confirm(ctx context.Context, in session.Confirming) error {
+func (c *counter) Confirm(ctx context.Context, in session.ConfirmParams) error {
 	c.calls.Add(1)
 	return c.Store.Confirm(ctx, in)
 }

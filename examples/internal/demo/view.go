@@ -128,7 +128,7 @@ func (v *View) Initial() string {
 
 // Unsure reports whether there may well be a session, but nobody can tell now. The
 // page then does not ask people to sign in.
-func (v *View) Unsure() bool { return v.Session == nil && v.Outcome == middleware.Unavailable }
+func (v *View) Unsure() bool { return v.Session == nil && v.Outcome == middleware.OutcomeUnavailable }
 
 // Heading is the first line of the page of an error.
 func (v *View) Heading() string {
@@ -157,20 +157,20 @@ func (v *View) Ways() []Link {
 
 // meanings says in a sentence what each outcome is.
 var meanings = map[middleware.Outcome]string{
-	middleware.Anonymous:   "This request came without a session. No store was asked.",
-	middleware.Fresh:       "The access token is valid. No store was asked.",
-	middleware.SignedIn:    "This request has signed in.",
-	middleware.Refreshed:   "The access token had run out. One store call rotated the refresh token.",
-	middleware.Current:     "The access token had run out. One store call found the refresh token in order.",
-	middleware.Repeated:    "An answer was lost or overtaken. One store call handed out its tokens again.",
-	middleware.Adopted:     "The store had lost its last writes. The session goes on all the same.",
-	middleware.Expired:     "The session has ended.",
-	middleware.Reused:      "An old refresh token turned up again. All sessions of its user have been ended.",
-	middleware.Unavailable: "The store could not be asked. The session may well be alive.",
-	middleware.Deferred:    "The access token has run out. A request of this kind does not refresh it.",
-	middleware.Invalid:     "The request came with a token that is not genuine.",
-	middleware.UnknownKey:  "The request came with a token of another server.",
-	middleware.CrossOrigin: "The request came from another site. Its cookies were not looked at.",
-	middleware.Ambiguous:   "The request came with several sessions. None of them was believed.",
-	middleware.SignedOut:   "This request has signed out.",
+	middleware.OutcomeAnonymous:   "This request came without a session. No store was asked.",
+	middleware.OutcomeFresh:       "The access token is valid. No store was asked.",
+	middleware.OutcomeSignedIn:    "This request has signed in.",
+	middleware.OutcomeRefreshed:   "The access token had run out. One store call rotated the refresh token.",
+	middleware.OutcomeCurrent:     "The access token had run out. One store call found the refresh token in order.",
+	middleware.OutcomeRepeated:    "An answer was lost or overtaken. One store call handed out its tokens again.",
+	middleware.OutcomeAdopted:     "The store had lost its last writes. The session goes on all the same.",
+	middleware.OutcomeExpired:     "The session has ended.",
+	middleware.OutcomeReused:      "An old refresh token turned up again. All sessions of its user have been ended.",
+	middleware.OutcomeUnavailable: "The store could not be asked. The session may well be alive.",
+	middleware.OutcomeDeferred:    "The access token has run out. A request of this kind does not refresh it.",
+	middleware.OutcomeInvalid:     "The request came with a token that is not genuine.",
+	middleware.OutcomeUnknownKey:  "The request came with a token of another server.",
+	middleware.OutcomeCrossOrigin: "The request came from another site. Its cookies were not looked at.",
+	middleware.OutcomeAmbiguous:   "The request came with several sessions. None of them was believed.",
+	middleware.OutcomeSignedOut:   "This request has signed out.",
 }
