@@ -54,7 +54,7 @@ func TestConformsWithoutWAL(t *testing.T) {
 func TestLongHistories(t *testing.T) {
 	onDatabases(t, func(t *testing.T, d database) {
 		db := d.pool(t)
-		steps := 6000
+		steps := 3000
 		if testing.Short() {
 			steps = 1000
 		}

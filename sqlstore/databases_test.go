@@ -150,7 +150,7 @@ var long = session.Policy{Grace: time.Hour, Settle: time.Hour, Idle: 24 * time.H
 
 func create(t testing.TB, s session.Store, user string, id session.ID, policy session.Policy, most int) session.Record {
 	t.Helper()
-	rec, err := s.Create(context.Background(), session.Creating{UserID: user, ID: id, Policy: policy, Max: most})
+	rec, err := s.Create(context.Background(), session.CreateParams{UserID: user, ID: id, Policy: policy, Max: most})
 	if err != nil {
 		t.Fatal(err)
 	}

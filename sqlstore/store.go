@@ -50,7 +50,7 @@ func New(db *sql.DB, d Dialect, opts ...Option) *Store {
 
 // Create implements [session.Store]. Its error is
 // [session.CodeDatabaseUpdateFailed] around the cause.
-func (s *Store) Create(ctx context.Context, p session.Creating) (session.Record, error) {
+func (s *Store) Create(ctx context.Context, p session.CreateParams) (session.Record, error) {
 	rec, err := call(ctx, s, func(ctx context.Context, c *sql.Conn) (rec session.Record, err error) {
 		user := userText(p.UserID)
 		err = s.inTx(ctx, c, user, func() error {
@@ -79,8 +79,8 @@ func (s *Store) Create(ctx context.Context, p session.Creating) (session.Record,
 // [session.CodeDatabaseFetchFailed] around the cause. A database that may only be
 // read, which may have missed the session, is an error and never
 // [session.Missing].
-func (s *Store) Refresh(ctx context.Context, p session.Refreshing) (session.Refreshment, error) {
-	r, err := call(ctx, s, func(ctx context.Context, c *sql.Conn) (r session.Refreshment, err error) {
+func (s *Store) Refresh(ctx context.Context, p session.RefreshParams) (session.RefreshResult, error) {
+	r, err := call(ctx, s, func(ctx context.Context, c *sql.Conn) (r session.RefreshResult, err error) {
 		user := userText(p.UserID)
 		rec, now, err := s.read(ctx, c, user, p.ID)
 		if err != nil {
@@ -107,14 +107,14 @@ func (s *Store) Refresh(ctx context.Context, p session.Refreshing) (session.Refr
 		return r, err
 	})
 	if err != nil {
-		return session.Refreshment{}, fail("refresh", session.CodeDatabaseFetchFailed, err)
+		return session.RefreshResult{}, fail("refresh", session.CodeDatabaseFetchFailed, err)
 	}
 	return r, nil
 }
 
 // Confirm implements [session.Store]. Its error is
 // [session.CodeDatabaseUpdateFailed] around the cause.
-func (s *Store) Confirm(ctx context.Context, p session.Confirming) error {
+func (s *Store) Confirm(ctx context.Context, p session.ConfirmParams) error {
 	_, err := call(ctx, s, func(ctx context.Context, c *sql.Conn) (none struct{}, err error) {
 		user := userText(p.UserID)
 		rec, now, err := s.read(ctx, c, user, p.ID)
@@ -252,7 +252,7 @@ func (s *Store) load(ctx context.Context, c *sql.Conn, query, user string) (now 
 
 // outgoing returns the sessions that go when one is created: the expired ones, and
 // of the others those beyond the cap that were least recently issued a token.
-func outgoing(held []entry, p session.Creating, now session.Instant) (ids []session.ID) {
+func outgoing(held []entry, p session.CreateParams, now session.Instant) (ids []session.ID) {
 	var live []entry
 	for _, e := range held {
 		switch {
