@@ -21,6 +21,7 @@ var importRules = map[string][]string{
 	"session/sessiontest":           {"session", "github.com/google/go-cmp/cmp"},
 	"memstore":                      {"session"},
 	"redisstore":                    {"session", "github.com/redis/go-redis/v9", "github.com/redis/go-redis/v9/auth", "github.com/redis/go-redis/v9/maintnotifications"},
+	"sqlstore":                      {"session"},
 	"middleware":                    {"session", "internal/wire", "internal/browser"},
 	"adapters/nethttp":              {"middleware", "session"},
 	"adapters/echo":                 {"adapters/internal/answer", "middleware", "session", "github.com/labstack/echo/v4"},
@@ -31,6 +32,7 @@ var importRules = map[string][]string{
 	"internal/browser":              {},
 	"internal/wire":                 {},
 	"internal/testenv":              {"*"},
+	"internal/fleet":                {"session"},
 	"internal/chrometest":           {"*"},
 	"luciatest":                     {"middleware", "session", "memstore", "client", "internal/wire", "golang.org/x/net/html", "golang.org/x/net/html/atom"},
 	"examples":                      {"*"},
@@ -38,7 +40,7 @@ var importRules = map[string][]string{
 }
 
 // forTests are packages that nothing shipped may import.
-var forTests = []string{"examples", "luciatest", "session/sessiontest", "adapters/internal/adaptertest", "internal/testenv", "internal/chrometest", "redisstore/internal"}
+var forTests = []string{"examples", "luciatest", "session/sessiontest", "adapters/internal/adaptertest", "internal/testenv", "internal/fleet", "internal/chrometest", "redisstore/internal"}
 
 func TestImportRules(t *testing.T) {
 	t.Parallel()
