@@ -64,4 +64,3 @@ func TestLongHistories(t *testing.T) {
 		}
 	})
 }
-

@@ -112,17 +112,17 @@ func frozen(t *testing.T, d database, db *sql.DB) sessiontest.Harness {
 	s := sqlstore.NewWithClock(db, d.dialect, clock, table, unhurried)
 	migrate(t, s)
 	start := time.Now().UnixMilli()
-	exec(t, db, fmt.Sprintf("CREATE TABLE clock_of_%s AS SELECT %d AS ms", name, start))
+	execute(t, db, fmt.Sprintf("CREATE TABLE clock_of_%s AS SELECT %d AS ms", name, start))
 	return sessiontest.Harness{
 		Store:    s,
 		Snapshot: snapshots(t, db, name),
 		Advance: func(by time.Duration) {
-			exec(t, db, fmt.Sprintf("UPDATE clock_of_%s SET ms = ms + %d", name, by.Milliseconds()))
+			execute(t, db, fmt.Sprintf("UPDATE clock_of_%s SET ms = ms + %d", name, by.Milliseconds()))
 		},
 	}
 }
 
-func exec(t testing.TB, db *sql.DB, statements ...string) {
+func execute(t testing.TB, db *sql.DB, statements ...string) {
 	t.Helper()
 	for _, s := range statements {
 		if _, err := db.ExecContext(context.Background(), s); err != nil {
@@ -138,9 +138,9 @@ func snapshots(t *testing.T, db *sql.DB, table string) func() func() {
 		n++
 		saved := fmt.Sprintf("%s_saved_%d", table, n)
 		const columns = "user_id, session_id, generation, issued_at, confirmed_at, created_at, expires_at"
-		exec(t, db, "CREATE TABLE "+saved+" AS SELECT "+columns+" FROM "+table)
+		execute(t, db, "CREATE TABLE "+saved+" AS SELECT "+columns+" FROM "+table)
 		return func() {
-			exec(t, db, "DELETE FROM "+table, "INSERT INTO "+table+" ("+columns+") SELECT "+columns+" FROM "+saved)
+			execute(t, db, "DELETE FROM "+table, "INSERT INTO "+table+" ("+columns+") SELECT "+columns+" FROM "+saved)
 		}
 	}
 }
@@ -165,4 +165,3 @@ func count(t testing.TB, db *sql.DB, query string) (n int) {
 	}
 	return n
 }
-

@@ -26,8 +26,6 @@ type dialect struct {
 	// forUpdate locks the rows that a select reads; skipLocked does so with those
 	// that no other transaction has locked.
 	forUpdate, skipLocked string
-	// lazy makes a commit not wait for the disk.
-	lazy string
 	// text is the type of a text column that is compared byte by byte.
 	text string
 	// schemas says whether a table may have one.
@@ -51,7 +49,6 @@ var Postgres = Dialect{&dialect{
 	lock:       "SELECT pg_advisory_xact_lock($1), set_config('idle_in_transaction_session_timeout', '10s', true)",
 	forUpdate:  "FOR UPDATE",
 	skipLocked: "FOR UPDATE SKIP LOCKED",
-	lazy:       "AND set_config('synchronous_commit', 'off', true) = 'off'",
 	text:       `text COLLATE "C"`,
 	// Room in each page lets a rotation put the new version of a row beside the old
 	// one (a HOT update), which leaves the indexes alone.
@@ -94,11 +91,7 @@ type queries struct {
 const columns = "generation, issued_at, confirmed_at, created_at, expires_at"
 
 // queries returns the statements on a table.
-func (d Dialect) queries(c config) queries {
-	lazy := d.lazy
-	if c.durable {
-		lazy = ""
-	}
+func (d Dialect) queries(table string) queries {
 	readOnly := d.readOnly
 	if readOnly == "" {
 		readOnly = "0"
@@ -121,7 +114,7 @@ func (d Dialect) queries(c config) queries {
 			" LEFT JOIN {table} AS s ON s.user_id = $1 AND s.session_id = $2",
 		list:       list(""),
 		listLocked: list(d.forUpdate),
-		update:     "UPDATE {table} SET generation = $8, issued_at = $9, confirmed_at = $10, created_at = $11, expires_at = $12" + same + " " + lazy,
+		update:     "UPDATE {table} SET generation = $8, issued_at = $9, confirmed_at = $10, created_at = $11, expires_at = $12" + same,
 		remove:     "DELETE FROM {table}" + same,
 		delete:     "DELETE FROM {table}" + one,
 		deleteUser: "DELETE FROM {table} WHERE user_id = $1",
@@ -135,7 +128,7 @@ func (d Dialect) queries(c config) queries {
 		q.probe = "DELETE FROM {table}" + one + " AND expires_at <= " + d.clock
 	}
 	for _, query := range []*string{&q.read, &q.list, &q.listLocked, &q.update, &q.remove, &q.delete, &q.deleteUser, &q.insert, &q.probe, &q.sweep} {
-		*query = d.numbered(strings.ReplaceAll(*query, "{table}", c.table))
+		*query = d.numbered(strings.ReplaceAll(*query, "{table}", table))
 	}
 	return q
 }

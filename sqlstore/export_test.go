@@ -8,7 +8,7 @@ func NewWithClock(db *sql.DB, d Dialect, clock string, opts ...Option) *Store {
 	s := New(db, d, opts...)
 	other := *d.dialect
 	other.clock = clock
-	s.q = Dialect{&other}.queries(configOf(opts))
+	s.q = Dialect{&other}.queries(s.table)
 	return s
 }
 

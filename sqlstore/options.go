@@ -18,7 +18,6 @@ type Option func(*config)
 type config struct {
 	table   string
 	timeout time.Duration
-	durable bool
 }
 
 func configOf(opts []Option) config {
@@ -57,10 +56,3 @@ func WithTimeout(d time.Duration) Option {
 	}
 	return func(c *config) { c.timeout = d }
 }
-
-// WithDurableRotations makes PostgreSQL commit refreshes and confirmations with
-// the synchronous_commit of the connection, as it does sign-ins and sign-outs.
-// Without it they do not wait for the disk or for a standby: a crash of the
-// server can lose those of the last fraction of a second, which signs nobody
-// out, because the browser's newer token is adopted. On SQLite it has no effect.
-func WithDurableRotations() Option { return func(c *config) { c.durable = true } }

@@ -44,7 +44,7 @@ func New(db *sql.DB, d Dialect, opts ...Option) *Store {
 		panic("sqlstore: on " + d.name + " the table " + c.table + " can have no schema")
 	}
 	return &Store{
-		db: db, dialect: d, table: c.table, timeout: c.timeout, schema: Schema(d, opts...), q: d.queries(c),
+		db: db, dialect: d, table: c.table, timeout: c.timeout, schema: Schema(d, opts...), q: d.queries(c.table),
 	}
 }
 
