@@ -15,5 +15,5 @@ func NewWithClock(db *sql.DB, d Dialect, clock string, opts ...Option) *Store {
 // UserText is how the table has a user id.
 func UserText(id string) string { return userText(id) }
 
-// SweepEvery is every how many sign-ins expired sessions are deleted.
-const SweepEvery = sweepEvery
+// Table returns the name of the store's table.
+func (s *Store) Table() string { return s.table }

@@ -44,67 +44,78 @@ func (st step) check(t *testing.T, s session.Store, at string) {
 	}
 }
 
+// points are where a call is cut short: before each of its statements, and after
+// the last. cut reports whether the call had as many.
+func points(cut func(statement int, after bool) bool) {
+	statement := 1
+	for cut(statement, false) {
+		statement++
+	}
+	cut(statement-1, true)
+}
+
 // TestKilledAppLeavesNothingHalfDone kills the process that calls the store before
-// and after each statement of each call.
+// each statement of each call, and after the last.
 func TestKilledAppLeavesNothingHalfDone(t *testing.T) {
 	onDatabases(t, func(t *testing.T, d database) {
 		s := d.store(t, unhurried)
 		for _, st := range steps {
-			for point := 2; ; point++ {
-				e := errand{Driver: d.driver, URL: d.url, Do: st.name, Statement: point / 2, After: point%2 == 1}
+			kills := 0
+			points(func(statement int, after bool) bool {
 				prepare(t, s)
-				cmd, _, _ := e.start(t)
+				cmd, _, _ := errand{Driver: d.driver, URL: d.url, Do: st.name, Statement: statement, After: after}.start(t)
 				err := cmd.Wait()
-				st.check(t, s, fmt.Sprintf("at statement %d, after it: %v", e.Statement, e.After))
+				st.check(t, s, fmt.Sprintf("at statement %d, after it: %v", statement, after))
 				if err == nil {
-					if e.Statement < 2 {
-						t.Errorf("%s took no statement", st.name)
-					}
-					break // it had fewer statements
+					return false
 				}
 				exit := new(exec.ExitError)
 				if !errors.As(err, &exit) || exit.Sys().(syscall.WaitStatus).Signal() != syscall.SIGKILL {
 					t.Fatalf("%s: %v, want it killed", st.name, err)
 				}
+				kills++
+				return true
+			})
+			if kills < 2 {
+				t.Errorf("%s was killed %d times, want once a statement and once after", st.name, kills)
 			}
 		}
 	})
 }
 
-// TestKilledServerLeavesNothingHalfDone kills PostgreSQL before and after each
-// statement of each call, and starts it again.
+// TestKilledServerLeavesNothingHalfDone kills PostgreSQL at the same points, and
+// starts it again. The store tries again by itself, as the connection was lost.
 func TestKilledServerLeavesNothingHalfDone(t *testing.T) {
 	if testing.Short() {
-		t.Skip("starts the server some forty times")
+		t.Skip("starts the server some thirty times")
 	}
 	t.Parallel()
-	server := testenv.Postgres(t)
+	server := testenv.Postgres(t, "-c", "fsync=off") // which matters to power cuts only
 	d := postgresAt(server.Addr)
 	s := d.store(t, unhurried)
 	for _, st := range steps {
-		for point, killed := 2, true; killed; point++ {
+		points(func(statement int, after bool) bool {
 			prepare(t, s)
-			killed = false
-			seen := 0
+			killed, seen := false, 0
 			db := d.tapped(t, func(_ string, done bool) {
 				if !done {
 					seen++
 				}
-				if !killed && seen == point/2 && done == (point%2 == 1) {
+				if !killed && seen == statement && done == after {
 					killed = true
 					server.Kill()
 					server.Restart()
 				}
 			})
-			at := fmt.Sprintf("at statement %d, after it: %v", point/2, point%2 == 1)
-			// The store tries again by itself, as the connection was lost.
+			defer db.Close()
+			at := fmt.Sprintf("at statement %d, after it: %v", statement, after)
 			if err := st.call(context.Background(), sqlstore.New(db, d.dialect, unhurried)); err != nil {
 				t.Errorf("%s, server killed %s: %v", st.name, at, err)
 			}
 			if got := generations(t, s); !maps.Equal(got, st.after) {
 				t.Errorf("%s, server killed %s: %v, want %v", st.name, at, got, st.after)
 			}
-			db.Close()
-		}
+			return killed
+		})
 	}
 }

@@ -89,6 +89,8 @@ func (e errand) run() {
 	switch e.Do {
 	case "refresh", "sign in":
 		e.together(e.database().store(t, unhurried))
+	case "churn":
+		e.churn(e.database().store(t, unhurried))
 	default:
 		seen := 0
 		db := e.database().tapped(t, func(_ string, done bool) {
@@ -139,6 +141,27 @@ func (e errand) together(s *sqlstore.Store) {
 	}
 	wg.Wait()
 	complain(json.NewEncoder(os.Stdout).Encode(results))
+}
+
+// churn says that it is ready and calls the store until the process is killed.
+func (e errand) churn(s *sqlstore.Store) {
+	ctx := context.Background()
+	complain(s.DeleteUser(ctx, "other"))
+	fmt.Println("ready")
+	var wg sync.WaitGroup
+	for range e.Callers {
+		wg.Go(func() {
+			for {
+				id := session.NewID()
+				_, err := s.Create(ctx, session.CreateParams{UserID: "other", ID: id, Policy: long, Max: 5})
+				complain(err)
+				_, err = s.Refresh(ctx, session.RefreshParams{UserID: "other", ID: id, Presented: session.Presented{Generation: 1}, Policy: long})
+				complain(err)
+				complain(s.Delete(ctx, "other", id))
+			}
+		})
+	}
+	wg.Wait()
 }
 
 // childTB is a testing.TB for helpers, in a process that is not a test.

@@ -84,13 +84,13 @@ func (f *Fleet) run(stop <-chan struct{}) (wait func()) {
 			mine = append(mine, f.browsers[i])
 		}
 		wg.Go(func() {
-			pace := time.NewTicker(4 * time.Millisecond)
-			defer pace.Stop()
+			tick := time.NewTicker(pace)
+			defer tick.Stop()
 			for i := 0; ; i++ {
 				select {
 				case <-stop:
 					return
-				case <-pace.C:
+				case <-tick.C:
 					mine[i%len(mine)].act()
 				}
 			}
@@ -98,6 +98,12 @@ func (f *Fleet) run(stop <-chan struct{}) (wait func()) {
 	}
 	return wg.Wait
 }
+
+// pace is how often a worker acts; patience is how long a person tries to sign in.
+const (
+	pace     = 4 * time.Millisecond
+	patience = 20 * time.Second
+)
 
 // act is what a browser does next.
 func (b *browser) act() {
@@ -138,8 +144,8 @@ func (b *browser) signOut() {
 	b.fleet.mu.Lock()
 	b.fleet.ended = append(b.fleet.ended, ending{b.user, b.id, time.Now()})
 	b.fleet.mu.Unlock()
-	for try := 0; !b.signIn(); try++ {
-		if try == 20 {
+	for start := time.Now(); !b.signIn(); Pause(pace) {
+		if time.Since(start) > patience {
 			b.fault = "cannot sign in again"
 			return
 		}

@@ -38,11 +38,16 @@ func Postgres(t testing.TB, args ...string) *PostgresServer {
 	return s
 }
 
-// Follow starts a server that is a replica of s, in step with it as far as both
-// run. Its data directory is made by pg_basebackup.
+// Follow starts a server that is a replica of s.
 func (s *PostgresServer) Follow() *PostgresServer {
 	s.t.Helper()
-	host, port, err := net.SplitHostPort(s.Addr)
+	return s.FollowThrough(s.Addr)
+}
+
+// FollowThrough is Follow for a replica that reaches s at addr, where a proxy is.
+func (s *PostgresServer) FollowThrough(addr string) *PostgresServer {
+	s.t.Helper()
+	host, port, err := net.SplitHostPort(addr)
 	if err != nil {
 		s.t.Fatal(err)
 	}
