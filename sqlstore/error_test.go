@@ -26,7 +26,10 @@ var operations = []struct {
 		_, err := s.Create(ctx, session.CreateParams{UserID: "ann", ID: session.ID{1}, Policy: long, Max: 5})
 		return err
 	}},
-	{"Refresh", session.CodeDatabaseFetchFailed, refreshOf(1, 1, true)},
+	{"Refresh", session.CodeDatabaseFetchFailed, func(ctx context.Context, s session.Store) error {
+		_, err := refreshOf(1, 1, true)(ctx, s)
+		return err
+	}},
 	{"Confirm", session.CodeDatabaseUpdateFailed, func(ctx context.Context, s session.Store) error {
 		return s.Confirm(ctx, session.ConfirmParams{UserID: "ann", ID: session.ID{1}, Generation: 1, HandedAt: 1})
 	}},
@@ -180,7 +183,7 @@ func TestFullDiskSignsNobodyOut(t *testing.T) {
 	}
 	for _, st := range steps {
 		if st.name == "rotation" || st.name == "delete" {
-			if err := st.call(ctx, store); err != nil {
+			if _, err := st.call(ctx, store); err != nil {
 				t.Errorf("%s: %v", st.name, err)
 			}
 		}

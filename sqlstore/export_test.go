@@ -17,3 +17,8 @@ func UserText(id string) string { return userText(id) }
 
 // Table returns the name of the store's table.
 func (s *Store) Table() string { return s.table }
+
+// Through returns the store with another pool.
+func (s *Store) Through(db *sql.DB) *Store {
+	return &Store{db: db, dialect: s.dialect, table: s.table, timeout: s.timeout, schema: s.schema, q: s.q}
+}

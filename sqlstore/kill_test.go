@@ -36,7 +36,7 @@ func (st step) check(t *testing.T, s session.Store, at string) {
 	if !maps.Equal(got, before) && !maps.Equal(got, st.after) {
 		t.Errorf("%s, killed %s: %v, want %v or %v", st.name, at, got, before, st.after)
 	}
-	if err := st.call(context.Background(), s); err != nil {
+	if _, err := st.call(context.Background(), s); err != nil {
 		t.Fatalf("%s, again after it was killed %s: %v", st.name, at, err)
 	}
 	if got := generations(t, s); !maps.Equal(got, st.after) {
@@ -59,10 +59,11 @@ func points(cut func(statement int, after bool) bool) {
 func TestKilledAppLeavesNothingHalfDone(t *testing.T) {
 	onDatabases(t, func(t *testing.T, d database) {
 		s := d.store(t, unhurried)
+		restore := prepared(t, d, s)
 		for _, st := range steps {
 			kills := 0
 			points(func(statement int, after bool) bool {
-				prepare(t, s)
+				restore()
 				cmd, _, _ := errand{Driver: d.driver, URL: d.url, Do: st.name, Statement: statement, After: after}.start(t)
 				err := cmd.Wait()
 				st.check(t, s, fmt.Sprintf("at statement %d, after it: %v", statement, after))
@@ -93,9 +94,10 @@ func TestKilledServerLeavesNothingHalfDone(t *testing.T) {
 	server := testenv.Postgres(t, "-c", "fsync=off") // which matters to power cuts only
 	d := postgresAt(server.Addr)
 	s := d.store(t, unhurried)
+	restore := prepared(t, d, s)
 	for _, st := range steps {
 		points(func(statement int, after bool) bool {
-			prepare(t, s)
+			restore()
 			killed, seen := false, 0
 			db := d.tapped(t, func(_ string, done bool) {
 				if !done {
@@ -109,7 +111,7 @@ func TestKilledServerLeavesNothingHalfDone(t *testing.T) {
 			})
 			defer db.Close()
 			at := fmt.Sprintf("at statement %d, after it: %v", statement, after)
-			if err := st.call(context.Background(), sqlstore.New(db, d.dialect, unhurried)); err != nil {
+			if _, err := st.call(context.Background(), sqlstore.New(db, d.dialect, unhurried)); err != nil {
 				t.Errorf("%s, server killed %s: %v", st.name, at, err)
 			}
 			if got := generations(t, s); !maps.Equal(got, st.after) {

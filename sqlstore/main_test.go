@@ -106,7 +106,8 @@ func (e errand) run() {
 		})
 		for _, s := range steps {
 			if s.name == e.Do {
-				complain(s.call(context.Background(), sqlstore.New(db, e.database().dialect, unhurried)))
+				_, err := s.call(context.Background(), sqlstore.New(db, e.database().dialect, unhurried))
+				complain(err)
 				return
 			}
 		}

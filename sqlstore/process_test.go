@@ -3,11 +3,13 @@ package sqlstore_test
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"io"
 	"testing"
 	"time"
 
 	"github.com/lucia-go/lucia/session"
+	"github.com/lucia-go/lucia/sqlstore"
 )
 
 // TestTwoProcessesMakeOneSuccessor: 64 refreshes of one token at once, from two
@@ -96,7 +98,7 @@ func runTogether(t *testing.T, errands ...errand) (all []session.RefreshResult) 
 // the sessions are after it: generations by the first byte of the session id.
 type step struct {
 	name  string
-	call  func(context.Context, session.Store) error
+	call  func(context.Context, session.Store) (result string, err error)
 	after map[byte]session.Generation
 }
 
@@ -133,6 +135,15 @@ func prepare(t *testing.T, s session.Store) {
 	}
 }
 
+// prepared does what prepare does, and returns what does it again.
+func prepared(t *testing.T, d database, s *sqlstore.Store) (again func()) {
+	t.Helper()
+	prepare(t, s)
+	db := d.pool(t)
+	db.SetMaxIdleConns(0) // the server may have been killed since
+	return snapshots(t, db, s.Table())()
+}
+
 // pass waits until the database's clock shows another millisecond.
 func pass(t *testing.T, s session.Store) {
 	t.Helper()
@@ -148,21 +159,21 @@ func pass(t *testing.T, s session.Store) {
 	}
 }
 
-func refreshOf(id byte, g session.Generation, revoke bool) func(context.Context, session.Store) error {
-	return func(ctx context.Context, s session.Store) error {
-		_, err := s.Refresh(ctx, session.RefreshParams{
+func refreshOf(id byte, g session.Generation, revoke bool) func(context.Context, session.Store) (string, error) {
+	return func(ctx context.Context, s session.Store) (string, error) {
+		r, err := s.Refresh(ctx, session.RefreshParams{
 			UserID: "ann", ID: session.ID{id}, Presented: session.Presented{Generation: g}, Policy: long, RevokeUser: revoke,
 		})
-		return err
+		return fmt.Sprint(r.Outcome, " ", r.Record.Generation), err
 	}
 }
 
 var steps = []step{
 	{
 		name: "create over the cap",
-		call: func(ctx context.Context, s session.Store) error {
+		call: func(ctx context.Context, s session.Store) (string, error) {
 			_, err := s.Create(ctx, session.CreateParams{UserID: "ann", ID: session.ID{4}, Policy: long, Max: 2})
-			return err
+			return "", err
 		},
 		after: map[byte]session.Generation{3: 2, 4: 1},
 	},
@@ -171,10 +182,12 @@ var steps = []step{
 	{name: "reuse of all", call: refreshOf(2, 1, true), after: map[byte]session.Generation{}},
 	{
 		name: "delete", after: map[byte]session.Generation{1: 1, 2: 3},
-		call: func(ctx context.Context, s session.Store) error { return s.Delete(ctx, "ann", session.ID{3}) },
+		call: func(ctx context.Context, s session.Store) (string, error) {
+			return "", s.Delete(ctx, "ann", session.ID{3})
+		},
 	},
 	{
 		name: "delete user", after: map[byte]session.Generation{},
-		call: func(ctx context.Context, s session.Store) error { return s.DeleteUser(ctx, "ann") },
+		call: func(ctx context.Context, s session.Store) (string, error) { return "", s.DeleteUser(ctx, "ann") },
 	},
 }

@@ -142,6 +142,33 @@ func TestExpiredSessionsGoAsOthersCome(t *testing.T) {
 	})
 }
 
+// TestNothingBringsBackWhatHasExpired: the app stands still between reading a record
+// and writing it, and the session expires meanwhile.
+func TestNothingBringsBackWhatHasExpired(t *testing.T) {
+	onDatabases(t, func(t *testing.T, d database) {
+		ctx := context.Background()
+		plain := d.pool(t)
+		h := frozen(t, d, plain)
+		stood := false
+		tapped := d.tapped(t, func(query string, done bool) {
+			if !done && !stood && strings.HasPrefix(query, "UPDATE") {
+				stood = true
+				h.Advance(long.Idle)
+			}
+		})
+		rec := create(t, h.Store, "ann", session.ID{1}, long, 5)
+		r, err := h.Store.(*sqlstore.Store).Through(tapped).Refresh(ctx, session.RefreshParams{
+			UserID: "ann", ID: session.ID{1}, Presented: session.Presented{Generation: rec.Generation}, Policy: long,
+		})
+		if err != nil || r.Outcome != session.Missing || !stood {
+			t.Errorf("Refresh = %v, %v, want missing", r.Outcome, err)
+		}
+		if live, err := h.Store.List(ctx, "ann"); err != nil || len(live) != 0 {
+			t.Errorf("List = %v, %v, want nothing", live, err)
+		}
+	})
+}
+
 // A rotation leaves the indexes of PostgreSQL alone, so that they do not grow by it.
 func TestRotationsAreHeapOnly(t *testing.T) {
 	t.Parallel()
