@@ -141,3 +141,47 @@ func each(t testing.TB, callers, n int, call func(i int) error) {
 	}
 	wg.Wait()
 }
+
+// BenchmarkSize measures what a session takes on disk: users with ids of 36
+// characters, table and indexes, when they have signed in and when each session has
+// had three new generations since. One iteration is enough (-benchtime 1x).
+func BenchmarkSize(b *testing.B) {
+	const users = 50_000
+	kinds := []struct {
+		name string
+		open func(testing.TB) (*sqlstore.Store, *sql.DB)
+		size string
+	}{
+		{"postgresql", func(t testing.TB) (*sqlstore.Store, *sql.DB) {
+			db := postgresAt(testenv.Postgres(t, "-c", "fsync=off").Addr).pool(t)
+			return sqlstore.New(db, sqlstore.Postgres, unhurried), db
+		}, "SELECT pg_total_relation_size('lucia_sessions')"},
+		{"sqlite", func(t testing.TB) (*sqlstore.Store, *sql.DB) {
+			db := sqliteAt(filepath.Join(t.TempDir(), "bench.db")).pool(t)
+			return sqlstore.New(db, sqlstore.SQLite, unhurried), db
+		}, "SELECT page_count * page_size FROM pragma_page_count, pragma_page_size"},
+	}
+	for _, kind := range kinds {
+		for _, sessions := range []int{1, 3} {
+			b.Run(fmt.Sprintf("%s/sessions=%d", kind.name, sessions), func(b *testing.B) {
+				for range b.N {
+					s, db := kind.open(b)
+					migrate(b, s)
+					signIns(b, s, users, sessions)
+					n := users * sessions
+					b.ReportMetric(float64(count(b, db, kind.size))/float64(n), "bytes/session")
+					for generation := range session.Generation(3) {
+						each(b, 16, n, func(i int) error {
+							_, err := s.Refresh(context.Background(), session.RefreshParams{
+								UserID: benchUser(i % users), ID: benchID(i%users, i/users), Policy: session.Policy{Idle: time.Hour, Lifetime: 24 * time.Hour},
+								Presented: session.Presented{Generation: generation + 2, IssuedAt: 1, ExpiresAt: 1 << 50},
+							})
+							return err
+						})
+					}
+					b.ReportMetric(float64(count(b, db, kind.size))/float64(n), "bytes/used-session")
+				}
+			})
+		}
+	}
+}

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"os"
+	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -297,5 +299,37 @@ func TestOptionsThatMakeNoSense(t *testing.T) {
 			}()
 			call()
 		}()
+	}
+}
+
+// TestPermissionsOfTheGuideSuffice works as a role that has what docs/sql.md grants.
+func TestPermissionsOfTheGuideSuffice(t *testing.T) {
+	t.Parallel()
+	guide, err := os.ReadFile("../docs/sql.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	grant := regexp.MustCompile(`(?m)^GRANT .* TO app;$`).FindString(string(guide))
+	if grant == "" || !strings.Contains(string(guide), strings.TrimSpace(sqlstore.Schema(sqlstore.Postgres))) {
+		t.Fatal("the guide does not show the permissions and the schema any more")
+	}
+	d := databases[0].open(t)
+	db := d.pool(t)
+	migrate(t, sqlstore.New(db, d.dialect, unhurried))
+	execute(t, db, "CREATE ROLE app LOGIN", grant)
+	d.url = strings.Replace(d.url, "postgres@", "app@", 1)
+	store := sqlstore.New(d.pool(t), d.dialect, unhurried)
+	for range 10 { // sweeps, too
+		for _, op := range operations {
+			if err := op.call(context.Background(), store); err != nil {
+				t.Errorf("%s: %v", op.name, err)
+			}
+		}
+	}
+	prepare(t, store)
+	for _, st := range steps {
+		if _, err := st.call(context.Background(), store); err != nil {
+			t.Errorf("%s: %v", st.name, err)
+		}
 	}
 }
