@@ -146,7 +146,7 @@ func each(t testing.TB, callers, n int, call func(i int) error) {
 // characters, table and indexes, when they have signed in and when each session has
 // had three new generations since. One iteration is enough (-benchtime 1x).
 func BenchmarkSize(b *testing.B) {
-	const users = 50_000
+	const users = 10_000
 	kinds := []struct {
 		name string
 		open func(testing.TB) (*sqlstore.Store, *sql.DB)

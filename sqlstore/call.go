@@ -15,10 +15,10 @@ import (
 var errChanged = errors.New("the row has changed")
 
 // call runs step on a connection, again where another call came first or the
-// connection was lost, and returns within the store's timeout, whether or not the
-// driver heeds ctx: SQLite, waiting for a lock, does not. A step that its caller
+// connection was lost, and returns within the timeout, whether or not the driver
+// heeds ctx: SQLite, waiting for a lock, does not. A step that its caller
 // has left ends with the driver's own timeouts, and at its next statement.
-func call[T any](ctx context.Context, s *Store, step func(context.Context, *sql.Conn) (T, error)) (T, error) {
+func call[T any](ctx context.Context, s *Store, timeout time.Duration, step func(context.Context, *sql.Conn) (T, error)) (T, error) {
 	type result struct {
 		value T
 		err   error
@@ -27,7 +27,7 @@ func call[T any](ctx context.Context, s *Store, step func(context.Context, *sql.
 	if err := ctx.Err(); err != nil {
 		return none, err
 	}
-	ctx, cancel := context.WithTimeout(ctx, s.timeout)
+	ctx, cancel := context.WithTimeout(ctx, timeout)
 	done := make(chan result, 1)
 	go func() {
 		defer cancel()
@@ -39,7 +39,7 @@ func call[T any](ctx context.Context, s *Store, step func(context.Context, *sql.
 			done <- r
 		}()
 		r.err = s.retry(ctx, func() (err error) {
-			r.value, err = try(ctx, s, step)
+			r.value, err = try(ctx, s, timeout/2, step)
 			return err
 		})
 	}()
@@ -59,9 +59,9 @@ func call[T any](ctx context.Context, s *Store, step func(context.Context, *sql.
 // try runs step once. To wait for a connection it takes half of the time at most:
 // a step that began with hardly any time left would be cut off in the middle, and
 // its connection closed, which keeps an overload going.
-func try[T any](ctx context.Context, s *Store, step func(context.Context, *sql.Conn) (T, error)) (T, error) {
+func try[T any](ctx context.Context, s *Store, patience time.Duration, step func(context.Context, *sql.Conn) (T, error)) (T, error) {
 	var none T
-	waiting, cancel := context.WithTimeout(ctx, s.timeout/2)
+	waiting, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	c, err := s.db.Conn(waiting)
 	if err != nil {

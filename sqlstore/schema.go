@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"fmt"
 	"strings"
+	"time"
 )
 
 const schema = `CREATE TABLE IF NOT EXISTS {table} (
@@ -32,11 +33,15 @@ func Schema(d Dialect, opts ...Option) string {
 	).Replace(schema)
 }
 
+// migrateTimeout is far more than two statements take, and less than a person waits.
+const migrateTimeout = time.Minute
+
 // Migrate creates the table and its index where they are missing; otherwise it
-// changes nothing. Several processes may call it at once. It needs the right to
-// create tables, which the store's own statements do not.
+// changes nothing. Several processes may call it at once. It returns within a
+// minute, whatever [WithTimeout] says. It needs the right to create tables, which
+// the store's own statements do not.
 func (s *Store) Migrate(ctx context.Context) error {
-	_, err := call(ctx, s, func(ctx context.Context, c *sql.Conn) (struct{}, error) {
+	_, err := call(ctx, s, migrateTimeout, func(ctx context.Context, c *sql.Conn) (struct{}, error) {
 		return struct{}{}, s.inTx(ctx, c, "", func() error {
 			for statement := range strings.SplitAfterSeq(s.schema, ";\n") {
 				if statement == "" {

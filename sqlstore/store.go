@@ -51,7 +51,7 @@ func New(db *sql.DB, d Dialect, opts ...Option) *Store {
 // Create implements [session.Store]. Its error is
 // [session.CodeDatabaseUpdateFailed] around the cause.
 func (s *Store) Create(ctx context.Context, p session.CreateParams) (session.Record, error) {
-	rec, err := call(ctx, s, func(ctx context.Context, c *sql.Conn) (rec session.Record, err error) {
+	rec, err := call(ctx, s, s.timeout, func(ctx context.Context, c *sql.Conn) (rec session.Record, err error) {
 		user := userText(p.UserID)
 		err = s.inTx(ctx, c, user, func() error {
 			now, held, err := s.load(ctx, c, s.q.listLocked, user)
@@ -80,7 +80,7 @@ func (s *Store) Create(ctx context.Context, p session.CreateParams) (session.Rec
 // read, which may have missed the session, is an error and never
 // [session.Missing].
 func (s *Store) Refresh(ctx context.Context, p session.RefreshParams) (session.RefreshResult, error) {
-	r, err := call(ctx, s, func(ctx context.Context, c *sql.Conn) (r session.RefreshResult, err error) {
+	r, err := call(ctx, s, s.timeout, func(ctx context.Context, c *sql.Conn) (r session.RefreshResult, err error) {
 		user := userText(p.UserID)
 		rec, now, err := s.read(ctx, c, user, p.ID)
 		if err != nil {
@@ -115,7 +115,7 @@ func (s *Store) Refresh(ctx context.Context, p session.RefreshParams) (session.R
 // Confirm implements [session.Store]. Its error is
 // [session.CodeDatabaseUpdateFailed] around the cause.
 func (s *Store) Confirm(ctx context.Context, p session.ConfirmParams) error {
-	_, err := call(ctx, s, func(ctx context.Context, c *sql.Conn) (none struct{}, err error) {
+	_, err := call(ctx, s, s.timeout, func(ctx context.Context, c *sql.Conn) (none struct{}, err error) {
 		user := userText(p.UserID)
 		rec, now, err := s.read(ctx, c, user, p.ID)
 		if err != nil {
@@ -136,7 +136,7 @@ func (s *Store) Confirm(ctx context.Context, p session.ConfirmParams) error {
 // Delete implements [session.Store]. Its error is
 // [session.CodeDatabaseUpdateFailed] around the cause.
 func (s *Store) Delete(ctx context.Context, userID string, id session.ID) error {
-	_, err := call(ctx, s, func(ctx context.Context, c *sql.Conn) (sql.Result, error) {
+	_, err := call(ctx, s, s.timeout, func(ctx context.Context, c *sql.Conn) (sql.Result, error) {
 		return c.ExecContext(ctx, s.q.delete, userText(userID), id.String())
 	})
 	if err != nil {
@@ -148,7 +148,7 @@ func (s *Store) Delete(ctx context.Context, userID string, id session.ID) error 
 // DeleteUser implements [session.Store]. Its error is
 // [session.CodeDatabaseUpdateFailed] around the cause.
 func (s *Store) DeleteUser(ctx context.Context, userID string) error {
-	_, err := call(ctx, s, func(ctx context.Context, c *sql.Conn) (none struct{}, err error) {
+	_, err := call(ctx, s, s.timeout, func(ctx context.Context, c *sql.Conn) (none struct{}, err error) {
 		user := userText(userID)
 		return none, s.inTx(ctx, c, user, func() error {
 			_, err := c.ExecContext(ctx, s.q.deleteUser, user)
@@ -165,7 +165,7 @@ func (s *Store) DeleteUser(ctx context.Context, userID string) error {
 // not hide the others. Its error is [session.CodeDatabaseFetchFailed] around the
 // cause.
 func (s *Store) List(ctx context.Context, userID string) (map[session.ID]session.Record, error) {
-	live, err := call(ctx, s, func(ctx context.Context, c *sql.Conn) (map[session.ID]session.Record, error) {
+	live, err := call(ctx, s, s.timeout, func(ctx context.Context, c *sql.Conn) (map[session.ID]session.Record, error) {
 		now, held, err := s.load(ctx, c, s.q.list, userText(userID))
 		if err != nil {
 			return nil, err
