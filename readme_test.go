@@ -20,7 +20,6 @@ import (
 	"github.com/lucia-go/lucia/adapters/nethttp"
 	"github.com/lucia-go/lucia/client"
 	"github.com/lucia-go/lucia/memstore"
-	"github.com/lucia-go/lucia/middleware"
 	"github.com/lucia-go/lucia/redisstore"
 	"github.com/lucia-go/lucia/sqlstore"
 )
@@ -56,10 +55,10 @@ func readmeNetHTTP(auth *lucia.Auth[Profile], mux *http.ServeMux, profile http.H
 	mux.HandleFunc("POST /login", func(w http.ResponseWriter, r *http.Request) {
 		// … check the password …
 		if _, err := auth.SignIn(w, r, userID); err != nil {
-			middleware.WriteError(w, err)
+			lucia.WriteError(w, err)
 			return
 		}
-		http.Redirect(w, r, middleware.ReturnPath(r, "/profile"), http.StatusSeeOther)
+		http.Redirect(w, r, lucia.ReturnPath(r, "/profile"), http.StatusSeeOther)
 	})
 	mux.Handle("GET /profile", auth.Require(http.HandlerFunc(profile))) // auth.Session(r.Context()) inside
 	app := nethttp.Wrap(auth, mux)

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/lucia-go/lucia/internal/engine"
 	"github.com/lucia-go/lucia/internal/wire"
 	"github.com/lucia-go/lucia/session"
 )
@@ -171,7 +172,7 @@ func cutName(pair, name string) (value string, ok bool) {
 
 // setRefreshed sets the cookies of a refresh: never the fingerprint's, so that
 // an answer that arrives after a sign-out is useless.
-func (a *Auth[U]) setRefreshed(h http.Header, r *session.Refreshed[U]) {
+func (a *Auth[U]) setRefreshed(h http.Header, r *engine.Refreshed[U]) {
 	a.setAccess(h, &r.Session)
 	if r.RefreshCookie != "" {
 		a.cookies.set(h, a.cookies.refresh, string(r.RefreshCookie), r.ExpiresIn)
@@ -182,7 +183,7 @@ func (a *Auth[U]) setAccess(h http.Header, s *session.Session[U]) {
 	a.cookies.set(h, a.cookies.access, string(s.AccessToken), s.ExpiresIn(time.Now()))
 }
 
-func (a *Auth[U]) setSignedIn(h http.Header, s *session.SignedIn[U]) {
+func (a *Auth[U]) setSignedIn(h http.Header, s *engine.SignedIn[U]) {
 	a.setAccess(h, &s.Session)
 	a.cookies.set(h, a.cookies.refresh, string(s.RefreshCookie), s.ExpiresIn)
 	a.cookies.set(h, a.cookies.fingerprint, string(s.Fingerprint), s.Lifetime)

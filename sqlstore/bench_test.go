@@ -21,7 +21,7 @@ import (
 
 // benchPolicy is the library's default.
 var benchPolicy = session.Policy{
-	Grace: session.DefaultGrace, Settle: session.DefaultSettle, Idle: 365 * 24 * time.Hour, Lifetime: 400 * 24 * time.Hour,
+	Grace: 30 * time.Second, Settle: 90 * time.Second, Idle: 365 * 24 * time.Hour, Lifetime: 400 * 24 * time.Hour,
 }
 
 // benchStores are the stores that are measured side by side, each with how to open

@@ -22,7 +22,6 @@ import (
 	luciaecho "github.com/lucia-go/lucia/adapters/echo"
 	"github.com/lucia-go/lucia/examples/echo/views"
 	"github.com/lucia-go/lucia/examples/internal/demo"
-	"github.com/lucia-go/lucia/middleware"
 )
 
 //go:generate go run github.com/a-h/templ/cmd/templ@v0.3.1100 generate -path ..
@@ -75,7 +74,7 @@ type page func(*demo.View) templ.Component
 // store cannot be asked: then a page for nobody would be a lie.
 func (a *app) show(p page) echo.HandlerFunc {
 	return func(c echo.Context) error {
-		if a.auth.Outcome(c.Request().Context()) == middleware.OutcomeUnavailable {
+		if a.auth.Outcome(c.Request().Context()) == lucia.OutcomeUnavailable {
 			return a.page(c, views.Error, demo.ErrUnavailable)
 		}
 		return a.page(c, p, nil)
@@ -108,7 +107,7 @@ func (a *app) enter(p page, who func(*http.Request) (demo.User, error)) echo.Han
 		if err != nil {
 			return a.page(c, p, err)
 		}
-		return c.Redirect(http.StatusSeeOther, middleware.ReturnPath(c.Request(), "/profile"))
+		return c.Redirect(http.StatusSeeOther, lucia.ReturnPath(c.Request(), "/profile"))
 	}
 }
 

@@ -13,7 +13,6 @@ import (
 	"github.com/lucia-go/lucia"
 	"github.com/lucia-go/lucia/adapters/nethttp"
 	"github.com/lucia-go/lucia/examples/internal/demo"
-	"github.com/lucia-go/lucia/middleware"
 )
 
 func main() { demo.Main("net/http", build) }
@@ -51,7 +50,7 @@ func build(site *demo.Site) (*lucia.Auth[demo.Profile], http.Handler, error) {
 // store cannot be asked: then a page for nobody would be a lie.
 func (a *app) show(page string) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
-		if a.auth.Outcome(r.Context()) == middleware.OutcomeUnavailable {
+		if a.auth.Outcome(r.Context()) == lucia.OutcomeUnavailable {
 			a.fail(w, r, demo.ErrUnavailable)
 			return
 		}
@@ -75,7 +74,7 @@ func (a *app) enter(page string, who func(*http.Request) (demo.User, error)) htt
 			a.page(w, r, page, err)
 			return
 		}
-		http.Redirect(w, r, middleware.ReturnPath(r, "/profile"), http.StatusSeeOther)
+		http.Redirect(w, r, lucia.ReturnPath(r, "/profile"), http.StatusSeeOther)
 	}
 }
 
@@ -104,7 +103,7 @@ func (a *app) me(w http.ResponseWriter, r *http.Request) {
 	s, err := validate(r)
 	if err != nil {
 		demo.Challenge(w.Header(), err)
-		middleware.WriteError(w, err)
+		lucia.WriteError(w, err)
 		return
 	}
 	demo.WriteJSON(w, s.User)

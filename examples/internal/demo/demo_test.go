@@ -20,7 +20,6 @@ import (
 
 	"github.com/lucia-go/lucia"
 	"github.com/lucia-go/lucia/examples/internal/demo"
-	"github.com/lucia-go/lucia/session"
 )
 
 // newSite returns a site with these flags.
@@ -186,9 +185,9 @@ func TestPageOfAnOutageIsForPeople(t *testing.T) {
 		err  error
 		want bool
 	}{
-		{"document", session.CodeDatabaseFetchFailed, true},
-		{"document", session.CodeUnauthorized, false},
-		{"empty", session.CodeDatabaseFetchFailed, false},
+		{"document", lucia.CodeDatabaseFetchFailed, true},
+		{"document", lucia.CodeUnauthorized, false},
+		{"empty", lucia.CodeDatabaseFetchFailed, false},
 	} {
 		r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/", nil)
 		r.Header.Set("Sec-Fetch-Dest", c.dest)
@@ -242,11 +241,11 @@ func TestFlags(t *testing.T) {
 	o, err := demo.ParseFlags("test", nil, io.Discard)
 	want := demo.Options{
 		Addr: "127.0.0.1:8080", AccessTTL: 15 * time.Minute, RefreshTTL: 8760 * time.Hour,
-		Grace: 30 * time.Second, Settle: session.DefaultSettle, RandomSecret: true,
+		Grace: 30 * time.Second, Settle: lucia.DefaultSettle, RandomSecret: true,
 	}
 	secret := o.Secret
 	o.Secret = nil
-	if diff := cmp.Diff(want, o); err != nil || diff != "" || len(secret) != session.MinSecretBytes {
+	if diff := cmp.Diff(want, o); err != nil || diff != "" || len(secret) != lucia.MinSecretBytes {
 		t.Errorf("no flags: %v, a secret of %d bytes (-want +got):\n%s", err, len(secret), diff)
 	}
 	if again, _ := demo.ParseFlags("test", nil, io.Discard); string(again.Secret) == string(secret) {

@@ -15,7 +15,6 @@ import (
 	_ "modernc.org/sqlite" // the driver
 
 	"github.com/lucia-go/lucia"
-	"github.com/lucia-go/lucia/session"
 	"github.com/lucia-go/lucia/sqlstore"
 )
 
@@ -83,7 +82,7 @@ func keptSecret(database string) ([]byte, error) {
 	if err == nil || !errors.Is(err, os.ErrNotExist) {
 		return checkSecret(name, secret, err)
 	}
-	made := make([]byte, session.MinSecretBytes)
+	made := make([]byte, lucia.MinSecretBytes)
 	rand.Read(made) // never fails
 	f, err := os.CreateTemp(filepath.Dir(name), filepath.Base(name)+".*")
 	if err != nil {
@@ -103,8 +102,8 @@ func keptSecret(database string) ([]byte, error) {
 }
 
 func checkSecret(name string, secret []byte, err error) ([]byte, error) {
-	if err == nil && len(secret) < session.MinSecretBytes {
-		err = fmt.Errorf("%s has %d bytes, want at least %d", name, len(secret), session.MinSecretBytes)
+	if err == nil && len(secret) < lucia.MinSecretBytes {
+		err = fmt.Errorf("%s has %d bytes, want at least %d", name, len(secret), lucia.MinSecretBytes)
 	}
 	return secret, err
 }
