@@ -24,7 +24,7 @@ func TestConformsToTheMillisecond(t *testing.T) {
 }
 
 // A pool of one connection is what the guide recommends for SQLite, and what makes
-// a store that needs two stop for good.
+// a store that needs two hang.
 func TestConformsOnOneConnection(t *testing.T) {
 	onDatabases(t, func(t *testing.T, d database) {
 		db := d.pool(t)

@@ -61,7 +61,7 @@ func TestErrorsCarryTheirCode(t *testing.T) {
 	}
 }
 
-// A forgotten Migrate is an outage, with a clear word, and signs nobody out.
+// A forgotten Migrate is an outage, with a clear message, and signs no one out.
 func TestMissingTableIsAnError(t *testing.T) {
 	onDatabases(t, func(t *testing.T, d database) {
 		store := sqlstore.New(d.pool(t), d.dialect)
@@ -75,7 +75,7 @@ func TestMissingTableIsAnError(t *testing.T) {
 
 // TestNoVerdictFromADatabaseThatMayNotBeWritten: a database that may not be written
 // may have missed what was written elsewhere. That it knows no session signs
-// nobody out.
+// no one out.
 func TestNoVerdictFromADatabaseThatMayNotBeWritten(t *testing.T) {
 	t.Parallel()
 	tests := []struct {
@@ -158,9 +158,9 @@ func TestNoVerdictFromADatabaseThatMayNotBeWritten(t *testing.T) {
 	}
 }
 
-// TestFullDiskSignsNobodyOut: SQLite cannot grow its file. What needs no room works,
+// TestFullDiskSignsNoOneOut: SQLite cannot grow its file. What needs no room works,
 // what does is refused and changes nothing.
-func TestFullDiskSignsNobodyOut(t *testing.T) {
+func TestFullDiskSignsNoOneOut(t *testing.T) {
 	t.Parallel()
 	ctx := context.Background()
 	d := databases[1].open(t)

@@ -2,6 +2,7 @@ package sqlstore_test
 
 import (
 	"context"
+	"strings"
 	"testing"
 	"time"
 
@@ -221,4 +222,35 @@ func TestLockedFile(t *testing.T) {
 		t.Error("no call has failed: the file was not locked")
 	}
 	f.Report(fleet.Window{})
+}
+
+// TestAbandonedTransactionEnds: the app's machine disappears in the middle of a
+// sign-in, and the server hears nothing of it. The user's other sign-ins wait for
+// as long as the store has told the server to keep an idle transaction, ten
+// seconds, and no longer.
+func TestAbandonedTransactionEnds(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes ten seconds")
+	}
+	t.Parallel()
+	ctx := context.Background()
+	server := testenv.Postgres(t)
+	migrate(t, postgresAt(server.Addr).store(t, unhurried))
+	proxy := testenv.NewProxy(t, server.Addr)
+	locked := false
+	db := postgresAt(proxy.Addr).tapped(t, func(query string, done bool) {
+		if done && strings.Contains(query, "pg_advisory_xact_lock") && !locked {
+			locked = true
+			proxy.Hold() // and nothing comes through any more
+		}
+	})
+	p := session.CreateParams{UserID: "ann", ID: session.ID{1}, Policy: long, Max: 5}
+	lost := sqlstore.New(db, sqlstore.Postgres, sqlstore.WithTimeout(2*time.Second))
+	if _, err := lost.Create(ctx, p); err == nil || !locked {
+		t.Fatalf("Create through a black hole = %v, the lock taken: %v", err, locked)
+	}
+	waits := sqlstore.New(postgresAt(server.Addr).pool(t), sqlstore.Postgres, sqlstore.WithTimeout(time.Minute))
+	if _, err := waits.Create(ctx, p); err != nil {
+		t.Errorf("Create once the server has ended the transaction: %v", err)
+	}
 }

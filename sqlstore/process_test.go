@@ -148,7 +148,7 @@ func prepared(t *testing.T, d database, s *sqlstore.Store) (again func()) {
 func pass(t *testing.T, s session.Store) {
 	t.Helper()
 	now := func() session.Instant {
-		r, err := s.Refresh(context.Background(), session.RefreshParams{UserID: "nobody"})
+		r, err := s.Refresh(context.Background(), session.RefreshParams{UserID: "no one"})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -122,8 +122,8 @@ func TestStatements(t *testing.T) {
 	})
 }
 
-// TestExpiredSessionsGoAsOthersCome: a hundred thousand sign-ins that are never used
-// again must not stay for good, though no job removes them.
+// TestExpiredSessionsGoAsOthersCome: sessions that are never used again leave
+// the table, though no job removes them.
 func TestExpiredSessionsGoAsOthersCome(t *testing.T) {
 	onDatabases(t, func(t *testing.T, d database) {
 		db := d.pool(t)

@@ -48,7 +48,7 @@ func openSQLite(ctx context.Context, file string) (*sql.DB, *sqlstore.Store, err
 	return db, store, nil
 }
 
-// onlyForUs makes the file, so that nobody else can read the hashes of passwords.
+// onlyForUs makes the file, so that no other user can read the hashes of passwords.
 func onlyForUs(path string) error {
 	const ownerOnly = 0o600
 	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, ownerOnly)

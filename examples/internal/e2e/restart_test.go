@@ -9,7 +9,7 @@ import (
 )
 
 // With -db a person who signed in before the app ended, in whatever way, is still
-// signed in after it has started again, knows their bio, and signs out for good.
+// signed in after it has started again, has their bio, and stays signed out after signing out.
 func TestFileKeepsUsersAndSessions(t *testing.T) {
 	onEveryApp(t, func(t *testing.T, app string) {
 		file := filepath.Join(t.TempDir(), "app.db")
