@@ -16,8 +16,8 @@ var errChanged = errors.New("the row has changed")
 
 // call runs step on a connection, again where another call came first or the
 // connection was lost, and returns within the timeout, whether or not the driver
-// heeds ctx: SQLite, waiting for a lock, does not. A step that its caller
-// has left ends with the driver's own timeouts, and at its next statement.
+// heeds ctx: SQLite, waiting for a lock, does not. A step that its caller has left
+// ends with the driver's own timeouts, and at its next statement at the latest.
 func call[T any](ctx context.Context, s *Store, timeout time.Duration, step func(context.Context, *sql.Conn) (T, error)) (T, error) {
 	type result struct {
 		value T
@@ -74,16 +74,16 @@ func try[T any](ctx context.Context, s *Store, patience time.Duration, step func
 // How often a step is tried. A conflict means that another call made progress, and
 // no session changes often; a lock is waited for as long as there is time.
 const (
-	maxTries    = 100
-	maxLost     = 3
-	shortPause  = time.Millisecond
-	longPause   = 20 * time.Millisecond
-	afterLosses = 25 * time.Millisecond
+	maxConflicts = 100
+	maxLosses    = 3
+	shortPause   = time.Millisecond
+	longPause    = 20 * time.Millisecond
+	afterLoss    = 25 * time.Millisecond
 )
 
 // retry runs do until it succeeds or a further try is of no use.
 func (s *Store) retry(ctx context.Context, do func() error) error {
-	losses := 0
+	conflicts, losses := 0, 0
 	for tries := 1; ; tries++ {
 		err := do()
 		if err == nil {
@@ -94,20 +94,22 @@ func (s *Store) retry(ctx context.Context, do func() error) error {
 		case final:
 			return err
 		case lost:
-			if losses++; losses == maxLost {
+			if losses++; losses == maxLosses {
 				return err
 			}
-			pause = time.Duration(losses) * afterLosses
+			pause = time.Duration(losses) * afterLoss
 		case conflict:
-			pause = shortPause
-			if tries == 1 {
-				pause = 0 // the other is done
+			if conflicts++; conflicts == maxConflicts {
+				return fmt.Errorf("%w: %w", ErrConflict, err)
+			}
+			if conflicts > 1 { // after the first the other is done
+				pause = shortPause
 			}
 		case locked:
 			pause = min(time.Duration(tries)*shortPause, longPause)
 		}
-		if tries == maxTries || !sleep(ctx, pause) {
-			return fmt.Errorf("%w: %w", ErrConflict, err)
+		if !sleep(ctx, pause) {
+			return fmt.Errorf("%w: %w", ctx.Err(), err)
 		}
 	}
 }
@@ -128,13 +130,15 @@ func sleep(ctx context.Context, d time.Duration) bool {
 
 // inTx runs do in a transaction on c in which no other call works on several
 // sessions of the user.
-func (s *Store) inTx(ctx context.Context, c *sql.Conn, user string, do func() error) (err error) {
+func (s *Store) inTx(ctx context.Context, c *sql.Conn, user string, do func() error) error {
+	open := true
 	defer func() {
-		if err != nil {
+		if open { // after an error or a panic
 			s.rollBack(ctx, c)
 		}
 	}()
 	if _, err := c.ExecContext(ctx, s.dialect.begin); err != nil {
+		open = s.failureOf(ctx, err) != locked
 		return err
 	}
 	if s.dialect.lock != "" {
@@ -145,7 +149,8 @@ func (s *Store) inTx(ctx context.Context, c *sql.Conn, user string, do func() er
 	if err := do(); err != nil {
 		return err
 	}
-	_, err = c.ExecContext(ctx, "COMMIT")
+	_, err := c.ExecContext(ctx, "COMMIT")
+	open = err != nil
 	return err
 }
 

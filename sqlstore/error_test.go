@@ -248,7 +248,7 @@ func TestCallsReturnInTime(t *testing.T) {
 					if took := time.Since(began); session.CodeOf(err) != op.code || took > ample {
 						t.Errorf("%s, %s: %v after %v, want %s after %v", name, op.name, err, took, op.code, limit)
 					}
-					if !errors.Is(err, context.DeadlineExceeded) && !errors.Is(err, sqlstore.ErrConflict) {
+					if !errors.Is(err, context.DeadlineExceeded) {
 						t.Errorf("%s, %s: %v, want a deadline", name, op.name, err)
 					}
 				}

@@ -9,8 +9,7 @@ import (
 
 // Causes of the store's own. Other errors wrap what the driver returned.
 var (
-	// ErrConflict: other calls changed the same sessions again and again, or held
-	// locks on them, for as long as the call may take.
+	// ErrConflict: other calls changed the same sessions again and again.
 	ErrConflict = errors.New("sqlstore: other calls keep changing the session")
 	// ErrReadOnly: the database may only be read: it is a replica, or was set so.
 	// What it does not know may have been written elsewhere, so it has no say.
