@@ -128,6 +128,27 @@ func sleep(ctx context.Context, d time.Duration) bool {
 	return ctx.Err() == nil
 }
 
+// alone runs do while no other call of this store writes, where the database has one
+// writer at a time. They would wait for each other anyhow, but SQLite's waiting is
+// sleeping and trying again, by which some wait for very long.
+func (s *Store) alone(ctx context.Context, do func() error) error {
+	if s.writer == nil {
+		return do()
+	}
+	select {
+	case s.writer <- struct{}{}:
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	defer func() { <-s.writer }()
+	return do()
+}
+
+// aloneInTx is alone around inTx.
+func (s *Store) aloneInTx(ctx context.Context, c *sql.Conn, user string, do func() error) error {
+	return s.alone(ctx, func() error { return s.inTx(ctx, c, user, do) })
+}
+
 // inTx runs do in a transaction on c in which no other call works on several
 // sessions of the user.
 func (s *Store) inTx(ctx context.Context, c *sql.Conn, user string, do func() error) error {

@@ -17,6 +17,8 @@ type dialect struct {
 	// readOnly says whether the session may only read. Where it is empty the
 	// database has no word for that, and the store tries a write.
 	readOnly string
+	// oneWriter says whether writers wait for each other whatever they write.
+	oneWriter bool
 	// begin begins a transaction in which each statement sees what was committed
 	// before it, or that excludes other writers altogether.
 	begin string
@@ -62,12 +64,13 @@ var Postgres = Dialect{&dialect{
 var SQLite = Dialect{&dialect{
 	name: "SQLite",
 	// Days as a float have a resolution of 0.04 ms in this century.
-	clock:    "CAST(round((julianday('now') - 2440587.5) * 86400000) AS INTEGER)",
-	begin:    "BEGIN IMMEDIATE",
-	text:     "TEXT",
-	options:  " WITHOUT ROWID",
-	numbered: func(query string) string { return strings.ReplaceAll(query, "$", "?") },
-	failure:  sqliteFailure,
+	clock:     "CAST(round((julianday('now') - 2440587.5) * 86400000) AS INTEGER)",
+	oneWriter: true,
+	begin:     "BEGIN IMMEDIATE",
+	text:      "TEXT",
+	options:   " WITHOUT ROWID",
+	numbered:  func(query string) string { return strings.ReplaceAll(query, "$", "?") },
+	failure:   sqliteFailure,
 }}
 
 // String returns the name of the database.

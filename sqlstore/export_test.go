@@ -20,5 +20,5 @@ func (s *Store) Table() string { return s.table }
 
 // Through returns the store with another pool.
 func (s *Store) Through(db *sql.DB) *Store {
-	return &Store{db: db, dialect: s.dialect, table: s.table, timeout: s.timeout, schema: s.schema, q: s.q}
+	return &Store{db: db, dialect: s.dialect, table: s.table, timeout: s.timeout, schema: s.schema, q: s.q, writer: s.writer}
 }

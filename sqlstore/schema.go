@@ -42,7 +42,7 @@ const migrateTimeout = time.Minute
 // the store's own statements do not.
 func (s *Store) Migrate(ctx context.Context) error {
 	_, err := call(ctx, s, migrateTimeout, func(ctx context.Context, c *sql.Conn) (struct{}, error) {
-		return struct{}{}, s.inTx(ctx, c, "", func() error {
+		return struct{}{}, s.aloneInTx(ctx, c, "", func() error {
 			for statement := range strings.SplitAfterSeq(s.schema, ";\n") {
 				if statement == "" {
 					continue

@@ -24,6 +24,7 @@ type Store struct {
 	timeout time.Duration
 	schema  string
 	q       queries
+	writer  chan struct{} // holds the call that may write; nil: all may at once
 	created atomic.Uint32 // sessions, for the sweep
 }
 
@@ -43,9 +44,13 @@ func New(db *sql.DB, d Dialect, opts ...Option) *Store {
 	if !d.schemas && strings.Contains(c.table, ".") {
 		panic("sqlstore: on " + d.name + " the table " + c.table + " can have no schema")
 	}
-	return &Store{
+	s := &Store{
 		db: db, dialect: d, table: c.table, timeout: c.timeout, schema: Schema(d, opts...), q: d.queries(c.table),
 	}
+	if d.oneWriter {
+		s.writer = make(chan struct{}, 1)
+	}
+	return s
 }
 
 // Create implements [session.Store]. Its error is
@@ -53,7 +58,7 @@ func New(db *sql.DB, d Dialect, opts ...Option) *Store {
 func (s *Store) Create(ctx context.Context, p session.CreateParams) (session.Record, error) {
 	rec, err := call(ctx, s, s.timeout, func(ctx context.Context, c *sql.Conn) (rec session.Record, err error) {
 		user := userText(p.UserID)
-		err = s.inTx(ctx, c, user, func() error {
+		err = s.aloneInTx(ctx, c, user, func() error {
 			now, held, err := s.load(ctx, c, s.q.listLocked, user)
 			if err != nil {
 				return err
@@ -88,23 +93,26 @@ func (s *Store) Refresh(ctx context.Context, p session.RefreshParams) (session.R
 		}
 		r.Now = now
 		r.Outcome, r.Record = session.Refresh(rec, p.Presented, p.Policy, now)
-		switch {
-		case r.Outcome == session.Missing:
-			err = s.mayWrite(ctx, c, user, p.ID)
-		case r.Outcome == session.Reused && p.RevokeUser:
-			err = s.inTx(ctx, c, user, func() error {
+		if r.Record == rec && r.Outcome != session.Missing {
+			return r, nil
+		}
+		return r, s.alone(ctx, func() error {
+			switch {
+			case r.Outcome == session.Missing:
+				return s.mayWrite(ctx, c, user, p.ID)
+			case r.Outcome != session.Reused:
+				return s.one(ctx, c, s.q.update, user, p.ID, rec, fields(r.Record)...)
+			case !p.RevokeUser:
+				return s.one(ctx, c, s.q.remove, user, p.ID, rec)
+			}
+			return s.inTx(ctx, c, user, func() error {
 				if err := s.one(ctx, c, s.q.remove, user, p.ID, rec); err != nil {
 					return err
 				}
 				_, err := c.ExecContext(ctx, s.q.deleteUser, user)
 				return err
 			})
-		case r.Outcome == session.Reused:
-			err = s.one(ctx, c, s.q.remove, user, p.ID, rec)
-		case r.Record != rec:
-			err = s.one(ctx, c, s.q.update, user, p.ID, rec, fields(r.Record)...)
-		}
-		return r, err
+		})
 	})
 	if err != nil {
 		return session.RefreshResult{}, fail("refresh", session.CodeDatabaseFetchFailed, err)
@@ -122,10 +130,12 @@ func (s *Store) Confirm(ctx context.Context, p session.ConfirmParams) error {
 			return none, err
 		}
 		after, changed := session.Confirm(rec, p.Generation, p.HandedAt, p.Policy, now)
-		if !changed {
-			return none, s.mayWrite(ctx, c, user, p.ID)
-		}
-		return none, s.one(ctx, c, s.q.update, user, p.ID, rec, fields(after)...)
+		return none, s.alone(ctx, func() error {
+			if !changed {
+				return s.mayWrite(ctx, c, user, p.ID)
+			}
+			return s.one(ctx, c, s.q.update, user, p.ID, rec, fields(after)...)
+		})
 	})
 	if err != nil {
 		return fail("confirm", session.CodeDatabaseUpdateFailed, err)
@@ -136,8 +146,11 @@ func (s *Store) Confirm(ctx context.Context, p session.ConfirmParams) error {
 // Delete implements [session.Store]. Its error is
 // [session.CodeDatabaseUpdateFailed] around the cause.
 func (s *Store) Delete(ctx context.Context, userID string, id session.ID) error {
-	_, err := call(ctx, s, s.timeout, func(ctx context.Context, c *sql.Conn) (sql.Result, error) {
-		return c.ExecContext(ctx, s.q.delete, userText(userID), id.String())
+	_, err := call(ctx, s, s.timeout, func(ctx context.Context, c *sql.Conn) (none struct{}, err error) {
+		return none, s.alone(ctx, func() error {
+			_, err := c.ExecContext(ctx, s.q.delete, userText(userID), id.String())
+			return err
+		})
 	})
 	if err != nil {
 		return fail("delete", session.CodeDatabaseUpdateFailed, err)
@@ -150,7 +163,7 @@ func (s *Store) Delete(ctx context.Context, userID string, id session.ID) error 
 func (s *Store) DeleteUser(ctx context.Context, userID string) error {
 	_, err := call(ctx, s, s.timeout, func(ctx context.Context, c *sql.Conn) (none struct{}, err error) {
 		user := userText(userID)
-		return none, s.inTx(ctx, c, user, func() error {
+		return none, s.aloneInTx(ctx, c, user, func() error {
 			_, err := c.ExecContext(ctx, s.q.deleteUser, user)
 			return err
 		})
