@@ -28,7 +28,7 @@ func openSQLite(ctx context.Context, file string) (*sql.DB, *sqlstore.Store, err
 		return nil, nil, err
 	}
 	// What docs/sql.md recommends.
-	const connections = 8
+	const connections = 4
 	settings := url.Values{"_pragma": {"busy_timeout(5000)", "journal_mode(WAL)", "synchronous(NORMAL)"}}
 	name := url.URL{Scheme: "file", Opaque: (&url.URL{Path: filepath.ToSlash(path)}).EscapedPath(), RawQuery: settings.Encode()}
 	db, err := sql.Open("sqlite", name.String())
