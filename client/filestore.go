@@ -14,11 +14,17 @@ import (
 )
 
 // FileStore is a [TokenStore] in a file that only its owner may read (mode
-// 0600, in a directory made with 0700 where there is none; on Windows, the
-// directory's access list decides). The file is replaced at once, never written
-// in place. The lock is an advisory lock of the operating system on a second
-// file of the same name with ".lock" added, which stays; it ends with the
+// 0600, in a directory made with 0700 where there is none). The file is replaced at
+// once, never written in place. The lock is an advisory lock of the operating system
+// on a second file of the same name with ".lock" added, which stays; it ends with the
 // process, however that ends.
+//
+// On Unix both must be regular files that belong to the effective user: symbolic
+// links, pipes and other users' files are refused, so that a directory in which others
+// may write leads nowhere else. (Links on the way to the directory are followed.)
+// Windows refuses links and what is no regular file as well; who may read and replace
+// the files is for the directory's access list to say there, which below
+// os.UserConfigDir admits the user and administrators.
 //
 // Both files belong on a local disk: locks over network file systems are as
 // good as the file system's word.
@@ -54,7 +60,7 @@ func (s *FileStore) Lock(ctx context.Context) (unlock func(), err error) {
 	if err := os.MkdirAll(filepath.Dir(s.path), dirMode); err != nil {
 		return nil, err
 	}
-	f, err := os.OpenFile(s.path+".lock", os.O_RDWR|os.O_CREATE, fileMode)
+	f, err := openOwn(s.path+".lock", os.O_RDWR|os.O_CREATE)
 	if err != nil {
 		return nil, err
 	}
@@ -84,10 +90,36 @@ func waitLock(ctx context.Context, f *os.File) error {
 	}
 }
 
+// openOwn opens a file of the user's own. It follows no symbolic link to it, waits
+// for no other end of a pipe, and refuses what is no regular file or another user's.
+func openOwn(path string, flags int) (*os.File, error) {
+	f, err := openNoFollow(path, flags)
+	if err != nil {
+		return nil, err
+	}
+	info, err := f.Stat()
+	switch {
+	case err != nil:
+	case !info.Mode().IsRegular():
+		err = fmt.Errorf("%w: %s is no regular file", ErrSavedSession, path)
+	case !isOwn(info):
+		err = fmt.Errorf("%w: %s belongs to another user", ErrSavedSession, path)
+	}
+	if err != nil {
+		f.Close()
+		return nil, err
+	}
+	return f, nil
+}
+
+func linkError(path string) error {
+	return fmt.Errorf("%w: %s is a symbolic link", ErrSavedSession, path)
+}
+
 // Load implements [TokenStore]. It refuses a file that others than its owner
 // may read or write: what it holds may have been read, or be somebody else's.
 func (s *FileStore) Load(context.Context) ([]byte, error) {
-	f, err := os.Open(s.path)
+	f, err := openOwn(s.path, os.O_RDONLY)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}
@@ -155,7 +187,12 @@ func removeFile(path string) error {
 	if err == nil || errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
-	if os.Truncate(path, 0) == nil {
+	f, openErr := openOwn(path, os.O_WRONLY)
+	if openErr != nil {
+		return err
+	}
+	defer f.Close()
+	if f.Truncate(0) == nil {
 		return nil
 	}
 	return err

@@ -30,7 +30,7 @@ func New[U any](config Config[U]) (*Auth[U], error) {
 	}
 	a := &Auth[U]{
 		config:  config,
-		cookies: newCookieWriter(config.CookiePrefix, config.CookieDomain, config.Dev),
+		cookies: newCookieWriter(config.CookiePrefix, config.CookieDomain, config.FormerCookieDomains, config.Dev),
 		origins: http.NewCrossOriginProtection(),
 	}
 	for _, origin := range config.TrustedOrigins {
@@ -115,10 +115,10 @@ func (a *Auth[U]) resolve(w http.ResponseWriter, r *http.Request) (*http.Request
 // setCookies carries out what has been decided about the cookies.
 func (a *Auth[U]) setCookies(h http.Header, r *http.Request, d *decision[U]) {
 	if d.dead && !d.public && isNavigation(r) {
-		a.cookies.clear(h)
+		a.clearDead(h, r)
 	}
 	if d.refreshed != nil {
-		a.setRefreshed(h, d.refreshed)
+		a.setRefreshed(h, r, d.refreshed)
 	}
 }
 

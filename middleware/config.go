@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -89,7 +90,9 @@ type Config[U any] struct {
 	// refresh token is oldest goes first. Default 100.
 	MaxSessions int
 	// RevokeSessionOnly makes a reused refresh token end its own session only,
-	// not all sessions of its user.
+	// not all sessions of its user. It is for users whose browser profiles come back
+	// from backups, cloned disks or a test's stored state: such a copy has an old token
+	// and is indistinguishable from a thief's.
 	RevokeSessionOnly bool
 	// TokenCache bounds the memory of verified access tokens, in bytes. Default
 	// 32 MiB; negative means none.
@@ -106,20 +109,30 @@ type Config[U any] struct {
 	// carry the __Host- prefix. Browsers refuse the ordinary cookies on http
 	// addresses other than localhost, and some there, too.
 	Dev bool
-	// CookiePrefix goes before the names of the cookies (after __Host-), for
-	// several apps on one host.
+	// CookiePrefix goes before the names of the cookies (after __Host- or __Secure-),
+	// for several apps on one host.
 	CookiePrefix string
 	// CookieDomain makes the cookies valid for a domain and everything below it,
-	// all of which can then set them, too. The __Host- prefix goes. Default:
+	// all of which can then set them, too. Their prefix is __Secure- then. Default:
 	// this host only.
+	//
+	// It may change. Sessions go on if it is set where it was not, and if the new domain
+	// is a part of the old one or the old one a part of the new one. If it is taken away
+	// people sign in again, since any host below the old domain could have set the
+	// cookies.
 	CookieDomain string
+	// FormerCookieDomains are values that CookieDomain had before. Cookies are cleared
+	// there as well: at sign-in, at sign-out, and where newer ones take their place.
+	// Without them only domains that the request's host is below, and where no cookie
+	// of another program is in sight, are cleared. They are never believed.
+	FormerCookieDomains []string
 	// MaxCookieBytes bounds the three Set-Cookie lines of a sign-in together.
 	// Default 3,072: the header buffers of proxies are 4 KB. Larger user data is
 	// an error at sign-in, and a refresh that fails before it changes anything.
 	// Whatever it says, one cookie takes 4,096 bytes at most: browsers drop more.
 	MaxCookieBytes int
-	// TrustedOrigins may send requests with unsafe methods: "scheme://host[:port]"
-	// each, as for http.CrossOriginProtection. An app behind a proxy that replaces
+	// TrustedOrigins may send requests with unsafe methods or a bearer token:
+	// "scheme://host[:port]" each, as for http.CrossOriginProtection. An app behind a proxy that replaces
 	// Host lists its own public origin here, for browsers that send Origin and no
 	// Sec-Fetch-Site.
 	TrustedOrigins []string
@@ -186,8 +199,10 @@ func (c Config[U]) validate() error {
 		return fmt.Errorf("middleware: CookiePrefix %q has characters that a cookie name cannot have", c.CookiePrefix)
 	case strings.HasPrefix(c.CookiePrefix, "__"):
 		return fmt.Errorf("middleware: CookiePrefix %q: prefixes with two underscores belong to browsers", c.CookiePrefix)
-	case c.CookieDomain != "" && (&http.Cookie{Name: "n", Domain: c.CookieDomain}).Valid() != nil:
+	case c.CookieDomain != "" && !isDomain(c.CookieDomain):
 		return fmt.Errorf("middleware: CookieDomain %q is not a domain", c.CookieDomain)
+	case slices.ContainsFunc(c.FormerCookieDomains, func(d string) bool { return !isDomain(d) }):
+		return fmt.Errorf("middleware: FormerCookieDomains %q are not all domains", c.FormerCookieDomains)
 	case c.MaxCookieBytes < 0:
 		return fmt.Errorf("middleware: MaxCookieBytes is negative: %d", c.MaxCookieBytes)
 	case c.Hardened && c.CookieDomain != "":
@@ -216,11 +231,16 @@ func (c Config[U]) engineConfig(cookies cookieWriter) (engine.Config[U], error) 
 		MaxSessions:       c.MaxSessions,
 		MaxBytes:          room,
 		RevokeSessionOnly: c.RevokeSessionOnly,
-		RefreshCookie:     cookies.refresh,
+		RefreshCookie:     cookies.sealed,
 		Cache:             c.TokenCache,
 		Logger:            c.Logger,
 		OnEvent:           c.OnEvent,
 	}, nil
+}
+
+// isDomain reports whether s may be the Domain attribute of a cookie.
+func isDomain(s string) bool {
+	return s != "" && (&http.Cookie{Name: "n", Domain: s}).Valid() == nil
 }
 
 // isToken reports whether s may be part of a cookie name (RFC 6265, section

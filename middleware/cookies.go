@@ -15,39 +15,86 @@ import (
 
 // cookieWriter is the one place where cookies are named, set and cleared.
 type cookieWriter struct {
-	access, refresh, fingerprint string
-	domain                       string
-	secure                       bool
+	cookieNames
+	// other are the names that the cookies have under the other browser prefix, which
+	// they had before CookieDomain was set or taken away. Empty in development.
+	other cookieNames
+	// adopts says that cookies under the other names count as well: those with the
+	// prefix __Host-, which no other host can set.
+	adopts bool
+	// sealed is the name that refresh tokens are sealed for. It has no browser prefix,
+	// so that a change of CookieDomain leaves them good.
+	sealed string
+	domain string   // in lower case, without a leading dot
+	former []string // domains of before, likewise
+	secure bool
 	// What net/http writes after the value, before and after the seconds of
 	// Max-Age: the same in every line, so it is asked once.
 	before, after string
 }
 
-// newCookieWriter names the cookies: with the __Host- prefix, which keeps every
-// other host from setting them (RFC 6265bis, section 4.1.3.2), unless that needs
-// what the app does not have.
-func newCookieWriter(prefix, domain string, dev bool) cookieWriter {
-	if !dev && domain == "" {
-		prefix = "__Host-" + prefix
-	}
+// cookieNames are the names of the three cookies.
+type cookieNames struct{ access, refresh, fingerprint string }
+
+func namesWith(prefix string) cookieNames {
+	return cookieNames{prefix + wire.CookieAccess, prefix + wire.CookieRefresh, prefix + wire.CookieFingerprint}
+}
+
+// part is one of the three cookies.
+type part uint8
+
+const (
+	partAccess part = iota
+	partRefresh
+	partFingerprint
+	parts
+)
+
+func (n *cookieNames) of(p part) string {
+	return [...]string{n.access, n.refresh, n.fingerprint}[p]
+}
+
+// Prefixes by which browsers bind a cookie to https and to this host (RFC 6265bis,
+// section 4.1.3).
+const (
+	prefixHost   = "__Host-"
+	prefixSecure = "__Secure-"
+)
+
+// newCookieWriter names the cookies: with the __Host- prefix, which keeps every other
+// host from setting them, or, where CookieDomain rules that out, with __Secure-, which
+// keeps plain http from it (OWASP ASVS 5.0, 3.3.1 and 3.3.3). Both need https.
+func newCookieWriter(prefix, domain string, former []string, dev bool) cookieWriter {
 	c := cookieWriter{
-		access:      prefix + wire.CookieAccess,
-		refresh:     prefix + wire.CookieRefresh,
-		fingerprint: prefix + wire.CookieFingerprint,
-		domain:      domain,
-		secure:      !dev,
+		sealed: namesWith(prefix).refresh,
+		domain: domainOf(domain),
+		secure: !dev,
+	}
+	for _, d := range former {
+		c.former = append(c.former, domainOf(d))
+	}
+	switch {
+	case dev:
+		c.cookieNames = namesWith(prefix)
+	case domain == "":
+		c.cookieNames, c.other = namesWith(prefixHost+prefix), namesWith(prefixSecure+prefix)
+	default:
+		c.cookieNames, c.other, c.adopts = namesWith(prefixSecure+prefix), namesWith(prefixHost+prefix), true
 	}
 	const name, seconds = "n=", "Max-Age=1"
-	c.before, c.after, _ = strings.Cut(strings.TrimPrefix(c.sample().String(), name), seconds)
+	c.before, c.after, _ = strings.Cut(strings.TrimPrefix(c.sample(c.domain).String(), name), seconds)
 	return c
 }
 
+// domainOf returns a Domain attribute as browsers compare it.
+func domainOf(s string) string { return strings.ToLower(strings.TrimPrefix(s, ".")) }
+
 // sample is a cookie n with an empty value that lives for a second.
-func (c cookieWriter) sample() *http.Cookie {
+func (c *cookieWriter) sample(domain string) *http.Cookie {
 	return &http.Cookie{
 		Name:     "n",
 		Path:     "/",
-		Domain:   c.domain,
+		Domain:   domain,
 		MaxAge:   1,
 		Secure:   c.secure,
 		HttpOnly: true,
@@ -57,36 +104,57 @@ func (c cookieWriter) sample() *http.Cookie {
 
 // line returns the value of a Set-Cookie header. The values are tokens, which
 // need no quoting.
-func (c cookieWriter) line(name, value string, maxAge int) string {
+func (c *cookieWriter) line(name, value string, maxAge int) string {
 	return name + "=" + value + c.before + "Max-Age=" + strconv.Itoa(maxAge) + c.after
 }
 
 // set sets a cookie for d, in whole seconds and at least one.
-func (c cookieWriter) set(h http.Header, name, value string, d time.Duration) {
-	c.write(h, name, value, max(1, int(d/time.Second)))
+func (c *cookieWriter) set(h http.Header, name, value string, d time.Duration) {
+	c.write(h, name, c.domain, c.line(name, value, max(1, int(d/time.Second))))
 }
 
-// write writes a Set-Cookie line in the place of an earlier one of the name: a
+// remove removes a cookie in the scope of a domain; "" is this host alone.
+func (c *cookieWriter) remove(h http.Header, name, domain string) {
+	line := c.sample(domain)
+	line.Name, line.MaxAge = name, -1 // at once
+	c.write(h, name, domain, line.String())
+}
+
+// write writes a Set-Cookie line in the place of an earlier one of the same cookie: a
 // request that is refreshed and then signs in or out sets each cookie once.
-func (c cookieWriter) write(h http.Header, name, value string, maxAge int) {
+func (c *cookieWriter) write(h http.Header, name, domain, line string) {
 	if lines := h["Set-Cookie"]; len(lines) > 0 {
 		h["Set-Cookie"] = slices.DeleteFunc(lines, func(line string) bool {
 			_, ours := cutName(line, name)
-			return ours
+			return ours && lineDomain(line) == domain
 		})
 	}
-	h.Add("Set-Cookie", c.line(name, value, maxAge))
+	h.Add("Set-Cookie", line)
+	keepOutOfCaches(h)
 }
 
-// clear deletes all three cookies.
-func (c cookieWriter) clear(h http.Header) {
-	for _, name := range [...]string{c.access, c.refresh, c.fingerprint} {
-		c.write(h, name, "", 0) // at once
-	}
+// lineDomain returns the domain of a Set-Cookie line that write has written.
+func lineDomain(line string) string {
+	_, rest, _ := strings.Cut(line, "; Domain=")
+	domain, _, _ := strings.Cut(rest, ";")
+	return domain
 }
+
+// keepOutOfCaches makes sure that no cache stores an answer that sets our cookies,
+// whatever the handler says to caches afterwards: it writes the lines under another
+// spelling of their names, which the methods of http.Header do not touch. Recipients
+// add both lines up (RFC 9110, section 5.3), and "private" and "no-store" hold beside
+// anything (RFC 9111, section 5.2.2; RFC 9213 for the second name). See ADR 15.
+func keepOutOfCaches(h http.Header) {
+	h["cache-control"] = neverCache[:]
+	h["cdn-cache-control"] = neverCache[:]
+}
+
+// neverCache is shared by all answers; what appends to it makes a copy.
+var neverCache = [1]string{"private, no-store"}
 
 // overhead is what the three Set-Cookie lines take beside their values.
-func (c cookieWriter) overhead() (n int) {
+func (c *cookieWriter) overhead() (n int) {
 	const longest = 400 * 24 * 60 * 60
 	for _, name := range [...]string{c.access, c.refresh, c.fingerprint} {
 		n += len("Set-Cookie: ") + len(c.line(name, "", longest)) + len("\r\n")
@@ -126,6 +194,11 @@ func (v *values) all() []string { return v.list[:v.n] }
 // cookieSet is what a request carries of our cookies.
 type cookieSet struct {
 	access, refresh, fingerprint values
+	other                        [parts]bool // came under the other names, too
+}
+
+func (s *cookieSet) of(p part) *values {
+	return [...]*values{&s.access, &s.refresh, &s.fingerprint}[p]
 }
 
 // present reports whether there is anything to look at. A fingerprint alone
@@ -158,13 +231,34 @@ func (c *cookieWriter) scanLine(line string, set *cookieSet) {
 
 // take adds a cookie to the set if it is ours.
 func (c *cookieWriter) take(pair string, set *cookieSet) {
-	if value, ok := cutName(pair, c.access); ok {
-		set.access.add(value)
-	} else if value, ok := cutName(pair, c.refresh); ok {
-		set.refresh.add(value)
-	} else if value, ok := cutName(pair, c.fingerprint); ok {
-		set.fingerprint.add(value)
+	if _, ours := c.cookieNames.take(pair, set); ours || !c.adopts {
+		return
 	}
+	if p, ours := c.other.take(pair, set); ours {
+		set.other[p] = true
+	}
+}
+
+func (n *cookieNames) take(pair string, set *cookieSet) (p part, ours bool) {
+	if value, ok := cutName(pair, n.access); ok {
+		set.access.add(value)
+		return partAccess, true
+	} else if value, ok := cutName(pair, n.refresh); ok {
+		set.refresh.add(value)
+		return partRefresh, true
+	} else if value, ok := cutName(pair, n.fingerprint); ok {
+		set.fingerprint.add(value)
+		return partFingerprint, true
+	}
+	return 0, false
+}
+
+// scanAll reads all that the browser may hold of ours, whether it counts or not: for
+// beginning and ending sessions.
+func (c *cookieWriter) scanAll(h http.Header, set *cookieSet) {
+	all := *c
+	all.adopts = c.secure
+	all.scan(h, set)
 }
 
 // cutName returns the value of a cookie, and whether that is its name.
@@ -176,12 +270,14 @@ func cutName(pair, name string) (value string, ok bool) {
 }
 
 // setRefreshed sets the cookies of a refresh: never the fingerprint's, so that
-// an answer that arrives after a sign-out is useless.
-func (a *Auth[U]) setRefreshed(h http.Header, r *engine.Refreshed[U]) {
-	a.setAccess(h, &r.Session)
-	if r.RefreshCookie != "" {
-		a.cookies.set(h, a.cookies.refresh, string(r.RefreshCookie), r.ExpiresIn)
+// an answer that arrives after a sign-out is useless. Where both are set, those of
+// other scopes go: a refresh token that stays behind would look stolen one day.
+func (a *Auth[U]) setRefreshed(h http.Header, r *http.Request, refreshed *engine.Refreshed[U]) {
+	if refreshed.RefreshCookie != "" {
+		a.clearStale(h, r)
+		a.cookies.set(h, a.cookies.refresh, string(refreshed.RefreshCookie), refreshed.ExpiresIn)
 	}
+	a.setAccess(h, &refreshed.Session)
 }
 
 func (a *Auth[U]) setAccess(h http.Header, s *session.Session[U]) {

@@ -3,6 +3,7 @@ package middleware
 import (
 	"errors"
 	"net/http"
+	"slices"
 
 	"github.com/lucia-go/lucia/internal/engine"
 	"github.com/lucia-go/lucia/session"
@@ -15,7 +16,7 @@ type decision[U any] struct {
 	signedIn  bool
 	session   session.Session[U]
 	refreshed *engine.Refreshed[U] // the cookies to set; nil: none
-	dead      bool                 // the cookies can never be of use again
+	dead      bool                 // the tokens in the cookies can never be of use again
 	cookies   bool                 // the request came with cookies of ours
 	public    bool                 // the answer is for everyone, so nothing is refreshed
 }
@@ -27,17 +28,17 @@ func (d *decision[U]) accept(s *session.Session[U], o Outcome) {
 // decide judges a request. The order of the checks is the order of the table in
 // docs/protocol.md. It asks the store at most once. d is a new decision.
 func (a *Auth[U]) decide(d *decision[U], r *http.Request) {
-	var set cookieSet
-	if token, presented := bearer(r); presented {
-		a.cookies.scan(r.Header, &set)
-		a.decideBearer(d, session.AccessToken(token), &set)
-		return
-	}
-	if a.crossOrigin(r) {
+	token, presented := bearer(r)
+	if a.crossOrigin(r) || presented && a.foreign(r) {
 		d.outcome = OutcomeCrossOrigin
 		return
 	}
+	var set cookieSet
 	a.cookies.scan(r.Header, &set)
+	if presented {
+		a.decideBearer(d, session.AccessToken(token), &set)
+		return
+	}
 	if !set.present() {
 		return
 	}
@@ -46,14 +47,16 @@ func (a *Auth[U]) decide(d *decision[U], r *http.Request) {
 		d.outcome = OutcomeAmbiguous
 		return
 	}
-	if a.decideAccess(d, &set) {
-		return
-	}
-	if d.public || isPassive(r) || isPrefetch(r) {
+	seen := a.decideAccess(d, &set)
+	switch {
+	case d.signedIn || d.outcome == OutcomeAmbiguous:
+	case set.refresh.n == 0:
+		d.withoutSession(seen)
+	case d.public || isPassive(r) || isPrefetch(r):
 		d.outcome = OutcomeDeferred
-		return
+	default:
+		a.decideRefresh(d, r, &set, seen)
 	}
-	a.decideRefresh(d, r, &set)
 }
 
 // decideBearer judges a request by its bearer token alone; where that is no
@@ -76,44 +79,44 @@ func (a *Auth[U]) decideBearer(d *decision[U], token session.AccessToken, set *c
 	}
 }
 
-// decideAccess judges the access cookies. It reports whether that settles the
-// request; otherwise the refresh cookie is to speak.
-func (a *Auth[U]) decideAccess(d *decision[U], set *cookieSet) bool {
-	var seen accessSeen
+// decideAccess judges the access cookies. A valid one decides, whatever stands beside
+// it; if there is none the refresh cookies decide, and it says what it has seen.
+func (a *Auth[U]) decideAccess(d *decision[U], set *cookieSet) (seen cookiesSeen) {
 	for _, token := range set.access.all() {
 		a.tryAccess(d, session.AccessToken(token), set, &seen)
+		if d.outcome == OutcomeAmbiguous {
+			return seen
+		}
 	}
-	switch {
-	case d.outcome == OutcomeAmbiguous:
-		return true
-	case d.signedIn:
+	if d.signedIn {
 		a.checkTossed(d, set)
-		return true
-	case seen.usable:
-		return false
-	case seen.unknownKey:
-		d.outcome = OutcomeUnknownKey
-		return true
-	case seen.malformed:
-		d.outcome, d.dead = OutcomeInvalid, true
-		return true
 	}
-	return false
+	return seen
 }
 
-// accessSeen is what the access cookies of a request were, beside valid.
-type accessSeen struct {
-	usable     bool // genuine, but expired or of another fingerprint: as good as missing
-	unknownKey bool
-	malformed  bool
+// cookiesSeen is what the cookies of a request were that prove no session.
+type cookiesSeen struct {
+	unknownKey bool // under a key that this process does not have
+	malformed  bool // no token of this library, or one with a bad signature
+	genuine    bool // a refresh token that is not of a fingerprint beside it
+}
+
+// withoutSession decides on a request whose cookies prove no session.
+func (d *decision[U]) withoutSession(seen cookiesSeen) {
+	switch {
+	case seen.unknownKey:
+		d.outcome = OutcomeUnknownKey
+	case seen.genuine:
+		d.outcome = OutcomeInvalid // a page may still hold what belongs to the fingerprint
+	case seen.malformed:
+		d.outcome, d.dead = OutcomeInvalid, true
+	default:
+		d.outcome = OutcomeExpired
+	}
 }
 
 // tryAccess judges one access cookie with every fingerprint.
-func (a *Auth[U]) tryAccess(d *decision[U], token session.AccessToken, set *cookieSet, seen *accessSeen) {
-	if set.fingerprint.n == 0 {
-		seen.usable = true
-		return
-	}
+func (a *Auth[U]) tryAccess(d *decision[U], token session.AccessToken, set *cookieSet, seen *cookiesSeen) {
 	for _, fp := range set.fingerprint.all() {
 		s, err := a.manager.Verify(token, session.Fingerprint(fp))
 		switch {
@@ -129,8 +132,6 @@ func (a *Auth[U]) tryAccess(d *decision[U], token session.AccessToken, set *cook
 		case errors.Is(err, engine.ErrMalformed):
 			seen.malformed = true
 			return
-		default:
-			seen.usable = true
 		}
 	}
 }
@@ -151,8 +152,9 @@ func (a *Auth[U]) checkTossed(d *decision[U], set *cookieSet) {
 	}
 }
 
-// decideRefresh lets the refresh cookies speak.
-func (a *Auth[U]) decideRefresh(d *decision[U], r *http.Request, set *cookieSet) {
+// decideRefresh lets the refresh cookies speak. Those that are genuine and of a
+// fingerprint beside them decide, whatever else there is.
+func (a *Auth[U]) decideRefresh(d *decision[U], r *http.Request, set *cookieSet, seen cookiesSeen) {
 	creds := a.credentials(set)
 	var fp session.Fingerprint
 	var own []engine.RefreshCredential
@@ -168,16 +170,16 @@ func (a *Auth[U]) decideRefresh(d *decision[U], r *http.Request, set *cookieSet)
 		fp, own = f, append(own, c)
 	}
 	switch {
-	case creds.unknownKey: // it may be newer than its neighbour, which alone would look stolen
+	case len(own) == 0:
+		seen.genuine = len(creds.list) > 0
+		seen.unknownKey = seen.unknownKey || len(creds.unknown) > 0
+		seen.malformed = seen.malformed || creds.malformed
+		d.withoutSession(seen)
+	case slices.Contains(creds.unknown, own[0].SessionID):
+		// It may be newer than its neighbour, which alone would look stolen.
 		d.outcome = OutcomeUnknownKey
-	case len(own) > 0:
-		a.refresh(d, r, fp, own)
-	case len(creds.list) > 0:
-		d.outcome = OutcomeInvalid // genuine, but not of this fingerprint; a page may still hold what is
-	case creds.malformed:
-		d.outcome, d.dead = OutcomeInvalid, true
 	default:
-		d.outcome = OutcomeExpired
+		a.refresh(d, r, fp, own)
 	}
 }
 
@@ -199,10 +201,10 @@ func (a *Auth[U]) refresh(d *decision[U], r *http.Request, fp session.Fingerprin
 
 // credentials are the genuine refresh tokens among a request's cookies.
 type credentials struct {
-	list       []engine.RefreshCredential
-	tokens     []session.RefreshToken // of list
-	unknownKey bool
-	malformed  bool
+	list      []engine.RefreshCredential
+	tokens    []session.RefreshToken // of list
+	unknown   []session.ID           // the sessions that tokens under unknown keys name
+	malformed bool
 }
 
 func (a *Auth[U]) credentials(set *cookieSet) (c credentials) {
@@ -212,7 +214,8 @@ func (a *Auth[U]) credentials(set *cookieSet) (c credentials) {
 		case err == nil:
 			c.list, c.tokens = append(c.list, cred), append(c.tokens, token)
 		case errors.Is(err, engine.ErrUnknownKey):
-			c.unknownKey = true
+			id, _ := engine.SealedSession(session.SealedToken(sealed))
+			c.unknown = append(c.unknown, id)
 		default:
 			c.malformed = true
 		}

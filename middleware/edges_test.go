@@ -125,7 +125,7 @@ func TestNothingPrintsSecretsOrTokens(t *testing.T) {
 		}
 		printed := fmt.Sprintf("%v %+v %s %q %x", r.Context(), r.Context(), r.Context(), context.WithValue(r.Context(), dirKey{}, 1), r.Context())
 		for _, cookie := range append(w.(*httptest.ResponseRecorder).Result().Cookies(), b.request("GET", "/", nil).Cookies()...) {
-			if strings.Contains(printed, cookie.Value) {
+			if cookie.Value != "" && strings.Contains(printed, cookie.Value) {
 				t.Errorf("the request's context prints the cookie %s", cookie.Name)
 			}
 		}

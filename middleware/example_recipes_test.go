@@ -68,12 +68,19 @@ func Example_sessions() {
 		fmt.Fprintf(w, "%d sessions, this one among them: %v", len(list), here)
 	})))
 	mux.Handle("POST /sessions/end", auth.Require(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		own := auth.Session(r.Context())
-		list, err := auth.Sessions(r.Context(), own.User.ID)
-		for id := range list {
-			if id != own.ID && err == nil { // a real page posts the id, for session.ParseID
-				err = auth.EndSession(r.Context(), own.User.ID, id)
-			}
+		userID := auth.Session(r.Context()).User.ID
+		id, err := session.ParseID(r.PostFormValue("id"))
+		if err != nil {
+			http.Error(w, "no such session", http.StatusNotFound)
+			return
+		}
+		list, err := auth.Sessions(r.Context(), userID)
+		if _, known := list[id]; err == nil && !known { // ended already, or made up
+			http.Error(w, "no such session", http.StatusNotFound)
+			return
+		}
+		if err == nil {
+			err = auth.EndSession(r.Context(), userID, id)
 		}
 		if err != nil {
 			middleware.WriteError(w, err)
@@ -85,14 +92,19 @@ func Example_sessions() {
 	app := auth.Handler(mux)
 	phone, laptop := newClient(app), newClient(app)
 	visit(phone, "/login", url.Values{"user": {"u1"}})
+	list, _ := auth.Sessions(context.Background(), "u1")
 	visit(laptop, "/login", url.Values{"user": {"u1"}})
 	visit(laptop, "/sessions")
-	visit(laptop, "/sessions/end", url.Values{})
+	visit(laptop, "/sessions/end", url.Values{"id": {session.NewID().String()}})
+	for id := range list { // a real page has a form for each
+		visit(laptop, "/sessions/end", url.Values{"id": {id.String()}})
+	}
 	visit(laptop, "/sessions")
 	// Output:
 	// POST /login 303 to /
 	// POST /login 303 to /
 	// GET /sessions 200 2 sessions, this one among them: true
+	// POST /sessions/end 404 no such session
 	// POST /sessions/end 303 to /sessions
 	// GET /sessions 200 1 sessions, this one among them: true
 }

@@ -262,8 +262,48 @@ func FuzzLogoutForm(f *testing.F) {
 	})
 }
 
+func TestReturnPathRefusesWhatNormalisesToAnotherSite(t *testing.T) {
+	for next, local := range map[string]bool{
+		"/":                    true,
+		"/a/b?c=//d#//e":       true,
+		"/a//b":                true,
+		"/a/./b/../c":          true,
+		"/caf%C3%A9":           true,
+		"/.well-known/x":       true,
+		"/...//x":              true,
+		"/a%2Fb":               true,
+		"/x?next=%2F%2Fy":      true,
+		"//evil.example":       false,
+		"/.//evil.example":     false,
+		"/..//evil.example":    false,
+		"/%2e//evil.example":   false,
+		"/%2E%2e//x":           false,
+		"/./.././/x":           false,
+		"/a/..//evil.example":  false,
+		"/a/%2e%2e//x":         false,
+		"/%2fevil.example":     false,
+		"/%2F%2Fevil.example":  false,
+		"/%5cevil.example":     false,
+		"/.%5C/evil.example":   false,
+		"/.%2f/evil.example":   false,
+		"/a/b/../..//x?y=z":    false,
+		`/.\/evil.example`:     false,
+		"/%2e%2f/evil.example": false,
+		"/.//.":                false,
+	} {
+		r := httptest.NewRequest("GET", "/login?"+url.Values{"next": {next}}.Encode(), nil)
+		want := "/home"
+		if local {
+			want = next
+		}
+		if got := middleware.ReturnPath(r, "/home"); got != want {
+			t.Errorf("ReturnPath(%q) = %q, want %q", next, got, want)
+		}
+	}
+}
+
 func FuzzReturnPath(f *testing.F) {
-	for _, seed := range []string{"/", "/a?b=c#d", "//evil", `/\evil`, "/\t/evil", "https://evil", "/%2f/evil", "/a//b", "\\/evil", "/..//evil", "/\x00/x"} {
+	for _, seed := range []string{"/.//x", "/%2e//x", "/a/..//x", "/%2fx", "/", "/a?b=c#d", "//evil", `/\evil`, "/\t/evil", "https://evil", "/%2f/evil", "/a//b", "\\/evil", "/..//evil", "/\x00/x"} {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, next string) {
@@ -273,6 +313,12 @@ func FuzzReturnPath(f *testing.F) {
 		seen := strings.NewReplacer("\t", "", "\n", "", "\r", "", `\`, "/").Replace(got)
 		if !strings.HasPrefix(seen, "/") || strings.HasPrefix(seen, "//") {
 			t.Errorf("ReturnPath(%q) = %q leads away", next, got)
+		}
+		// As it arrives when something on the way has resolved it, decoded or not.
+		base := &url.URL{Scheme: "https", Host: "app.example", Path: "/"}
+		to, err := base.Parse(got)
+		if err != nil || to.Host != base.Host || strings.HasPrefix(to.Path, "//") || strings.HasPrefix(to.EscapedPath(), "//") {
+			t.Errorf("ReturnPath(%q) = %q resolves to %v, %v", next, got, to, err)
 		}
 	})
 }

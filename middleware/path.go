@@ -7,9 +7,10 @@ import (
 	"strings"
 )
 
-// isLocalPath reports whether p is a path of this site that no browser reads as
-// another site's: "//host" and "/\host" are, and browsers drop tabs and line
-// ends before they look.
+// isLocalPath reports whether p is a path of this site that no browser, proxy or
+// router reads as another site's. "//host" and "/\host" are such, browsers drop tabs
+// and line ends before they look, and what resolves dot segments or decodes the path
+// makes "//host" of "/.//host", "/%2e//host" and "/%2fhost".
 func isLocalPath(p string) bool {
 	if !strings.HasPrefix(p, "/") || strings.HasPrefix(p, "//") {
 		return false
@@ -20,7 +21,26 @@ func isLocalPath(p string) bool {
 		}
 	}
 	u, err := url.Parse(p)
-	return err == nil && u.Scheme == "" && u.Host == "" && u.Opaque == ""
+	return err == nil && u.Scheme == "" && u.Host == "" && u.Opaque == "" && !leadsAway(u.Path)
+}
+
+// leadsAway reports whether a decoded path begins with two slashes once its dot
+// segments are resolved (RFC 3986, section 5.2.4).
+func leadsAway(path string) bool {
+	if strings.HasSuffix(path, "/.") || strings.HasSuffix(path, "/..") {
+		path += "/"
+	}
+	var kept []string
+	for segment := range strings.SplitSeq(strings.ReplaceAll(path, `\`, "/")[1:], "/") {
+		switch segment {
+		case ".":
+		case "..":
+			kept = kept[:max(0, len(kept)-1)]
+		default:
+			kept = append(kept, segment)
+		}
+	}
+	return len(kept) > 1 && kept[0] == ""
 }
 
 // nextField is the query parameter that carries the return path to the login

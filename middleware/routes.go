@@ -107,7 +107,7 @@ func (a *Auth[U]) serveRefresh(w http.ResponseWriter, r *http.Request) {
 		Error(w, r, session.CodeUnauthorized)
 		return
 	}
-	a.setRefreshed(w.Header(), &refreshed)
+	a.setRefreshed(w.Header(), r, &refreshed)
 	// A token of one second, made a moment ago, has not expired yet.
 	body := wire.Refreshed{ExpiresIn: max(1, seconds(refreshed.Session.ExpiresIn(time.Now())))}
 	if !a.config.Hardened {
@@ -140,15 +140,15 @@ func (a *Auth[U]) presented(r *http.Request) (session.Fingerprint, []engine.Refr
 		}
 		creds = append(creds, c)
 	}
-	if given && sealed.unknownKey {
-		// The cookie may be newer than the bearer token, which alone would look
-		// stolen. Another process may know the key: later, then.
-		return "", nil, session.CodeDatabaseFetchFailed
-	}
 	for _, c := range sealed.list {
-		if len(creds) == 0 || c.SessionID == creds[0].SessionID {
+		if _, own := ownFingerprint(c, &set); own && (len(creds) == 0 || c.SessionID == creds[0].SessionID) {
 			creds = append(creds, c)
 		}
+	}
+	if len(creds) > 0 && slices.Contains(sealed.unknown, creds[0].SessionID) {
+		// The cookie may be newer than the token that is known, which alone would look
+		// stolen. Another process may know the key: later, then.
+		return "", nil, session.CodeDatabaseFetchFailed
 	}
 	for _, c := range creds {
 		if fp, ok := ownFingerprint(c, &set); ok {
@@ -218,9 +218,10 @@ func (l *leaving) read(w http.ResponseWriter, r *http.Request, set *cookieSet) {
 // there is no session.
 func (a *Auth[U]) logOut(w http.ResponseWriter, r *http.Request, out leaving, set *cookieSet) error {
 	found := false
+	var ended session.ID
 	if out.token != "" {
 		if s, err := a.verifyEnded(session.AccessToken(out.token), set); err == nil {
-			found = true
+			found, ended = true, s.ID
 			if err := a.manager.SignOut(r.Context(), s.User.ID, s.ID); err != nil {
 				return err
 			}
@@ -228,7 +229,7 @@ func (a *Auth[U]) logOut(w http.ResponseWriter, r *http.Request, out leaving, se
 	}
 	if out.person && !found || out.token == "" && a.config.Hardened {
 		if userID, id, err := a.identify(set); err == nil {
-			found = true
+			found, ended = true, id
 			if err := a.manager.SignOut(r.Context(), userID, id); err != nil {
 				return err
 			}
@@ -237,7 +238,7 @@ func (a *Auth[U]) logOut(w http.ResponseWriter, r *http.Request, out leaving, se
 	if !found && !out.person {
 		return session.CodeNotAuthenticated
 	}
-	a.signedOut(w, r)
+	a.signedOut(w, r, ended)
 	return nil
 }
 
@@ -287,7 +288,7 @@ func (a *Auth[U]) serveSession(w http.ResponseWriter, r *http.Request) {
 	// last for ever, and no page could offer to sign in.
 	s := a.newState(r, &d)
 	if d.refreshed != nil {
-		a.setRefreshed(w.Header(), d.refreshed)
+		a.setRefreshed(w.Header(), r, d.refreshed)
 	}
 	body := struct {
 		Session   *session.Session[U] `json:"_lucia"`

@@ -37,9 +37,12 @@ func (a *Auth[U]) SignIn(w http.ResponseWriter, r *http.Request, userID string, 
 	if err != nil {
 		return nil, err
 	}
-	a.endFormer(r)
+	var former cookieSet
+	a.cookies.scanAll(r.Header, &former)
+	a.endFormer(r, &former, signedIn.Session.ID)
 	setPrivate(w.Header())
 	clearAhead(w.Header())
+	a.clearFormer(w.Header(), r, &former)
 	a.setSignedIn(w.Header(), signedIn)
 	a.update(r.Context(), &signedIn.Session, OutcomeSignedIn)
 	return &signedIn.Session, nil
@@ -58,19 +61,24 @@ func (a *Auth[U]) warnOfPlainHTTP(r *http.Request) {
 	})
 }
 
-// endFormer ends the session that the browser had before it signed in again:
-// nobody would rotate it any more but a thief, and so nobody find him out (OWASP
-// Session Management: renew at sign-in). Where that fails the new session stands,
-// and the failure is reported.
-func (a *Auth[U]) endFormer(r *http.Request) {
-	var set cookieSet
-	a.cookies.scan(r.Header, &set)
-	if userID, id, err := a.identify(&set); err == nil {
-		_ = a.manager.SignOut(r.Context(), userID, id)
+// endFormer ends the sessions whose cookies the browser has, but one. An abandoned
+// session is never rotated by its owner, so reuse of a stolen token would go undetected
+// (OWASP Session Management: renew at sign-in). What fails is reported, and changes
+// nothing for the session that begins or has ended.
+func (a *Auth[U]) endFormer(r *http.Request, set *cookieSet, but session.ID) {
+	ids := []session.ID{but}
+	end := func(userID string, id session.ID) {
+		if !slices.Contains(ids, id) {
+			ids = append(ids, id)
+			_ = a.manager.SignOut(r.Context(), userID, id)
+		}
+	}
+	for _, o := range a.owned(set) {
+		end(o.userID, o.id)
 	}
 	if st := a.stateOf(r.Context()); st != nil {
 		if now := st.current.Load(); now.outcome == OutcomeSignedIn {
-			_ = a.manager.SignOut(r.Context(), now.session.User.ID, now.session.ID)
+			end(now.session.User.ID, now.session.ID)
 		}
 	}
 }
@@ -78,8 +86,7 @@ func (a *Auth[U]) endFormer(r *http.Request) {
 // SignOut ends the session of the request and clears the cookies: for apps with
 // a sign-out handler of their own. Call it for a POST: a GET comes from any site's
 // link. Signing out without a session is no error: the browser is signed out. Errors
-// carry session.CodeInvalidRequest for a request from another origin (but not for one
-// with the session's bearer token, which no other site has), and
+// carry session.CodeInvalidRequest for a request from another origin, and
 // session.CodeDatabaseUpdateFailed if the store failed; the cookies are kept then.
 func (a *Auth[U]) SignOut(w http.ResponseWriter, r *http.Request) error {
 	if s := a.Session(r.Context()); s != nil {
@@ -93,7 +100,7 @@ func (a *Auth[U]) SignOut(w http.ResponseWriter, r *http.Request) error {
 	if userID, id, err := a.identify(&set); err == nil {
 		return a.end(w, r, userID, id)
 	}
-	a.signedOut(w, r)
+	a.signedOut(w, r, session.ID{})
 	return nil
 }
 
@@ -102,15 +109,19 @@ func (a *Auth[U]) end(w http.ResponseWriter, r *http.Request, userID string, id 
 	if err := a.manager.SignOut(r.Context(), userID, id); err != nil {
 		return err
 	}
-	a.signedOut(w, r)
+	a.signedOut(w, r, id)
 	return nil
 }
 
-// signedOut makes the answer that of a browser without a session.
-func (a *Auth[U]) signedOut(w http.ResponseWriter, r *http.Request) {
+// signedOut makes the answer that of a browser without a session. It ends every session
+// whose cookies the browser has; the one named ended has ended already.
+func (a *Auth[U]) signedOut(w http.ResponseWriter, r *http.Request, ended session.ID) {
+	var set cookieSet
+	a.cookies.scanAll(r.Header, &set)
+	a.endFormer(r, &set, ended)
 	h := w.Header()
 	setPrivate(h)
-	a.cookies.clear(h)
+	a.clear(h, r)
 	clearAhead(h)
 	a.update(r.Context(), nil, OutcomeSignedOut)
 }
@@ -127,18 +138,32 @@ func clearAhead(h http.Header) {
 // identify says whose session a request's cookies name, alive or not: by the
 // access token, or else by the refresh token.
 func (a *Auth[U]) identify(set *cookieSet) (userID string, id session.ID, err error) {
-	for _, token := range set.access.all() {
-		if s, err := a.verifyEnded(session.AccessToken(token), set); err == nil {
-			return s.User.ID, s.ID, nil
-		}
-	}
-	creds := a.credentials(set)
-	for _, c := range creds.list {
-		if _, ok := ownFingerprint(c, set); ok {
-			return c.UserID, c.SessionID, nil
-		}
+	if own := a.owned(set); len(own) > 0 {
+		return own[0].userID, own[0].id, nil
 	}
 	return "", session.ID{}, session.CodeNotAuthenticated
+}
+
+// owned is a session that a request's cookies prove, alive or not.
+type owned struct {
+	userID string
+	id     session.ID
+}
+
+// owned returns the sessions of the genuine tokens that are of a fingerprint beside
+// them, those of access tokens first.
+func (a *Auth[U]) owned(set *cookieSet) (list []owned) {
+	for _, token := range set.access.all() {
+		if s, err := a.verifyEnded(session.AccessToken(token), set); err == nil {
+			list = append(list, owned{s.User.ID, s.ID})
+		}
+	}
+	for _, c := range a.credentials(set).list {
+		if _, ok := ownFingerprint(c, set); ok {
+			list = append(list, owned{c.UserID, c.SessionID})
+		}
+	}
+	return list
 }
 
 // verifyEnded verifies an access token with any of the request's fingerprints.

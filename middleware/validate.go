@@ -10,12 +10,18 @@ import (
 
 // ValidateRequest returns the session that a request proves with a bearer access
 // token and the fingerprint cookie (the original's validateRequest): for
-// endpoints that scripts call. Such a request cannot be forged by another site,
-// whatever its method. Errors carry session.CodeInvalidAccessToken.
+// endpoints that scripts call. A page of another origin cannot forge such a request,
+// whatever its method, but may hold the token if the app's CORS lets it read pages; so
+// the origin is judged as for unsafe methods. Errors carry
+// session.CodeInvalidRequest for a request from an origin that is neither the app's own
+// nor in TrustedOrigins, otherwise session.CodeInvalidAccessToken.
 func (a *Auth[U]) ValidateRequest(r *http.Request) (*session.Session[U], error) {
 	token, presented := bearer(r)
 	if !presented {
 		return nil, fmt.Errorf("%w: no bearer token", session.CodeInvalidAccessToken)
+	}
+	if a.foreign(r) {
+		return nil, fmt.Errorf("%w: bearer token from another origin", session.CodeInvalidRequest)
 	}
 	if s := a.Session(r.Context()); s != nil && string(s.AccessToken) == token {
 		return s, nil
@@ -33,13 +39,17 @@ func (a *Auth[U]) ValidateRequest(r *http.Request) (*session.Session[U], error) 
 // ValidateRequestByCookie returns the session of a request's cookies (the
 // original's validateRequestByCookie). It is for GET and HEAD only, since
 // another site can make a browser send cookies: other methods are
-// session.CodeInvalidRequestMethod. Without a session the error carries
+// session.CodeInvalidRequestMethod. A WebSocket upgrade from another origin is
+// session.CodeInvalidRequest. Without a session the error carries
 // session.CodeInvalidAccessToken, or session.CodeDatabaseFetchFailed where the
 // store could not tell. Where the middleware has not run for the request, nothing
 // is refreshed.
 func (a *Auth[U]) ValidateRequestByCookie(r *http.Request) (*session.Session[U], error) {
 	if r.Method != http.MethodGet && r.Method != http.MethodHead {
 		return nil, fmt.Errorf("%w: %s by cookie", session.CodeInvalidRequestMethod, r.Method)
+	}
+	if a.crossOrigin(r) {
+		return nil, fmt.Errorf("%w: WebSocket upgrade from another origin", session.CodeInvalidRequest)
 	}
 	return a.byCookie(r)
 }
@@ -70,7 +80,10 @@ func (a *Auth[U]) byCookie(r *http.Request) (*session.Session[U], error) {
 
 func (a *Auth[U]) byAccessCookie(set *cookieSet) (*session.Session[U], error) {
 	var d decision[U]
-	a.decideAccess(&d, set)
+	seen := a.decideAccess(&d, set)
+	if set.present() && !d.signedIn && d.outcome != OutcomeAmbiguous {
+		d.withoutSession(seen)
+	}
 	if !d.signedIn {
 		return nil, fmt.Errorf("%w: %v", session.CodeInvalidAccessToken, d.outcome)
 	}

@@ -42,8 +42,9 @@ type Config[U any] struct {
 	// together; 0 means no bound but that of a single token (8 KiB). A sign-in or
 	// refresh beyond it fails before anything changes.
 	MaxBytes int
-	// RefreshCookie is the name of the cookie that a sealed token is for. The
-	// seal is bound to it. Default "encrypt_refresh_token".
+	// RefreshCookie is the name of the cookie that a sealed token is for, without a
+	// prefix that belongs to browsers. The seal is bound to it. Default
+	// "encrypt_refresh_token".
 	RefreshCookie string
 	// Cache bounds the memory of verified access tokens, in bytes. Default 32
 	// MiB; negative means none.

@@ -7,43 +7,55 @@ import (
 )
 
 // revocations is what this process knows of sessions that ended before their access
-// tokens did. The truth is in the store; a token that is refused here costs its
-// owner a refresh, at which the store decides. Other processes honour such a
-// token until it expires.
+// tokens did. The truth is in the store: a token that is refused here costs its owner
+// a refresh, at which the store decides. Other processes honor such a token until it
+// expires.
+//
+// Memory is bounded by the number of users, and what one user can make it remember is
+// bounded as well: no number of sessions that a user ends, real or made up, makes the
+// process forget what another user has ended.
 type revocations struct {
-	sessions *recent[ownSession, revocation]
-	users    *recent[string, revocation] // when all sessions of the user were ended
-	orders   *atomic.Uint64
-	version  *atomic.Uint64 // counts the ends
+	users   *recent[string, userRevocations]
+	orders  *atomic.Uint64
+	version *atomic.Uint64 // counts the ends
 }
 
-// ownSession is a session of a user. The id alone would let whoever learns it,
-// and it is no secret, end a session in this process that is not theirs.
-type ownSession struct {
-	userID string
-	id     ID
+// userRevocations is what has ended of one user. It does not change: an update makes a
+// new one.
+type userRevocations struct {
+	// all says when all sessions of the user were ended. Zero: never.
+	all revocation
+	// sessions are those that differ from all, the latest last.
+	sessions []sessionRevocation
 }
 
-// revocation is one end, or the begin of a session after one.
+// revocation is an end at a Unix second. order distinguishes ends and begins of the
+// same second.
 type revocation struct {
-	at    int64  // Unix second of the end; born: a begin
-	order uint64 // tells begins and ends of one second apart
+	at    int64
+	order uint64
 }
 
-// born marks a session that began after all of its user's were ended.
-const born = -1
+// sessionRevocation is the end of one session, or its begin after all were ended.
+type sessionRevocation struct {
+	id    ID
+	at    int64  // Unix second of its end; 0: it has not ended
+	began uint64 // the order of its begin; 0: unknown
+}
 
-// maxRevocations bounds what is remembered: twice as many at most, some 20 MB if
-// every user id is as long as it may be, and a quarter of that with ordinary
-// ones.
-const maxRevocations = 1 << 15
+// Bounds of what is remembered. maxRevokedUsers is a lower bound, the upper one is
+// twice as many: some 60 MB if all of them have as many ended sessions and as long an
+// id as they may have, and a few megabytes with ordinary ones.
+const (
+	maxRevokedUsers    = 1 << 15
+	maxRevokedSessions = 16 // of one user
+)
 
 func newRevocations() revocations {
 	return revocations{
-		sessions: newRecent[ownSession, revocation](maxRevocations),
-		users:    newRecent[string, revocation](maxRevocations),
-		orders:   new(atomic.Uint64),
-		version:  new(atomic.Uint64),
+		users:   newRecent[string, userRevocations](maxRevokedUsers),
+		orders:  new(atomic.Uint64),
+		version: new(atomic.Uint64),
 	}
 }
 
@@ -51,36 +63,71 @@ func newRevocations() revocations {
 func (e revocations) next() uint64 { return e.orders.Add(1) }
 
 func (e revocations) endSession(userID string, id ID) {
-	e.sessions.put(ownSession{strings.Clone(userID), id}, revocation{at: time.Now().Unix()})
+	s := sessionRevocation{id: id, at: time.Now().Unix()}
+	e.update(userID, func(u userRevocations) userRevocations { return u.with(s) })
 	e.version.Add(1)
 }
 
 func (e revocations) endUser(userID string) {
-	// The id may be a small part of a large string, such as a request body.
-	e.users.put(strings.Clone(userID), revocation{at: time.Now().Unix(), order: e.next()})
+	all := revocation{at: time.Now().Unix(), order: e.next()}
+	e.update(userID, func(userRevocations) userRevocations { return userRevocations{all: all} })
 	e.version.Add(1)
 }
 
-// begin says that a session was made by a call that began at order. It is told
-// apart from those that endUser ended in the same second.
-func (e revocations) begin(userID string, id ID, order uint64) {
-	if _, cut := e.users.get(userID); cut {
-		e.sessions.put(ownSession{strings.Clone(userID), id}, revocation{at: born, order: order})
+// begin says that a session was made by a call that began at order, at the Unix
+// second started: it may be the one in which all of the user's sessions were ended
+// before.
+func (e revocations) begin(userID string, id ID, order uint64, started int64) {
+	u, ok := e.users.get(userID)
+	if !ok || order < u.all.order || started > u.all.at {
+		return
 	}
+	e.update(userID, func(u userRevocations) userRevocations {
+		return u.with(sessionRevocation{id: id, began: order})
+	})
+}
+
+func (e revocations) update(userID string, change func(userRevocations) userRevocations) {
+	// The id may be a small part of a large string, such as a request body.
+	e.users.update(strings.Clone(userID), change)
+}
+
+// with returns u with one more session. Of too many the first is folded into all:
+// whatever was issued up to its end is refused. That costs the user's other sessions
+// a refresh if they have tokens that old.
+func (u userRevocations) with(s sessionRevocation) userRevocations {
+	sessions := make([]sessionRevocation, 0, len(u.sessions)+1)
+	for _, known := range u.sessions {
+		if known.id != s.id {
+			sessions = append(sessions, known)
+		}
+	}
+	sessions = append(sessions, s)
+	if len(sessions) > maxRevokedSessions {
+		u.all.at = max(u.all.at, sessions[0].at)
+		sessions = sessions[1:]
+	}
+	u.sessions = sessions
+	return u
 }
 
 // ended reports whether the session of an access token issued at iat was ended
 // at that second or later.
 func (e revocations) ended(userID string, id ID, iat int64) bool {
-	s, known := e.sessions.get(ownSession{userID, id})
-	if known && iat <= s.at {
-		return true
-	}
-	cut, ok := e.users.get(userID)
-	if !ok || iat > cut.at {
+	u, ok := e.users.get(userID)
+	if !ok {
 		return false
 	}
-	return !known || s.at != born || s.order < cut.order
+	var began uint64
+	for _, s := range u.sessions {
+		if s.id == id {
+			if iat <= s.at {
+				return true
+			}
+			began = s.began
+		}
+	}
+	return iat <= u.all.at && began <= u.all.order
 }
 
 // ended reports whether the session of the token was ended at the token's iat or

@@ -3,6 +3,7 @@ package engine_test
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -288,4 +289,92 @@ func TestSignOutOfSomebodyElsesSession(t *testing.T) {
 	if err := verdict(m, bob); !errors.Is(err, engine.ErrRevoked) {
 		t.Errorf("bob, signed out by himself and then by mallory: %v", err)
 	}
+}
+
+// One user ends sessions that never existed, as fast as they can: that makes the
+// process forget no sign-out of another user.
+func TestMadeUpSessionsMakeNoProcessForgetASignOut(t *testing.T) {
+	t.Parallel()
+	m := newManager(t, func(c *engine.Config[profile]) { c.Logger = slog.New(slog.DiscardHandler) })
+	victim, phone := signIn(t, m, "victim"), signIn(t, m, "victim")
+	if err := m.SignOut(t.Context(), "victim", victim.credentials(t, m)[0].SessionID); err != nil {
+		t.Fatal(err)
+	}
+	for range 3 << 15 {
+		if err := m.SignOut(t.Context(), "flooder", session.NewID()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := verdict(m, victim); !errors.Is(err, engine.ErrRevoked) {
+		t.Errorf("the session that was signed out: %v, want ErrRevoked", err)
+	}
+	if err := verdict(m, phone); err != nil {
+		t.Errorf("the user's other session: %v", err)
+	}
+}
+
+// What a process remembers of one user is bounded. Past the bound it forgets no end;
+// the user's other sessions need a refresh at worst, and that suffices.
+func TestManyEndsOfOneUserForgetNone(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		m := newManager(t, nil)
+		kept := signIn(t, m, "u1")
+		var ended []jar
+		for range 40 {
+			j := signIn(t, m, "u1")
+			if err := m.SignOut(t.Context(), "u1", j.credentials(t, m)[0].SessionID); err != nil {
+				t.Fatal(err)
+			}
+			ended = append(ended, j)
+			time.Sleep(time.Second)
+		}
+		for i, j := range ended {
+			if err := verdict(m, j); !errors.Is(err, engine.ErrRevoked) {
+				t.Errorf("session %d of %d that were ended: %v, want ErrRevoked", i+1, len(ended), err)
+			}
+		}
+		kept.must(t, m, session.Rotated)
+		if err := verdict(m, kept); err != nil {
+			t.Errorf("the session that goes on, after a refresh: %v", err)
+		}
+		after := signIn(t, m, "u1")
+		if err := verdict(m, after); err != nil {
+			t.Errorf("a session begun afterwards: %v", err)
+		}
+	})
+}
+
+// A process that has not heard of an end reloads the session. The one that ended it
+// refuses the new access token like the old one.
+func TestReloadInAnotherProcessDoesNotReviveAnEndedSession(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		store := memstore.New()
+		share := func(c *engine.Config[profile]) { c.Store = store }
+		here, there := newManager(t, share), newManager(t, share)
+		for name, end := range map[string]func(jar) error{
+			"signed out": func(j jar) error {
+				return here.SignOut(t.Context(), "u1", j.credentials(t, here)[0].SessionID)
+			},
+			"all sessions ended": func(jar) error { return here.RevokeUser(t.Context(), "u1") },
+		} {
+			j := signIn(t, here, "u1")
+			if err := end(j); err != nil {
+				t.Fatal(err)
+			}
+			time.Sleep(5 * time.Second)
+			s, err := there.Verify(j.access, j.fingerprint)
+			if err != nil {
+				t.Fatal(err)
+			}
+			s, err = there.Reload(t.Context(), s)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err := here.Verify(s.AccessToken, j.fingerprint); !errors.Is(err, engine.ErrRevoked) {
+				t.Errorf("%s: the process that ended it: %v, want ErrRevoked", name, err)
+			}
+		}
+	})
 }

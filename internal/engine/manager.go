@@ -121,7 +121,7 @@ func (m *Manager[U]) signIn(ctx context.Context, userID string) (*SignedIn[U], e
 	if err != nil {
 		return nil, opaqueError{err, false}
 	}
-	m.endings.begin(userID, t.id, order)
+	m.endings.begin(userID, t.id, order, started)
 	return m.signedIn(user, t, fp, record, started)
 }
 
@@ -207,7 +207,7 @@ func (m *Manager[U]) SignOut(ctx context.Context, userID string, id ID) error {
 // RevokeUser ends all sessions of the user. Errors, and what the end of ctx
 // does, are those of SignOut. Access tokens are honoured until they expire, except
 // by the process that called RevokeUser, which refuses them at once. (It remembers
-// the last 32,768 such users at least.)
+// the last 32,768 users at least of whom sessions were ended.)
 func (m *Manager[U]) RevokeUser(ctx context.Context, userID string) error {
 	if err := CheckUserID(userID); err != nil {
 		return err

@@ -84,11 +84,14 @@ func (m *Manager[U]) checkSize(userID string, user json.RawMessage) error {
 	if m.config.MaxBytes > 0 && total > m.config.MaxBytes {
 		return fmt.Errorf("%w: tokens of up to %d bytes (user data %d), more than %d", ErrUserTooLarge, total, len(user), m.config.MaxBytes)
 	}
-	if largest := max(access, sealed) + len(m.config.RefreshCookie); m.config.MaxBytes > 0 && largest > maxCookieBytes {
+	if largest := max(access, sealed) + len(browserPrefix) + len(m.config.RefreshCookie); m.config.MaxBytes > 0 && largest > maxCookieBytes {
 		return fmt.Errorf("%w: a cookie of up to %d bytes, browsers drop those of more than %d", ErrUserTooLarge, largest, maxCookieBytes)
 	}
 	return nil
 }
+
+// browserPrefix is the longest that may stand before a cookie's name.
+const browserPrefix = "__Secure-"
 
 // maxCookieBytes is what browsers take of a cookie's name and value together
 // (RFC 6265bis, section 5.6).

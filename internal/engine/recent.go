@@ -34,17 +34,27 @@ func (r *recent[K, V]) get(k K) (V, bool) {
 }
 
 // put sets the value of k and reports whether k was unknown.
-func (r *recent[K, V]) put(k K, v V) bool {
+func (r *recent[K, V]) put(k K, v V) (unknown bool) {
+	return r.update(k, func(V) V { return v })
+}
+
+// update sets the value of k to what change makes of it, or of a zero V where k is
+// unknown, and reports whether k was unknown.
+func (r *recent[K, V]) update(k K, change func(V) V) (unknown bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.used.Store(true)
-	if len(r.young) >= r.size || r.young == nil {
+	v, young := r.young[k]
+	if !young {
+		var old bool
+		v, old = r.old[k]
+		unknown = !old
+	}
+	if r.young == nil || !young && len(r.young) >= r.size {
 		r.young, r.old = make(map[K]V), r.young
 	}
-	_, young := r.young[k]
-	_, old := r.old[k]
-	r.young[k] = v
-	return !young && !old
+	r.young[k] = change(v)
+	return unknown
 }
 
 func (r *recent[K, V]) remove(k K) {

@@ -3,13 +3,13 @@ package engine
 import (
 	"context"
 	"errors"
-	"time"
 )
 
 // Reload returns the session with a new access token, made of what LoadUser now
-// says of the user. The refresh token does not rotate, and the new access token
-// expires when the old one would have: no store was asked whether the session
-// goes on. That of a token that has expired has expired, too.
+// says of the user. The refresh token does not rotate, and the new access token was
+// issued and expires when the old one was and does: no store was asked whether the
+// session goes on. So a process that has ended the session refuses the new token like
+// the old one, whichever process reloads it.
 //
 // Errors carry CodeInvalidAccessToken where the session's access token is none or
 // this process has ended the session, CodeDatabaseFetchFailed where LoadUser failed,
@@ -29,9 +29,7 @@ func (m *Manager[U]) Reload(ctx context.Context, s Session[U]) (Session[U], erro
 		if err != nil {
 			return a, err
 		}
-		exp := v.session.ExpiresAt.Unix()
-		iat := max(v.iat, min(time.Now().Unix(), exp-1)) // within the leeway it is past exp
-		a.refreshed.Session = m.mintAccess(user, t, v.session.Generation, iat, exp)
+		a.refreshed.Session = m.mintAccess(user, t, v.session.Generation, v.iat, v.session.ExpiresAt.Unix())
 		if m.endings.ended(t.userID, t.id, v.iat) { // asked last: meanwhile counts too
 			a = refreshResult[U]{err: accessErrors.revoked}
 		}

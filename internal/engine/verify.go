@@ -87,6 +87,18 @@ func (m *Manager[U]) OpenSealed(sealed SealedToken) (RefreshCredential, RefreshT
 	return c, o.token, nil
 }
 
+// SealedSession returns the session that a sealed token names. Nothing proves it: it is
+// for a token under a key that this process does not have. ok is false if sealed does
+// not have the form of a sealed token.
+func SealedSession(sealed SealedToken) (id ID, ok bool) {
+	_, sid, _, ok := splitToken(string(sealed))
+	if !ok {
+		return ID{}, false
+	}
+	id, err := ParseID(sid)
+	return id, err == nil
+}
+
 // BelongsTo reports whether the credential is of the fingerprint.
 func (c RefreshCredential) BelongsTo(fingerprint Fingerprint) bool {
 	return c.hash.of(fingerprint)

@@ -134,6 +134,8 @@ func effect(resp *http.Response) string {
 		return accessOnly
 	case all == "access_token encrypt_refresh_token fingerprint_token" && cleared == 3:
 		return cleared3
+	case all == "access_token encrypt_refresh_token" && cleared == 2:
+		return clearedTokens
 	default:
 		return all
 	}
@@ -145,6 +147,8 @@ const (
 	renewed    = "new"
 	accessOnly = "new access token"
 	cleared3   = "cleared"
+	// clearedTokens leaves the fingerprint.
+	clearedTokens = "tokens cleared"
 )
 
 // isPrivate reports whether an answer is for one person and not to be stored.

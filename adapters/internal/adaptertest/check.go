@@ -23,8 +23,10 @@ func checkHeader(t testing.TB, h http.Header) {
 		}
 	}
 	for _, line := range h["Set-Cookie"] {
-		name, _, _ := strings.Cut(line, "=")
-		cookies = append(cookies, name)
+		name, rest, _ := strings.Cut(line, "=") // a cookie is a name and a domain
+		_, domain, _ := strings.Cut(rest, "; Domain=")
+		domain, _, _ = strings.Cut(domain, ";")
+		cookies = append(cookies, name+" of "+domain)
 	}
 	for what, list := range map[string][]string{"Vary": vary, "Set-Cookie": cookies} {
 		slices.Sort(list)

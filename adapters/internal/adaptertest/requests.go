@@ -72,7 +72,7 @@ func (c requestCase) run(t *testing.T, h Harness, path string) {
 
 var bearerCases = []requestCase{
 	{"bearer", signedIn, "GET", script, theAccess, "u1", middleware.OutcomeFresh, 0, kept, unstored},
-	{"bearer from another origin", signedIn, "POST", elsewhere, theAccess, "u1", middleware.OutcomeFresh, 0, kept, unstored},
+	{"bearer from another origin", signedIn, "POST", elsewhere, theAccess, "", middleware.OutcomeCrossOrigin, 0, kept, unstored},
 	{"bearer in a navigation", signedIn, "GET", navigation, theAccess, "u1", middleware.OutcomeFresh, 0, kept, unstored},
 	{"bearer garbled, cookies good", signedIn, "GET", script, garbage, "", middleware.OutcomeInvalid, 0, kept, unstored},
 	{"bearer a refresh token, cookies good", signedIn, "GET", script, theRefresh, "", middleware.OutcomeInvalid, 0, kept, unstored},
@@ -147,15 +147,16 @@ var refreshedCases = []requestCase{
 }
 
 var deadCases = []requestCase{
-	{"forged page", forged, "GET", navigation, nil, "", middleware.OutcomeInvalid, 0, cleared3, unstored},
+	{"forged page", forged, "GET", navigation, nil, "", middleware.OutcomeInvalid, 0, kept, unstored},
 	{"forged script", forged, "GET", script, nil, "", middleware.OutcomeInvalid, 0, kept, unstored},
-	{"forged boosted page", forged, "GET", htmx.and(boosted...), nil, "", middleware.OutcomeInvalid, 0, cleared3, unstored},
-	{"forged refresh page", forgedRefresh, "GET", navigation, nil, "", middleware.OutcomeInvalid, 0, cleared3, unstored},
+	{"forged boosted page", forged, "GET", htmx.and(boosted...), nil, "", middleware.OutcomeInvalid, 0, kept, unstored},
+	{"forged access page", forgedAccess, "GET", navigation, nil, "u1", middleware.OutcomeRefreshed, 1, renewed, unstored},
+	{"forged refresh page", forgedRefresh, "GET", navigation, nil, "", middleware.OutcomeInvalid, 0, kept, unstored},
 	{"forged refresh script", forgedRefresh, "GET", script, nil, "", middleware.OutcomeInvalid, 0, kept, unstored},
 	{"refresh page with another fingerprint", otherFingerprint, "GET", navigation, nil, "", middleware.OutcomeInvalid, 0, kept, unstored},
-	{"ended page", ended, "GET", navigation, nil, "", middleware.OutcomeExpired, 1, cleared3, unstored},
+	{"ended page", ended, "GET", navigation, nil, "", middleware.OutcomeExpired, 1, clearedTokens, unstored},
 	{"ended script", ended, "GET", script, nil, "", middleware.OutcomeExpired, 1, kept, unstored},
-	{"reused page", reused, "GET", navigation, nil, "", middleware.OutcomeReused, 1, cleared3, unstored},
+	{"reused page", reused, "GET", navigation, nil, "", middleware.OutcomeReused, 1, clearedTokens, unstored},
 	{"reused script", reused, "GET", script, nil, "", middleware.OutcomeReused, 1, kept, unstored},
 	{"page under an unknown key", otherKey, "GET", navigation, nil, "", middleware.OutcomeUnknownKey, 0, kept, unstored},
 	{"page while the store is down", storeDown, "GET", navigation, nil, "", middleware.OutcomeUnavailable, 1, kept, unstored},

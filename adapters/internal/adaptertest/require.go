@@ -101,8 +101,8 @@ var requireCases = []requireCase{
 	{"page", nobody, "GET", "/private?a=1&b=2", navigation, 303, "", kept, to("/login?next=%2Fprivate%3Fa%3D1%26b%3D2")},
 	{"HEAD of a page", nobody, "HEAD", "/private", navigation, 303, "", kept, to("/login?next=%2Fprivate")},
 	{"page, old browser", nobody, "GET", "/private", headers{"Accept", "text/html"}, 303, "", kept, to("/login?next=%2Fprivate")},
-	{"page of an ended session", ended, "GET", "/private", navigation, 303, "", cleared3, to("/login?next=%2Fprivate")},
-	{"page with forged cookies", forged, "GET", "/private", navigation, 303, "", cleared3, to("/login?next=%2Fprivate")},
+	{"page of an ended session", ended, "GET", "/private", navigation, 303, "", clearedTokens, to("/login?next=%2Fprivate")},
+	{"page with forged cookies", forged, "GET", "/private", navigation, 303, "", kept, to("/login?next=%2Fprivate")},
 	{"page that looks like a site", nobody, "GET", "/private?x=//evil.example", navigation, 303, "", kept, to("/login?next=%2Fprivate%3Fx%3D%2F%2Fevil.example")},
 
 	{"htmx", nobody, "GET", "/private", from("http://example.com/notes?a=1"), 401, signInPart, kept, htmxTo("/login?next=%2Fnotes%3Fa%3D1")},
@@ -119,7 +119,7 @@ var requireCases = []requireCase{
 	{"htmx history", nobody, "GET", "/private", from("http://example.com/", restored...), 303, "", kept, to("/login?next=%2Fprivate")},
 	{"htmx on the login page", nobody, "GET", "/private", from("http://example.com/login?next=%2Fnotes"), 401, signInPart, kept, headers{"HX-Redirect", ""}},
 	{"boosted form on the login page", nobody, "POST", "/private", from("http://example.com/login?a=1", boosted...), 303, "", kept, to("/login")},
-	{"boosted, forged cookies", forged, "GET", "/private", from("http://example.com/", boosted...), 303, "", cleared3, to("/login?next=%2Fprivate")},
+	{"boosted, forged cookies", forged, "GET", "/private", from("http://example.com/", boosted...), 303, "", kept, to("/login?next=%2Fprivate")},
 
 	{"page that a service worker passes on", nobody, "GET", "/private", passedPage, 303, "", kept, to("/login?next=%2Fprivate")},
 	{"form that a service worker passes on", nobody, "POST", "/private", form.and(passedPage...), 303, "", kept, to("/login")},

@@ -80,8 +80,11 @@ func repeated(b *browser) {
 	b.access = ""
 }
 
-// forged has an access cookie with a bad signature.
-func forged(b *browser) { b.signIn("u1"); b.access = flip(b.access) }
+// forged has an access cookie with a bad signature, and nothing that is genuine.
+func forged(b *browser) { b.signIn("u1"); b.access, b.refresh = flip(b.access), "" }
+
+// forgedAccess has one beside a genuine refresh cookie.
+func forgedAccess(b *browser) { b.signIn("u1"); b.access = flip(b.access) }
 
 // forgedRefresh has no access cookie, and a refresh cookie that does not open.
 func forgedRefresh(b *browser) { noAccess(b); b.refresh = flip(b.refresh) }
