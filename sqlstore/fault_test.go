@@ -178,7 +178,7 @@ func TestOtherProcessesAreKilled(t *testing.T) {
 		t.Skip("takes seconds")
 	}
 	onDatabases(t, func(t *testing.T, d database) {
-		f := fleet.New(t, d.store(t), patient, 60)
+		f := fleet.New(t, d.store(t), patient, 150)
 		f.Drill(func() int {
 			return fleet.Repeat(10, 0, func() {
 				cmd, _, out := errand{Driver: d.driver, URL: d.url, Do: "churn", Callers: 8}.start(t)
@@ -189,7 +189,7 @@ func TestOtherProcessesAreKilled(t *testing.T) {
 				_ = cmd.Process.Kill()
 				_ = cmd.Wait() // killed
 			})
-		}, 7*time.Second)
+		}, 12*time.Second) // in which sessions come to their third generation
 		f.Report(fleet.Window{})
 	})
 }
@@ -202,7 +202,7 @@ func TestLockedFile(t *testing.T) {
 	}
 	t.Parallel()
 	d := databases[1].open(t)
-	f := fleet.New(t, d.store(t), patient, 60)
+	f := fleet.New(t, d.store(t), patient, 150)
 	other, err := d.pool(t).Conn(context.Background())
 	if err != nil {
 		t.Fatal(err)
@@ -217,7 +217,7 @@ func TestLockedFile(t *testing.T) {
 			}
 		}
 		return 1
-	}, 7*time.Second)
+	}, 12*time.Second)
 	if f.FailedCalls() == 0 {
 		t.Error("no call has failed: the file was not locked")
 	}
