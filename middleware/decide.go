@@ -17,7 +17,6 @@ type decision[U any] struct {
 	session   session.Session[U]
 	refreshed *engine.Refreshed[U] // the cookies to set; nil: none
 	dead      bool                 // the tokens in the cookies can never be of use again
-	cookies   bool                 // the request came with cookies of ours
 	public    bool                 // the answer is for everyone, so nothing is refreshed
 }
 
@@ -42,7 +41,6 @@ func (a *Auth[U]) decide(d *decision[U], r *http.Request) {
 	if !set.present() {
 		return
 	}
-	d.cookies = true
 	if set.crowded() {
 		d.outcome = OutcomeAmbiguous
 		return
@@ -121,7 +119,7 @@ func (a *Auth[U]) tryAccess(d *decision[U], token session.AccessToken, set *cook
 		s, err := a.manager.Verify(token, session.Fingerprint(fp))
 		switch {
 		case err == nil && d.signedIn && d.session.ID != s.ID:
-			*d = decision[U]{outcome: OutcomeAmbiguous, cookies: true}
+			*d = decision[U]{outcome: OutcomeAmbiguous}
 			return
 		case err == nil:
 			d.accept(&s, OutcomeFresh)
@@ -146,7 +144,7 @@ func (a *Auth[U]) checkTossed(d *decision[U], set *cookieSet) {
 	creds := a.credentials(set)
 	for _, c := range creds.list {
 		if _, ok := ownFingerprint(c, set); ok && c.SessionID != d.session.ID {
-			*d = decision[U]{outcome: OutcomeAmbiguous, cookies: true}
+			*d = decision[U]{outcome: OutcomeAmbiguous}
 			return
 		}
 	}

@@ -149,6 +149,8 @@ const (
 	cleared3   = "cleared"
 	// clearedTokens leaves the fingerprint.
 	clearedTokens = "tokens cleared"
+	// clearedOurs leaves an access cookie that in development may be another program's.
+	clearedOurs = "encrypt_refresh_token fingerprint_token"
 )
 
 // isPrivate reports whether an answer is for one person and not to be stored.

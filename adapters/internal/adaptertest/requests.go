@@ -108,7 +108,7 @@ var accessCases = []requestCase{
 	{"page", signedIn, "GET", navigation, nil, "u1", middleware.OutcomeFresh, 0, kept, unstored},
 	{"page in a frame", signedIn, "GET", headers{"Sec-Fetch-Dest", "iframe"}, nil, "u1", middleware.OutcomeFresh, 0, kept, unstored},
 	{"page, old browser", signedIn, "GET", headers{"Accept", "text/html,*/*"}, nil, "u1", middleware.OutcomeFresh, 0, kept, unstored},
-	{"page that a service worker passes on", forged, "GET", passedPage, nil, "", middleware.OutcomeInvalid, 0, cleared3, unstored},
+	{"page that a service worker passes on", forged, "GET", passedPage, nil, "", middleware.OutcomeInvalid, 0, kept, unstored},
 	{"no browser, without cookies", nobody, "GET", nil, nil, "", middleware.OutcomeAnonymous, 0, kept, unshared},
 	{"POST without cookies", nobody, "POST", script, nil, "", middleware.OutcomeAnonymous, 0, kept, unshared},
 	{"boosted page", signedIn, "GET", htmx.and(boosted...), nil, "u1", middleware.OutcomeFresh, 0, kept, unstored},
