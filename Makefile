@@ -13,12 +13,12 @@ run: ## Run the net/http example on http://127.0.0.1:8080
 	go run ./examples/nethttp
 
 .PHONY: test
-test: ## Run the tests; what needs Redis, Chromium or node skips where it is missing
+test: ## Run the tests; what needs Redis, PostgreSQL, Chromium or node skips where it is missing
 	go test ./...
 
 .PHONY: race
 race: ## Run the tests with the race detector; nothing may skip
-	LUCIA_TEST_REQUIRE=redis,chromium,node,npm go test -race -timeout 20m ./...
+	LUCIA_TEST_REQUIRE=redis,postgresql,chromium,node,npm go test -race -timeout 20m ./...
 
 .PHONY: explore
 explore: ## Explore the rotation rule in a larger world; takes minutes

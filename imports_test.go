@@ -22,6 +22,7 @@ var importRules = map[string][]string{
 	"internal/engine":               {"session", "github.com/golang-jwt/jwt/v5", "github.com/maypok86/otter/v2"},
 	"memstore":                      {"session"},
 	"redisstore":                    {"session", "github.com/redis/go-redis/v9"},
+	"sqlstore":                      {"session"},
 	"middleware":                    {"session", "internal/engine", "internal/wire", "internal/browser"},
 	"adapters/nethttp":              {"middleware"},
 	"adapters/echo":                 {"middleware", "session", "github.com/labstack/echo/v4"},
@@ -32,6 +33,7 @@ var importRules = map[string][]string{
 	"internal/htmlform":             {"internal/wire", "golang.org/x/net/html", "golang.org/x/net/html/atom"},
 	"internal/wire":                 {},
 	"internal/testenv":              {"*"},
+	"internal/fleet":                {"session"},
 	"internal/chrometest":           {"*"},
 	"luciatest":                     {module, "middleware", "session", "memstore", "internal/htmlform", "internal/wire"},
 	"examples":                      {"*"},
@@ -41,7 +43,7 @@ var importRules = map[string][]string{
 var platforms = []string{"linux", "windows"}
 
 // forTests are packages that nothing shipped may import.
-var forTests = []string{"examples", "luciatest", "session/sessiontest", "adapters/internal/adaptertest", "internal/testenv", "internal/chrometest"}
+var forTests = []string{"examples", "luciatest", "session/sessiontest", "adapters/internal/adaptertest", "internal/testenv", "internal/fleet", "internal/chrometest"}
 
 func TestImportRules(t *testing.T) {
 	t.Parallel()

@@ -2,6 +2,7 @@ package lucia_test
 
 import (
 	"context"
+	"database/sql"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -9,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/gin-gonic/gin"
+	_ "github.com/jackc/pgx/v5/stdlib"
 	"github.com/labstack/echo/v4"
 	"github.com/redis/go-redis/v9"
 
@@ -19,6 +21,7 @@ import (
 	"github.com/lucia-go/lucia/client"
 	"github.com/lucia-go/lucia/memstore"
 	"github.com/lucia-go/lucia/redisstore"
+	"github.com/lucia-go/lucia/sqlstore"
 )
 
 // The code of the README, so that it compiles. TestReadmeCodeCompiles compares.
@@ -96,6 +99,18 @@ func readmeRedis() error {
 	return nil
 }
 
+func readmeSQL(ctx context.Context) error {
+	db, err := sql.Open("pgx", os.Getenv("DATABASE_URL"))
+	if err != nil {
+		return err
+	}
+	store := sqlstore.New(db, sqlstore.Postgres) // or sqlstore.SQLite
+	if err := store.Migrate(ctx); err != nil {
+		return err
+	}
+	return db.Close()
+}
+
 func readmeClient(ctx context.Context, path string) (*client.Client[profile], error) {
 	c, err := client.New[profile](ctx, client.Config{
 		BaseURL:    "https://app.example",
@@ -108,6 +123,7 @@ func readmeClient(ctx context.Context, path string) (*client.Client[profile], er
 func TestReadmeCodeRuns(t *testing.T) {
 	t.Setenv("LUCIA_SECRET", strings.Repeat("s", 32))
 	t.Setenv("REDIS_URL", "redis://127.0.0.1:6379")
+	t.Setenv("DATABASE_URL", "postgres://127.0.0.1:1/app") // where nothing listens
 	auth, err := readmeNew()
 	if err != nil {
 		t.Fatal(err)
@@ -118,6 +134,9 @@ func TestReadmeCodeRuns(t *testing.T) {
 	readmeGin(auth, gin.New(), func(*gin.Context) {})
 	if err := readmeRedis(); err != nil {
 		t.Error(err)
+	}
+	if err := readmeSQL(t.Context()); err == nil || !strings.Contains(err.Error(), "no connection") {
+		t.Errorf("without a database: %v", err)
 	}
 	if _, err := readmeClient(t.Context(), filepath.Join(t.TempDir(), "session")); err != nil {
 		t.Error(err)

@@ -2,7 +2,7 @@
 //
 // It is what an app starts with, what a small app on one machine may stay with,
 // and what tests use. Sessions are lost when the process ends, and two
-// processes do not see each other's; where either matters, use package
+// processes do not see each other's; where either matters, use package sqlstore or
 // redisstore.
 package memstore
 

@@ -8,6 +8,7 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
+	"github.com/lucia-go/lucia/internal/fleet"
 	"github.com/lucia-go/lucia/internal/testenv"
 	"github.com/lucia-go/lucia/redisstore"
 	"github.com/lucia-go/lucia/session"
@@ -39,14 +40,14 @@ var troubles = []trouble{
 	{
 		name: "reply lost", policy: brisk,
 		cause: func(t *testing.T, _ *testenv.RedisServer, p *testenv.Proxy) int {
-			repeat(30, 50*time.Millisecond, p.LoseReply)
+			fleet.Repeat(30, 50*time.Millisecond, p.LoseReply)
 			return p.Lost()
 		},
 	},
 	{
 		name: "connections reset", policy: brisk,
 		cause: func(t *testing.T, _ *testenv.RedisServer, p *testenv.Proxy) (reset int) {
-			repeat(15, 100*time.Millisecond, func() { reset += p.Reset() })
+			fleet.Repeat(15, 100*time.Millisecond, func() { reset += p.Reset() })
 			return reset
 		},
 	},
@@ -54,7 +55,7 @@ var troubles = []trouble{
 		name: "latency of 2 s", policy: patient,
 		cause: func(t *testing.T, _ *testenv.RedisServer, p *testenv.Proxy) int {
 			p.Delay(2 * time.Second)
-			pause(2500 * time.Millisecond)
+			fleet.Pause(2500 * time.Millisecond)
 			p.Delay(0)
 			return 1
 		},
@@ -64,7 +65,7 @@ var troubles = []trouble{
 		name: "black hole", policy: patient,
 		cause: func(t *testing.T, _ *testenv.RedisServer, p *testenv.Proxy) int {
 			p.Hold()
-			pause(2 * time.Second)
+			fleet.Pause(2 * time.Second)
 			p.Pass()
 			return 1
 		},
@@ -74,7 +75,7 @@ var troubles = []trouble{
 		name: "kill -9 with AOF everysec", policy: brisk,
 		args: []string{"--appendonly", "yes", "--appendfsync", "everysec"},
 		cause: func(t *testing.T, s *testenv.RedisServer, _ *testenv.Proxy) (killed int) {
-			repeat(2, 700*time.Millisecond, func() {
+			fleet.Repeat(2, 700*time.Millisecond, func() {
 				before := runID(t, s)
 				s.Kill()
 				s.Restart()
@@ -91,7 +92,7 @@ var troubles = []trouble{
 		name: "script flush", policy: brisk,
 		cause: func(t *testing.T, s *testenv.RedisServer, _ *testenv.Proxy) int {
 			client := s.Client()
-			n := repeat(40, 40*time.Millisecond, func() {
+			n := fleet.Repeat(40, 40*time.Millisecond, func() {
 				if err := client.ScriptFlush(context.Background()).Err(); err != nil {
 					t.Errorf("SCRIPT FLUSH: %v", err)
 				}
@@ -106,7 +107,7 @@ var troubles = []trouble{
 		name: "stopped and continued", policy: patient,
 		cause: func(t *testing.T, s *testenv.RedisServer, _ *testenv.Proxy) int {
 			s.Suspend()
-			pause(2 * time.Second)
+			fleet.Pause(2 * time.Second)
 			s.Resume()
 			return 1
 		},
@@ -165,24 +166,24 @@ func (tr trouble) run(t *testing.T, open func(*testing.T, *redis.UniversalOption
 	server := testenv.Redis(t, tr.args...)
 	proxy := testenv.NewProxy(t, server.Addr)
 	store := redisstore.New(open(t, options(t, "redis://"+proxy.Addr)))
-	f := newFleet(t, store, tr.policy, 120)
-	var w window
-	f.drill(func() (faults int) {
+	f := fleet.New(t, store, tr.policy, 120)
+	var w fleet.Window
+	f.Drill(func() (faults int) {
 		if tr.loses > 0 {
-			pause(tr.loses) // so that there are sessions older than what may be lost
-			w.from = time.Now().Add(-tr.loses)
+			fleet.Pause(tr.loses) // so that there are sessions older than what may be lost
+			w.From = time.Now().Add(-tr.loses)
 		}
 		faults = tr.cause(t, server, proxy)
-		w.to = time.Now()
+		w.To = time.Now()
 		if faults == 0 {
 			t.Error("the fault has not happened")
 		}
 		return faults
 	}, max(tr.calm, 2500*time.Millisecond))
-	if tr.fails && f.errors.Load() == 0 {
+	if tr.fails && f.FailedCalls() == 0 {
 		t.Error("no call has failed: the fault has not happened")
 	}
-	f.report(w)
+	f.Report(w)
 }
 
 // runID returns what tells one run of a server from the next.
@@ -197,62 +198,6 @@ func runID(t *testing.T, s *testenv.RedisServer) string {
 	return id
 }
 
-// drill has the browsers work before, during and after the fault, and all of
-// them come back.
-func (f *fleet) drill(fault func() int, calm time.Duration) {
-	f.Helper()
-	stop := make(chan struct{})
-	wait := f.run(stop)
-	pause(700 * time.Millisecond)
-	faults := fault()
-	before := f.errors.Load()
-	recovery := f.recoverOne(10 * time.Second)
-	pause(calm)
-	close(stop)
-	wait()
-	took := f.recover(10 * time.Second)
-	f.Logf("faults %d, errors by their end %d, first answer after %v, all sessions refreshed in %v", faults, before, recovery, took)
-}
-
-// recoverOne returns how long it takes until a call succeeds, with a session of
-// its own.
-func (f *fleet) recoverOne(limit time.Duration) time.Duration {
-	f.Helper()
-	start := time.Now()
-	for b := (&browser{fleet: f, user: "watchman"}); !b.signIn(); {
-		if time.Since(start) > limit {
-			f.Fatalf("no recovery after %v: %v", limit, f.lastError)
-		}
-	}
-	return time.Since(start)
-}
-
-// report judges and prints what became of the sessions.
-func (f *fleet) report(w window) {
-	f.Helper()
-	unsigned, back := f.settle(w)
-	caught := f.replay()
-	f.Logf("sessions %d, refreshes %d (rotated %d, repeated %d, adopted %d), sign-ins %d, sign-outs %d, failed calls %d: "+
-		"lost=%d; in a lost window: sign-ins lost %d, sign-outs undone %d; replayed tokens caught %d",
-		len(f.browsers), f.refreshes.Load(), f.outcomes[session.Rotated].Load(), f.outcomes[session.Repeated].Load(),
-		f.outcomes[session.Adopted].Load(), f.signIns.Load(), f.signOuts.Load(), f.errors.Load(),
-		f.lost, unsigned, back, caught)
-	if f.lastError != nil {
-		f.Logf("the last failed call: %v", f.lastError)
-	}
-}
-
-// pause lets the fault last. Nothing is concluded from the time it takes.
-func pause(d time.Duration) { <-time.After(d) }
-
-func repeat(n int, every time.Duration, do func()) int {
-	for range n {
-		do()
-		pause(every)
-	}
-	return n
-}
-
 // TestPromotedReplicaThatMissedWrites: the replication breaks, the master goes
 // on and dies, and the replica takes its place without the last writes.
 func TestPromotedReplicaThatMissedWrites(t *testing.T) {
@@ -264,26 +209,26 @@ func TestPromotedReplicaThatMissedWrites(t *testing.T) {
 	link := testenv.NewProxy(t, master.Addr)
 	replica.Follow(link.Addr)
 	front := testenv.NewProxy(t, master.Addr)
-	f := newFleet(t, redisstore.New(open(t, options(t, "redis://"+front.Addr))), brisk, 120)
-	var w window
-	f.drill(func() int {
-		pause(time.Second) // some sessions are past their second rotation
-		w.from = time.Now().Add(-100 * time.Millisecond)
+	f := fleet.New(t, redisstore.New(open(t, options(t, "redis://"+front.Addr))), brisk, 120)
+	var w fleet.Window
+	f.Drill(func() int {
+		fleet.Pause(time.Second) // some sessions are past their second rotation
+		w.From = time.Now().Add(-100 * time.Millisecond)
 		link.Hold()
-		pause(time.Second)
+		fleet.Pause(time.Second)
 		master.Kill()
 		if err := replica.Client().Do(context.Background(), "replicaof", "no", "one").Err(); err != nil {
 			t.Fatal(err)
 		}
 		front.SetBackend(replica.Addr)
 		front.Reset()
-		w.to = time.Now().Add(100 * time.Millisecond)
+		w.To = time.Now().Add(100 * time.Millisecond)
 		return 1
 	}, 2*time.Second)
-	if f.outcomes[session.Adopted].Load() == 0 {
+	if f.Outcomes(session.Adopted) == 0 {
 		t.Error("no refresh was adopted: the replica has missed nothing")
 	}
-	f.report(w)
+	f.Report(w)
 }
 
 // TestSlotsMoveUnderLoad: a cluster is resharded while sessions are in use.
@@ -293,9 +238,9 @@ func TestSlotsMoveUnderLoad(t *testing.T) {
 	}
 	t.Parallel()
 	cluster := testenv.Cluster(t)
-	f := newFleet(t, redisstore.New(open(t, options(t, cluster.URL()))), brisk, 120)
+	f := fleet.New(t, redisstore.New(open(t, options(t, cluster.URL()))), brisk, 120)
 	from, to := cluster.Masters[0], cluster.Masters[1]
-	f.drill(func() (moved int) {
+	f.Drill(func() (moved int) {
 		ctx := context.Background()
 		keys, err := from.Client().Keys(ctx, "*").Result()
 		if err != nil || len(keys) == 0 {
@@ -307,7 +252,7 @@ func TestSlotsMoveUnderLoad(t *testing.T) {
 				t.Fatal(err)
 			}
 			finish := cluster.BeginMove(t, int(slot), from, to)
-			pause(20 * time.Millisecond) // in which clients are told to ask the other
+			fleet.Pause(20 * time.Millisecond) // in which clients are told to ask the other
 			finish()
 			moved++
 		}
@@ -316,7 +261,7 @@ func TestSlotsMoveUnderLoad(t *testing.T) {
 	if told, err := from.Client().Info(context.Background(), "errorstats").Result(); err != nil || !strings.Contains(told, "errorstat_ASK") || !strings.Contains(told, "errorstat_MOVED") {
 		t.Errorf("no client was sent elsewhere: %v\n%s", err, told)
 	}
-	f.report(window{})
+	f.Report(fleet.Window{})
 }
 
 // TestClusterMasterDies: a master of a cluster is killed and its replica takes
@@ -327,16 +272,16 @@ func TestClusterMasterDies(t *testing.T) {
 	}
 	t.Parallel()
 	cluster := testenv.Cluster(t)
-	f := newFleet(t, redisstore.New(open(t, options(t, cluster.URL()))), brisk, 120)
-	var w window
-	f.drill(func() int {
-		w.from = time.Now().Add(-time.Second)
+	f := fleet.New(t, redisstore.New(open(t, options(t, cluster.URL()))), brisk, 120)
+	var w fleet.Window
+	f.Drill(func() int {
+		w.From = time.Now().Add(-time.Second)
 		cluster.Masters[0].Kill()
-		w.to = time.Now()
-		f.awaitAll(20 * time.Second)
+		w.To = time.Now()
+		f.AwaitAll(20 * time.Second)
 		return 1
 	}, 2*time.Second)
-	f.report(w)
+	f.Report(w)
 }
 
 // TestSentinelFailsOver: the master is killed, Sentinel promotes the replica and
@@ -347,33 +292,14 @@ func TestSentinelFailsOver(t *testing.T) {
 	}
 	t.Parallel()
 	trio := testenv.Sentinel(t)
-	f := newFleet(t, redisstore.New(open(t, options(t, trio.URL()))), brisk, 120)
-	var w window
-	f.drill(func() int {
-		w.from = time.Now().Add(-time.Second)
+	f := fleet.New(t, redisstore.New(open(t, options(t, trio.URL()))), brisk, 120)
+	var w fleet.Window
+	f.Drill(func() int {
+		w.From = time.Now().Add(-time.Second)
 		trio.Master.Kill()
-		w.to = time.Now()
-		f.awaitAll(30 * time.Second)
+		w.To = time.Now()
+		f.AwaitAll(30 * time.Second)
 		return 1
 	}, 2*time.Second)
-	f.report(w)
-}
-
-// awaitAll waits until sign-ins of many users succeed one after the other: every
-// shard serves again.
-func (f *fleet) awaitAll(limit time.Duration) {
-	f.Helper()
-	start := time.Now()
-	for i := 0; i < 50; {
-		b := &browser{fleet: f, user: "watchman-" + string(rune('A'+i))}
-		if b.signIn() {
-			i++
-			continue
-		}
-		if time.Since(start) > limit {
-			f.Fatalf("no recovery after %v: %v", limit, f.lastError)
-		}
-		pause(20 * time.Millisecond)
-	}
-	f.Logf("every shard serves again after %v", time.Since(start))
+	f.Report(w)
 }

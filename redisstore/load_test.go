@@ -11,6 +11,7 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
+	"github.com/lucia-go/lucia/internal/fleet"
 	"github.com/lucia-go/lucia/internal/testenv"
 	"github.com/lucia-go/lucia/redisstore"
 	"github.com/lucia-go/lucia/session"
@@ -51,9 +52,9 @@ func TestServesAgainAfterAStall(t *testing.T) {
 			wait := o.run(stop)
 			defer wait()
 			defer close(stop)
-			pause(time.Second / 2)
+			fleet.Pause(time.Second / 2)
 			proxy.Hold()
-			pause(3 * time.Second / 2)
+			fleet.Pause(3 * time.Second / 2)
 			proxy.Pass()
 			o.awaitService(t)
 		})
@@ -74,7 +75,7 @@ func clusterOfOne(t *testing.T) *testenv.RedisServer {
 
 func repeatUntil(t *testing.T, what string, done func() bool) {
 	t.Helper()
-	for deadline := time.Now().Add(20 * time.Second); !done(); pause(10 * time.Millisecond) {
+	for deadline := time.Now().Add(20 * time.Second); !done(); fleet.Pause(10 * time.Millisecond) {
 		if time.Now().After(deadline) {
 			t.Fatalf("waited in vain for %s", what)
 		}
@@ -144,7 +145,7 @@ func (o *offer) awaitService(t *testing.T) {
 		next := new(tally)
 		o.now.Store(next)
 		all = append(all, next)
-		pause(time.Second)
+		fleet.Pause(time.Second)
 		if n := len(all); n > 1 && all[n-2].served() { // the calls of the last one are under way
 			return
 		}

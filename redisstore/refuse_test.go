@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/lucia-go/lucia/internal/fleet"
 	"github.com/lucia-go/lucia/internal/testenv"
 	"github.com/lucia-go/lucia/redisstore"
 	"github.com/lucia-go/lucia/session"
@@ -53,7 +54,7 @@ func TestNoVerdictFromAServerThatMayNotWrite(t *testing.T) {
 			brief := long
 			brief.Idle = time.Millisecond
 			create(t, store, session.ID{2}, brief, 5)
-			pause(5 * time.Millisecond) // it expires
+			fleet.Pause(5 * time.Millisecond) // it expires
 			for _, m := range missing {
 				r, err := store.Refresh(ctx, session.RefreshParams{UserID: "ann", ID: m.id, Presented: m.token, Policy: long, RevokeUser: true})
 				if err != nil || r.Outcome != session.Missing {

@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/lucia-go/lucia/internal/fleet"
 	"github.com/lucia-go/lucia/internal/testenv"
 	"github.com/lucia-go/lucia/redisstore"
 	"github.com/lucia-go/lucia/session"
@@ -225,7 +226,7 @@ func TestFailedSignInSparesItsRepetition(t *testing.T) {
 		live, err := plain.List(ctx, "ann")
 		return err == nil && len(live) == 1
 	})
-	pause(5 * time.Millisecond) // its record tells it apart
+	fleet.Pause(5 * time.Millisecond) // its record tells it apart
 	rec := create(t, plain, session.ID{1}, long, 5)
 	if err := <-failed; !errors.Is(err, redisstore.ErrNotReplicated) {
 		t.Errorf("the first try = %v, want %v", err, redisstore.ErrNotReplicated)

@@ -6,7 +6,7 @@ import (
 )
 
 // Store keeps the records of sessions. Package memstore keeps them in memory,
-// package redisstore in Redis; any other passes the conformance suite of
+// package redisstore in Redis, package sqlstore in PostgreSQL or SQLite; any other passes the conformance suite of
 // package session/sessiontest.
 //
 // The contract:

@@ -3,7 +3,8 @@
 //
 //	go run ./examples/echo
 //
-// Sessions, users and notes are in memory; -redis keeps them in Redis. See -help.
+// Sessions, users and notes are in memory; -db keeps them in a SQLite file, -redis in
+// Redis. See -help.
 package main
 
 import (

@@ -3,7 +3,8 @@
 //
 //	go run ./examples/gin
 //
-// Sessions and users are in memory; -redis keeps both in Redis. See -help.
+// Sessions and users are in memory; -db keeps both in a SQLite file, -redis in Redis.
+// See -help.
 package main
 
 import (

@@ -32,13 +32,19 @@ type Process struct {
 // It reports false, with the process gone, where the program ended before that.
 func start(t testing.TB, dir, ready, path string, args ...string) (*Process, bool) {
 	t.Helper()
+	return startWith(t, new(syscall.SysProcAttr), dir, ready, path, args...)
+}
+
+// startWith is start with attributes of the process, which it adds to.
+func startWith(t testing.TB, attr *syscall.SysProcAttr, dir, ready, path string, args ...string) (*Process, bool) {
+	t.Helper()
 	out, in, err := os.Pipe()
 	if err != nil {
 		t.Fatal(err)
 	}
 	p := &Process{t: t, cmd: exec.Command(path, args...), dead: make(chan struct{})}
 	p.cmd.Dir, p.cmd.Stdout, p.cmd.Stderr = dir, in, in
-	p.cmd.SysProcAttr = new(syscall.SysProcAttr)
+	p.cmd.SysProcAttr = attr
 	DieWithParent(p.cmd.SysProcAttr)
 	err = p.run()
 	in.Close()

@@ -1,12 +1,13 @@
 // Package testenv starts the programs that tests need beside Go: Redis servers
-// on loopback, alone, as a cluster and under Sentinel, a TCP proxy that
-// misbehaves on command, and the path to a browser. What it starts keeps its
-// data in t.TempDir and ends, by process id, with the test.
+// on loopback, alone, as a cluster and under Sentinel, PostgreSQL servers, a TCP
+// proxy that misbehaves on command, and the path to a browser. What it starts keeps
+// its data in a temporary directory and ends, by process id, with the test.
 package testenv
 
 import (
 	"os"
 	"os/exec"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -17,16 +18,18 @@ import (
 // names are those of [Require].
 const RequireVariable = "LUCIA_TEST_REQUIRE"
 
-// programs are the names under which a program may be installed.
+// programs are the names under which a program may be installed. A name with a
+// slash is a pattern of paths: Debian keeps PostgreSQL's servers out of PATH.
 var programs = map[string][]string{
-	"redis":    {"redis-server"},
-	"chromium": {"chromium", "chromium-browser", "google-chrome", "google-chrome-stable"},
-	"node":     {"node", "nodejs"},
-	"npm":      {"npm"},
+	"redis":      {"redis-server"},
+	"postgresql": {"postgres", "/usr/lib/postgresql/*/bin/postgres"},
+	"chromium":   {"chromium", "chromium-browser", "google-chrome", "google-chrome-stable"},
+	"node":       {"node", "nodejs"},
+	"npm":        {"npm"},
 }
 
-// Require returns the path of a program: "redis", "chromium", "node" or "npm". If
-// it is not installed, the test ends as [Missing] says.
+// Require returns the path of a program: "redis", "postgresql", "chromium", "node"
+// or "npm". If it is not installed, the test ends as [Missing] says.
 func Require(t testing.TB, name string) string {
 	t.Helper()
 	candidates, ok := programs[name]
@@ -34,7 +37,11 @@ func Require(t testing.TB, name string) string {
 		t.Fatalf("testenv: no program is called %q", name)
 	}
 	for _, c := range candidates {
-		if path, err := exec.LookPath(c); err == nil {
+		if strings.Contains(c, "/") {
+			if paths, _ := filepath.Glob(c); len(paths) > 0 { // of a pattern that is well formed
+				return paths[len(paths)-1]
+			}
+		} else if path, err := exec.LookPath(c); err == nil {
 			return path
 		}
 	}

@@ -5,6 +5,8 @@ package demo
 
 import (
 	"context"
+	"database/sql"
+	"fmt"
 	"html/template"
 	"log/slog"
 	"time"
@@ -38,7 +40,8 @@ type Site struct {
 	notes     Notes
 	passwords *passwords
 	calls     *counter
-	redis     redis.UniversalClient // nil: everything is in memory
+	redis     redis.UniversalClient // nil: nothing is in Redis
+	db        *sql.DB               // nil: nothing is in SQLite
 	log       *slog.Logger
 }
 
@@ -49,10 +52,19 @@ func NewSite(framework string, o Options, log *slog.Logger) (*Site, error) {
 		return nil, err
 	}
 	s := &Site{Framework: framework, Templates: templates(), Assets: assets, passwords: newPasswords(), log: log}
-	if o.Redis == nil {
+	switch {
+	case o.DB != "":
+		ctx, cancel := context.WithTimeout(context.Background(), migrationTimeout)
+		defer cancel()
+		db, store, err := openSQLite(ctx, o.DB)
+		if err != nil {
+			return nil, fmt.Errorf("-db: %w", err)
+		}
+		s.db, s.users, s.notes, s.calls = db, &sqliteUsers{db}, &sqliteNotes{db}, &counter{Store: store}
+	case o.Redis == nil:
 		s.users, s.notes = newMemoryUsers(), &memoryNotes{byUser: map[string]map[string]string{}}
 		s.calls = &counter{Store: memstore.New()}
-	} else {
+	default:
 		s.redis = redis.NewUniversalClient(o.Redis)
 		s.users, s.notes = &redisUsers{s.redis}, &redisNotes{s.redis}
 		s.calls = &counter{Store: redisstore.New(s.redis, redisstore.WithPrefix(keyPrefix+"session:"))}
@@ -75,12 +87,15 @@ func NewSite(framework string, o Options, log *slog.Logger) (*Site, error) {
 // keyPrefix begins all keys of the examples in Redis.
 const keyPrefix = "lucia-demo:"
 
-// Close closes the connections to Redis, if there are any.
+// Close closes the connections to Redis or SQLite, if there are any.
 func (s *Site) Close() error {
-	if s.redis == nil {
-		return nil
+	switch {
+	case s.redis != nil:
+		return s.redis.Close()
+	case s.db != nil:
+		return s.db.Close()
 	}
-	return s.redis.Close()
+	return nil
 }
 
 // checkStore warns where the store does not answer. The app starts all the same:

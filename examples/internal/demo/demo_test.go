@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"path/filepath"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -36,11 +37,12 @@ func newSite(t *testing.T, args ...string) *demo.Site {
 	return s
 }
 
-// onBothStores runs a test on a site in memory and on one in Redis.
-func onBothStores(t *testing.T, test func(t *testing.T, s *demo.Site)) {
+// onEveryStore runs a test on a site in memory, on one in Redis and on one in SQLite.
+func onEveryStore(t *testing.T, test func(t *testing.T, s *demo.Site)) {
 	t.Parallel()
 	t.Run("in memory", func(t *testing.T) { test(t, newSite(t)) })
 	t.Run("on Redis", func(t *testing.T) { test(t, newSite(t, "-redis", "redis://"+miniredis.RunT(t).Addr())) })
+	t.Run("in SQLite", func(t *testing.T) { test(t, newSite(t, "-db", filepath.Join(t.TempDir(), "app ?#%.db"))) })
 }
 
 func form(t *testing.T, name, password string) *http.Request {
@@ -51,7 +53,7 @@ func form(t *testing.T, name, password string) *http.Request {
 }
 
 func TestAccounts(t *testing.T) {
-	onBothStores(t, func(t *testing.T, s *demo.Site) {
+	onEveryStore(t, func(t *testing.T, s *demo.Site) {
 		ctx := t.Context()
 		ada, err := s.SignUp(form(t, " Ada  Lovelace ", "secret"))
 		if err != nil || ada.Username != "Ada Lovelace" {
@@ -88,7 +90,7 @@ func TestAccounts(t *testing.T) {
 
 // Of many who want a name at the same time, one gets it.
 func TestNameIsTakenOnce(t *testing.T) {
-	onBothStores(t, func(t *testing.T, s *demo.Site) {
+	onEveryStore(t, func(t *testing.T, s *demo.Site) {
 		var got, taken atomic.Int64
 		var wg sync.WaitGroup
 		for range 16 {
@@ -115,7 +117,7 @@ func TestNameIsTakenOnce(t *testing.T) {
 }
 
 func TestNotes(t *testing.T) {
-	onBothStores(t, func(t *testing.T, s *demo.Site) {
+	onEveryStore(t, func(t *testing.T, s *demo.Site) {
 		ctx, notes := t.Context(), s.Notes()
 		put := func(n demo.Note) demo.Note {
 			t.Helper()

@@ -17,7 +17,8 @@ import (
 // Options are the flags of the examples.
 type Options struct {
 	Addr       string
-	Redis      *redis.UniversalOptions // nil: in memory
+	Redis      *redis.UniversalOptions // nil: not in Redis
+	DB         string                  // file of SQLite; empty: not in SQLite
 	AccessTTL  time.Duration
 	RefreshTTL time.Duration
 	Grace      time.Duration
@@ -41,6 +42,7 @@ func ParseFlags(name string, args []string, stderr io.Writer) (Options, error) {
 	f.SetOutput(stderr)
 	f.StringVar(&o.Addr, "addr", "127.0.0.1:8080", "where to listen; port 0 takes a free one")
 	f.StringVar(&store, "redis", "", "keep users and sessions there: redis://host:port, a comma-separated list for a cluster,\nsentinel://host:port,host:port/master; empty keeps them in memory")
+	f.StringVar(&o.DB, "db", "", "keep users and sessions in this SQLite file, which is created if it is missing;\nwithout -secret, the secret is kept in FILE.secret")
 	f.DurationVar(&o.AccessTTL, "access-ttl", lucia.DefaultAccessTTL, "life of an access token")
 	f.DurationVar(&o.RefreshTTL, "refresh-ttl", lucia.DefaultRefreshTTL, "how long a session lives unused")
 	f.DurationVar(&o.Grace, "grace", lucia.DefaultGrace, "the longest that a request may be under way")
@@ -53,6 +55,9 @@ func ParseFlags(name string, args []string, stderr io.Writer) (Options, error) {
 	}
 	if f.NArg() > 0 {
 		return o, fmt.Errorf("unexpected argument %q", f.Arg(0))
+	}
+	if o.DB != "" && store != "" {
+		return o, errors.New("-db and -redis: take one of the two")
 	}
 	if err := o.setSecret(secret); err != nil {
 		return o, err
@@ -69,6 +74,12 @@ func ParseFlags(name string, args []string, stderr io.Writer) (Options, error) {
 
 func (o *Options) setSecret(secret string) error {
 	switch {
+	case secret == "" && o.DB != "":
+		kept, err := keptSecret(o.DB)
+		if err != nil {
+			return fmt.Errorf("-db: %w", err)
+		}
+		o.Secret = kept
 	case secret == "":
 		o.RandomSecret = true
 		o.Secret = make([]byte, lucia.MinSecretBytes)

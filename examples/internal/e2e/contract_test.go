@@ -3,6 +3,7 @@ package e2e_test
 import (
 	"net/http"
 	"net/url"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -36,7 +37,7 @@ var contract = []struct {
 	{"answers by page what it has no page for", testErrorPages},
 }
 
-// onEveryStore runs a test on each example, in memory and on Redis.
+// onEveryStore runs a test on each example, in memory, on Redis and on SQLite.
 func onEveryStore(t *testing.T, test func(t *testing.T, app string, flags ...string)) {
 	for _, app := range apps {
 		t.Run(app+" in memory", func(t *testing.T) {
@@ -46,6 +47,10 @@ func onEveryStore(t *testing.T, test func(t *testing.T, app string, flags ...str
 		t.Run(app+" on Redis", func(t *testing.T) {
 			t.Parallel()
 			test(t, app, "-redis", testenv.Redis(t).URL(), "-secret", secret)
+		})
+		t.Run(app+" on SQLite", func(t *testing.T) {
+			t.Parallel()
+			test(t, app, "-db", filepath.Join(t.TempDir(), "app.db"))
 		})
 	}
 }

@@ -39,6 +39,8 @@ func TestFlagsThatMakeNoSense(t *testing.T) {
 		{"-secret short", "-secret has 5 bytes, want at least 32"},
 		{"-redis 127.0.0.1:6379", "-redis: "},
 		{"-redis http://127.0.0.1", "-redis: "},
+		{"-redis redis://127.0.0.1:6379 -db app.db", "-db and -redis"},
+		{"-db /nowhere/app.db", "-db: "},
 		{"-access-ttl soon", "invalid value"},
 		{"-no-such-flag", "not defined"},
 		{"stray", `unexpected argument "stray"`},

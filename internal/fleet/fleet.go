@@ -1,4 +1,6 @@
-package redisstore_test
+// Package fleet is many well-behaved browsers on one store, for the tests of what
+// faults of a server cost: it counts the sessions that were lost.
+package fleet
 
 import (
 	"context"
@@ -16,7 +18,7 @@ import (
 // After an error it keeps what it has and tries again; it takes over what it is
 // handed. One goroutine uses it.
 type browser struct {
-	fleet  *fleet
+	fleet  *Fleet
 	user   string
 	id     session.ID
 	newest session.Presented // the newest token, and its cookie's HandedAt
@@ -27,8 +29,8 @@ type browser struct {
 	gone   bool              // whether the store says that there is no such session
 }
 
-// fleet is many browsers on one store.
-type fleet struct {
+// Fleet is many browsers on one store.
+type Fleet struct {
 	*testing.T
 	store    session.Store
 	policy   session.Policy
@@ -50,10 +52,10 @@ type ending struct {
 	at   time.Time
 }
 
-// newFleet signs n browsers in, three to a user.
-func newFleet(t *testing.T, store session.Store, policy session.Policy, n int) *fleet {
+// New signs n browsers in, three to a user.
+func New(t *testing.T, store session.Store, policy session.Policy, n int) *Fleet {
 	t.Helper()
-	f := &fleet{T: t, store: store, policy: policy}
+	f := &Fleet{T: t, store: store, policy: policy}
 	for i := range n {
 		b := &browser{fleet: f, user: fmt.Sprintf("user-%d", i/3)}
 		for try := 0; !b.signIn(); try++ {
@@ -66,8 +68,14 @@ func newFleet(t *testing.T, store session.Store, policy session.Policy, n int) *
 	return f
 }
 
+// FailedCalls returns how many calls have failed so far.
+func (f *Fleet) FailedCalls() int { return int(f.errors.Load()) }
+
+// Outcomes returns how many refreshes have had an outcome so far.
+func (f *Fleet) Outcomes(o session.Outcome) int { return int(f.outcomes[o].Load()) }
+
 // run lets the browsers work until stop is closed.
-func (f *fleet) run(stop <-chan struct{}) (wait func()) {
+func (f *Fleet) run(stop <-chan struct{}) (wait func()) {
 	const workers = 12
 	var wg sync.WaitGroup
 	for w := range workers {
@@ -76,13 +84,13 @@ func (f *fleet) run(stop <-chan struct{}) (wait func()) {
 			mine = append(mine, f.browsers[i])
 		}
 		wg.Go(func() {
-			pace := time.NewTicker(4 * time.Millisecond)
-			defer pace.Stop()
+			tick := time.NewTicker(pace)
+			defer tick.Stop()
 			for i := 0; ; i++ {
 				select {
 				case <-stop:
 					return
-				case <-pace.C:
+				case <-tick.C:
 					mine[i%len(mine)].act()
 				}
 			}
@@ -90,6 +98,12 @@ func (f *fleet) run(stop <-chan struct{}) (wait func()) {
 	}
 	return wg.Wait
 }
+
+// pace is how often a worker acts; patience is how long a person tries to sign in.
+const (
+	pace     = 4 * time.Millisecond
+	patience = 20 * time.Second
+)
 
 // act is what a browser does next.
 func (b *browser) act() {
@@ -130,8 +144,8 @@ func (b *browser) signOut() {
 	b.fleet.mu.Lock()
 	b.fleet.ended = append(b.fleet.ended, ending{b.user, b.id, time.Now()})
 	b.fleet.mu.Unlock()
-	for try := 0; !b.signIn(); try++ {
-		if try == 20 {
+	for start := time.Now(); !b.signIn(); Pause(pace) {
+		if time.Since(start) > patience {
 			b.fault = "cannot sign in again"
 			return
 		}
@@ -171,7 +185,7 @@ func (b *browser) refresh() bool {
 	return true
 }
 
-func (f *fleet) failed(err error) bool {
+func (f *Fleet) failed(err error) bool {
 	if err == nil {
 		return false
 	}
@@ -184,7 +198,7 @@ func (f *fleet) failed(err error) bool {
 
 // recover has every browser refresh once, as often as it takes, and returns how
 // long that took.
-func (f *fleet) recover(limit time.Duration) time.Duration {
+func (f *Fleet) recover(limit time.Duration) time.Duration {
 	f.Helper()
 	start := time.Now()
 	tick := time.NewTicker(10 * time.Millisecond)
@@ -203,16 +217,16 @@ func (f *fleet) recover(limit time.Duration) time.Duration {
 	return time.Since(start)
 }
 
-// window is a time in which the servers lost what was written; zero: none.
-type window struct{ from, to time.Time }
+// Window is a time in which the servers lost what was written; zero: none.
+type Window struct{ From, To time.Time }
 
-func (w window) contains(t time.Time) bool {
-	return !w.from.IsZero() && !t.Before(w.from) && !t.After(w.to)
+func (w Window) contains(t time.Time) bool {
+	return !w.From.IsZero() && !t.Before(w.From) && !t.After(w.To)
 }
 
 // settle counts what the servers lost: sessions that began, and ended ones that
 // came back, within the window. Any others fail the test.
-func (f *fleet) settle(w window) (unsigned, back int) {
+func (f *Fleet) settle(w Window) (unsigned, back int) {
 	f.Helper()
 	for _, b := range f.browsers {
 		switch {
@@ -244,7 +258,7 @@ func (f *fleet) settle(w window) (unsigned, back int) {
 
 // replay presents to each session that has come that far a token two generations
 // old, and expects the theft to be seen. It returns how many were.
-func (f *fleet) replay() (caught int) {
+func (f *Fleet) replay() (caught int) {
 	f.Helper()
 	revoked := make(map[string]bool)
 	for _, b := range f.browsers {
@@ -267,4 +281,80 @@ func (f *fleet) replay() (caught int) {
 		f.Error("no session came far enough to replay a token")
 	}
 	return caught
+}
+
+// Drill has the browsers work before, during and after the fault, and all of
+// them come back.
+func (f *Fleet) Drill(fault func() int, calm time.Duration) {
+	f.Helper()
+	stop := make(chan struct{})
+	wait := f.run(stop)
+	Pause(700 * time.Millisecond)
+	faults := fault()
+	before := f.errors.Load()
+	recovery := f.recoverOne(10 * time.Second)
+	Pause(calm)
+	close(stop)
+	wait()
+	took := f.recover(10 * time.Second)
+	f.Logf("faults %d, errors by their end %d, first answer after %v, all sessions refreshed in %v", faults, before, recovery, took)
+}
+
+// recoverOne returns how long it takes until a call succeeds, with a session of
+// its own.
+func (f *Fleet) recoverOne(limit time.Duration) time.Duration {
+	f.Helper()
+	start := time.Now()
+	for b := (&browser{fleet: f, user: "watchman"}); !b.signIn(); {
+		if time.Since(start) > limit {
+			f.Fatalf("no recovery after %v: %v", limit, f.lastError)
+		}
+	}
+	return time.Since(start)
+}
+
+// Report judges and prints what became of the sessions.
+func (f *Fleet) Report(w Window) {
+	f.Helper()
+	unsigned, back := f.settle(w)
+	caught := f.replay()
+	f.Logf("sessions %d, refreshes %d (rotated %d, repeated %d, adopted %d), sign-ins %d, sign-outs %d, failed calls %d: "+
+		"lost=%d; in a lost window: sign-ins lost %d, sign-outs undone %d; replayed tokens caught %d",
+		len(f.browsers), f.refreshes.Load(), f.outcomes[session.Rotated].Load(), f.outcomes[session.Repeated].Load(),
+		f.outcomes[session.Adopted].Load(), f.signIns.Load(), f.signOuts.Load(), f.errors.Load(),
+		f.lost, unsigned, back, caught)
+	if f.lastError != nil {
+		f.Logf("the last failed call: %v", f.lastError)
+	}
+}
+
+// Pause lets the fault last. Nothing is concluded from the time it takes.
+func Pause(d time.Duration) { <-time.After(d) }
+
+// Repeat calls do n times, with a pause after each, and returns n.
+func Repeat(n int, every time.Duration, do func()) int {
+	for range n {
+		do()
+		Pause(every)
+	}
+	return n
+}
+
+// AwaitAll waits until sign-ins of many users succeed one after the other: every
+// shard serves again.
+func (f *Fleet) AwaitAll(limit time.Duration) {
+	f.Helper()
+	start := time.Now()
+	for i := 0; i < 50; {
+		b := &browser{fleet: f, user: "watchman-" + string(rune('A'+i))}
+		if b.signIn() {
+			i++
+			continue
+		}
+		if time.Since(start) > limit {
+			f.Fatalf("no recovery after %v: %v", limit, f.lastError)
+		}
+		Pause(20 * time.Millisecond)
+	}
+	f.Logf("every shard serves again after %v", time.Since(start))
 }

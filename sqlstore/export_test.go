@@ -1,0 +1,24 @@
+package sqlstore
+
+import "database/sql"
+
+// NewWithClock is New with a clock of the test's: an SQL expression of the time in
+// milliseconds.
+func NewWithClock(db *sql.DB, d Dialect, clock string, opts ...Option) *Store {
+	s := New(db, d, opts...)
+	other := *d.dialect
+	other.clock = clock
+	s.q = Dialect{&other}.queries(s.table)
+	return s
+}
+
+// UserText is how the table has a user id.
+func UserText(id string) string { return userText(id) }
+
+// Table returns the name of the store's table.
+func (s *Store) Table() string { return s.table }
+
+// Through returns the store with another pool.
+func (s *Store) Through(db *sql.DB) *Store {
+	return &Store{db: db, dialect: s.dialect, table: s.table, timeout: s.timeout, schema: s.schema, q: s.q, writer: s.writer}
+}

@@ -1,0 +1,65 @@
+package sqlstore
+
+import (
+	"fmt"
+	"math"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/lucia-go/lucia/session"
+)
+
+// userText returns the user id as the table has it: as it is, if it is printable
+// text without a backslash. A database's text holds neither a zero byte nor invalid
+// UTF-8, so these are escaped, and backslashes doubled; no two ids become one.
+func userText(id string) string {
+	if utf8.ValidString(id) && !strings.ContainsAny(id, "\\\x00") {
+		return id
+	}
+	var b strings.Builder
+	for i := 0; i < len(id); {
+		r, size := utf8.DecodeRuneInString(id[i:])
+		switch {
+		case r == '\\':
+			b.WriteString(`\\`)
+		case r == 0, r == utf8.RuneError && size == 1:
+			fmt.Fprintf(&b, `\x%02x`, id[i])
+		default:
+			b.WriteString(id[i : i+size])
+		}
+		i += size
+	}
+	return b.String()
+}
+
+// row is a record as the database gives it.
+type row struct {
+	now      int64
+	readOnly bool
+	id       string
+	values   [5]int64
+}
+
+// scan returns where the columns of a record are to be scanned.
+func (r *row) scan() []any {
+	v := &r.values
+	return []any{&v[0], &v[1], &v[2], &v[3], &v[4]}
+}
+
+// record returns the row as a record: the zero Record where there is none.
+func (r *row) record() (session.Record, error) {
+	v := r.values
+	if v[0] < 0 || v[0] > math.MaxUint32 {
+		return session.Record{}, fmt.Errorf("%w: generation %d", ErrRecord, v[0])
+	}
+	return session.Record{
+		Generation: session.Generation(v[0]),
+		IssuedAt:   session.Instant(v[1]), ConfirmedAt: session.Instant(v[2]),
+		CreatedAt: session.Instant(v[3]), ExpiresAt: session.Instant(v[4]),
+	}, nil
+}
+
+// fields returns the values of a record's columns.
+func fields(r session.Record) []any {
+	return []any{int64(r.Generation), int64(r.IssuedAt), int64(r.ConfirmedAt), int64(r.CreatedAt), int64(r.ExpiresAt)}
+}

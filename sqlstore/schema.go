@@ -1,0 +1,61 @@
+package sqlstore
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"strings"
+	"time"
+)
+
+const schema = `CREATE TABLE IF NOT EXISTS {table} (
+    user_id      {text} NOT NULL,
+    session_id   {text} NOT NULL,
+    generation   bigint NOT NULL CHECK (generation BETWEEN 1 AND 4294967295),
+    issued_at    bigint NOT NULL,
+    confirmed_at bigint NOT NULL,
+    created_at   bigint NOT NULL,
+    expires_at   bigint NOT NULL,
+    expires_day  bigint GENERATED ALWAYS AS (expires_at / 86400000) STORED,
+    PRIMARY KEY (user_id, session_id)
+){options};
+CREATE INDEX IF NOT EXISTS {index} ON {table} (expires_day);
+`
+
+// Schema returns the statements that [Store.Migrate] executes, each ended by a
+// semicolon, for those who use a migration tool. Of the options only [WithTable]
+// matters.
+func Schema(d Dialect, opts ...Option) string {
+	table := configOf(opts).table
+	index := table[strings.LastIndexByte(table, '.')+1:] + "_expires_day"
+	return strings.NewReplacer(
+		"{table}", table, "{index}", index, "{text}", d.text, "{options}", d.options,
+	).Replace(schema)
+}
+
+// migrateTimeout is far more than two statements take, and less than a person waits.
+const migrateTimeout = time.Minute
+
+// Migrate creates the table and its index where they are missing; otherwise it
+// changes nothing. Several processes may call it at once. It returns within a
+// minute, whatever [WithTimeout] says. It needs the right to create tables, which
+// the store's own statements do not.
+func (s *Store) Migrate(ctx context.Context) error {
+	_, err := call(ctx, s, migrateTimeout, func(ctx context.Context, c *sql.Conn) (struct{}, error) {
+		return struct{}{}, s.aloneInTx(ctx, c, "", func() error {
+			for statement := range strings.SplitAfterSeq(s.schema, ";\n") {
+				if statement == "" {
+					continue
+				}
+				if _, err := c.ExecContext(ctx, statement); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+	})
+	if err != nil {
+		return fmt.Errorf("sqlstore: migrate: %w", err)
+	}
+	return nil
+}
