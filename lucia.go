@@ -126,7 +126,11 @@ func FuncMap() template.FuncMap { return middleware.FuncMap() }
 // site. ReturnPath parses r's form.
 func ReturnPath(r *http.Request, fallback string) string { return middleware.ReturnPath(r, fallback) }
 
-// WriteError answers a request with an error: its [Status], the headers that go with
+// Error answers a request with an error: a person with a page, a script as [WriteError]
+// does. Only the code, or what it means, reaches the client.
+func Error(w http.ResponseWriter, r *http.Request, err error) { middleware.Error(w, r, err) }
+
+// WriteError answers a script with an error: its [Status], the headers that go with
 // that, and {"message":"CODE"}. Only the code reaches the client.
 func WriteError(w http.ResponseWriter, err error) { middleware.WriteError(w, err) }
 
@@ -134,8 +138,11 @@ func WriteError(w http.ResponseWriter, err error) { middleware.WriteError(w, err
 // 500 for an error without a code.
 func Status(err error) int { return middleware.Status(err) }
 
-// IsPage reports whether the answer becomes a page in front of a person, whatever the
-// method. An app asks it to answer people with a page and scripts with JSON.
+// Denial is a refusal of Auth.Require that has not been written yet, for Config.Deny.
+type Denial = middleware.Denial
+
+// IsPage reports whether a person looks at the answer, whatever the method. An app asks
+// it to answer people with a page and scripts with JSON.
 func IsPage(r *http.Request) bool { return middleware.IsPage(r) }
 
 // Outcome says how a request came by its session, or why it has none. Auth.Outcome

@@ -140,14 +140,19 @@ func (s *cookieSet) crowded() bool { return s.access.more || s.refresh.more || s
 // exactly; values are ours only if they are unquoted.
 func (c *cookieWriter) scan(h http.Header, set *cookieSet) {
 	for _, line := range h["Cookie"] {
-		for line != "" {
-			pair, rest := line, ""
-			if i := strings.IndexByte(line, ';'); i >= 0 {
-				pair, rest = line[:i], line[i+1:]
-			}
-			line = rest
-			c.take(textproto.TrimString(pair), set)
+		c.scanLine(line, set)
+	}
+}
+
+// scanLine is scan for one line of a Cookie header.
+func (c *cookieWriter) scanLine(line string, set *cookieSet) {
+	for line != "" {
+		pair, rest := line, ""
+		if i := strings.IndexByte(line, ';'); i >= 0 {
+			pair, rest = line[:i], line[i+1:]
 		}
+		line = rest
+		c.take(textproto.TrimString(pair), set)
 	}
 }
 

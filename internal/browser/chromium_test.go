@@ -47,8 +47,6 @@ func TestChromium(t *testing.T) {
 		"integrity":                                     testIntegrity,
 		"page data":                                     testPageData,
 		"a page without page data":                      testNoPageData,
-		"boosted pages":                                 testBoostedPages,
-		"boosted pages, back after sign-out":            testBoostedBack,
 		"an answer to a form, news of another user":     testAnswerNews,
 		"an answer to a form, a refresh":                testAnswerRefresh,
 		"an answer to a form, looked at":                testAnswerLookedAt,
@@ -79,6 +77,9 @@ func TestChromium(t *testing.T) {
 		})
 	}
 }
+
+// who is what a page of the site says.
+const who = "document.querySelector('#who').innerText"
 
 // signIn opens a tab of the person, signed in as user.
 func signIn(t *testing.T, s *site, p *chrometest.Person, user string, scripts ...string) *chrometest.Tab {

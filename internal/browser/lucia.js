@@ -802,7 +802,11 @@ function follow() {
   const found = findBlock();
   if (!found || (found === block && contentOf(found) === content)) return;
   const page = read();
-  const same = page.content === content || page.json + page.sid === held.json + pageSession;
+  // The page data of before says nothing new, unless the session that it shows is over since.
+  const same =
+    page.content === content
+      ? held.session || !page.session
+      : page.json + page.sid === held.json + pageSession;
   ({ block, content, method: pageMethod } = page);
   if (same) return fill();
   pageUser = page.owner;

@@ -66,6 +66,12 @@ const grace = 3 * time.Second
 // otherwise.
 func newSite(t *testing.T, ttl time.Duration, change ...func(*middleware.Config[profile])) *site {
 	t.Helper()
+	return newSiteOf(t, ttl, (*site).pages, change...)
+}
+
+// newSiteOf starts a site with pages of its own.
+func newSiteOf(t *testing.T, ttl time.Duration, pages func(*site) http.Handler, change ...func(*middleware.Config[profile])) *site {
+	t.Helper()
 	s := &site{store: &countingStore{Store: memstore.New()}}
 	config := middleware.Config[profile]{
 		Secret: []byte("a secret of thirty-two bytes....."),
@@ -92,7 +98,7 @@ func newSite(t *testing.T, ttl time.Duration, change ...func(*middleware.Config[
 		t.Fatal(err)
 	}
 	s.auth = auth
-	s.Server = httptest.NewServer(s.front(nethttp.Wrap(auth, s.pages())))
+	s.Server = httptest.NewServer(s.front(nethttp.Wrap(auth, pages(s))))
 	t.Cleanup(s.Close)
 	return s
 }
@@ -145,18 +151,7 @@ func (s *site) pages() http.Handler {
 		fmt.Fprint(w, `<!doctype html><link rel="icon" href="data:,"><p>nothing here`)
 	})
 	mux.HandleFunc("GET /integrity", s.integrity)
-	mux.HandleFunc("GET /api/me", func(w http.ResponseWriter, r *http.Request) {
-		got, err := s.auth.ValidateRequest(r)
-		if want, _ := strconv.Atoi(r.FormValue(minGeneration)); err == nil && int(got.Generation) < want {
-			err = session.CodeInvalidAccessToken
-		}
-		if err != nil {
-			w.Header().Set("WWW-Authenticate", wire.ChallengeInvalid)
-			middleware.WriteError(w, err)
-			return
-		}
-		fmt.Fprint(w, got.User.ID)
-	})
+	mux.HandleFunc("GET /api/me", s.me)
 	mux.HandleFunc("GET /away", func(w http.ResponseWriter, r *http.Request) {
 		http.Redirect(w, r, r.FormValue("to"), http.StatusFound)
 	})
@@ -208,6 +203,20 @@ func (s *site) pages() http.Handler {
 	})
 	mux.Handle("GET /testdata/site/", http.FileServerFS(siteFiles))
 	return mux
+}
+
+// me says who a bearer token is of.
+func (s *site) me(w http.ResponseWriter, r *http.Request) {
+	got, err := s.auth.ValidateRequest(r)
+	if want, _ := strconv.Atoi(r.FormValue(minGeneration)); err == nil && int(got.Generation) < want {
+		err = session.CodeInvalidAccessToken
+	}
+	if err != nil {
+		w.Header().Set("WWW-Authenticate", wire.ChallengeInvalid)
+		middleware.WriteError(w, err)
+		return
+	}
+	fmt.Fprint(w, got.User.ID)
 }
 
 // page serves a page with one script. A page asked for with ?bfcache gives up

@@ -179,18 +179,16 @@ func TestOutage(t *testing.T) {
 func TestPageOfAnOutageIsForPeople(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
-		dest string
-		err  error
-		want bool
+		person bool
+		code   lucia.Code
+		want   bool
 	}{
-		{"document", lucia.CodeDatabaseFetchFailed, true},
-		{"document", lucia.CodeUnauthorized, false},
-		{"empty", lucia.CodeDatabaseFetchFailed, false},
+		{true, lucia.CodeDatabaseFetchFailed, true},
+		{true, lucia.CodeUnauthorized, false},
+		{false, lucia.CodeDatabaseFetchFailed, false},
 	} {
-		r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/", nil)
-		r.Header.Set("Sec-Fetch-Dest", c.dest)
-		if got := demo.IsOutage(r, c.err); got != c.want {
-			t.Errorf("%s, %v: %v, want %v", c.dest, c.err, got, c.want)
+		if got := demo.IsOutage(&lucia.Denial{Person: c.person, Code: c.code}); got != c.want {
+			t.Errorf("%v, %v: %v, want %v", c.person, c.code, got, c.want)
 		}
 	}
 }
