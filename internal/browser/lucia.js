@@ -367,7 +367,7 @@ function dom(member, ...args) {
 }
 
 /**
- * The result of `fn`, or undefined if it throws: browsers refuse storage and channels to some pages.
+ * The result of `fn`, or undefined if it throws: some pages get no storage, or no channels.
  * @template T
  * @param {() => T} fn
  */
