@@ -60,6 +60,7 @@ export class LuciaError extends Error {
   }
 }
 
+/** The code that ends a session. */
 const GONE = "AUTH_UNAUTHORIZED";
 
 /** @typedef {{ session: any, json: string, subscribers: Set<[(session: any) => void]> }} Box */
@@ -151,7 +152,7 @@ let ahead = Date.now() - performance.now();
 
 /** @type {ReturnType<typeof setTimeout>} for the next check */
 let timer;
-/** ends silent refresh */
+/** Ends silent refresh. */
 let halt = () => {};
 
 /**
@@ -366,7 +367,7 @@ function dom(member, ...args) {
 }
 
 /**
- * The result of `fn`, or undefined if it throws: browsers refuse storage and channels to some pages.
+ * The result of `fn`, or undefined if it throws: some pages get no storage, or no channels.
  * @template T
  * @param {() => T} fn
  */
@@ -524,7 +525,7 @@ async function ask(route, token, gone, later) {
       method: route === "session" ? "GET" : "POST",
       headers: token ? { Authorization: "Bearer " + token } : {},
       redirect: "error",
-      signal: AbortSignal.timeout?.(1e4), // without it, browsers of 2022 wait longer
+      signal: AbortSignal.timeout?.(1e4), // browsers without it wait as long as they do
     });
     status = response.status;
     after = Math.max(0, Number(response.headers.get("Retry-After")) || 0);
