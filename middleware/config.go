@@ -48,7 +48,10 @@ type Config[U any] struct {
 	// user; any other error ends none and is answered 503.
 	LoadUser func(ctx context.Context, userID string) (U, error)
 
-	// AccessTTL is the life of an access token. Default 15 minutes.
+	// AccessTTL is the life of an access token. Default 15 minutes. A token is
+	// accepted for another tenth of AccessTTL after its expiry, but no more than 30 s:
+	// the clocks of an app's processes may differ by that much at no cost. Clocks that
+	// differ by more cost refreshes, and no session.
 	AccessTTL time.Duration
 	// RefreshTTL is how long a session lives without being used. Default 365
 	// days; at least twice AccessTTL, Settle and twice Grace together.

@@ -46,14 +46,16 @@ type Config[U any] struct {
 	LoadUser func(ctx context.Context, userID string) (U, error)
 
 	// AccessTTL is the life of an access token. Default 15 minutes; whole
-	// seconds, at least 1.
+	// seconds, at least 1. A token is accepted for another tenth of AccessTTL after
+	// its expiry, but no more than 30 s, since the clocks of an app's hosts may differ.
+	// Clocks that differ by more cost refreshes, and no session.
 	AccessTTL time.Duration
 	// RefreshTTL is how long a session lives without being used. Default 365
 	// days. It counts from the last rotation, which a session in use makes about
 	// every AccessTTL but never sooner than Settle + 2 Grace after the one before:
 	// below 2 AccessTTL + Settle + 2 Grace it would end sessions in use, and New
 	// refuses it, unless Lifetime ends them by then anyway. (A program that uses each
-	// access token through its 30 s of leeway needs a minute more.)
+	// access token to the end of its leeway needs twice that leeway more.)
 	RefreshTTL time.Duration
 	// Lifetime is how long a session lives at most. Default 400 days, beyond
 	// which browsers keep no cookie (RFC 6265bis, section 5.5).

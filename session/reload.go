@@ -30,7 +30,7 @@ func (m *Manager[U]) Reload(ctx context.Context, s Session[U]) (Session[U], erro
 			return a, err
 		}
 		exp := v.session.ExpiresAt.Unix()
-		iat := max(v.iat, min(time.Now().Unix(), exp-1)) // within the leeway it is past exp
+		iat := max(v.iat, min(time.Now().Unix(), exp-1)) // within the leeway now is past exp
 		a.refreshed.Session = m.mintAccess(user, t, v.session.Generation, iat, exp)
 		if m.endings.ended(t.userID, t.id, v.iat) { // asked last: meanwhile counts too
 			a = refreshResult[U]{err: accessErrors.revoked}
