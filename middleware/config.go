@@ -44,8 +44,9 @@ type Config[U any] struct {
 	Store session.Store
 	// LoadUser returns what pages shall know of the user. It runs at sign-in, at
 	// every refresh and at Reload, never on other requests, with none of the
-	// request's context values. session.ErrUserNotFound ends all sessions of the
-	// user; any other error ends none and is answered 503.
+	// request's context values. session.ErrUserNotFound, wrapped or not, ends all
+	// sessions of the user. Any other error, sql.ErrNoRows among them, ends none and
+	// is answered 503.
 	LoadUser func(ctx context.Context, userID string) (U, error)
 
 	// AccessTTL is the life of an access token. Default 15 minutes. A token is

@@ -40,8 +40,8 @@ type Config[U any] struct {
 	// LoadUser returns what the access token and the pages shall know of the
 	// user. It runs at sign-in, at every refresh, before the refresh token rotates,
 	// and at Reload, never on any other request. ErrUserNotFound ends all sessions
-	// of the user, at a sign-in only that; any other error ends none and is answered
-	// with DATABASE_FETCH_FAILED. The context carries none of the request's values:
+	// of the user, at a sign-in only that; any other error, sql.ErrNoRows among them,
+	// ends none and is answered with DATABASE_FETCH_FAILED. The context carries none of the request's values:
 	// one call serves all requests that wait for the same refresh.
 	LoadUser func(ctx context.Context, userID string) (U, error)
 
