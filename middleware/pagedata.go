@@ -82,11 +82,11 @@ func (c Component) bytes(ctx context.Context) ([]byte, error) {
 	return b.Bytes(), err
 }
 
-// FuncMap has the components for html/template, each a function of the request's
-// context: lucia (the page data and script tag) and luciaField (the hidden form
-// field).
+// FuncMap has the components for html/template. Of the request's context are lucia
+// (the page data and script tag) and luciaField (the hidden form field), of the request
+// is luciaReturn ([ReturnField]).
 func FuncMap() template.FuncMap {
-	return template.FuncMap{"lucia": PageData.HTML, "luciaField": FormField.HTML}
+	return template.FuncMap{"lucia": PageData.HTML, "luciaField": FormField.HTML, "luciaReturn": returnFieldHTML}
 }
 
 // page is what components need of the request's state, without its type of user
