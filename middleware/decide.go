@@ -168,6 +168,8 @@ func (a *Auth[U]) decideRefresh(d *decision[U], r *http.Request, set *cookieSet)
 	switch {
 	case creds.unknownKey: // it may be newer than its neighbour, which alone would look stolen
 		d.outcome = OutcomeUnknownKey
+	case len(own) > 0 && isUpgrade(r):
+		a.peek(d, r, fp, own)
 	case len(own) > 0:
 		a.refresh(d, r, fp, own)
 	case len(creds.list) > 0:
@@ -192,6 +194,21 @@ func (a *Auth[U]) refresh(d *decision[U], r *http.Request, fp session.Fingerprin
 		d.outcome, d.dead = outcomeOf(refreshed.Outcome), true
 	default:
 		d.outcome = OutcomeInvalid
+	}
+}
+
+// peek asks the store for a request whose answer may not deliver cookies: most
+// WebSocket libraries write the answer to an upgrade themselves, without what the
+// header holds. A refresh would be lost with it, each time that the socket comes back.
+func (a *Auth[U]) peek(d *decision[U], r *http.Request, fp session.Fingerprint, own []session.RefreshCredential) {
+	s, err := a.manager.Peek(r.Context(), fp, own...)
+	switch {
+	case err == nil:
+		d.accept(&s, OutcomeCurrent)
+	case errors.Is(err, session.CodeDatabaseFetchFailed):
+		d.outcome = OutcomeUnavailable
+	default:
+		d.outcome = OutcomeExpired
 	}
 }
 
