@@ -54,78 +54,71 @@ func New[U any](config Config[U]) (*Auth[U], error) {
 // passed on as it is, so that flushing, hijacking and everything else that next
 // does with it works.
 //
-// What runs a handler in a goroutine of its own and may answer before that ends
-// (http.TimeoutHandler, echo's Timeout) goes around this handler, not inside it:
-// the first use of the session writes to the answer's header, which such a
-// wrapper reads at the same time.
+// Cookies and headers are written before next runs. What may answer in the place of
+// next with a header of its own (http.TimeoutHandler, echo's Timeout) therefore goes
+// around this handler, not inside it.
 func (a *Auth[U]) Handler(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r, done := a.HandleServerSession(w, r); !done {
+		if r, ok := a.HandleServerSession(w, r); ok {
 			next.ServeHTTP(w, r)
 		}
 	})
 }
 
 // HandleServerSession is the core of the middleware, for those who wrap it into
-// a framework's own (the original's handleServerSession). Cookies and headers
-// are written before it returns. done says that the request was for one of the
-// middleware's routes and has been answered; otherwise the request it returns,
-// with the session in its context, goes to the app's handler.
+// a framework's own (lucia-sveltekit's handleServerSession). Cookies and headers
+// are written before it returns. ok says that the request it returns, with the session
+// in its context, goes to the app's handler. Otherwise the request has been answered:
+// it was for one of the middleware's routes, or for a page ahead of time that would
+// have needed a refresh.
 //
-// A request without anything of ours that is not for a page comes back as it is, at
-// no cost (ADR 9). Running it again on the request that it returned is harmless.
-func (a *Auth[U]) HandleServerSession(w http.ResponseWriter, r *http.Request) (out *http.Request, done bool) {
+// Running it again on the request that it returned is harmless.
+func (a *Auth[U]) HandleServerSession(w http.ResponseWriter, r *http.Request) (out *http.Request, ok bool) {
 	if a.config.Skip != nil && a.config.Skip(r) {
-		return r, false
+		return r, true
 	}
 	if route, ok := a.routeOf(r.URL.Path); ok {
 		a.serveRoute(w, r, route)
-		return r, true
+		return r, false
 	}
-	return a.resolve(w, r), false
+	out, denial := a.resolve(w, r)
+	if denial != nil {
+		denial.Write(w)
+		return out, false
+	}
+	return out, true
 }
 
-// resolve finds out the session of a request for the app.
-func (a *Auth[U]) resolve(w http.ResponseWriter, r *http.Request) *http.Request {
+// resolve finds out the session of a request for the app. It refuses a page that is
+// asked for ahead of time and needs a refresh: what the person would be shown later,
+// when they open it, is the page of a signed-out visitor.
+func (a *Auth[U]) resolve(w http.ResponseWriter, r *http.Request) (*http.Request, *Denial) {
 	if a.stateOf(r.Context()) != nil {
-		return r
+		return r, nil
 	}
-	var d decision[U]
+	public := a.config.Public != nil && a.config.Public(r)
+	d := decision[U]{public: public}
 	a.decide(&d, r)
-	if d.outcome == OutcomeAnonymous && !mayVary(r) {
-		return r
-	}
-	s := a.newState(w, r, &d)
-	a.apply(s, r, &d)
+	d.public = public
+	s := a.newState(r, &d)
+	s.setCaching(w.Header(), r)
 	s.onward = *r.WithContext(s) // the copy that WithContext makes stays on the stack
-	return &s.onward
+	if d.outcome == OutcomeDeferred && !public && isPrefetch(r) && !isPassive(r) {
+		setPrivate(w.Header())
+		return &s.onward, notAhead()
+	}
+	a.setCookies(w.Header(), r, &d)
+	return &s.onward, nil
 }
 
-// apply carries out a decision: cookies and headers, now, before the app's
-// handler runs.
-func (a *Auth[U]) apply(s *state[U], r *http.Request, d *decision[U]) {
-	if d.cookies && isNavigation(r) {
-		s.markPrivate()
-		if d.dead {
-			a.cookies.clear(s.header)
-		}
+// setCookies carries out what has been decided about the cookies.
+func (a *Auth[U]) setCookies(h http.Header, r *http.Request, d *decision[U]) {
+	if d.dead && !d.public && isNavigation(r) {
+		a.cookies.clear(h)
 	}
 	if d.refreshed != nil {
-		s.markPrivate()
-		a.setRefreshed(s.header, d.refreshed)
+		a.setRefreshed(h, d.refreshed)
 	}
-}
-
-// mayVary reports whether the answer to an anonymous request may depend on its
-// being anonymous: a page, be it in the answer to a form, or a part of one that
-// a script asks for and a cache might store. Such a request gets a state, so that
-// asking for its session marks the answer private, its page data is the app's,
-// and what signs in can render a page at once.
-func mayVary(r *http.Request) bool {
-	if IsPage(r) || header(r, "Hx-Request") != "" {
-		return true
-	}
-	return header(r, "Sec-Fetch-Dest") == "empty" && (r.Method == http.MethodGet || r.Method == http.MethodHead)
 }
 
 // Manager returns the domain below: for apps that begin or end sessions outside

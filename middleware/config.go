@@ -111,15 +111,22 @@ type Config[U any] struct {
 	// fits. nil or "" means none: script-src 'self' needs none.
 	Nonce func(ctx context.Context) string
 	// Deny, if set, is asked when Require refuses a request, and may answer it in the
-	// app's own way: a page in the app's style where the store cannot tell, an error
-	// in the app's JSON. err carries session.CodeUnauthorized,
-	// session.CodeDatabaseFetchFailed or session.CodeInvalidRequest (another
-	// origin); the answer's status is Status(err), and its header has what goes with
-	// that (Retry-After, WWW-Authenticate, caching). [IsPage] tells people from
-	// scripts. Where Deny returns false it has written nothing, and Require answers
-	// by itself. On echo and gin the answer goes out when Deny has returned, so there
-	// is nothing to flush.
-	Deny func(w http.ResponseWriter, r *http.Request, err error) (answered bool)
+	// app's own way: a page in the app's style during an outage, an error in the app's
+	// JSON. It returns nil if it has answered. Any other error it returns is answered in
+	// its place: denial itself as Require answers without Deny; on echo any other error goes
+	// to the app's HTTPErrorHandler, on gin into c.Errors with the denial's status and
+	// no body, for the app's own middleware to write.
+	//
+	// denial.Code is session.CodeUnauthorized, session.CodeDatabaseFetchFailed or
+	// session.CodeInvalidRequest (another origin), and denial.Person tells people from
+	// scripts. What clients go by is in w's header already: Retry-After,
+	// WWW-Authenticate, caching. Deny is not asked about pages ahead of time.
+	Deny func(w http.ResponseWriter, r *http.Request, denial *Denial) error
+	// Public says which pages do not depend on the session, so that caches may keep them
+	// for everyone. The middleware leaves the caching of their answers alone, refreshes
+	// no session for them and sets no cookie; page data on them is that of a signed-out
+	// visitor. nil: none.
+	Public func(r *http.Request) bool
 	// Skip says which requests the middleware passes on untouched, as if it were
 	// not there.
 	Skip func(r *http.Request) bool

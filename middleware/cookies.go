@@ -137,8 +137,11 @@ func (s *cookieSet) crowded() bool { return s.access.more || s.refresh.more || s
 
 // scan reads our cookies in one pass over the header. Names are compared
 // exactly; values are ours only if they are unquoted.
-func (c *cookieWriter) scan(h http.Header, set *cookieSet) {
-	for _, line := range h["Cookie"] {
+func (c *cookieWriter) scan(h http.Header, set *cookieSet) { c.scanLines(h["Cookie"], set) }
+
+// scanLines is scan for the lines of a Cookie header.
+func (c *cookieWriter) scanLines(lines []string, set *cookieSet) {
+	for _, line := range lines {
 		for line != "" {
 			pair, rest := line, ""
 			if i := strings.IndexByte(line, ';'); i >= 0 {

@@ -16,6 +16,7 @@ type decision[U any] struct {
 	refreshed *session.Refreshed[U] // the cookies to set; nil: none
 	dead      bool                  // the cookies can never be of use again
 	cookies   bool                  // the request came with cookies of ours
+	public    bool                  // the answer is for everyone, so nothing is refreshed
 }
 
 func (d *decision[U]) accept(s *session.Session[U], o Outcome) {
@@ -47,7 +48,7 @@ func (a *Auth[U]) decide(d *decision[U], r *http.Request) {
 	if a.decideAccess(d, &set) {
 		return
 	}
-	if isPassive(r) {
+	if d.public || isPassive(r) || isPrefetch(r) {
 		d.outcome = OutcomeDeferred
 		return
 	}

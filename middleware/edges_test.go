@@ -133,22 +133,53 @@ func TestNothingPrintsSecretsOrTokens(t *testing.T) {
 }
 
 // TestPageDataIsNeverPublic has an app that makes its answers public before it
-// renders a page, and one that gives up no-store only.
+// renders a page, one that takes the caching off, and one that gives up no-store only.
 func TestPageDataIsNeverPublic(t *testing.T) {
 	a := newApp(t, nil)
 	b := newBrowser(t, a).signIn("u1")
-	for said, caching := range map[string]string{
-		"public, max-age=60": "private, no-store", "max-age=60": "private, no-store", "private, no-cache": "private, no-cache",
+	for said, told := range map[string]bool{
+		"public, max-age=60": false, "max-age=60": false, "": false, "private, no-cache": true, "no-store": true,
 	} {
 		for name, piece := range map[string]middleware.Component{"page data": middleware.PageData, "form field": middleware.FormField} {
 			a.handler = a.auth.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 				w.Header().Set("Cache-Control", said)
 				piece.Render(r.Context(), w)
+				piece.Render(r.Context(), w)
 			}))
+			a.log.Reset()
 			resp := b.do("GET", "/page", nil, "Sec-Fetch-Dest", "document")
-			want(t, name+" after "+said, resp.Header.Get("Cache-Control"), caching)
+			body := text(t, resp)
+			want(t, name+" has tokens after "+said, strings.Contains(body, b.access), told)
+			want(t, name+" names the user after "+said, strings.Contains(body, "u1"), told && name == "page data")
+			want(t, name+" has the script after "+said, strings.Contains(body, "auto.js"), told && name == "page data")
+			want(t, "lines in the log after "+said, strings.Count(a.log.String(), "page data without the session"), map[bool]int{false: 1}[told])
+			want(t, name+": caching", resp.Header.Get("Cache-Control"), said)
 		}
 	}
+}
+
+// TestPublicPages has pages that Config.Public names, for visitors of every kind.
+func TestPublicPages(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a := newApp(t, func(c *middleware.Config[profile]) {
+			c.Public = func(r *http.Request) bool { return r.URL.Path == "/page" }
+		})
+		b := newBrowser(t, a).signIn("u1")
+		visit := func(what string, b *browser, said string) {
+			resp := b.do("GET", "/page", nil, "Sec-Fetch-Dest", "document")
+			want(t, what, text(t, resp), said+`<script type="application/json" id="lucia-page-data">{"_lucia":null}</script>`)
+			want(t, what+": headers", len(resp.Header["Cache-Control"])+len(resp.Header["Vary"])+len(resp.Header["Set-Cookie"]), 0)
+		}
+		visit("signed in", b, "u1 fresh")
+		visit("signed out", newBrowser(t, a), "anonymous")
+		want(t, "behind Require", b.do("GET", "/private", nil).Header.Get("Cache-Control"), "private, no-store")
+		calls := a.store.calls.Load()
+		time.Sleep(16 * time.Minute)
+		visit("expired", b, "deferred")
+		want(t, "store calls", a.store.calls.Load(), calls)
+		b.cookies["access_token"] = "x"
+		visit("with a malformed cookie", b, "invalid")
+	})
 }
 
 // dirKey is a context key of an outer middleware's own.

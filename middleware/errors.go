@@ -37,7 +37,7 @@ func Status(err error) int {
 	return http.StatusInternalServerError
 }
 
-// WriteError answers a request with an error: its status, Retry-After with 503,
+// WriteError answers a script with an error: its status, Retry-After with 503,
 // with 401 the challenge by which clients know that a refresh may help (unless
 // one is set), and {"message":"CODE"}. Nothing but the code reaches the client.
 func WriteError(w http.ResponseWriter, err error) {
@@ -46,18 +46,13 @@ func WriteError(w http.ResponseWriter, err error) {
 	case status == http.StatusServiceUnavailable:
 		w.Header().Set("Retry-After", retryAfter)
 	case status == http.StatusUnauthorized && w.Header().Get("WWW-Authenticate") == "":
-		w.Header().Set("WWW-Authenticate", challenge(session.CodeOf(err) == session.CodeInvalidAccessToken))
+		challenge := wire.ChallengeMissing
+		if session.CodeOf(err) == session.CodeInvalidAccessToken {
+			challenge = wire.ChallengeInvalid
+		}
+		w.Header().Set("WWW-Authenticate", challenge)
 	}
 	writeJSON(w, status, wire.ErrorBody{Message: string(session.CodeOf(err))})
-}
-
-// challenge returns the challenge of a 401: whether a token was presented and
-// refused, or none presented.
-func challenge(presented bool) string {
-	if presented {
-		return wire.ChallengeInvalid
-	}
-	return wire.ChallengeMissing
 }
 
 // writeJSON answers with a JSON body. Bodies of this package always marshal.

@@ -2,7 +2,6 @@ package middleware_test
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -105,19 +104,18 @@ func ExampleConfig_deny() {
 		Secret:   []byte("32 random bytes from the environ"),
 		Store:    memstore.New(),
 		LoadUser: func(context.Context, string) (Profile, error) { return Profile{}, nil },
-		Deny: func(w http.ResponseWriter, r *http.Request, err error) bool {
-			status := middleware.Status(err)
+		Deny: func(w http.ResponseWriter, r *http.Request, denial *middleware.Denial) error {
 			switch {
-			case !middleware.IsPage(r):
+			case !denial.Person:
 				w.Header().Set("Content-Type", "application/problem+json")
-				w.WriteHeader(status)
-				fmt.Fprintf(w, `{"title":%q,"status":%d}`, http.StatusText(status), status)
-			case errors.Is(err, session.CodeDatabaseFetchFailed):
-				http.Error(w, "Our records are being looked for. You are still signed in.", status)
+				w.WriteHeader(denial.Status)
+				fmt.Fprintf(w, `{"title":%q,"status":%d}`, http.StatusText(denial.Status), denial.Status)
+			case denial.Code == session.CodeDatabaseFetchFailed:
+				http.Error(w, "The session store is unavailable. You are still signed in.", denial.Status)
 			default:
-				return false // the login page
+				return denial // the login page
 			}
-			return true
+			return nil
 		},
 	})
 	if err != nil {

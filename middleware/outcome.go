@@ -3,7 +3,7 @@ package middleware
 import "github.com/lucia-go/lucia/session"
 
 // Outcome says how a request came by its session, or why it has none. A page that is
-// open to all looks for [Unavailable]: to ask a person to sign in who may well be
+// open to all looks for [OutcomeUnavailable]: to ask a person to sign in who may well be
 // signed in would be a lie.
 type Outcome uint8
 
@@ -12,8 +12,7 @@ const (
 	OutcomeAnonymous Outcome = iota
 	// OutcomeFresh: the access token is valid. No store was asked.
 	OutcomeFresh
-	// OutcomeSignedIn: this request signed in. (One of a script that came with nothing of
-	// ours stays Anonymous, as it has nothing to remember it by; see ADR 9.)
+	// OutcomeSignedIn: this request signed in.
 	OutcomeSignedIn
 	// OutcomeRefreshed: a new refresh token was made (session.Rotated).
 	OutcomeRefreshed

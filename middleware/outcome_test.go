@@ -3,7 +3,6 @@ package middleware_test
 import (
 	"context"
 	"net/http"
-	"net/http/httptest"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -54,22 +53,6 @@ func TestReloadInAnAnswerToAScriptIsPrivate(t *testing.T) {
 	resp := b.do("POST", "/rename", nil, "Sec-Fetch-Dest", "empty")
 	want(t, "cookies", len(resp.Cookies()), 1)
 	want(t, "Cache-Control", resp.Header.Get("Cache-Control"), "private, no-store")
-}
-
-// What is left of a request that is over, such as a goroutine it has started,
-// may ask for the session, but its header may be somebody else's by then.
-func TestSessionOfARequestThatIsOverLeavesTheHeaderAlone(t *testing.T) {
-	a := newApp(t, nil)
-	b := newBrowser(t, a).signIn("u1")
-	ctx, over := context.WithCancel(t.Context())
-	handler := a.auth.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		over()
-		if s := a.auth.Session(r.Context()); s == nil || s.User.ID != "u1" {
-			t.Errorf("session %v", s)
-		}
-		want(t, "header", len(w.Header()), 0)
-	}))
-	handler.ServeHTTP(httptest.NewRecorder(), b.request("POST", "/x", nil, "Sec-Fetch-Dest", "empty").WithContext(ctx))
 }
 
 // A page whose access cookie is gone may still hold a good token.

@@ -9,7 +9,9 @@ import (
 	"html"
 	"html/template"
 	"io"
+	"net/http"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/lucia-go/lucia/internal/browser"
@@ -20,9 +22,13 @@ import (
 // Component is a piece of a page that depends on the request. It has the method
 // of templ's Component, so that {@middleware.PageData} works there; for
 // html/template see [FuncMap] and HTML. It reads the request's state from the
-// context, whatever the app's user data is, and marks the answer as private and
-// not to be stored, so it has to come before the answer's header is written on
-// requests that are no page navigations.
+// context, whatever the app's user data is, and writes nothing but what it renders: any
+// goroutine may use it at any time.
+//
+// In an answer for everyone it is that of a signed-out visitor without the script, and a
+// line in the log says so: for a request that Config.Public names, for an image or
+// another part that a page loads by itself, and where Render is given the ResponseWriter
+// and its Cache-Control is neither private nor no-store.
 //
 // The zero Component is empty.
 type Component struct {
@@ -55,7 +61,11 @@ func (c Component) With(data any) Component {
 // Render implements templ's Component. ctx is the request's context. It fails, and
 // writes nothing, where data given to With is not an object without a _lucia.
 func (c Component) Render(ctx context.Context, w io.Writer) error {
-	b, err := c.bytes(ctx)
+	var h http.Header
+	if answer, ok := w.(http.ResponseWriter); ok { // which is being written to here, so that no one else may
+		h = answer.Header()
+	}
+	b, err := c.bytes(ctx, h)
 	if err != nil {
 		return err
 	}
@@ -66,19 +76,24 @@ func (c Component) Render(ctx context.Context, w io.Writer) error {
 // HTML returns what Render writes, for html/template, or an HTML comment that says
 // that it fails.
 func (c Component) HTML(ctx context.Context) template.HTML {
-	b, err := c.bytes(ctx)
+	b, err := c.bytes(ctx, nil)
 	if err != nil {
 		return "<!-- lucia: page data has to be a JSON object without _lucia -->"
 	}
 	return template.HTML(b)
 }
 
-func (c Component) bytes(ctx context.Context) ([]byte, error) {
+// bytes renders into memory. h is the answer's header; nil: not known.
+func (c Component) bytes(ctx context.Context, h http.Header) ([]byte, error) {
 	if c.render == nil {
 		return nil, nil
 	}
+	p := pageOf(ctx)
+	if p.isPublic(h) {
+		p = everyone{}
+	}
 	var b bytes.Buffer
-	err := c.render(ctx, &b, pageOf(ctx), c.extra)
+	err := c.render(ctx, &b, p, c.extra)
 	return b.Bytes(), err
 }
 
@@ -95,6 +110,7 @@ type page interface {
 	sessionJSON() (data []byte, info pageInfo, err error)
 	config(ctx context.Context) pageConfig
 	formToken() session.AccessToken
+	isPublic(h http.Header) bool
 }
 
 // pageInfo is what stands beside the session in the page.
@@ -120,6 +136,13 @@ type nobody struct{}
 func (nobody) sessionJSON() ([]byte, pageInfo, error) { return []byte("null"), pageInfo{}, nil }
 func (nobody) config(context.Context) pageConfig      { return pageConfig{base: wire.DefaultBasePath} }
 func (nobody) formToken() session.AccessToken         { return "" }
+func (nobody) isPublic(http.Header) bool              { return false }
+
+// everyone is the page in an answer that caches may give to everyone: without a script,
+// which would ask whose session the browser has, and find that it is not the page's.
+type everyone struct{ nobody }
+
+func (everyone) config(context.Context) pageConfig { return pageConfig{} }
 
 // config takes the context that is rendered with, not the state's: the nonce may
 // have been put there later.
@@ -132,33 +155,48 @@ func (s *state[U]) config(ctx context.Context) pageConfig {
 }
 
 func (s *state[U]) formToken() session.AccessToken {
-	s.markPrivate()
-	if s.auth.config.Hardened || s.session == nil {
+	now := s.current.Load()
+	if s.auth.config.Hardened || !now.signedIn {
 		return ""
 	}
-	s.insistPrivate()
-	return s.session.AccessToken
+	return now.session.AccessToken
 }
 
 func (s *state[U]) sessionJSON() ([]byte, pageInfo, error) {
-	s.markPrivate()
-	if s.session == nil {
+	now := s.current.Load().who()
+	if now == nil {
 		return nobody{}.sessionJSON()
 	}
-	s.insistPrivate()
-	data, err := json.Marshal(s.pageSession())
-	return data, pageInfo{true, seconds(s.session.ExpiresIn(time.Now())), s.session.ID.String()}, err
+	data, err := json.Marshal(s.pageSession(now))
+	return data, pageInfo{true, seconds(now.ExpiresIn(time.Now())), now.ID.String()}, err
+}
+
+// isPublic reports whether the answer must not carry the session: where this library
+// has not made it private, or its header says otherwise.
+func (s *state[U]) isPublic(h http.Header) bool {
+	signedIn := s.current.Load().signedIn
+	public := s.public || h != nil && !isPrivate(h) || signedIn && !s.private.Load()
+	if public && signedIn {
+		s.warn()
+	}
+	return public
+}
+
+// isPrivate reports whether a header keeps an answer out of shared caches.
+func isPrivate(h http.Header) bool {
+	said := strings.ToLower(strings.Join(h["Cache-Control"], ","))
+	return strings.Contains(said, "private") || strings.Contains(said, "no-store")
 }
 
 // pageSession returns the session as pages are given it: with the refresh token
 // of the cookie beside the access token, or in hardened mode with neither.
-func (s *state[U]) pageSession() *session.Session[U] {
-	out := *s.session
+func (s *state[U]) pageSession(now *session.Session[U]) *session.Session[U] {
+	out := *now
 	switch {
 	case s.auth.config.Hardened:
 		out.AccessToken, out.RefreshToken = "", ""
 	case out.RefreshToken == "":
-		out.RefreshToken = s.auth.refreshToken(s)
+		out.RefreshToken = s.auth.refreshToken(s, now.ID)
 	}
 	return &out
 }
@@ -166,12 +204,12 @@ func (s *state[U]) pageSession() *session.Session[U] {
 // refreshToken returns the refresh token that the request's cookie holds for the
 // session of its access token, or none. Tokens of different sessions are never
 // combined.
-func (a *Auth[U]) refreshToken(s *state[U]) session.RefreshToken {
+func (a *Auth[U]) refreshToken(s *state[U], id session.ID) session.RefreshToken {
 	var set cookieSet
-	a.cookies.scan(s.request.Header, &set)
+	a.cookies.scanLines(s.cookies, &set)
 	creds := a.credentials(&set)
 	for i, c := range creds.list {
-		if _, own := ownFingerprint(c, &set); own && c.SessionID == s.session.ID {
+		if _, own := ownFingerprint(c, &set); own && c.SessionID == id {
 			return creds.tokens[i]
 		}
 	}
@@ -231,6 +269,9 @@ func appendMembers(b *bytes.Buffer, extra any) error {
 
 func renderScriptTag(ctx context.Context, b *bytes.Buffer, p page, _ any) error {
 	c := p.config(ctx)
+	if c.base == "" {
+		return nil
+	}
 	b.WriteString(`<script type="module" src="` + html.EscapeString(c.base+wire.RouteAuto) + `?v=` + browser.Auto().Version + `"`)
 	if c.nonce != "" {
 		b.WriteString(` nonce="` + html.EscapeString(c.nonce) + `"`)

@@ -5,7 +5,6 @@ import (
 	"context"
 	"encoding/json"
 	"html/template"
-	"io"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -172,29 +171,6 @@ func TestPagesOfHTMLTemplate(t *testing.T) {
 	want(t, "session", strings.Contains(string(got.data["_lucia"]), `"user_id":"u1"`), true)
 	want(t, "Cache-Control", resp.Header.Get("Cache-Control"), "private, no-store")
 	want(t, "Vary", resp.Header.Get("Vary"), "Cookie")
-}
-
-// TestEveryPieceMarksTheAnswer renders each piece alone, for a request whose
-// answer is not marked up front.
-func TestEveryPieceMarksTheAnswer(t *testing.T) {
-	for name, c := range map[string]struct {
-		piece  middleware.Component
-		marked bool
-	}{
-		"PageData":  {middleware.PageData, true},
-		"DataBlock": {middleware.DataBlock, true},
-		"FormField": {middleware.FormField, true},
-		"With":      {middleware.PageData.With(map[string]int{"n": 1}), true},
-		"ScriptTag": {middleware.ScriptTag, false}, // the same for everybody
-	} {
-		a := newApp(t, nil)
-		b := newBrowser(t, a).signIn("u1")
-		a.handler = a.auth.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			io.WriteString(w, string(c.piece.HTML(r.Context())))
-		}))
-		resp := b.do("GET", "/", nil, "Sec-Fetch-Dest", "empty")
-		want(t, name, resp.Header.Get("Cache-Control") == "private, no-store", c.marked)
-	}
 }
 
 func TestPageDataRefusesWhatIsNoObject(t *testing.T) {

@@ -172,30 +172,51 @@ func TestRoutesBelowAnyPrefix(t *testing.T) {
 	for _, c := range []struct{ prefix, path string }{
 		{"", "/api/auth/session"}, {"/api/auth", "/api/auth/session"}, {"/api/auth/", "/api/auth/session"}, {"", "/else/where/session"},
 	} {
-		a.handler = http.StripPrefix(c.prefix, a.auth)
+		a.handler = http.StripPrefix(c.prefix, a.auth.RoutesHandler())
 		want(t, c.path+" without "+c.prefix, newBrowser(t, a).do("GET", c.path, nil, "Sec-Fetch-Site", "same-origin").StatusCode, 200)
 	}
 	want(t, "a folder", newBrowser(t, a).do("GET", "/session/", nil).StatusCode, 404)
 	want(t, "nothing", newBrowser(t, a).do("GET", "/", nil).StatusCode, 404)
 }
 
-// What htmx asks for is a part of a page, whatever it accepts.
+// A person looks at what browsers navigate to, at what htmx, Turbo and Unpoly fetch for a
+// page, and at what was asked for as HTML.
 func TestIsPage(t *testing.T) {
+	const html, xml = "text/html", "application/xhtml+xml"
 	for name, c := range map[string]struct {
 		header []string
 		page   bool
 	}{
-		"navigation":         {[]string{"Sec-Fetch-Dest", "document"}, true},
-		"frame":              {[]string{"Sec-Fetch-Dest", "iframe"}, true},
-		"old browser":        {[]string{"Accept", "text/html"}, true},
-		"script":             {[]string{"Sec-Fetch-Dest", "empty", "Accept", "text/html"}, false},
-		"image":              {[]string{"Sec-Fetch-Dest", "image"}, false},
-		"no browser":         {nil, false},
-		"htmx":               {[]string{"Sec-Fetch-Dest", "empty", "HX-Request", "true"}, false},
-		"htmx, plain http":   {[]string{"HX-Request", "true", "Accept", "text/html"}, false},
-		"boosted":            {[]string{"Sec-Fetch-Dest", "empty", "HX-Request", "true", "HX-Boosted", "true"}, true},
-		"boosted, no dest":   {[]string{"HX-Request", "true", "HX-Boosted", "true", "Accept", "*/*"}, true},
-		"history, from htmx": {[]string{"HX-Request", "true", "HX-History-Restore-Request", "true"}, true},
+		"navigation":                         {[]string{"Sec-Fetch-Dest", "document"}, true},
+		"frame":                              {[]string{"Sec-Fetch-Dest", "iframe"}, true},
+		"embedded page":                      {[]string{"Sec-Fetch-Dest", "object", "Sec-Fetch-Mode", "navigate"}, true},
+		"embedded picture":                   {[]string{"Sec-Fetch-Dest", "embed", "Sec-Fetch-Mode", "no-cors"}, false},
+		"navigation past a service worker":   {[]string{"Sec-Fetch-Dest", "empty", "Sec-Fetch-Mode", "navigate"}, true},
+		"image past a service worker":        {[]string{"Sec-Fetch-Dest", "empty", "Sec-Fetch-Mode", "no-cors", "Accept", "image/*,*/*"}, false},
+		"navigation that a worker asks anew": {[]string{"Sec-Fetch-Dest", "empty", "Sec-Fetch-Mode", "cors", "Accept", html + ",*/*;q=0.8"}, true},
+		"old browser":                        {[]string{"Accept", html}, true},
+		"script":                             {[]string{"Sec-Fetch-Dest", "empty", "Sec-Fetch-Mode", "cors", "Accept", "*/*"}, false},
+		"axios":                              {[]string{"Sec-Fetch-Dest", "empty", "Accept", "application/json, text/plain, */*"}, false},
+		"jQuery":                             {[]string{"Sec-Fetch-Dest", "empty", "Accept", html + ", */*; q=0.01", "X-Requested-With", "XMLHttpRequest"}, false},
+		"JSON rather than HTML":              {[]string{"Accept", "application/problem+json, " + html + ";q=0.9"}, false},
+		"JSON as well as HTML, first":        {[]string{"Accept", "application/json, " + html}, false},
+		"HTML as well as JSON, first":        {[]string{"Accept", html + ", application/json"}, true},
+		"HTML rather than JSON":              {[]string{"Accept", "application/json;q=0.5, " + html}, true},
+		"no HTML":                            {[]string{"Accept", html + ";q=0, */*"}, false},
+		"HTML of a weight that is none":      {[]string{"Accept", html + ";q=x"}, false},
+		"EventSource":                        {[]string{"Sec-Fetch-Dest", "empty", "Accept", "text/event-stream"}, false},
+		"WebSocket":                          {[]string{"Sec-Fetch-Dest", "websocket", "Sec-Fetch-Mode", "websocket"}, false},
+		"image":                              {[]string{"Sec-Fetch-Dest", "image"}, false},
+		"curl":                               {[]string{"Accept", "*/*"}, false},
+		"no browser":                         {nil, false},
+		"htmx":                               {[]string{"Sec-Fetch-Dest", "empty", "HX-Request", "true"}, true},
+		"htmx 4":                             {[]string{"Sec-Fetch-Dest", "empty", "HX-Request", "true", "HX-Request-Type", "partial", "Accept", html}, true},
+		"boosted":                            {[]string{"Sec-Fetch-Dest", "empty", "HX-Request", "true", "HX-Boosted", "true"}, true},
+		"history, from htmx":                 {[]string{"HX-Request", "true", "HX-History-Restore-Request", "true"}, true},
+		"Turbo visit":                        {[]string{"Sec-Fetch-Dest", "empty", "Sec-Fetch-Mode", "cors", "Accept", html + ", " + xml}, true},
+		"Turbo form":                         {[]string{"Sec-Fetch-Dest", "empty", "Accept", "text/vnd.turbo-stream.html, " + html + ", " + xml}, true},
+		"Turbo frame":                        {[]string{"Sec-Fetch-Dest", "empty", "Turbo-Frame", "cart"}, true},
+		"Unpoly":                             {[]string{"Sec-Fetch-Dest", "empty", "X-Up-Version", "3.14.3"}, true},
 	} {
 		for _, method := range []string{"GET", "POST"} {
 			r := httptest.NewRequest(method, "/", nil)

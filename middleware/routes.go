@@ -47,9 +47,11 @@ func (a *Auth[U]) routeOf(path string) (route, bool) {
 	return found, ok
 }
 
-// ServeHTTP answers the middleware's routes wherever they are mounted: the last
-// element of the path says which it is. What is none of them is a 404.
-func (a *Auth[U]) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+// RoutesHandler returns a handler for the middleware's routes wherever they are mounted:
+// the last element of the path says which it is. What is none of them is a 404.
+func (a *Auth[U]) RoutesHandler() http.Handler { return http.HandlerFunc(a.serveMounted) }
+
+func (a *Auth[U]) serveMounted(w http.ResponseWriter, r *http.Request) {
 	last := r.URL.Path[strings.LastIndexByte(r.URL.Path, '/')+1:]
 	route, ok := a.routes["/"+last]
 	if !ok {
@@ -62,7 +64,7 @@ func (a *Auth[U]) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 func (a *Auth[U]) serveRoute(w http.ResponseWriter, r *http.Request, route route) {
 	if !slices.Contains(route.methods, r.Method) {
 		w.Header().Set("Allow", strings.Join(route.methods, ", "))
-		WriteError(w, session.CodeInvalidRequestMethod)
+		Error(w, r, session.CodeInvalidRequestMethod)
 		return
 	}
 	w.Header().Del("Allow") // a router may have set it for the app's routes at this path
@@ -73,7 +75,7 @@ func (a *Auth[U]) serveRoute(w http.ResponseWriter, r *http.Request, route route
 func (a *Auth[U]) serveRefresh(w http.ResponseWriter, r *http.Request) {
 	setPrivate(w.Header())
 	if a.crossOrigin(r) {
-		WriteError(w, session.CodeInvalidRequest)
+		Error(w, r, session.CodeInvalidRequest)
 		return
 	}
 	fp, creds, err := a.presented(r)
@@ -82,11 +84,11 @@ func (a *Auth[U]) serveRefresh(w http.ResponseWriter, r *http.Request) {
 		refreshed, err = a.manager.Refresh(r.Context(), fp, creds...)
 	}
 	if errors.Is(err, session.CodeDatabaseFetchFailed) {
-		WriteError(w, err)
+		Error(w, r, err)
 		return
 	}
 	if err != nil {
-		a.refuse(w, r, session.CodeUnauthorized)
+		Error(w, r, session.CodeUnauthorized)
 		return
 	}
 	a.setRefreshed(w.Header(), &refreshed)
@@ -140,70 +142,87 @@ func (a *Auth[U]) presented(r *http.Request) (session.Fingerprint, []session.Ref
 	return "", nil, session.CodeUnauthorized
 }
 
-// refuse answers 401 with the challenge by which clients know that the answer is
-// this library's.
-func (a *Auth[U]) refuse(w http.ResponseWriter, r *http.Request, code session.Code) {
-	w.Header().Set("WWW-Authenticate", challengeOf(r))
-	WriteError(w, code)
-}
-
-func challengeOf(r *http.Request) string {
-	_, presented := bearer(r)
-	return challenge(presented)
-}
-
 // maxFormBytes bounds the body of a logout form.
 const maxFormBytes = 64 << 10
 
 // serveLogout answers POST logout: by bearer token for scripts, by hidden field
-// for forms, in hardened mode by cookie.
+// for forms, in hardened mode by cookie. A person who submits the form ends up signed
+// out and on a page, however old the form's page is: the request is of this origin, so
+// that the browser's own session ends, too.
 func (a *Auth[U]) serveLogout(w http.ResponseWriter, r *http.Request) {
 	setPrivate(w.Header())
 	if a.crossOrigin(r) {
-		WriteError(w, session.CodeInvalidRequest)
+		Error(w, r, session.CodeInvalidRequest)
 		return
 	}
 	var set cookieSet
 	a.cookies.scan(r.Header, &set)
 	token, given := bearer(r)
-	form := !given && isForm(r)
-	if form {
-		r.Body = http.MaxBytesReader(w, r.Body, maxFormBytes)
-		if err := parseForm(r); err != nil {
-			WriteError(w, session.CodeNotAuthenticated)
-			return
-		}
-		token = r.PostFormValue(wire.FormField)
-		given = token != ""
+	out := leaving{token: token, form: !given && isForm(r), person: !given && IsPage(r)}
+	if out.form {
+		out.read(w, r, &set)
 	}
-	userID, id, err := a.loggingOut(token, given, &set)
-	if err != nil {
-		a.refuse(w, r, session.CodeNotAuthenticated)
+	if err := a.logOut(w, r, out, &set); err != nil {
+		Error(w, r, err)
 		return
 	}
-	if err := a.end(w, r, userID, id); err != nil {
-		WriteError(w, err)
-		return
-	}
-	if !form {
+	switch {
+	case !out.form && !out.person:
 		w.WriteHeader(http.StatusNoContent)
-		return
+	case viewOf(r) == viewHTMX: // would put the page into the form's place
+		w.Header().Set("HX-Redirect", localOr(out.redirect, "/"))
+		w.WriteHeader(http.StatusNoContent)
+	default:
+		w.Header().Set("Location", localOr(out.redirect, "/"))
+		w.WriteHeader(http.StatusSeeOther)
 	}
-	w.Header().Set("Location", localOr(r.PostFormValue(wire.RedirectField), "/"))
-	w.WriteHeader(http.StatusSeeOther)
 }
 
-// loggingOut says whose session is to end: that of the access token, or in
-// hardened mode, where there is none, that of the cookies.
-func (a *Auth[U]) loggingOut(token string, given bool, set *cookieSet) (string, session.ID, error) {
-	if given {
-		s, err := a.verifyEnded(session.AccessToken(token), set)
-		return s.User.ID, s.ID, err
+// leaving is a request to sign out.
+type leaving struct {
+	token        string // the access token presented; "" is none
+	form, person bool
+	redirect     string
+}
+
+// read reads the form. Beside no fingerprint cookie nothing in it could prove a session,
+// and a stranger's body is not read.
+func (l *leaving) read(w http.ResponseWriter, r *http.Request, set *cookieSet) {
+	if set.fingerprint.n == 0 {
+		return
 	}
-	if a.config.Hardened {
-		return a.identify(set)
+	r.Body = http.MaxBytesReader(w, r.Body, maxFormBytes)
+	if parseForm(r) == nil {
+		l.token, l.redirect = r.PostFormValue(wire.FormField), r.PostFormValue(wire.RedirectField)
 	}
-	return "", session.ID{}, session.CodeNotAuthenticated
+}
+
+// logOut ends the session of the token that is presented. The session of the cookies
+// ends for a person, and in hardened mode, where there is no token. Scripts are told if
+// there is no session.
+func (a *Auth[U]) logOut(w http.ResponseWriter, r *http.Request, out leaving, set *cookieSet) error {
+	found := false
+	if out.token != "" {
+		if s, err := a.verifyEnded(session.AccessToken(out.token), set); err == nil {
+			found = true
+			if err := a.manager.SignOut(r.Context(), s.User.ID, s.ID); err != nil {
+				return err
+			}
+		}
+	}
+	if out.person && !found || out.token == "" && a.config.Hardened {
+		if userID, id, err := a.identify(set); err == nil {
+			found = true
+			if err := a.manager.SignOut(r.Context(), userID, id); err != nil {
+				return err
+			}
+		}
+	}
+	if !found && !out.person {
+		return session.CodeNotAuthenticated
+	}
+	a.signedOut(w, r)
+	return nil
 }
 
 // isForm reports whether the request is a form post.
@@ -239,18 +258,18 @@ func localOr(path, fallback string) string {
 func (a *Auth[U]) serveSession(w http.ResponseWriter, r *http.Request) {
 	setPrivate(w.Header())
 	if a.foreign(r) {
-		WriteError(w, session.CodeInvalidRequest)
+		Error(w, r, session.CodeInvalidRequest)
 		return
 	}
 	var d decision[U]
 	a.decide(&d, r)
 	if d.outcome == OutcomeUnavailable {
-		WriteError(w, session.CodeDatabaseFetchFailed)
+		Error(w, r, session.CodeDatabaseFetchFailed)
 		return
 	}
 	// UnknownKey is nobody here: where a secret was replaced for good, "later" would
 	// last for ever, and no page could offer to sign in.
-	s := a.newState(w, r, &d)
+	s := a.newState(r, &d)
 	if d.refreshed != nil {
 		a.setRefreshed(w.Header(), d.refreshed)
 	}
@@ -260,7 +279,7 @@ func (a *Auth[U]) serveSession(w http.ResponseWriter, r *http.Request) {
 		SessionID string              `json:"session_id,omitempty"`
 	}{}
 	if d.signedIn {
-		body.Session = s.pageSession()
+		body.Session = s.pageSession(&d.session)
 		body.ExpiresIn = seconds(d.session.ExpiresIn(time.Now()))
 		body.SessionID = d.session.ID.String()
 	}

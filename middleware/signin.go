@@ -1,10 +1,8 @@
 package middleware
 
 import (
-	"cmp"
 	"errors"
 	"fmt"
-	"log/slog"
 	"net/http"
 	"slices"
 	"strings"
@@ -23,8 +21,8 @@ func FromCallback() SignInOption { return SignInOption{fromCallback: true} }
 
 // SignIn begins a session of the user and sets the three cookies. The caller has
 // made sure who the user is. The header of the answer must not have been
-// written. A page rendered in the same answer knows the session; an answer to a
-// script uses the one that SignIn returns, and signs in once.
+// written. [Auth.Session] is the new session in the rest of the request, and a page
+// rendered in the same answer knows it.
 //
 // It refuses an unsafe request from another origin with
 // session.CodeInvalidRequest: a page elsewhere could sign a person in as
@@ -56,8 +54,7 @@ func (a *Auth[U]) warnOfPlainHTTP(r *http.Request) {
 		return
 	}
 	a.plain.Do(func() {
-		logger := cmp.Or(a.config.Logger, slog.Default())
-		logger.Warn("lucia: sign-in on a page over plain http, where browsers drop Secure cookies: serve it over https or, in development, set Config.Dev")
+		a.logger().Warn("lucia: sign-in on a page over plain http, where browsers drop Secure cookies: serve it over https or, in development, set Config.Dev")
 	})
 }
 
@@ -71,31 +68,33 @@ func (a *Auth[U]) endFormer(r *http.Request) {
 	if userID, id, err := a.identify(&set); err == nil {
 		_ = a.manager.SignOut(r.Context(), userID, id)
 	}
-	if st := a.stateOf(r.Context()); st != nil && st.outcome == OutcomeSignedIn {
-		_ = a.manager.SignOut(r.Context(), st.session.User.ID, st.session.ID)
+	if st := a.stateOf(r.Context()); st != nil {
+		if now := st.current.Load(); now.outcome == OutcomeSignedIn {
+			_ = a.manager.SignOut(r.Context(), now.session.User.ID, now.session.ID)
+		}
 	}
 }
 
 // SignOut ends the session of the request and clears the cookies: for apps with
 // a sign-out handler of their own. Call it for a POST: a GET comes from any site's
-// link. Errors carry session.CodeNotAuthenticated where there is no session,
-// session.CodeInvalidRequest for a request from another origin (but not for one with
-// the session's bearer token, which no other site has), and
-// session.CodeDatabaseUpdateFailed where the store failed; the cookies are kept then.
+// link. Signing out without a session is no error: the browser is signed out. Errors
+// carry session.CodeInvalidRequest for a request from another origin (but not for one
+// with the session's bearer token, which no other site has), and
+// session.CodeDatabaseUpdateFailed if the store failed; the cookies are kept then.
 func (a *Auth[U]) SignOut(w http.ResponseWriter, r *http.Request) error {
-	if s := a.stateOf(r.Context()); s != nil && s.session != nil {
-		return a.end(w, r, s.session.User.ID, s.session.ID)
+	if s := a.Session(r.Context()); s != nil {
+		return a.end(w, r, s.User.ID, s.ID)
 	}
 	if a.crossOrigin(r) {
 		return fmt.Errorf("%w: sign-out from another origin", session.CodeInvalidRequest)
 	}
 	var set cookieSet
 	a.cookies.scan(r.Header, &set)
-	userID, id, err := a.identify(&set)
-	if err != nil {
-		return err
+	if userID, id, err := a.identify(&set); err == nil {
+		return a.end(w, r, userID, id)
 	}
-	return a.end(w, r, userID, id)
+	a.signedOut(w, r)
+	return nil
 }
 
 // end ends a session and clears the cookies.
@@ -103,10 +102,27 @@ func (a *Auth[U]) end(w http.ResponseWriter, r *http.Request, userID string, id 
 	if err := a.manager.SignOut(r.Context(), userID, id); err != nil {
 		return err
 	}
-	setPrivate(w.Header())
-	a.cookies.clear(w.Header())
-	a.update(r.Context(), nil, OutcomeSignedOut)
+	a.signedOut(w, r)
 	return nil
+}
+
+// signedOut makes the answer that of a browser without a session: the cookies are
+// cleared, and so are the pages that the browser has got ahead of time (W3C Clear Site
+// Data), which are still those of the session.
+func (a *Auth[U]) signedOut(w http.ResponseWriter, r *http.Request) {
+	h := w.Header()
+	setPrivate(h)
+	a.cookies.clear(h)
+	clearAhead(h)
+	a.update(r.Context(), nil, OutcomeSignedOut)
+}
+
+// clearAhead drops what the browser has fetched or rendered ahead of time.
+func clearAhead(h http.Header) {
+	const ahead = `"prefetchCache", "prerenderCache"`
+	if !slices.Contains(h["Clear-Site-Data"], ahead) {
+		h.Add("Clear-Site-Data", ahead)
+	}
 }
 
 // identify says whose session a request's cookies name, alive or not: by the
@@ -147,15 +163,19 @@ func (a *Auth[U]) verifyEnded(token session.AccessToken, set *cookieSet) (s sess
 // session.CodeUnauthorized where the user is gone.
 func (a *Auth[U]) Reload(w http.ResponseWriter, r *http.Request) error {
 	st := a.stateOf(r.Context())
-	if st == nil || st.session == nil {
+	if st == nil {
 		return session.CodeNotAuthenticated
 	}
-	s, err := a.manager.Reload(r.Context(), *st.session)
+	now := st.current.Load()
+	if !now.signedIn {
+		return session.CodeNotAuthenticated
+	}
+	s, err := a.manager.Reload(r.Context(), now.session)
 	if err != nil {
 		return err
 	}
-	st.markPrivate()
+	setPrivate(w.Header())
 	a.setAccess(w.Header(), &s)
-	a.update(r.Context(), &s, st.outcome)
+	a.update(r.Context(), &s, now.outcome)
 	return nil
 }

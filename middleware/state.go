@@ -1,11 +1,13 @@
 package middleware
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
+	"log/slog"
 	"net/http"
-	"strings"
+	"sync"
 	"sync/atomic"
 
 	"github.com/lucia-go/lucia/session"
@@ -13,35 +15,114 @@ import (
 
 // state is what the middleware knows of one request. It is the request's context
 // itself and holds the request that has it: one allocation for all three.
+//
+// What reads it (Session, page data, checks) may run in any goroutine and outlive
+// the request, so it holds nothing of the answer, and what may change is atomic.
 type state[U any] struct {
 	context.Context
 	auth    *Auth[U]
-	request *http.Request // as it came in; for the refresh token of page data
+	request *http.Request // as it came in
 	onward  http.Request  // as it goes on, with this context
-	header  http.Header   // of the answer
-	private atomic.Bool   // the answer is marked as this person's own
-	lines   privateLines  // of that mark
+	public  bool          // the app has declared the answer to be for everyone
+	cookies []string      // the Cookie lines, for the refresh token of page data
+	lines   [2]string     // values of the answer's Cache-Control and Vary
 
-	outcome Outcome
-	session *session.Session[U] // nil: none
-	found   session.Session[U]  // what session points to unless the handler changed it
+	current atomic.Pointer[resolved[U]]
+	first   resolved[U] // what current points to unless the handler changes it
+	private atomic.Bool // this library has made the answer private
+	warned  atomic.Bool // the log has a line on this request's page data
+	forms   sync.Mutex  // one goroutine at a time parses the request's form
 }
 
-func (a *Auth[U]) newState(w http.ResponseWriter, r *http.Request, d *decision[U]) *state[U] {
-	s := &state[U]{Context: r.Context(), auth: a, request: r, header: w.Header(), outcome: d.outcome}
-	if d.signedIn {
-		s.found = d.session
-		s.session = &s.found
+// resolved is a request's session, or why it has none. It does not change.
+type resolved[U any] struct {
+	outcome  Outcome
+	signedIn bool
+	session  session.Session[U]
+}
+
+// who returns the session, or nil.
+func (c *resolved[U]) who() *session.Session[U] {
+	if !c.signedIn {
+		return nil
 	}
+	return &c.session
+}
+
+func (a *Auth[U]) newState(r *http.Request, d *decision[U]) *state[U] {
+	s := &state[U]{Context: r.Context(), auth: a, request: r, public: d.public, cookies: r.Header["Cookie"]}
+	s.first.outcome = d.outcome
+	if d.signedIn {
+		s.first.session, s.first.signedIn = d.session, true
+	}
+	s.current.Store(&s.first)
 	return s
 }
 
-// update lets the rest of the request see another session, or none. What
-// handlers already hold of the former one stays as it is.
+// update lets the rest of the request see another session, or none, in an answer that
+// is private now. What handlers already hold of the former session stays as it is.
 func (a *Auth[U]) update(ctx context.Context, s *session.Session[U], o Outcome) {
-	if st := a.stateOf(ctx); st != nil {
-		st.session, st.outcome = s, o
+	st := a.stateOf(ctx)
+	if st == nil {
+		return
 	}
+	next := &resolved[U]{outcome: o}
+	if s != nil {
+		next.session, next.signedIn = *s, true
+	}
+	st.private.Store(true)
+	st.current.Store(next)
+}
+
+// setCaching decides on the answer's caching before the app's handler runs, which may
+// decide otherwise. What a page loads by itself, and what the app has declared public,
+// is left alone. The answer to a request that carries something of ours is this
+// person's own, and not to be stored. Anything else may be a page that tells people
+// apart, so browsers may keep it and have to ask (RFC 9111, section 5.2.2).
+func (s *state[U]) setCaching(h http.Header, r *http.Request) {
+	switch {
+	case s.public || isPassive(r):
+	case s.first.outcome != OutcomeAnonymous:
+		s.setPrivate(h)
+	default:
+		s.setUnshared(h)
+	}
+}
+
+// setPrivate is [setPrivate] without an allocation.
+func (s *state[U]) setPrivate(h http.Header) {
+	s.lines = [2]string{noStore, "Cookie"}
+	s.setLines(h)
+	s.private.Store(true)
+}
+
+// setUnshared keeps an answer out of shared caches, unless something outside of this
+// middleware has decided on its caching.
+func (s *state[U]) setUnshared(h http.Header) {
+	if len(h["Cache-Control"]) > 0 {
+		return
+	}
+	s.lines = [2]string{"private, no-cache", "Cookie"}
+	s.setLines(h)
+}
+
+func (s *state[U]) setLines(h http.Header) {
+	h["Cache-Control"] = s.lines[0:1:1]
+	if len(h["Vary"]) == 0 {
+		h["Vary"] = s.lines[1:2:2]
+	} else {
+		addVary(h, "Cookie")
+	}
+}
+
+const noStore = "private, no-store"
+
+// setPrivate forbids storing an answer (RFC 9111, section 5.2.2.5) and, for caches
+// that know better, says what it depends on. Every answer that sets a cookie of ours
+// has it.
+func setPrivate(h http.Header) {
+	h.Set("Cache-Control", noStore)
+	addVary(h, "Cookie")
 }
 
 type stateKey struct{}
@@ -61,42 +142,16 @@ func (s *state[U]) String() string { return "lucia: state of a request" }
 // Format implements fmt.Formatter for every verb.
 func (s *state[U]) Format(f fmt.State, _ rune) { io.WriteString(f, s.String()) }
 
-// insistPrivate marks an answer that carries the session itself, whatever the app
-// has told caches since, unless that keeps it from shared caches, too.
-func (s *state[U]) insistPrivate() {
-	said := strings.ToLower(strings.Join(s.header["Cache-Control"], ","))
-	if !strings.Contains(said, "private") && !strings.Contains(said, "no-store") {
-		s.private.Store(true)
-		s.lines.set(s.header)
+// warn writes a line to the log, once a request, that page data lacks the session.
+func (s *state[U]) warn() {
+	if s.warned.CompareAndSwap(false, true) {
+		s.auth.logger().Warn("lucia: page data without the session, since the answer is not private: it is one that "+
+			"Config.Public names, or a part that a page loads by itself, or the handler has replaced Cache-Control",
+			"path", s.request.URL.Path)
 	}
 }
 
-// markPrivate says to caches that the answer is for this person only. It has an
-// effect once, and only before the answer's header is written.
-func (s *state[U]) markPrivate() {
-	if !s.private.Load() && s.private.CompareAndSwap(false, true) {
-		s.lines.set(s.header)
-	}
-}
-
-// setPrivate marks an answer of a request that has no state.
-func setPrivate(h http.Header) { new(privateLines).set(h) }
-
-// privateLines is where the values of the two headers live: without an
-// allocation where they are part of a state.
-type privateLines [2]string
-
-// set forbids storing (RFC 9111, section 5.2.2.5) and, for caches that know
-// better, says what the answer depends on.
-func (lines *privateLines) set(h http.Header) {
-	*lines = privateLines{"private, no-store", "Cookie"}
-	h["Cache-Control"] = lines[0:1:1]
-	if vary := h["Vary"]; len(vary) == 0 {
-		h["Vary"] = lines[1:2:2]
-	} else {
-		addVary(h, "Cookie")
-	}
-}
+func (a *Auth[U]) logger() *slog.Logger { return cmp.Or(a.config.Logger, slog.Default()) }
 
 // stateOf returns the state that a put into ctx, or nil. Where several Auths are
 // nested each finds its own.
@@ -121,32 +176,29 @@ func (a *Auth[U]) stateOf(ctx context.Context) *state[U] {
 func (s *state[U]) outer() context.Context { return s.Context }
 
 // Session returns the session of the request that ctx belongs to, or nil where
-// there is none, or where the middleware has not run. It asks no store.
+// there is none, or where the middleware has not run. It asks no store and writes
+// nothing: any goroutine may call it at any time, also after the request. It follows
+// SignIn, SignOut and Reload.
 //
-// The first call in a request marks the answer as private and not to be stored,
-// so it has to come before the answer's header is written, and not from several
-// goroutines at once with writes to that header; see [Auth.Handler] on
-// http.TimeoutHandler. (Not marked is the answer to an anonymous GET that is no
-// browser's: one without Sec-Fetch-Dest and without text/html in Accept. See ADR 9.)
+// The middleware has made the answer private and not to be stored, unless the request
+// is for an image, a style or another part that a page loads by itself: an answer of
+// that kind that depends on the session belongs behind [Auth.Require], or says so
+// itself in Cache-Control.
 //
 // What the session's user data points to is shared between requests and must not be
 // changed.
 func (a *Auth[U]) Session(ctx context.Context) *session.Session[U] {
-	s := a.stateOf(ctx)
-	if s == nil {
-		return nil
+	if s := a.stateOf(ctx); s != nil {
+		return s.current.Load().who()
 	}
-	if ctx.Err() == nil { // else the request is over, and its header may be another goroutine's
-		s.markPrivate()
-	}
-	return s.session
+	return nil
 }
 
 // Outcome says how the request that ctx belongs to came by its session, or why
-// it has none.
+// it has none. Like [Auth.Session] it may be called anywhere and at any time.
 func (a *Auth[U]) Outcome(ctx context.Context) Outcome {
 	if s := a.stateOf(ctx); s != nil {
-		return s.outcome
+		return s.current.Load().outcome
 	}
 	return OutcomeAnonymous
 }

@@ -17,11 +17,8 @@ func (a *Auth[U]) ValidateRequest(r *http.Request) (*session.Session[U], error) 
 	if !presented {
 		return nil, fmt.Errorf("%w: no bearer token", session.CodeInvalidAccessToken)
 	}
-	if st := a.stateOf(r.Context()); st != nil {
-		st.markPrivate()
-		if st.session != nil && string(st.session.AccessToken) == token {
-			return st.session, nil
-		}
+	if s := a.Session(r.Context()); s != nil && string(s.AccessToken) == token {
+		return s, nil
 	}
 	var set cookieSet
 	a.cookies.scan(r.Header, &set)
@@ -56,20 +53,19 @@ func (a *Auth[U]) byCookie(r *http.Request) (*session.Session[U], error) {
 		return a.byAccessCookie(&set)
 	}
 	st := a.stateOf(r.Context())
-	switch {
-	case st == nil:
+	if st == nil {
 		var set cookieSet
 		a.cookies.scan(r.Header, &set)
 		return a.byAccessCookie(&set)
-	case st.session != nil:
-		st.markPrivate()
-		return st.session, nil
 	}
-	st.markPrivate()
-	if st.outcome == OutcomeUnavailable {
+	switch now := st.current.Load(); {
+	case now.signedIn:
+		return &now.session, nil
+	case now.outcome == OutcomeUnavailable:
 		return nil, session.CodeDatabaseFetchFailed
+	default:
+		return nil, fmt.Errorf("%w: %v", session.CodeInvalidAccessToken, now.outcome)
 	}
-	return nil, fmt.Errorf("%w: %v", session.CodeInvalidAccessToken, st.outcome)
 }
 
 func (a *Auth[U]) byAccessCookie(set *cookieSet) (*session.Session[U], error) {
@@ -118,11 +114,7 @@ func (a *Auth[U]) ValidateFormSubmission(r *http.Request) (*session.Session[U], 
 
 // byForm parses a form and returns the session that it proves.
 func (a *Auth[U]) byForm(r *http.Request) (*session.Session[U], error) {
-	err := parseForm(r)
-	if st := a.stateOf(r.Context()); st != nil && st.request.MultipartForm == nil {
-		st.request.MultipartForm = r.MultipartForm // the server removes the files of the request that it knows
-	}
-	if err != nil {
+	if err := a.parse(r); err != nil {
 		return nil, fmt.Errorf("%w: %w", session.CodeInvalidRequest, err)
 	}
 	token := session.AccessToken(r.PostFormValue(wire.FormField))
@@ -133,6 +125,21 @@ func (a *Auth[U]) byForm(r *http.Request) (*session.Session[U], error) {
 		return nil, fmt.Errorf("%w: no %s field", session.CodeInvalidAccessToken, wire.FormField)
 	}
 	return a.byFormToken(r, token)
+}
+
+// parse parses the form of a request, in one goroutine at a time.
+func (a *Auth[U]) parse(r *http.Request) error {
+	st := a.stateOf(r.Context())
+	if st == nil {
+		return parseForm(r)
+	}
+	st.forms.Lock()
+	defer st.forms.Unlock()
+	err := parseForm(r)
+	if st.request.MultipartForm == nil {
+		st.request.MultipartForm = r.MultipartForm // the server removes the files of the request that it knows
+	}
+	return err
 }
 
 func (a *Auth[U]) byFormToken(r *http.Request, token session.AccessToken) (*session.Session[U], error) {

@@ -14,14 +14,13 @@ import (
 
 	"github.com/labstack/echo/v4"
 
-	"github.com/lucia-go/lucia/adapters/internal/answer"
 	"github.com/lucia-go/lucia/middleware"
 	"github.com/lucia-go/lucia/session"
 )
 
 // Key is where c.Get finds the *session.Session[U] that [Require] let through, as
 // it was then. Elsewhere [Session] is the way to it: to set it for every request
-// would make each pay for it, and mark files private (ADR 11).
+// would make each pay for it (ADR 11).
 const Key = "lucia"
 
 // Middleware answers the routes of auth and gives every other request its
@@ -49,8 +48,8 @@ func (m *mounted) wrap(next echo.HandlerFunc) echo.HandlerFunc {
 				return next(c)
 			}
 		}
-		r, done := m.handle(c.Response(), c.Request())
-		if done {
+		r, ok := m.handle(c.Response(), c.Request())
+		if !ok {
 			return nil
 		}
 		c.SetRequest(r)
@@ -59,33 +58,27 @@ func (m *mounted) wrap(next echo.HandlerFunc) echo.HandlerFunc {
 }
 
 // Require lets only requests with a session through, as auth.Require does. A
-// refusal that is an error in JSON comes back as an [echo.HTTPError] with its
-// header already set, for the app's HTTPErrorHandler to write: echo's own writes
-// the same JSON that net/http apps send. What is meant for a person's eyes (the
-// way to the login page, "back in a moment") is written here.
+// refusal for a script comes back as an [echo.HTTPError] with its header already set,
+// for the app's HTTPErrorHandler to write: echo's own writes the same JSON that net/http
+// apps send. What a person is shown (the way to the login page, "back in a moment") is
+// written here. An error that Config.Deny returns goes to the HTTPErrorHandler, whoever
+// it is for.
 func Require[U any](auth *middleware.Auth[U]) echo.MiddlewareFunc {
 	return func(next echo.HandlerFunc) echo.HandlerFunc {
 		return func(c echo.Context) error {
-			if s := Session(c, auth); s != nil {
-				c.Set(Key, s)
-				return next(c)
-			}
-			held := answer.Hold(c.Response())
-			r, ok := auth.Admit(held, c.Request())
+			r, denial := auth.Admit(c.Response(), c.Request())
 			c.SetRequest(r)
-			if !ok {
-				return release(held)
+			if denial != nil {
+				return deny(c, auth.Deny(c.Response(), r, denial))
 			}
-			c.Set(Key, Session(c, auth)) // without Middleware in the chain
+			c.Set(Key, Session(c, auth))
 			return next(c)
 		}
 	}
 }
 
-// Session returns the session of the request, or nil, as auth.Session does: the
-// answer is then private and not to be stored. It follows a sign-out of the request
-// itself, and a sign-in if the answer is a page; scripts are answered with what SignIn
-// returns.
+// Session returns the session of the request, or nil, as auth.Session does. It follows
+// a sign-in and a sign-out of the request itself.
 func Session[U any](c echo.Context, auth *middleware.Auth[U]) *session.Session[U] {
 	return auth.Session(c.Request().Context())
 }

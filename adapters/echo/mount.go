@@ -20,7 +20,7 @@ func Mount[U any](router Router, auth *middleware.Auth[U]) {
 	if _, app := router.(*echo.Echo); app {
 		prefix = auth.BasePath()
 	}
-	handler := echo.WrapHandler(auth)
+	handler := echo.WrapHandler(auth.RoutesHandler())
 	for _, route := range auth.Routes() {
 		if added := router.Any(prefix+route, handler)[0]; added.Path != auth.BasePath()+route {
 			panic("luciaecho: Mount at " + added.Path + ", want the group at " + auth.BasePath())

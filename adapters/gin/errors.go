@@ -1,14 +1,17 @@
 package luciagin
 
 import (
+	"errors"
+	"net/http"
+
 	"github.com/gin-gonic/gin"
 
-	"github.com/lucia-go/lucia/adapters/internal/answer"
 	"github.com/lucia-go/lucia/middleware"
 )
 
-// Error answers with an error of auth as middleware.WriteError does, aborts the
-// chain and adds the error to c.Errors. It reports whether there was one.
+// Error answers with an error of auth as middleware.Error does, a page for a person and
+// the code for a script, aborts the chain and adds the error to c.Errors. It reports
+// whether there was one.
 //
 //	if _, err := auth.SignIn(c.Writer, c.Request, id); luciagin.Error(c, err) {
 //		return
@@ -18,16 +21,26 @@ func Error(c *gin.Context, err error) bool {
 		return false
 	}
 	c.Error(err)
-	held := answer.Hold(c.Writer)
-	middleware.WriteError(held, err)
-	abort(c, held)
+	c.Abort()
+	middleware.Error(c.Writer, c.Request, err)
 	return true
 }
 
-// abort ends the chain with an answer that was held back.
-func abort(c *gin.Context, held *answer.Held) {
+// deny ends the chain with what Config.Deny has left to be answered. What is no denial
+// is the app's own error, which its own middleware writes.
+func deny(c *gin.Context, denial *middleware.Denial, err error) {
 	c.Abort()
-	if err := held.Release(); err != nil {
-		c.Error(err)
+	if err == nil {
+		return
 	}
+	left, own := errors.AsType[*middleware.Denial](err)
+	if !own || err != error(left) {
+		c.Error(err)
+		c.Status(denial.Status)
+		return
+	}
+	if left.Status >= http.StatusBadRequest {
+		c.Error(left)
+	}
+	left.Write(c.Writer)
 }

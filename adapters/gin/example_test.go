@@ -40,8 +40,11 @@ func newProfileAuth() *lucia.Auth[Profile] {
 	return auth
 }
 
-// visit sends a request with cookies, prints the answer and returns it. Below
-// /api it is a script's, else a browser's for a page.
+// page matches a page of the library's own.
+var page = regexp.MustCompile(`(?s)^<!doctype html>.*<title>(.*)</title>.*`)
+
+// visit sends a request with cookies, prints the answer, of a page of the library's own
+// the title, and returns it. Below /api it is a script's, else a browser's for a page.
 func visit(app http.Handler, method, path string, cookies []*http.Cookie, form url.Values) *http.Response {
 	r := httptest.NewRequest(method, path, strings.NewReader(form.Encode()))
 	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
@@ -53,7 +56,7 @@ func visit(app http.Handler, method, path string, cookies []*http.Cookie, form u
 	}
 	w := httptest.NewRecorder()
 	app.ServeHTTP(w, r)
-	fmt.Println(strings.TrimSpace(fmt.Sprintln(method, path, w.Code, w.Header().Get("Location")+w.Body.String())))
+	fmt.Println(strings.TrimSpace(fmt.Sprintln(method, path, w.Code, w.Header().Get("Location")+page.ReplaceAllString(w.Body.String(), "a page: $1"))))
 	return w.Result()
 }
 
@@ -189,7 +192,7 @@ func Example_form() {
 	visit(r, "POST", "/bio", in.Cookies(), url.Values{"bio": {"a programmer"}, "_lucia": {token}})
 	// Output:
 	// POST /login 200
-	// POST /bio 401 {"message":"AUTH_INVALID_ACCESS_TOKEN"}
+	// POST /bio 401 a page: Sign in
 	// POST /bio 200 u1 is a programmer
 }
 
@@ -253,7 +256,7 @@ func Example_template() {
 	fmt.Println(w.Header().Get("Cache-Control"))
 	fmt.Println(regexp.MustCompile(`\?v=[0-9a-f]+`).ReplaceAllString(w.Body.String(), "?v=…"))
 	// Output:
-	// private, no-store
+	// private, no-cache
 	// <title>Home</title><script type="application/json" id="lucia-page-data">{"_lucia":null}</script><script type="module" src="/api/auth/auto.js?v=…"></script>
 }
 

@@ -13,14 +13,13 @@ package luciagin
 import (
 	"github.com/gin-gonic/gin"
 
-	"github.com/lucia-go/lucia/adapters/internal/answer"
 	"github.com/lucia-go/lucia/middleware"
 	"github.com/lucia-go/lucia/session"
 )
 
 // Key is where c.Get finds the *session.Session[U] that [Require] let through, as
 // it was then. Elsewhere [Session] is the way to it: to set it for every request
-// would make each pay for it, and mark files private (ADR 11).
+// would make each pay for it (ADR 11).
 const Key = "lucia"
 
 // Middleware answers the routes of auth, aborting the chain, and gives every
@@ -33,41 +32,32 @@ func Middleware[U any](auth *middleware.Auth[U], skip ...gin.Skipper) gin.Handle
 				return
 			}
 		}
-		r, done := auth.HandleServerSession(c.Writer, c.Request)
+		r, ok := auth.HandleServerSession(c.Writer, c.Request)
 		c.Request = r
-		if done {
+		if !ok {
 			c.Abort()
 		}
 	}
 }
 
 // Require lets only requests with a session through, as auth.Require does. It
-// writes the answer to the others and aborts the chain; a refusal that is an
-// error in JSON is added to c.Errors, too, for the app's logs.
+// writes the answer to the others and aborts the chain; a refusal is added to c.Errors,
+// too, for the app's logs. An error that Config.Deny returns is added to c.Errors, and
+// the app's own middleware writes the answer.
 func Require[U any](auth *middleware.Auth[U]) gin.HandlerFunc {
 	return func(c *gin.Context) {
-		if s := Session(c, auth); s != nil {
-			c.Set(Key, s)
-			return
-		}
-		held := answer.Hold(c.Writer)
-		r, ok := auth.Admit(held, c.Request)
+		r, denial := auth.Admit(c.Writer, c.Request)
 		c.Request = r
-		if ok { // without Middleware in the chain
-			c.Set(Key, Session(c, auth))
+		if denial != nil {
+			deny(c, denial, auth.Deny(c.Writer, r, denial))
 			return
 		}
-		if code, ok := held.Code(); ok {
-			c.Error(code)
-		}
-		abort(c, held)
+		c.Set(Key, Session(c, auth))
 	}
 }
 
-// Session returns the session of the request, or nil, as auth.Session does: the
-// answer is then private and not to be stored. It follows a sign-out of the request
-// itself, and a sign-in if the answer is a page; scripts are answered with what SignIn
-// returns.
+// Session returns the session of the request, or nil, as auth.Session does. It follows
+// a sign-in and a sign-out of the request itself.
 func Session[U any](c *gin.Context, auth *middleware.Auth[U]) *session.Session[U] {
 	return auth.Session(c.Request.Context())
 }

@@ -26,6 +26,6 @@ func Mount[U any](router Router, auth *middleware.Auth[U]) {
 		panic("luciagin: Mount at " + router.BasePath() + ", want the group at " + auth.BasePath())
 	}
 	for _, route := range auth.Routes() {
-		router.Any(prefix+route, gin.WrapH(auth))
+		router.Any(prefix+route, gin.WrapH(auth.RoutesHandler()))
 	}
 }

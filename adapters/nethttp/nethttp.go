@@ -32,9 +32,10 @@ func Middleware[U any](auth *middleware.Auth[U]) func(http.Handler) http.Handler
 // Each is registered for every method by name: a pattern for all methods would
 // not stand beside an app's "GET /", which mux takes for a conflict and panics.
 func Mount[U any](mux *http.ServeMux, auth *middleware.Auth[U]) {
+	handler := auth.RoutesHandler()
 	for _, route := range auth.Routes() {
 		for _, method := range methods {
-			mux.Handle(method+" "+auth.BasePath()+route, auth)
+			mux.Handle(method+" "+auth.BasePath()+route, handler)
 		}
 	}
 }

@@ -111,15 +111,15 @@ func (a *app) enter(p page, who func(*http.Request) (demo.User, error)) echo.Han
 	}
 }
 
-// deny shows this site's page, and not the library's, to a person whose session
-// nobody can check now. What Require refuses otherwise it answers by itself.
-func (a *app) deny(w http.ResponseWriter, r *http.Request, err error) bool {
-	if !demo.IsOutage(r, err) {
-		return false
+// deny shows this site's page, and not the library's, to a person during an outage of
+// the session store. What else Require refuses it answers by itself.
+func (a *app) deny(w http.ResponseWriter, r *http.Request, denial *middleware.Denial) error {
+	if !demo.IsOutage(denial) {
+		return denial
 	}
 	v := a.site.View(w, r, a.auth, demo.ErrUnavailable)
 	templ.Handler(views.Error(v), templ.WithStatus(v.Status)).ServeHTTP(w, r)
-	return true
+	return nil
 }
 
 // saveProfile takes a form that has the hidden field of the session.

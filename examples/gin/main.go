@@ -122,14 +122,14 @@ func (a *app) me(c *gin.Context) {
 	c.JSON(http.StatusOK, s.User)
 }
 
-// deny shows this site's page, and not the library's, to a person whose session
-// nobody can check now. What Require refuses otherwise it answers by itself.
-func (a *app) deny(w http.ResponseWriter, r *http.Request, err error) bool {
-	if !demo.IsOutage(r, err) {
-		return false
+// deny shows this site's page, and not the library's, to a person during an outage of
+// the session store. What else Require refuses it answers by itself.
+func (a *app) deny(w http.ResponseWriter, r *http.Request, denial *middleware.Denial) error {
+	if !demo.IsOutage(denial) {
+		return denial
 	}
 	a.site.Render(w, "error", a.site.View(w, r, a.auth, demo.ErrUnavailable))
-	return true
+	return nil
 }
 
 // fail shows the page of an error.

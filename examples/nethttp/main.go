@@ -109,14 +109,14 @@ func (a *app) me(w http.ResponseWriter, r *http.Request) {
 	demo.WriteJSON(w, s.User)
 }
 
-// deny shows this site's page, and not the library's, to a person whose session
-// nobody can check now. What Require refuses otherwise it answers by itself.
-func (a *app) deny(w http.ResponseWriter, r *http.Request, err error) bool {
-	if !demo.IsOutage(r, err) {
-		return false
+// deny shows this site's page, and not the library's, to a person during an outage of
+// the session store. What else Require refuses it answers by itself.
+func (a *app) deny(w http.ResponseWriter, r *http.Request, denial *middleware.Denial) error {
+	if !demo.IsOutage(denial) {
+		return denial
 	}
 	a.fail(w, r, demo.ErrUnavailable)
-	return true
+	return nil
 }
 
 // fail shows the page of an error.

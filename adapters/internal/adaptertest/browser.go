@@ -19,10 +19,16 @@ var (
 	script     = headers{"Sec-Fetch-Dest", "empty", "Sec-Fetch-Site", "same-origin"}
 	image      = headers{"Sec-Fetch-Dest", "image", "Sec-Fetch-Site", "same-origin"}
 	prefetch   = headers{"Sec-Fetch-Dest", "document", "Sec-Purpose", "prefetch", "Accept", "text/html"}
+	passedOn   = headers{"Sec-Fetch-Dest", "empty", "Sec-Fetch-Mode", "no-cors", "Sec-Fetch-Site", "same-origin"}
+	passedPage = headers{"Sec-Fetch-Dest", "empty", "Sec-Fetch-Mode", "navigate", "Sec-Fetch-Site", "same-origin", "Accept", "text/html"}
 	elsewhere  = headers{"Sec-Fetch-Site", "cross-site", "Origin", "https://evil.example"}
 	websocket  = headers{"Connection", "Upgrade", "Upgrade", "websocket", "Sec-Fetch-Dest", "websocket"}
 	htmx       = headers{"HX-Request", "true", "Sec-Fetch-Dest", "empty", "Sec-Fetch-Site", "same-origin"}
 	form       = headers{"Content-Type", "application/x-www-form-urlencoded", "Sec-Fetch-Site", "same-origin"}
+	turbo      = headers{"Sec-Fetch-Dest", "empty", "Sec-Fetch-Mode", "cors", "Sec-Fetch-Site", "same-origin", "Accept", "text/html, application/xhtml+xml"}
+	turboForm  = form.and("Sec-Fetch-Dest", "empty", "Accept", "text/vnd.turbo-stream.html, text/html, application/xhtml+xml")
+	turboFrame = turbo.and("Turbo-Frame", "cart")
+	unpoly     = script.and("X-Up-Version", "3.14.3", "X-Up-Target", "main")
 	submission = form.and(navigation...)
 )
 

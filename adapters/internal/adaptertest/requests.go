@@ -21,11 +21,18 @@ type requestCase struct {
 	outcome middleware.Outcome
 	calls   int64
 	cookies string
-	private bool // marked private before the handler runs
+	caching string // before the handler runs
 }
 
-// testRequests runs each row twice: /who asks for the session, /quiet does not,
-// so that it shows which headers were written up front.
+// What the answer says of its caching before the handler runs.
+const (
+	alone    = ""                  // the app's business
+	unshared = "private, no-cache" // may be a page for everyone who is signed out
+	unstored = "private, no-store" // is this person's own
+)
+
+// testRequests runs each row twice: /who asks for the session and /quiet does not, which
+// makes no difference to the answer's header.
 func testRequests(t *testing.T, h Harness) {
 	for _, table := range [][]requestCase{bearerCases, originCases, accessCases, passiveCases, refreshedCases, deadCases, tossedCases} {
 		for _, c := range table {
@@ -59,106 +66,109 @@ func (c requestCase) run(t *testing.T, h Harness, path string) {
 	want(t, "session", body, said)
 	want(t, "store calls", w.store.calls.Load()-before, c.calls)
 	want(t, "cookies", effect(resp), c.cookies)
-	if path == "/quiet" {
-		want(t, "private up front", isPrivate(resp.Header), c.private)
-	} else if c.user != "" {
-		want(t, "private after Session", isPrivate(resp.Header), true)
-	}
+	want(t, "Cache-Control", resp.Header.Get("Cache-Control"), c.caching)
+	want(t, "Vary: Cookie", varies(resp.Header, "Cookie"), c.caching != alone)
 }
 
 var bearerCases = []requestCase{
-	{"bearer", signedIn, "GET", script, theAccess, "u1", middleware.OutcomeFresh, 0, kept, false},
-	{"bearer from another origin", signedIn, "POST", elsewhere, theAccess, "u1", middleware.OutcomeFresh, 0, kept, false},
-	{"bearer in a navigation", signedIn, "GET", navigation, theAccess, "u1", middleware.OutcomeFresh, 0, kept, false},
-	{"bearer garbled, cookies good", signedIn, "GET", script, garbage, "", middleware.OutcomeInvalid, 0, kept, false},
-	{"bearer a refresh token, cookies good", signedIn, "GET", script, theRefresh, "", middleware.OutcomeInvalid, 0, kept, false},
-	{"bearer expired", expired, "GET", script, theAccess, "", middleware.OutcomeExpired, 0, kept, false},
-	{"bearer without the fingerprint", noFingerprint, "GET", script, theAccess, "", middleware.OutcomeInvalid, 0, kept, false},
-	{"bearer under an unknown key", otherKey, "GET", script, theAccess, "", middleware.OutcomeUnknownKey, 0, kept, false},
-	{"bearer empty, cookies good", signedIn, "GET", script, none, "", middleware.OutcomeInvalid, 0, kept, false},
-	{"two Authorization headers, cookies good", signedIn, "GET", script.and("Authorization", "Bearer x"), theAccess, "", middleware.OutcomeInvalid, 0, kept, false},
-	{"another scheme, cookies good", signedIn, "GET", script.and("Authorization", "Basic dTpw"), nil, "u1", middleware.OutcomeFresh, 0, kept, false},
+	{"bearer", signedIn, "GET", script, theAccess, "u1", middleware.OutcomeFresh, 0, kept, unstored},
+	{"bearer from another origin", signedIn, "POST", elsewhere, theAccess, "u1", middleware.OutcomeFresh, 0, kept, unstored},
+	{"bearer in a navigation", signedIn, "GET", navigation, theAccess, "u1", middleware.OutcomeFresh, 0, kept, unstored},
+	{"bearer garbled, cookies good", signedIn, "GET", script, garbage, "", middleware.OutcomeInvalid, 0, kept, unstored},
+	{"bearer a refresh token, cookies good", signedIn, "GET", script, theRefresh, "", middleware.OutcomeInvalid, 0, kept, unstored},
+	{"bearer expired", expired, "GET", script, theAccess, "", middleware.OutcomeExpired, 0, kept, unstored},
+	{"bearer without the fingerprint", noFingerprint, "GET", script, theAccess, "", middleware.OutcomeInvalid, 0, kept, unstored},
+	{"bearer under an unknown key", otherKey, "GET", script, theAccess, "", middleware.OutcomeUnknownKey, 0, kept, unstored},
+	{"bearer empty, cookies good", signedIn, "GET", script, none, "", middleware.OutcomeInvalid, 0, kept, unstored},
+	{"two Authorization headers, cookies good", signedIn, "GET", script.and("Authorization", "Bearer x"), theAccess, "", middleware.OutcomeInvalid, 0, kept, unstored},
+	{"another scheme, cookies good", signedIn, "GET", script.and("Authorization", "Basic dTpw"), nil, "u1", middleware.OutcomeFresh, 0, kept, unstored},
 }
 
 var originCases = []requestCase{
-	{"POST from another origin", signedIn, "POST", elsewhere, nil, "", middleware.OutcomeCrossOrigin, 0, kept, false},
-	{"DELETE from another origin", signedIn, "DELETE", elsewhere, nil, "", middleware.OutcomeCrossOrigin, 0, kept, false},
-	{"POST from a neighbouring host", signedIn, "POST", headers{"Sec-Fetch-Site", "same-site", "Origin", "https://blog.example.com"}, nil, "", middleware.OutcomeCrossOrigin, 0, kept, false},
-	{"POST from another origin, old browser", signedIn, "POST", headers{"Origin", "https://evil.example"}, nil, "", middleware.OutcomeCrossOrigin, 0, kept, false},
-	{"POST from another origin by nobody", nobody, "POST", elsewhere, nil, "", middleware.OutcomeCrossOrigin, 0, kept, false},
-	{"expired POST from another origin", expired, "POST", elsewhere, nil, "", middleware.OutcomeCrossOrigin, 0, kept, false},
-	{"POST from a trusted origin", signedIn, "POST", headers{"Sec-Fetch-Site", "cross-site", "Origin", "https://partner.example"}, nil, "u1", middleware.OutcomeFresh, 0, kept, false},
-	{"POST from this origin", signedIn, "POST", script, nil, "u1", middleware.OutcomeFresh, 0, kept, false},
-	{"POST from no browser", signedIn, "POST", nil, nil, "u1", middleware.OutcomeFresh, 0, kept, false},
-	{"GET from another origin", signedIn, "GET", elsewhere, nil, "u1", middleware.OutcomeFresh, 0, kept, false},
-	{"link from another origin", signedIn, "GET", navigation.and("Sec-Fetch-Site", "cross-site"), nil, "u1", middleware.OutcomeFresh, 0, kept, true},
-	{"WebSocket from another origin", signedIn, "GET", websocket.and(elsewhere...), nil, "", middleware.OutcomeCrossOrigin, 0, kept, false},
-	{"WebSocket from this origin", signedIn, "GET", websocket.and("Sec-Fetch-Site", "same-origin"), nil, "u1", middleware.OutcomeFresh, 0, kept, false},
-	{"WebSocket whose access token has expired", expired, "GET", websocket.and("Sec-Fetch-Site", "same-origin"), nil, "u1", middleware.OutcomeCurrent, 1, kept, false},
+	{"POST from another origin", signedIn, "POST", elsewhere, nil, "", middleware.OutcomeCrossOrigin, 0, kept, unstored},
+	{"DELETE from another origin", signedIn, "DELETE", elsewhere, nil, "", middleware.OutcomeCrossOrigin, 0, kept, unstored},
+	{"POST from a neighbouring host", signedIn, "POST", headers{"Sec-Fetch-Site", "same-site", "Origin", "https://blog.example.com"}, nil, "", middleware.OutcomeCrossOrigin, 0, kept, unstored},
+	{"POST from another origin, old browser", signedIn, "POST", headers{"Origin", "https://evil.example"}, nil, "", middleware.OutcomeCrossOrigin, 0, kept, unstored},
+	{"POST from another origin by nobody", nobody, "POST", elsewhere, nil, "", middleware.OutcomeCrossOrigin, 0, kept, unstored},
+	{"expired POST from another origin", expired, "POST", elsewhere, nil, "", middleware.OutcomeCrossOrigin, 0, kept, unstored},
+	{"POST from a trusted origin", signedIn, "POST", headers{"Sec-Fetch-Site", "cross-site", "Origin", "https://partner.example"}, nil, "u1", middleware.OutcomeFresh, 0, kept, unstored},
+	{"POST from this origin", signedIn, "POST", script, nil, "u1", middleware.OutcomeFresh, 0, kept, unstored},
+	{"POST from no browser", signedIn, "POST", nil, nil, "u1", middleware.OutcomeFresh, 0, kept, unstored},
+	{"GET from another origin", signedIn, "GET", elsewhere, nil, "u1", middleware.OutcomeFresh, 0, kept, unstored},
+	{"link from another origin", signedIn, "GET", navigation.and("Sec-Fetch-Site", "cross-site"), nil, "u1", middleware.OutcomeFresh, 0, kept, unstored},
+	{"WebSocket from another origin", signedIn, "GET", websocket.and(elsewhere...), nil, "", middleware.OutcomeCrossOrigin, 0, kept, unstored},
+	{"WebSocket from this origin", signedIn, "GET", websocket.and("Sec-Fetch-Site", "same-origin"), nil, "u1", middleware.OutcomeFresh, 0, kept, unstored},
+	{"WebSocket whose access token has expired", expired, "GET", websocket.and("Sec-Fetch-Site", "same-origin"), nil, "u1", middleware.OutcomeCurrent, 1, kept, unstored},
 }
 
 var accessCases = []requestCase{
-	{"page without cookies", nobody, "GET", navigation, nil, "", middleware.OutcomeAnonymous, 0, kept, false},
-	{"script without cookies", nobody, "GET", script, nil, "", middleware.OutcomeAnonymous, 0, kept, false},
-	{"page with a fingerprint only", onlyFingerprint, "GET", navigation, nil, "", middleware.OutcomeAnonymous, 0, kept, false},
-	{"page", signedIn, "GET", navigation, nil, "u1", middleware.OutcomeFresh, 0, kept, true},
-	{"page in a frame", signedIn, "GET", headers{"Sec-Fetch-Dest", "iframe"}, nil, "u1", middleware.OutcomeFresh, 0, kept, true},
-	{"page, old browser", signedIn, "GET", headers{"Accept", "text/html,*/*"}, nil, "u1", middleware.OutcomeFresh, 0, kept, true},
-	{"boosted page", signedIn, "GET", htmx.and(boosted...), nil, "u1", middleware.OutcomeFresh, 0, kept, true},
-	{"page from htmx's history", signedIn, "GET", htmx.and(restored...), nil, "u1", middleware.OutcomeFresh, 0, kept, true},
-	{"page in a frame", signedIn, "GET", headers{"Sec-Fetch-Dest", "frame"}, nil, "u1", middleware.OutcomeFresh, 0, kept, true},
-	{"page during an outage", outage, "GET", navigation, nil, "u1", middleware.OutcomeFresh, 0, kept, true},
-	{"script", signedIn, "GET", script, nil, "u1", middleware.OutcomeFresh, 0, kept, false},
-	{"PUT", signedIn, "PUT", script, nil, "u1", middleware.OutcomeFresh, 0, kept, false},
-	{"page without the fingerprint", noFingerprint, "GET", navigation, nil, "", middleware.OutcomeInvalid, 0, kept, true},
+	{"page without cookies", nobody, "GET", navigation, nil, "", middleware.OutcomeAnonymous, 0, kept, unshared},
+	{"script without cookies", nobody, "GET", script, nil, "", middleware.OutcomeAnonymous, 0, kept, unshared},
+	{"page with a fingerprint only", onlyFingerprint, "GET", navigation, nil, "", middleware.OutcomeAnonymous, 0, kept, unshared},
+	{"page", signedIn, "GET", navigation, nil, "u1", middleware.OutcomeFresh, 0, kept, unstored},
+	{"page in a frame", signedIn, "GET", headers{"Sec-Fetch-Dest", "iframe"}, nil, "u1", middleware.OutcomeFresh, 0, kept, unstored},
+	{"page, old browser", signedIn, "GET", headers{"Accept", "text/html,*/*"}, nil, "u1", middleware.OutcomeFresh, 0, kept, unstored},
+	{"page that a service worker passes on", forged, "GET", passedPage, nil, "", middleware.OutcomeInvalid, 0, cleared3, unstored},
+	{"no browser, without cookies", nobody, "GET", nil, nil, "", middleware.OutcomeAnonymous, 0, kept, unshared},
+	{"POST without cookies", nobody, "POST", script, nil, "", middleware.OutcomeAnonymous, 0, kept, unshared},
+	{"boosted page", signedIn, "GET", htmx.and(boosted...), nil, "u1", middleware.OutcomeFresh, 0, kept, unstored},
+	{"page from htmx's history", signedIn, "GET", htmx.and(restored...), nil, "u1", middleware.OutcomeFresh, 0, kept, unstored},
+	{"page in a frame", signedIn, "GET", headers{"Sec-Fetch-Dest", "frame"}, nil, "u1", middleware.OutcomeFresh, 0, kept, unstored},
+	{"page during an outage", outage, "GET", navigation, nil, "u1", middleware.OutcomeFresh, 0, kept, unstored},
+	{"script", signedIn, "GET", script, nil, "u1", middleware.OutcomeFresh, 0, kept, unstored},
+	{"PUT", signedIn, "PUT", script, nil, "u1", middleware.OutcomeFresh, 0, kept, unstored},
+	{"page without the fingerprint", noFingerprint, "GET", navigation, nil, "", middleware.OutcomeInvalid, 0, kept, unstored},
 }
 
 var passiveCases = []requestCase{
-	{"image", signedIn, "GET", image, nil, "u1", middleware.OutcomeFresh, 0, kept, false},
-	{"prefetch", signedIn, "GET", prefetch, nil, "u1", middleware.OutcomeFresh, 0, kept, true},
-	{"expired image", expired, "GET", image, nil, "", middleware.OutcomeDeferred, 0, kept, false},
-	{"expired style", expired, "GET", headers{"Sec-Fetch-Dest", "style"}, nil, "", middleware.OutcomeDeferred, 0, kept, false},
-	{"expired script element", expired, "GET", headers{"Sec-Fetch-Dest", "script"}, nil, "", middleware.OutcomeDeferred, 0, kept, false},
-	{"expired worker", expired, "GET", headers{"Sec-Fetch-Dest", "worker"}, nil, "", middleware.OutcomeDeferred, 0, kept, false},
-	{"expired prefetch", expired, "GET", prefetch, nil, "", middleware.OutcomeDeferred, 0, kept, true},
-	{"expired prefetch, older header", expired, "GET", headers{"Purpose", "prefetch"}, nil, "", middleware.OutcomeDeferred, 0, kept, false},
-	{"image without the access cookie", noAccess, "GET", image, nil, "", middleware.OutcomeDeferred, 0, kept, false},
+	{"image that a service worker passes on", signedIn, "GET", passedOn, nil, "u1", middleware.OutcomeFresh, 0, kept, alone},
+	{"expired image that a service worker passes on", expired, "GET", passedOn, nil, "", middleware.OutcomeDeferred, 0, kept, alone},
+	{"beacon", expired, "POST", passedOn, nil, "u1", middleware.OutcomeRefreshed, 1, renewed, unstored},
+	{"embedded page", expired, "GET", headers{"Sec-Fetch-Dest", "object", "Sec-Fetch-Mode", "navigate"}, nil, "u1", middleware.OutcomeRefreshed, 1, renewed, unstored},
+	{"image of nobody", nobody, "GET", image, nil, "", middleware.OutcomeAnonymous, 0, kept, alone},
+	{"image", signedIn, "GET", image, nil, "u1", middleware.OutcomeFresh, 0, kept, alone},
+	{"prefetch", signedIn, "GET", prefetch, nil, "u1", middleware.OutcomeFresh, 0, kept, unstored},
+	{"expired image", expired, "GET", image, nil, "", middleware.OutcomeDeferred, 0, kept, alone},
+	{"expired style", expired, "GET", headers{"Sec-Fetch-Dest", "style"}, nil, "", middleware.OutcomeDeferred, 0, kept, alone},
+	{"expired script element", expired, "GET", headers{"Sec-Fetch-Dest", "script"}, nil, "", middleware.OutcomeDeferred, 0, kept, alone},
+	{"expired worker", expired, "GET", headers{"Sec-Fetch-Dest", "worker"}, nil, "", middleware.OutcomeDeferred, 0, kept, alone},
+	{"image without the access cookie", noAccess, "GET", image, nil, "", middleware.OutcomeDeferred, 0, kept, alone},
 }
 
 var refreshedCases = []requestCase{
-	{"expired page", expired, "GET", navigation, nil, "u1", middleware.OutcomeRefreshed, 1, renewed, true},
-	{"expired script", expired, "GET", script, nil, "u1", middleware.OutcomeRefreshed, 1, renewed, true},
-	{"HEAD of an expired page", expired, "HEAD", navigation, nil, "u1", middleware.OutcomeRefreshed, 1, renewed, true},
-	{"expired POST", expired, "POST", script, nil, "u1", middleware.OutcomeRefreshed, 1, renewed, true},
-	{"expired, from no browser", expired, "GET", nil, nil, "u1", middleware.OutcomeRefreshed, 1, renewed, true},
-	{"page without the access cookie", noAccess, "GET", navigation, nil, "u1", middleware.OutcomeRefreshed, 1, renewed, true},
-	{"page of a token rotated just now", current, "GET", navigation, nil, "u1", middleware.OutcomeCurrent, 1, accessOnly, true},
-	{"page after a lost answer", repeated, "GET", navigation, nil, "u1", middleware.OutcomeRepeated, 1, renewed, true},
+	{"expired page", expired, "GET", navigation, nil, "u1", middleware.OutcomeRefreshed, 1, renewed, unstored},
+	{"expired script", expired, "GET", script, nil, "u1", middleware.OutcomeRefreshed, 1, renewed, unstored},
+	{"HEAD of an expired page", expired, "HEAD", navigation, nil, "u1", middleware.OutcomeRefreshed, 1, renewed, unstored},
+	{"expired POST", expired, "POST", script, nil, "u1", middleware.OutcomeRefreshed, 1, renewed, unstored},
+	{"expired, from no browser", expired, "GET", nil, nil, "u1", middleware.OutcomeRefreshed, 1, renewed, unstored},
+	{"page without the access cookie", noAccess, "GET", navigation, nil, "u1", middleware.OutcomeRefreshed, 1, renewed, unstored},
+	{"page of a token rotated just now", current, "GET", navigation, nil, "u1", middleware.OutcomeCurrent, 1, accessOnly, unstored},
+	{"page after a lost answer", repeated, "GET", navigation, nil, "u1", middleware.OutcomeRepeated, 1, renewed, unstored},
 }
 
 var deadCases = []requestCase{
-	{"forged page", forged, "GET", navigation, nil, "", middleware.OutcomeInvalid, 0, cleared3, true},
-	{"forged script", forged, "GET", script, nil, "", middleware.OutcomeInvalid, 0, kept, false},
-	{"forged boosted page", forged, "GET", htmx.and(boosted...), nil, "", middleware.OutcomeInvalid, 0, cleared3, true},
-	{"forged refresh page", forgedRefresh, "GET", navigation, nil, "", middleware.OutcomeInvalid, 0, cleared3, true},
-	{"forged refresh script", forgedRefresh, "GET", script, nil, "", middleware.OutcomeInvalid, 0, kept, false},
-	{"refresh page with another fingerprint", otherFingerprint, "GET", navigation, nil, "", middleware.OutcomeInvalid, 0, kept, true},
-	{"ended page", ended, "GET", navigation, nil, "", middleware.OutcomeExpired, 1, cleared3, true},
-	{"ended script", ended, "GET", script, nil, "", middleware.OutcomeExpired, 1, kept, false},
-	{"reused page", reused, "GET", navigation, nil, "", middleware.OutcomeReused, 1, cleared3, true},
-	{"reused script", reused, "GET", script, nil, "", middleware.OutcomeReused, 1, kept, false},
-	{"page under an unknown key", otherKey, "GET", navigation, nil, "", middleware.OutcomeUnknownKey, 0, kept, true},
-	{"page while the store is down", storeDown, "GET", navigation, nil, "", middleware.OutcomeUnavailable, 1, kept, true},
-	{"script while the store is down", storeDown, "GET", script, nil, "", middleware.OutcomeUnavailable, 1, kept, false},
-	{"page while users are down", usersDown, "GET", navigation, nil, "", middleware.OutcomeUnavailable, 0, kept, true},
+	{"forged page", forged, "GET", navigation, nil, "", middleware.OutcomeInvalid, 0, cleared3, unstored},
+	{"forged script", forged, "GET", script, nil, "", middleware.OutcomeInvalid, 0, kept, unstored},
+	{"forged boosted page", forged, "GET", htmx.and(boosted...), nil, "", middleware.OutcomeInvalid, 0, cleared3, unstored},
+	{"forged refresh page", forgedRefresh, "GET", navigation, nil, "", middleware.OutcomeInvalid, 0, cleared3, unstored},
+	{"forged refresh script", forgedRefresh, "GET", script, nil, "", middleware.OutcomeInvalid, 0, kept, unstored},
+	{"refresh page with another fingerprint", otherFingerprint, "GET", navigation, nil, "", middleware.OutcomeInvalid, 0, kept, unstored},
+	{"ended page", ended, "GET", navigation, nil, "", middleware.OutcomeExpired, 1, cleared3, unstored},
+	{"ended script", ended, "GET", script, nil, "", middleware.OutcomeExpired, 1, kept, unstored},
+	{"reused page", reused, "GET", navigation, nil, "", middleware.OutcomeReused, 1, cleared3, unstored},
+	{"reused script", reused, "GET", script, nil, "", middleware.OutcomeReused, 1, kept, unstored},
+	{"page under an unknown key", otherKey, "GET", navigation, nil, "", middleware.OutcomeUnknownKey, 0, kept, unstored},
+	{"page while the store is down", storeDown, "GET", navigation, nil, "", middleware.OutcomeUnavailable, 1, kept, unstored},
+	{"script while the store is down", storeDown, "GET", script, nil, "", middleware.OutcomeUnavailable, 1, kept, unstored},
+	{"page while users are down", usersDown, "GET", navigation, nil, "", middleware.OutcomeUnavailable, 0, kept, unstored},
 }
 
 var tossedCases = []requestCase{
-	{"page with two sessions", tossed, "GET", navigation, nil, "", middleware.OutcomeAmbiguous, 0, kept, true},
-	{"page with two refresh tokens", tossedRefresh, "GET", navigation, nil, "", middleware.OutcomeAmbiguous, 0, kept, true},
-	{"page with the good cookie as the fourth of its name", fourth, "GET", navigation, nil, "u1", middleware.OutcomeFresh, 0, kept, true},
-	{"page with the good cookie as the fifth of its name", fifth, "GET", navigation, nil, "", middleware.OutcomeAmbiguous, 0, kept, true},
-	{"page with rubbish beside", littered, "GET", navigation, nil, "u1", middleware.OutcomeFresh, 0, kept, true},
+	{"page with two sessions", tossed, "GET", navigation, nil, "", middleware.OutcomeAmbiguous, 0, kept, unstored},
+	{"page with two refresh tokens", tossedRefresh, "GET", navigation, nil, "", middleware.OutcomeAmbiguous, 0, kept, unstored},
+	{"page with the good cookie as the fourth of its name", fourth, "GET", navigation, nil, "u1", middleware.OutcomeFresh, 0, kept, unstored},
+	{"page with the good cookie as the fifth of its name", fifth, "GET", navigation, nil, "", middleware.OutcomeAmbiguous, 0, kept, unstored},
+	{"page with rubbish beside", littered, "GET", navigation, nil, "u1", middleware.OutcomeFresh, 0, kept, unstored},
 }
 
 // allMethods are the methods that frameworks' "any" routes have.

@@ -1,7 +1,6 @@
 package adaptertest
 
 import (
-	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -59,7 +58,7 @@ func (c requireCase) run(t *testing.T, h Harness, config change) {
 // to is an answer that leads to the login page.
 func to(target string) headers { return headers{"Location", target, "HX-Redirect", ""} }
 func htmxTo(target string) headers {
-	return headers{"HX-Redirect", target, "Location", "", "Content-Type", "application/json"}
+	return headers{"HX-Redirect", target, "Location", "", "Content-Type", "text/html; charset=utf-8"}
 }
 
 // from is an htmx request from a page.
@@ -73,12 +72,25 @@ var (
 )
 
 const (
-	unavailableHead = `<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">` +
-		`<meta name="color-scheme" content="light dark"><title>Back in a moment</title><h1>Back in a moment</h1>` +
-		`<p>You are still signed in, but we cannot check it right now.</p>`
-	unavailable     = unavailableHead + `<p><a href="">Try again</a></p></html>`
-	unavailableForm = unavailableHead + `<p>Nothing was done. Go back and try again.</p></html>`
+	head = `<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">` +
+		`<meta name="color-scheme" content="light dark">`
+	unavailableHead = head + `<title>Back in a moment</title><main>`
+	unavailableText = `<h1>Back in a moment</h1><p>You are still signed in, but we cannot check it right now.</p>`
+	unavailable     = unavailableHead + unavailableText + `<p><a href="">Try again</a></p></main></html>`
+	unavailableForm = unavailableHead + unavailableText + `<p>Nothing was done. Go back and try again.</p></main></html>`
+	unavailableIn   = unavailableHead + `<turbo-frame id="cart">` + unavailableText + `<p><a href="">Try again</a></p></turbo-frame></main></html>`
+	unavailablePart = `<p role="alert"><strong>Back in a moment.</strong> You are still signed in, but we cannot check it right now.</p>`
+	signInPart      = `<p role="alert"><strong>Sign in.</strong> You are not signed in.</p>`
+	foreign         = head + `<title>Not from this site</title><main><h1>Not from this site</h1>` +
+		`<p>The request came from another site, or from a page that is out of date.</p>` +
+		`<p>Nothing was done. <a href="/">To the start page</a></p></main></html>`
 )
+
+// leaving is the page with which a Turbo frame gives way to another page.
+func leaving(url string) string {
+	return head + `<meta name="turbo-visit-control" content="reload"><meta http-equiv="refresh" content="0;url=` + url + `">` +
+		`<title>Sign in</title><main><h1>Sign in</h1><p>You are not signed in.</p><p><a href="` + url + `">Sign in</a></p></main></html>`
+}
 
 var requireCases = []requireCase{
 	{"page with a session", signedIn, "GET", "/private", navigation, 200, "u1 fresh", kept, nil},
@@ -93,22 +105,33 @@ var requireCases = []requireCase{
 	{"page with forged cookies", forged, "GET", "/private", navigation, 303, "", cleared3, to("/login?next=%2Fprivate")},
 	{"page that looks like a site", nobody, "GET", "/private?x=//evil.example", navigation, 303, "", kept, to("/login?next=%2Fprivate%3Fx%3D%2F%2Fevil.example")},
 
-	{"htmx", nobody, "GET", "/private", from("http://example.com/notes?a=1"), 401, unauth, kept, htmxTo("/login?next=%2Fnotes%3Fa%3D1")},
-	{"htmx on a page whose Referer is cut", nobody, "GET", "/private", from("http://example.com/notes?a=1", "Referer", "http://example.com/"), 401, unauth, kept, htmxTo("/login?next=%2Fnotes%3Fa%3D1")},
-	{"htmx that takes pages, old browser", nobody, "GET", "/private", headers{"HX-Request", "true", "Accept", "text/html"}, 401, unauth, kept, htmxTo("/login")},
-	{"htmx DELETE", nobody, "DELETE", "/private", from("http://example.com/notes"), 401, unauth, kept, htmxTo("/login?next=%2Fnotes")},
-	{"htmx from nowhere", nobody, "GET", "/private", htmx, 401, unauth, kept, htmxTo("/login")},
-	{"htmx from another site", nobody, "GET", "/private", from("https://evil.example/notes"), 401, unauth, kept, htmxTo("/login")},
-	{"htmx from a script address", nobody, "GET", "/private", from("javascript:alert(1)"), 401, unauth, kept, htmxTo("/login")},
-	{"htmx from a path that is a site", nobody, "GET", "/private", from("http://example.com//evil.example/"), 401, unauth, kept, htmxTo("/login")},
+	{"htmx", nobody, "GET", "/private", from("http://example.com/notes?a=1"), 401, signInPart, kept, htmxTo("/login?next=%2Fnotes%3Fa%3D1")},
+	{"htmx on a page whose Referer is cut", nobody, "GET", "/private", from("http://example.com/notes?a=1", "Referer", "http://example.com/"), 401, signInPart, kept, htmxTo("/login?next=%2Fnotes%3Fa%3D1")},
+	{"htmx that takes pages, old browser", nobody, "GET", "/private", headers{"HX-Request", "true", "Accept", "text/html"}, 401, signInPart, kept, htmxTo("/login")},
+	{"htmx DELETE", nobody, "DELETE", "/private", from("http://example.com/notes"), 401, signInPart, kept, htmxTo("/login?next=%2Fnotes")},
+	{"htmx from nowhere", nobody, "GET", "/private", htmx, 401, signInPart, kept, htmxTo("/login")},
+	{"htmx from another site", nobody, "GET", "/private", from("https://evil.example/notes"), 401, signInPart, kept, htmxTo("/login")},
+	{"htmx from a script address", nobody, "GET", "/private", from("javascript:alert(1)"), 401, signInPart, kept, htmxTo("/login")},
+	{"htmx from a path that is a site", nobody, "GET", "/private", from("http://example.com//evil.example/"), 401, signInPart, kept, htmxTo("/login")},
 	{"htmx boosted", nobody, "GET", "/private", from("http://example.com/notes", "HX-Boosted", "true"), 303, "", kept, to("/login?next=%2Fprivate")},
 	{"htmx boosted form", nobody, "POST", "/private", from("http://example.com/notes", "HX-Boosted", "true"), 303, "", kept, to("/login?next=%2Fnotes")},
 
 	{"htmx history", nobody, "GET", "/private", from("http://example.com/", restored...), 303, "", kept, to("/login?next=%2Fprivate")},
-	{"htmx on the login page", nobody, "GET", "/private", from("http://example.com/login?next=%2Fnotes"), 401, unauth, kept, headers{"HX-Redirect", ""}},
+	{"htmx on the login page", nobody, "GET", "/private", from("http://example.com/login?next=%2Fnotes"), 401, signInPart, kept, headers{"HX-Redirect", ""}},
 	{"boosted form on the login page", nobody, "POST", "/private", from("http://example.com/login?a=1", boosted...), 303, "", kept, to("/login")},
 	{"boosted, forged cookies", forged, "GET", "/private", from("http://example.com/", boosted...), 303, "", cleared3, to("/login?next=%2Fprivate")},
 
+	{"page that a service worker passes on", nobody, "GET", "/private", passedPage, 303, "", kept, to("/login?next=%2Fprivate")},
+	{"form that a service worker passes on", nobody, "POST", "/private", form.and(passedPage...), 303, "", kept, to("/login")},
+	{"Turbo visit", nobody, "GET", "/private", turbo, 303, "", kept, to("/login?next=%2Fprivate")},
+	{"Turbo form", nobody, "POST", "/private", turboForm.and("Referer", "http://example.com/notes"), 303, "", kept, to("/login?next=%2Fnotes")},
+	{"Turbo frame", nobody, "GET", "/private", turboFrame.and("Referer", "http://example.com/notes"), 401, leaving("/login?next=%2Fnotes"), kept, missing.and("Content-Type", "text/html; charset=utf-8")},
+	{"form in a Turbo frame", nobody, "POST", "/private", turboForm.and("Turbo-Frame", "cart"), 401, leaving("/login"), kept, missing},
+	{"Turbo frame while the store is down", storeDown, "GET", "/private", turboFrame, 503, unavailableIn, kept, retry},
+	{"Unpoly", nobody, "GET", "/private", unpoly, 303, "", kept, to("/login?next=%2Fprivate")},
+	{"Unpoly while the store is down", storeDown, "GET", "/private", unpoly, 503, unavailable, kept, retry.and("X-Up-Open-Layer", "{}")},
+	{"form from another origin", signedIn, "POST", "/private", navigation.and(elsewhere...), 403, foreign, kept, headers{"Content-Type", "text/html; charset=utf-8"}},
+	{"jQuery asks for a part", nobody, "GET", "/private", script.and("Accept", "text/html, */*; q=0.01", "X-Requested-With", "XMLHttpRequest"), 401, unauth, kept, missing},
 	{"script", nobody, "GET", "/private", script, 401, unauth, kept, missing.and(asJSON...)},
 	{"no browser", nobody, "GET", "/private", nil, 401, unauth, kept, missing.and(asJSON...)},
 	{"form that a script posts", nobody, "POST", "/private", form, 401, unauth, kept, missing},
@@ -126,7 +149,7 @@ var requireCases = []requireCase{
 	{"boosted page while the store is down", storeDown, "GET", "/private", htmx.and(boosted...), 503, unavailable, kept, retry.and("Content-Type", "text/html; charset=utf-8")},
 	{"script while the store is down", storeDown, "GET", "/private", script, 503, fetchFail, kept, retry.and(asJSON...)},
 	{"form while the store is down", storeDown, "POST", "/private", submission, 503, unavailableForm, kept, retry.and("Content-Type", "text/html; charset=utf-8")},
-	{"htmx while the store is down", storeDown, "GET", "/private", htmx, 503, fetchFail, kept, retry.and("HX-Redirect", "")},
+	{"htmx while the store is down", storeDown, "GET", "/private", htmx, 503, unavailablePart, kept, retry.and("HX-Redirect", "")},
 	{"POST while users are down", usersDown, "POST", "/private", script, 503, fetchFail, kept, retry},
 	{"prefetch by nobody", nobody, "GET", "/private", prefetch, 503, "", kept, retry.and("Location", "")},
 	{"prefetch that needs a refresh", expired, "GET", "/private", prefetch, 503, "", kept, retry.and("Location", "")},
@@ -135,20 +158,20 @@ var requireCases = []requireCase{
 // denying answers in the app's own words: an outage in front of people, and
 // everything that is not for them.
 func denying(c *middleware.Config[Profile]) {
-	c.Deny = func(w http.ResponseWriter, r *http.Request, err error) bool {
+	c.Deny = func(w http.ResponseWriter, r *http.Request, denial *middleware.Denial) error {
 		switch {
-		case !middleware.IsPage(r):
+		case !denial.Person:
 			w.Header().Set("Content-Type", "application/problem+json")
-			w.WriteHeader(middleware.Status(err))
-			fmt.Fprintf(w, `{"message":%q,"path":%q}`, err, r.URL.Path)
-		case errors.Is(err, session.CodeDatabaseFetchFailed):
+			w.WriteHeader(denial.Status)
+			fmt.Fprintf(w, `{"message":%q,"path":%q}`, denial.Code, r.URL.Path)
+		case denial.Code == session.CodeDatabaseFetchFailed:
 			w.Header().Set("Content-Type", "text/html; charset=utf-8")
-			w.WriteHeader(middleware.Status(err))
+			w.WriteHeader(denial.Status)
 			io.WriteString(w, "<h1>Our records sleep</h1>")
 		default:
-			return false
+			return denial
 		}
-		return true
+		return nil
 	}
 }
 
@@ -165,7 +188,7 @@ var denyCases = []requireCase{
 	{"form while the store is down", storeDown, "POST", "/private", submission, 503, "<h1>Our records sleep</h1>", kept, sleeping},
 	{"script", nobody, "GET", "/private", script, 401, `{"message":"AUTH_UNAUTHORIZED","path":"/private"}`, kept, problem.and(missing...)},
 	{"bad bearer", signedIn, "GET", "/private", script.and("Authorization", "Bearer x"), 401, `{"message":"AUTH_UNAUTHORIZED","path":"/private"}`, kept, problem.and(invalid...)},
-	{"htmx", nobody, "GET", "/private", htmx, 401, `{"message":"AUTH_UNAUTHORIZED","path":"/private"}`, kept, problem.and("HX-Redirect", "")},
+	{"htmx", nobody, "GET", "/private", htmx, 401, signInPart, kept, htmxTo("/login").and(missing...)},
 	{"script while the store is down", storeDown, "GET", "/private", script, 503, `{"message":"DATABASE_FETCH_FAILED","path":"/private"}`, kept, problem.and(retry...)},
 	{"POST from another origin", signedIn, "POST", "/private", elsewhere, 403, `{"message":"AUTH_INVALID_REQUEST","path":"/private"}`, kept, problem.and(bare...)},
 	{"prefetch by nobody", nobody, "GET", "/private", prefetch, 503, "", kept, retry},

@@ -19,6 +19,7 @@ import (
 
 	"github.com/lucia-go/lucia"
 	"github.com/lucia-go/lucia/examples/internal/demo"
+	"github.com/lucia-go/lucia/middleware"
 	"github.com/lucia-go/lucia/session"
 )
 
@@ -180,18 +181,16 @@ func TestOutage(t *testing.T) {
 func TestPageOfAnOutageIsForPeople(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
-		dest string
-		err  error
-		want bool
+		person bool
+		code   session.Code
+		want   bool
 	}{
-		{"document", session.CodeDatabaseFetchFailed, true},
-		{"document", session.CodeUnauthorized, false},
-		{"empty", session.CodeDatabaseFetchFailed, false},
+		{true, session.CodeDatabaseFetchFailed, true},
+		{true, session.CodeUnauthorized, false},
+		{false, session.CodeDatabaseFetchFailed, false},
 	} {
-		r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/", nil)
-		r.Header.Set("Sec-Fetch-Dest", c.dest)
-		if got := demo.IsOutage(r, c.err); got != c.want {
-			t.Errorf("%s, %v: %v, want %v", c.dest, c.err, got, c.want)
+		if got := demo.IsOutage(&middleware.Denial{Person: c.person, Code: c.code}); got != c.want {
+			t.Errorf("%v, %v: %v, want %v", c.person, c.code, got, c.want)
 		}
 	}
 }

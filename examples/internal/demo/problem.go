@@ -46,10 +46,10 @@ var headings = map[int]string{
 	http.StatusServiceUnavailable: "Back in a moment",
 }
 
-// IsOutage reports whether Require refuses a person a page because nobody can check
-// the session now.
-func IsOutage(r *http.Request, err error) bool {
-	return errors.Is(err, session.CodeDatabaseFetchFailed) && middleware.IsPage(r)
+// IsOutage reports whether Require refuses a person a page because the session store is
+// unavailable.
+func IsOutage(denial *middleware.Denial) bool {
+	return denial.Person && denial.Code == session.CodeDatabaseFetchFailed
 }
 
 // Explain returns the status and the sentence for any error: a Refusal's own, or
