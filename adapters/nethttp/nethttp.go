@@ -36,6 +36,7 @@ func Mount[U any](mux *http.ServeMux, auth *middleware.Auth[U]) {
 	for _, route := range auth.Routes() {
 		for _, method := range methods {
 			mux.Handle(method+" "+auth.BasePath()+route, handler)
+			mux.Handle(method+" "+auth.BasePath()+route+"/{$}", handler)
 		}
 	}
 }
