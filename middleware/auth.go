@@ -19,6 +19,8 @@ type Auth[U any] struct {
 	origins *http.CrossOriginProtection
 	routes  map[string]route // by the last element of the path
 	plain   sync.Once        // guards the line about sign-ins over plain http
+	reach   reach
+	misused misuse
 }
 
 // New returns an Auth, or an error that says what is wrong with config.
@@ -61,6 +63,7 @@ func (a *Auth[U]) Handler(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r, ok := a.HandleServerSession(w, r); ok {
 			next.ServeHTTP(w, r)
+			a.CheckAnswer(w, r)
 		}
 	})
 }
@@ -78,6 +81,7 @@ func (a *Auth[U]) HandleServerSession(w http.ResponseWriter, r *http.Request) (o
 		return r, true
 	}
 	if route, ok := a.routeOf(r.URL.Path); ok {
+		a.reach.seen.Store(true)
 		a.serveRoute(w, r, route)
 		return r, false
 	}
@@ -96,6 +100,7 @@ func (a *Auth[U]) resolve(w http.ResponseWriter, r *http.Request) (*http.Request
 	if a.stateOf(r.Context()) != nil {
 		return r, nil
 	}
+	a.warnOfNesting(r.Context())
 	public := a.config.Public != nil && a.config.Public(r)
 	d := decision[U]{public: public}
 	a.decide(&d, r)
@@ -108,6 +113,7 @@ func (a *Auth[U]) resolve(w http.ResponseWriter, r *http.Request) (*http.Request
 		return &s.onward, notAhead()
 	}
 	a.setCookies(w.Header(), r, &d)
+	s.refreshed = d.refreshed != nil
 	return &s.onward, nil
 }
 

@@ -122,11 +122,16 @@ type pageInfo struct {
 
 type pageConfig struct{ base, nonce string }
 
-// pageOf returns the page of ctx; that of nobody where the middleware has seen
-// nothing of interest, or has not run.
+// pageOf returns the page of ctx; that of a signed-out visitor where the middleware has
+// not run.
 func pageOf(ctx context.Context) page {
 	if p, ok := ctx.Value(stateKey{}).(page); ok {
 		return p
+	}
+	if inner := ginRequestContext(ctx); inner != nil {
+		if p, ok := inner.Value(stateKey{}).(page); ok {
+			return p
+		}
 	}
 	return nobody{}
 }
@@ -148,6 +153,7 @@ func (everyone) config(context.Context) pageConfig { return pageConfig{} }
 // have been put there later.
 func (s *state[U]) config(ctx context.Context) pageConfig {
 	c := pageConfig{base: s.auth.config.BasePath}
+	s.auth.watchRoutes(s.request)
 	if s.auth.config.Nonce != nil {
 		c.nonce = s.auth.config.Nonce(ctx)
 	}

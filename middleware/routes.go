@@ -54,11 +54,12 @@ func (a *Auth[U]) RoutesHandler() http.Handler { return http.HandlerFunc(a.serve
 
 func (a *Auth[U]) serveMounted(w http.ResponseWriter, r *http.Request) {
 	path := strings.TrimSuffix(r.URL.Path, "/")
-	route, ok := a.routes[path[max(0, strings.LastIndexByte(path, '/')):]]
+	route, ok := a.routes["/"+path[strings.LastIndexByte(path, '/')+1:]]
 	if !ok {
 		http.NotFound(w, r)
 		return
 	}
+	a.reach.seen.Store(true)
 	a.serveRoute(w, r, route)
 }
 

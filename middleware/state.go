@@ -20,12 +20,13 @@ import (
 // the request, so it holds nothing of the answer, and what may change is atomic.
 type state[U any] struct {
 	context.Context
-	auth    *Auth[U]
-	request *http.Request // as it came in
-	onward  http.Request  // as it goes on, with this context
-	public  bool          // the app has declared the answer to be for everyone
-	cookies []string      // the Cookie lines, for the refresh token of page data
-	lines   [2]string     // values of the answer's Cache-Control and Vary
+	auth      *Auth[U]
+	request   *http.Request // as it came in
+	onward    http.Request  // as it goes on, with this context
+	public    bool          // the app has declared the answer to be for everyone
+	refreshed bool          // the answer has the cookies of a refresh
+	cookies   []string      // the Cookie lines, for the refresh token of page data
+	lines     [2]string     // values of the answer's Cache-Control and Vary
 
 	current atomic.Pointer[resolved[U]]
 	first   resolved[U] // what current points to unless the handler changes it
@@ -176,7 +177,8 @@ func (a *Auth[U]) stateOf(ctx context.Context) *state[U] {
 func (s *state[U]) outer() context.Context { return s.Context }
 
 // Session returns the session of the request that ctx belongs to, or nil where
-// there is none, or where the middleware has not run. It asks no store and writes
+// there is none, or where the middleware has not run, which the log says once. A
+// *gin.Context is as good as its request's context. It asks no store and writes
 // nothing: any goroutine may call it at any time, also after the request. It follows
 // SignIn, SignOut and Reload.
 //
@@ -188,7 +190,7 @@ func (s *state[U]) outer() context.Context { return s.Context }
 // What the session's user data points to is shared between requests and must not be
 // changed.
 func (a *Auth[U]) Session(ctx context.Context) *session.Session[U] {
-	if s := a.stateOf(ctx); s != nil {
+	if s := a.stateIn(ctx); s != nil {
 		return s.current.Load().who()
 	}
 	return nil
@@ -197,7 +199,7 @@ func (a *Auth[U]) Session(ctx context.Context) *session.Session[U] {
 // Outcome says how the request that ctx belongs to came by its session, or why
 // it has none. Like [Auth.Session] it may be called anywhere and at any time.
 func (a *Auth[U]) Outcome(ctx context.Context) Outcome {
-	if s := a.stateOf(ctx); s != nil {
+	if s := a.stateIn(ctx); s != nil {
 		return s.current.Load().outcome
 	}
 	return OutcomeAnonymous

@@ -30,7 +30,7 @@ const Key = "lucia"
 // Its routes are answered to the letter of the protocol that the clients speak,
 // errors included, so they do not pass the app's HTTPErrorHandler.
 func Middleware[U any](auth *middleware.Auth[U], skip ...func(c echo.Context) bool) echo.MiddlewareFunc {
-	m := &mounted{auth.HandleServerSession, skip}
+	m := &mounted{auth.HandleServerSession, auth.CheckAnswer, skip}
 	return m.wrap
 }
 
@@ -38,6 +38,7 @@ func Middleware[U any](auth *middleware.Auth[U], skip ...func(c echo.Context) bo
 // e.Use together anew for every request, so what each time is made is small.
 type mounted struct {
 	handle func(http.ResponseWriter, *http.Request) (*http.Request, bool)
+	check  func(http.ResponseWriter, *http.Request)
 	skip   []func(c echo.Context) bool
 }
 
@@ -53,7 +54,9 @@ func (m *mounted) wrap(next echo.HandlerFunc) echo.HandlerFunc {
 			return nil
 		}
 		c.SetRequest(r)
-		return next(c)
+		err := next(c)
+		m.check(c.Response(), r)
+		return err
 	}
 }
 

@@ -36,7 +36,10 @@ func Middleware[U any](auth *middleware.Auth[U], skip ...gin.Skipper) gin.Handle
 		c.Request = r
 		if !ok {
 			c.Abort()
+			return
 		}
+		c.Next()
+		auth.CheckAnswer(c.Writer, r)
 	}
 }
 
