@@ -17,38 +17,46 @@ const module = "github.com/lucia-go/lucia"
 // below its own, too, unless they have one.
 var importRules = map[string][]string{
 	"":                              {"middleware", "session"},
-	"session":                       {"github.com/golang-jwt/jwt/v5", "github.com/maypok86/otter/v2"},
-	"session/sessiontest":           {"session", "github.com/google/go-cmp/cmp"},
+	"session":                       {},
+	"session/sessiontest":           {"session"},
+	"internal/engine":               {"session", "github.com/golang-jwt/jwt/v5", "github.com/maypok86/otter/v2"},
 	"memstore":                      {"session"},
-	"redisstore":                    {"session", "github.com/redis/go-redis/v9", "github.com/redis/go-redis/v9/auth", "github.com/redis/go-redis/v9/maintnotifications"},
-	"middleware":                    {"session", "internal/wire", "internal/browser"},
-	"adapters/nethttp":              {"middleware", "session"},
-	"adapters/echo":                 {"adapters/internal/answer", "middleware", "session", "github.com/labstack/echo/v4"},
-	"adapters/gin":                  {"adapters/internal/answer", "middleware", "session", "github.com/gin-gonic/gin"},
-	"adapters/internal/answer":      {"internal/wire", "session"},
+	"redisstore":                    {"session", "github.com/redis/go-redis/v9"},
+	"middleware":                    {"session", "internal/engine", "internal/wire", "internal/browser"},
+	"adapters/nethttp":              {"middleware"},
+	"adapters/echo":                 {"middleware", "session", "github.com/labstack/echo/v4"},
+	"adapters/gin":                  {"middleware", "session", "github.com/gin-gonic/gin"},
 	"adapters/internal/adaptertest": {"*"},
-	"client":                        {"session", "internal/wire", "golang.org/x/net/html", "golang.org/x/net/html/atom", "golang.org/x/sys/unix", "golang.org/x/sys/windows"},
+	"client":                        {"session", "internal/htmlform", "internal/wire", "golang.org/x/sys/windows"},
 	"internal/browser":              {},
+	"internal/htmlform":             {"internal/wire", "golang.org/x/net/html", "golang.org/x/net/html/atom"},
 	"internal/wire":                 {},
 	"internal/testenv":              {"*"},
 	"internal/chrometest":           {"*"},
-	"luciatest":                     {"middleware", "session", "memstore", "client", "internal/wire", "golang.org/x/net/html", "golang.org/x/net/html/atom"},
+	"luciatest":                     {"middleware", "session", "memstore", "internal/htmlform", "internal/wire"},
 	"examples":                      {"*"},
-	"redisstore/internal":           {"*"},
 }
 
+// platforms are those on which packages import different things.
+var platforms = []string{"linux", "windows"}
+
 // forTests are packages that nothing shipped may import.
-var forTests = []string{"examples", "luciatest", "session/sessiontest", "adapters/internal/adaptertest", "internal/testenv", "internal/chrometest", "redisstore/internal"}
+var forTests = []string{"examples", "luciatest", "session/sessiontest", "adapters/internal/adaptertest", "internal/testenv", "internal/chrometest"}
 
 func TestImportRules(t *testing.T) {
 	t.Parallel()
+	used := map[string]map[string]bool{} // by rule: what its packages import
 	for _, p := range listPackages(t) {
 		name := strings.TrimPrefix(strings.TrimPrefix(p.ImportPath, module), "/")
-		rule, ok := ruleOf(name)
+		ruleName, ok := ruleOf(name)
 		if !ok {
 			t.Errorf("package %s has no import rule; add one", name)
 			continue
 		}
+		if used[ruleName] == nil {
+			used[ruleName] = map[string]bool{}
+		}
+		rule := importRules[ruleName]
 		for _, imported := range p.Imports {
 			own, isOwn := strings.CutPrefix(imported, module+"/")
 			if !isOwn && !strings.Contains(strings.SplitN(imported, "/", 2)[0], ".") {
@@ -57,6 +65,7 @@ func TestImportRules(t *testing.T) {
 			if isOwn {
 				imported = own
 			}
+			used[ruleName][imported] = true
 			if !slices.Contains(rule, "*") && !slices.Contains(rule, imported) {
 				t.Errorf("%s imports %s, which its import rule does not allow", name, imported)
 			}
@@ -65,16 +74,49 @@ func TestImportRules(t *testing.T) {
 			}
 		}
 	}
+	for name, rule := range importRules {
+		if used[name] == nil {
+			t.Errorf("the import rule %q is of no package; delete it", name)
+			continue
+		}
+		for _, allowed := range rule {
+			if allowed != "*" && !used[name][allowed] {
+				t.Errorf("the import rule %q allows %s, which no package imports; delete that", name, allowed)
+			}
+		}
+	}
 }
 
-func ruleOf(name string) ([]string, bool) {
+// Authors of stores and programs that use the Go client link no JWT library, no cache
+// and no Redis client.
+func TestContractLinksOnlyTheStandardLibrary(t *testing.T) {
+	t.Parallel()
+	allowed := []string{module + "/session", module + "/memstore", module + "/client", module + "/internal/htmlform", module + "/internal/wire", "golang.org/x/net/html", "golang.org/x/sys"}
+	out, err := exec.CommandContext(t.Context(), "go", "list", "-deps", "-f", "{{if not .Standard}}{{.ImportPath}}{{end}}", "./session", "./memstore", "./client").Output()
+	if err != nil {
+		t.Fatalf("go list: %v", err)
+	}
+	linked := strings.Fields(string(out))
+	if !slices.Contains(linked, module+"/client") {
+		t.Fatalf("go list -deps = %q, without the client itself", linked)
+	}
+	for _, p := range linked {
+		if !slices.ContainsFunc(allowed, func(a string) bool { return p == a || strings.HasPrefix(p, a+"/") }) {
+			t.Errorf("session, memstore or client link %s", p)
+		}
+	}
+}
+
+// ruleOf returns the name of a package's rule: its own, or that of the nearest package
+// above it that has one.
+func ruleOf(name string) (rule string, ok bool) {
 	for {
-		if rule, ok := importRules[name]; ok {
-			return rule, true
+		if _, ok := importRules[name]; ok {
+			return name, true
 		}
 		i := strings.LastIndexByte(name, '/')
 		if i < 0 {
-			return nil, false
+			return "", false
 		}
 		name = name[:i]
 	}
@@ -89,20 +131,25 @@ type listedPackage struct {
 	Imports    []string
 }
 
+// listPackages returns the packages as they are on each platform.
 func listPackages(t *testing.T) (list []listedPackage) {
 	t.Helper()
-	cmd := exec.CommandContext(t.Context(), "go", "list", "-json=ImportPath,Imports", "./...")
-	out, err := cmd.Output()
-	if err != nil {
-		t.Fatalf("go list: %v", err)
-	}
-	for dec := json.NewDecoder(strings.NewReader(string(out))); ; {
-		var p listedPackage
-		if err := dec.Decode(&p); errors.Is(err, io.EOF) {
-			return list
-		} else if err != nil {
-			t.Fatal(err)
+	for _, platform := range platforms {
+		cmd := exec.CommandContext(t.Context(), "go", "list", "-json=ImportPath,Imports", "./...")
+		cmd.Env = append(cmd.Environ(), "GOOS="+platform)
+		out, err := cmd.Output()
+		if err != nil {
+			t.Fatalf("go list: %v", err)
 		}
-		list = append(list, p)
+		for dec := json.NewDecoder(strings.NewReader(string(out))); ; {
+			var p listedPackage
+			if err := dec.Decode(&p); errors.Is(err, io.EOF) {
+				break
+			} else if err != nil {
+				t.Fatal(err)
+			}
+			list = append(list, p)
+		}
 	}
+	return list
 }

@@ -20,7 +20,6 @@ import (
 	"github.com/lucia-go/lucia/adapters/nethttp"
 	"github.com/lucia-go/lucia/client"
 	"github.com/lucia-go/lucia/memstore"
-	"github.com/lucia-go/lucia/middleware"
 	"github.com/lucia-go/lucia/redisstore"
 )
 
@@ -62,10 +61,10 @@ func readmeNetHTTP(auth *lucia.Auth[Profile], mux *http.ServeMux, profile http.H
 	mux.HandleFunc("POST /login", func(w http.ResponseWriter, r *http.Request) {
 		// … check the password …
 		if _, err := auth.SignIn(w, r, userID); err != nil {
-			middleware.WriteError(w, err)
+			lucia.WriteError(w, err)
 			return
 		}
-		http.Redirect(w, r, middleware.ReturnPath(r, "/profile"), http.StatusSeeOther)
+		http.Redirect(w, r, lucia.ReturnPath(r, "/profile"), http.StatusSeeOther)
 	})
 	mux.Handle("GET /profile", auth.Require(http.HandlerFunc(profile))) // auth.Session(r.Context()) inside
 	app := nethttp.Wrap(auth, mux)
@@ -79,7 +78,7 @@ func readmeEcho(auth *lucia.Auth[Profile], e *echo.Echo, profile echo.HandlerFun
 		if _, err := auth.SignIn(c.Response(), c.Request(), userID); err != nil {
 			return luciaecho.Error(c, err)
 		}
-		return c.Redirect(http.StatusSeeOther, middleware.ReturnPath(c.Request(), "/profile"))
+		return c.Redirect(http.StatusSeeOther, lucia.ReturnPath(c.Request(), "/profile"))
 	})
 	e.GET("/profile", profile, luciaecho.Require(auth)) // luciaecho.Session(c, auth) inside
 }
@@ -91,7 +90,7 @@ func readmeGin(auth *lucia.Auth[Profile], g *gin.Engine, profile gin.HandlerFunc
 		if _, err := auth.SignIn(c.Writer, c.Request, userID); luciagin.Error(c, err) {
 			return
 		}
-		c.Redirect(http.StatusSeeOther, middleware.ReturnPath(c.Request, "/profile"))
+		c.Redirect(http.StatusSeeOther, lucia.ReturnPath(c.Request, "/profile"))
 	})
 	g.GET("/profile", luciagin.Require(auth), profile) // luciagin.Session(c, auth) inside
 }

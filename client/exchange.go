@@ -112,9 +112,6 @@ type renewed struct {
 	expiresIn time.Duration
 }
 
-// maxExpiresIn keeps nonsense from overflowing a time.
-const maxExpiresIn = 400 * 24 * 60 * 60
-
 func (a *answer) renewed() (renewed, error) {
 	var body wire.Refreshed
 	err := wire.Members(a.body, map[string]any{
@@ -125,7 +122,7 @@ func (a *answer) renewed() (renewed, error) {
 	if err != nil {
 		return renewed{}, err
 	}
-	if body.ExpiresIn <= 0 || body.ExpiresIn > maxExpiresIn {
+	if body.ExpiresIn <= 0 || body.ExpiresIn > wire.MaxExpiresIn {
 		return renewed{}, fmt.Errorf("expires_in is %d", body.ExpiresIn)
 	}
 	if (body.AccessToken == "") != (body.RefreshToken == "") {

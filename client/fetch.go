@@ -99,6 +99,6 @@ func readSession[U any](a *answer) (*session.Session[U], error) {
 	if lucia == nil {
 		return nil, errors.New("the answer has no " + wire.FormField)
 	}
-	expiresIn := time.Duration(min(max(life, 0), maxExpiresIn)) * time.Second
+	expiresIn := time.Duration(min(max(life, 0), wire.MaxExpiresIn)) * time.Second
 	return wireSession[U](lucia, id, a.sent, expiresIn)
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/lucia-go/lucia/client"
+	"github.com/lucia-go/lucia/internal/htmlform"
 	"github.com/lucia-go/lucia/internal/wire"
 	"github.com/lucia-go/lucia/session"
 )
@@ -285,7 +286,7 @@ func TestGoldenPage(t *testing.T) {
 	for _, c := range golden[page](t, "page.json") {
 		t.Run(c.Name, func(t *testing.T) {
 			t.Parallel()
-			got, err := client.ReadPage(strings.NewReader(c.HTML))
+			got, err := htmlform.Read(strings.NewReader(c.HTML))
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -11,13 +11,14 @@ import (
 	"strings"
 	"time"
 
+	"github.com/lucia-go/lucia/internal/htmlform"
 	"github.com/lucia-go/lucia/internal/wire"
 	"github.com/lucia-go/lucia/session"
 )
 
 // SignIn signs in through the app's own login page, as a person with a browser
 // would: it gets the page at path, fills the POST form that takes the given fields
-// ([Page.Form]; hidden fields are sent along), posts it to its own action or, where
+// (hidden fields are sent along), posts it to its own action or, where
 // the name and value of a button are among the fields, to that button's, follows
 // redirects within the origin, and takes the session from the page data of where it
 // arrives or, where that has none, from the session route. Where the page has no
@@ -61,7 +62,7 @@ func (c *Client[U]) SignIn(ctx context.Context, path string, fields url.Values) 
 }
 
 // submit gets the login page and submits its form.
-func (c *Client[U]) submit(ctx context.Context, browser *http.Client, path string, fields url.Values) (*Page, error) {
+func (c *Client[U]) submit(ctx context.Context, browser *http.Client, path string, fields url.Values) (*htmlform.Page, error) {
 	target, err := c.origin.Parse(path)
 	if err != nil {
 		return nil, unknown(opSignIn, err)
@@ -70,10 +71,10 @@ func (c *Client[U]) submit(ctx context.Context, browser *http.Client, path strin
 	if err != nil {
 		return nil, err
 	}
-	filled := &Form{Fields: fields}
+	filled := &htmlform.Form{Fields: fields}
 	if form := login.Form(http.MethodPost, fields); form != nil {
 		filled = form.Filled(fields)
-		if pressed, _ := form.split(fields); pressed == nil || pressed.Method != http.MethodPost {
+		if pressed := form.Button(fields); pressed == nil || pressed.Method != http.MethodPost {
 			// The first button may be for something else, and this is a password.
 			filled.Action, filled.Enctype = form.Action, form.Enctype
 		}
@@ -87,7 +88,7 @@ func (c *Client[U]) submit(ctx context.Context, browser *http.Client, path strin
 
 // visitPage gets a page or, with a form, posts to it, and returns it and where it
 // is.
-func visitPage(ctx context.Context, browser *http.Client, method string, target *url.URL, form *Form) (*Page, *url.URL, error) {
+func visitPage(ctx context.Context, browser *http.Client, method string, target *url.URL, form *htmlform.Form) (*htmlform.Page, *url.URL, error) {
 	var (
 		body        []byte
 		contentType string
@@ -112,9 +113,9 @@ func visitPage(ctx context.Context, browser *http.Client, method string, target 
 		return nil, nil, signInError(resp)
 	}
 	if !strings.HasPrefix(resp.Header.Get("Content-Type"), "text/html") {
-		return new(Page), resp.Request.URL, nil
+		return new(htmlform.Page), resp.Request.URL, nil
 	}
-	page, err := ReadPage(resp.Body)
+	page, err := htmlform.Read(resp.Body)
 	if err != nil {
 		return nil, nil, unknown(opSignIn, err)
 	}

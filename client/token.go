@@ -24,7 +24,7 @@ type payload[U any] struct {
 
 // life is how long the access token lives in all.
 func (p *payload[U]) life() time.Duration {
-	return time.Duration(min(max(p.ExpiresAt-p.IssuedAt, 0), maxExpiresIn)) * time.Second
+	return time.Duration(min(max(p.ExpiresAt-p.IssuedAt, 0), wire.MaxExpiresIn)) * time.Second
 }
 
 // readPayload decodes the payload of an access token.

@@ -9,7 +9,7 @@ import (
 	"sync/atomic"
 	"testing"
 
-	"github.com/lucia-go/lucia/client"
+	"github.com/lucia-go/lucia/internal/htmlform"
 	"github.com/lucia-go/lucia/internal/wire"
 )
 
@@ -66,7 +66,7 @@ func NewBrowserAt(t testing.TB, baseURL string, transport http.RoundTripper) *Br
 // Open opens a tab and loads a page in it.
 func (b *Browser) Open(path string) *Tab {
 	b.t.Helper()
-	tab := &Tab{b: b, at: b.base, page: &Page{URL: b.base, Header: http.Header{}}, forms: new(client.Page)}
+	tab := &Tab{b: b, at: b.base, page: &Page{URL: b.base, Header: http.Header{}}, forms: new(htmlform.Page)}
 	tab.Get(path)
 	return tab
 }

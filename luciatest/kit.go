@@ -227,12 +227,12 @@ const leeway = 30 * time.Second
 // PassAccessTTL lets time pass until every access token made so far has expired
 // for good. It works in a bubble of testing/synctest only, where it takes no
 // time.
-func (k *Kit[U]) PassAccessTTL() { pass(k.Config.AccessTTL, session.DefaultAccessTTL) }
+func (k *Kit[U]) PassAccessTTL() { pass(k.Config.AccessTTL, middleware.DefaultAccessTTL) }
 
 // PassRefreshTTL lets time pass until every session that is not used meanwhile
 // has ended. It works in a bubble of testing/synctest only, where it takes no
 // time.
-func (k *Kit[U]) PassRefreshTTL() { pass(k.Config.RefreshTTL, session.DefaultRefreshTTL) }
+func (k *Kit[U]) PassRefreshTTL() { pass(k.Config.RefreshTTL, middleware.DefaultRefreshTTL) }
 
 func pass(d, ifZero time.Duration) {
 	if d == 0 {

@@ -390,7 +390,7 @@ func TestKitWatchesAnyStore(t *testing.T) {
 		t.Errorf("calls %+v", kit.Store.Calls())
 	}
 	kit.Store.Down()
-	if _, err := kit.Auth.Manager().Sessions(t.Context(), "u1"); !errors.Is(err, luciatest.ErrDown) {
+	if _, err := kit.Auth.Sessions(t.Context(), "u1"); !errors.Is(err, luciatest.ErrDown) {
 		t.Errorf("down: %v", err)
 	}
 

@@ -11,7 +11,7 @@ import (
 	"net/url"
 	"strings"
 
-	"github.com/lucia-go/lucia/client"
+	"github.com/lucia-go/lucia/internal/htmlform"
 	"github.com/lucia-go/lucia/internal/wire"
 	"github.com/lucia-go/lucia/session"
 )
@@ -23,7 +23,7 @@ type Tab struct {
 	b     *Browser
 	at    *url.URL
 	page  *Page
-	forms *client.Page
+	forms *htmlform.Page
 	// tokens are what the page's scripts hold; nil where nobody is signed in.
 	tokens *tokens
 }
@@ -97,7 +97,7 @@ func (tab *Tab) Submit(fields url.Values) *Page {
 	}
 	maps.Copy(given, fields)
 	filled := form.Filled(given)
-	if filled.Method == client.MethodDialog {
+	if filled.Method == htmlform.MethodDialog {
 		tab.b.t.Fatalf("luciatest: the form on %s closes a dialog, a browser sends nothing", tab.at)
 	}
 	return tab.navigate(tab.submission(filled))
@@ -112,7 +112,7 @@ func (tab *Tab) whyNoForm(fields url.Values) string {
 }
 
 // submission is the request that a form makes.
-func (tab *Tab) submission(form *client.Form) *http.Request {
+func (tab *Tab) submission(form *htmlform.Form) *http.Request {
 	var req *http.Request
 	if form.Method == http.MethodPost {
 		body, contentType := form.Body()
@@ -245,8 +245,8 @@ func (tab *Tab) navigate(req *http.Request) *Page {
 	if err != nil {
 		tab.b.t.Fatalf("luciatest: %s %s: %v", req.Method, req.URL, err)
 	}
-	tab.at, tab.page, tab.tokens, tab.forms = page.URL, page, nil, new(client.Page)
-	if parsed, err := client.ReadPage(strings.NewReader(page.Body)); err == nil && isHTML(page) {
+	tab.at, tab.page, tab.tokens, tab.forms = page.URL, page, nil, new(htmlform.Page)
+	if parsed, err := htmlform.Read(strings.NewReader(page.Body)); err == nil && isHTML(page) {
 		tab.forms, page.Data = parsed, parsed.Data
 	}
 	if err := json.Unmarshal(page.Data[wire.FormField], &tab.tokens); err != nil && page.Data[wire.FormField] != nil {

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"sync"
 
+	"github.com/lucia-go/lucia/internal/engine"
 	"github.com/lucia-go/lucia/session"
 )
 
@@ -14,7 +15,7 @@ import (
 // concurrent use.
 type Auth[U any] struct {
 	config  Config[U]
-	manager *session.Manager[U]
+	manager *engine.Manager[U]
 	cookies cookieWriter
 	origins *http.CrossOriginProtection
 	routes  map[string]route // by the last element of the path
@@ -39,11 +40,11 @@ func New[U any](config Config[U]) (*Auth[U], error) {
 			return nil, fmt.Errorf("middleware: TrustedOrigins: %w", err)
 		}
 	}
-	sessions, err := config.sessionConfig(a.cookies)
+	sessions, err := config.engineConfig(a.cookies)
 	if err != nil {
 		return nil, err
 	}
-	if a.manager, err = session.New(sessions); err != nil {
+	if a.manager, err = engine.New(sessions); err != nil {
 		return nil, err
 	}
 	a.config.Secret, a.config.PreviousSecrets = nil, nil // nothing prints what is not there
@@ -113,7 +114,6 @@ func (a *Auth[U]) resolve(w http.ResponseWriter, r *http.Request) (*http.Request
 		return &s.onward, notAhead()
 	}
 	a.setCookies(w.Header(), r, &d)
-	s.refreshed = d.refreshed != nil
 	return &s.onward, nil
 }
 
@@ -126,10 +126,6 @@ func (a *Auth[U]) setCookies(h http.Header, r *http.Request, d *decision[U]) {
 		a.setRefreshed(h, d.refreshed)
 	}
 }
-
-// Manager returns the domain below: for apps that begin or end sessions outside
-// of requests.
-func (a *Auth[U]) Manager() *session.Manager[U] { return a.manager }
 
 // BasePath returns the path below which the middleware's routes live.
 func (a *Auth[U]) BasePath() string { return a.config.BasePath }
@@ -154,3 +150,21 @@ func (a *Auth[U]) RevokeUser(ctx context.Context, userID string) error {
 // themselves: session.ErrUserTooLarge says that it would not fit into the cookies
 // (Config.MaxCookieBytes).
 func (a *Auth[U]) CheckUser(userID string, data U) error { return a.manager.CheckUser(userID, data) }
+
+// Sessions returns the live sessions of the user, by id, for a page that shows them:
+// a record says when a session began and when it was last issued a refresh token.
+// Errors carry session.CodeInvalidUserID or session.CodeDatabaseFetchFailed.
+func (a *Auth[U]) Sessions(ctx context.Context, userID string) (map[session.ID]session.Record, error) {
+	return a.manager.Sessions(ctx, userID)
+}
+
+// EndSession ends one session of the user, on whichever device it is. A session that
+// has ended already is no error. Access tokens of the session are honoured until they
+// expire, except by this process. Errors carry session.CodeInvalidUserID or
+// session.CodeDatabaseUpdateFailed: it is then unknown whether the session ended, and
+// repeating the call is harmless. The end of ctx does not stop the call.
+//
+// A request that ends its own session calls [Auth.SignOut], which clears the cookies.
+func (a *Auth[U]) EndSession(ctx context.Context, userID string, id session.ID) error {
+	return a.manager.SignOut(ctx, userID, id)
+}

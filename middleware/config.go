@@ -9,16 +9,28 @@ import (
 	"strings"
 	"time"
 
+	"github.com/lucia-go/lucia/internal/engine"
 	"github.com/lucia-go/lucia/internal/wire"
 	"github.com/lucia-go/lucia/session"
 )
 
-// Defaults of [Config]; those of sessions and tokens are package session's.
+// Defaults of [Config].
 const (
+	DefaultAccessTTL      = engine.DefaultAccessTTL
+	DefaultRefreshTTL     = engine.DefaultRefreshTTL
+	DefaultLifetime       = engine.DefaultLifetime
+	DefaultGrace          = engine.DefaultGrace
+	DefaultSettle         = engine.DefaultSettle
+	DefaultTimeout        = engine.DefaultTimeout
+	DefaultMaxSessions    = engine.DefaultMaxSessions
 	DefaultBasePath       = wire.DefaultBasePath
 	DefaultLoginPath      = "/login"
 	DefaultMaxCookieBytes = 3072
 )
+
+// MinSecretBytes is the length of the shortest secret: the key length of
+// HMAC-SHA256 (RFC 7518, section 3.2).
+const MinSecretBytes = engine.MinSecretBytes
 
 // Config configures an [Auth]. Secret, Store and LoadUser are required; the zero
 // value of every other field means its default. U is what the app wants to know
@@ -42,32 +54,39 @@ type Config[U any] struct {
 	// Store keeps the state of refresh tokens: memstore.New() for one process,
 	// redisstore.New(client) for several.
 	Store session.Store
-	// LoadUser returns what pages shall know of the user. It runs at sign-in, at
-	// every refresh and at Reload, never on other requests, with none of the
-	// request's context values. session.ErrUserNotFound, wrapped or not, ends all
-	// sessions of the user. Any other error, sql.ErrNoRows among them, ends none and
-	// is answered 503.
+	// LoadUser returns what the access token and the pages shall know of the user.
+	// It runs at sign-in, at every refresh, before the refresh token rotates, and at
+	// Reload, never on other requests. Its context carries none of the request's
+	// values: one call serves all requests that wait for the same refresh.
+	// session.ErrUserNotFound, wrapped or not, ends all sessions of the user, at a
+	// sign-in only that. Any other error, sql.ErrNoRows among them, ends none and is
+	// answered 503.
 	LoadUser func(ctx context.Context, userID string) (U, error)
 
-	// AccessTTL is the life of an access token. Default 15 minutes. A token is
-	// accepted for another tenth of AccessTTL after its expiry, but no more than 30 s:
-	// the clocks of an app's processes may differ by that much at no cost. Clocks that
-	// differ by more cost refreshes, and no session.
+	// AccessTTL is the life of an access token. Default 15 minutes; whole
+	// seconds, at least 1. A token is accepted for another tenth of AccessTTL after its
+	// expiry, but no more than 30 s: the clocks of an app's processes may differ by that
+	// much at no cost. Clocks that differ by more cost refreshes, and no session.
 	AccessTTL time.Duration
 	// RefreshTTL is how long a session lives without being used. Default 365
-	// days; at least twice AccessTTL, Settle and twice Grace together.
+	// days. It counts from the last rotation, which a session in use makes about
+	// every AccessTTL but never sooner than Settle + 2 Grace after the one before:
+	// below 2 AccessTTL + Settle + 2 Grace it would end sessions in use, and New
+	// refuses it, unless Lifetime ends them by then anyway. (A program that uses each
+	// access token to the end of its leeway needs twice that leeway more.)
 	RefreshTTL time.Duration
-	// Lifetime is how long a session lives at most. Default and limit 400 days.
+	// Lifetime is how long a session lives at most. Default and limit 400 days,
+	// beyond which browsers keep no cookie (RFC 6265bis, section 5.5).
 	Lifetime time.Duration
 	// Grace is the longest that a request or an answer may be under way. Default
-	// 30 s. See session.Config.
+	// 30 s. See engine.Config.
 	Grace time.Duration
 	// Settle is how old a token in use must be to prove that the browser has it
-	// on disk. Default 90 s. See session.Config.
+	// on disk. Default 90 s. See engine.Config.
 	Settle time.Duration
 	// Timeout bounds what one sign-in, refresh or sign-out waits for Store and
-	// LoadUser; a sign-in that ends a former session waits once more for that.
-	// Default 3 s.
+	// LoadUser, whether or not they heed their context; a sign-in that ends a former
+	// session waits once more for that. Default 3 s.
 	Timeout time.Duration
 	// MaxSessions is the greatest number of sessions of one user; the one whose
 	// refresh token is oldest goes first. Default 100.
@@ -137,7 +156,9 @@ type Config[U any] struct {
 	// Logger is told what an operator must see, nothing of ordinary traffic.
 	// Default slog.Default().
 	Logger *slog.Logger
-	// OnEvent, if set, is called with the same. It must not block.
+	// OnEvent, if set, is called with the same. It must not block: the request
+	// that found the event waits for it. It may be called concurrently; a panic of
+	// it is logged and costs nothing else.
 	OnEvent func(session.Event)
 }
 
@@ -154,8 +175,8 @@ func (c Config[U]) withDefaults() Config[U] {
 	return c
 }
 
-// validate checks the HTTP side of a Config with defaults; package session
-// checks the rest.
+// validate checks the HTTP side of a Config with defaults; the engine checks
+// the rest.
 func (c Config[U]) validate() error {
 	switch {
 	case !isLocalPath(c.BasePath) || c.BasePath == "/" || strings.HasSuffix(c.BasePath, "/") || strings.ContainsAny(c.BasePath, "?#{}"):
@@ -178,13 +199,13 @@ func (c Config[U]) validate() error {
 	return nil
 }
 
-// sessionConfig is the part of a Config that package session wants.
-func (c Config[U]) sessionConfig(cookies cookieWriter) (session.Config[U], error) {
+// engineConfig is the part of a Config that the engine wants.
+func (c Config[U]) engineConfig(cookies cookieWriter) (engine.Config[U], error) {
 	room := c.MaxCookieBytes - cookies.overhead()
 	if room <= 0 {
-		return session.Config[U]{}, fmt.Errorf("middleware: MaxCookieBytes %d leaves no room for tokens", c.MaxCookieBytes)
+		return engine.Config[U]{}, fmt.Errorf("middleware: MaxCookieBytes %d leaves no room for tokens", c.MaxCookieBytes)
 	}
-	return session.Config[U]{
+	return engine.Config[U]{
 		Secret:            c.Secret,
 		PreviousSecrets:   c.PreviousSecrets,
 		Store:             c.Store,

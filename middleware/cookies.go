@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/lucia-go/lucia/internal/engine"
 	"github.com/lucia-go/lucia/internal/wire"
 	"github.com/lucia-go/lucia/session"
 )
@@ -137,19 +138,21 @@ func (s *cookieSet) crowded() bool { return s.access.more || s.refresh.more || s
 
 // scan reads our cookies in one pass over the header. Names are compared
 // exactly; values are ours only if they are unquoted.
-func (c *cookieWriter) scan(h http.Header, set *cookieSet) { c.scanLines(h["Cookie"], set) }
+func (c *cookieWriter) scan(h http.Header, set *cookieSet) {
+	for _, line := range h["Cookie"] {
+		c.scanLine(line, set)
+	}
+}
 
-// scanLines is scan for the lines of a Cookie header.
-func (c *cookieWriter) scanLines(lines []string, set *cookieSet) {
-	for _, line := range lines {
-		for line != "" {
-			pair, rest := line, ""
-			if i := strings.IndexByte(line, ';'); i >= 0 {
-				pair, rest = line[:i], line[i+1:]
-			}
-			line = rest
-			c.take(textproto.TrimString(pair), set)
+// scanLine is scan for one line of a Cookie header.
+func (c *cookieWriter) scanLine(line string, set *cookieSet) {
+	for line != "" {
+		pair, rest := line, ""
+		if i := strings.IndexByte(line, ';'); i >= 0 {
+			pair, rest = line[:i], line[i+1:]
 		}
+		line = rest
+		c.take(textproto.TrimString(pair), set)
 	}
 }
 
@@ -174,7 +177,7 @@ func cutName(pair, name string) (value string, ok bool) {
 
 // setRefreshed sets the cookies of a refresh: never the fingerprint's, so that
 // an answer that arrives after a sign-out is useless.
-func (a *Auth[U]) setRefreshed(h http.Header, r *session.Refreshed[U]) {
+func (a *Auth[U]) setRefreshed(h http.Header, r *engine.Refreshed[U]) {
 	a.setAccess(h, &r.Session)
 	if r.RefreshCookie != "" {
 		a.cookies.set(h, a.cookies.refresh, string(r.RefreshCookie), r.ExpiresIn)
@@ -185,7 +188,7 @@ func (a *Auth[U]) setAccess(h http.Header, s *session.Session[U]) {
 	a.cookies.set(h, a.cookies.access, string(s.AccessToken), s.ExpiresIn(time.Now()))
 }
 
-func (a *Auth[U]) setSignedIn(h http.Header, s *session.SignedIn[U]) {
+func (a *Auth[U]) setSignedIn(h http.Header, s *engine.SignedIn[U]) {
 	a.setAccess(h, &s.Session)
 	a.cookies.set(h, a.cookies.refresh, string(s.RefreshCookie), s.ExpiresIn)
 	a.cookies.set(h, a.cookies.fingerprint, string(s.Fingerprint), s.Lifetime)

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"net/http"
 
+	"github.com/lucia-go/lucia/internal/engine"
 	"github.com/lucia-go/lucia/session"
 )
 
@@ -13,10 +14,10 @@ type decision[U any] struct {
 	outcome   Outcome
 	signedIn  bool
 	session   session.Session[U]
-	refreshed *session.Refreshed[U] // the cookies to set; nil: none
-	dead      bool                  // the cookies can never be of use again
-	cookies   bool                  // the request came with cookies of ours
-	public    bool                  // the answer is for everyone, so nothing is refreshed
+	refreshed *engine.Refreshed[U] // the cookies to set; nil: none
+	dead      bool                 // the cookies can never be of use again
+	cookies   bool                 // the request came with cookies of ours
+	public    bool                 // the answer is for everyone, so nothing is refreshed
 }
 
 func (d *decision[U]) accept(s *session.Session[U], o Outcome) {
@@ -65,10 +66,10 @@ func (a *Auth[U]) decideBearer(d *decision[U], token session.AccessToken, set *c
 		case err == nil:
 			d.accept(&s, OutcomeFresh)
 			return
-		case errors.Is(err, session.ErrExpired), errors.Is(err, session.ErrRevoked), errors.Is(err, session.ErrOutdated):
+		case errors.Is(err, engine.ErrExpired), errors.Is(err, engine.ErrRevoked), errors.Is(err, engine.ErrOutdated):
 			d.outcome = OutcomeExpired
 			return
-		case errors.Is(err, session.ErrUnknownKey):
+		case errors.Is(err, engine.ErrUnknownKey):
 			d.outcome = OutcomeUnknownKey
 			return
 		}
@@ -122,10 +123,10 @@ func (a *Auth[U]) tryAccess(d *decision[U], token session.AccessToken, set *cook
 		case err == nil:
 			d.accept(&s, OutcomeFresh)
 			return
-		case errors.Is(err, session.ErrUnknownKey):
+		case errors.Is(err, engine.ErrUnknownKey):
 			seen.unknownKey = true
 			return
-		case errors.Is(err, session.ErrMalformed):
+		case errors.Is(err, engine.ErrMalformed):
 			seen.malformed = true
 			return
 		default:
@@ -154,7 +155,7 @@ func (a *Auth[U]) checkTossed(d *decision[U], set *cookieSet) {
 func (a *Auth[U]) decideRefresh(d *decision[U], r *http.Request, set *cookieSet) {
 	creds := a.credentials(set)
 	var fp session.Fingerprint
-	var own []session.RefreshCredential
+	var own []engine.RefreshCredential
 	for _, c := range creds.list {
 		f, ok := ownFingerprint(c, set)
 		if !ok {
@@ -183,7 +184,7 @@ func (a *Auth[U]) decideRefresh(d *decision[U], r *http.Request, set *cookieSet)
 }
 
 // refresh asks the store.
-func (a *Auth[U]) refresh(d *decision[U], r *http.Request, fp session.Fingerprint, own []session.RefreshCredential) {
+func (a *Auth[U]) refresh(d *decision[U], r *http.Request, fp session.Fingerprint, own []engine.RefreshCredential) {
 	refreshed, err := a.manager.Refresh(r.Context(), fp, own...)
 	switch {
 	case err == nil:
@@ -201,7 +202,7 @@ func (a *Auth[U]) refresh(d *decision[U], r *http.Request, fp session.Fingerprin
 // peek asks the store for a request whose answer may not deliver cookies: most
 // WebSocket libraries write the answer to an upgrade themselves, without what the
 // header holds. A refresh would be lost with it, each time that the socket comes back.
-func (a *Auth[U]) peek(d *decision[U], r *http.Request, fp session.Fingerprint, own []session.RefreshCredential) {
+func (a *Auth[U]) peek(d *decision[U], r *http.Request, fp session.Fingerprint, own []engine.RefreshCredential) {
 	s, err := a.manager.Peek(r.Context(), fp, own...)
 	switch {
 	case err == nil:
@@ -215,7 +216,7 @@ func (a *Auth[U]) peek(d *decision[U], r *http.Request, fp session.Fingerprint, 
 
 // credentials are the genuine refresh tokens among a request's cookies.
 type credentials struct {
-	list       []session.RefreshCredential
+	list       []engine.RefreshCredential
 	tokens     []session.RefreshToken // of list
 	unknownKey bool
 	malformed  bool
@@ -227,7 +228,7 @@ func (a *Auth[U]) credentials(set *cookieSet) (c credentials) {
 		switch {
 		case err == nil:
 			c.list, c.tokens = append(c.list, cred), append(c.tokens, token)
-		case errors.Is(err, session.ErrUnknownKey):
+		case errors.Is(err, engine.ErrUnknownKey):
 			c.unknownKey = true
 		default:
 			c.malformed = true
@@ -237,7 +238,7 @@ func (a *Auth[U]) credentials(set *cookieSet) (c credentials) {
 }
 
 // ownFingerprint returns the request's fingerprint that a credential belongs to.
-func ownFingerprint(c session.RefreshCredential, set *cookieSet) (session.Fingerprint, bool) {
+func ownFingerprint(c engine.RefreshCredential, set *cookieSet) (session.Fingerprint, bool) {
 	for _, fp := range set.fingerprint.all() {
 		if f := session.Fingerprint(fp); c.BelongsTo(f) {
 			return f, true

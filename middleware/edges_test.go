@@ -79,7 +79,7 @@ func TestSigningInAgainEndsTheFormerSession(t *testing.T) {
 	want(t, "the new one", status, 200)
 	status, _ = other.refresh()
 	want(t, "another browser's", status, 200)
-	list, err := a.auth.Manager().Sessions(t.Context(), "u1")
+	list, err := a.auth.Sessions(t.Context(), "u1")
 	if err != nil || len(list) != 2 {
 		t.Errorf("%d sessions, %v", len(list), err)
 	}

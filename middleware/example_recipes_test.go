@@ -57,7 +57,7 @@ func Example_sessions() {
 	mux.HandleFunc("POST /login", login(auth))
 	mux.Handle("GET /sessions", auth.Require(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		own := auth.Session(r.Context())
-		list, err := auth.Manager().Sessions(r.Context(), own.User.ID)
+		list, err := auth.Sessions(r.Context(), own.User.ID)
 		if err != nil {
 			middleware.WriteError(w, err)
 			return
@@ -69,10 +69,10 @@ func Example_sessions() {
 	})))
 	mux.Handle("POST /sessions/end", auth.Require(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		own := auth.Session(r.Context())
-		list, err := auth.Manager().Sessions(r.Context(), own.User.ID)
+		list, err := auth.Sessions(r.Context(), own.User.ID)
 		for id := range list {
 			if id != own.ID && err == nil { // a real page posts the id, for session.ParseID
-				err = auth.Manager().SignOut(r.Context(), own.User.ID, id)
+				err = auth.EndSession(r.Context(), own.User.ID, id)
 			}
 		}
 		if err != nil {

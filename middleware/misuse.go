@@ -76,7 +76,7 @@ func (s *state[U]) cookieName() string { return s.auth.cookies.access }
 // HandleServerSession returned.
 func (a *Auth[U]) CheckAnswer(w http.ResponseWriter, r *http.Request) {
 	s := a.stateOf(r.Context())
-	if s == nil || !s.refreshed || hasCookie(w.Header(), a.cookies.access) {
+	if s == nil || !s.first.refreshed || hasCookie(w.Header(), a.cookies.access) {
 		return
 	}
 	a.misused.lost.Do(func() {

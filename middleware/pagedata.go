@@ -180,9 +180,9 @@ func (s *state[U]) sessionJSON() ([]byte, pageInfo, error) {
 // isPublic reports whether the answer must not carry the session: where this library
 // has not made it private, or its header says otherwise.
 func (s *state[U]) isPublic(h http.Header) bool {
-	signedIn := s.current.Load().signedIn
-	public := s.public || h != nil && !isPrivate(h) || signedIn && !s.private.Load()
-	if public && signedIn {
+	now := s.current.Load()
+	public := now.public || h != nil && !isPrivate(h) || now.signedIn && !now.private
+	if public && now.signedIn {
 		s.warn()
 	}
 	return public
@@ -212,7 +212,7 @@ func (s *state[U]) pageSession(now *session.Session[U]) *session.Session[U] {
 // combined.
 func (a *Auth[U]) refreshToken(s *state[U], id session.ID) session.RefreshToken {
 	var set cookieSet
-	a.cookies.scanLines(s.cookies, &set)
+	a.cookies.scanLine(s.cookies, &set)
 	creds := a.credentials(&set)
 	for i, c := range creds.list {
 		if _, own := ownFingerprint(c, &set); own && c.SessionID == id {

@@ -77,7 +77,7 @@ func TestSigningInTwiceInOneRequestLeavesOneSession(t *testing.T) {
 	}))
 	newBrowser(t, a).do("POST", "/", nil, "Sec-Fetch-Dest", "document")
 	for id, n := range map[string]int{"u1": 0, "u2": 1} {
-		list, err := a.auth.Manager().Sessions(t.Context(), id)
+		list, err := a.auth.Sessions(t.Context(), id)
 		want(t, "error", err, error(nil))
 		want(t, "sessions of "+id, len(list), n)
 	}

@@ -49,10 +49,10 @@ func (a *Auth[U]) Admit(w http.ResponseWriter, r *http.Request) (out *http.Reque
 		return out, denial
 	}
 	s := a.stateOf(out.Context())
-	if !s.private.Load() {
+	now := s.current.Load()
+	if !now.private {
 		s.setPrivate(w.Header())
 	}
-	now := s.current.Load()
 	if now.signedIn {
 		return out, nil
 	}

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/lucia-go/lucia/internal/browser"
+	"github.com/lucia-go/lucia/internal/engine"
 	"github.com/lucia-go/lucia/internal/wire"
 	"github.com/lucia-go/lucia/session"
 )
@@ -81,7 +82,7 @@ func (a *Auth[U]) serveRefresh(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	fp, creds, err := a.presented(r)
-	var refreshed session.Refreshed[U]
+	var refreshed engine.Refreshed[U]
 	if err == nil {
 		refreshed, err = a.manager.Refresh(r.Context(), fp, creds...)
 	}
@@ -106,14 +107,14 @@ func (a *Auth[U]) serveRefresh(w http.ResponseWriter, r *http.Request) {
 // presented returns the refresh tokens that a request for refresh presents: the
 // bearer's, and with it the cookie's if it is of the same session; in hardened
 // mode the cookie's alone will do.
-func (a *Auth[U]) presented(r *http.Request) (session.Fingerprint, []session.RefreshCredential, error) {
+func (a *Auth[U]) presented(r *http.Request) (session.Fingerprint, []engine.RefreshCredential, error) {
 	var set cookieSet
 	a.cookies.scan(r.Header, &set)
 	token, given := bearer(r)
 	if !given && !a.config.Hardened {
 		return "", nil, session.CodeUnauthorized
 	}
-	var creds []session.RefreshCredential
+	var creds []engine.RefreshCredential
 	sealed := a.credentials(&set)
 	switch i := slices.Index(sealed.tokens, session.RefreshToken(token)); {
 	case given && i >= 0: // as a rule: one token, twice; sealed it proves more

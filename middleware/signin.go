@@ -1,7 +1,6 @@
 package middleware
 
 import (
-	"errors"
 	"fmt"
 	"net/http"
 	"slices"
@@ -147,12 +146,11 @@ func (a *Auth[U]) identify(set *cookieSet) (userID string, id session.ID, err er
 func (a *Auth[U]) verifyEnded(token session.AccessToken, set *cookieSet) (s session.Session[U], err error) {
 	err = session.CodeInvalidAccessToken
 	for _, fp := range set.fingerprint.all() {
-		s, err = a.manager.Verify(token, session.Fingerprint(fp))
-		if err == nil || errors.Is(err, session.ErrExpired) || errors.Is(err, session.ErrRevoked) {
-			return s, nil
+		if s, err = a.manager.VerifyEnded(token, session.Fingerprint(fp)); err == nil {
+			break
 		}
 	}
-	return session.Session[U]{}, err
+	return s, err
 }
 
 // Reload gives the session of the request a new access token, made of what

@@ -7,8 +7,10 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
+	"strings"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/lucia-go/lucia/session"
 )
@@ -19,27 +21,27 @@ import (
 // What reads it (Session, page data, checks) may run in any goroutine and outlive
 // the request, so it holds nothing of the answer, and what may change is atomic.
 type state[U any] struct {
-	context.Context
-	auth      *Auth[U]
-	request   *http.Request // as it came in
-	onward    http.Request  // as it goes on, with this context
-	public    bool          // the app has declared the answer to be for everyone
-	refreshed bool          // the answer has the cookies of a refresh
-	cookies   []string      // the Cookie lines, for the refresh token of page data
-	lines     [2]string     // values of the answer's Cache-Control and Vary
-
+	auth    *Auth[U]
+	request *http.Request // as it came in, with the context around this one
+	onward  http.Request  // as it goes on, with this context
+	cookies string        // of the request, for the refresh token of page data
+	lines   [2]string     // values of the answer's Cache-Control and Vary
+	forms   sync.Mutex    // one goroutine at a time parses the request's form
 	current atomic.Pointer[resolved[U]]
-	first   resolved[U] // what current points to unless the handler changes it
-	private atomic.Bool // this library has made the answer private
-	warned  atomic.Bool // the log has a line on this request's page data
-	forms   sync.Mutex  // one goroutine at a time parses the request's form
+	first   resolved[U] // what current points to until something changes
 }
 
-// resolved is a request's session, or why it has none. It does not change.
+// resolved is what is known of a request: its session, or why it has none. It does not
+// change; what does is which one is the state's current.
 type resolved[U any] struct {
 	outcome  Outcome
 	signedIn bool
-	session  session.Session[U]
+	private  bool // this library has made the answer private
+	public   bool // the app has declared the answer to be for everyone
+	warned   bool // the log has a line on this request's page data
+	// refreshed says that the answer has the cookies of a refresh.
+	refreshed bool
+	session   session.Session[U]
 }
 
 // who returns the session, or nil.
@@ -51,13 +53,35 @@ func (c *resolved[U]) who() *session.Session[U] {
 }
 
 func (a *Auth[U]) newState(r *http.Request, d *decision[U]) *state[U] {
-	s := &state[U]{Context: r.Context(), auth: a, request: r, public: d.public, cookies: r.Header["Cookie"]}
-	s.first.outcome = d.outcome
+	s := &state[U]{auth: a, request: r}
+	switch lines := r.Header["Cookie"]; len(lines) {
+	case 0:
+	case 1:
+		s.cookies = lines[0]
+	default:
+		s.cookies = strings.Join(lines, "; ")
+	}
+	s.first.outcome, s.first.public, s.first.refreshed = d.outcome, d.public, d.refreshed != nil
 	if d.signedIn {
 		s.first.session, s.first.signedIn = d.session, true
 	}
 	s.current.Store(&s.first)
 	return s
+}
+
+// change makes f's changes to what is known of the request. It reports whether f has
+// made any.
+func (s *state[U]) change(f func(*resolved[U]) bool) bool {
+	for {
+		before := s.current.Load()
+		after := *before
+		if !f(&after) {
+			return false
+		}
+		if s.current.CompareAndSwap(before, &after) {
+			return true
+		}
+	}
 }
 
 // update lets the rest of the request see another session, or none, in an answer that
@@ -67,12 +91,13 @@ func (a *Auth[U]) update(ctx context.Context, s *session.Session[U], o Outcome) 
 	if st == nil {
 		return
 	}
-	next := &resolved[U]{outcome: o}
-	if s != nil {
-		next.session, next.signedIn = *s, true
-	}
-	st.private.Store(true)
-	st.current.Store(next)
+	st.change(func(now *resolved[U]) bool {
+		now.outcome, now.signedIn, now.private = o, s != nil, true
+		if s != nil {
+			now.session = *s
+		}
+		return true
+	})
 }
 
 // setCaching decides on the answer's caching before the app's handler runs, which may
@@ -82,19 +107,25 @@ func (a *Auth[U]) update(ctx context.Context, s *session.Session[U], o Outcome) 
 // apart, so browsers may keep it and have to ask (RFC 9111, section 5.2.2).
 func (s *state[U]) setCaching(h http.Header, r *http.Request) {
 	switch {
-	case s.public || isPassive(r):
+	case s.first.public || isPassive(r):
 	case s.first.outcome != OutcomeAnonymous:
-		s.setPrivate(h)
+		s.first.private = true
+		s.lines = [2]string{noStore, "Cookie"}
+		s.setLines(h)
 	default:
 		s.setUnshared(h)
 	}
 }
 
-// setPrivate is [setPrivate] without an allocation.
+// setPrivate makes the answer private that setCaching has left alone.
 func (s *state[U]) setPrivate(h http.Header) {
-	s.lines = [2]string{noStore, "Cookie"}
-	s.setLines(h)
-	s.private.Store(true)
+	if s.change(func(now *resolved[U]) bool {
+		was := now.private
+		now.private = true
+		return !was
+	}) {
+		setPrivate(h)
+	}
 }
 
 // setUnshared keeps an answer out of shared caches, unless something outside of this
@@ -133,8 +164,20 @@ func (s *state[U]) Value(key any) any {
 	if key == (stateKey{}) {
 		return s
 	}
-	return s.Context.Value(key)
+	return s.outer().Value(key)
 }
+
+// Deadline implements context.Context.
+func (s *state[U]) Deadline() (time.Time, bool) { return s.outer().Deadline() }
+
+// Done implements context.Context.
+func (s *state[U]) Done() <-chan struct{} { return s.outer().Done() }
+
+// Err implements context.Context.
+func (s *state[U]) Err() error { return s.outer().Err() }
+
+// outer is the context around this one.
+func (s *state[U]) outer() context.Context { return s.request.Context() }
 
 // String and Format keep tokens out of logs of a request's context, which is this
 // state: fmt would print all that it holds.
@@ -145,7 +188,11 @@ func (s *state[U]) Format(f fmt.State, _ rune) { io.WriteString(f, s.String()) }
 
 // warn writes a line to the log, once a request, that page data lacks the session.
 func (s *state[U]) warn() {
-	if s.warned.CompareAndSwap(false, true) {
+	if s.change(func(now *resolved[U]) bool {
+		was := now.warned
+		now.warned = true
+		return !was
+	}) {
 		s.auth.logger().Warn("lucia: page data without the session, since the answer is not private: it is one that "+
 			"Config.Public names, or a part that a page loads by itself, or the handler has replaced Cache-Control",
 			"path", s.request.URL.Path)
@@ -165,7 +212,7 @@ func (a *Auth[U]) stateOf(ctx context.Context) *state[U] {
 			if s.auth == a {
 				return s
 			}
-			ctx = s.Context
+			ctx = s.outer()
 		case interface{ outer() context.Context }:
 			ctx = s.outer()
 		default:
@@ -173,8 +220,6 @@ func (a *Auth[U]) stateOf(ctx context.Context) *state[U] {
 		}
 	}
 }
-
-func (s *state[U]) outer() context.Context { return s.Context }
 
 // Session returns the session of the request that ctx belongs to, or nil where
 // there is none, or where the middleware has not run, which the log says once. A

@@ -12,13 +12,14 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"github.com/lucia-go/lucia/internal/testenv"
+	"github.com/lucia-go/lucia/middleware"
 	"github.com/lucia-go/lucia/redisstore"
 	"github.com/lucia-go/lucia/session"
 )
 
 // benchPolicy is the library's default.
 var benchPolicy = session.Policy{
-	Grace: session.DefaultGrace, Settle: session.DefaultSettle, Idle: 365 * 24 * time.Hour, Lifetime: 400 * 24 * time.Hour,
+	Grace: middleware.DefaultGrace, Settle: middleware.DefaultSettle, Idle: 365 * 24 * time.Hour, Lifetime: 400 * 24 * time.Hour,
 }
 
 // benchClients are the ways of setting up a client that the package comment

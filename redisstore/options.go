@@ -41,7 +41,7 @@ func WithTimeout(d time.Duration) Option {
 // long answered, before further calls fail at once with [ErrStuck]; the default
 // is [DefaultMaxStuck]. Each stuck call holds a goroutine until the client's
 // own timeouts end it. Calls that begin before the first of them is stuck come on
-// top: the callers' own number bounds those (a session.Manager has at most 2,048
+// top: the callers' own number bounds those (an app has at most 2,048
 // calls under way). It panics unless n is positive.
 func WithMaxStuck(n int) Option {
 	if n <= 0 {

@@ -77,3 +77,7 @@ func CodeOf(err error) Code {
 // sessions of the user end. Every other error of LoadUser means "cannot tell now"
 // and ends nothing.
 var ErrUserNotFound = errors.New("session: user not found")
+
+// ErrUserTooLarge is in the chain of an error that says: the tokens that carry
+// this user's data would not fit into their cookies.
+var ErrUserTooLarge = errors.New("session: user data too large for cookies")

@@ -53,6 +53,13 @@ func (u User[U]) MarshalJSON() ([]byte, error) {
 // UnmarshalJSON implements [json.Unmarshaler]. It wants exactly one user_id, of
 // that very spelling, and no other member that reads as one.
 func (u *User[U]) UnmarshalJSON(b []byte) error {
+	if id, data, ok := cutUserID(b); ok {
+		u.ID = id
+		return json.Unmarshal(data, &u.Data)
+	}
+	if !json.Valid(b) { // what follows the object is not looked at below
+		return errors.New("session: user is not valid JSON")
+	}
 	id, rest, err := splitUserID(b)
 	if err != nil {
 		return err
@@ -61,23 +68,23 @@ func (u *User[U]) UnmarshalJSON(b []byte) error {
 	return json.Unmarshal(rest, &u.Data)
 }
 
-// decode is UnmarshalJSON for what MarshalJSON wrote, as access tokens carry it:
-// most often the id comes first and needs no unquoting, and no other member can
-// read as one. Everything else goes the long way.
-func (u *User[U]) decode(b []byte) error {
+// cutUserID takes the user_id out of what MarshalJSON wrote, as access tokens
+// carry it: most often the id comes first and needs no unquoting, and no other
+// member can read as one. Everything else goes the long way. Whether data is valid
+// JSON is not checked.
+func cutUserID(b []byte) (id string, data []byte, ok bool) {
 	const head = `{"user_id":"`
 	rest, ours := bytes.CutPrefix(b, []byte(head))
-	id, rest, closed := bytes.Cut(rest, []byte{'"'})
+	plain, rest, closed := bytes.Cut(rest, []byte{'"'})
 	members := bytes.HasPrefix(rest, []byte(`,"`))
-	if !ours || !closed || !isPlain(id) || mayNameUserID(rest) || !members && string(rest) != "}" {
-		return json.Unmarshal(b, u)
+	if !ours || !closed || !isPlain(plain) || mayNameUserID(rest) || !members && string(rest) != "}" {
+		return "", nil, false
 	}
-	u.ID = string(id)
+	data = append(make([]byte, 0, len(rest)+1), '{')
 	if !members {
-		return json.Unmarshal([]byte("{}"), &u.Data)
+		return string(plain), append(data, '}'), true
 	}
-	data := append(make([]byte, 0, len(rest)), '{')
-	return json.Unmarshal(append(data, rest[1:]...), &u.Data)
+	return string(plain), append(data, rest[1:]...), true
 }
 
 // checkUserData says what is wrong with data, which is valid compact JSON, unless
@@ -162,4 +169,26 @@ func appendMember(b []byte, name string, value json.RawMessage) []byte {
 	b = append(b, quoted...)
 	b = append(b, ':')
 	return append(b, value...)
+}
+
+// appendJSONString appends s as json.Marshal writes it.
+func appendJSONString(b []byte, s string) []byte {
+	if isPlain(s) {
+		b = append(b, '"')
+		b = append(b, s...)
+		return append(b, '"')
+	}
+	quoted, _ := json.Marshal(s) // a string always marshals
+	return append(b, quoted...)
+}
+
+// isPlain reports whether json.Marshal writes s as it is.
+func isPlain[T string | []byte](s T) bool {
+	for i := range len(s) {
+		switch c := s[i]; {
+		case c < ' ' || c >= 0x7f, c == '"', c == '\\', c == '<', c == '>', c == '&':
+			return false
+		}
+	}
+	return true
 }

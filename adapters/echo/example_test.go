@@ -16,7 +16,6 @@ import (
 	"github.com/lucia-go/lucia"
 	luciaecho "github.com/lucia-go/lucia/adapters/echo"
 	"github.com/lucia-go/lucia/memstore"
-	"github.com/lucia-go/lucia/middleware"
 )
 
 type Profile struct {
@@ -163,7 +162,7 @@ func ExampleError() {
 	// GET /api/me 401 {"error":"AUTH_INVALID_ACCESS_TOKEN"}
 }
 
-// A form with a hidden field; templ's @middleware.FormField writes the same.
+// A form with a hidden field; templ's @lucia.FormField writes the same.
 func Example_form() {
 	auth := newProfileAuth()
 	e := echo.New()
@@ -173,7 +172,7 @@ func Example_form() {
 		return luciaecho.Error(c, err)
 	})
 	e.GET("/bio", func(c echo.Context) error {
-		return middleware.FormField.Render(c.Request().Context(), c.Response())
+		return lucia.FormField.Render(c.Request().Context(), c.Response())
 	})
 	e.POST("/bio", func(c echo.Context) error {
 		session, err := auth.ValidateFormSubmission(c.Request())
@@ -240,14 +239,14 @@ func ExampleMount() {
 
 // A templ component rendered by a handler. What templ generates of
 //
-//	templ home() { <title>Home</title> @middleware.PageData }
+//	templ home() { <title>Home</title> @lucia.PageData }
 //
 // is a function such as this one. The request's context carries the session.
 func Example_templ() {
 	auth := newProfileAuth()
 	home := templ.ComponentFunc(func(ctx context.Context, w io.Writer) error {
 		io.WriteString(w, "<title>Home</title>")
-		return middleware.PageData.Render(ctx, w)
+		return lucia.PageData.Render(ctx, w)
 	})
 	e := echo.New()
 	e.Use(luciaecho.Middleware(auth))

@@ -15,7 +15,6 @@ import (
 	"github.com/lucia-go/lucia"
 	luciagin "github.com/lucia-go/lucia/adapters/gin"
 	"github.com/lucia-go/lucia/memstore"
-	"github.com/lucia-go/lucia/middleware"
 )
 
 type Profile struct {
@@ -166,7 +165,7 @@ func ExampleError() {
 }
 
 // A form with a hidden field; {{luciaField .Context}} in html/template, with
-// middleware.FuncMap, writes the same.
+// lucia.FuncMap, writes the same.
 func Example_form() {
 	auth := newProfileAuth()
 	r := gin.New()
@@ -176,7 +175,7 @@ func Example_form() {
 		luciagin.Error(c, err)
 	})
 	r.GET("/bio", func(c *gin.Context) {
-		middleware.FormField.Render(c.Request.Context(), c.Writer)
+		lucia.FormField.Render(c.Request.Context(), c.Writer)
 	})
 	r.POST("/bio", func(c *gin.Context) {
 		session, err := auth.ValidateFormSubmission(c.Request)
@@ -243,8 +242,8 @@ func Example_template() {
 	auth := newProfileAuth()
 	r := gin.New()
 	r.Use(luciagin.Middleware(auth))
-	r.SetHTMLTemplate(template.Must(template.New("home").Funcs(middleware.FuncMap()).Parse(
-		`<title>Home</title>{{lucia .Ctx}}`))) // with LoadHTMLGlob: r.SetFuncMap(middleware.FuncMap())
+	r.SetHTMLTemplate(template.Must(template.New("home").Funcs(lucia.FuncMap()).Parse(
+		`<title>Home</title>{{lucia .Ctx}}`))) // with LoadHTMLGlob: r.SetFuncMap(lucia.FuncMap())
 	r.GET("/", func(c *gin.Context) {
 		c.HTML(http.StatusOK, "home", gin.H{"Ctx": c.Request.Context()})
 	})

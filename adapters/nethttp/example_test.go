@@ -9,7 +9,6 @@ import (
 	"github.com/lucia-go/lucia"
 	"github.com/lucia-go/lucia/adapters/nethttp"
 	"github.com/lucia-go/lucia/memstore"
-	"github.com/lucia-go/lucia/middleware"
 )
 
 type Profile struct {
@@ -58,7 +57,7 @@ func Example() {
 	mux := http.NewServeMux()
 	mux.HandleFunc("POST /login", func(w http.ResponseWriter, r *http.Request) {
 		if _, err := auth.SignIn(w, r, "u1"); err != nil { // after checking the password
-			middleware.WriteError(w, err)
+			lucia.WriteError(w, err)
 			return
 		}
 		http.Redirect(w, r, "/profile", http.StatusSeeOther)
@@ -74,13 +73,13 @@ func Example() {
 	// signed in: 200 name of u1
 }
 
-// chi and its like take the middleware as it is: r.Use(nethttp.Middleware(auth)).
-func ExampleMiddleware() {
+// chi and its like take the middleware as it is: r.Use(auth.Handler).
+func Example_chi() {
 	auth := newAuth()
 	var app http.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path == "/login" {
 			if _, err := auth.SignIn(w, r, "u1"); err != nil {
-				middleware.WriteError(w, err)
+				lucia.WriteError(w, err)
 			}
 			return
 		}
@@ -96,7 +95,7 @@ func ExampleMiddleware() {
 			next.ServeHTTP(w, r)
 		})
 	}
-	chain := []func(http.Handler) http.Handler{nethttp.Middleware(auth), protectProfile} // the first is the outermost
+	chain := []func(http.Handler) http.Handler{auth.Handler, protectProfile} // the first is the outermost
 	for i := len(chain) - 1; i >= 0; i-- {
 		app = chain[i](app)
 	}

@@ -2,7 +2,7 @@
 // net/http middleware, such as chi:
 //
 //	http.ListenAndServe(addr, nethttp.Wrap(auth, mux))
-//	r.Use(nethttp.Middleware(auth)) // chi
+//	r.Use(auth.Handler) // chi
 //
 // Inside handlers auth.Session(r.Context()) is the session; auth.Require
 // protects a handler.
@@ -16,14 +16,10 @@ import (
 
 // Wrap returns next behind the middleware: its routes are answered, every other
 // request reaches next with its session in the context. The ResponseWriter is
-// passed on as it is.
+// passed on as it is. Routers whose Use method takes net/http middleware take
+// auth.Handler itself.
 func Wrap[U any](auth *middleware.Auth[U], next http.Handler) http.Handler {
 	return auth.Handler(next)
-}
-
-// Middleware returns the middleware in the shape that routers' Use methods take.
-func Middleware[U any](auth *middleware.Auth[U]) func(http.Handler) http.Handler {
-	return auth.Handler
 }
 
 // Mount registers the middleware's routes with mux, for apps that protect only

@@ -69,7 +69,7 @@ func recovering(next http.Handler) http.Handler {
 // the shape func(http.Handler) http.Handler, applied one around the other.
 func chained(app adaptertest.App) http.Handler {
 	var h http.Handler = build(app)
-	use := []func(http.Handler) http.Handler{recovering, nethttp.Middleware(app.Auth)}
+	use := []func(http.Handler) http.Handler{recovering, app.Auth.Handler}
 	for i := range use {
 		h = use[len(use)-1-i](h)
 	}

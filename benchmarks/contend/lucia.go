@@ -2,9 +2,13 @@ package contend
 
 import (
 	"context"
+	"fmt"
 	"io"
 	"log/slog"
 	"net/http"
+	"net/http/httptest"
+	"slices"
+	"strings"
 
 	"github.com/gin-gonic/gin"
 	"github.com/labstack/echo/v4"
@@ -44,19 +48,43 @@ func NewAuth(store session.Store, change func(*lucia.Config[Profile])) (*lucia.A
 
 // SignIn begins a session and returns what its browser sends once it has been
 // refreshed, as a session in use has been.
-func SignIn(ctx context.Context, m *session.Manager[Profile], userID string) (cookies string, err error) {
-	s, err := m.SignIn(ctx, userID)
+func SignIn(auth *lucia.Auth[Profile], userID string) (cookies string, err error) {
+	s, header, err := BeginSession(auth, userID)
 	if err != nil {
 		return "", err
 	}
-	credential, _, err := m.OpenSealed(s.RefreshCookie)
-	if err != nil {
-		return "", err
+	r := httptest.NewRequest("POST", "/api/auth/refresh", http.NoBody)
+	r.Header = http.Header{"Authorization": {"Bearer " + string(s.RefreshToken)}, "Cookie": {header}, "Sec-Fetch-Site": {"same-origin"}}
+	w := httptest.NewRecorder()
+	auth.ServeHTTP(w, r)
+	if w.Code != http.StatusOK {
+		return "", fmt.Errorf("refresh: status %d: %s", w.Code, w.Body)
 	}
-	r, err := m.Refresh(ctx, s.Fingerprint, credential)
-	return "__Host-access_token=" + string(r.Session.AccessToken) +
-		"; __Host-encrypt_refresh_token=" + string(r.RefreshCookie) +
-		"; __Host-fingerprint_token=" + string(s.Fingerprint), err
+	return cookieHeader(header, w), nil
+}
+
+// BeginSession begins a session and returns it and the Cookie header of its browser.
+func BeginSession(auth *lucia.Auth[Profile], userID string) (s *lucia.Session[Profile], cookies string, err error) {
+	w := httptest.NewRecorder()
+	s, err = auth.SignIn(w, httptest.NewRequest("POST", "/login", http.NoBody), userID)
+	return s, cookieHeader("", w), err
+}
+
+// cookieHeader returns the Cookie header that a browser sends after the answer w, if it
+// sent header before.
+func cookieHeader(header string, w *httptest.ResponseRecorder) string {
+	had, _ := http.ParseCookie(header) // of no cookies: an error and none
+	var pairs []string
+	set := w.Result().Cookies()
+	for _, c := range had {
+		if !slices.ContainsFunc(set, func(s *http.Cookie) bool { return s.Name == c.Name }) {
+			pairs = append(pairs, c.Name+"="+c.Value)
+		}
+	}
+	for _, c := range set {
+		pairs = append(pairs, c.Name+"="+c.Value)
+	}
+	return strings.Join(pairs, "; ")
 }
 
 // NewInUse returns lucia some time after its start: somebody has signed out, and
@@ -76,7 +104,7 @@ func luciaApp(env Env, tokenCache int, handler func(*lucia.Auth[Profile]) http.H
 	}
 	app := &App{Handler: handler(auth), Cookies: make([]string, env.Users)}
 	for i := range app.Cookies {
-		if app.Cookies[i], err = SignIn(context.Background(), auth.Manager(), ID(i)); err != nil {
+		if app.Cookies[i], err = SignIn(auth, ID(i)); err != nil {
 			return nil, err
 		}
 	}

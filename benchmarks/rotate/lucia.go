@@ -49,12 +49,9 @@ func route(client redis.UniversalClient, n int) (Exchange, error) {
 	type tokens struct{ bearer, cookie string }
 	made := make([]tokens, n)
 	err = each(preparers, n, func(i int) error {
-		s, err := auth.Manager().SignIn(ctx, contend.ID(i))
+		s, cookies, err := contend.BeginSession(auth, contend.ID(i))
 		if err == nil {
-			made[i] = tokens{
-				"Bearer " + string(s.Session.RefreshToken),
-				"__Host-encrypt_refresh_token=" + string(s.RefreshCookie) + "; __Host-fingerprint_token=" + string(s.Fingerprint),
-			}
+			made[i] = tokens{"Bearer " + string(s.RefreshToken), cookies}
 		}
 		return err
 	})

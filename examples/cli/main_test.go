@@ -15,9 +15,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/lucia-go/lucia"
 	"github.com/lucia-go/lucia/adapters/nethttp"
 	"github.com/lucia-go/lucia/luciatest"
-	"github.com/lucia-go/lucia/middleware"
 )
 
 const asTool = "LUCIA_TEST_CLI"
@@ -72,8 +72,8 @@ type profile struct {
 }
 
 // newServer is an app with the forms and the API that the example servers have.
-func newServer(t *testing.T, change ...func(*middleware.Config[profile])) (*luciatest.Kit[profile], string) {
-	dev := func(c *middleware.Config[profile]) { c.Dev = true }
+func newServer(t *testing.T, change ...func(*lucia.Config[profile])) (*luciatest.Kit[profile], string) {
+	dev := func(c *lucia.Config[profile]) { c.Dev = true }
 	kit := luciatest.New(t, map[string]profile{"id-of-ada": {"ada"}}, append(change, dev)...)
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /login", func(w http.ResponseWriter, r *http.Request) {
@@ -86,19 +86,19 @@ func newServer(t *testing.T, change ...func(*middleware.Config[profile])) (*luci
 			return
 		}
 		if _, err := kit.Auth.SignIn(w, r, "id-of-"+r.PostFormValue("username")); err != nil {
-			middleware.WriteError(w, err)
+			lucia.WriteError(w, err)
 			return
 		}
 		http.Redirect(w, r, "/profile", http.StatusSeeOther)
 	})
 	mux.HandleFunc("GET /profile", func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Type", "text/html")
-		middleware.PageData.Render(r.Context(), w)
+		lucia.PageData.Render(r.Context(), w)
 	})
 	mux.HandleFunc("GET /api/me", func(w http.ResponseWriter, r *http.Request) {
 		s, err := kit.Auth.ValidateRequest(r)
 		if err != nil {
-			middleware.WriteError(w, err)
+			lucia.WriteError(w, err)
 			return
 		}
 		fmt.Fprintf(w, "{\"username\":%q}", s.User.Data.Username)
@@ -151,7 +151,7 @@ func TestWrongPassword(t *testing.T) {
 func TestRevokedSession(t *testing.T) {
 	t.Parallel()
 	// A token of a second has expired at the next run but one.
-	kit, url := newServer(t, func(c *middleware.Config[profile]) { c.AccessTTL = time.Second })
+	kit, url := newServer(t, func(c *lucia.Config[profile]) { c.AccessTTL = time.Second })
 	c := newTool(t, url)
 	c.run(true, "login", "ada")
 	if err := kit.Auth.RevokeUser(t.Context(), "id-of-ada"); err != nil {
@@ -228,7 +228,7 @@ func TestLoginReplacesAFileThatCannotBeRead(t *testing.T) {
 
 func TestWatchFollowsRefreshesUntilInterrupted(t *testing.T) {
 	t.Parallel()
-	_, url := newServer(t, func(c *middleware.Config[profile]) { c.AccessTTL = 2 * time.Second })
+	_, url := newServer(t, func(c *lucia.Config[profile]) { c.AccessTTL = 2 * time.Second })
 	c := newTool(t, url)
 	c.run(true, "login", "ada")
 	cmd := c.command("watch")

@@ -21,7 +21,6 @@ import (
 	luciaecho "github.com/lucia-go/lucia/adapters/echo"
 	"github.com/lucia-go/lucia/examples/echo/views"
 	"github.com/lucia-go/lucia/examples/internal/demo"
-	"github.com/lucia-go/lucia/middleware"
 )
 
 //go:generate go run github.com/a-h/templ/cmd/templ@v0.3.1100 generate -path ..
@@ -74,7 +73,7 @@ type page func(*demo.View) templ.Component
 // store cannot be asked: then a page for nobody would be a lie.
 func (a *app) show(p page) echo.HandlerFunc {
 	return func(c echo.Context) error {
-		if a.auth.Outcome(c.Request().Context()) == middleware.OutcomeUnavailable {
+		if a.auth.Outcome(c.Request().Context()) == lucia.OutcomeUnavailable {
 			return a.page(c, views.Error, demo.ErrUnavailable)
 		}
 		return a.page(c, p, nil)
@@ -107,13 +106,13 @@ func (a *app) enter(p page, who func(*http.Request) (demo.User, error)) echo.Han
 		if err != nil {
 			return a.page(c, p, err)
 		}
-		return c.Redirect(http.StatusSeeOther, middleware.ReturnPath(c.Request(), "/profile"))
+		return c.Redirect(http.StatusSeeOther, lucia.ReturnPath(c.Request(), "/profile"))
 	}
 }
 
 // deny shows this site's page, and not the library's, to a person during an outage of
 // the session store. What else Require refuses it answers by itself.
-func (a *app) deny(w http.ResponseWriter, r *http.Request, denial *middleware.Denial) error {
+func (a *app) deny(w http.ResponseWriter, r *http.Request, denial *lucia.Denial) error {
 	if !demo.IsOutage(denial) {
 		return denial
 	}

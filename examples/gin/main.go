@@ -14,7 +14,6 @@ import (
 	"github.com/lucia-go/lucia"
 	luciagin "github.com/lucia-go/lucia/adapters/gin"
 	"github.com/lucia-go/lucia/examples/internal/demo"
-	"github.com/lucia-go/lucia/middleware"
 )
 
 func main() {
@@ -62,7 +61,7 @@ func build(site *demo.Site) (*lucia.Auth[demo.Profile], http.Handler, error) {
 // store cannot be asked: then a page for nobody would be a lie.
 func (a *app) show(page string) gin.HandlerFunc {
 	return func(c *gin.Context) {
-		if a.auth.Outcome(c.Request.Context()) == middleware.OutcomeUnavailable {
+		if a.auth.Outcome(c.Request.Context()) == lucia.OutcomeUnavailable {
 			a.page(c, "error", demo.ErrUnavailable)
 			return
 		}
@@ -87,7 +86,7 @@ func (a *app) enter(page string, who func(*http.Request) (demo.User, error)) gin
 			a.page(c, page, err)
 			return
 		}
-		c.Redirect(http.StatusSeeOther, middleware.ReturnPath(c.Request, "/profile"))
+		c.Redirect(http.StatusSeeOther, lucia.ReturnPath(c.Request, "/profile"))
 	}
 }
 
@@ -124,7 +123,7 @@ func (a *app) me(c *gin.Context) {
 
 // deny shows this site's page, and not the library's, to a person during an outage of
 // the session store. What else Require refuses it answers by itself.
-func (a *app) deny(w http.ResponseWriter, r *http.Request, denial *middleware.Denial) error {
+func (a *app) deny(w http.ResponseWriter, r *http.Request, denial *lucia.Denial) error {
 	if !demo.IsOutage(denial) {
 		return denial
 	}

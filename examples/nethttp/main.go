@@ -12,7 +12,6 @@ import (
 	"github.com/lucia-go/lucia"
 	"github.com/lucia-go/lucia/adapters/nethttp"
 	"github.com/lucia-go/lucia/examples/internal/demo"
-	"github.com/lucia-go/lucia/middleware"
 )
 
 func main() { demo.Main("net/http", build) }
@@ -50,7 +49,7 @@ func build(site *demo.Site) (*lucia.Auth[demo.Profile], http.Handler, error) {
 // store cannot be asked: then a page for nobody would be a lie.
 func (a *app) show(page string) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
-		if a.auth.Outcome(r.Context()) == middleware.OutcomeUnavailable {
+		if a.auth.Outcome(r.Context()) == lucia.OutcomeUnavailable {
 			a.fail(w, r, demo.ErrUnavailable)
 			return
 		}
@@ -74,7 +73,7 @@ func (a *app) enter(page string, who func(*http.Request) (demo.User, error)) htt
 			a.page(w, r, page, err)
 			return
 		}
-		http.Redirect(w, r, middleware.ReturnPath(r, "/profile"), http.StatusSeeOther)
+		http.Redirect(w, r, lucia.ReturnPath(r, "/profile"), http.StatusSeeOther)
 	}
 }
 
@@ -103,7 +102,7 @@ func (a *app) me(w http.ResponseWriter, r *http.Request) {
 	s, err := validate(r)
 	if err != nil {
 		demo.Challenge(w.Header(), err)
-		middleware.WriteError(w, err)
+		lucia.WriteError(w, err)
 		return
 	}
 	demo.WriteJSON(w, s.User)
@@ -111,7 +110,7 @@ func (a *app) me(w http.ResponseWriter, r *http.Request) {
 
 // deny shows this site's page, and not the library's, to a person during an outage of
 // the session store. What else Require refuses it answers by itself.
-func (a *app) deny(w http.ResponseWriter, r *http.Request, denial *middleware.Denial) error {
+func (a *app) deny(w http.ResponseWriter, r *http.Request, denial *lucia.Denial) error {
 	if !demo.IsOutage(denial) {
 		return denial
 	}

@@ -59,6 +59,10 @@ type Refreshed struct {
 	ExpiresIn int64 `json:"expires_in"`
 }
 
+// MaxExpiresIn is the longest life that clients believe, in seconds: longer ones could
+// overflow a time.
+const MaxExpiresIn = 400 * 24 * 60 * 60
+
 // ErrorBody is the body of every error answer. Message is a code of package
 // session and nothing else.
 type ErrorBody struct {

@@ -5,8 +5,8 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/lucia-go/lucia"
 	"github.com/lucia-go/lucia/benchmarks/herd"
-	"github.com/lucia-go/lucia/session"
 )
 
 // herds plays the hour after an outage of one Redis with and without what keeps
@@ -15,7 +15,7 @@ func herds(_ context.Context, o options) error {
 	world := herd.World{
 		Pages: pick(o, 500_000, 250_000), Tabs: 2, Coalesced: true, Jitter: true, Outage: 20 * time.Minute,
 		Capacity: pick(o, 5_000, 2_500), Places: pick(o, 2, 1) * 1024,
-		Timeout: session.DefaultTimeout, Patience: session.DefaultTimeout / 2, RetryAfter: 2 * time.Second,
+		Timeout: lucia.DefaultTimeout, Patience: lucia.DefaultTimeout / 2, RetryAfter: 2 * time.Second,
 	}
 	t := newTable("what is in place", "most requests in a second", "most at the store at once", "most waiting for a place", "answered 503 or given up", "store calls in vain", "half served after", "all served after")
 	for _, c := range []struct {

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"slices"
 
+	"github.com/lucia-go/lucia"
 	"github.com/lucia-go/lucia/adapters/nethttp"
 	"github.com/lucia-go/lucia/benchmarks/contend"
 	"github.com/lucia-go/lucia/benchmarks/measure"
@@ -31,7 +32,7 @@ func liveSessions(_ context.Context, o options) error {
 	live := 0
 	for _, n := range []int{users, many, pick(o, 1_000_000, 60_000)} {
 		for ; live < n; live++ {
-			if err := begin(auth.Manager(), store, live, many, &cookies); err != nil {
+			if err := begin(auth, store, live, many, &cookies); err != nil {
 				return err
 			}
 		}
@@ -51,15 +52,15 @@ func liveSessions(_ context.Context, o options) error {
 
 // begin begins session i, and keeps its cookies if it is one of those that are
 // to be in use.
-func begin(m *session.Manager[contend.Profile], store session.Store, i, inUse int, cookies *[]string) error {
+func begin(auth *lucia.Auth[contend.Profile], store session.Store, i, inUse int, cookies *[]string) error {
 	if i >= inUse {
 		_, err := store.Create(context.Background(), session.CreateParams{
-			UserID: contend.ID(i), ID: session.NewID(), Max: session.DefaultMaxSessions,
-			Policy: session.Policy{Grace: session.DefaultGrace, Settle: session.DefaultSettle, Idle: session.DefaultRefreshTTL, Lifetime: session.DefaultLifetime},
+			UserID: contend.ID(i), ID: session.NewID(), Max: lucia.DefaultMaxSessions,
+			Policy: session.Policy{Grace: lucia.DefaultGrace, Settle: lucia.DefaultSettle, Idle: lucia.DefaultRefreshTTL, Lifetime: lucia.DefaultLifetime},
 		})
 		return err
 	}
-	header, err := contend.SignIn(context.Background(), m, contend.ID(i))
+	header, err := contend.SignIn(auth, contend.ID(i))
 	*cookies = append(*cookies, header)
 	return err
 }

@@ -14,8 +14,8 @@ import templruntime "github.com/a-h/templ/runtime"
 import (
 	"strconv"
 
+	"github.com/lucia-go/lucia"
 	"github.com/lucia-go/lucia/examples/internal/demo"
-	"github.com/lucia-go/lucia/middleware"
 )
 
 // Layout is what all pages have around them.
@@ -171,7 +171,7 @@ func Layout(v *demo.View) templ.Component {
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
-			templ_7745c5c3_Err = middleware.FormField.Render(ctx, templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = lucia.FormField.Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
@@ -201,7 +201,7 @@ func Layout(v *demo.View) templ.Component {
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
-		templ_7745c5c3_Err = middleware.PageData.Render(ctx, templ_7745c5c3_Buffer)
+		templ_7745c5c3_Err = lucia.PageData.Render(ctx, templ_7745c5c3_Buffer)
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
@@ -821,7 +821,7 @@ func credentials(v *demo.View, action, title, autocomplete string) templ.Compone
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
-		templ_7745c5c3_Err = middleware.ReturnField(v.Request).Render(ctx, templ_7745c5c3_Buffer)
+		templ_7745c5c3_Err = lucia.ReturnField(v.Request).Render(ctx, templ_7745c5c3_Buffer)
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
@@ -965,7 +965,7 @@ func profile(v *demo.View) templ.Component {
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
-			templ_7745c5c3_Err = middleware.FormField.Render(ctx, templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = lucia.FormField.Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}

@@ -19,8 +19,6 @@ import (
 
 	"github.com/lucia-go/lucia"
 	"github.com/lucia-go/lucia/examples/internal/demo"
-	"github.com/lucia-go/lucia/middleware"
-	"github.com/lucia-go/lucia/session"
 )
 
 // newSite returns a site with these flags.
@@ -182,14 +180,14 @@ func TestPageOfAnOutageIsForPeople(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
 		person bool
-		code   session.Code
+		code   lucia.Code
 		want   bool
 	}{
-		{true, session.CodeDatabaseFetchFailed, true},
-		{true, session.CodeUnauthorized, false},
-		{false, session.CodeDatabaseFetchFailed, false},
+		{true, lucia.CodeDatabaseFetchFailed, true},
+		{true, lucia.CodeUnauthorized, false},
+		{false, lucia.CodeDatabaseFetchFailed, false},
 	} {
-		if got := demo.IsOutage(&middleware.Denial{Person: c.person, Code: c.code}); got != c.want {
+		if got := demo.IsOutage(&lucia.Denial{Person: c.person, Code: c.code}); got != c.want {
 			t.Errorf("%v, %v: %v, want %v", c.person, c.code, got, c.want)
 		}
 	}
@@ -239,11 +237,11 @@ func TestFlags(t *testing.T) {
 	o, err := demo.ParseFlags("test", nil, io.Discard)
 	want := demo.Options{
 		Addr: "127.0.0.1:8080", AccessTTL: 15 * time.Minute, RefreshTTL: 8760 * time.Hour,
-		Grace: 30 * time.Second, Settle: session.DefaultSettle, RandomSecret: true,
+		Grace: 30 * time.Second, Settle: lucia.DefaultSettle, RandomSecret: true,
 	}
 	secret := o.Secret
 	o.Secret = nil
-	if diff := cmp.Diff(want, o); err != nil || diff != "" || len(secret) != session.MinSecretBytes {
+	if diff := cmp.Diff(want, o); err != nil || diff != "" || len(secret) != lucia.MinSecretBytes {
 		t.Errorf("no flags: %v, a secret of %d bytes (-want +got):\n%s", err, len(secret), diff)
 	}
 	if again, _ := demo.ParseFlags("test", nil, io.Discard); string(again.Secret) == string(secret) {

@@ -10,8 +10,8 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
+	"github.com/lucia-go/lucia"
 	"github.com/lucia-go/lucia/redisstore"
-	"github.com/lucia-go/lucia/session"
 )
 
 // Options are the flags of the examples.
@@ -41,10 +41,10 @@ func ParseFlags(name string, args []string, stderr io.Writer) (Options, error) {
 	f.SetOutput(stderr)
 	f.StringVar(&o.Addr, "addr", "127.0.0.1:8080", "where to listen; port 0 takes a free one")
 	f.StringVar(&store, "redis", "", "keep users and sessions there: redis://host:port, a comma-separated list for a cluster,\nsentinel://host:port,host:port/master; empty keeps them in memory")
-	f.DurationVar(&o.AccessTTL, "access-ttl", session.DefaultAccessTTL, "life of an access token")
-	f.DurationVar(&o.RefreshTTL, "refresh-ttl", session.DefaultRefreshTTL, "how long a session lives unused")
-	f.DurationVar(&o.Grace, "grace", session.DefaultGrace, "the longest that a request may be under way")
-	f.DurationVar(&o.Settle, "settle", session.DefaultSettle, "how old a token in use must be to count as saved by the browser")
+	f.DurationVar(&o.AccessTTL, "access-ttl", lucia.DefaultAccessTTL, "life of an access token")
+	f.DurationVar(&o.RefreshTTL, "refresh-ttl", lucia.DefaultRefreshTTL, "how long a session lives unused")
+	f.DurationVar(&o.Grace, "grace", lucia.DefaultGrace, "the longest that a request may be under way")
+	f.DurationVar(&o.Settle, "settle", lucia.DefaultSettle, "how old a token in use must be to count as saved by the browser")
 	f.StringVar(&secret, "secret", "", "what all keys are made of, 32 bytes or more, the same for all servers of one app; empty makes one up\n(for real, take it from a file or the environment: command lines are visible to others)")
 	f.BoolVar(&o.Secure, "secure", false, "cookies for https only")
 	f.BoolVar(&o.Hardened, "hardened", false, "keep the tokens out of pages")
@@ -71,10 +71,10 @@ func (o *Options) setSecret(secret string) error {
 	switch {
 	case secret == "":
 		o.RandomSecret = true
-		o.Secret = make([]byte, session.MinSecretBytes)
+		o.Secret = make([]byte, lucia.MinSecretBytes)
 		rand.Read(o.Secret) // never fails
-	case len(secret) < session.MinSecretBytes:
-		return fmt.Errorf("-secret has %d bytes, want at least %d", len(secret), session.MinSecretBytes)
+	case len(secret) < lucia.MinSecretBytes:
+		return fmt.Errorf("-secret has %d bytes, want at least %d", len(secret), lucia.MinSecretBytes)
 	default:
 		o.Secret = []byte(secret)
 	}
@@ -89,7 +89,7 @@ func (o *Options) checkTimes() error {
 		return fmt.Errorf("-access-ttl is %v, want whole seconds, at least one", o.AccessTTL)
 	case o.RefreshTTL < o.AccessTTL:
 		return fmt.Errorf("-refresh-ttl %v is shorter than -access-ttl %v", o.RefreshTTL, o.AccessTTL)
-	case o.RefreshTTL > session.DefaultLifetime:
+	case o.RefreshTTL > lucia.DefaultLifetime:
 		return fmt.Errorf("-refresh-ttl is %v, browsers keep cookies for 400 days at most", o.RefreshTTL)
 	case o.Grace <= 0:
 		return errors.New("-grace must be positive: every request takes its time")

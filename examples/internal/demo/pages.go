@@ -7,7 +7,7 @@ import (
 	"html/template"
 	"net/http"
 
-	"github.com/lucia-go/lucia/middleware"
+	"github.com/lucia-go/lucia"
 )
 
 //go:embed pages/*.html
@@ -15,7 +15,7 @@ var pageFiles embed.FS
 
 // templates returns the pages: "home", "login", "signup", "profile" and "error".
 func templates() *template.Template {
-	return template.Must(template.New("").Funcs(middleware.FuncMap()).ParseFS(pageFiles, "pages/*.html"))
+	return template.Must(template.New("").Funcs(lucia.FuncMap()).ParseFS(pageFiles, "pages/*.html"))
 }
 
 // Render writes a page of the site's templates. A page that does not render is
@@ -41,7 +41,7 @@ func WriteJSON(w http.ResponseWriter, body any) {
 // Challenge adds to a 401 for a script the header by which clients of the library
 // know that a refresh may help.
 func Challenge(h http.Header, err error) {
-	if middleware.Status(err) == http.StatusUnauthorized {
+	if lucia.Status(err) == http.StatusUnauthorized {
 		h.Set("WWW-Authenticate", `Bearer realm="lucia", error="invalid_token"`)
 	}
 }

@@ -5,8 +5,6 @@ import (
 	"net/http"
 
 	"github.com/lucia-go/lucia"
-	"github.com/lucia-go/lucia/middleware"
-	"github.com/lucia-go/lucia/session"
 )
 
 // Refusal is an error that a person is told about: a status and a sentence.
@@ -48,8 +46,8 @@ var headings = map[int]string{
 
 // IsOutage reports whether Require refuses a person a page because the session store is
 // unavailable.
-func IsOutage(denial *middleware.Denial) bool {
-	return denial.Person && denial.Code == session.CodeDatabaseFetchFailed
+func IsOutage(denial *lucia.Denial) bool {
+	return denial.Person && denial.Code == lucia.CodeDatabaseFetchFailed
 }
 
 // Explain returns the status and the sentence for any error: a Refusal's own, or
@@ -60,9 +58,9 @@ func Explain(err error) (status int, text string) {
 		return refusal.Status, refusal.Text
 	}
 	if errors.Is(err, lucia.ErrUserNotFound) {
-		err = session.CodeNotAuthenticated
+		err = lucia.CodeNotAuthenticated
 	}
-	switch status = middleware.Status(err); status {
+	switch status = lucia.Status(err); status {
 	case http.StatusUnauthorized:
 		text = "You are not signed in any more. Please sign in and try again."
 	case http.StatusForbidden:

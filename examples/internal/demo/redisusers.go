@@ -10,7 +10,6 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"github.com/lucia-go/lucia"
-	"github.com/lucia-go/lucia/session"
 )
 
 // redisUsers keeps accounts in Redis: a hash per user, and a key per name that
@@ -32,7 +31,7 @@ func unavailable(err error) error {
 	if err == nil {
 		return nil
 	}
-	return fmt.Errorf("%w: users: %w", session.CodeDatabaseFetchFailed, err)
+	return fmt.Errorf("%w: users: %w", lucia.CodeDatabaseFetchFailed, err)
 }
 
 // Add writes the account first, where nobody finds it, and then takes the name,

@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/lucia-go/lucia"
-	"github.com/lucia-go/lucia/middleware"
 )
 
 // View is what a page is made of.
@@ -24,7 +23,7 @@ type View struct {
 	Session  *lucia.Session[Profile]
 	Hardened bool
 	// Outcome says how this request came by its session, and Meaning what that is.
-	Outcome middleware.Outcome
+	Outcome lucia.Outcome
 	Meaning string
 	// Requests and StoreCalls count since the server started.
 	Requests, StoreCalls int64
@@ -130,7 +129,7 @@ func (v *View) Initial() string {
 
 // Unsure reports whether there may well be a session, but nobody can tell now. The
 // page then does not ask people to sign in.
-func (v *View) Unsure() bool { return v.Session == nil && v.Outcome == middleware.OutcomeUnavailable }
+func (v *View) Unsure() bool { return v.Session == nil && v.Outcome == lucia.OutcomeUnavailable }
 
 // Heading is the first line of the page of an error.
 func (v *View) Heading() string {
@@ -158,21 +157,21 @@ func (v *View) Ways() []Link {
 }
 
 // meanings says in a sentence what each outcome is.
-var meanings = map[middleware.Outcome]string{
-	middleware.OutcomeAnonymous:   "This request came without a session. No store was asked.",
-	middleware.OutcomeFresh:       "The access token is valid. No store was asked.",
-	middleware.OutcomeSignedIn:    "This request has signed in.",
-	middleware.OutcomeRefreshed:   "The access token had run out. One store call rotated the refresh token.",
-	middleware.OutcomeCurrent:     "The access token had run out. One store call found the refresh token in order.",
-	middleware.OutcomeRepeated:    "An answer was lost or overtaken. One store call handed out its tokens again.",
-	middleware.OutcomeAdopted:     "The store had lost its last writes. The session goes on all the same.",
-	middleware.OutcomeExpired:     "The session has ended.",
-	middleware.OutcomeReused:      "An old refresh token turned up again. All sessions of its user have been ended.",
-	middleware.OutcomeUnavailable: "The store could not be asked. The session may well be alive.",
-	middleware.OutcomeDeferred:    "The access token has run out. A request of this kind does not refresh it.",
-	middleware.OutcomeInvalid:     "The request came with a token that is not genuine.",
-	middleware.OutcomeUnknownKey:  "The request came with a token of another server.",
-	middleware.OutcomeCrossOrigin: "The request came from another site. Its cookies were not looked at.",
-	middleware.OutcomeAmbiguous:   "The request came with several sessions. None of them was believed.",
-	middleware.OutcomeSignedOut:   "This request has signed out.",
+var meanings = map[lucia.Outcome]string{
+	lucia.OutcomeAnonymous:   "This request came without a session. No store was asked.",
+	lucia.OutcomeFresh:       "The access token is valid. No store was asked.",
+	lucia.OutcomeSignedIn:    "This request has signed in.",
+	lucia.OutcomeRefreshed:   "The access token had run out. One store call rotated the refresh token.",
+	lucia.OutcomeCurrent:     "The access token had run out. One store call found the refresh token in order.",
+	lucia.OutcomeRepeated:    "An answer was lost or overtaken. One store call handed out its tokens again.",
+	lucia.OutcomeAdopted:     "The store had lost its last writes. The session goes on all the same.",
+	lucia.OutcomeExpired:     "The session has ended.",
+	lucia.OutcomeReused:      "An old refresh token turned up again. All sessions of its user have been ended.",
+	lucia.OutcomeUnavailable: "The store could not be asked. The session may well be alive.",
+	lucia.OutcomeDeferred:    "The access token has run out. A request of this kind does not refresh it.",
+	lucia.OutcomeInvalid:     "The request came with a token that is not genuine.",
+	lucia.OutcomeUnknownKey:  "The request came with a token of another server.",
+	lucia.OutcomeCrossOrigin: "The request came from another site. Its cookies were not looked at.",
+	lucia.OutcomeAmbiguous:   "The request came with several sessions. None of them was believed.",
+	lucia.OutcomeSignedOut:   "This request has signed out.",
 }

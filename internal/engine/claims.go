@@ -1,0 +1,225 @@
+package engine
+
+import (
+	"bytes"
+	"encoding/base64"
+	"encoding/json"
+	"strconv"
+)
+
+// parser is the claims of one kind of token, to be read. They have one spelling:
+// parse accepts what append writes and nothing else, so no claim can be unknown,
+// doubled, in another case or in another place.
+type parser interface {
+	parse(data []byte) bool
+}
+
+const (
+	accessVersion = 2
+	accessRole    = "access_token"
+	refreshRole   = "refresh_token"
+)
+
+// accessClaims are the claims of an access token, in the order in which they
+// are written.
+type accessClaims struct {
+	User json.RawMessage // as json.Marshal writes it
+	commonClaims
+}
+
+// refreshClaims are the claims of a refresh token, in the order in which they
+// are written.
+type refreshClaims struct {
+	UserID string
+	commonClaims
+}
+
+// commonClaims are what both kinds of tokens end with.
+type commonClaims struct {
+	FingerprintHash fingerprintHash
+	SessionID       ID
+	Generation      Generation
+	IssuedAt        int64
+	ExpiresAt       int64
+}
+
+// The fixed text between the values.
+const (
+	accessHead  = `{"ver":2,"user":`
+	refreshHead = `{"user_id":`
+	hashHead    = `,"fingerprint_hash":"`
+	accessMid   = `","role":"` + accessRole + `","sid":"`
+	refreshMid  = `","role":"` + refreshRole + `","sid":"`
+	genHead     = `","gen":`
+	iatHead     = `,"iat":`
+	expHead     = `,"exp":`
+)
+
+func (c *accessClaims) append(b []byte) []byte {
+	b = append(b, accessHead...)
+	b = append(b, c.User...)
+	return c.appendCommon(b, accessMid)
+}
+
+func (c *refreshClaims) append(b []byte) []byte {
+	b = append(b, refreshHead...)
+	b = appendJSONString(b, c.UserID)
+	return c.appendCommon(b, refreshMid)
+}
+
+func (c *commonClaims) appendCommon(b []byte, mid string) []byte {
+	b = append(b, hashHead...)
+	b = base64.RawURLEncoding.AppendEncode(b, c.FingerprintHash[:])
+	b = append(b, mid...)
+	b = base64.RawURLEncoding.AppendEncode(b, c.SessionID[:])
+	b = append(b, genHead...)
+	b = strconv.AppendUint(b, uint64(c.Generation), 10)
+	b = append(b, iatHead...)
+	b = strconv.AppendInt(b, c.IssuedAt, 10)
+	b = append(b, expHead...)
+	b = strconv.AppendInt(b, c.ExpiresAt, 10)
+	return append(b, '}')
+}
+
+// parse reads the claims. That User is an object of the app's is for its decoder
+// to say; the claims keep a part of data.
+func (c *accessClaims) parse(data []byte) bool {
+	user, ok := c.parseCommon(data, accessHead, accessMid)
+	c.User = user
+	return ok && isCompact(user)
+}
+
+func (c *refreshClaims) parse(data []byte) bool {
+	id, ok := c.parseCommon(data, refreshHead, refreshMid)
+	if n := len(id); ok && n > 2 && id[0] == '"' && id[n-1] == '"' && isPlain(id[1:n-1]) {
+		c.UserID = string(id[1 : n-1])
+		return CheckUserID(c.UserID) == nil
+	}
+	if !ok || json.Unmarshal(id, &c.UserID) != nil || CheckUserID(c.UserID) != nil {
+		return false
+	}
+	return bytes.Equal(appendJSONString(nil, c.UserID), id)
+}
+
+// parseCommon reads the common claims and returns what stands before them, after
+// head. No value of theirs is free text, so the last hashHead is where they
+// begin.
+func (c *commonClaims) parseCommon(data []byte, head, mid string) (value []byte, ok bool) {
+	i := bytes.LastIndex(data, []byte(hashHead))
+	if i < len(head) || !bytes.HasPrefix(data, []byte(head)) {
+		return nil, false
+	}
+	value = data[len(head):i]
+	s := scanner{data[i+len(hashHead):], true}
+	s.base64(c.FingerprintHash[:])
+	s.text(mid)
+	s.base64(c.SessionID[:])
+	s.text(genHead)
+	gen := s.number()
+	s.text(iatHead)
+	c.IssuedAt = s.number()
+	s.text(expHead)
+	c.ExpiresAt = s.number()
+	s.text("}")
+	c.Generation = Generation(gen)
+	return value, s.ok && len(s.rest) == 0 && int64(c.Generation) == gen && c.valid()
+}
+
+// maxUnix keeps a claim's seconds within what 48 bits of milliseconds can tell.
+const maxUnix = 1 << 37
+
+func (c *commonClaims) valid() bool {
+	return c.Generation >= FirstGeneration && 0 < c.IssuedAt && c.IssuedAt < c.ExpiresAt && c.ExpiresAt < maxUnix
+}
+
+// scanner reads what append writes, in turn. Once something else stands there,
+// ok is false.
+type scanner struct {
+	rest []byte
+	ok   bool
+}
+
+// take returns the next n bytes.
+func (s *scanner) take(n int) []byte {
+	if !s.ok || len(s.rest) < n {
+		s.ok = false
+		return nil
+	}
+	b := s.rest[:n]
+	s.rest = s.rest[n:]
+	return b
+}
+
+func (s *scanner) text(want string) {
+	if string(s.take(len(want))) != want {
+		s.ok = false
+	}
+}
+
+// base64 fills dst.
+func (s *scanner) base64(dst []byte) {
+	src := s.take(base64.RawURLEncoding.EncodedLen(len(dst)))
+	if !s.ok {
+		return
+	}
+	n, err := strictBase64.Decode(dst, src) // skips line ends, hence n
+	s.ok = err == nil && n == len(dst)
+}
+
+// number reads a number of 1 to 18 digits without a leading zero.
+func (s *scanner) number() (n int64) {
+	const maxDigits = 18
+	i := 0
+	for i < min(len(s.rest), maxDigits) && '0' <= s.rest[i] && s.rest[i] <= '9' {
+		n = n*10 + int64(s.rest[i]-'0')
+		i++
+	}
+	if digits := s.take(i); len(digits) == 0 || digits[0] == '0' {
+		s.ok = false
+	}
+	return n
+}
+
+// isCompact reports whether no byte of data could be left out or spelled in
+// another way by json.Marshal: no white space between tokens, and none of the
+// characters that it escapes for the sake of HTML.
+func isCompact(data []byte) bool {
+	inString := false
+	for i := 0; i < len(data); i++ {
+		switch c := data[i]; {
+		case c == '<' || c == '>' || c == '&':
+			return false
+		case c == 0xe2 && i+2 < len(data) && data[i+1] == 0x80 && data[i+2]&^1 == 0xa8: // U+2028, U+2029
+			return false
+		case c == '"':
+			inString = !inString
+		case c == '\\' && inString:
+			i++
+		case c <= ' ' && !inString:
+			return false
+		}
+	}
+	return true
+}
+
+// appendJSONString appends s as json.Marshal writes it.
+func appendJSONString(b []byte, s string) []byte {
+	if isPlain(s) {
+		b = append(b, '"')
+		b = append(b, s...)
+		return append(b, '"')
+	}
+	quoted, _ := json.Marshal(s) // a string always marshals
+	return append(b, quoted...)
+}
+
+// isPlain reports whether json.Marshal writes s as it is.
+func isPlain[T string | []byte](s T) bool {
+	for i := range len(s) {
+		switch c := s[i]; {
+		case c < ' ' || c >= 0x7f, c == '"', c == '\\', c == '<', c == '>', c == '&':
+			return false
+		}
+	}
+	return true
+}

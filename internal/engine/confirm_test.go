@@ -1,0 +1,214 @@
+package engine_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/lucia-go/lucia/internal/engine"
+	"github.com/lucia-go/lucia/session"
+)
+
+// rotated is an app with a session of generation 2, just made.
+func rotated(t *testing.T) (*app, jar) {
+	a := newApp(t, nil)
+	j := signIn(t, a.Manager, "u1")
+	j.must(t, a.Manager, session.Rotated)
+	a.store.took()
+	return a, j
+}
+
+func TestVerifyAsksNoStoreButForOneConfirmationAGeneration(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		a := newApp(t, nil)
+		j := signIn(t, a.Manager, "u1")
+		for generation := 1; generation <= 3; generation++ {
+			for range 14 {
+				j.use(t, a.Manager)
+				j.use(t, a.Manager)
+				time.Sleep(time.Minute)
+			}
+			calls := a.store.took()
+			want := map[int]int{1: 0, 2: 1, 3: 1}[generation]
+			delete(calls, "Create")
+			if calls["Confirm"] != want || len(calls) != want {
+				t.Errorf("generation %d: store calls %v, want %d confirmations", generation, calls, want)
+			}
+			j.must(t, a.Manager, session.Rotated)
+			if calls := a.store.took(); calls["Refresh"] != 1 || len(calls) != 1 {
+				t.Errorf("a refresh made store calls %v, want one", calls)
+			}
+		}
+	})
+}
+
+func TestConfirmationWaitsUntilTheTokenHasSettled(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		a, j := rotated(t)
+		handed := recordOf(t, a.Manager, "u1").IssuedAt.Time()
+		a.store.took()
+		for len(a.store.took()) == 0 {
+			if time.Since(handed) > engine.DefaultSettle+15*time.Second {
+				t.Fatal("no confirmation a while after settle")
+			}
+			time.Sleep(time.Second)
+			j.use(t, a.Manager)
+		}
+		r := recordOf(t, a.Manager, "u1")
+		if r.ConfirmedAt == 0 || r.ConfirmedAt.Time().Sub(handed) < engine.DefaultSettle {
+			t.Errorf("confirmed %v after handing out", r.ConfirmedAt.Time().Sub(handed))
+		}
+	})
+}
+
+func TestFailedConfirmationIsSentAtTheNextSighting(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		a, j := rotated(t)
+		time.Sleep(2 * time.Minute)
+		a.store.set(func(context.Context, string) error { return errors.New("down") })
+		j.use(t, a.Manager)
+		a.store.set(func(ctx context.Context, _ string) error { <-ctx.Done(); return ctx.Err() })
+		j.use(t, a.Manager)
+		a.store.set(func(context.Context, string) error { panic("boom") })
+		j.use(t, a.Manager)
+		a.store.set(nil)
+		for range 3 {
+			j.use(t, a.Manager)
+		}
+		if calls := a.store.took(); calls["Confirm"] != 4 {
+			t.Errorf("store calls %v, want three that fail and one that does not", calls)
+		}
+		if recordOf(t, a.Manager, "u1").ConfirmedAt == 0 {
+			t.Error("not confirmed")
+		}
+	})
+}
+
+func TestConfirmationThatFailsAfterFurtherSightingsIsSentAgain(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		a, j := rotated(t)
+		time.Sleep(2 * time.Minute)
+		a.store.set(func(context.Context, string) error { time.Sleep(time.Second); return errors.New("down") })
+		for range 3 { // the first sends, the others see it under way
+			if _, err := a.Verify(j.access, j.fingerprint); err != nil {
+				t.Fatal(err)
+			}
+			time.Sleep(100 * time.Millisecond)
+		}
+		time.Sleep(time.Second)
+		a.store.set(nil)
+		j.use(t, a.Manager)
+		if calls := a.store.took(); calls["Confirm"] != 2 {
+			t.Errorf("store calls %v, want one confirmation that fails and one that does not", calls)
+		}
+	})
+}
+
+// Any number of requests may see unconfirmed tokens while the store hangs: none
+// of them waits, what finds no place in the queue is sent at a later sighting,
+// and in the end nothing is left running.
+func TestConfirmQueueIsBoundedAndEmptiesItself(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		a := newApp(t, nil)
+		const sessions = 1200
+		jars := make([]jar, sessions)
+		for i := range jars {
+			jars[i] = signIn(t, a.Manager, fmt.Sprint("user", i))
+			jars[i].must(t, a.Manager, session.Rotated)
+		}
+		idle := goroutinesOfThisPackage()
+		time.Sleep(2 * time.Minute)
+		a.store.took()
+		release := make(chan struct{})
+		a.store.set(func(context.Context, string) error { <-release; return nil })
+		see := func() {
+			for i := range jars {
+				if _, err := a.Verify(jars[i].access, jars[i].fingerprint); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+		begin := time.Now()
+		see()
+		if took := time.Since(begin); took != 0 {
+			t.Errorf("the requests waited %v", took)
+		}
+		synctest.Wait()
+		if calls := a.store.took(); calls["Confirm"] != 4 {
+			t.Errorf("%d confirmations under way, want 4", calls["Confirm"])
+		}
+		short, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		if err := a.Flush(short); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("Flush while the store hangs: %v", err)
+		}
+		close(release)
+		a.store.set(nil)
+		if err := a.Flush(t.Context()); err != nil {
+			t.Error(err)
+		}
+		sent := 4 + a.store.took()["Confirm"]
+		if sent > 4+1024 || sent < 1024 {
+			t.Errorf("%d confirmations sent, want those that found a place", sent)
+		}
+		see()
+		if err := a.Flush(t.Context()); err != nil {
+			t.Error(err)
+		}
+		if sent += a.store.took()["Confirm"]; sent != sessions {
+			t.Errorf("%d confirmations sent in the end, want %d", sent, sessions)
+		}
+		for i := range jars {
+			if recordOf1(t, a.Manager, jars[i]).ConfirmedAt == 0 {
+				t.Fatalf("session %d is not confirmed", i)
+			}
+		}
+		synctest.Wait()
+		if n := goroutinesOfThisPackage(); n > idle {
+			t.Errorf("%d goroutines of the manager, %d before", n, idle)
+		}
+		if err := a.Flush(t.Context()); err != nil {
+			t.Errorf("Flush with nothing to do: %v", err)
+		}
+	})
+}
+
+// goroutinesOfThisPackage counts the goroutines that package engine started
+// for confirmations.
+func goroutinesOfThisPackage() (n int) {
+	stacks := make([]byte, 1<<20)
+	stacks = stacks[:runtime.Stack(stacks, true)]
+	for _, s := range strings.Split(string(stacks), "\n\n") {
+		if strings.Contains(s, "engine.(*confirmer)") {
+			n++
+		}
+	}
+	return n
+}
+
+func TestConcurrentSightingsSendOneConfirmation(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		a, j := rotated(t)
+		time.Sleep(2 * time.Minute)
+		var wg sync.WaitGroup
+		for range 100 {
+			wg.Go(func() { j.use(t, a.Manager) })
+		}
+		wg.Wait()
+		if calls := a.store.took(); calls["Confirm"] != 1 {
+			t.Errorf("store calls %v, want one confirmation", calls)
+		}
+	})
+}

@@ -1,0 +1,70 @@
+package engine
+
+import (
+	"encoding/base64"
+
+	"github.com/lucia-go/lucia/session"
+)
+
+// The contract's types, under their own names.
+type (
+	ID           = session.ID
+	Generation   = session.Generation
+	Instant      = session.Instant
+	Record       = session.Record
+	Presented    = session.Presented
+	Policy       = session.Policy
+	Outcome      = session.Outcome
+	AccessToken  = session.AccessToken
+	RefreshToken = session.RefreshToken
+	SealedToken  = session.SealedToken
+	Fingerprint  = session.Fingerprint
+	Code         = session.Code
+	Event        = session.Event
+	EventKind    = session.EventKind
+	Store        = session.Store
+
+	CreateParams  = session.CreateParams
+	RefreshParams = session.RefreshParams
+	RefreshResult = session.RefreshResult
+	ConfirmParams = session.ConfirmParams
+
+	Session[U any] = session.Session[U]
+	User[U any]    = session.User[U]
+)
+
+const (
+	FirstGeneration = session.FirstGeneration
+
+	Missing = session.Missing
+	Current = session.Current
+	Adopted = session.Adopted
+	Reused  = session.Reused
+
+	CodeUnauthorized         = session.CodeUnauthorized
+	CodeDatabaseFetchFailed  = session.CodeDatabaseFetchFailed
+	CodeDatabaseUpdateFailed = session.CodeDatabaseUpdateFailed
+	CodeInvalidAccessToken   = session.CodeInvalidAccessToken
+	CodeInvalidRefreshToken  = session.CodeInvalidRefreshToken
+	CodeInvalidUserID        = session.CodeInvalidUserID
+
+	EventReuse        = session.EventReuse
+	EventAdopted      = session.EventAdopted
+	EventLateRepeat   = session.EventLateRepeat
+	EventManyRepeats  = session.EventManyRepeats
+	EventUserGone     = session.EventUserGone
+	EventUnavailable  = session.EventUnavailable
+	EventUserTooLarge = session.EventUserTooLarge
+)
+
+var (
+	ErrUserNotFound = session.ErrUserNotFound
+	ErrUserTooLarge = session.ErrUserTooLarge
+
+	NewID       = session.NewID
+	ParseID     = session.ParseID
+	CheckUserID = session.CheckUserID
+	InstantOf   = session.InstantOf
+)
+
+var strictBase64 = base64.RawURLEncoding.Strict()

@@ -1,0 +1,180 @@
+package engine_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/lucia-go/lucia/internal/engine"
+	"github.com/lucia-go/lucia/session"
+)
+
+// hanging is what the store does in turn, call by call: each waits for its
+// channel, whatever becomes of its context. Further calls do not wait.
+func hanging(turns ...<-chan struct{}) func(context.Context, string) error {
+	next := make(chan (<-chan struct{}), len(turns))
+	for _, turn := range turns {
+		next <- turn
+	}
+	close(next)
+	return func(context.Context, string) error {
+		if turn, ok := <-next; ok {
+			<-turn
+		}
+		return nil
+	}
+}
+
+func TestRefreshThatHangsIsNotJoinedAfterItsTime(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		a := newApp(t, nil)
+		j := signIn(t, a.Manager, "u1")
+		credentials := j.credentials(t, a.Manager)
+		first, second := make(chan struct{}), make(chan struct{})
+		a.store.set(hanging(first, second))
+		a.store.took()
+		refresh := func() error {
+			_, err := a.Refresh(t.Context(), j.fingerprint, credentials...)
+			return err
+		}
+
+		begin := time.Now()
+		unavailable(t, refresh(), session.CodeDatabaseFetchFailed)
+		if took := time.Since(begin); took != engine.DefaultTimeout {
+			t.Fatalf("the first took %v", took)
+		}
+		later := make(chan error, 2)
+		go func() { later <- refresh() }()
+		synctest.Wait()
+		if n := a.store.took()["Refresh"]; n != 2 {
+			t.Fatalf("%d calls, want one that hangs and a new one", n)
+		}
+		close(first) // which lands while the second is under way
+		synctest.Wait()
+		go func() { later <- refresh() }()
+		synctest.Wait()
+		close(second)
+		for range 2 {
+			if err := <-later; err != nil {
+				t.Errorf("later: %v", err)
+			}
+		}
+		if n := a.store.took()["Refresh"]; n != 0 {
+			t.Errorf("the third made %d calls beside the second's", n)
+		}
+	})
+}
+
+func TestRefreshThatHasLandedIsNotJoined(t *testing.T) {
+	t.Parallel()
+	a := newApp(t, nil)
+	const browsers, times = 16, 500
+	jars := make([]jar, browsers)
+	for i := range jars {
+		jars[i] = signIn(t, a.Manager, fmt.Sprint("user", i))
+	}
+	a.store.took()
+	var wg sync.WaitGroup
+	for _, j := range jars {
+		credentials := j.credentials(t, a.Manager)
+		wg.Go(func() {
+			for range times {
+				if _, err := a.Refresh(t.Context(), j.fingerprint, credentials...); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	wg.Wait()
+	if n := a.UnderWay(); n != 0 {
+		t.Errorf("%d refreshes are still under way", n)
+	}
+	if n := a.store.took()["Refresh"]; n != browsers*times {
+		t.Errorf("%d calls of the store, want one for each of %d refreshes one after another", n, browsers*times)
+	}
+}
+
+func TestFailedRefreshIsReportedOnceHoweverManyShareIt(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		fail  func(ctx context.Context, release <-chan struct{}) error
+		leave bool // before it fails
+	}{
+		"fails":                                  {func(context.Context, <-chan struct{}) error { return errors.New("down") }, false},
+		"hangs until its context ends":           {func(ctx context.Context, _ <-chan struct{}) error { <-ctx.Done(); return ctx.Err() }, false},
+		"hangs":                                  {func(_ context.Context, release <-chan struct{}) error { <-release; return errors.New("late") }, false},
+		"hangs until its context ends, all gone": {func(ctx context.Context, _ <-chan struct{}) error { <-ctx.Done(); return ctx.Err() }, true},
+		"hangs, all gone":                        {func(_ context.Context, release <-chan struct{}) error { <-release; return errors.New("late") }, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				release := make(chan struct{})
+				a := newApp(t, nil)
+				j := signIn(t, a.Manager, "u1")
+				credentials := j.credentials(t, a.Manager)
+				a.store.set(func(ctx context.Context, _ string) error {
+					time.Sleep(time.Second)
+					return c.fail(ctx, release)
+				})
+				ctx, cancel := context.WithCancel(t.Context())
+				defer cancel()
+				if c.leave {
+					time.AfterFunc(500*time.Millisecond, cancel)
+				}
+				var wg sync.WaitGroup
+				for range 10 {
+					wg.Go(func() {
+						_, err := a.Refresh(ctx, j.fingerprint, credentials...)
+						unavailable(t, err, session.CodeDatabaseFetchFailed)
+					})
+				}
+				wg.Wait()
+				if !c.leave && len(a.event) != 1 {
+					t.Errorf("%d events when the callers have their answers, want 1", len(a.event))
+				}
+				time.Sleep(engine.DefaultTimeout)
+				if len(a.event) != 1 {
+					t.Errorf("%d events when the time is up, want 1", len(a.event))
+				}
+				close(release)
+				time.Sleep(time.Minute)
+				if len(a.event) != 1 {
+					t.Errorf("%d events in the end, want 1", len(a.event))
+				}
+				if n := a.UnderWay(); n != 0 {
+					t.Errorf("%d refreshes under way in the end", n)
+				}
+			})
+		})
+	}
+}
+
+func TestCallerLeavesThoughOnEventHangs(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		release := make(chan struct{})
+		a := newApp(t, func(c *engine.Config[profile]) { c.OnEvent = func(session.Event) { <-release } })
+		j := signIn(t, a.Manager, "u1")
+		credentials := j.credentials(t, a.Manager)
+		a.store.set(func(ctx context.Context, _ string) error { <-ctx.Done(); return ctx.Err() })
+		ctx, cancel := context.WithTimeout(t.Context(), engine.DefaultTimeout+time.Second)
+		defer cancel()
+		begin := time.Now()
+		_, err := a.Refresh(ctx, j.fingerprint, credentials...)
+		unavailable(t, err, session.CodeDatabaseFetchFailed)
+		if took := time.Since(begin); took != engine.DefaultTimeout+time.Second {
+			t.Errorf("the caller left after %v", took)
+		}
+		a.store.set(nil)
+		if _, err := a.Refresh(t.Context(), j.fingerprint, credentials...); err != nil {
+			t.Errorf("the next: %v", err)
+		}
+		close(release)
+	})
+}

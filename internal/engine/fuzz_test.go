@@ -1,0 +1,147 @@
+package engine_test
+
+import (
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/lucia-go/lucia/internal/engine"
+	"github.com/lucia-go/lucia/session"
+)
+
+// The fuzz targets of the tokens share one problem: no fuzzer guesses a
+// signature. So they take a header and a payload and sign those themselves, and
+// besides them the raw bytes of a whole token.
+
+func seedTokens(f *testing.F, kind, genuine string) {
+	h, p := segment(f, genuine, 0), segment(f, genuine, 1)
+	f.Add(h, p, genuine)
+	f.Add(h, p, "")
+	for _, s := range []string{"", ".", "..", "...", "a.b.c", genuine + "=", genuine + ".", strings.Repeat(".", 9000)} {
+		f.Add(h, p, s)
+	}
+	for _, other := range []string{
+		`{}`, `null`, p + " ", strings.ToUpper(p), strings.Replace(p, `"exp"`, `"EXP":1,"exp"`, 1), strings.Replace(p, `"gen":1`, `"gen":1.0`, 1),
+		strings.Replace(p, `"gen":1`, `"gen":1,"gen":1`, 1), strings.Replace(p, "u1", `\u0075\ud800`, 1), strings.Replace(p, `"sid"`, "\n\"sid\"", 1),
+		strings.Replace(p, "access_token", "refresh_token", 1), strings.Replace(p, "u1", "\u2028</script>", 1), strings.Replace(p, "u1", "\xff", 1),
+	} {
+		f.Add(h, other, "")
+	}
+	for _, other := range []string{`{}`, `{"alg":"none"}`, h + " ", strings.Replace(h, "HS256", "none", 1), strings.Replace(h, "}", `,"crit":[]}`, 1)} {
+		f.Add(other, p, "")
+	}
+}
+
+// oneSpelling fails the test unless a token that was accepted is spelt as the
+// library would have spelt it: header, payload and base64.
+func oneSpelling(t *testing.T, purpose, token string, claims any) {
+	t.Helper()
+	payload := segment(t, token, 1)
+	if err := json.Unmarshal([]byte(payload), claims); err != nil {
+		t.Fatalf("accepted, but not JSON: %q: %v", payload, err)
+	}
+	again, err := json.Marshal(claims)
+	if err != nil || string(again) != payload {
+		t.Fatalf("accepted as %q, spelt %q, %v", payload, again, err)
+	}
+	if want := forge(t, testSecret, purpose, header(t, testSecret), payload); want != token {
+		t.Fatalf("accepted as %q, spelt %q", token, want)
+	}
+}
+
+func FuzzParseAccess(f *testing.F) {
+	m := newManager(f, func(c *engine.Config[profile]) { c.Cache = -1 })
+	j := signIn(f, m, "u1")
+	seedTokens(f, "access", string(j.access))
+	f.Fuzz(func(t *testing.T, h, payload, raw string) {
+		for _, token := range []string{raw, forge(t, testSecret, "access", h, payload)} {
+			s, err := m.Verify(session.AccessToken(token), j.fingerprint)
+			if err != nil && session.CodeOf(err) != session.CodeInvalidAccessToken {
+				t.Fatalf("error without its code: %v", err)
+			}
+			if err != nil && !errors.Is(err, engine.ErrExpired) && !errors.Is(err, engine.ErrFingerprint) {
+				continue
+			}
+			if err == nil && (session.CheckUserID(s.User.ID) != nil || s.Generation == 0 || !s.ExpiresAt.After(s.IssuedAt) || time.Until(s.ExpiresAt) < -30*time.Second) {
+				t.Fatalf("accepted: %+v", s)
+			}
+			oneSpelling(t, "access", token, &struct {
+				Ver  int             `json:"ver"`
+				User json.RawMessage `json:"user"`
+				Hash string          `json:"fingerprint_hash"`
+				Role string          `json:"role"`
+				SID  string          `json:"sid"`
+				Gen  uint32          `json:"gen"`
+				IAT  int64           `json:"iat"`
+				EXP  int64           `json:"exp"`
+			}{})
+		}
+	})
+}
+
+func FuzzParseRefresh(f *testing.F) {
+	m := newManager(f, nil)
+	j := signIn(f, m, "u1")
+	seedTokens(f, "refresh", string(j.bearer))
+	f.Fuzz(func(t *testing.T, h, payload, raw string) {
+		for _, token := range []string{raw, forge(t, testSecret, "refresh", h, payload)} {
+			c, err := m.ParseRefreshToken(session.RefreshToken(token))
+			if err != nil {
+				if session.CodeOf(err) != session.CodeInvalidRefreshToken {
+					t.Fatalf("error without its code: %v", err)
+				}
+				continue
+			}
+			if session.CheckUserID(c.UserID) != nil {
+				t.Fatalf("accepted: %+v", c)
+			}
+			oneSpelling(t, "refresh", token, &struct {
+				User string `json:"user_id"`
+				Hash string `json:"fingerprint_hash"`
+				Role string `json:"role"`
+				SID  string `json:"sid"`
+				Gen  uint32 `json:"gen"`
+				IAT  int64  `json:"iat"`
+				EXP  int64  `json:"exp"`
+			}{})
+		}
+	})
+}
+
+// FuzzOpenSealed: of a sealed token nothing can be changed, neither its letters
+// nor the bytes they stand for.
+func FuzzOpenSealed(f *testing.F) {
+	m := newManager(f, nil)
+	genuine := string(signIn(f, m, "u1").sealed)
+	for _, s := range []string{"", "..", genuine, genuine + "=", genuine[1:], "\n" + genuine, strings.Replace(genuine, ".", "..", 1), strings.ToLower(genuine)} {
+		f.Add(s, uint16(0), byte(0))
+	}
+	f.Add(genuine, uint16(40), byte(1))
+	parts := strings.Split(genuine, ".")
+	box, err := base64.RawURLEncoding.DecodeString(parts[2])
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Fuzz(func(t *testing.T, raw string, at uint16, mask byte) {
+		// What opens is one of ours (another process of this fuzzer's made it), in
+		// its one spelling.
+		if _, _, err := m.OpenSealed(session.SealedToken(raw)); err == nil {
+			p := strings.Split(raw, ".")
+			box, err := base64.RawURLEncoding.DecodeString(p[2])
+			if again := base64.RawURLEncoding.EncodeToString(box); err != nil || p[2] != again || p[0] != keyID(t, testSecret) {
+				t.Fatalf("accepted: %q, %v", raw, err)
+			}
+		} else if session.CodeOf(err) != session.CodeInvalidRefreshToken {
+			t.Fatalf("error without its code: %v", err)
+		}
+		changed := append([]byte(nil), box...)
+		changed[int(at)%len(changed)] ^= mask
+		sealed := parts[0] + "." + parts[1] + "." + base64.RawURLEncoding.EncodeToString(changed)
+		if _, _, err := m.OpenSealed(session.SealedToken(sealed)); (err == nil) != (mask == 0) {
+			t.Fatalf("byte %d changed by %#x: %v", int(at)%len(changed), mask, err)
+		}
+	})
+}

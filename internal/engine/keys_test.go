@@ -1,0 +1,109 @@
+package engine_test
+
+import (
+	"bytes"
+	"errors"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/lucia-go/lucia/internal/engine"
+	"github.com/lucia-go/lucia/memstore"
+	"github.com/lucia-go/lucia/session"
+)
+
+// accepts reports how a process takes the tokens in the jar.
+func accepts(t *testing.T, m *engine.Manager[profile], j jar) (errs [3]error) {
+	t.Helper()
+	_, errs[0] = m.Verify(j.access, j.fingerprint)
+	_, errs[1] = m.ParseRefreshToken(j.bearer)
+	_, _, errs[2] = m.OpenSealed(j.sealed)
+	return errs
+}
+
+// A new secret goes out to verify first, then is promoted, then the old one is
+// dropped. At each step processes of the step before still run.
+func TestSecretIsRolledOutWithoutLosingASession(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		store := memstore.New()
+		process := func(secret []byte, previous ...[]byte) *engine.Manager[profile] {
+			return newManager(t, func(c *engine.Config[profile]) { c.Store, c.Secret, c.PreviousSecrets = store, secret, previous })
+		}
+		older, newer := bytes.Repeat([]byte("o"), 32), bytes.Repeat([]byte("n"), 32)
+		before, told, promoted, after := process(older), process(older, newer), process(newer, older), process(newer)
+		for _, step := range []struct {
+			name string
+			a, b *engine.Manager[profile]
+		}{{"the new secret is told", before, told}, {"the new secret is promoted", told, promoted}, {"the old secret is dropped", promoted, after}} {
+			for _, turn := range [][2]*engine.Manager[profile]{{step.a, step.b}, {step.b, step.a}} {
+				j := signIn(t, turn[0], "u1")
+				for i := range 6 {
+					if step.b == after && i == 0 {
+						j.refresh(t, promoted) // whoever came by since has a token of the new secret
+					}
+					m := turn[i%2]
+					if errs := accepts(t, m, j); errs != [3]error{} {
+						t.Errorf("%s: refused with %v", step.name, errs)
+					}
+					time.Sleep(10 * time.Minute)
+					if o, err := j.refresh(t, m); err != nil {
+						t.Errorf("%s: refresh = %v, %v", step.name, o, err)
+					}
+				}
+			}
+		}
+	})
+}
+
+func TestPreviousSecretsOnlyVerify(t *testing.T) {
+	t.Parallel()
+	older, newer := bytes.Repeat([]byte("o"), 32), bytes.Repeat([]byte("n"), 32)
+	store := memstore.New()
+	before := newManager(t, func(c *engine.Config[profile]) { c.Store, c.Secret = store, older })
+	after := newManager(t, func(c *engine.Config[profile]) { c.Store, c.Secret, c.PreviousSecrets = store, newer, [][]byte{older} })
+	j := signIn(t, before, "u1")
+	if o, err := j.refresh(t, after); o != session.Rotated || err != nil {
+		t.Fatal(o, err)
+	}
+	for name, token := range map[string]string{"access": string(j.access), "refresh": string(j.bearer)} {
+		if got := segment(t, token, 0); got != header(t, newer) {
+			t.Errorf("%s token is signed under %s, want %s", name, got, header(t, newer))
+		}
+	}
+	if errs := accepts(t, before, j); !allAre(errs, engine.ErrUnknownKey) {
+		t.Errorf("a process without the new secret: %v, want %v", errs, engine.ErrUnknownKey)
+	}
+	alone := newManager(t, func(c *engine.Config[profile]) { c.Store, c.Secret = store, newer })
+	if errs := accepts(t, alone, j); errs != [3]error{} {
+		t.Errorf("a process without the old secret: %v", errs)
+	}
+}
+
+func TestUnknownKeyIsNoForgery(t *testing.T) {
+	t.Parallel()
+	j := signIn(t, newManager(t, func(c *engine.Config[profile]) { c.Secret = bytes.Repeat([]byte("x"), 32) }), "u1")
+	store := newTap()
+	m := newManager(t, func(c *engine.Config[profile]) { c.Store = store })
+	errs := accepts(t, m, j)
+	if !allAre(errs, engine.ErrUnknownKey) {
+		t.Errorf("refused with %v, want %v", errs, engine.ErrUnknownKey)
+	}
+	for i, code := range []session.Code{session.CodeInvalidAccessToken, session.CodeInvalidRefreshToken, session.CodeInvalidRefreshToken} {
+		if session.CodeOf(errs[i]) != code || errors.Is(errs[i], engine.ErrMalformed) {
+			t.Errorf("%v, want code %v and no malformed token", errs[i], code)
+		}
+	}
+	if calls := store.took(); len(calls) != 0 {
+		t.Errorf("store calls %v", calls)
+	}
+}
+
+func allAre(errs [3]error, want error) bool {
+	for _, err := range errs {
+		if !errors.Is(err, want) {
+			return false
+		}
+	}
+	return true
+}

@@ -1,0 +1,115 @@
+package engine_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/lucia-go/lucia/internal/engine"
+	"github.com/lucia-go/lucia/memstore"
+	"github.com/lucia-go/lucia/session"
+)
+
+type profile struct {
+	Username string `json:"username"`
+}
+
+func newManager(t testing.TB, change func(*engine.Config[profile])) *engine.Manager[profile] {
+	t.Helper()
+	config := engine.Config[profile]{
+		Secret: bytes.Repeat([]byte("s"), 32),
+		Store:  memstore.New(),
+		LoadUser: func(_ context.Context, id string) (profile, error) {
+			return profile{Username: "name of " + id}, nil
+		},
+		Logger: slog.New(slog.DiscardHandler),
+	}
+	if change != nil {
+		change(&config)
+	}
+	m, err := engine.New(config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return m
+}
+
+// jar is what a browser keeps of a session.
+type jar struct {
+	fingerprint session.Fingerprint
+	access      session.AccessToken
+	bearer      session.RefreshToken
+	sealed      session.SealedToken
+}
+
+func signIn(t testing.TB, m *engine.Manager[profile], userID string) jar {
+	t.Helper()
+	s, err := m.SignIn(t.Context(), userID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return jar{s.Fingerprint, s.Session.AccessToken, s.Session.RefreshToken, s.RefreshCookie}
+}
+
+// refresh presents what is in the jar and stores the answer in it.
+func (j *jar) refresh(t testing.TB, m *engine.Manager[profile]) (session.Outcome, error) {
+	t.Helper()
+	cookie, _, err := m.OpenSealed(j.sealed)
+	if err != nil {
+		t.Fatal(err)
+	}
+	bearer, err := m.ParseRefreshToken(j.bearer)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, err := m.Refresh(t.Context(), j.fingerprint, bearer, cookie)
+	if err != nil {
+		return r.Outcome, err
+	}
+	j.access, j.bearer = r.Session.AccessToken, r.Session.RefreshToken
+	if r.RefreshCookie != "" {
+		j.sealed = r.RefreshCookie
+	}
+	return r.Outcome, nil
+}
+
+func TestSessionFromSignInToSignOut(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := newManager(t, nil)
+		j := signIn(t, m, "u1")
+		s, err := m.Verify(j.access, j.fingerprint)
+		if err != nil || s.User.ID != "u1" || s.User.Data.Username != "name of u1" {
+			t.Fatalf("Verify = %+v, %v", s, err)
+		}
+		if got := fmt.Sprintf("%v %+v %#v %s", s, s, s.AccessToken, s.AccessToken); bytes.Contains([]byte(got), []byte(j.access)) {
+			t.Errorf("the token is printed: %s", got)
+		}
+		time.Sleep(16 * time.Minute)
+		if _, err := m.Verify(j.access, j.fingerprint); !errors.Is(err, engine.ErrExpired) {
+			t.Fatalf("Verify after expiry: %v", err)
+		}
+		if o, err := j.refresh(t, m); o != session.Rotated || err != nil {
+			t.Fatalf("refresh = %v, %v", o, err)
+		}
+		if o, err := j.refresh(t, m); o != session.Current || err != nil {
+			t.Fatalf("refresh again = %v, %v", o, err)
+		}
+		if s, err = m.Verify(j.access, j.fingerprint); err != nil {
+			t.Fatal(err)
+		}
+		if err := m.SignOut(t.Context(), s.User.ID, s.ID); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := m.Verify(j.access, j.fingerprint); !errors.Is(err, engine.ErrRevoked) {
+			t.Errorf("Verify after sign-out: %v", err)
+		}
+		if o, err := j.refresh(t, m); o != session.Missing || !errors.Is(err, session.CodeUnauthorized) {
+			t.Errorf("refresh after sign-out = %v, %v", o, err)
+		}
+	})
+}

@@ -1,0 +1,129 @@
+package engine
+
+import (
+	"context"
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"time"
+)
+
+// subject is what all tokens of one session have in common.
+type subject struct {
+	userID string
+	id     ID
+	hash   fingerprintHash
+}
+
+// loadedUser is a user with the JSON form that goes into access tokens.
+type loadedUser[U any] struct {
+	user User[U]
+	json json.RawMessage
+}
+
+// loadUser asks the app for the user's data and makes sure, before anything is
+// written, that tokens can carry it.
+func (m *Manager[U]) loadUser(ctx context.Context, t subject) (loadedUser[U], error) {
+	data, err := m.config.LoadUser(ctx, t.userID)
+	if err != nil {
+		return loadedUser[U]{}, loadError{err}
+	}
+	return m.carried(User[U]{ID: t.userID, Data: data})
+}
+
+// carried returns the user as tokens carry it. What requests see is read back from
+// its JSON by the answer that makes a token as by all that follow: whatever JSON
+// loses would otherwise be there once, and gone on the next page.
+func (m *Manager[U]) carried(user User[U]) (loaded loadedUser[U], err error) {
+	if loaded.json, err = user.MarshalJSON(); err != nil { // compact and escaped already, which json.Marshal would see to once more
+		return loadedUser[U]{}, err
+	}
+	if err := m.checkSize(user.ID, loaded.json); err != nil {
+		return loadedUser[U]{}, err
+	}
+	if err := loaded.user.UnmarshalJSON(loaded.json); err != nil {
+		return loadedUser[U]{}, fmt.Errorf("session: user data does not decode from its own JSON: %w", err)
+	}
+	return loaded, nil
+}
+
+// CheckUser says what would keep tokens from carrying the user's data, nil where
+// nothing would: CodeInvalidUserID, ErrUserTooLarge, or that data do not marshal
+// to a JSON object and back. An app that lets people write what LoadUser returns
+// asks before it saves that; afterwards nobody could sign in or refresh.
+func (m *Manager[U]) CheckUser(userID string, data U) error {
+	if err := CheckUserID(userID); err != nil {
+		return err
+	}
+	_, err := m.carried(User[U]{ID: userID, Data: data})
+	return err
+}
+
+// Room for the numbers of claims: the longest a claim's text grows.
+const (
+	hashLen        = 43     // of a SHA-256 in base64url
+	idLen          = 22     // of an ID
+	numberRoom     = 3 * 11 // gen, iat, exp
+	accessFrame    = len(`{"ver":2,"user":,"fingerprint_hash":"","role":"access_token","sid":"","gen":,"iat":,"exp":}`) + hashLen + idLen + numberRoom
+	refreshFrame   = len(`{"user_id":,"fingerprint_hash":"","role":"refresh_token","sid":"","gen":,"iat":,"exp":}`) + hashLen + idLen + numberRoom
+	tokenSeparator = 2
+)
+
+// checkSize refuses user data whose tokens would be too large to parse or to
+// carry in cookies.
+func (m *Manager[U]) checkSize(userID string, user json.RawMessage) error {
+	id := appendJSONString(nil, userID)
+	jwtLen := func(payload int) int {
+		return len(m.keys.current.header) + tokenSeparator + base64.RawURLEncoding.EncodedLen(payload) + signatureLen
+	}
+	access, sealed := jwtLen(accessFrame+len(user)), sealedLen(jwtLen(refreshFrame+len(id)))
+	total := access + sealed + fingerprintLen
+	if access > maxTokenBytes {
+		return fmt.Errorf("%w: an access token of up to %d bytes (user data %d), more than %d", ErrUserTooLarge, access, len(user), maxTokenBytes)
+	}
+	if m.config.MaxBytes > 0 && total > m.config.MaxBytes {
+		return fmt.Errorf("%w: tokens of up to %d bytes (user data %d), more than %d", ErrUserTooLarge, total, len(user), m.config.MaxBytes)
+	}
+	if largest := max(access, sealed) + len(m.config.RefreshCookie); m.config.MaxBytes > 0 && largest > maxCookieBytes {
+		return fmt.Errorf("%w: a cookie of up to %d bytes, browsers drop those of more than %d", ErrUserTooLarge, largest, maxCookieBytes)
+	}
+	return nil
+}
+
+// maxCookieBytes is what browsers take of a cookie's name and value together
+// (RFC 6265bis, section 5.6).
+const maxCookieBytes = 4096
+
+// mint returns the session of a record with both tokens: a new access token, and
+// the refresh token of the record's generation, byte for byte the same whenever
+// it is handed out. now is the store's clock at the step that made or found the
+// record, started the app's in Unix seconds when it asked for that step.
+func (m *Manager[U]) mint(user loadedUser[U], t subject, record Record, now Instant, started int64) Session[U] {
+	// An access token does not outlive its session.
+	life := max(time.Second, min(m.config.AccessTTL, record.ExpiresAt.Sub(now)))
+	iat := m.endings.issue(t, started)
+	s := m.mintAccess(user, t, record.Generation, iat, iat+int64(life/time.Second))
+	s.RefreshToken = m.mintRefresh(t, record)
+	return s
+}
+
+func (m *Manager[U]) mintAccess(user loadedUser[U], t subject, gen Generation, iat, exp int64) Session[U] {
+	k := m.keys.current
+	claims := accessClaims{User: user.json, commonClaims: commonClaims{t.hash, t.id, gen, iat, exp}}
+	token := sign(k, k.access, claims.append(make([]byte, 0, payloadRoom)))
+	return Session[U]{
+		User:        user.user,
+		AccessToken: AccessToken(token),
+		ID:          t.id,
+		Generation:  gen,
+		IssuedAt:    time.Unix(iat, 0),
+		ExpiresAt:   time.Unix(exp, 0),
+	}
+}
+
+func (m *Manager[U]) mintRefresh(t subject, record Record) RefreshToken {
+	k := m.keys.current
+	issued, expires := int64(record.IssuedAt)/1000, int64(record.ExpiresAt)/1000
+	claims := refreshClaims{UserID: t.userID, commonClaims: commonClaims{t.hash, t.id, record.Generation, issued, expires}}
+	return RefreshToken(sign(k, k.refresh, claims.append(make([]byte, 0, payloadRoom))))
+}

@@ -1,0 +1,60 @@
+package engine_test
+
+import (
+	"bytes"
+	"fmt"
+	"log/slog"
+	"strings"
+	"testing"
+
+	"github.com/lucia-go/lucia/internal/engine"
+	"github.com/lucia-go/lucia/session"
+)
+
+// The results hold tokens and user data; neither gets into a log.
+func TestResultsShowNoTokenInLogs(t *testing.T) {
+	t.Parallel()
+	const secret = "s3cr3t-t0ken"
+	s := session.Session[profile]{
+		AccessToken: secret, RefreshToken: secret,
+		User: session.User[profile]{ID: "u1", Data: profile{Username: secret}},
+	}
+	signedIn := engine.SignedIn[profile]{Session: s, Fingerprint: secret, RefreshCookie: secret}
+	for name, v := range map[string]any{
+		"SignedIn":            signedIn,
+		"pointer to SignedIn": &signedIn,
+		"Refreshed":           engine.Refreshed[profile]{Session: s, RefreshCookie: secret},
+	} {
+		var out bytes.Buffer
+		for _, handler := range []slog.Handler{slog.NewJSONHandler(&out, nil), slog.NewTextHandler(&out, nil)} {
+			out.Reset()
+			slog.New(handler).With("with", v).Info("m", "v", v, slog.Group("g", "v", v))
+			if got := out.String(); strings.Contains(got, secret) || !strings.Contains(got, "u1") {
+				t.Errorf("%s is logged as %s", name, got)
+			}
+		}
+		for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x"} {
+			got := fmt.Sprintf(verb, withoutUserData(v))
+			if strings.Contains(got, secret) || strings.Contains(got, fmt.Sprintf("%x", secret)) {
+				t.Errorf("%s with %s prints %s", name, verb, got)
+			}
+		}
+	}
+}
+
+// withoutUserData leaves the tokens as the only secrets.
+func withoutUserData(v any) any {
+	switch v := v.(type) {
+	case engine.SignedIn[profile]:
+		v.Session.User.Data = profile{}
+		return v
+	case *engine.SignedIn[profile]:
+		c := *v
+		c.Session.User.Data = profile{}
+		return &c
+	case engine.Refreshed[profile]:
+		v.Session.User.Data = profile{}
+		return v
+	}
+	return v
+}

@@ -1,0 +1,199 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+)
+
+// Refreshed is the result of [Manager.Refresh].
+type Refreshed[U any] struct {
+	Outcome Outcome
+	// Session has a new access token and the current refresh token.
+	Session Session[U]
+	// RefreshCookie is what the refresh cookie is to become; empty where it is to
+	// stay, because the request's cookie already is of that generation.
+	RefreshCookie SealedToken `json:"-"` // for a cookie that no script can read
+	// ExpiresIn is how long the session still lives unless it is refreshed.
+	ExpiresIn time.Duration
+}
+
+// LogValue returns the outcome and the session's ids, and no token.
+func (r Refreshed[U]) LogValue() slog.Value {
+	return slog.GroupValue(slog.String("outcome", r.Outcome.String()), slog.Any("session", r.Session))
+}
+
+// Refresh exchanges refresh tokens for new ones (the original's refreshTokens).
+// The credentials are those of one request, its bearer token and its refresh
+// cookie in any order; those that are not of the fingerprint are left out.
+//
+// Errors carry
+//   - CodeInvalidRefreshToken where no credential is left, or where they name
+//     different sessions;
+//   - CodeUnauthorized where the session has ended, with the outcome (Missing
+//     or Reused) in the result, and with ErrUserNotFound where the user is gone;
+//   - CodeDatabaseFetchFailed where LoadUser or the store failed or took longer
+//     than Timeout, or ctx ended. Nothing is lost; the same call may succeed later.
+//
+// Concurrent calls with the same credentials share one call of LoadUser and the
+// store, which runs under a context of its own; a caller whose ctx ends fails
+// nobody else.
+func (m *Manager[U]) Refresh(ctx context.Context, fingerprint Fingerprint, credentials ...RefreshCredential) (Refreshed[U], error) {
+	f, err := newRefreshRequest(fingerprint, credentials)
+	if err != nil {
+		return Refreshed[U]{}, err
+	}
+	a, err := m.flights.do(ctx, f.key(), m.loads,
+		func(ctx context.Context) (refreshResult[U], error) { return m.refresh(ctx, f) },
+		func(err error) { m.reportUnavailable(f.userID, f.id, err) })
+	if err != nil {
+		return Refreshed[U]{}, fmt.Errorf("%w: %w", CodeDatabaseFetchFailed, opaqueError{err, false})
+	}
+	return a.refreshed, a.err
+}
+
+// refreshResult is what callers share: the result, and the error that says that the
+// session has ended. What fails otherwise, panics included, is "unavailable",
+// whatever code the failure carries: only an refreshResult step ends a session.
+type refreshResult[U any] struct {
+	refreshed Refreshed[U]
+	err       error
+}
+
+// refreshRequest is what a request presents of one session.
+type refreshRequest struct {
+	subject
+	presented Presented
+	bearer    Generation // 0: none
+	cookie    Generation // 0: none
+	sealer    sealer     // that opened a cookie, or none
+}
+
+// newRefreshRequest folds the credentials of one request into what the rule judges.
+func newRefreshRequest(fingerprint Fingerprint, credentials []RefreshCredential) (f refreshRequest, err error) {
+	hash, ok := hashFingerprint(fingerprint)
+	if !ok {
+		return refreshRequest{}, refreshErrors.fingerprint
+	}
+	f.hash = hash
+	found := false
+	for _, c := range credentials {
+		if !f.hash.is(c.hash) {
+			continue
+		}
+		if found && (c.SessionID != f.id || c.UserID != f.userID) {
+			return refreshRequest{}, refreshErrors.malformed
+		}
+		found = true
+		f.userID, f.id = c.UserID, c.SessionID
+		f.add(c)
+	}
+	if !found {
+		return refreshRequest{}, refreshErrors.fingerprint
+	}
+	return f, nil
+}
+
+func (f *refreshRequest) add(c RefreshCredential) {
+	if c.handedAt == 0 {
+		f.bearer = max(f.bearer, c.generation)
+	} else {
+		f.cookie, f.sealer = max(f.cookie, c.generation), c.sealer
+	}
+	p := &f.presented
+	switch {
+	case c.generation > p.Generation:
+		*p = Presented{Generation: c.generation, IssuedAt: c.issuedAt, ExpiresAt: c.expiresAt, HandedAt: c.handedAt}
+	case c.generation == p.Generation:
+		p.HandedAt = max(p.HandedAt, c.handedAt) // the later one proves less
+	}
+}
+
+// callKey is the same for calls that may share an answer.
+type callKey struct {
+	id             ID
+	hash           fingerprintHash
+	bearer, cookie Generation
+}
+
+func (f refreshRequest) key() callKey { return callKey{f.id, f.hash, f.bearer, f.cookie} }
+
+// refresh does the work. The user is loaded first: whatever goes wrong there,
+// and be it only a cookie that would not fit, leaves the session as it was.
+func (m *Manager[U]) refresh(ctx context.Context, f refreshRequest) (a refreshResult[U], err error) {
+	user, err := m.loadUser(ctx, f.subject)
+	if errors.Is(err, ErrUserNotFound) {
+		a.err, err = m.userGone(ctx, f.subject, err)
+		return a, err
+	}
+	if err != nil {
+		return a, err
+	}
+	started := time.Now().Unix()
+	step, err := m.config.Store.Refresh(ctx, RefreshParams{
+		UserID: f.userID, ID: f.id, Presented: f.presented,
+		Policy: m.policy, RevokeUser: !m.config.RevokeSessionOnly,
+	})
+	if err != nil {
+		return a, err
+	}
+	m.observe(f, step)
+	a.refreshed.Outcome = step.Outcome
+	if !step.Outcome.Alive() {
+		a.err = fmt.Errorf("%w: refresh token is %v", CodeUnauthorized, step.Outcome)
+		return a, nil
+	}
+	a.refreshed, err = m.answer(user, f, step, started)
+	return a, err
+}
+
+// answer makes the tokens of an outcome that keeps the session alive.
+func (m *Manager[U]) answer(user loadedUser[U], f refreshRequest, step RefreshResult, started int64) (Refreshed[U], error) {
+	s := m.mint(user, f.subject, step.Record, step.Now, started)
+	r := Refreshed[U]{Outcome: step.Outcome, Session: s, ExpiresIn: step.Record.ExpiresAt.Sub(step.Now)}
+	if (step.Outcome == Current || step.Outcome == Adopted) && f.cookie == step.Record.Generation {
+		return r, nil // a cookie set again would be younger, and settle later
+	}
+	sealed, err := m.keys.seal(m.config.RefreshCookie, f.id, f.sealer, s.RefreshToken, step.Now)
+	r.RefreshCookie = sealed
+	return r, err
+}
+
+// userGone ends the sessions of a user whom LoadUser does not know any more. It
+// returns the error that says so, or the failure of the store.
+func (m *Manager[U]) userGone(ctx context.Context, t subject, why error) (gone, failure error) {
+	if err := m.config.Store.DeleteUser(ctx, t.userID); err != nil {
+		return nil, err
+	}
+	m.endings.endUser(t.userID)
+	m.reporter.report(Event{Kind: EventUserGone, UserID: t.userID, SessionID: t.id})
+	return fmt.Errorf("%w: %w", CodeUnauthorized, opaqueError{why, true}), nil
+}
+
+// observe draws the consequences of a step beside its answer.
+func (m *Manager[U]) observe(f refreshRequest, step RefreshResult) {
+	event := Event{UserID: f.userID, SessionID: f.id, Presented: f.presented.Generation}
+	switch {
+	case step.Outcome == Missing:
+		m.endings.endSession(f.userID, f.id)
+		return
+	case step.Outcome == Reused && m.config.RevokeSessionOnly:
+		m.endings.endSession(f.userID, f.id)
+		event.Kind = EventReuse
+	case step.Outcome == Reused:
+		m.endings.endUser(f.userID)
+		event.Kind = EventReuse
+	case step.Outcome == Adopted:
+		event.Kind = EventAdopted
+	case step.Late(m.policy.Grace):
+		event.Kind = EventLateRepeat
+		if m.repeats.count(generationKey{f.id, f.presented.Generation}) >= manyRepeats {
+			event.Kind = EventManyRepeats
+		}
+	default:
+		return
+	}
+	m.reporter.report(event)
+}

@@ -1,0 +1,208 @@
+package htmlform
+
+import (
+	"bytes"
+	"maps"
+	"mime/multipart"
+	"net/url"
+	"slices"
+)
+
+// What forms are sent as.
+const (
+	urlencoded = "application/x-www-form-urlencoded"
+	multiparts = "multipart/form-data"
+)
+
+// MethodDialog is the Method of a form that closes its dialog and is not sent.
+const MethodDialog = "DIALOG"
+
+// Form is a form as the page shows it.
+type Form struct {
+	// Method is "GET", "POST" or [MethodDialog].
+	Method string
+	// Action is where the form goes, relative to the page; "" is the page itself.
+	Action string
+	// Enctype is how a POST form is sent: "multipart/form-data", or
+	// "application/x-www-form-urlencoded", as which also "text/plain" counts, which
+	// no program can read for certain.
+	Enctype string
+	// Fields are the values that it is submitted with if nobody touches it,
+	// hidden fields included.
+	Fields url.Values
+	// Names are the names of all its enabled fields, those without a value too.
+	Names map[string]bool
+	// Buttons are its enabled submit buttons, in order, without images.
+	Buttons []Button
+
+	hidden map[string]bool // names of fields that a person cannot change
+	files  map[string]bool // names of fields for files
+
+	hasDefault bool    // whether there is a submit button at all
+	implied    *Button // the default one: the first, be it an image; nil where it is disabled
+}
+
+// Button is a submit button of a [Form].
+type Button struct {
+	// Name and Value are submitted where the button is pressed and Name is not "".
+	Name, Value string
+	// Method, Action and Enctype are the form's, or what the button has instead
+	// (formmethod, formaction, formenctype).
+	Method, Action, Enctype string
+
+	image bool // it sends where it was pressed
+}
+
+// Form returns the form of the page that a person would fill with the given
+// values, or nil. It has this method ("GET" or "POST"; "" is any), and every given
+// name is that of a field or, with its one value, that of a button; a field for files
+// takes "" only, no file. Where several forms are like this, it is the
+// first whose hidden fields have the given values, as a person cannot change them:
+// so the forms of a list are told apart. Where none has, it is the first.
+func (p *Page) Form(method string, given url.Values) *Form {
+	var first *Form
+	for i := range p.Forms {
+		f := &p.Forms[i]
+		switch {
+		case method != "" && method != f.Method || !f.takes(given):
+		case f.presets(given):
+			return f
+		case first == nil:
+			first = f
+		}
+	}
+	return first
+}
+
+// add adds a field. A name is that of hidden fields, or of fields for files, if all
+// that have it are.
+func (f *Form) add(next field) {
+	isFirst := !f.Names[next.name]
+	f.hidden[next.name] = next.hidden && (isFirst || f.hidden[next.name])
+	f.files[next.name] = next.file && (isFirst || f.files[next.name])
+	f.Names[next.name] = true
+	for _, v := range next.values {
+		f.Fields.Add(next.name, v)
+	}
+}
+
+// addButton adds the next submit button in the page's order.
+func (f *Form) addButton(b Button, off bool) {
+	if !f.hasDefault && !off {
+		f.implied = &b
+	}
+	f.hasDefault = true
+	if !off && !b.image {
+		f.Buttons = append(f.Buttons, b)
+	}
+}
+
+// Button returns the button whose name and value are given, or nil.
+func (f *Form) Button(given url.Values) *Button {
+	pressed, _ := f.split(given)
+	return pressed
+}
+
+// split returns the button whose name and value are given, or nil, and what is
+// given for fields.
+func (f *Form) split(given url.Values) (*Button, url.Values) {
+	i := slices.IndexFunc(f.Buttons, func(b Button) bool { return slices.Equal(given[b.Name], []string{b.Value}) })
+	if i < 0 {
+		return nil, given
+	}
+	typed := maps.Clone(given)
+	delete(typed, f.Buttons[i].Name)
+	return &f.Buttons[i], typed
+}
+
+// takes reports whether the form has all that is given.
+func (f *Form) takes(given url.Values) bool {
+	_, typed := f.split(given)
+	for name, values := range typed {
+		if !f.Names[name] || f.files[name] && slices.ContainsFunc(values, isText) {
+			return false
+		}
+	}
+	return true
+}
+
+func isText(value string) bool { return value != "" }
+
+// presets reports whether the form's hidden fields have the given values already.
+func (f *Form) presets(given url.Values) bool {
+	_, typed := f.split(given)
+	for name, values := range typed {
+		if f.hidden[name] && !slices.Equal(values, f.Fields[name]) {
+			return false
+		}
+	}
+	return true
+}
+
+// Filled returns the form as it is submitted with the given values, as a copy:
+// Fields are all that is sent, hidden fields that are not given included. The
+// button with a given name and value is pressed, or else the first one, if there is
+// any, as browsers do when a person presses Enter in a field (where that one is
+// disabled, which keeps them from sending anything until a script enables it, none
+// is pressed); its name and value are sent, and Method, Action and Enctype are the
+// button's.
+func (f *Form) Filled(given url.Values) *Form {
+	pressed, typed := f.split(given)
+	if pressed == nil {
+		pressed = f.implied
+	}
+	filled := *f
+	filled.Fields = url.Values{}
+	maps.Copy(filled.Fields, f.Fields)
+	for name, values := range typed {
+		filled.Fields[name] = nil
+		for _, v := range values {
+			filled.Fields.Add(name, crlf(v))
+		}
+	}
+	if pressed != nil {
+		filled.press(*pressed)
+	}
+	return &filled
+}
+
+func (f *Form) press(b Button) {
+	f.Method, f.Action, f.Enctype = b.Method, b.Action, b.Enctype
+	switch {
+	case b.image: // with the keyboard, in its corner
+		dot := ""
+		if b.Name != "" {
+			dot = b.Name + "."
+		}
+		f.Fields.Add(dot+"x", "0")
+		f.Fields.Add(dot+"y", "0")
+	case b.Name != "":
+		f.Fields[b.Name] = slices.Concat(f.Fields[b.Name], []string{b.Value})
+	}
+}
+
+// Body returns the fields as the body of a POST and that body's Content-Type, as
+// Enctype says. Fields for files are sent as browsers send them without a file.
+func (f *Form) Body() (body []byte, contentType string) {
+	if f.Enctype != multiparts {
+		return []byte(f.Fields.Encode()), urlencoded
+	}
+	var b bytes.Buffer
+	w := multipart.NewWriter(&b)
+	for _, name := range slices.Sorted(maps.Keys(f.Fields)) {
+		for _, value := range f.Fields[name] {
+			f.writePart(w, name, value)
+		}
+	}
+	w.Close()
+	return b.Bytes(), w.FormDataContentType()
+}
+
+// writePart writes to memory, which never fails.
+func (f *Form) writePart(w *multipart.Writer, name, value string) {
+	if f.files[name] {
+		_, _ = w.CreateFormFile(name, "")
+		return
+	}
+	_ = w.WriteField(name, value)
+}
