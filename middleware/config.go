@@ -150,7 +150,7 @@ type Config[U any] struct {
 	// not there.
 	Skip func(r *http.Request) bool
 	// Hardened keeps the tokens out of pages and answers: scripts work by cookie
-	// alone, and forms by their origin. What it takes away are bearer requests.
+	// alone, and forms by their origin. No Session that an app is given has one either. What it takes away are bearer requests.
 	Hardened bool
 
 	// Logger is told what an operator must see, nothing of ordinary traffic.

@@ -236,9 +236,20 @@ func (a *Auth[U]) stateOf(ctx context.Context) *state[U] {
 // changed.
 func (a *Auth[U]) Session(ctx context.Context) *session.Session[U] {
 	if s := a.stateIn(ctx); s != nil {
-		return s.current.Load().who()
+		return a.shown(s.current.Load().who())
 	}
 	return nil
+}
+
+// shown returns a session as the app is given it: in hardened mode without its tokens, so
+// that no value an app marshals has one in it.
+func (a *Auth[U]) shown(s *session.Session[U]) *session.Session[U] {
+	if s == nil || !a.config.Hardened {
+		return s
+	}
+	out := *s
+	out.AccessToken, out.RefreshToken = "", ""
+	return &out
 }
 
 // Outcome says how the request that ctx belongs to came by its session, or why
