@@ -32,7 +32,7 @@ func New[U any](config Config[U]) (*Auth[U], error) {
 	}
 	a := &Auth[U]{
 		config:  config,
-		cookies: newCookieWriter(config.CookiePrefix, config.CookieDomain, config.Dev),
+		cookies: newCookieWriter(config.CookiePrefix, config.CookieDomain, config.Dev, config.Embedded),
 		origins: http.NewCrossOriginProtection(),
 	}
 	for _, origin := range config.TrustedOrigins {

@@ -116,6 +116,14 @@ type Config[U any] struct {
 	// all of which can then set them, too. The __Host- prefix goes. Default:
 	// this host only.
 	CookieDomain string
+	// Embedded is for pages that other sites show in a frame. The cookies are
+	// SameSite=None and Partitioned (CHIPS): browsers send them in frames, and keep a set
+	// of its own for each site that the frame is on, and one for the app opened by
+	// itself. So a person signs in once in each. What may change something is judged by
+	// its origin, as always. Which sites may show the pages is for the app to say, by
+	// frame-ancestors in its Content-Security-Policy. Embedded contradicts Dev, since such
+	// cookies need https. A change of Embedded costs everybody a sign-in.
+	Embedded bool
 	// MaxCookieBytes bounds the three Set-Cookie lines of a sign-in together.
 	// Default 3,072: the header buffers of proxies are 4 KB. Larger user data is
 	// an error at sign-in, and a refresh that fails before it changes anything.
@@ -191,6 +199,8 @@ func (c Config[U]) validate() error {
 		return fmt.Errorf("middleware: CookiePrefix %q: prefixes with two underscores belong to browsers", c.CookiePrefix)
 	case c.CookieDomain != "" && (&http.Cookie{Name: "n", Domain: c.CookieDomain}).Valid() != nil:
 		return fmt.Errorf("middleware: CookieDomain %q is not a domain", c.CookieDomain)
+	case c.Embedded && c.Dev:
+		return errors.New("middleware: Embedded and Dev contradict each other: browsers send cookies in another site's frame over https only")
 	case c.MaxCookieBytes < 0:
 		return fmt.Errorf("middleware: MaxCookieBytes is negative: %d", c.MaxCookieBytes)
 	case c.Hardened && c.CookieDomain != "":

@@ -18,6 +18,7 @@ type cookieWriter struct {
 	access, refresh, fingerprint string
 	domain                       string
 	secure                       bool
+	embedded                     bool // for pages in the frames of other sites
 	// What net/http writes after the value, before and after the seconds of
 	// Max-Age: the same in every line, so it is asked once.
 	before, after string
@@ -26,7 +27,13 @@ type cookieWriter struct {
 // newCookieWriter names the cookies: with the __Host- prefix, which keeps every
 // other host from setting them (RFC 6265bis, section 4.1.3.2), unless that needs
 // what the app does not have.
-func newCookieWriter(prefix, domain string, dev bool) cookieWriter {
+//
+// Cookies of an embedded app have names of their own: a browser that still has those of
+// before sends both, and two sessions at once are none.
+func newCookieWriter(prefix, domain string, dev, embedded bool) cookieWriter {
+	if embedded {
+		prefix = "embedded-" + prefix
+	}
 	if !dev && domain == "" {
 		prefix = "__Host-" + prefix
 	}
@@ -36,6 +43,7 @@ func newCookieWriter(prefix, domain string, dev bool) cookieWriter {
 		fingerprint: prefix + wire.CookieFingerprint,
 		domain:      domain,
 		secure:      !dev,
+		embedded:    embedded,
 	}
 	const name, seconds = "n=", "Max-Age=1"
 	c.before, c.after, _ = strings.Cut(strings.TrimPrefix(c.sample().String(), name), seconds)
@@ -44,7 +52,7 @@ func newCookieWriter(prefix, domain string, dev bool) cookieWriter {
 
 // sample is a cookie n with an empty value that lives for a second.
 func (c cookieWriter) sample() *http.Cookie {
-	return &http.Cookie{
+	cookie := &http.Cookie{
 		Name:     "n",
 		Path:     "/",
 		Domain:   c.domain,
@@ -53,6 +61,10 @@ func (c cookieWriter) sample() *http.Cookie {
 		HttpOnly: true,
 		SameSite: http.SameSiteLaxMode,
 	}
+	if c.embedded {
+		cookie.SameSite, cookie.Partitioned = http.SameSiteNoneMode, true
+	}
+	return cookie
 }
 
 // line returns the value of a Set-Cookie header. The values are tokens, which
