@@ -7,6 +7,20 @@
 // Middleware works with Use and with Pre, before or after the routes are added,
 // and covers groups and paths that have no route. All of auth is at hand in
 // handlers: auth.SignIn(c.Response(), c.Request(), userID).
+//
+// Order, from the outside in:
+//
+//   - Pre: AddTrailingSlash and RemoveTrailingSlash. The routes answer with a slash at
+//     the end, too.
+//   - Use: Timeout goes around Middleware. Inside it drops the cookies of a refresh if a
+//     handler sets one too.
+//   - Use or Pre: Middleware, on the app. On a group below a path, or on single routes, it
+//     does not see its own routes: add [Mount].
+//   - Use: CSRF goes inside, or it may refuse the script's refresh. So does ContextTimeout.
+//   - Recover, Gzip, Secure and loggers go anywhere. HTTPErrorHandler gets the errors of
+//     the app and the refusals of [Require].
+//
+// The log names the orders that cannot work, at their first use.
 package luciaecho
 
 import (
