@@ -18,7 +18,7 @@ test: ## Run the tests; what needs Redis, Chromium or node skips where it is mis
 
 .PHONY: race
 race: ## Run the tests with the race detector; nothing may skip
-	LUCIA_TEST_REQUIRE=redis,chromium,node go test -race -timeout 20m ./...
+	LUCIA_TEST_REQUIRE=redis,chromium,node,npm go test -race -timeout 20m ./...
 
 .PHONY: explore
 explore: ## Explore the rotation rule in a larger world; takes minutes

@@ -182,6 +182,22 @@ func TestPublicPages(t *testing.T) {
 	})
 }
 
+// A signed-in visitor of one Auth is a stranger to another one around or inside of it:
+// that one does not take back that the answer is private.
+func TestNestedAuthsKeepAnAnswerPrivate(t *testing.T) {
+	a := newApp(t, nil)
+	other := newApp(t, func(c *middleware.Config[profile]) { c.CookiePrefix, c.BasePath = "b_", "/b/auth" })
+	b := newBrowser(t, a).signIn("u1")
+	app := a.handler
+	for name, h := range map[string]http.Handler{"around": other.auth.Handler(app), "inside": a.auth.Handler(other.auth.Handler(app))} {
+		a.handler = h
+		resp := b.do("GET", "/page", nil, "Sec-Fetch-Dest", "document")
+		want(t, name+": caching", resp.Header.Get("Cache-Control"), "private, no-store")
+		want(t, name+": Vary", strings.Join(resp.Header["Vary"], ", "), "Cookie")
+		want(t, name+": session", strings.HasPrefix(text(t, resp), "u1 fresh"), true)
+	}
+}
+
 // dirKey is a context key of an outer middleware's own.
 type dirKey struct{}
 

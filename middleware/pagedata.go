@@ -111,6 +111,7 @@ type page interface {
 	config(ctx context.Context) pageConfig
 	formToken() session.AccessToken
 	isPublic(h http.Header) bool
+	unsafeMethod() string
 }
 
 // pageInfo is what stands beside the session in the page.
@@ -148,6 +149,17 @@ func (nobody) isPublic(http.Header) bool              { return false }
 type everyone struct{ nobody }
 
 func (everyone) config(context.Context) pageConfig { return pageConfig{} }
+func (nobody) unsafeMethod() string                { return "" }
+
+// unsafeMethod returns the request's method unless that is safe (RFC 9110, section
+// 9.2.1). The browser module asks for no page again that says so.
+func (s *state[U]) unsafeMethod() string {
+	switch m := s.request.Method; m {
+	case http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete:
+		return m
+	}
+	return ""
+}
 
 // config takes the context that is rendered with, not the state's: the nonce may
 // have been put there later.
@@ -239,6 +251,9 @@ func renderDataBlock(_ context.Context, b *bytes.Buffer, p page, extra any) erro
 	b.WriteString(`<script type="application/json" id="` + wire.PageDataID + `"`)
 	if info.signedIn {
 		b.WriteString(` data-expires-in="` + strconv.FormatInt(info.expiresIn, 10) + `" data-session="` + info.sessionID + `"`)
+	}
+	if method := p.unsafeMethod(); method != "" {
+		b.WriteString(` data-method="` + method + `"`)
 	}
 	b.WriteString(`>{"` + wire.FormField + `":`)
 	b.Write(data)

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"html/template"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -208,6 +209,33 @@ func TestHardenedPagesCarryNoToken(t *testing.T) {
 			t.Fatal(err)
 		}
 		want(t, "there is a token in the page", strings.Contains(page, "eyJ"), false)
+	}
+}
+
+// The browser module asks for no page again that answers a form, whoever is signed in.
+func TestPageDataTellsAnAnswerToAForm(t *testing.T) {
+	for name, c := range map[string]struct{ method, user, want string }{
+		"GET, signed in":   {"GET", "u1", ""},
+		"GET, signed out":  {"GET", "", ""},
+		"POST, signed in":  {"POST", "u1", "POST"},
+		"POST, signed out": {"POST", "", "POST"},
+		"PUT":              {"PUT", "u1", "PUT"},
+		"an odd method":    {"PROPFIND", "u1", ""},
+	} {
+		a := newApp(t, nil)
+		h := a.auth.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if c.user != "" {
+				if _, err := a.auth.SignIn(w, r, c.user); err != nil {
+					t.Error(err)
+				}
+			}
+			io.WriteString(w, string(middleware.DataBlock.HTML(r.Context())))
+		}))
+		answer := httptest.NewRecorder()
+		r := httptest.NewRequest(c.method, "/", nil)
+		r.Header.Set("Sec-Fetch-Dest", "document")
+		h.ServeHTTP(answer, r)
+		want(t, name, parse(t, answer.Body.String()).attr["data-method"], c.want)
 	}
 }
 

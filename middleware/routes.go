@@ -3,6 +3,7 @@ package middleware
 import (
 	"bytes"
 	"errors"
+	"html"
 	"mime"
 	"net/http"
 	"slices"
@@ -67,11 +68,25 @@ func (a *Auth[U]) serveMounted(w http.ResponseWriter, r *http.Request) {
 func (a *Auth[U]) serveRoute(w http.ResponseWriter, r *http.Request, route route) {
 	if !slices.Contains(route.methods, r.Method) {
 		w.Header().Set("Allow", strings.Join(route.methods, ", "))
-		Error(w, r, session.CodeInvalidRequestMethod)
+		a.denyMethod(w, r)
 		return
 	}
 	w.Header().Del("Allow") // a router may have set it for the app's routes at this path
 	route.serve(w, r)
+}
+
+// denyMethod answers a request with a method that its route does not have. A person has
+// opened the route: the one for signing out shows them a button.
+func (a *Auth[U]) denyMethod(w http.ResponseWriter, r *http.Request) {
+	d := newDenial(r, session.CodeInvalidRequestMethod)
+	if d.Person && strings.HasSuffix(r.URL.Path, wire.RouteLogout) {
+		d.Body = notice{"Sign out", "Do you want to sign out?", a.signOutButton()}.html(r, viewPage)
+	}
+	d.Write(w)
+}
+
+func (a *Auth[U]) signOutButton() string {
+	return `<form method="post" action="` + html.EscapeString(a.config.BasePath+wire.RouteLogout) + `"><button>Sign out</button></form>`
 }
 
 // serveRefresh answers POST refresh.

@@ -39,6 +39,7 @@ func (a *Auth[U]) SignIn(w http.ResponseWriter, r *http.Request, userID string, 
 	}
 	a.endFormer(r)
 	setPrivate(w.Header())
+	clearAhead(w.Header())
 	a.setSignedIn(w.Header(), signedIn)
 	a.update(r.Context(), &signedIn.Session, OutcomeSignedIn)
 	return a.shown(&signedIn.Session), nil
@@ -105,9 +106,7 @@ func (a *Auth[U]) end(w http.ResponseWriter, r *http.Request, userID string, id 
 	return nil
 }
 
-// signedOut makes the answer that of a browser without a session: the cookies are
-// cleared, and so are the pages that the browser has got ahead of time (W3C Clear Site
-// Data), which are still those of the session.
+// signedOut makes the answer that of a browser without a session.
 func (a *Auth[U]) signedOut(w http.ResponseWriter, r *http.Request) {
 	h := w.Header()
 	setPrivate(h)
@@ -116,7 +115,8 @@ func (a *Auth[U]) signedOut(w http.ResponseWriter, r *http.Request) {
 	a.update(r.Context(), nil, OutcomeSignedOut)
 }
 
-// clearAhead drops what the browser has fetched or rendered ahead of time.
+// clearAhead drops the pages that the browser has fetched or rendered ahead of time (W3C
+// Clear Site Data): they are those of the session before.
 func clearAhead(h http.Header) {
 	const ahead = `"prefetchCache", "prerenderCache"`
 	if !slices.Contains(h["Clear-Site-Data"], ahead) {

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -23,13 +24,20 @@ type user struct{}
 
 func newAuth(t testing.TB) *middleware.Auth[user] {
 	t.Helper()
-	auth, err := middleware.New(middleware.Config[user]{
+	return newAuthWith(t, func(*middleware.Config[user]) {})
+}
+
+func newAuthWith(t testing.TB, change func(*middleware.Config[user])) *middleware.Auth[user] {
+	t.Helper()
+	config := middleware.Config[user]{
 		Secret:   bytes.Repeat([]byte("s"), 32),
 		Store:    memstore.New(),
 		LoadUser: func(context.Context, string) (user, error) { return user{}, nil },
 		Dev:      true,
 		Logger:   slog.New(slog.DiscardHandler),
-	})
+	}
+	change(&config)
+	auth, err := middleware.New(config)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -207,5 +215,65 @@ func TestGetBehindRequireAlone(t *testing.T) {
 	}, luciaecho.Require(auth))
 	if status, _, _ := get(e, "/", signIn(t, auth)...); status != http.StatusNoContent {
 		t.Errorf("status %d", status)
+	}
+}
+
+// TestDenyCanGoThroughTheErrorHandler lets Config.Deny return errors of echo's, which the
+// app's HTTPErrorHandler answers with the framework's context, for people as for scripts.
+// A denial that it returns is answered as without Deny.
+func TestDenyCanGoThroughTheErrorHandler(t *testing.T) {
+	auth := newAuthWith(t, func(c *middleware.Config[user]) {
+		c.Deny = func(_ http.ResponseWriter, r *http.Request, denial *middleware.Denial) error {
+			if r.URL.Path == "/own" {
+				return echo.NewHTTPError(http.StatusForbidden, "members only").SetInternal(denial)
+			}
+			return denial
+		}
+	})
+	e := newEcho()
+	e.HTTPErrorHandler = func(err error, c echo.Context) {
+		var he *echo.HTTPError
+		if !errors.As(err, &he) || !errors.Is(err, session.CodeUnauthorized) {
+			t.Errorf("%s: the error handler got %v", c.Path(), err)
+		}
+		c.HTML(he.Code, fmt.Sprintf("<h1>%v at %s</h1>", he.Message, c.Path()))
+	}
+	never := func(echo.Context) error { t.Error("the handler ran"); return nil }
+	e.GET("/own", never, luciaecho.Require(auth))
+	e.GET("/plain", never, luciaecho.Require(auth))
+	for _, test := range []struct {
+		path, accept string
+		status       int
+		body         string
+	}{
+		{"/own", "text/html", 403, "<h1>members only at /own</h1>"},
+		{"/own", "*/*", 403, "<h1>members only at /own</h1>"},
+		{"/plain", "text/html", 303, ""},
+		{"/plain", "*/*", 401, "<h1>AUTH_UNAUTHORIZED at /plain</h1>"},
+	} {
+		r := httptest.NewRequest("GET", test.path, nil)
+		r.Header.Set("Accept", test.accept)
+		w := httptest.NewRecorder()
+		e.ServeHTTP(w, r)
+		if w.Code != test.status || w.Body.String() != test.body {
+			t.Errorf("%s as %s: %d %q, want %d %q", test.path, test.accept, w.Code, w.Body, test.status, test.body)
+		}
+		if got := w.Header().Get("Cache-Control"); got != "private, no-store" {
+			t.Errorf("%s as %s: Cache-Control %q", test.path, test.accept, got)
+		}
+	}
+}
+
+// TestErrorAnswersPeopleWithAPage checks that echo's own error handler, which writes JSON
+// for everyone, does not get what a person is shown.
+func TestErrorAnswersPeopleWithAPage(t *testing.T) {
+	e := newEcho()
+	e.POST("/login", func(c echo.Context) error { return luciaecho.Error(c, session.CodeDatabaseUpdateFailed) })
+	r := httptest.NewRequest("POST", "/login", nil)
+	r.Header.Set("Accept", "text/html")
+	w := httptest.NewRecorder()
+	e.ServeHTTP(w, r)
+	if w.Code != 503 || !strings.Contains(w.Body.String(), "<h1>Back in a moment</h1>") || w.Header().Get("Retry-After") == "" {
+		t.Errorf("%d %v %s", w.Code, w.Header(), w.Body)
 	}
 }

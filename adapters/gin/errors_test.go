@@ -23,13 +23,20 @@ type user struct{}
 
 func newAuth(t testing.TB) *middleware.Auth[user] {
 	t.Helper()
-	auth, err := middleware.New(middleware.Config[user]{
+	return newAuthWith(t, func(*middleware.Config[user]) {})
+}
+
+func newAuthWith(t testing.TB, change func(*middleware.Config[user])) *middleware.Auth[user] {
+	t.Helper()
+	config := middleware.Config[user]{
 		Secret:   bytes.Repeat([]byte("s"), 32),
 		Store:    memstore.New(),
 		LoadUser: func(context.Context, string) (user, error) { return user{}, nil },
 		Dev:      true,
 		Logger:   slog.New(slog.DiscardHandler),
-	})
+	}
+	change(&config)
+	auth, err := middleware.New(config)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -194,5 +201,44 @@ func TestGetBehindRequireAlone(t *testing.T) {
 	})
 	if status, _ := get(r, "/", signIn(t, auth)...); status != http.StatusNoContent {
 		t.Errorf("status %d", status)
+	}
+}
+
+// TestDenyCanGoThroughTheAppsMiddleware lets Config.Deny return an error of the app's own,
+// which a middleware around the app finds in c.Errors and answers. A denial that it
+// returns is answered as without Deny.
+func TestDenyCanGoThroughTheAppsMiddleware(t *testing.T) {
+	own := errors.New("members only")
+	auth := newAuthWith(t, func(c *middleware.Config[user]) {
+		c.Deny = func(_ http.ResponseWriter, r *http.Request, denial *middleware.Denial) error {
+			if r.URL.Path == "/plain" {
+				return denial
+			}
+			return own
+		}
+	})
+	r := gin.New()
+	r.Use(func(c *gin.Context) {
+		c.Next()
+		if e := c.Errors.Last(); e != nil && errors.Is(e, own) && c.FullPath() == "/own" {
+			c.Writer.WriteString(fmt.Sprintf("<h1>%v at %s</h1>", e.Err, c.FullPath()))
+		}
+	})
+	never := func(*gin.Context) { t.Error("the handler ran") }
+	for _, path := range []string{"/own", "/unanswered", "/plain"} {
+		r.GET(path, luciagin.Require(auth), never)
+	}
+	for _, test := range []struct {
+		path   string
+		status int
+		body   string
+	}{
+		{"/own", 401, "<h1>members only at /own</h1>"},
+		{"/unanswered", 401, ""},
+		{"/plain", 401, `{"message":"AUTH_UNAUTHORIZED"}`},
+	} {
+		if status, body := get(r, test.path); status != test.status || body != test.body {
+			t.Errorf("%s: %d %q, want %d %q", test.path, status, body, test.status, test.body)
+		}
 	}
 }

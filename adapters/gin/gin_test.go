@@ -145,3 +145,7 @@ func TestRoutesAnswerWhereverTheAppIs(t *testing.T) {
 }
 
 func TestAllocations(t *testing.T) { adaptertest.Allocs(t, used, bare) }
+
+func TestConcurrentReads(t *testing.T) { adaptertest.ConcurrentReads(t, used) }
+
+func TestInChromium(t *testing.T) { adaptertest.Chromium(t, used) }

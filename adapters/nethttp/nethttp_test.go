@@ -132,3 +132,7 @@ func TestRoutesAnswerWhereverTheAppIs(t *testing.T) {
 }
 
 func TestAllocations(t *testing.T) { adaptertest.Allocs(t, wrapped, bare) }
+
+func TestConcurrentReads(t *testing.T) { adaptertest.ConcurrentReads(t, wrapped) }
+
+func TestInChromium(t *testing.T) { adaptertest.Chromium(t, wrapped) }

@@ -47,8 +47,24 @@ func TestChromium(t *testing.T) {
 		"integrity":                                     testIntegrity,
 		"page data":                                     testPageData,
 		"a page without page data":                      testNoPageData,
-		"boosted pages":                                 testBoostedPages,
-		"boosted pages, back after sign-out":            testBoostedBack,
+		"an answer to a form, news of another user":     testAnswerNews,
+		"an answer to a form, a refresh":                testAnswerRefresh,
+		"an answer to a form, looked at":                testAnswerLookedAt,
+		"an answer to a form, bfcache":                  testAnswerFromCache,
+		"an answer to a form, its user returns":         testAnswerUserReturns,
+		"a draft, signed in again elsewhere":            testDraft,
+		"a draft, another user":                         testDraftOfAnother,
+		"a visitor notices a sign-in elsewhere":         testVisitorNotices,
+		"sign-in by script":                             testScriptSignIn,
+		"user data reloaded in another tab":             testReloadIsHeard,
+		"a worker serves a page of another user":        testWorkerServesAnotherUser,
+		"a worker without network":                      testWorkerOffline,
+		"a worker without network, after sign-out":      testWorkerOfflineAfterSignOut,
+		"pages ahead of time":                           testAhead,
+		"tokens go home only":                           testTokensGoHomeOnly,
+		"DOM clobbering":                                testClobbering,
+		"injected page data":                            testInjectedPageData,
+		"a base of another origin":                      testForeignBase,
 		"bfcache, the same session":                     testCacheSameSession,
 		"bfcache, signed out":                           testCacheSignedOut,
 		"bfcache, signed out by the page itself":        testCacheSignedOutHere,
@@ -61,6 +77,9 @@ func TestChromium(t *testing.T) {
 		})
 	}
 }
+
+// who is what a page of the site says.
+const who = "document.querySelector('#who').innerText"
 
 // signIn opens a tab of the person, signed in as user.
 func signIn(t *testing.T, s *site, p *chrometest.Person, user string, scripts ...string) *chrometest.Tab {
@@ -258,7 +277,7 @@ func testErrors(t *testing.T, b *chrometest.Browser) {
 		},
 		{"nothing has ended the session", "lucia.refreshTokens(session.refresh_token)", "", nil, nil},
 		{"signOut", "lucia.signOut()", "", nil, nil},
-		{"signOut, nobody signed in", "lucia.signOut('/plain')", "AUTH_NOT_AUTHENTICATED", nil, nil},
+		{"signOut, nobody signed in", "lucia.signOut()", "AUTH_NOT_AUTHENTICATED", nil, nil},
 		{"refreshTokens, nobody signed in", "lucia.refreshTokens()", "AUTH_UNAUTHORIZED", nil, nil},
 	} {
 		if c.arrange != nil {
@@ -274,6 +293,9 @@ func testErrors(t *testing.T, b *chrometest.Browser) {
 	if path := tab.Text("location.pathname"); path != "/" {
 		t.Errorf("a sign-out that failed went to %s", path)
 	}
+	// No one is signed in, which was wished.
+	tab.Eval("void lucia.signOut('/plain')", nil)
+	tab.Until("location.pathname === '/plain'")
 }
 
 func testFetch(t *testing.T, b *chrometest.Browser) {

@@ -4,17 +4,20 @@
  *
  *     import { getSession, signOut, handleSilentRefresh } from "/api/auth/client.js";
  *
- * Without modules: hidden fields named `_lucia` always hold the current access token, in forms
- * that lead to this site, and `document` gets an event `lucia:session`, whose `detail` is
- * `{ session, expires_in }`, when silent refresh starts, when the session changes and after
- * each refresh.
+ * Code without modules listens for `lucia:session` on `document`. Its `detail` is
+ * `{ session, expires_in, stale }`. It is dispatched when silent refresh starts, when the session
+ * changes and after each refresh. Hidden fields named `_lucia` hold the current access token, in
+ * forms that lead to this site.
  *
- * While silent refresh is on, the store also follows pages that a script puts in the place of
- * this one: boosted links of htmx, Turbo.
+ * Three rules hold throughout:
  *
- * A request to the server ends in one of three ways: ok, gone (401 with our code), or later
- * (anything else). Only gone and signing out end a session. What tabs tell one another saves
- * requests and is never needed: the server is right about everything that matters.
+ * 1. A request ends in one of three ways: ok, gone (401 with our code), or later (anything else).
+ *    Only gone and signing out end a session.
+ * 2. What tabs, storage and caches say is a reason to ask the server and never more. The server
+ *    alone says whose session the browser has. Without an answer nothing changes.
+ * 3. A page belongs to one user. Another session of that user is taken over in place. When the
+ *    browser is another user's, the page is replaced by a GET of its URL, once, or marked as stale.
+ *    Nothing is ever sent twice.
  *
  * @module
  */
@@ -25,13 +28,13 @@
  */
 
 /**
- * Somebody signed in. A server in hardened mode keeps the tokens out of the page.
+ * A signed-in user. A server in hardened mode keeps the tokens out of the page.
  * @template {User} [U=User]
  * @typedef {{ user: U } & Partial<Tokens>} Session
  */
 
 /**
- * The store contract of Svelte, of use without Svelte too.
+ * The store contract of Svelte, useful without Svelte too.
  * @template T
  * @typedef {object} Writable
  * @property {(run: (value: T) => void) => () => void} subscribe calls `run` at once and after
@@ -41,92 +44,115 @@
  */
 
 /**
- * What every failure is. `message` is the code: AUTH_UNAUTHORIZED, AUTH_NOT_AUTHENTICATED,
- * DATABASE_FETCH_FAILED, DATABASE_UPDATE_FAILED or UNKNOWN (no network, no sense in the answer).
+ * The error of every failed call. `message` is the code: AUTH_UNAUTHORIZED,
+ * AUTH_NOT_AUTHENTICATED, DATABASE_FETCH_FAILED, DATABASE_UPDATE_FAILED or UNKNOWN (no network, or
+ * an answer that makes no sense).
  */
 export class LuciaError extends Error {
   /**
    * @param {string} code
-   * @param {number} [retryAfter] seconds the server wants to be left alone
+   * @param {number} [retryAfter] seconds that the server asks for before the next attempt
    */
   constructor(code, retryAfter = 0) {
     super(code);
     this.name = "LuciaError";
     this.retryAfter = retryAfter;
   }
-
-  // A page may load this file under two URLs; an error of either is one for both.
-  /** @param {any} value */
-  static [Symbol.hasInstance](value) {
-    return value?.name === "LuciaError";
-  }
 }
+
+const GONE = "AUTH_UNAUTHORIZED";
+
+/** @typedef {{ session: any, json: string, subscribers: Set<[(session: any) => void]> }} Box */
 
 const browser = typeof document === "object";
 
-/**
- * What there is later: the time before which nothing is asked again, the time at which what
- * the store has was asked for; the one refresh under way and the next check; the end of
- * silent refresh.
- * @typedef {object} Later
- * @property {number} cool
- * @property {number} sent
- * @property {() => void} halt
- * @property {Promise<Partial<Tokens>>} [flight]
- * @property {ReturnType<typeof setTimeout>} [timer]
- */
+// ---- State ----
 
-/**
- * What two copies of this file on one page share.
- * Times are milliseconds of `now()`, which starts at zero with the navigation.
- */
-const state = /** @type {ReturnType<typeof begin> & Later} */ (
-  /** @type {any} */ (globalThis)[Symbol.for("lucia-go/1")] ??= begin()
-);
-
-/** Reads the page data, which is another one after a boosted link. */
+/** Reads the page data. */
 function read() {
-  /** @type {HTMLElement | null} */
-  const page = browser ? document.querySelector("script#lucia-page-data") : null;
-  const { base, session: id = "", expiresIn } = page?.dataset ?? {};
-  const expires = (Number(expiresIn) || 0) * 1e3;
+  const block = findBlock();
+  const { base, session: id = "", expiresIn, method } = block?.dataset ?? {};
+  const url = base && resolve(base + "/");
   /** @type {Session | null} */
-  let session = null;
-  try {
-    session = JSON.parse(page?.textContent ?? "")._lucia ?? null;
-  } catch {}
-  const json = JSON.stringify(session);
+  const session = attempt(() => JSON.parse(block?.textContent ?? "")._lucia) ?? null;
   return {
-    /** The session that the server made this page for, no secret; "" is nobody, null any. */
-    sid: page && id,
-    /** Whether a page without a session may get one when it asks: a static or a boosted one. */
-    open: !page,
+    block,
+    content: contentOf(block),
     session,
-    json,
-    /** What the page said last. */
-    seen: json + id,
-    base: base ? new URL(base + "/", location.href) : import.meta.url,
-    /** When the access token expires, and when to ask for the next. */
-    expires,
-    next: expires - lead(expires),
+    json: JSON.stringify(session),
+    sid: block && id,
+    owner: session?.user?.user_id ?? "",
+    method,
+    // Injected markup must not send tokens and sign-outs elsewhere.
+    base: url && url.origin === location.origin ? url.href : import.meta.url,
+    expires: (Number(expiresIn) || 0) * 1e3,
   };
 }
 
-function begin() {
-  return {
-    ...read(),
-    /** @type {Set<[(session: any) => void]>} */
-    subscribers: new Set(),
-    /** @type {Set<[((error: LuciaError) => void)?]>} */
-    watchers: new Set(),
-    failures: 0,
-    /** How many calls of signOut wait for their answers. */
-    leaving: 0,
-    /** How long the monotonic clock has stood still, and how far the date is ahead of it. */
-    slept: 0,
-    ahead: Date.now() - performance.now(),
-  };
+/**
+ * The page data element. Of several one may be injected, so none counts: the server is asked, as
+ * on a page without page data.
+ * @returns {HTMLElement | null}
+ */
+function findBlock() {
+  const blocks = browser ? dom("querySelectorAll", "script#lucia-page-data") : [];
+  return blocks.length === 1 ? blocks[0] : null;
 }
+
+function contentOf(/** @type {HTMLElement | null} */ block) {
+  return block && block.textContent + block.dataset.session;
+}
+
+const first = read();
+const base = first.base;
+
+/** Names the lock, the channel and the entries in storage. */
+const name = "lucia:" + new URL(".", base).pathname;
+
+/**
+ * What the store has. A session without tokens is one of hardened mode.
+ * @type {Box}
+ */
+const held = { session: first.session, json: first.json, subscribers: new Set() };
+
+/** @type {Set<[((error: LuciaError) => void)?]>} */
+const watchers = new Set();
+
+// The page data that was read last: the element and its content, to notice another.
+let { block, content } = first;
+
+// What the page is for: the session's id ("" is none, null is not known yet), the user ("" is
+// nobody), and the method that got it if that must not be repeated.
+let { sid: pageSession, owner: pageUser, method: pageMethod } = first;
+
+// The id of the browser's session as the server, or the page, has said last.
+let browserSession = pageSession;
+
+// Times are milliseconds of `now()`, which starts at zero with the navigation.
+let { expires: expiresAt } = first; // the access token
+let refreshAt = expiresAt - lead(expiresAt);
+let askedAt = 0; // for what the store has
+let quietUntil = 0; // before, a request that is refused causes no refresh
+let lookAt = 0; // for the browser's session, if that is unsure
+
+let unsure = browser && !block; // whether the server has to be asked for the browser's session
+let turn = 0; // counts what makes answers obsolete that are still on their way
+let failures = 0; // of requests since the last success
+let leaving = 0; // calls of signOut that wait for their answers
+
+let fresh = false; // the page has just arrived, from a cache perhaps, and may show what is over
+let fromHistory = false; // it came out of the back/forward cache
+let hidden = false; // it is hidden until the server has answered
+let stale = false; // it shows what is another user's or over, and is out of use
+
+// How long the monotonic clock has stood still, and how far the date is ahead of it.
+let slept = 0;
+let ahead = Date.now() - performance.now();
+
+/** @type {ReturnType<typeof setTimeout>} for the next check */
+let timer;
+/** ends silent refresh */
+let halt = () => {};
 
 /**
  * How long before its end a token of this remaining life is replaced.
@@ -137,73 +163,108 @@ function lead(life) {
 }
 
 /**
- * The monotonic clock, which stands still while some machines sleep; then the date knows.
+ * The monotonic clock, corrected by the date, since it stands still while some machines sleep.
  * A date set back changes nothing, a date set forward costs one early refresh.
  */
 function now() {
   const mono = performance.now();
-  const ahead = Date.now() - mono;
-  state.slept += Math.max(0, ahead - state.ahead);
-  state.ahead = ahead;
-  return mono + state.slept;
+  const before = ahead;
+  ahead = Date.now() - mono;
+  slept += Math.max(0, ahead - before);
+  return mono + slept;
 }
 
-const name = "lucia:" + new URL(".", state.base).pathname;
+// ---- What apps call ----
 
 /**
- * The session store. Its first value is `_lucia` of the page data; refresh, sign-out and news
- * from other tabs change it. Subscribers hear of changes only.
- * @template {User} [U=User]
- * @returns {Writable<Session<U> | null>}
+ * Makes a store of the session in `box`.
+ * @param {Box} box
+ * @param {(session: any) => void} set
+ * @returns {Writable<any>}
  */
-export function getSession() {
+function storeOf(box, set) {
   return {
     subscribe(run) {
       /** @type {[typeof run]} */
       const subscriber = [run];
-      state.subscribers.add(subscriber);
-      run(/** @type {any} */ (state.session));
-      return () => void state.subscribers.delete(subscriber);
+      box.subscribers.add(subscriber);
+      run(box.session);
+      return () => void box.subscribers.delete(subscriber);
     },
-    set: (value) => put(value),
-    update: (updater) => put(updater(/** @type {any} */ (state.session))),
+    set,
+    update: (updater) => set(updater(box.session)),
   };
 }
 
+const store = storeOf(held, (session) => put(session));
+
 /**
- * Ends the session here and in the other tabs, then goes to `redirect`, where that is a path
- * or an http(s) URL. Rejects outside a browser (UNKNOWN), and with AUTH_NOT_AUTHENTICATED,
- * DATABASE_UPDATE_FAILED or UNKNOWN; after the last two the session is as it was.
+ * The session store: one and the same object in a browser. Its first value is `_lucia` of the page
+ * data; refresh, sign-in, sign-out and news from other tabs change it. Subscribers hear of changes
+ * only. On a server each call returns a new, empty store.
+ * @template {User} [U=User]
+ * @returns {Writable<Session<U> | null>}
+ */
+export function getSession() {
+  if (browser) return store;
+  const box = { session: null, json: "null", subscribers: new Set() };
+  return storeOf(box, (session) => void assign(box, session));
+}
+
+/**
+ * Makes the browser's session the one of this page and tells the other tabs. For pages whose
+ * script has signed a user in, or has changed the user's data. Resolves to the session, or to null
+ * if there is none. Rejects with DATABASE_FETCH_FAILED or UNKNOWN.
+ * @template {User} [U=User]
+ * @returns {Promise<Session<U> | null>}
+ */
+export async function loadSession() {
+  if (!browser) throw new LuciaError("UNKNOWN");
+  // What the app does itself, it does to its page, too.
+  pageUser = "";
+  fresh = false;
+  await relearn();
+  tell();
+  return /** @type {any} */ (held.session);
+}
+
+/**
+ * Ends the session here and in the other tabs, then goes to `redirect` if that is a path or an
+ * http(s) URL. A call without a session just goes there; without a redirect either, it rejects with
+ * AUTH_NOT_AUTHENTICATED. Also rejects outside a browser (UNKNOWN), and with DATABASE_UPDATE_FAILED
+ * or UNKNOWN, which leave the session as it was.
  * @param {string} [redirect]
  * @returns {Promise<void>}
  */
 export async function signOut(redirect) {
-  const { session, sid } = state;
-  if (!session || !browser) {
-    throw new LuciaError(browser ? "AUTH_NOT_AUTHENTICATED" : "UNKNOWN");
+  if (!browser) throw new LuciaError("UNKNOWN");
+  if (!held.session) await learn();
+  const { session } = held;
+  const sid = pageSession;
+  let status;
+  let error = new LuciaError("AUTH_NOT_AUTHENTICATED");
+  const { message } = error;
+  if (session) {
+    // A refresh that loses the race against the sign-out is no failure.
+    leaving++;
+    const token = session.access_token;
+    ({ status, error } = await ask("logout", token, message, "DATABASE_UPDATE_FAILED"));
+    leaving--;
   }
-  // A refresh that loses the race against the sign-out is no news to anybody.
-  state.leaving++;
-  const { status, error } = await ask(
-    "logout",
-    session.access_token,
-    "AUTH_NOT_AUTHENTICATED",
-    "DATABASE_UPDATE_FAILED",
-  );
-  state.leaving--;
-  if (sid === state.sid && (status === 204 || error.message === "AUTH_NOT_AUTHENTICATED")) {
-    put(null);
+  const over = status === 204 || error.message === message;
+  if (over && session && sid === pageSession) {
+    end();
     tell();
   } else check();
-  if (status !== 204) throw error;
+  if (status !== 204 && !(over && redirect !== undefined)) throw error;
   // Never to javascript: or data:.
   const url = redirect !== undefined && resolve(redirect);
   if (url && /^https?:/.test(url.href)) location.href = url.href;
 }
 
 /**
- * Exchanges the refresh token for new tokens. Without an argument, or with the store's own
- * token, the store follows, and calls at the same time share one request. Rejects with
+ * Exchanges the refresh token for new tokens. Without an argument, or with the store's own token,
+ * the store follows, and calls at the same time share one request. Rejects with
  * AUTH_UNAUTHORIZED, DATABASE_FETCH_FAILED or UNKNOWN.
  * @overload
  * @param {string} refreshToken
@@ -219,21 +280,23 @@ export async function signOut(redirect) {
  * @returns {Promise<any>}
  */
 export async function refreshTokens(refreshToken) {
-  if (refreshToken && refreshToken !== state.session?.refresh_token) {
-    return (await exchange(refreshToken)).tokens;
+  if (!refreshToken && refreshToken !== undefined) throw new LuciaError(GONE);
+  if (refreshToken && refreshToken !== held.session?.refresh_token) {
+    return tokensOf((await exchange(refreshToken)).session);
   }
-  return renew();
+  await renew();
+  return tokensOf(held.session);
 }
 
 /**
- * Refreshes the access token one minute before it expires (a token that lives no longer than
- * a minute: when a third of its life is left), until the returned function is called.
+ * Refreshes the access token one minute before it expires, until the returned function is called.
+ * A token that lives no longer than a minute is refreshed when a third of its life is left.
  *
- * `onError` gets AUTH_UNAUTHORIZED when a refresh finds the session over; the store is empty then
- * (as it is after a sign-out, here or in another tab, which is no error).
- * DATABASE_FETCH_FAILED and UNKNOWN are reported once per outage; the session stays, and so do
- * the attempts. Calling this twice is harmless, and on a server it does nothing. A request that is
- * under way when it is stopped ends by itself, within ten seconds.
+ * `onError` gets AUTH_UNAUTHORIZED when a refresh finds the session over. The store is empty then,
+ * as it is after a sign-out here or in another tab, which is no error. DATABASE_FETCH_FAILED and
+ * UNKNOWN are reported once per outage; the session stays, and so do the attempts. Calling this
+ * twice is harmless. On a server it does nothing. A request that is under way when silent refresh
+ * is stopped ends by itself, within ten seconds.
  * @param {(error: LuciaError) => void} [onError]
  * @returns {() => void} stop
  */
@@ -241,62 +304,84 @@ export function handleSilentRefresh(onError) {
   if (!browser) return () => {};
   /** @type {[typeof onError]} */
   const watcher = [onError];
-  state.watchers.add(watcher);
-  if (state.watchers.size === 1) start();
+  watchers.add(watcher);
+  if (watchers.size === 1) start();
   return () => {
-    if (state.watchers.delete(watcher) && !state.watchers.size) state.halt();
+    if (watchers.delete(watcher) && !watchers.size) halt();
   };
 }
 
 /**
- * `fetch` that carries the access token to this site and nowhere else. Where the server
- * answers that the token will not do, it refreshes and repeats the request once, provided
- * that the body can be sent again (a stream cannot).
+ * `fetch` that carries the access token to this site and nowhere else. If the server answers that
+ * the token is not accepted, luciaFetch refreshes and repeats the request once, provided that the
+ * body can be sent again (a stream cannot). A refused request has had no effect.
  * @param {RequestInfo | URL} input
  * @param {RequestInit} [init]
  * @returns {Promise<Response>}
  */
 export async function luciaFetch(input, init) {
-  // Nothing of one person's is sent as another's.
-  const { sid } = state;
-  // In hardened mode there is no token to tell by, and otherwise an app may have set one.
-  const used = state.json + state.expires;
+  // What one user has asked for is not repeated as another.
+  const user = pageUser;
+  // In hardened mode there is no token to compare, and otherwise an app may have set one.
+  const used = held.json + expiresAt;
   /** @type {any} */
   let ours;
   const send = () => {
     const request = new Request(input instanceof Request ? input.clone() : input, init);
-    const token = state.session?.access_token;
+    const token = held.session?.access_token;
     ours =
-      (state.session || state.open) &&
-      resolve(request.url)?.origin === location.origin &&
+      (held.session || unsure) &&
+      new URL(request.url).origin === location.origin &&
       !request.headers.has("Authorization");
     if (ours && token) request.headers.set("Authorization", "Bearer " + token);
     return fetch(request);
   };
   const response = await send();
-  // It may stand behind another challenge: fetch joins them with commas. None is null, which
-  // the pattern does not know either.
+  // Fetch joins several challenges with commas. The pattern does not match null either.
   const challenge = /** @type {string} */ (response.headers.get("WWW-Authenticate"));
   if (ours && response.status === 401 && /(^|, *)Bearer realm="lucia"(,|$)/.test(challenge)) {
     try {
-      if (used === state.json + state.expires) {
-        if (now() < state.cool) return response;
+      if (used === held.json + expiresAt) {
+        if (now() < quietUntil) return response;
         await renew();
       }
-      if (state.session && (sid ?? state.sid) === state.sid) return send();
+      if (held.session && (user || pageUser) === pageUser) return send();
     } catch {}
   }
   return response;
 }
 
-/** The URL that `href` leads to from this page; some lead nowhere. */
-function resolve(/** @type {string} */ href) {
+// ---- The page ----
+
+/**
+ * Returns a member of the document, or calls it if it is a method. Elements hide members of the
+ * document that are named like them (DOM clobbering), but none of its prototype.
+ * @param {string} member
+ * @param {...any} args
+ * @returns {any}
+ */
+function dom(member, ...args) {
+  const value = Reflect.get(Document.prototype, member, document);
+  return value?.apply ? value.apply(document, args) : value;
+}
+
+/**
+ * The result of `fn`, or undefined if it throws: browsers refuse storage and channels to some pages.
+ * @template T
+ * @param {() => T} fn
+ */
+function attempt(fn) {
   try {
-    return new URL(href, location.href);
+    return fn();
   } catch {}
 }
 
-/** Runs `fn` so that what it throws reaches the console and nothing of ours stops. */
+/** The URL that `href` leads to; some lead nowhere. */
+function resolve(/** @type {string} */ href, base = location.href) {
+  return attempt(() => new URL(href, base));
+}
+
+/** Runs `fn` so that what it throws reaches the console and stops nothing here. */
 function shield(/** @type {() => void} */ fn) {
   try {
     fn();
@@ -308,84 +393,124 @@ function shield(/** @type {() => void} */ fn) {
 }
 
 /**
- * Makes this the session of the page, and where tokens came with it, plans the next refresh.
+ * Sets the value of a store and tells its subscribers. Reports whether it has changed.
+ * @param {Box} box
  * @param {any} session
- * @param {number} [sent] when the tokens were asked for: their life is counted from then
- * @param {number} [life] how long the access token lives from then
  */
-function put(session, sent = 0, life = 0) {
-  if (life) {
-    state.expires = sent + life;
-    state.next = sent + Math.max(life - lead(life), 1e3);
-    state.cool = sent + Math.min(life / 2, 1e4);
-    state.sent = sent;
-    state.failures = 0;
-  }
-  if (!session) state.open = false;
+function assign(box, session) {
   const json = JSON.stringify(session);
-  const changed = json !== state.json;
-  state.session = session;
-  state.json = json;
-  for (const subscriber of [...state.subscribers]) {
+  const changed = json !== box.json;
+  box.session = session;
+  box.json = json;
+  for (const subscriber of [...box.subscribers]) {
     // A subscriber may set the store or end another's subscription.
-    if (changed && state.json === json && state.subscribers.has(subscriber)) {
+    if (changed && box.json === json && box.subscribers.has(subscriber)) {
       shield(() => subscriber[0](session));
     }
   }
-  if (browser && (changed || life)) publish();
+  return changed;
+}
+
+/**
+ * Makes this the session of the page, and plans the next refresh if tokens came with it.
+ * @param {any} session
+ * @param {number} [sent] when the server was asked for it
+ * @param {number} [life] how long the access token lives from then
+ */
+function put(session, sent, life = 0) {
+  if (sent !== undefined) {
+    askedAt = sent;
+    expiresAt = sent + life;
+    refreshAt = sent + Math.max(life - lead(life), 1e3);
+    quietUntil = sent + Math.min(life / 2, 1e4);
+    failures = 0;
+  }
+  if (assign(held, session) || sent !== undefined) {
+    turn++;
+    publish();
+  }
+}
+
+/** The session is over, by a sign-out or by the server's word. */
+function end() {
+  browserSession = "";
+  put(null);
 }
 
 /** Tells the page: form fields, code without modules, and pages that come back later. */
 function publish() {
-  const { session, sid } = state;
-  /** @type {NodeListOf<HTMLInputElement>} */
-  const fields = document.querySelectorAll("input[type=hidden][name=_lucia]");
-  for (const field of fields) {
-    // No token for another site. A field named "action" would hide form.action.
-    const action = resolve(field.form?.getAttribute("action") ?? "");
-    if (action?.origin === location.origin) field.value = session?.access_token ?? "";
-  }
-  try {
-    if (session && sid) localStorage[name] = sid;
+  const { session } = held;
+  fill();
+  attempt(() => {
+    if (browserSession) localStorage[name] = browserSession;
     else delete localStorage[name];
-  } catch {}
-  const expires_in = session ? Math.max(0, Math.round((state.expires - now()) / 1e3)) : 0;
-  document.dispatchEvent(new CustomEvent("lucia:session", { detail: { session, expires_in } }));
+  });
+  const expires_in = session ? Math.max(0, Math.round((expiresAt - now()) / 1e3)) : 0;
+  const detail = { session, expires_in, stale };
+  dom("dispatchEvent", new CustomEvent("lucia:session", { detail }));
   check();
 }
 
-/** Sends the other tabs what this one knows. A channel heard by its own sender does no harm. */
-function tell() {
-  const { session, sid } = state;
-  shared((channel) => {
-    channel.postMessage({ session, sid, life: state.expires - now(), at: Date.now() });
-    channel.close();
-  });
-}
-
-/** Opens the channel between tabs where the browser has one to give. */
-function shared(/** @type {(channel: BroadcastChannel) => void} */ use) {
-  try {
-    use(new BroadcastChannel(name));
-  } catch {}
-}
-
-/** @param {MessageEvent} message */
-function hear({ data: { session, sid, life, at } }) {
-  if (!state.sid) return;
-  // A page without a session proves no sign-out: the server may have been out of order.
-  if (!sid) return verify();
-  if (sid !== state.sid) return session && location.reload();
-  if (!session) return put(null);
-  const sent = now();
-  life -= Math.max(0, Date.now() - at);
-  // Signed out stays signed out, and of two answers the one asked for last is the newer.
-  if (state.session && sent + life > state.expires + 1e3) put(session, sent, life);
-}
+/** The id that `publish` has left last, in any tab; undefined if storage is blocked. */
+const stored = () => attempt(() => localStorage[name] ?? "");
 
 /**
- * Asks the server. Never rejects: without an answer that makes sense, status or body is missing.
- * What `error` says counts where the answer is not the one hoped for.
+ * Whether a form leads to this site, when it is sent by `submitter`. The form's own properties do
+ * not tell: a field named "action" hides form.action, one named "getAttribute" that method.
+ * @param {Element | null} form
+ * @param {Element | null} [submitter]
+ */
+function leadsHere(form, submitter) {
+  const attribute = (/** @type {any} */ element, /** @type {string} */ name) =>
+    element && Element.prototype.getAttribute.call(element, name);
+  const url = attribute(submitter, "formaction") ?? attribute(form, "action");
+  return !url || resolve(url, dom("baseURI"))?.origin === location.origin;
+}
+
+const tokensOf = (/** @type {any} */ session) => {
+  const { user, ...tokens } = session ?? {};
+  return tokens;
+};
+const tokenOf = (/** @type {Session | null} */ session) => session?.access_token ?? "";
+
+/** Fills the hidden fields of the forms that lead to this site. */
+function fill(token = tokenOf(held.session)) {
+  for (const field of dom("querySelectorAll", "input[type=hidden][name=_lucia]")) {
+    if (!leadsHere(field.form)) continue;
+    field.value = token;
+    delete field.dataset?.htmxHistoryValue; // the copy of htmx 4's history cache
+  }
+}
+
+/** Takes the tokens out of the page while a library saves a snapshot of it for its history. */
+function strip() {
+  const page = read();
+  const { session } = page;
+  /** @type {any} */
+  const text = page.block?.firstChild;
+  for (const token of [session?.access_token, session?.refresh_token]) {
+    if (text && token) text.data = text.data.replaceAll(token, "");
+  }
+  content = contentOf(page.block);
+  fill("");
+  // Turbo copies the page in the task after its event.
+  setTimeout(() => setTimeout(fill));
+}
+
+/** Takes the page out of use, hidden or in sight, or gives it back. */
+function veil(hide = false, mark = false) {
+  const root = dom("documentElement");
+  hidden = hide;
+  stale = mark;
+  root.inert = hide || mark;
+  root.style.setProperty("opacity", hide ? "0" : "", "important");
+}
+
+// ---- What the server says ----
+
+/**
+ * Sends a request. Never rejects: without an answer that makes sense, status or body is missing.
+ * `error` counts if the answer is not the one hoped for.
  * @param {string} route
  * @param {string} [token]
  * @param {string} [gone] the code that comes with 401 only
@@ -393,35 +518,105 @@ function hear({ data: { session, sid, life, at } }) {
  */
 async function ask(route, token, gone, later) {
   const sent = now();
-  const control = new AbortController();
-  const timer = setTimeout(() => control.abort(), 1e4);
   let status, after, body;
   try {
-    const response = await fetch(new URL(route, state.base), {
+    const response = await fetch(new URL(route, base), {
       method: route === "session" ? "GET" : "POST",
       headers: token ? { Authorization: "Bearer " + token } : {},
       redirect: "error",
-      signal: control.signal,
+      signal: AbortSignal.timeout?.(1e4), // without it, browsers of 2022 wait longer
     });
     status = response.status;
     after = Math.max(0, Number(response.headers.get("Retry-After")) || 0);
     body = await response.json();
   } catch {}
-  clearTimeout(timer);
   const code = status === 401 ? gone : later;
   const error = new LuciaError(code && body?.message === code ? code : "UNKNOWN", after);
   return { sent, status, body, error };
 }
 
+/** There is reason to ask the server for the browser's session. What is asked already is older. */
+function doubt() {
+  turn++;
+  unsure = true;
+  lookAt = 0;
+  check();
+}
+
+/** Waits until the server has said whose session the browser has. Rejects without an answer. */
+async function learn() {
+  while (unsure) await look();
+}
+
+/** Asks anew. */
+function relearn() {
+  doubt();
+  return learn();
+}
+
 /**
- * One refresh, whoever asked. Without a token the refresh cookie speaks (hardened mode).
+ * Lets calls at the same time share one run of `work`.
+ * @param {() => Promise<any>} work
+ */
+function single(work) {
+  const run = () =>
+    (run.busy ??= work().finally(() => {
+      run.busy = undefined;
+      check();
+    }));
+  run.busy = /** @type {Promise<any> | undefined} */ (undefined);
+  return run;
+}
+
+/** Asks the server for the browser's session, and draws the conclusion. */
+const look = single(async () => {
+  const before = turn;
+  const { sent, status, body, error } = await ask("session", "", "", "DATABASE_FETCH_FAILED");
+  const session = status === 200 ? body?._lucia : undefined;
+  const user = session === null ? "" : session?.user?.user_id;
+  if (user === undefined) throw fail(error);
+  // An answer that was overtaken by a sign-in, sign-out or refresh is worth nothing.
+  if (turn !== before) return;
+  const arrived = fresh;
+  browserSession = body.session_id ?? "";
+  unsure = fresh = false;
+  if (user === pageUser || (user && !pageUser && !arrived)) {
+    // The page's own user, or the first one of a page that is nobody's.
+    pageSession = browserSession;
+    pageUser = user;
+    veil();
+    put(session, sent, body.expires_in * 1e3);
+    if (arrived) tell();
+  } else if (user || arrived) leave();
+  else put(null, sent);
+});
+
+/**
+ * This page is another user's, or shows a session that is over: nobody acts in it any more. It is
+ * replaced by a GET of its URL, at most once for the browser's session, unless it answers a POST.
+ */
+function leave() {
+  veil(hidden, true);
+  put(null, now());
+  const url = location.pathname + location.search;
+  const step = browserSession + " " + url;
+  attempt(() => {
+    // From the back/forward cache no loop begins.
+    if (pageMethod || (!fromHistory && sessionStorage[name] === step)) return;
+    sessionStorage[name] = step;
+    location.replace(url);
+  });
+}
+
+/**
+ * Exchanges a refresh token. Without one the cookie counts (hardened mode).
  * @param {string} [token]
  */
 async function exchange(token) {
   const { sent, status, body, error } = await ask(
     "refresh",
     token,
-    "AUTH_UNAUTHORIZED",
+    GONE,
     "DATABASE_FETCH_FAILED",
   );
   try {
@@ -430,12 +625,11 @@ async function exchange(token) {
       const life = expires_in * 1e3;
       if (!token) return { sent, life };
       // The signature of the access token is the server's business.
-      const json = atob(access_token.split(".")[1].replace(/-/g, "+").replace(/_/g, "/"));
-      const bytes = Uint8Array.from(json, (char) => char.charCodeAt(0));
-      const { user } = await new Response(bytes).json();
+      const bytes = atob(access_token.split(".")[1].replace(/-/g, "+").replace(/_/g, "/"));
+      const { user } = JSON.parse(decodeURIComponent(escape(bytes))); // UTF-8
       // Only text can be trimmed; the rest throws.
       if (user.user_id.trim() && refresh_token.trim()) {
-        return { sent, life, user, tokens: { access_token, refresh_token } };
+        return { sent, life, session: { user, access_token, refresh_token } };
       }
     }
   } catch {}
@@ -443,59 +637,67 @@ async function exchange(token) {
 }
 
 /** Refreshes the store's session: one request at a time in this tab. */
-function renew() {
-  const { expires } = state;
-  return (state.flight ??= alone(async () => {
-    // A static page asks whose it is until there is an answer.
-    if (!state.session && state.open) {
-      await verify();
-      if (state.open) throw fail(new LuciaError("UNKNOWN"));
-    }
+const renew = single(() => {
+  const before = expiresAt;
+  return alone(async () => {
+    // A page without page data learns its session first.
+    if (!held.session) await learn();
     // While this tab waited for its turn, another may have sent what it wanted.
-    if (state.expires === expires) await replace();
-    const { user, ...tokens } = state.session ?? {};
-    return tokens;
-  }).finally(() => {
-    state.flight = undefined;
-    check();
-  }));
-}
+    if (expiresAt === before) await refresh();
+  });
+});
 
-async function replace() {
-  const { session, sid, expires } = state;
+async function refresh() {
+  const { session } = held;
+  const sid = pageSession;
+  const before = expiresAt;
   try {
     const answer = session && (await exchange(session.refresh_token));
-    // Signed out meanwhile, or somebody else: nothing brings the session back.
-    if (!answer || !state.session || sid !== state.sid) throw new LuciaError("AUTH_UNAUTHORIZED");
-    const { sent, user, tokens, life } = answer;
-    put(user ? { user, ...tokens } : state.session, sent, life);
-    if (!user) await verify();
+    // Signed out meanwhile, or another session: the former one does not come back.
+    if (!answer || !held.session || sid !== pageSession) throw new LuciaError(GONE);
+    put(answer.session ?? held.session, answer.sent, answer.life);
+    if (!answer.session) {
+      // Only the server knows the user's data.
+      await relearn().catch(() => {});
+    }
     tell();
   } catch (/** @type {any} */ error) {
-    const ours = state.session && sid === state.sid && !state.leaving;
-    // Where another tab has sent tokens meanwhile, only the end of the session is news.
-    const news = expires === state.expires || error.message === "AUTH_UNAUTHORIZED";
-    throw ours && news ? fail(error) : error;
+    const gone = error.message === GONE;
+    // The answer may have replaced the cookies of the newer session.
+    if (sid !== pageSession) doubt();
+    if (!held.session || sid !== pageSession || leaving) throw error;
+    if (gone) {
+      // The user may have signed in again, where no tab could tell. No answer is no news here.
+      failures ||= 1;
+      await relearn().catch(() => {});
+      if (!unsure && held.session) return;
+      if (!unsure && browserSession) throw error;
+      unsure = fresh;
+    }
+    // If another tab has sent tokens meanwhile, only the end of the session is news.
+    throw gone || before === expiresAt ? fail(error, true) : error;
   }
 }
 
 /**
- * Draws the conclusion from a refresh that failed: gone or later.
+ * Draws the conclusion from a request that failed: gone or later.
  * @param {LuciaError} error
+ * @param {boolean} [refreshing]
  */
-function fail(error) {
-  const gone = error.message === "AUTH_UNAUTHORIZED";
-  const news = gone || !state.failures;
-  const backoff = 2 ** Math.min(state.failures++, 5) * (1 + Math.random());
-  state.next = state.cool = now() + 1e3 * (backoff + Math.min(error.retryAfter, 300));
-  if (gone) put(null);
-  // Once per outage; whoever hears of it may stop another.
-  if (news) for (const [onError] of [...state.watchers]) shield(() => onError?.(error));
+function fail(error, refreshing) {
+  const gone = error.message === GONE;
+  const news = gone || !failures;
+  const backoff = 2 ** Math.min(failures++, 5) * (1 + Math.random());
+  lookAt = now() + 1e3 * (backoff + Math.min(error.retryAfter, 300));
+  if (refreshing || !held.session) refreshAt = quietUntil = lookAt;
+  if (gone) end();
+  // Once per outage. A watcher may end another's watch.
+  if (news) for (const [onError] of [...watchers]) shield(() => onError?.(error));
   return error;
 }
 
 /**
- * Runs `work` while no other tab does, as far as that can be had without waiting long.
+ * Runs `work` while no other tab does, as far as that is possible without waiting long.
  * @template T
  * @param {() => Promise<T>} work
  * @returns {Promise<T>}
@@ -511,115 +713,187 @@ async function alone(work) {
   }
 }
 
+// ---- Silent refresh ----
+
 /**
- * Compares a page, this one or another, with the session that the browser's cookies have now.
- * Returns whether there was an answer.
+ * Does what is due, and comes back for the rest. Timers are late in hidden tabs and stop in sleep.
+ * A page that is prerendered waits until it is shown.
  */
-async function verify(sid = state.sid || null) {
-  const { sent, status, body } = await ask("session");
-  const session = body?._lucia;
-  const id = body?.session_id;
-  if (status !== 200 || !(state.session || state.open) || sent < state.sent) return;
-  if (session === null) put(null);
-  if (!session?.user?.user_id) return session === null;
-  if (id === (sid ?? id)) {
-    state.open = false;
-    state.sid = id;
-    put(session, sent, body.expires_in * 1e3);
-  } else location.reload();
-  return true;
-}
-
-/** Refreshes if it is time, else comes back. Timers are late in hidden tabs and stop in sleep. */
 function check() {
-  clearTimeout(state.timer);
-  if (!(state.session || state.open) || !state.watchers.size || state.leaving) return;
-  const wait = state.next - now();
-  if (wait > 0) state.timer = setTimeout(check, Math.min(wait, 1e9)); // a month is "at once" to it
-  else renew().catch(() => {});
+  clearTimeout(timer);
+  if (!watchers.size || look.busy || dom("prerendering")) return;
+  const asking = unsure ? lookAt - now() : Infinity;
+  const due = held.session && !renew.busy && !leaving ? refreshAt - now() : Infinity;
+  const wait = Math.min(asking, due);
+  if (asking <= 0) look().catch(() => {});
+  else if (due <= 0) renew().catch(() => {});
+  else if (wait < Infinity) timer = setTimeout(check, Math.min(wait, 1e9)); // a month is "at once"
 }
 
-/** Begins to watch clock, tabs and page; `state.halt` ends all of it. */
+/**
+ * Sends the other tabs what this one knows, its times as dates. A channel heard by its own sender
+ * does no harm.
+ */
+function tell() {
+  const shift = Date.now() - now();
+  attempt(() => {
+    const channel = new BroadcastChannel(name);
+    channel.postMessage({
+      session: held.session,
+      sid: pageSession,
+      asked: askedAt + shift,
+      expires: expiresAt + shift,
+    });
+    channel.close();
+  });
+}
+
+/** @param {MessageEvent} message */
+function hear({ data: { session, sid, asked, expires } }) {
+  // Another session, or a page without one, which may be the work of an outage.
+  if (sid !== pageSession) return sid !== browserSession && doubt();
+  if (!held.session) return; // what is over does not come back
+  if (!session) return end();
+  const sent = asked + now() - Date.now();
+  const life = expires - asked;
+  // What lives longer is newer, and so is other data that the server was asked for later.
+  const reloaded = sent > askedAt && JSON.stringify(session) !== held.json;
+  if (sent + life > expiresAt + (reloaded ? -1e4 : 1e3)) put(session, sent, life);
+}
+
+/** The page is looked at. It may have missed what happened in other tabs. */
+function glance() {
+  const id = stored();
+  // A hidden page is about to be looked into anyway.
+  if (id === undefined || id === browserSession || unsure || hidden) check();
+  else doubt();
+}
+
+/**
+ * The page may come from a cache: the server is asked before it counts.
+ * @param {boolean} [back] from the back/forward cache
+ */
+function suspect(back = false) {
+  fresh = true;
+  fromHistory = back;
+  doubt();
+}
+
+/** The page begins, or is shown after it was prerendered. */
+function arrive() {
+  if (dom("prerendering") || !block) return check();
+  const id = stored();
+  const [entry] = /** @type {any[]} */ (performance.getEntriesByType("navigation"));
+  // Browsers that say nothing leave "" and undefined apart.
+  const how = entry?.deliveryType;
+  const cached = how || entry?.activationStart || navigator.serviceWorker?.controller;
+  if (cached && pageSession && id !== pageSession) veil(true);
+  else publish();
+  if (cached || (how === undefined && id !== pageSession)) suspect();
+  else tell();
+}
+
+/**
+ * A script has put another page in the place of this one (htmx, Turbo, Unpoly), an old one perhaps.
+ * The server decides unless it has the session of this one.
+ */
+function follow() {
+  const found = findBlock();
+  if (!found || (found === block && contentOf(found) === content)) return;
+  const page = read();
+  // The page data of before says nothing new, unless the session that it shows is over since.
+  const same =
+    page.content === content
+      ? held.session || !page.session
+      : page.json + page.sid === held.json + pageSession;
+  ({ block, content, method: pageMethod } = page);
+  if (same) return fill();
+  pageUser = page.owner;
+  suspect();
+}
+
+/** Begins to watch clock, tabs and page. `halt` ends all of it. */
 function start() {
   const control = new AbortController();
+  const { signal } = control;
   /** @type {BroadcastChannel | undefined} */
   let channel;
-  const listen = () => shared((opened) => ((channel = opened).onmessage = hear));
-  const { style } = document.documentElement;
-  /** @type {string | undefined} the page's own style while it is hidden */
-  let shown;
-  const show = () => {
-    style.cssText = shown ?? style.cssText;
-    shown = undefined;
-  };
-  // What happens to the document bubbles up to the window; `control` is read for its signal.
+  const listen = () =>
+    attempt(() => {
+      channel = new BroadcastChannel(name);
+      channel.onmessage = hear;
+    });
+  // All events pass the window first, whether they bubble or not.
   /** @type {(type: string, run: (event: any) => void) => void} */
-  const on = (type, run) => addEventListener(type, run, control);
-  on("focus", check);
-  on("visibilitychange", check);
-  on("turbo:load", follow);
-  on("htmx:load", follow);
+  const on = (type, run) => addEventListener(type, run, { signal, capture: true });
+  on("focus", glance);
+  on("visibilitychange", glance);
+  on("prerenderingchange", arrive);
   on("online", () => {
     // What failed is tried again soon.
-    if (state.failures) state.next = Math.min(state.next, now() + 1e3);
+    if (failures) lookAt = refreshAt = now() + 1e3;
     check();
   });
   on("pagehide", () => {
     channel?.close(); // else the page could not be kept
-    shown = style.cssText;
-    if (state.sid) style.cssText += ";opacity:0!important;visibility:hidden!important";
+    if (pageSession) veil(true, stale);
   });
   on("pageshow", ({ persisted }) => {
     if (!persisted) return;
-    let same;
-    try {
-      // The session of the page that was loaded last, by any tab. This page, unseen until now,
-      // knows by it at once whether it is somebody else's.
-      same = localStorage[name] === (state.sid || undefined);
-    } catch {}
-    if (!same) return location.reload();
-    show();
     listen();
-    if (state.session) comeBack(state.sid);
+    // The session of the page that was loaded last, by any tab: by it this page, hidden until now,
+    // knows at once that it may be shown.
+    const same = stored() === (pageSession ?? "");
+    if (same) veil();
+    if (held.session || !same) suspect(true);
   });
-  state.halt = () => {
+  for (const type of [
+    "turbo:before-cache",
+    "htmx:beforeHistorySave",
+    "htmx:history:cache:before:save",
+  ]) {
+    on(type, strip);
+  }
+  // A token goes where the form really goes, which the button that sends it may say.
+  /** @type {any} */
+  let sent;
+  on("submit", (event) => (sent = event));
+  on("formdata", ({ target, formData }) => {
+    const submitter = sent?.target === target ? sent.submitter : null;
+    sent = null;
+    if (!leadsHere(target, submitter)) formData.delete("_lucia");
+    else if (formData.has("_lucia")) formData.set("_lucia", tokenOf(held.session));
+  });
+  const observer = new MutationObserver(follow);
+  observer.observe(document, {
+    subtree: true,
+    childList: true,
+    attributeFilter: ["data-session"],
+  });
+  halt = () => {
     control.abort();
+    observer.disconnect();
     channel?.close();
-    clearTimeout(state.timer);
-    show();
+    clearTimeout(timer);
+    veil();
   };
   listen();
-  if (state.open) return check();
-  publish();
-  tell();
+  arrive();
 }
 
-/**
- * A script has put another page in the place of this one (a boosted link of htmx, Turbo), an
- * old one perhaps. Where it is of another session or has other tokens, the server decides:
- * no page brings back a session that is over.
- */
-async function follow() {
-  const { sid, seen } = read();
-  if (sid === null || seen === state.seen) return;
-  state.seen = seen;
-  if (seen !== state.json + state.sid) await comeBack(sid);
-}
-
-/**
- * Asks the server whether a page, out of a cache or new, is still of today; if not, it is
- * loaded anew. Without an answer the next page asks again.
- * @param {string | null} sid whose the page is
- */
-async function comeBack(sid) {
-  state.open = true;
-  const answered = await verify(sid);
-  // The server's word, or news of a sign-out meanwhile.
-  if (sid && !(state.session || state.open)) location.reload();
-  else if (answered) tell();
-  else {
-    state.open = false;
-    state.seen = "";
-    check();
-  }
-}
+// A page may load this file under two URLs. The copy that runs first works for both.
+const own = {
+  LuciaError,
+  getSession,
+  loadSession,
+  signOut,
+  refreshTokens,
+  handleSilentRefresh,
+  luciaFetch,
+};
+/** @type {any} */
+const shared = /** @type {any} */ (globalThis)[Symbol.for("lucia-go/2")] ??= own;
+({
+  // @ts-ignore: what is exported under the name of a class or function may be replaced
+  LuciaError, getSession, loadSession, signOut, refreshTokens, handleSilentRefresh, luciaFetch,
+} = shared);

@@ -5,11 +5,13 @@ import (
 	"embed"
 	"errors"
 	"fmt"
+	"html"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"slices"
 	"strconv"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -47,6 +49,9 @@ type site struct {
 
 	refreshes atomic.Int64 // requests to the refresh route
 	lookups   atomic.Int64 // requests to the session route
+	ahead     atomic.Int64 // pages asked for ahead of time
+	orders    atomic.Int64 // orders placed by form
+	names     atomic.Int64 // changes of each user's name
 	// refresh, if set, is called in place of the refresh route.
 	refresh atomic.Pointer[func(w http.ResponseWriter, r *http.Request, route http.Handler)]
 }
@@ -61,11 +66,19 @@ const grace = 3 * time.Second
 // otherwise.
 func newSite(t *testing.T, ttl time.Duration, change ...func(*middleware.Config[profile])) *site {
 	t.Helper()
+	return newSiteOf(t, ttl, (*site).pages, change...)
+}
+
+// newSiteOf starts a site with pages of its own.
+func newSiteOf(t *testing.T, ttl time.Duration, pages func(*site) http.Handler, change ...func(*middleware.Config[profile])) *site {
+	t.Helper()
 	s := &site{store: &countingStore{Store: memstore.New()}}
 	config := middleware.Config[profile]{
-		Secret:    []byte("a secret of thirty-two bytes....."),
-		Store:     s.store,
-		LoadUser:  func(_ context.Context, id string) (profile, error) { return profile{"Zoë ~>? " + id}, nil },
+		Secret: []byte("a secret of thirty-two bytes....."),
+		Store:  s.store,
+		LoadUser: func(_ context.Context, id string) (profile, error) {
+			return profile{"Zoë ~>? " + id + strings.Repeat("!", int(s.names.Load()))}, nil
+		},
 		AccessTTL: ttl,
 		Grace:     grace,
 		Settle:    -1,
@@ -85,7 +98,7 @@ func newSite(t *testing.T, ttl time.Duration, change ...func(*middleware.Config[
 		t.Fatal(err)
 	}
 	s.auth = auth
-	s.Server = httptest.NewServer(s.front(nethttp.Wrap(auth, s.pages())))
+	s.Server = httptest.NewServer(s.front(nethttp.Wrap(auth, pages(s))))
 	t.Cleanup(s.Close)
 	return s
 }
@@ -95,6 +108,7 @@ func hardened(c *middleware.Config[profile]) { c.Hardened = true }
 // front counts requests, and lets a test stand in the way of refreshes.
 func (s *site) front(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		s.noteAhead(r)
 		switch r.URL.Path {
 		case "/api/auth/session":
 			s.lookups.Add(1)
@@ -137,18 +151,7 @@ func (s *site) pages() http.Handler {
 		fmt.Fprint(w, `<!doctype html><link rel="icon" href="data:,"><p>nothing here`)
 	})
 	mux.HandleFunc("GET /integrity", s.integrity)
-	mux.HandleFunc("GET /api/me", func(w http.ResponseWriter, r *http.Request) {
-		got, err := s.auth.ValidateRequest(r)
-		if want, _ := strconv.Atoi(r.FormValue(minGeneration)); err == nil && int(got.Generation) < want {
-			err = session.CodeInvalidAccessToken
-		}
-		if err != nil {
-			w.Header().Set("WWW-Authenticate", wire.ChallengeInvalid)
-			middleware.WriteError(w, err)
-			return
-		}
-		fmt.Fprint(w, got.User.ID)
-	})
+	mux.HandleFunc("GET /api/me", s.me)
 	mux.HandleFunc("GET /away", func(w http.ResponseWriter, r *http.Request) {
 		http.Redirect(w, r, r.FormValue("to"), http.StatusFound)
 	})
@@ -160,8 +163,60 @@ func (s *site) pages() http.Handler {
 		}
 		fmt.Fprint(w, "form of "+session.User.ID)
 	})
+	// An order is placed once, and answered with a page.
+	mux.HandleFunc("POST /order", func(w http.ResponseWriter, r *http.Request) {
+		if _, err := s.auth.ValidateFormSubmission(r); err != nil {
+			middleware.WriteError(w, err)
+			return
+		}
+		s.orders.Add(1)
+		s.page("app.js")(w, r)
+	})
+	mux.HandleFunc("GET /order", func(w http.ResponseWriter, r *http.Request) { s.orders.Add(100) })
+	mux.HandleFunc("GET /draft", s.draft)
+	mux.HandleFunc("POST /save", func(w http.ResponseWriter, r *http.Request) {
+		session, err := s.auth.ValidateFormSubmission(r)
+		if err != nil {
+			middleware.WriteError(w, err)
+			return
+		}
+		fmt.Fprintf(w, "%s: %s", session.User.ID, r.PostFormValue("text"))
+	})
+	mux.HandleFunc("POST /rename", func(w http.ResponseWriter, r *http.Request) {
+		s.names.Add(1)
+		if err := s.auth.Reload(w, r); err != nil {
+			middleware.WriteError(w, err)
+			return
+		}
+		http.Redirect(w, r, "/", http.StatusSeeOther)
+	})
+	mux.HandleFunc("POST /login/{user}", func(w http.ResponseWriter, r *http.Request) { // by script
+		if _, err := s.auth.SignIn(w, r, r.PathValue("user")); err != nil {
+			middleware.WriteError(w, err)
+		}
+	})
+	mux.HandleFunc("GET /hostile", s.hostile)
+	mux.HandleFunc("GET /speculate", s.speculate)
+	mux.HandleFunc("GET /rules", s.rules)
+	mux.HandleFunc("GET /sw.js", func(w http.ResponseWriter, r *http.Request) {
+		http.ServeFileFS(w, r, siteFiles, "testdata/site/sw.js")
+	})
 	mux.Handle("GET /testdata/site/", http.FileServerFS(siteFiles))
 	return mux
+}
+
+// me says who a bearer token is of.
+func (s *site) me(w http.ResponseWriter, r *http.Request) {
+	got, err := s.auth.ValidateRequest(r)
+	if want, _ := strconv.Atoi(r.FormValue(minGeneration)); err == nil && int(got.Generation) < want {
+		err = session.CodeInvalidAccessToken
+	}
+	if err != nil {
+		w.Header().Set("WWW-Authenticate", wire.ChallengeInvalid)
+		middleware.WriteError(w, err)
+		return
+	}
+	fmt.Fprint(w, got.User.ID)
 }
 
 // page serves a page with one script. A page asked for with ?bfcache gives up
@@ -185,12 +240,37 @@ func (s *site) page(script string) http.HandlerFunc {
 			<p id="who">%s</p>
 			<form method="post" action="/form">%s<button>send</button></form>
 			<form method="post" action="/api/auth/logout" id="logout">%s</form>
-			%s%s`, who, middleware.FormField.HTML(r.Context()), middleware.FormField.HTML(r.Context()), data.HTML(r.Context()), tag)
+			<form method="post" action="/order%s" id="order">%s</form>
+			<form method="post" action="/rename" id="rename"></form>
+			%s%s`, who, middleware.FormField.HTML(r.Context()), middleware.FormField.HTML(r.Context()),
+			html.EscapeString("?"+r.URL.RawQuery), middleware.FormField.HTML(r.Context()), data.HTML(r.Context()), tag)
 		if r.URL.Query().Has("bfcache") {
 			h.Set("Cache-Control", "private, no-cache")
 		}
 		fmt.Fprint(w, body)
 	}
+}
+
+// draft serves a page on which a person writes a long text.
+func (s *site) draft(w http.ResponseWriter, r *http.Request) {
+	w.Header().Set("Content-Type", "text/html; charset=utf-8")
+	w.Header().Set("Content-Security-Policy", policy)
+	fmt.Fprintf(w, `<!doctype html><title>draft</title><link rel="icon" href="/testdata/site/icon.svg">
+		%s<dialog><form method="post" action="/save">%s<textarea name="text"></textarea><button>save</button></form></dialog>
+		%s<script type="module" src="/testdata/site/app.js"></script>`,
+		strings.Repeat("<p>paragraph</p>", 200), middleware.FormField.HTML(r.Context()), middleware.DataBlock.HTML(r.Context()))
+}
+
+// hostile serves a page into which somebody has injected markup, before or beside
+// what the app prints. Scripts of another origin and inline scripts are kept out by
+// the policy.
+func (s *site) hostile(w http.ResponseWriter, r *http.Request) {
+	w.Header().Set("Content-Type", "text/html; charset=utf-8")
+	w.Header().Set("Content-Security-Policy", policy+"; img-src data:; connect-src 'self' "+r.FormValue("elsewhere"))
+	fmt.Fprintf(w, `<!doctype html><title>hostile</title><link rel="icon" href="data:,">%s
+		<form method="post" action="form" id="mine">%s<button>send</button></form>
+		%s<script type="module" src="http://%s/testdata/site/app.js"></script>`,
+		r.FormValue("markup"), middleware.FormField.HTML(r.Context()), middleware.DataBlock.HTML(r.Context()), r.Host)
 }
 
 // integrity serves a page that loads both files under their versioned URLs, and

@@ -22,11 +22,11 @@ var programs = map[string][]string{
 	"redis":    {"redis-server"},
 	"chromium": {"chromium", "chromium-browser", "google-chrome", "google-chrome-stable"},
 	"node":     {"node", "nodejs"},
+	"npm":      {"npm"},
 }
 
-// Require returns the path of a program: "redis", "chromium" or "node". Where it
-// is not installed the test is skipped, or fails if [RequireVariable] lists the
-// name.
+// Require returns the path of a program: "redis", "chromium", "node" or "npm". If
+// it is not installed, the test ends as [Missing] says.
 func Require(t testing.TB, name string) string {
 	t.Helper()
 	candidates, ok := programs[name]
@@ -38,11 +38,18 @@ func Require(t testing.TB, name string) string {
 			return path
 		}
 	}
+	Missing(t, name, "no "+strings.Join(candidates, " or ")+" is installed")
+	return ""
+}
+
+// Missing ends a test that cannot have what it needs of the program with this
+// name. The test fails if [RequireVariable] lists the name, and is skipped
+// otherwise. why is part of the message.
+func Missing(t testing.TB, name, why string) {
+	t.Helper()
 	required := strings.Split(os.Getenv(RequireVariable), ",")
 	if slices.ContainsFunc(required, func(r string) bool { return strings.TrimSpace(r) == name }) {
-		t.Fatalf("testenv: %s requires %s, but no %s is installed", RequireVariable, name, strings.Join(candidates, " or "))
+		t.Fatalf("testenv: %s requires %s, but %s", RequireVariable, name, why)
 	}
-	t.Skipf("no %s is installed; install it, or list %s in %s to make this a failure",
-		strings.Join(candidates, " or "), name, RequireVariable)
-	return ""
+	t.Skipf("%s; list %s in %s to make this a failure", why, name, RequireVariable)
 }

@@ -6,6 +6,7 @@ import (
 	"testing"
 	"testing/synctest"
 
+	"github.com/lucia-go/lucia/middleware"
 	"github.com/lucia-go/lucia/session"
 )
 
@@ -126,13 +127,22 @@ func testSignInAndOut(t *testing.T, h Harness) {
 			t.Error(err)
 		}
 		want(t, "after sign-in", seen(c), "u2")
+		want(t, "outcome after sign-in", w.auth.Outcome(c.R.Context()), middleware.OutcomeSignedIn)
+		want(t, "page data after sign-in", strings.Contains(string(middleware.PageData.HTML(c.R.Context())), `"user_id":"u2"`), true)
 	}
 	w = buildWorld(t, h, App{Routes: []Route{{Path: "/out", Handler: out}, {Path: "/in", Handler: in}}})
 	b := w.browser().signIn("u1")
 	resp, _ := b.do("POST", "/in", "", script...)
 	want(t, "cookies set", len(resp.Cookies()), 3)
+	for _, kind := range []headers{script, navigation, htmx, turbo, image, nil} { // by no one, in any kind of request
+		resp, _ = w.browser().do("POST", "/in", "", kind...)
+		want(t, "cookies set for no one", len(resp.Cookies()), 3)
+		want(t, "private", isPrivate(resp.Header), true)
+		want(t, "Clear-Site-Data of a sign-in", resp.Header.Get("Clear-Site-Data"), ahead)
+	}
 	b.signIn("u1")
 	resp, _ = b.do("POST", "/out", "", script...)
 	want(t, "status", resp.StatusCode, 303)
 	want(t, "cookies", effect(resp), cleared3)
+	want(t, "Clear-Site-Data", resp.Header.Get("Clear-Site-Data"), ahead)
 }

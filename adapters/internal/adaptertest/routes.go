@@ -38,6 +38,7 @@ func Routes(t *testing.T, h Harness) {
 		}
 	}
 	t.Run("other methods", func(t *testing.T) { t.Parallel(); testMethods(t, h) })
+	t.Run("opened by a person", func(t *testing.T) { t.Parallel(); testOpened(t, h) })
 	t.Run("modules", func(t *testing.T) { t.Parallel(); testModules(t, h) })
 }
 
@@ -63,7 +64,11 @@ func (c routeCase) run(t *testing.T, h Harness, slash string) {
 		want(t, c.header[i], resp.Header.Get(c.header[i]), c.header[i+1])
 	}
 	want(t, "private", isPrivate(resp.Header), true)
+	want(t, "Clear-Site-Data", resp.Header.Get("Clear-Site-Data"), map[bool]string{true: ahead}[c.cookies == cleared3])
 }
+
+// ahead is what sign-out clears: the pages that the browser has got ahead of time.
+const ahead = `"prefetchCache", "prerenderCache"`
 
 func hardened(c *middleware.Config[Profile]) { c.Hardened = true }
 
@@ -159,6 +164,23 @@ var logoutFormCases = []routeCase{
 	{"logout form from another origin", nil, signedIn, func(b *browser) *http.Request {
 		return b.request("POST", "/api/auth/logout", "_lucia="+string(b.bearer), elsewhere.and("Content-Type", "application/x-www-form-urlencoded")...)
 	}, 403, forbidden, 0, kept, nil},
+	{"logout form of a page that is older than the session", nil, again, submit("", "_lucia=TOKEN&redirect=%2Fbye", submission...), 303, "", 1, cleared3, headers{"Location", "/bye"}},
+	{"logout form with a garbled token", nil, signedIn, submit("", "_lucia=x", submission...), 303, "", 1, cleared3, headers{"Location", "/"}},
+	{"logout form without a token, by a person", nil, signedIn, submit("", "a=b", submission...), 303, "", 1, cleared3, headers{"Location", "/"}},
+	{"logout form that is too large", nil, signedIn, submit("", "_lucia=TOKEN&a="+strings.Repeat("a", 1<<17), submission...), 303, "", 1, cleared3, headers{"Location", "/"}},
+	{"logout form of an ended session", nil, ended, submit("", "_lucia=TOKEN", submission...), 303, "", 1, cleared3, headers{"Location", "/"}},
+	{"logout form once more", nil, signedOut, submit("", "_lucia=TOKEN", submission...), 303, "", 0, cleared3, headers{"Location", "/"}},
+	{"logout form by nobody", nil, nobody, submit("", "a=b", submission...), 303, "", 0, cleared3, headers{"Location", "/"}},
+	{"logout form with forged cookies", nil, forged, submit("", "a=b", submission...), 303, "", 1, cleared3, headers{"Location", "/"}},
+	{"logout form that a service worker passes on", nil, signedIn, submit("", "_lucia=x", passedPage...), 303, "", 1, cleared3, headers{"Location", "/"}},
+	{"logout form, old browser", nil, signedIn, submit("", "_lucia=x", "Accept", "text/html"), 303, "", 1, cleared3, headers{"Location", "/"}},
+	{"logout form of Turbo", nil, again, submit("", "_lucia=TOKEN", turboForm[2:]...), 303, "", 1, cleared3, headers{"Location", "/"}},
+	{"logout form of htmx", nil, again, submit("", "_lucia=TOKEN&redirect=%2Fbye", "HX-Request", "true"), 204, "", 1, cleared3, headers{"HX-Redirect", "/bye", "Location", ""}},
+	{"logout form while the store is down", nil, outage, submit("", "_lucia=TOKEN", submission...), 503, "<h1>Back in a moment</h1>", 1, kept, retry},
+	{"logout form from another origin, by a person", nil, signedIn, func(b *browser) *http.Request {
+		return b.request("POST", "/api/auth/logout", "_lucia="+string(b.bearer), navigation.and(elsewhere...).and("Content-Type", "application/x-www-form-urlencoded")...)
+	}, 403, "<h1>Not from this site</h1>", 0, kept, headers{"Content-Type", "text/html; charset=utf-8"}},
+	{"hardened logout form once more", hardened, signedOut, submit("", "a=b", submission...), 303, "", 0, cleared3, headers{"Location", "/"}},
 	{"hardened logout form", hardened, signedIn, submit("", "redirect=%2Fbye"), 303, "", 1, cleared3, headers{"Location", "/bye"}},
 }
 
@@ -173,6 +195,7 @@ var sessionCases = []routeCase{
 	{"session that needs a refresh", nil, expired, get("GET", script...), 200, `"user_id":"u1"`, 1, renewed, nil},
 	{"session that has ended", nil, ended, get("GET", script...), 200, `{"_lucia":null,"expires_in":0}`, 1, kept, nil},
 	{"session while the store is down", nil, storeDown, get("GET", script...), 503, fetchFail, 1, kept, retry},
+	{"session that a person opens during an outage", nil, storeDown, get("GET", navigation...), 503, "<h1>Back in a moment</h1>", 1, kept, retry},
 	{"session from another origin", nil, signedIn, get("GET", elsewhere...), 403, forbidden, 0, kept, nil},
 	{"hardened session", hardened, signedIn, get("GET", script...), 200, `{"_lucia":{"user":{"user_id":"u1","username":"name of u1"}},"expires_in":900`, 0, kept, nil},
 }
@@ -200,6 +223,18 @@ func testMethods(t *testing.T, h Harness) {
 				want(t, "body of "+method+" "+route, body, message("AUTH_INVALID_REQUEST_METHOD"))
 			}
 		}
+	}
+}
+
+// testOpened checks what a person sees who opens a route that is not for opening.
+func testOpened(t *testing.T, h Harness) {
+	b := newWorld(t, h).browser().signIn("u1")
+	for _, route := range []string{"/refresh", "/logout"} {
+		resp, body := b.send(b.request("GET", "/api/auth"+route, "", navigation...))
+		want(t, "status of "+route, resp.StatusCode, 405)
+		want(t, "Allow of "+route, resp.Header.Get("Allow"), "POST")
+		want(t, "a page at "+route, strings.Contains(body, "<h1>"), true)
+		want(t, "a button at "+route, strings.Contains(body, `<form method="post" action="/api/auth/logout">`), route == "/logout")
 	}
 }
 

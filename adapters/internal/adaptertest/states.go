@@ -24,6 +24,20 @@ func expired(b *browser) {
 	time.Sleep(16 * time.Minute)
 }
 
+// again has signed in once more, in another tab: the page has the token of the session
+// before.
+func again(b *browser) {
+	b.signIn("u1")
+	old := b.bearer
+	b.signIn("u1").bearer = old
+}
+
+// signedOut has signed out, in another tab: the page still has its token.
+func signedOut(b *browser) {
+	b.signIn("u1")
+	b.access, b.refresh, b.fingerprint = "", "", ""
+}
+
 // noAccess has lost its access cookie, as browsers do at Max-Age.
 func noAccess(b *browser) { b.signIn("u1"); b.access = "" }
 

@@ -24,21 +24,24 @@ for (const [what, storage] of [
   ["getItem", { value: new Proxy({}, { get: (_, key) => writeOnly[key] ?? forbid() }) }],
   ["localStorage", { get: forbid }],
 ]) {
-  // Nothing tells whose the browser is by now, so nobody gets to see this page.
-  test(`${what} throws: a page out of the cache is loaded anew, unseen`, async (t) => {
+  // Nothing tells whose the browser is by now, so the page stays unseen until the server has.
+  test(`${what} throws: a page out of the cache is unseen until the server has answered`, async (t) => {
+    let answer;
     const page = await apart(t, {
-      answer: () => json(200, { _lucia: session(), session_id: "s1", expires_in: 900 }),
+      answer: () => new Promise((resolve) => (answer = resolve)),
     });
     Object.defineProperty(globalThis, "localStorage", { ...storage, configurable: true });
     const { style } = page.document.documentElement;
     page.start();
     page.window.dispatchEvent(new Event("pagehide"));
-    assert.match(style.cssText, /visibility:hidden/);
+    assert.match(style.cssText, /opacity:0!important/);
     page.window.dispatchEvent(Object.assign(new Event("pageshow"), { persisted: true }));
-    assert.equal(page.reloads, 1);
     await settle();
-    assert.match(style.cssText, /visibility:hidden/);
-    assert.equal(page.reloads, 1);
+    assert.match(style.cssText, /opacity:0!important/);
+    answer(json(200, { _lucia: session(), session_id: "s1", expires_in: 900 }));
+    await settle();
+    assert.equal(style.cssText, "");
+    assert.equal(page.replaced.length, 0);
   });
 }
 
@@ -46,26 +49,32 @@ for (const [what, leave] of [
   ["here", (page) => page.lucia.signOut()],
   [
     "in another tab",
-    (page) => page.tabs.say({ session: null, sid: "s1", life: 0, at: Date.now() }),
+    (page) => page.tabs.say({ session: null, sid: "s1" }),
   ],
   ["by the server", (page) => codeOf(page.lucia.refreshTokens())],
 ]) {
-  test(`signed out ${what}, a page is loaded anew when somebody signs in`, async (t) => {
+  test(`signed out ${what}, a page is replaced when another user signs in`, async (t) => {
+    let _lucia = null;
     const page = await apart(t, {
-      answer: ({ path }) => (path.endsWith("logout") ? json(204) : over()),
+      answer: ({ path }) => {
+        if (path.endsWith("/session"))
+          return json(200, { _lucia, session_id: _lucia ? "s2" : undefined, expires_in: 900 });
+        return path.endsWith("logout") ? json(204) : over();
+      },
     });
     page.tabs = channels();
     page.start();
     await leave(page);
     assert.equal(page.session(), null);
-    assert.equal(page.reloads, 0);
+    assert.equal(page.replaced.length, 0);
+    _lucia = session(1, { user_id: "u2" });
     await page.tabs.say({
-      session: session(1, { user_id: "u2" }),
+      session: _lucia,
       sid: "s2",
-      life: 900 * second,
-      at: Date.now(),
+      asked: Date.now(),
+      expires: Date.now() + 900 * second,
     });
-    assert.equal(page.reloads, 1);
+    assert.deepEqual(page.replaced, ["/here?q"]);
     assert.equal(page.session(), null);
   });
 }
@@ -88,7 +97,7 @@ for (const [what, options, answer] of [
     page.start();
     await page.clock.advance(840 * second);
     assert.equal(page.requests.length, 1);
-    await tabs.say({ session: null, sid: "s1", life: 0, at: Date.now() });
+    await tabs.say({ session: null, sid: "s1" });
     assert.equal(page.session(), null);
     const heard = [];
     page.lucia.getSession().subscribe((value) => heard.push(value));
@@ -102,17 +111,18 @@ for (const [what, options, answer] of [
     assert.deepEqual(page.codes, []);
     assert.deepEqual(tabs.said, []);
     assert.equal(page.requests.length, 1);
-    assert.equal(page.reloads, 0);
+    assert.equal(page.replaced.length, 0);
   });
 }
 
 // Without channels and locks only the server can tell. It answers a refresh of the session that
 // is over alike, whoever is signed in by now.
-for (const [what, cookies] of [
-  ["a sign-out", { _lucia: null, expires_in: 0 }],
+for (const [what, cookies, codes] of [
+  ["a sign-out", { _lucia: null, expires_in: 0 }, ["AUTH_UNAUTHORIZED"]],
   [
-    "a sign-in of somebody else",
+    "a sign-in of another user",
     { _lucia: session(1, { user_id: "u2" }), session_id: "s2", expires_in: 900 },
+    [], // the page is replaced
   ],
 ]) {
   for (const [how, find] of [
@@ -120,7 +130,7 @@ for (const [what, cookies] of [
     ["refreshTokens", (page) => codeOf(page.lucia.refreshTokens())],
     ["luciaFetch", (page) => page.lucia.luciaFetch(origin + "/api")],
   ]) {
-    test(`no channels, ${what} elsewhere, found by ${how}: over, and said once`, async (t) => {
+    test(`no channels, ${what} elsewhere, found by ${how}: over`, async (t) => {
       const page = await apart(t, {
         answer: ({ path }) => {
           if (path.endsWith("/session")) return json(200, cookies);
@@ -135,21 +145,24 @@ for (const [what, cookies] of [
       await settle();
       assert.equal(page.session(), null);
       assert.equal(page.fields[0].value, "");
-      assert.deepEqual(page.codes, ["AUTH_UNAUTHORIZED"]);
+      assert.deepEqual(page.codes, codes);
+      assert.deepEqual(page.replaced, codes.length ? [] : ["/here?q"]);
 
       const before = page.requests.length;
       const response = await page.lucia.luciaFetch(origin + "/api");
       assert.equal(response.status, 401);
       assert.equal(page.requests.length, before + 1);
       assert.equal(page.requests.at(-1).authorization, null);
-      assert.deepEqual(page.codes, ["AUTH_UNAUTHORIZED"]);
+      assert.deepEqual(page.codes, codes);
       assert.equal(page.requests.filter((r) => r.path.endsWith("/refresh")).length, 1);
     });
   }
 }
 
-test("a page of nobody out of the cache, where storage cannot be read, is loaded anew", async (t) => {
-  const page = await open(t, { answer: () => json(200, { _lucia: null, expires_in: 0 }) });
+test("a page of nobody out of the cache, where storage cannot be read, asks the server", async (t) => {
+  const page = await open(t, {
+    answer: () => json(200, { _lucia: session(), session_id: "s1", expires_in: 900 }),
+  });
   page.lucia.handleSilentRefresh();
   page.window.dispatchEvent(new Event("pagehide"));
   Object.defineProperty(globalThis, "localStorage", {
@@ -159,5 +172,6 @@ test("a page of nobody out of the cache, where storage cannot be read, is loaded
     },
   });
   page.window.dispatchEvent(Object.assign(new Event("pageshow"), { persisted: true }));
-  assert.equal(page.reloads, 1);
+  await settle();
+  assert.deepEqual(page.replaced, ["/here?q"]);
 });

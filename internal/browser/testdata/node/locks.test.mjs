@@ -63,7 +63,7 @@ for (const [what, answer, code] of [
     const lock = locks();
     page.lucia.handleSilentRefresh((e) => codes.push(e.message));
     assert.equal(await codeOf(page.lucia.refreshTokens()), code);
-    assert.equal(page.requests.length, 1);
+    assert.equal(page.requests.filter((r) => r.path.endsWith("refresh")).length, 1);
     assert.deepEqual(codes, [code]);
     assert.ok(lock.free);
   });
@@ -106,7 +106,7 @@ test("who hears of new tokens while waiting asks for none", async (t) => {
   page.lucia.handleSilentRefresh();
   const refresh = page.lucia.refreshTokens();
   await page.clock.advance(second);
-  await tabs.say({ session: session(2), sid: "s1", life: 900 * second, at: Date.now() });
+  await tabs.say({ session: session(2), sid: "s1", asked: Date.now(), expires: Date.now() + 900 * second });
   await lock.release();
   assert.equal((await refresh).refresh_token, "refresh-2");
   assert.equal(page.requests.length, 0);

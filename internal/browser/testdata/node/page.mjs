@@ -1,5 +1,6 @@
 // A page for the module to live in: as little of a browser as it touches, with a clock that the
 // test turns and a network that the test answers.
+import assert from "node:assert/strict";
 import { setImmediate as turn } from "node:timers/promises";
 
 const real = {
@@ -8,9 +9,10 @@ const real = {
   clearTimeout,
   now: Date.now,
   performance: performance.now,
+  entries: performance.getEntriesByType,
   timeout: AbortSignal.timeout,
 };
-const shared = Symbol.for("lucia-go/1");
+const shared = Symbol.for("lucia-go/2");
 let loads = 0;
 
 export const origin = "https://app.example";
@@ -167,33 +169,77 @@ export function instance() {
  * @param options session: of the page data; dataset: attributes beside; bare: there is no page
  *   data; answer: the network, a function of ({ method, path, authorization, body, url }) that
  *   returns or throws; `base` and `network: true` let requests through to a real server on the
- *   real clock.
+ *   real clock; entry: what the browser says of the navigation; controller: the service worker;
+ *   last: the session that another page has left in storage; prerendering: the page is.
  */
 export async function open(
   t,
-  { session = null, bare = false, dataset = {}, answer, base, network = false } = {},
+  {
+    session = null,
+    bare = false,
+    dataset = {},
+    answer,
+    base,
+    network = false,
+    entry = {},
+    controller,
+    last = dataset.session,
+    prerendering = false,
+  } = {},
 ) {
   const clock = new Clock();
   const requests = [];
   const fields = [{ value: "as rendered" }];
   const stored = new Map();
-  const page = { requests, fields, stored, clock, navigated: [], reloads: 0 };
-  const pageData = (session, dataset) => ({
-    textContent: JSON.stringify({ _lucia: session, title: "of the app" }),
-    dataset: { base: base ?? origin + "/api/auth", ...dataset },
-  });
-  let data = bare ? null : pageData(session, dataset);
-  // Puts another page in the place of this one, as htmx and Turbo do, and says so.
-  page.swap = async ({ session = null, dataset = {}, bare = false }, event = "htmx:load") => {
-    data = bare ? null : pageData(session, dataset);
-    page.document.dispatchEvent(new Event(event, { bubbles: true }));
+  const remembered = new Map();
+  const page = { requests, fields, stored, remembered, clock, navigated: [], replaced: [] };
+  // How the page was delivered, as the browser tells.
+  page.entry = { deliveryType: "", ...entry };
+  const pageData = (session, dataset) => {
+    const text = { data: JSON.stringify({ _lucia: session, title: "of the app" }) };
+    return {
+      firstChild: text,
+      get textContent() {
+        return text.data;
+      },
+      dataset: { base: base ?? origin + "/api/auth", ...dataset },
+    };
+  };
+  page.blocks = bare ? [] : [pageData(session, dataset)];
+  page.pageData = pageData;
+  // The name of the entries in storage.
+  page.key = (base) =>
+    "lucia:" + (bare ? new URL("../../", import.meta.url) : new URL((base ?? origin + "/api/auth") + "/")).pathname;
+  const observers = new Set();
+  page.observers = observers;
+  // What a script has done to the page is observed when the script is done.
+  page.changed = async () => {
+    await undefined;
+    for (const observe of observers) observe([]);
     await settle();
   };
+  // Puts another page in the place of this one, as htmx, Turbo and Unpoly do.
+  page.swap = ({ session = null, dataset = {}, bare = false }) => {
+    page.blocks = bare ? [] : [pageData(session, dataset)];
+    return page.changed();
+  };
   page.document = Object.assign(new Target(), {
-    documentElement: { style: { cssText: "" } },
-    querySelector: (selector) => (selector === "script#lucia-page-data" ? data : null),
-    querySelectorAll: (selector) =>
-      selector === "input[type=hidden][name=_lucia]" ? fields : [],
+    documentElement: {
+      inert: false,
+      style: {
+        cssText: "",
+        setProperty(name, value, priority) {
+          this.cssText = this.cssText.replace(/opacity:.*?;/, "");
+          if (value) this.cssText += `${name}:${value}!${priority};`;
+        },
+      },
+    },
+    baseURI: origin + "/here",
+    prerendering,
+    querySelectorAll: (selector) => {
+      if (selector === "script#lucia-page-data") return page.blocks;
+      return selector === "input[type=hidden][name=_lucia]" ? fields : [];
+    },
   });
   page.window = page.document.parent = new Target();
   page.events = [];
@@ -201,10 +247,37 @@ export async function open(
   EventTarget.prototype.addEventListener.call(page.document, "lucia:session", (e) =>
     page.events.push(e.detail),
   );
+  const storage = (map) =>
+    new Proxy(Object.create(null), {
+      get: (_, key) => map.get(key),
+      set: (_, key, value) => Boolean(map.set(key, String(value))),
+      deleteProperty: (_, key) => map.delete(key) || true,
+    });
+  performance.getEntriesByType = () => [page.entry];
+  if (last) stored.set(page.key(base), last);
   globals(t, {
     document: page.document,
+    Document: { prototype: page.document },
+    Element: {
+      prototype: {
+        getAttribute(name) {
+          return this.attributes?.[name] ?? null;
+        },
+      },
+    },
+    MutationObserver: class {
+      constructor(callback) {
+        this.callback = callback;
+      }
+      observe() {
+        observers.add(this.callback);
+      }
+      disconnect() {
+        observers.delete(this.callback);
+      }
+    },
     addEventListener: page.window.addEventListener.bind(page.window),
-    navigator: {},
+    navigator: { serviceWorker: { controller } },
     BroadcastChannel: undefined,
     CustomEvent: class extends Event {
       constructor(type, { detail }) {
@@ -213,20 +286,20 @@ export async function open(
       }
     },
     location: {
-      origin,
+      origin: base ? new URL(base).origin : origin,
+      pathname: "/here",
+      search: "?q",
       get href() {
-        return origin + "/here";
+        return globalThis.location.origin + "/here?q";
       },
       set href(url) {
         page.navigated.push(url);
       },
-      reload: () => page.reloads++,
+      replace: (url) => page.replaced.push(url),
+      reload: () => assert.fail("the page was reloaded"),
     },
-    localStorage: new Proxy(Object.create(null), {
-      get: (_, key) => stored.get(key),
-      set: (_, key, value) => Boolean(stored.set(key, String(value))),
-      deleteProperty: (_, key) => stored.delete(key) || true,
-    }),
+    localStorage: storage(stored),
+    sessionStorage: storage(remembered),
   });
   if (!network) {
     clock.install();
@@ -258,6 +331,7 @@ export async function open(
     AbortSignal.timeout = real.timeout;
     Date.now = real.now;
     performance.now = real.performance;
+    performance.getEntriesByType = real.entries;
     delete globalThis[shared];
   });
   delete globalThis[shared];

@@ -8,15 +8,28 @@ test("importing does no harm, nobody is signed in", () => {
   lucia.getSession().subscribe((value) => assert.equal(value, null))();
 });
 
-test("signOut rejects", async () => {
+test("each getSession is a new, empty store of its own", () => {
+  const [one, other] = [lucia.getSession(), lucia.getSession()];
+  const heard = [];
+  const stop = one.subscribe((value) => heard.push(value?.user.user_id));
+  one.set({ user: { user_id: "u1" } });
+  one.update((value) => ({ user: { user_id: value.user.user_id + "!" } }));
+  stop();
+  one.set(null);
+  assert.deepEqual(heard, [undefined, "u1", "u1!"]);
+  one.set({ user: { user_id: "u1" }, access_token: "a.b.c" });
+  other.subscribe((value) => assert.equal(value, null));
+  lucia.getSession().subscribe((value) => assert.equal(value, null));
+});
+
+test("signOut and loadSession reject", async () => {
   assert.equal(await codeOf(lucia.signOut("/")), "UNKNOWN");
-  lucia.getSession().set({ user: { user_id: "u1" }, access_token: "a.b.c" });
-  assert.equal(await codeOf(lucia.signOut("/")), "UNKNOWN");
-  lucia.getSession().set(null);
+  assert.equal(await codeOf(lucia.loadSession()), "UNKNOWN");
 });
 
 test("refreshTokens rejects", async () => {
   assert.equal(await codeOf(lucia.refreshTokens()), "AUTH_UNAUTHORIZED");
+  assert.equal(await codeOf(lucia.refreshTokens("")), "AUTH_UNAUTHORIZED");
   assert.equal(await codeOf(lucia.refreshTokens("token")), "UNKNOWN");
 });
 

@@ -98,15 +98,16 @@ test("a subscriber that throws stops nobody, and what it threw is not swallowed"
 test("two copies of the module on a page are one", async (t) => {
   const page = await open(t, { session: session() });
   const other = await instance();
-  assert.notEqual(other.getSession, page.lucia.getSession);
+  assert.notEqual(other, page.lucia);
   let heard;
   page.lucia.getSession().subscribe((value) => (heard = value));
   other.getSession().set(null);
   assert.equal(heard, null);
   const error = await other.signOut().catch((e) => e);
-  assert.ok(error instanceof page.lucia.LuciaError);
-  assert.ok(error instanceof Error);
-  assert.ok(!(new Error("x") instanceof page.lucia.LuciaError));
+  for (const copy of [other, page.lucia]) {
+    assert.ok(error instanceof copy.LuciaError);
+    assert.ok(!(new Error("x") instanceof copy.LuciaError));
+  }
 });
 
 test("hidden fields and lucia:session events follow the store", async (t) => {
@@ -114,7 +115,7 @@ test("hidden fields and lucia:session events follow the store", async (t) => {
   assert.equal(page.fields[0].value, "as rendered");
   page.lucia.getSession().set(session(2));
   assert.equal(page.fields[0].value, session(2).access_token);
-  assert.deepEqual(page.events, [{ session: session(2), expires_in: 873 }]);
+  assert.deepEqual(page.events, [{ session: session(2), expires_in: 873, stale: false }]);
   page.lucia.getSession().set(null);
   assert.equal(page.fields[0].value, "");
   assert.equal(page.events[1].session, null);
@@ -136,7 +137,8 @@ for (const [action, filled] of [
   const what = filled ? "follows the store" : "is left alone";
   test(`a hidden field in a form with action ${action} ${what}`, async (t) => {
     const page = await open(t, { session: session() });
-    const form = { action: { name: "action" }, getAttribute: () => action };
+    // Its members may be hidden by fields of those names.
+    const form = { attributes: { action }, action: { name: "action" }, getAttribute: {} };
     page.fields.unshift({ value: "of the app", form });
     page.lucia.getSession().set(session(2));
     const { access_token } = session(2);
@@ -151,10 +153,17 @@ for (const [action, filled] of [
 
 test("page data that is none is nobody", async (t) => {
   const page = await open(t);
-  page.document.querySelector = () => ({ textContent: '{"_lucia":', dataset: {} });
-  delete globalThis[Symbol.for("lucia-go/1")];
+  page.blocks[0].firstChild.data = '{"_lucia":';
+  delete globalThis[Symbol.for("lucia-go/2")];
   const lucia = await instance();
   lucia.getSession().subscribe((value) => assert.equal(value, null));
+});
+
+test("getSession returns one and the same object, whichever copy of the module is asked", async (t) => {
+  const page = await open(t);
+  const other = await instance();
+  assert.equal(page.lucia.getSession(), page.lucia.getSession());
+  assert.equal(other.getSession(), page.lucia.getSession());
 });
 
 for (const [redirect, to] of [
@@ -178,5 +187,60 @@ for (const [redirect, to] of [
     assert.equal(page.session(), null);
     assert.equal(await codeOf(page.lucia.signOut()), "AUTH_NOT_AUTHENTICATED");
     assert.equal(page.requests.length, 1);
+  });
+
+  if (redirect === undefined) continue;
+  for (const [what, signedIn, answer] of [
+    ["without a session", null, undefined],
+    ["of a session that is over", session(), () => json(401, { message: "AUTH_NOT_AUTHENTICATED" })],
+  ]) {
+    test(`signOut(${JSON.stringify(redirect)}) ${what} goes to ${to[0] ?? "nowhere"}`, async (t) => {
+      const page = await open(t, { session: signedIn, dataset: { session: "s1" }, answer });
+      await page.lucia.signOut(redirect);
+      assert.deepEqual(page.navigated, to);
+      assert.equal(page.session(), null);
+      assert.equal(page.requests.length, signedIn ? 1 : 0);
+    });
+  }
+}
+
+for (const [what, answer, error] of [
+  ["no network", () => undefined, "UNKNOWN"],
+  ["a store out of order", () => json(503, { message: "DATABASE_UPDATE_FAILED" }), "DATABASE_UPDATE_FAILED"],
+  ["a proxy's 401", () => json(401, { message: "no" }), "UNKNOWN"],
+]) {
+  test(`signOut("/bye"), ${what}: the session may be alive, so it goes nowhere`, async (t) => {
+    const page = await open(t, { session: session(), answer });
+    assert.equal(await codeOf(page.lucia.signOut("/bye")), error);
+    assert.deepEqual(page.navigated, []);
+    assert.deepEqual(page.session(), session());
+  });
+}
+
+test("signOut on a page without page data asks first whether there is a session", async (t) => {
+  const page = await open(t, {
+    bare: true,
+    answer: ({ path }) =>
+      path.endsWith("logout")
+        ? json(204)
+        : json(200, { _lucia: session(), session_id: "s1", expires_in: 900 }),
+  });
+  await page.lucia.signOut("/bye");
+  assert.deepEqual(
+    page.requests.map(({ path, authorization }) => [path.split("/").at(-1), authorization]),
+    [
+      ["session", null],
+      ["logout", "Bearer " + session().access_token],
+    ],
+  );
+  assert.deepEqual(page.navigated, ["https://app.example/bye"]);
+});
+
+for (const token of ["", null]) {
+  test(`refreshTokens(${JSON.stringify(token)}) is refused, and asks nothing`, async (t) => {
+    const page = await open(t, { session: session(), answer: () => json(500) });
+    assert.equal(await codeOf(page.lucia.refreshTokens(token)), "AUTH_UNAUTHORIZED");
+    assert.equal(page.requests.length, 0);
+    assert.deepEqual(page.session(), session());
   });
 }

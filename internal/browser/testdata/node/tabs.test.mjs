@@ -15,8 +15,9 @@ async function listening(t, options) {
   page.tabs = channels();
   page.codes = [];
   page.stop = page.lucia.handleSilentRefresh((e) => page.codes.push(e.message));
-  page.tell = (news) =>
-    page.tabs.say({ sid: "s1", life: 900 * second, at: Date.now(), ...news });
+  // Tells of tokens that live that long from `at`, asked for so long before.
+  page.tell = ({ life = 900 * second, age = 0, at = Date.now(), ...news }) =>
+    page.tabs.say({ sid: "s1", asked: at - age, expires: at + life, ...news });
   return page;
 }
 
@@ -45,23 +46,191 @@ test("who is signed out stays it", async (t) => {
   assert.equal(page.session(), null);
   await page.tell({ session: session(2) });
   assert.equal(page.session(), null);
-  assert.equal(page.reloads, 0);
+  assert.equal(page.replaced.length, 0);
   assert.deepEqual(page.codes, []);
 });
 
-test("a session of somebody else reloads the page, its end does not", async (t) => {
-  const page = await listening(t);
-  await page.tell({ sid: "s2", session: null });
-  assert.equal(page.reloads, 0);
-  await page.tell({ sid: "s2", session: session(1, { user_id: "u2" }) });
-  assert.equal(page.reloads, 1);
+/** The server's word: the browser's session is this one. */
+const word = (id, user_id) =>
+  json(200, { _lucia: id ? session(1, { user_id }) : null, session_id: id, expires_in: 900 });
+const s2 = { sid: "s2", session: session(1, { user_id: "u2" }) };
+
+test("news of another session is a reason to ask the server, and no more", async (t) => {
+  const page = await listening(t, { answer: () => word("s1", "u1") });
+  for (let i = 0; i < 2; i++) {
+    await page.tell(s2);
+    await page.tell({ sid: "s2", session: null });
+  }
+  assert.ok(page.requests.every(({ path }) => path === "/api/auth/session"));
+  assert.equal(page.replaced.length, 0);
+  assert.equal(page.session().user.user_id, "u1");
+  assert.deepEqual(page.codes, []);
+});
+
+for (const [what, answer] of [
+  ["no answer", () => undefined],
+  ["a proxy out of order", () => json(502)],
+  ["a store out of order", () => json(503, { message: "DATABASE_FETCH_FAILED" })],
+]) {
+  test(`news of another user's session, ${what}: nothing moves, and all stays`, async (t) => {
+    const page = await listening(t, { answer });
+    await page.tell(s2);
+    await page.clock.advance(60 * second);
+    assert.equal(page.replaced.length, 0);
+    assert.deepEqual(page.session(), session());
+    assert.equal(page.document.documentElement.inert, false);
+  });
+}
+
+test("another user's session replaces the page by a GET, once, whatever is told again", async (t) => {
+  const page = await listening(t, { answer: () => word("s2", "u2") });
+  for (let i = 0; i < 3; i++) await page.tell(s2);
+  assert.deepEqual(page.replaced, ["/here?q"]);
+  assert.equal(page.requests.length, 1);
+  assert.equal(page.session(), null);
+  assert.equal(page.fields[0].value, "");
+  assert.deepEqual(page.events.at(-1), { session: null, expires_in: 0, stale: true });
+  assert.equal(page.document.documentElement.inert, true);
+  assert.deepEqual(page.codes, []);
+});
+
+test("a page that comes again for the same session of another user stays, marked", async (t) => {
+  const page = await listening(t, { answer: () => word("s2", "u2") });
+  page.remembered.set(page.key(), "s2 /here?q");
+  await page.tell(s2);
+  assert.deepEqual(page.replaced, []);
+  assert.equal(page.session(), null);
+  assert.deepEqual(page.events.at(-1), { session: null, expires_in: 0, stale: true });
+});
+
+test("where nothing can be remembered, nothing is replaced", async (t) => {
+  const page = await listening(t, { answer: () => word("s2", "u2") });
+  Object.defineProperty(globalThis, "sessionStorage", {
+    configurable: true,
+    get() {
+      throw new DOMException("no storage for this page", "SecurityError");
+    },
+  });
+  await page.tell(s2);
+  assert.deepEqual(page.replaced, []);
+  assert.equal(page.events.at(-1).stale, true);
+});
+
+test("a page that answers a POST stays, marked, until its user is back", async (t) => {
+  let answer = word("s2", "u2");
+  const page = await listening(t, {
+    dataset: { expiresIn: "600", session: "s1", method: "POST" },
+    answer: () => answer.clone(),
+  });
+  await page.tell(s2);
+  assert.deepEqual(page.replaced, []);
+  assert.equal(page.session(), null);
+  assert.equal(page.fields[0].value, "");
+  assert.equal(page.document.documentElement.inert, true);
+  assert.deepEqual(page.events.at(-1), { session: null, expires_in: 0, stale: true });
+  assert.deepEqual([...page.stored.values()], ["s2"]);
+
+  answer = word("s3", "u1");
+  await page.tell({ sid: "s3", session: session() });
+  assert.equal(page.document.documentElement.inert, false);
   assert.deepEqual(page.session(), session());
-  assert.deepEqual(page.codes, []);
+  assert.equal(page.fields[0].value, session().access_token);
+  assert.deepEqual(page.events.at(-1), { session: session(), expires_in: 900, stale: false });
+  assert.deepEqual(page.replaced, []);
 });
 
-for (const [what, answer, after] of [
-  ["a sign-out", () => json(200, { _lucia: null, expires_in: 0 }), null],
-  ["a store out of order", () => json(503, { message: "DATABASE_FETCH_FAILED" }), session()],
+test("the same user with a new session: taken over in place", async (t) => {
+  const page = await listening(t, { answer: () => word("s2", "u1") });
+  await page.tell({ session: null });
+  assert.equal(page.session(), null);
+  await page.tell({ sid: "s2", session: session(1) });
+  assert.deepEqual(page.replaced, []);
+  assert.deepEqual(page.session(), session(1));
+  assert.equal(page.fields[0].value, session(1).access_token);
+  assert.deepEqual([...page.stored.values()], ["s2"]);
+  assert.deepEqual(
+    page.requests.map((r) => r.path),
+    ["/api/auth/session"],
+  );
+  // And then it is like any other: it refreshes, and hears of sign-outs.
+  await page.tell({ sid: "s2", session: null });
+  assert.equal(page.session(), null);
+});
+
+test("a visitor's page that is looked at notices a sign-in elsewhere, and stays", async (t) => {
+  const page = await open(t, { answer: () => word("s1", "u1") });
+  page.lucia.handleSilentRefresh();
+  page.window.dispatchEvent(new Event("focus"));
+  await settle();
+  assert.equal(page.requests.length, 0);
+  page.stored.set(page.key(), "s1");
+  for (const type of ["visibilitychange", "focus"]) page.window.dispatchEvent(new Event(type));
+  await settle();
+  assert.equal(page.requests.length, 1);
+  assert.deepEqual(page.session(), session());
+  assert.deepEqual(page.events.at(-1), { session: session(), expires_in: 900, stale: false });
+  assert.deepEqual(page.replaced, []);
+});
+
+test("other data of the same user, asked for later, is taken", async (t) => {
+  const page = await listening(t);
+  await page.clock.advance(100 * second);
+  const renamed = session(1, { user_id: "u1", username: "ada" });
+  // An older one is not.
+  await page.tell({ session: renamed, life: 500 * second, age: 200 * second });
+  assert.deepEqual(page.session(), session());
+  await page.tell({ session: renamed, life: 499 * second, age: second });
+  assert.deepEqual(page.session(), renamed);
+  assert.equal(page.requests.length, 0);
+});
+
+test("loadSession makes the browser's session the page's, and tells the others", async (t) => {
+  const page = await open(t, { answer: () => word("s1", "u1") });
+  const tabs = channels();
+  page.lucia.handleSilentRefresh();
+  tabs.said.length = 0;
+  assert.deepEqual(await page.lucia.loadSession(), session());
+  assert.deepEqual(page.session(), session());
+  assert.deepEqual(
+    tabs.said.map(({ sid, session }) => [sid, session]),
+    [["s1", session()]],
+  );
+  await tabs.say({ sid: "s1", session: null });
+  assert.equal(page.session(), null);
+});
+
+test("loadSession as another user leaves the page to the app", async (t) => {
+  const page = await listening(t, { answer: () => word("s2", "u2") });
+  assert.equal((await page.lucia.loadSession()).user.user_id, "u2");
+  assert.deepEqual(page.replaced, []);
+  assert.equal(page.events.at(-1).stale, false);
+});
+
+test("loadSession after a sign-out by script tells the others", async (t) => {
+  const page = await listening(t, { answer: () => word() });
+  page.tabs.said.length = 0;
+  assert.equal(await page.lucia.loadSession(), null);
+  assert.deepEqual(
+    page.tabs.said.map(({ sid, session }) => [sid, session]),
+    [["", null]],
+  );
+  assert.deepEqual(page.replaced, []);
+});
+
+test("loadSession without an answer rejects, and the page stays as it is", async (t) => {
+  const page = await listening(t, { answer: () => json(503, { message: "DATABASE_FETCH_FAILED" }) });
+  assert.equal(await codeOf(page.lucia.loadSession()), "DATABASE_FETCH_FAILED");
+  assert.deepEqual(page.session(), session());
+});
+
+for (const [what, answer, after, codes] of [
+  ["a sign-out", () => json(200, { _lucia: null, expires_in: 0 }), null, []],
+  [
+    "a store out of order",
+    () => json(503, { message: "DATABASE_FETCH_FAILED" }),
+    session(),
+    ["DATABASE_FETCH_FAILED"],
+  ],
 ]) {
   test(`a page of nobody may mean ${what}: the server is asked`, async (t) => {
     const page = await listening(t, { answer });
@@ -71,12 +240,12 @@ for (const [what, answer, after] of [
       ["/api/auth/session"],
     );
     assert.deepEqual(page.session(), after);
-    assert.deepEqual(page.codes, []);
+    assert.deepEqual(page.codes, codes);
   });
 }
 
 for (const [what, dataset, bare] of [
-  ["of nobody", {}, false],
+  ["of nobody that has no answer yet", {}, false],
   ["without page data that has no answer yet", {}, true],
 ]) {
   test(`a page ${what} stays what it is, whatever the others say`, async (t) => {
@@ -87,14 +256,13 @@ for (const [what, dataset, bare] of [
       answer: () => new Promise(() => {}),
     });
     await settle();
-    const asked = page.requests.length;
     for (const sid of ["s1", "", undefined]) {
       await page.tell({ sid, session: session(2) });
       await page.tell({ sid, session: null });
     }
     assert.equal(page.session(), null);
-    assert.equal(page.reloads, 0);
-    assert.equal(page.requests.length, asked);
+    assert.equal(page.replaced.length, 0);
+    assert.equal(page.requests.length, 1);
     assert.deepEqual(page.codes, []);
   });
 }
@@ -119,7 +287,10 @@ test("tokens heard during a refresh that fails will do: no report, no pause", as
 
 test("tokens heard during a refresh that finds the session over do not save it", async (t) => {
   let answer;
-  const page = await listening(t, { answer: () => new Promise((resolve) => (answer = resolve)) });
+  const page = await listening(t, {
+    answer: ({ path }) =>
+      path.endsWith("/session") ? word() : new Promise((resolve) => (answer = resolve)),
+  });
   const refresh = page.lucia.refreshTokens();
   await settle();
   await page.tell({ session: session(2) });
@@ -151,7 +322,7 @@ test("what is told goes out on channels that are closed again", async (t) => {
   page.tabs.said.length = 0;
   await page.lucia.refreshTokens();
   assert.deepEqual(page.tabs.said, [
-    { session: session(2), sid: "s1", life: 900 * second, at: Date.now() },
+    { session: session(2), sid: "s1", asked: Date.now(), expires: Date.now() + 900 * second },
   ]);
   assert.equal(page.tabs.open.size, 1);
 });

@@ -1,0 +1,77 @@
+package browser_test
+
+import (
+	"fmt"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/lucia-go/lucia/internal/chrometest"
+)
+
+// speculate serves a page that has the browser get another one ahead of time.
+func (s *site) speculate(w http.ResponseWriter, r *http.Request) {
+	w.Header().Set("Content-Type", "text/html; charset=utf-8")
+	w.Header().Set("Speculation-Rules", `"/rules?do=`+r.FormValue("do")+`"`)
+	fmt.Fprint(w, `<!doctype html><link rel="icon" href="data:,"><a href="/?ahead">there</a>`)
+}
+
+func (s *site) rules(w http.ResponseWriter, r *http.Request) {
+	w.Header().Set("Content-Type", "application/speculationrules+json")
+	fmt.Fprintf(w, `{"%s":[{"source":"list","urls":["/?ahead"],"eagerness":"immediate"}]}`, r.FormValue("do"))
+}
+
+// noteAhead counts the pages that were asked for ahead of time.
+func (s *site) noteAhead(r *http.Request) {
+	if strings.HasPrefix(r.Header.Get("Sec-Purpose"), "prefetch") && r.URL.RawQuery == "ahead" {
+		s.ahead.Add(1)
+	}
+}
+
+// testAhead has a browser get a page ahead of time, by prefetch or prerender; then
+// something happens to the session, and the person goes to the page. What they
+// see is theirs.
+func testAhead(t *testing.T, b *chrometest.Browser) {
+	for name, c := range map[string]struct {
+		ttl    time.Duration
+		happen func(t *testing.T, s *site, p *chrometest.Person)
+		who    string
+	}{
+		"nothing":     {time.Minute, func(*testing.T, *site, *chrometest.Person) {}, "u1"},
+		"expiry":      {2 * time.Second, func(*testing.T, *site, *chrometest.Person) { time.Sleep(3 * time.Second) }, "u1"},
+		"sign-out":    {time.Minute, func(t *testing.T, s *site, p *chrometest.Person) { another(t, s, p).Eval("lucia.signOut()", nil) }, "nobody"},
+		"user switch": {time.Minute, func(t *testing.T, s *site, p *chrometest.Person) { signIn(t, s, p, "u2") }, "u2"},
+		"revoked": {time.Minute, func(t *testing.T, s *site, _ *chrometest.Person) {
+			if err := s.auth.RevokeUser(t.Context(), "u1"); err != nil {
+				t.Fatal(err)
+			}
+		}, "nobody"},
+	} {
+		for _, how := range []string{"prefetch", "prerender"} {
+			t.Run(how+", "+name, func(t *testing.T) {
+				s := newSite(t, c.ttl)
+				person := b.Person(t)
+				tab := signIn(t, s, person, "u1")
+				tab.Open(s.URL + "/speculate?do=" + how)
+				for deadline := time.Now().Add(20 * time.Second); s.ahead.Load() == 0; time.Sleep(20 * time.Millisecond) {
+					if time.Now().After(deadline) {
+						t.Fatalf("the browser has not asked for the page ahead of time")
+					}
+				}
+				time.Sleep(time.Second) // the page is there, and runs where it is prerendered
+				if n := s.lookups.Load() + s.refreshes.Load(); n > 0 {
+					t.Errorf("%d requests of a page that nobody looks at", n)
+				}
+				c.happen(t, s, person)
+				tab.Click("a")
+				tab.Until("location.search === '?ahead' && window.ready && (session?.user.user_id ?? 'nobody') === '" + c.who + "' && " + who + " === '" + c.who + "' && " + visible)
+				if c.who != "nobody" {
+					if me := tab.Text("lucia.luciaFetch('/api/me').then((r) => r.text())"); me != c.who {
+						t.Errorf("the API answers %q", me)
+					}
+				}
+			})
+		}
+	}
+}

@@ -1,0 +1,206 @@
+package browser_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/lucia-go/lucia/internal/chrometest"
+)
+
+// order opens a page, places an order there by form, and leaves the tab on the
+// answer.
+func order(t *testing.T, s *site, tab *chrometest.Tab) {
+	t.Helper()
+	tab.Eval("void document.querySelector('#order').submit()", nil)
+	tab.Until("location.pathname === '/order' && window.ready && session.user.user_id === 'u1'")
+	tab.Eval(`void (window.kept = true, window.details = [],
+		document.addEventListener("lucia:session", ({ detail }) => details.push(detail)))`, nil)
+}
+
+// assertMarked asserts that the answer to the order is the one of before, out of
+// use, and that the order was placed once.
+func assertMarked(t *testing.T, s *site, tab *chrometest.Tab) {
+	t.Helper()
+	tab.Until("window.kept && session === null && details.at(-1).stale")
+	tab.Eval("new Promise((later) => setTimeout(later, 1000))", nil) // for what must not come
+	var ok bool
+	if tab.Eval("window.kept && document.documentElement.inert && [...document.querySelectorAll('[name=_lucia]')].every((f) => !f.value)", &ok); !ok {
+		t.Error("the page can still be used, or is another")
+	}
+	if n := s.orders.Load(); n != 1 {
+		t.Errorf("%d orders, want 1 (a GET counts as 100)", n)
+	}
+}
+
+// without is a tab that hears nothing from others.
+const without = "delete window.BroadcastChannel"
+
+func testAnswerNews(t *testing.T, b *chrometest.Browser) {
+	s := newSite(t, time.Minute)
+	person := b.Person(t)
+	tab := signIn(t, s, person, "u1")
+	order(t, s, tab)
+	signIn(t, s, person, "u2")
+	assertMarked(t, s, tab)
+}
+
+func testAnswerRefresh(t *testing.T, b *chrometest.Browser) {
+	s := newSite(t, time.Minute)
+	person := b.Person(t)
+	tab := signIn(t, s, person, "u1", without)
+	order(t, s, tab)
+	signIn(t, s, person, "u2")
+	if code := tab.Text("code(lucia.refreshTokens())"); code != "AUTH_UNAUTHORIZED" {
+		t.Errorf("the refresh ended with %q", code)
+	}
+	assertMarked(t, s, tab)
+}
+
+func testAnswerLookedAt(t *testing.T, b *chrometest.Browser) {
+	s := newSite(t, time.Minute)
+	person := b.Person(t)
+	tab := signIn(t, s, person, "u1", without)
+	order(t, s, tab)
+	signIn(t, s, person, "u2")
+	tab.Eval("void window.dispatchEvent(new Event('focus'))", nil)
+	assertMarked(t, s, tab)
+}
+
+// Chromium keeps no answer to a form in its back/forward cache, other browsers may.
+// So the page is told that it was kept.
+func testAnswerFromCache(t *testing.T, b *chrometest.Browser) {
+	s := newSite(t, time.Minute)
+	person := b.Person(t)
+	tab := signIn(t, s, person, "u1")
+	order(t, s, tab)
+	tab.Eval("void dispatchEvent(new PageTransitionEvent('pagehide', { persisted: true }))", nil)
+	signIn(t, s, person, "u2")
+	tab.Eval("void dispatchEvent(new PageTransitionEvent('pageshow', { persisted: true }))", nil)
+	assertMarked(t, s, tab)
+	if opacity := tab.Text("getComputedStyle(document.documentElement).opacity"); opacity != "0" {
+		t.Errorf("the page of another user has opacity %s", opacity)
+	}
+}
+
+// Its user is back, and goes on where they were.
+func testAnswerUserReturns(t *testing.T, b *chrometest.Browser) {
+	s := newSite(t, time.Minute)
+	person := b.Person(t)
+	tab := signIn(t, s, person, "u1")
+	order(t, s, tab)
+	signIn(t, s, person, "u2")
+	assertMarked(t, s, tab)
+	signIn(t, s, person, "u1")
+	tab.Until("window.kept && session.user.user_id === 'u1' && !document.documentElement.inert && !details.at(-1).stale")
+	tab.Eval("void document.querySelector('#order').submit()", nil)
+	tab.Until("!window.kept && location.pathname === '/order' && window.ready")
+	if n := s.orders.Load(); n != 2 {
+		t.Errorf("%d orders, want 2", n)
+	}
+}
+
+// The same user signs out and in again in another tab, or only in again, while they
+// write: text, focus, scroll position and the open dialog stay, and what is saved
+// is theirs.
+func testDraft(t *testing.T, b *chrometest.Browser) {
+	for _, out := range []string{"signed out before", "signed in again"} {
+		t.Run(out, func(t *testing.T) {
+			t.Parallel()
+			s := newSite(t, time.Minute)
+			person := b.Person(t)
+			tab := signIn(t, s, person, "u1")
+			tab.Open(s.URL + "/draft")
+			tab.Until("window.ready && session")
+			tab.Eval("void (window.kept = true, scrollTo(0, 500), document.querySelector('dialog').showModal())", nil)
+			tab.Type("textarea", "a long text")
+			tab.Eval("void (window.old = session.access_token, window.top = scrollY)", nil)
+
+			other := another(t, s, person)
+			if out == "signed out before" {
+				other.Eval("lucia.signOut()", nil)
+				tab.Until("window.kept && session === null")
+			}
+			other.Open(s.URL + "/login/u1")
+			tab.Until("window.kept && session && session.access_token !== old")
+
+			const here = `JSON.stringify([document.querySelector("textarea").value, document.activeElement.name,
+				document.querySelector("dialog").open, scrollY > 0, document.documentElement.inert])`
+			if got, want := tab.Text(here), `["a long text","text",true,true,false]`; got != want {
+				t.Errorf("the page has %s, want %s", got, want)
+			}
+			tab.Submit("dialog button")
+			tab.Until("location.pathname === '/save'")
+			if got := tab.Text("document.body.innerText"); got != "u1: a long text" {
+				t.Errorf("saved %q", got)
+			}
+		})
+	}
+}
+
+// Another user signs in while they write: nothing is saved in that user's name.
+func testDraftOfAnother(t *testing.T, b *chrometest.Browser) {
+	s := newSite(t, time.Minute)
+	person := b.Person(t)
+	tab := signIn(t, s, person, "u1", without)
+	tab.Open(s.URL + "/draft")
+	tab.Until("window.ready && session")
+	tab.Eval("void (document.querySelector('textarea').value = 'of u1')", nil)
+	signIn(t, s, person, "u2")
+	// The tab has heard nothing, so the server has to refuse.
+	tab.Eval("void document.querySelector('textarea').form.submit()", nil)
+	tab.Until("location.pathname === '/save'")
+	if got := tab.Text("document.body.innerText"); got != `{"message":"AUTH_INVALID_REQUEST"}` && got != `{"message":"AUTH_INVALID_ACCESS_TOKEN"}` {
+		t.Errorf("the answer is %s", got)
+	}
+}
+
+// A visitor's page notices a sign-in elsewhere, and stays where it is.
+func testVisitorNotices(t *testing.T, b *chrometest.Browser) {
+	s := newSite(t, time.Minute)
+	person := b.Person(t)
+	tab := person.Tab(t, without)
+	tab.Open(s.URL)
+	tab.Until("window.ready")
+	tab.Eval("void (window.kept = true)", nil)
+	signIn(t, s, person, "u1")
+	tab.Eval("void document.dispatchEvent(new Event('visibilitychange', { bubbles: true }))", nil)
+	tab.Until("window.kept && session?.user.user_id === 'u1'")
+	if who := tab.Text("document.querySelector('#who').innerText"); who != "nobody" {
+		t.Errorf("the page is another, of %s", who)
+	}
+}
+
+// After a sign-in by script the tab is like any other.
+func testScriptSignIn(t *testing.T, b *chrometest.Browser) {
+	s := newSite(t, 3*time.Second)
+	person := b.Person(t)
+	tab := person.Tab(t)
+	tab.Open(s.URL)
+	tab.Until("window.ready")
+	visitor := person.Tab(t)
+	visitor.Open(s.URL)
+	visitor.Until("window.ready")
+	if user := tab.Text("fetch('/login/u1', { method: 'POST' }).then(() => lucia.loadSession()).then((s) => s.user.user_id)"); user != "u1" {
+		t.Errorf("loadSession resolves to the session of %s", user)
+	}
+	visitor.Until("session?.user.user_id === 'u1'")
+	tab.Eval("void (window.begun = generations.size)", nil)
+	tab.Until("generations.size > begun") // silent refresh is at work
+	other := another(t, s, person)
+	other.Eval("lucia.signOut()", nil)
+	tab.Until("session === null && !errors.length")
+	visitor.Until("session === null && !errors.length")
+}
+
+// The user's data changes in one tab, and the other learns of it.
+func testReloadIsHeard(t *testing.T, b *chrometest.Browser) {
+	s := newSite(t, time.Hour)
+	person := b.Person(t)
+	tab := signIn(t, s, person, "u1")
+	other := another(t, s, person)
+	other.Eval("void (window.kept = true)", nil)
+	tab.Until(anotherSecond)
+	tab.Eval("void document.querySelector('#rename').submit()", nil)
+	tab.Until("window.ready && session.user.name.endsWith('!')")
+	other.Until("window.kept && session.user.name.endsWith('!')")
+}

@@ -1,0 +1,283 @@
+package browser_test
+
+import (
+	"cmp"
+	"embed"
+	"html/template"
+	"net/http"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/lucia-go/lucia/internal/chrometest"
+	"github.com/lucia-go/lucia/internal/wire"
+	"github.com/lucia-go/lucia/middleware"
+)
+
+//go:embed testdata/libraries/app
+var libraryFiles embed.FS
+
+var libraryPages = template.Must(template.ParseFS(libraryFiles, "testdata/libraries/app/page.html"))
+
+// libraryPolicy lets the libraries style what they show, and no more.
+const libraryPolicy = "default-src 'self'; script-src 'self'; style-src 'self' 'unsafe-inline'"
+
+// deed is what somebody has done with a form.
+type deed struct{ user, text string }
+
+// libraryApp is an app whose links and forms a library takes over.
+type libraryApp struct {
+	*site
+	lib library
+	// morph has pages be morphed into one another, noHistory has htmx keep none.
+	morph, noHistory bool
+
+	mu    sync.Mutex
+	deeds []deed
+}
+
+func newLibraryApp(t *testing.T, lib library, ttl time.Duration, change ...func(*libraryApp)) *libraryApp {
+	t.Helper()
+	app := &libraryApp{lib: lib}
+	for _, c := range change {
+		c(app)
+	}
+	app.site = newSiteOf(t, ttl, app.pages)
+	return app
+}
+
+// pages are the app's own. All but the first and the login page need a session.
+func (app *libraryApp) pages(s *site) http.Handler {
+	mux := http.NewServeMux()
+	private := func(pattern string, page http.HandlerFunc) { mux.Handle(pattern, s.auth.Require(page)) }
+	// form is a page for posts that prove the session of their page.
+	form := func(pattern string, page func(w http.ResponseWriter, r *http.Request, text string)) {
+		private(pattern, func(w http.ResponseWriter, r *http.Request) {
+			got, err := s.auth.ValidateFormSubmission(r)
+			if err != nil {
+				app.page(s, w, r, middleware.Status(err), pageContent{Heading: "refused"})
+				return
+			}
+			text := strings.TrimSpace(r.PostFormValue("text"))
+			if text != "" {
+				app.mu.Lock()
+				app.deeds = append(app.deeds, deed{got.User.ID, text})
+				app.mu.Unlock()
+			}
+			page(w, r, text)
+		})
+	}
+	heading := func(heading string) http.HandlerFunc {
+		return func(w http.ResponseWriter, r *http.Request) {
+			app.page(s, w, r, http.StatusOK, pageContent{Heading: heading})
+		}
+	}
+	mux.HandleFunc("GET /{$}", heading("home"))
+	private("GET /a", heading("a"))
+	private("GET /b", heading("b"))
+	private("GET /saved", heading("saved"))
+	private("GET /search", func(w http.ResponseWriter, r *http.Request) {
+		app.page(s, w, r, http.StatusOK, pageContent{Heading: "found " + r.FormValue("q")})
+	})
+	mux.HandleFunc("GET /login", func(w http.ResponseWriter, r *http.Request) {
+		app.page(s, w, r, http.StatusOK, pageContent{Heading: "login", Next: middleware.ReturnPath(r, "")})
+	})
+	mux.HandleFunc("POST /login", func(w http.ResponseWriter, r *http.Request) {
+		if _, err := s.auth.SignIn(w, r, r.PostFormValue("user")); err != nil {
+			middleware.WriteError(w, err)
+			return
+		}
+		http.Redirect(w, r, middleware.ReturnPath(r, "/a"), http.StatusSeeOther)
+	})
+	form("POST /save", func(w http.ResponseWriter, r *http.Request, text string) {
+		switch text {
+		case "":
+			app.page(s, w, r, http.StatusUnprocessableEntity, pageContent{Heading: "again", Error: "Say something."})
+		case "stay":
+			http.Redirect(w, r, "/a", http.StatusSeeOther)
+		default:
+			http.Redirect(w, r, "/saved", http.StatusSeeOther)
+		}
+	})
+	private("GET /part", func(w http.ResponseWriter, r *http.Request) { app.part(s, w, r, r.FormValue("n")) })
+	form("POST /part", func(w http.ResponseWriter, r *http.Request, text string) { app.part(s, w, r, text) })
+	form("POST /stream", func(w http.ResponseWriter, r *http.Request, _ string) {
+		w.Header().Set("Content-Type", "text/vnd.turbo-stream.html; charset=utf-8")
+		app.render(s, w, r, "stream", pageContent{Note: "streamed"})
+	})
+	mux.HandleFunc("GET /forget", func(w http.ResponseWriter, _ *http.Request) {
+		http.SetCookie(w, &http.Cookie{Name: wire.CookieAccess, Path: "/", MaxAge: -1})
+	})
+	mux.HandleFunc("GET /api/me", s.me)
+	mux.HandleFunc("GET /library/{file...}", func(w http.ResponseWriter, r *http.Request) {
+		http.ServeFile(w, r, librariesDir+"/node_modules/"+app.lib.npm+"/"+r.PathValue("file"))
+	})
+	mux.Handle("GET /testdata/libraries/app/", http.FileServerFS(libraryFiles))
+	mux.Handle("GET /testdata/site/", http.FileServerFS(siteFiles))
+	return mux
+}
+
+// pageContent is what a page of the app says.
+type pageContent struct {
+	Heading, Next, Text, Error, Note, Part string
+
+	Who, Kind        string
+	Styles, Scripts  []string
+	Morph, NoHistory bool
+	Field, PageData  template.HTML
+}
+
+// Following is the number of the part after this one.
+func (c pageContent) Following() int {
+	n, _ := strconv.Atoi(c.Part)
+	return n + 1
+}
+
+// part answers with a part of a page: alone where htmx asks for it, within a page
+// for the others.
+func (app *libraryApp) part(s *site, w http.ResponseWriter, r *http.Request, part string) {
+	content := pageContent{Heading: "part", Part: part}
+	if app.lib.kind != "htmx" {
+		app.page(s, w, r, http.StatusOK, content)
+		return
+	}
+	w.Header().Set("Content-Type", "text/html; charset=utf-8")
+	app.render(s, w, r, "part", content)
+}
+
+func (app *libraryApp) page(s *site, w http.ResponseWriter, r *http.Request, status int, content pageContent) {
+	w.Header().Set("Content-Type", "text/html; charset=utf-8")
+	w.Header().Set("Content-Security-Policy", libraryPolicy)
+	if r.Method == http.MethodPost {
+		w.Header().Set("HX-Push-Url", "false") // the answer to a form is no page to come back to
+	}
+	content.PageData = middleware.DataBlock.HTML(r.Context())
+	w.WriteHeader(status)
+	app.render(s, w, r, "page.html", content)
+}
+
+func (app *libraryApp) render(s *site, w http.ResponseWriter, r *http.Request, name string, content pageContent) {
+	content.Who = "nobody"
+	if session := s.auth.Session(r.Context()); session != nil {
+		content.Who = session.User.ID
+	}
+	content.Kind = app.lib.kind
+	content.Part = cmp.Or(content.Part, "0")
+	content.Field = middleware.FormField.HTML(r.Context())
+	content.Morph, content.NoHistory = app.morph, app.noHistory
+	for _, f := range app.lib.styles {
+		content.Styles = append(content.Styles, "/library/"+f)
+	}
+	for _, f := range app.lib.scripts {
+		content.Scripts = append(content.Scripts, "/library/"+f)
+	}
+	if app.lib.app != "" {
+		content.Scripts = append(content.Scripts, "/testdata/libraries/app/"+app.lib.app)
+	}
+	if err := libraryPages.ExecuteTemplate(w, name, content); err != nil {
+		panic(err)
+	}
+}
+
+// done returns what has been done with forms.
+func (app *libraryApp) done() []deed {
+	app.mu.Lock()
+	defer app.mu.Unlock()
+	return append([]deed(nil), app.deeds...)
+}
+
+// visitor is somebody at a tab with pages of the app.
+type visitor struct {
+	*chrometest.Tab
+	t   *testing.T
+	app *libraryApp
+}
+
+// countDocuments counts the documents that the tab has had.
+const countDocuments = `try { sessionStorage.documents = 1 + Number(sessionStorage.documents ?? 0) } catch {}`
+
+// visit opens a tab on a page of the app. Each script runs first in every
+// document.
+func visit(t *testing.T, app *libraryApp, p *chrometest.Person, path string, scripts ...string) *visitor {
+	t.Helper()
+	v := &visitor{p.Tab(t, append(scripts, countDocuments)...), t, app}
+	t.Cleanup(func() {
+		if t.Failed() {
+			t.Log("the tab is left with " + v.state())
+		}
+	})
+	v.Open(app.URL + path)
+	v.Until("window.ready && document.readyState === 'complete'")
+	return v
+}
+
+// signedIn opens a tab and signs in as user, through the login form, in the way of
+// the library. The tab is on page a then.
+func signedIn(t *testing.T, app *libraryApp, p *chrometest.Person, user string, scripts ...string) *visitor {
+	t.Helper()
+	v := visit(t, app, p, "/login", scripts...)
+	v.signIn(user)
+	v.on("a", user)
+	return v
+}
+
+// signIn sends the login form that the tab shows.
+func (v *visitor) signIn(user string) {
+	v.t.Helper()
+	v.Until("document.querySelector('#login')")
+	v.fill("#login", "user", user)
+}
+
+// fill types a text into a form and sends it.
+func (v *visitor) fill(form, field, text string) {
+	v.t.Helper()
+	v.Type(form+" [name="+field+"]", text)
+	v.Click(form + " button")
+}
+
+// state says what the tab shows.
+func (v *visitor) state() string {
+	return v.Text(`JSON.stringify({
+		at: location.pathname + location.search, heading: document.querySelector("h1")?.innerText,
+		who: document.querySelector("#who")?.innerText, part: document.querySelector("#part-text")?.innerText,
+		store: window.session?.user.user_id, errors: window.errors, documents: sessionStorage.documents,
+		kept: window.kept, text: document.body.innerText.slice(0, 300),
+	})`)
+}
+
+// on waits until the tab shows the page with that heading, in use, and everything in
+// it is of user: the markup, the store, and the hidden fields.
+func (v *visitor) on(heading, user string) {
+	v.t.Helper()
+	store := `session?.user.user_id === "` + user + `"`
+	if user == "nobody" {
+		store = `session === null`
+	}
+	v.Until(`window.ready && document.readyState === "complete" && !document.documentElement.inert && ` + v.app.lib.idle() + ` &&
+		document.querySelector("h1")?.innerText === "` + heading + `" &&
+		document.querySelector("#who").innerText === "` + user + `" && ` + store + ` && ` + fieldsFollow)
+}
+
+const fieldsFollow = `[...document.querySelectorAll("[name=_lucia]")].every((f) => f.value === (session?.access_token ?? ""))`
+
+// mark has kept tell whether the document is still the same.
+func (v *visitor) mark() { v.Eval("void (window.kept = true)", nil) }
+
+// kept asserts that the tab has the document that was marked.
+func (v *visitor) kept() {
+	v.t.Helper()
+	var kept bool
+	if v.Eval("!!window.kept", &kept); !kept {
+		v.t.Error("the page was loaded anew")
+	}
+}
+
+// documents returns how many documents the tab has had.
+func (v *visitor) documents() int {
+	v.t.Helper()
+	var n int
+	v.Eval("Number(sessionStorage.documents)", &n)
+	return n
+}

@@ -1,0 +1,586 @@
+package browser_test
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/lucia-go/lucia/internal/chrometest"
+)
+
+// scenario is what happens to a person at an app with a library.
+type scenario struct {
+	name string
+	// only lists the libraries that have what it is about; "" means all of them.
+	only string
+	run  func(t *testing.T, b *chrometest.Browser, lib library)
+}
+
+var scenarios = []scenario{
+	{name: "a link", run: testLibraryLink},
+	{name: "forms", run: testLibraryForms},
+	{name: "a part of the page", run: testLibraryPart},
+	{name: "an overlay", only: "unpoly-3", run: testLibraryOverlay},
+	{name: "a stream", only: "turbo-7 turbo-8", run: testLibraryStream},
+	{name: "morphing", only: "turbo-8 htmx-4.0", run: testLibraryMorph},
+	{name: "back and forward", run: testLibraryBack},
+	{name: "back and forward with new tokens", run: testLibraryBackRefreshed},
+	{name: "no history in storage", only: "htmx-1.9 htmx-2.0 htmx-4.0", run: testLibraryNoHistory},
+	{name: "sign-out by form", run: testLibrarySignOutForm},
+	{name: "sign-out by script", run: testLibrarySignOutScript},
+	{name: "sign-out in another tab", run: testLibrarySignOutElsewhere},
+	{name: "a link that was prefetched before sign-out", only: "turbo-8", run: testLibraryPrefetch},
+	{name: "another person signs in", run: testLibrarySwitch},
+	{name: "another person signs in, unheard of", run: testLibrarySwitchUnheard},
+	{name: "expiry in an open tab", run: testLibraryExpiry},
+	{name: "expiry in a tab that slept", run: testLibraryExpiryAsleep},
+	{name: "a refresh by the server", run: testLibraryRefreshedByServer},
+	{name: "the end of the session, then a link", run: testLibraryEndLink},
+	{name: "the end of the session, then a form", run: testLibraryEndForm},
+	{name: "the end of the session, then a part of the page", run: testLibraryEndPart},
+	{name: "the end of the session, then a form in a part of the page", run: testLibraryEndPartForm},
+	{name: "the end of the session, then an overlay", only: "unpoly-3", run: testLibraryEndOverlay},
+}
+
+// assertMe asserts that the API takes the store's token for one of user.
+func (v *visitor) assertMe(user string) {
+	v.t.Helper()
+	if me := v.Text("lucia.luciaFetch('/api/me').then((r) => r.text())"); me != user {
+		v.t.Errorf("the API answers %q, want %q", me, user)
+	}
+}
+
+// assertQuiet asserts that silent refresh has had nothing to report.
+func (v *visitor) assertQuiet() {
+	v.t.Helper()
+	if errors := v.Text("errors.join()"); errors != "" {
+		v.t.Errorf("onError got %s", errors)
+	}
+}
+
+// assertDone asserts what was done with forms, and by whom.
+func (app *libraryApp) assertDone(t *testing.T, want ...deed) {
+	t.Helper()
+	if got := app.done(); !slices.Equal(got, want) {
+		t.Errorf("done: %v, want %v", got, want)
+	}
+}
+
+// refused takes away that the library tells the console of an answer 4xx, as htmx
+// does; everything else that a page did wrong fails the test.
+func (v *visitor) refused() {
+	v.t.Helper()
+	for _, fault := range v.Faults() {
+		if !strings.Contains(fault, "Response Status Error Code 4") && !strings.Contains(fault, "htmx:responseError") {
+			v.t.Errorf("the page did what no page must: %s", fault)
+		}
+	}
+}
+
+// assertNoTokens asserts that no token lies in the tab's storage.
+func (v *visitor) assertNoTokens() {
+	v.t.Helper()
+	// All tokens are JWTs, which begin with {" in base64url.
+	for _, storage := range []string{"localStorage", "sessionStorage"} {
+		var keys []string
+		v.Eval("Object.keys("+storage+").filter((key) => "+storage+"[key].includes('eyJ'))", &keys)
+		if len(keys) > 0 {
+			v.t.Errorf("%s holds tokens under %q", storage, keys)
+		}
+	}
+	if v.app.lib.kind == "turbo" {
+		// A page that Turbo has brought back is the snapshot itself, until it is left.
+		var snapshots map[string]string
+		v.Eval(`(({ snapshotCache: { snapshots } }) => Object.fromEntries(Object.entries(snapshots)
+			.filter(([, { element }]) => !element.isConnected)
+			.map(([url, { element }]) => [url, element.outerHTML.match(/.{0,80}eyJ/s)?.[0] ?? ""])))(Turbo.session.view)`, &snapshots)
+		if len(snapshots) == 0 {
+			v.t.Error("Turbo keeps no snapshot: that was no test")
+		}
+		for url, before := range snapshots {
+			if before != "" {
+				v.t.Errorf("Turbo's snapshot of %s holds a token after %q", url, before)
+			}
+		}
+	}
+}
+
+// Signing in by form is the first page that the library swaps in, so the store has
+// to follow from nobody to a person.
+func testLibraryLink(t *testing.T, b *chrometest.Browser, lib library) {
+	app := newLibraryApp(t, lib, time.Minute)
+	v := visit(t, app, b.Person(t), "/")
+	v.on("home", "nobody")
+	v.mark()
+	v.Click("#to-login")
+	v.on("login", "nobody")
+	v.signIn("u1")
+	v.on("a", "u1")
+	v.assertMe("u1")
+	v.Click("#to-b")
+	v.on("b", "u1")
+	v.Click("#to-home")
+	v.on("home", "u1")
+	v.kept()
+	v.assertMe("u1")
+	v.assertQuiet()
+	if n := app.refreshes.Load(); n != 0 {
+		t.Errorf("%d refreshes for pages with good tokens", n)
+	}
+}
+
+func testLibraryForms(t *testing.T, b *chrometest.Browser, lib library) {
+	app := newLibraryApp(t, lib, time.Minute)
+	v := signedIn(t, app, b.Person(t), "u1")
+	v.mark()
+	v.fill("#search", "q", "oil")
+	v.on("found oil", "u1")
+	v.Until("location.search === '?q=oil'")
+	v.fill("#save", "text", "one")
+	v.on("saved", "u1")
+	v.fill("#save", "text", " ") // refused with 422
+	v.Until("document.querySelector('#error')?.innerText === 'Say something.' && " + lib.idle() + " && " + fieldsFollow)
+	v.refused()
+	v.fill("#save", "text", "two")
+	v.on("saved", "u1")
+	v.kept()
+	app.assertDone(t, deed{"u1", "one"}, deed{"u1", "two"})
+	v.assertMe("u1")
+	v.assertQuiet()
+}
+
+// shows waits until the page has that part.
+func (v *visitor) shows(part, user string) {
+	v.t.Helper()
+	v.Until(fmt.Sprintf("document.querySelector('#part-text')?.innerText === 'part %s of %s' && %s", part, user, v.app.lib.idle()))
+}
+
+func testLibraryPart(t *testing.T, b *chrometest.Browser, lib library) {
+	app := newLibraryApp(t, lib, time.Minute)
+	v := signedIn(t, app, b.Person(t), "u1")
+	v.mark()
+	v.Click("#next")
+	v.shows("1", "u1")
+	v.fill("#add", "text", "first")
+	v.shows("first", "u1")
+	v.Eval("void (window.old = session.access_token)", nil)
+	v.Until(anotherSecond)
+	v.Eval("lucia.refreshTokens()", nil)
+	v.Until("session.access_token !== old && " + fieldsFollow) // the part's field, too
+	v.fill("#add", "text", "second")
+	v.shows("second", "u1")
+	v.Click("#next")
+	v.shows("1", "u1")
+	v.on("a", "u1")
+	v.kept()
+	app.assertDone(t, deed{"u1", "first"}, deed{"u1", "second"})
+	v.assertQuiet()
+}
+
+func testLibraryOverlay(t *testing.T, b *chrometest.Browser, lib library) {
+	app := newLibraryApp(t, lib, time.Minute)
+	v := signedIn(t, app, b.Person(t), "u1")
+	v.mark()
+	v.Click("#open")
+	v.Until("document.querySelector('up-modal #part-text')?.innerText === 'part 1 of u1' && " + fieldsFollow)
+	v.fill("up-modal #add", "text", "over")
+	v.Until("document.querySelector('up-modal #part-text')?.innerText === 'part over of u1' && " + fieldsFollow)
+	v.Eval("up.layer.dismiss()", nil)
+	v.on("a", "u1")
+	v.kept()
+	app.assertDone(t, deed{"u1", "over"})
+	v.assertQuiet()
+}
+
+func testLibraryStream(t *testing.T, b *chrometest.Browser, lib library) {
+	app := newLibraryApp(t, lib, time.Minute)
+	v := signedIn(t, app, b.Person(t), "u1")
+	v.mark()
+	v.Click("#stream button")
+	v.Until("document.querySelector('#note p').innerText === 'note streamed' && " + lib.idle() + " && " + fieldsFollow)
+	v.Until(anotherSecond)
+	v.Eval("lucia.refreshTokens()", nil)
+	v.Until(fieldsFollow)
+	v.fill("#annotate", "text", "noted")
+	v.on("saved", "u1")
+	v.kept()
+	app.assertDone(t, deed{"u1", "noted"})
+	v.assertQuiet()
+}
+
+// Morphing changes the page data in place.
+func testLibraryMorph(t *testing.T, b *chrometest.Browser, lib library) {
+	app := newLibraryApp(t, lib, time.Minute, func(app *libraryApp) { app.morph = true })
+	v := signedIn(t, app, b.Person(t), "u1")
+	v.mark()
+	v.forget()
+	v.Eval("void (window.field = document.querySelector('#save [name=_lucia]'))", nil)
+	v.fill("#save", "text", "stay")
+	v.Until("session.access_token !== old")
+	v.on("a", "u1")
+	v.Until("document.querySelector('#save [name=_lucia]') === field") // that was morphing
+	v.kept()
+	v.Click("#to-b")
+	v.on("b", "u1")
+	v.assertMe("u1")
+	app.assertDone(t, deed{"u1", "stay"})
+}
+
+func testLibraryBack(t *testing.T, b *chrometest.Browser, lib library) {
+	app := newLibraryApp(t, lib, time.Minute)
+	v := signedIn(t, app, b.Person(t), "u1")
+	v.mark()
+	v.Click("#to-b")
+	v.on("b", "u1")
+	v.Click("#to-home")
+	v.on("home", "u1")
+	v.assertNoTokens()
+	v.Back()
+	v.on("b", "u1")
+	v.Back()
+	v.on("a", "u1")
+	v.assertMe("u1")
+	v.Eval("void history.forward()", nil)
+	v.on("b", "u1")
+	v.kept()
+	v.assertNoTokens()
+	v.fill("#save", "text", "after all")
+	v.on("saved", "u1")
+	app.assertDone(t, deed{"u1", "after all"})
+	v.assertQuiet()
+}
+
+// The page that the library has kept is of the present session, but older than its
+// tokens.
+func testLibraryBackRefreshed(t *testing.T, b *chrometest.Browser, lib library) {
+	app := newLibraryApp(t, lib, time.Minute)
+	v := signedIn(t, app, b.Person(t), "u1")
+	v.Click("#to-b")
+	v.on("b", "u1")
+	v.mark()
+	v.Eval("void (window.old = session.access_token)", nil)
+	v.Until(anotherSecond)
+	v.Eval("lucia.refreshTokens()", nil)
+	v.Eval("lucia.getSession().subscribe((s) => { if (s?.access_token === old) window.reverted = true })", nil)
+	v.Back()
+	v.on("a", "u1")
+	v.kept()
+	v.fill("#save", "text", "still mine")
+	v.on("saved", "u1")
+	v.Until("session.access_token !== old && !window.reverted")
+	app.assertDone(t, deed{"u1", "still mine"})
+	v.assertQuiet()
+}
+
+func testLibraryNoHistory(t *testing.T, b *chrometest.Browser, lib library) {
+	app := newLibraryApp(t, lib, time.Minute, func(app *libraryApp) { app.noHistory = true })
+	v := signedIn(t, app, b.Person(t), "u1")
+	v.Click("#to-b")
+	v.on("b", "u1")
+	v.Back()
+	v.on("a", "u1")
+	v.assertNoTokens()
+}
+
+func testLibrarySignOutForm(t *testing.T, b *chrometest.Browser, lib library) {
+	app := newLibraryApp(t, lib, time.Minute)
+	v := signedIn(t, app, b.Person(t), "u1")
+	v.Click("#to-b")
+	v.on("b", "u1")
+	v.Click("#logout button")
+	v.on("home", "nobody")
+	v.assertNobodyOnTheWayBack()
+}
+
+func testLibrarySignOutScript(t *testing.T, b *chrometest.Browser, lib library) {
+	app := newLibraryApp(t, lib, time.Minute)
+	v := signedIn(t, app, b.Person(t), "u1")
+	v.Click("#to-b")
+	v.on("b", "u1")
+	v.Click("#to-home")
+	v.on("home", "u1")
+	v.Eval("lucia.signOut()", nil)
+	v.Until("session === null && " + fieldsFollow)
+	v.assertNobodyOnTheWayBack()
+}
+
+// assertNobodyOnTheWayBack goes back to page b and then to page a, of which there
+// is a session no more: what is shown is the login page, and no store brings the
+// session back on the way.
+func (v *visitor) assertNobodyOnTheWayBack() {
+	v.t.Helper()
+	v.Eval("lucia.getSession().subscribe((s) => { if (s) sessionStorage.revived = true })", nil)
+	for range 2 {
+		v.Back()
+		v.on("login", "nobody")
+		v.refused()
+	}
+	if revived := v.Text("'' + sessionStorage.revived"); revived != "undefined" {
+		v.t.Error("an old page brought the session back")
+	}
+}
+
+func testLibrarySignOutElsewhere(t *testing.T, b *chrometest.Browser, lib library) {
+	app := newLibraryApp(t, lib, time.Minute)
+	person := b.Person(t)
+	v := signedIn(t, app, person, "u1")
+	v.Click("#to-b")
+	v.on("b", "u1")
+	v.Click("#to-home")
+	v.on("home", "u1")
+	v.mark()
+	other := visit(t, app, person, "/a")
+	other.Eval("lucia.signOut()", nil)
+	v.Until("session === null && " + fieldsFollow)
+	v.kept()
+	v.assertQuiet()
+	v.assertNobodyOnTheWayBack()
+
+	// A page that the library has in a cache is opened by its link.
+	v = signedIn(t, app, person, "u1")
+	v.Click("#to-b")
+	v.on("b", "u1")
+	v.Click("#to-home")
+	v.on("home", "u1")
+	other.Open(app.URL + "/a")
+	other.on("a", "u1")
+	other.Eval("lucia.signOut()", nil)
+	v.Until("session === null && " + fieldsFollow)
+	v.Click("#to-b")
+	v.on("login", "nobody")
+	v.signIn("u2")
+	v.on("b", "u2")
+}
+
+// Turbo 8 asks for a page when the pointer has been over its link for a moment.
+func testLibraryPrefetch(t *testing.T, b *chrometest.Browser, lib library) {
+	app := newLibraryApp(t, lib, time.Minute)
+	person := b.Person(t)
+	v := signedIn(t, app, person, "u1")
+	other := visit(t, app, person, "/a")
+	v.Eval("addEventListener('turbo:before-fetch-response', ({ target }) => (window.prefetched = target.id))", nil)
+	v.Eval("void document.querySelector('#to-b').dispatchEvent(new MouseEvent('mouseenter'))", nil)
+	v.Until("window.prefetched === 'to-b'")
+	other.Eval("lucia.signOut()", nil)
+	v.Until("session === null")
+	v.Eval("void document.querySelector('#to-b').click()", nil)
+	v.on("login", "nobody")
+}
+
+// The tab is moved on to the other person's page once, and so is no page that it
+// kept shown to them. Nothing is moved in the tab where they signed in.
+func testLibrarySwitch(t *testing.T, b *chrometest.Browser, lib library) {
+	app := newLibraryApp(t, lib, time.Minute)
+	person := b.Person(t)
+	v := signedIn(t, app, person, "u1")
+	v.Click("#to-b")
+	v.on("b", "u1")
+	before := v.documents()
+	other := visit(t, app, person, "/login")
+	other.signIn("u2")
+	other.on("a", "u2")
+	there := other.documents()
+	v.on("b", "u2")
+	v.assertMe("u2")
+	v.Until(anotherSecond)
+	other.Eval("lucia.refreshTokens()", nil) // which both tabs hear of
+	token := other.Text("session.access_token")
+	v.Until("session.access_token === '" + token + "'")
+	if n := v.documents() - before; n != 1 {
+		t.Errorf("the tab was moved %d times, want once", n)
+	}
+	if n := other.documents() - there; n != 0 {
+		t.Errorf("the other tab was moved %d times", n)
+	}
+	v.Back()
+	v.on("a", "u2")
+	v.fill("#save", "text", "mine")
+	v.on("saved", "u2")
+	app.assertDone(t, deed{"u2", "mine"})
+}
+
+// deaf is a tab that hears nothing of others, as in a browser without channels and
+// storage, or before the message has arrived.
+const deaf = "delete window.BroadcastChannel; Object.defineProperty(window, 'localStorage', { get() { throw new Error('blocked') } })"
+
+// What a person has typed is not saved as another person, whatever the library
+// sends it with. By the next page the tab is right.
+func testLibrarySwitchUnheard(t *testing.T, b *chrometest.Browser, lib library) {
+	app := newLibraryApp(t, lib, time.Minute)
+	person := b.Person(t)
+	v := signedIn(t, app, person, "u1", deaf)
+	v.Click("#to-b")
+	v.on("b", "u1")
+	other := visit(t, app, person, "/login")
+	other.signIn("u2")
+	other.on("a", "u2")
+	v.fill("#save", "text", "of u1")
+	v.Until("performance.getEntriesByType('resource').some((e) => e.name.endsWith('/save') && e.responseEnd) && " + lib.idle())
+	v.refused()
+	app.assertDone(t)
+	v.Until(lib.idle() + " && document.querySelector('#to-a')")
+	v.Click("#to-a")
+	v.on("a", "u2")
+	v.Back()
+	v.Until("document.querySelector('h1').innerText !== 'a' && document.querySelector('#who').innerText === 'u2' && session.user.user_id === 'u2' && " + lib.idle() + " && " + fieldsFollow)
+	app.assertDone(t)
+}
+
+// Silent refresh replaces the tokens under the person's hands.
+func testLibraryExpiry(t *testing.T, b *chrometest.Browser, lib library) {
+	app := newLibraryApp(t, lib, 3*time.Second)
+	v := signedIn(t, app, b.Person(t), "u1")
+	v.Click("#to-b")
+	v.on("b", "u1")
+	v.mark()
+	v.Type("#save [name=text]", "typed before")
+	v.Type("#add [name=text]", "in the part")
+	v.Eval("void (window.begun = refreshes.length)", nil)
+	v.Until("refreshes.length > begun + 1")
+	v.Click("#add button")
+	v.shows("in the part", "u1")
+	if text := v.Text("document.querySelector('#save [name=text]').value"); text != "typed before" {
+		t.Errorf("the text in the form is %q", text)
+	}
+	v.Click("#save button")
+	v.on("saved", "u1")
+	v.kept()
+	app.assertDone(t, deed{"u1", "in the part"}, deed{"u1", "typed before"})
+	v.Eval("void (window.begun = refreshes.length)", nil)
+	v.Until("refreshes.length > begun + 1") // goes on on this page
+	v.assertMe("u1")
+	v.assertQuiet()
+}
+
+// forget loses the access token's cookie, so that the server refreshes the session
+// for whatever the library asks next. The page with its silent refresh knows nothing
+// of it.
+func (v *visitor) forget() {
+	v.t.Helper()
+	v.Eval("void (window.old = session.access_token)", nil)
+	v.Until(anotherSecond)
+	v.Eval("fetch('/forget')", nil)
+}
+
+// sleep waits until the access token has expired, as in a machine that sleeps:
+// there is no silent refresh meanwhile.
+func (v *visitor) sleep() {
+	v.t.Helper()
+	v.Eval("stop()", nil)
+	v.Eval("void (window.old = session.access_token)", nil)
+	v.Until("Date.now() / 1000 > JSON.parse(atob(old.split('.')[1].replace(/-/g, '+').replace(/_/g, '/'))).exp")
+}
+
+// A form that is sent with an expired token is not lost.
+func testLibraryExpiryAsleep(t *testing.T, b *chrometest.Browser, lib library) {
+	app := newLibraryApp(t, lib, 3*time.Second)
+	v := signedIn(t, app, b.Person(t), "u1")
+	v.mark()
+	v.sleep()
+	// It wakes with what the person does, which may be first.
+	v.Eval("void lucia.handleSilentRefresh((error) => errors.push(error.message))", nil)
+	v.fill("#save", "text", "late")
+	v.on("saved", "u1")
+	v.kept()
+	v.Until("session.access_token !== old")
+	v.assertMe("u1")
+	app.assertDone(t, deed{"u1", "late"})
+	v.assertQuiet()
+}
+
+// The server refreshes the session for what the library asks. The store takes the
+// tokens over that come with a page; those that come with a part it need not have.
+func testLibraryRefreshedByServer(t *testing.T, b *chrometest.Browser, lib library) {
+	app := newLibraryApp(t, lib, time.Minute)
+	v := signedIn(t, app, b.Person(t), "u1")
+	v.mark()
+	v.forget()
+	v.Click("#to-b")
+	v.on("b", "u1")
+	v.Until("session.access_token !== old && " + fieldsFollow)
+	v.forget()
+	v.Click("#next")
+	v.shows("1", "u1")
+	v.fill("#add", "text", "late")
+	v.shows("late", "u1")
+	v.Until(anotherSecond)
+	v.Eval("lucia.refreshTokens()", nil)
+	v.assertMe("u1")
+	v.fill("#save", "text", "later")
+	v.on("saved", "u1")
+	v.kept()
+	app.assertDone(t, deed{"u1", "late"}, deed{"u1", "later"})
+	v.assertQuiet()
+}
+
+// ended signs in, opens page b and ends the session where no tab of the browser
+// hears of it.
+func ended(t *testing.T, b *chrometest.Browser, lib library) (*libraryApp, *visitor) {
+	t.Helper()
+	app := newLibraryApp(t, lib, time.Minute)
+	v := signedIn(t, app, b.Person(t), "u1")
+	v.Click("#to-b")
+	v.on("b", "u1")
+	if err := app.auth.RevokeUser(t.Context(), "u1"); err != nil {
+		t.Fatal(err)
+	}
+	return app, v
+}
+
+// assertBackIn asserts that the person is led to the login page, and after signing
+// in to the page with that heading.
+func (v *visitor) assertBackIn(heading string) {
+	v.t.Helper()
+	v.on("login", "nobody")
+	v.refused()
+	v.signIn("u1")
+	v.on(heading, "u1")
+	v.assertMe("u1")
+	v.assertQuiet()
+	v.fill("#save", "text", "stay")
+	v.on("a", "u1")
+	v.app.assertDone(v.t, deed{"u1", "stay"})
+}
+
+func testLibraryEndLink(t *testing.T, b *chrometest.Browser, lib library) {
+	_, v := ended(t, b, lib)
+	v.Click("#to-saved") // which is in no cache
+	v.assertBackIn("saved")
+}
+
+func testLibraryEndForm(t *testing.T, b *chrometest.Browser, lib library) {
+	_, v := ended(t, b, lib)
+	v.fill("#save", "text", "too late")
+	v.assertBackIn("b")
+}
+
+// The parts that Unpoly asks for are pages, too.
+func testLibraryEndPart(t *testing.T, b *chrometest.Browser, lib library) {
+	_, v := ended(t, b, lib)
+	v.Click("#next")
+	if lib.kind == "unpoly" {
+		v.assertBackIn("part")
+	} else {
+		v.assertBackIn("b")
+	}
+}
+
+func testLibraryEndPartForm(t *testing.T, b *chrometest.Browser, lib library) {
+	_, v := ended(t, b, lib)
+	v.fill("#add", "text", "too late")
+	v.assertBackIn("b")
+}
+
+// The overlay is of a session that has ended. Wherever the login page is shown, the
+// person is back after signing in.
+func testLibraryEndOverlay(t *testing.T, b *chrometest.Browser, lib library) {
+	_, v := ended(t, b, lib)
+	v.Click("#open")
+	v.Until("document.querySelector('#login') && " + lib.idle())
+	v.signIn("u1")
+	v.Until("document.querySelector('#login') === null && session?.user.user_id === 'u1' && document.querySelector('#who').innerText === 'u1' && " + lib.idle() + " && " + fieldsFollow)
+	v.assertMe("u1")
+	v.assertQuiet()
+}

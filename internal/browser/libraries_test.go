@@ -1,0 +1,179 @@
+package browser_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/lucia-go/lucia/internal/chrometest"
+	"github.com/lucia-go/lucia/internal/testenv"
+)
+
+// library is a page-swapping library that the browser module works beside.
+type library struct {
+	name    string   // as people know it, with the line of versions
+	npm     string   // its alias in testdata/libraries/package.json
+	kind    string   // "htmx", "turbo" or "unpoly"
+	scripts []string // paths in the package
+	styles  []string // paths in the package
+	app     string   // the app's own set-up in testdata/libraries/app, if it needs one
+}
+
+var libraries = []library{
+	{name: "htmx 1.9", npm: "htmx-1.9", kind: "htmx", scripts: []string{"dist/htmx.min.js"}, app: "htmx.js"},
+	{name: "htmx 2.0", npm: "htmx-2.0", kind: "htmx", scripts: []string{"dist/htmx.min.js"}, app: "htmx.js"},
+	{name: "htmx 4.0", npm: "htmx-4.0", kind: "htmx", scripts: []string{"dist/htmx.min.js"}},
+	// htmx 4 keeps no pages for the Back button, unless an app adds this extension.
+	{
+		name: "htmx 4.0 with hx-history-cache", npm: "htmx-4.0", kind: "htmx",
+		scripts: []string{"dist/htmx.min.js", "dist/ext/hx-history-cache.min.js"},
+	},
+	{name: "Turbo 7", npm: "turbo-7", kind: "turbo", scripts: []string{"dist/turbo.es2017-umd.js"}},
+	{name: "Turbo 8", npm: "turbo-8", kind: "turbo", scripts: []string{"dist/turbo.es2017-umd.js"}},
+	{
+		name: "Unpoly 3", npm: "unpoly-3", kind: "unpoly",
+		scripts: []string{"unpoly.min.js"}, styles: []string{"unpoly.min.css"}, app: "unpoly.js",
+	},
+}
+
+// idle is true of a page in which the library has put all that it has asked for.
+func (l library) idle() string {
+	switch l.kind {
+	case "htmx":
+		return `!document.querySelector(".htmx-request, .htmx-swapping, .htmx-settling, .htmx-added")`
+	case "turbo":
+		return `!document.querySelector("[aria-busy=true], [busy], [data-turbo-preview]") && !document.documentElement.ariaBusy`
+	}
+	return `!up.network.isBusy()`
+}
+
+// The browser module beside the real libraries, in a real browser. Each scenario
+// is the same for all of them, as far as they have what it is about.
+func TestLibraries(t *testing.T) {
+	t.Parallel()
+	testenv.Require(t, "chromium")
+	installLibraries(t)
+	chromium := chrometest.Start(t)
+	for _, lib := range libraries {
+		t.Run(lib.name, func(t *testing.T) {
+			t.Parallel()
+			for _, s := range scenarios {
+				if s.only == "" || strings.Contains(s.only, lib.npm) {
+					t.Run(s.name, func(t *testing.T) { s.run(t, chromium, lib) })
+				}
+			}
+		})
+	}
+}
+
+const librariesDir = "testdata/libraries"
+
+// install installs what package-lock.json says, once.
+var install = sync.OnceValue(func() error {
+	if installed() {
+		return nil
+	}
+	out, err := exec.Command("npm", "ci", "--prefix", librariesDir, "--ignore-scripts", "--no-audit", "--no-fund").CombinedOutput()
+	if err != nil {
+		return fmt.Errorf("npm ci --prefix %s: %v\n%s", librariesDir, err, out)
+	}
+	return nil
+})
+
+// installLibraries has the libraries installed. Without npm, or where npm gets no
+// answer from its registry, the test is skipped or fails, as testenv.Missing says.
+func installLibraries(t *testing.T) {
+	t.Helper()
+	if installed() {
+		return
+	}
+	testenv.Require(t, "npm")
+	if err := install(); err != nil {
+		testenv.Missing(t, "npm", "the libraries are not installed: "+err.Error())
+	}
+}
+
+// packageFile is what package.json and package-lock.json say of a package.
+type packageFile struct {
+	Name    string `json:"name"`
+	Version string `json:"version"`
+}
+
+// lockedPackages returns the packages of package-lock.json, by alias.
+func lockedPackages() (map[string]packageFile, error) {
+	var lock struct{ Packages map[string]packageFile }
+	if err := readJSON(filepath.Join(librariesDir, "package-lock.json"), &lock); err != nil {
+		return nil, err
+	}
+	locked := map[string]packageFile{}
+	for path, p := range lock.Packages {
+		if alias, ok := strings.CutPrefix(path, "node_modules/"); ok {
+			locked[alias] = p
+		}
+	}
+	return locked, nil
+}
+
+// installed reports whether all packages are there in the versions of the lock file.
+func installed() bool {
+	locked, err := lockedPackages()
+	if err != nil || len(locked) == 0 {
+		return false
+	}
+	for alias, want := range locked {
+		var got packageFile
+		if readJSON(filepath.Join(librariesDir, "node_modules", alias, "package.json"), &got) != nil || got.Version != want.Version {
+			return false
+		}
+	}
+	return true
+}
+
+func readJSON(file string, out any) error {
+	data, err := os.ReadFile(file)
+	if err != nil {
+		return err
+	}
+	return json.Unmarshal(data, out)
+}
+
+// The README says with which versions the module is tested.
+func TestReadmeNamesTheLibraries(t *testing.T) {
+	t.Parallel()
+	locked, err := lockedPackages()
+	if err != nil {
+		t.Fatal(err)
+	}
+	readme, err := os.ReadFile("README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	used := map[string]bool{}
+	for _, lib := range libraries {
+		p, ok := locked[lib.npm]
+		if !ok {
+			t.Fatalf("%s: package-lock.json has no %s", lib.name, lib.npm)
+		}
+		used[lib.npm] = true
+		if name, _, _ := strings.Cut(lib.name, " with "); !strings.HasPrefix(p.Version, name[strings.LastIndexByte(name, ' ')+1:]+".") {
+			t.Errorf("%s is tested with %s", lib.name, p.Version)
+		}
+		name := p.Name
+		if name == "" {
+			name = lib.npm
+		}
+		if row := fmt.Sprintf("| %s | `%s` %s |", lib.name, name, p.Version); !strings.Contains(string(readme), row) {
+			t.Errorf("README.md has no row that begins with %s", row)
+		}
+	}
+	for alias := range locked {
+		if !used[alias] {
+			t.Errorf("package-lock.json has %s, which no test uses", alias)
+		}
+	}
+}
