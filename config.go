@@ -35,19 +35,21 @@ type Config[U any] struct {
 	// It runs at sign-in, at every refresh, before the refresh token rotates, and at
 	// Reload, never on other requests. Its context carries none of the request's
 	// values: one call serves all requests that wait for the same refresh.
-	// ErrUserNotFound ends all sessions of the user, at a sign-in only that;
-	// any other error ends none and is answered 503.
+	// ErrUserNotFound, wrapped or not, ends all sessions of the user, at a sign-in only
+	// that. Any other error, sql.ErrNoRows among them, ends none and is answered 503.
 	LoadUser func(ctx context.Context, userID string) (U, error)
 
 	// AccessTTL is the life of an access token. Default 15 minutes; whole
-	// seconds, at least 1.
+	// seconds, at least 1. A token is accepted for another tenth of AccessTTL after its
+	// expiry, but no more than 30 s: the clocks of an app's processes may differ by that
+	// much at no cost. Clocks that differ by more cost refreshes, and no session.
 	AccessTTL time.Duration
 	// RefreshTTL is how long a session lives without being used. Default 365
 	// days. It counts from the last rotation, which a session in use makes about
 	// every AccessTTL but never sooner than Settle + 2 Grace after the one before:
 	// below 2 AccessTTL + Settle + 2 Grace it would end sessions in use, and New
 	// refuses it, unless Lifetime ends them by then anyway. (A program that uses each
-	// access token through its 30 s of leeway needs a minute more.)
+	// access token to the end of its leeway needs twice that leeway more.)
 	RefreshTTL time.Duration
 	// Lifetime is how long a session lives at most. Default and limit 400 days,
 	// beyond which browsers keep no cookie (RFC 6265bis, section 5.5).
@@ -102,6 +104,14 @@ type Config[U any] struct {
 	// Without them only domains that the request's host is below, and where no cookie
 	// of another program is in sight, are cleared. They are never believed.
 	FormerCookieDomains []string
+	// Embedded is for pages that other sites show in a frame. The cookies are
+	// SameSite=None and Partitioned (CHIPS): browsers send them in frames, and keep a set
+	// of its own for each site that the frame is on, and one for the app opened by
+	// itself. So a person signs in once in each. Requests that may change something are
+	// judged by their origin, as always. The app says by frame-ancestors in its
+	// Content-Security-Policy which sites may show the pages. Embedded contradicts Dev,
+	// since such cookies need https. A change of Embedded costs everyone a sign-in.
+	Embedded bool
 	// MaxCookieBytes bounds the three Set-Cookie lines of a sign-in together.
 	// Default 3,072: the header buffers of proxies are 4 KB. Larger user data is
 	// an error at sign-in, and a refresh that fails before it changes anything.
@@ -136,7 +146,8 @@ type Config[U any] struct {
 	// not there.
 	Skip func(r *http.Request) bool
 	// Hardened keeps the tokens out of pages and answers: scripts work by cookie
-	// alone, and forms by their origin. What it takes away are bearer requests.
+	// alone, and forms by their origin. No Session that an app is given has one either.
+	// There are no bearer requests in this mode.
 	Hardened bool
 
 	// Logger is told what an operator must see, nothing of ordinary traffic.

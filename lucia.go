@@ -108,15 +108,20 @@ var ScriptTag = middleware.ScriptTag
 // FormField is the hidden field that Auth.ValidateFormSubmission asks for.
 var FormField = middleware.FormField
 
-// FuncMap returns the functions "lucia" and "luciaField" for html/template:
-// {{ lucia .Ctx }} renders [PageData] and {{ luciaField .Ctx }} renders [FormField],
-// where .Ctx is the request's context.
+// FuncMap returns the functions "lucia", "luciaField" and "luciaReturn" for
+// html/template: {{ lucia .Ctx }} renders [PageData] and {{ luciaField .Ctx }} renders
+// [FormField], where .Ctx is the request's context; {{ luciaReturn .Request }} renders
+// [ReturnField] of the request.
 func FuncMap() template.FuncMap { return middleware.FuncMap() }
 
 // ReturnPath returns where to go after a sign-in: the page that Auth.Require refused,
 // which the query or the form names as "next", or fallback. It is always a path of this
 // site. ReturnPath parses r's form.
 func ReturnPath(r *http.Request, fallback string) string { return middleware.ReturnPath(r, fallback) }
+
+// ReturnField is the hidden field by which a login form carries the return path of r.
+// If r has none it is empty. ReturnField parses r's form.
+func ReturnField(r *http.Request) Component { return middleware.ReturnField(r) }
 
 // Error answers a request with an error: a person with a page, a script as [WriteError]
 // does. Only the code, or what it means, reaches the client.

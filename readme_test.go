@@ -3,6 +3,7 @@ package lucia_test
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -43,10 +44,17 @@ var (
 
 func readmeNew() (*lucia.Auth[Profile], error) {
 	auth, err := lucia.New(lucia.Config[Profile]{
-		Secret:   []byte(os.Getenv("LUCIA_SECRET")), // openssl rand -base64 32
-		Store:    memstore.New(),                    // or redisstore.New(client)
-		LoadUser: func(ctx context.Context, id string) (Profile, error) { return users.Profile(ctx, id) },
-		Dev:      os.Getenv("APP_ENV") == "dev", // over plain http browsers drop the cookies of production
+		Secret: []byte(os.Getenv("LUCIA_SECRET")), // openssl rand -base64 32
+		Store:  memstore.New(),                    // or redisstore.New(client)
+		LoadUser: func(ctx context.Context, id string) (Profile, error) {
+			profile, err := users.Profile(ctx, id)
+			if errors.Is(err, sql.ErrNoRows) {
+				err = lucia.ErrUserNotFound // the user is gone: their sessions end; any other error ends none
+			}
+			return profile, err
+		},
+		LoginPath: "/login",                      // where people without a session are sent
+		Dev:       os.Getenv("APP_ENV") == "dev", // over plain http browsers drop the cookies of production
 	})
 	return auth, err
 }
@@ -72,7 +80,7 @@ func readmeEcho(auth *lucia.Auth[Profile], e *echo.Echo, profile echo.HandlerFun
 		if _, err := auth.SignIn(c.Response(), c.Request(), userID); err != nil {
 			return luciaecho.Error(c, err)
 		}
-		return c.Redirect(http.StatusSeeOther, "/profile")
+		return c.Redirect(http.StatusSeeOther, lucia.ReturnPath(c.Request(), "/profile"))
 	})
 	e.GET("/profile", profile, luciaecho.Require(auth)) // luciaecho.Session(c, auth) inside
 }
@@ -84,7 +92,7 @@ func readmeGin(auth *lucia.Auth[Profile], g *gin.Engine, profile gin.HandlerFunc
 		if _, err := auth.SignIn(c.Writer, c.Request, userID); luciagin.Error(c, err) {
 			return
 		}
-		c.Redirect(http.StatusSeeOther, "/profile")
+		c.Redirect(http.StatusSeeOther, lucia.ReturnPath(c.Request, "/profile"))
 	})
 	g.GET("/profile", luciagin.Require(auth), profile) // luciagin.Session(c, auth) inside
 }

@@ -222,7 +222,7 @@ func (k *Kit[U]) NoStoreCall(fn func()) {
 	}
 }
 
-// leeway is how long after its expiry an access token is still accepted.
+// leeway is the longest that an access token is still accepted after its expiry.
 const leeway = 30 * time.Second
 
 // PassAccessTTL lets time pass until every access token made so far has expired

@@ -22,6 +22,8 @@ type Auth[U any] struct {
 	// scriptTag is the script tag of page data, up to where a nonce goes.
 	scriptTag string
 	plain     sync.Once // guards the line about sign-ins over plain http
+	reach     reach
+	misused   misuse
 }
 
 // New returns an Auth, or an error that says what is wrong with config.
@@ -32,7 +34,7 @@ func New[U any](config Config[U]) (*Auth[U], error) {
 	}
 	a := &Auth[U]{
 		config:  config,
-		cookies: newCookieWriter(config.CookiePrefix, config.CookieDomain, config.FormerCookieDomains, config.Dev),
+		cookies: newCookieWriter(config),
 		origins: http.NewCrossOriginProtection(),
 	}
 	for _, origin := range config.TrustedOrigins {
@@ -65,6 +67,7 @@ func (a *Auth[U]) Handler(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r, ok := a.HandleServerSession(w, r); ok {
 			next.ServeHTTP(w, r)
+			a.CheckAnswer(w, r)
 		}
 	})
 }
@@ -82,6 +85,7 @@ func (a *Auth[U]) HandleServerSession(w http.ResponseWriter, r *http.Request) (o
 		return r, true
 	}
 	if route, ok := a.routeOf(r.URL.Path); ok {
+		a.reach.seen.Store(true)
 		a.serveRoute(w, r, route)
 		return r, false
 	}
@@ -100,6 +104,7 @@ func (a *Auth[U]) resolve(w http.ResponseWriter, r *http.Request) (*http.Request
 	if a.stateOf(r.Context()) != nil {
 		return r, nil
 	}
+	a.warnOfNesting(r.Context())
 	public := a.config.Public != nil && a.config.Public(r)
 	d := decision[U]{public: public}
 	a.decide(&d, r)

@@ -57,6 +57,7 @@ type Config[U any] struct {
 	CookiePrefix        string
 	CookieDomain        string
 	FormerCookieDomains []string
+	Embedded            bool
 	MaxCookieBytes      int
 	TrustedOrigins      []string
 	Nonce               func(ctx context.Context) string
@@ -100,6 +101,8 @@ func (c Config[U]) validate() error {
 		return fmt.Errorf("middleware: CookieDomain %q is not a domain", c.CookieDomain)
 	case slices.ContainsFunc(c.FormerCookieDomains, func(d string) bool { return !isDomain(d) }):
 		return fmt.Errorf("middleware: FormerCookieDomains %q are not all domains", c.FormerCookieDomains)
+	case c.Embedded && c.Dev:
+		return errors.New("middleware: Embedded and Dev contradict each other: browsers send cookies in another site's frame over https only")
 	case c.MaxCookieBytes < 0:
 		return fmt.Errorf("middleware: MaxCookieBytes is negative: %d", c.MaxCookieBytes)
 	case c.Hardened && c.CookieDomain != "":

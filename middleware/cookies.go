@@ -28,6 +28,8 @@ type cookieWriter struct {
 	domain string   // in lower case, without a leading dot
 	former []string // domains of before, likewise
 	secure bool
+	// embedded says that the cookies are for pages in the frames of other sites.
+	embedded bool
 	// What net/http writes after the value, before and after the seconds of
 	// Max-Age: the same in every line, so it is asked once.
 	before, after string
@@ -64,19 +66,27 @@ const (
 // newCookieWriter names the cookies: with the __Host- prefix, which keeps every other
 // host from setting them, or, where CookieDomain rules that out, with __Secure-, which
 // keeps plain http from it (OWASP ASVS 5.0, 3.3.1 and 3.3.3). Both need https.
-func newCookieWriter(prefix, domain string, former []string, dev bool) cookieWriter {
-	c := cookieWriter{
-		sealed: namesWith(prefix).refresh,
-		domain: domainOf(domain),
-		secure: !dev,
+//
+// Cookies of an embedded app have names of their own. A browser that still has those of
+// before sends both, and two sessions at once are none.
+func newCookieWriter[U any](config Config[U]) cookieWriter {
+	prefix := config.CookiePrefix
+	if config.Embedded {
+		prefix = "embedded-" + prefix
 	}
-	for _, d := range former {
+	c := cookieWriter{
+		sealed:   namesWith(prefix).refresh,
+		domain:   domainOf(config.CookieDomain),
+		secure:   !config.Dev,
+		embedded: config.Embedded,
+	}
+	for _, d := range config.FormerCookieDomains {
 		c.former = append(c.former, domainOf(d))
 	}
 	switch {
-	case dev:
+	case config.Dev:
 		c.cookieNames = namesWith(prefix)
-	case domain == "":
+	case c.domain == "":
 		c.cookieNames, c.other = namesWith(prefixHost+prefix), namesWith(prefixSecure+prefix)
 	default:
 		c.cookieNames, c.other, c.adopts = namesWith(prefixSecure+prefix), namesWith(prefixHost+prefix), true
@@ -91,7 +101,7 @@ func domainOf(s string) string { return strings.ToLower(strings.TrimPrefix(s, ".
 
 // sample is a cookie n with an empty value that lives for a second.
 func (c *cookieWriter) sample(domain string) *http.Cookie {
-	return &http.Cookie{
+	cookie := &http.Cookie{
 		Name:     "n",
 		Path:     "/",
 		Domain:   domain,
@@ -100,6 +110,10 @@ func (c *cookieWriter) sample(domain string) *http.Cookie {
 		HttpOnly: true,
 		SameSite: http.SameSiteLaxMode,
 	}
+	if c.embedded {
+		cookie.SameSite, cookie.Partitioned = http.SameSiteNoneMode, true
+	}
+	return cookie
 }
 
 // line returns the value of a Set-Cookie header. The values are tokens, which

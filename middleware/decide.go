@@ -176,6 +176,8 @@ func (a *Auth[U]) decideRefresh(d *decision[U], r *http.Request, set *cookieSet,
 	case slices.Contains(creds.unknown, own[0].SessionID):
 		// It may be newer than its neighbour, which alone would look stolen.
 		d.outcome = OutcomeUnknownKey
+	case isUpgrade(r):
+		a.peek(d, r, fp, own)
 	default:
 		a.refresh(d, r, fp, own)
 	}
@@ -196,6 +198,21 @@ func (a *Auth[U]) refresh(d *decision[U], r *http.Request, fp session.Fingerprin
 		d.outcome, d.dead = OutcomeExpired, true
 	default:
 		d.outcome = OutcomeInvalid
+	}
+}
+
+// peek asks the store for a request whose answer may not deliver cookies: most
+// WebSocket libraries write the answer to an upgrade themselves, without what the
+// header holds. A refresh would be lost with it, each time that the socket comes back.
+func (a *Auth[U]) peek(d *decision[U], r *http.Request, fp session.Fingerprint, own []engine.RefreshCredential) {
+	s, err := a.manager.Peek(r.Context(), fp, own...)
+	switch {
+	case err == nil:
+		d.accept(&s, OutcomeCurrent)
+	case errors.Is(err, session.CodeDatabaseFetchFailed):
+		d.outcome = OutcomeUnavailable
+	default:
+		d.outcome = OutcomeExpired
 	}
 }
 

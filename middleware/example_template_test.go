@@ -54,3 +54,14 @@ func ExampleComponent() {
 func withoutVersion(page string) string {
 	return regexp.MustCompile(`\?v=[0-9a-f]+`).ReplaceAllString(page, "?v=…")
 }
+
+// The login form carries the page that the person asked for.
+func ExampleReturnField() {
+	page := template.Must(template.New("login").Funcs(middleware.FuncMap()).Parse(
+		`<form method="post" action="/login">{{luciaReturn .}}<button>Sign in</button></form>`))
+	w := httptest.NewRecorder()
+	page.Execute(w, httptest.NewRequest("GET", "/login?next=%2Fprofile", nil))
+	fmt.Println(w.Body)
+	// Output:
+	// <form method="post" action="/login"><input type="hidden" name="next" value="/profile"><button>Sign in</button></form>
+}

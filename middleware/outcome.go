@@ -16,7 +16,8 @@ const (
 	OutcomeSignedIn
 	// OutcomeRefreshed: a new refresh token was made (session.Rotated).
 	OutcomeRefreshed
-	// OutcomeCurrent: the refresh token stays, with a new access token.
+	// OutcomeCurrent: the refresh token stays, with a new access token; or the request is
+	// the upgrade to a WebSocket and the store was asked, with no token at all.
 	OutcomeCurrent
 	// OutcomeRepeated: the refresh token's successor was handed out again.
 	OutcomeRepeated

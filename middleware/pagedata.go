@@ -120,11 +120,11 @@ var buffers = sync.Pool{New: func() any { return new([]byte) }}
 // maxPooled keeps one page with much data of the app's from staying in memory.
 const maxPooled = 16 << 10
 
-// FuncMap has the components for html/template, each a function of the request's
-// context: lucia (the page data and script tag) and luciaField (the hidden form
-// field).
+// FuncMap has the components for html/template. Of the request's context are lucia
+// (the page data and script tag) and luciaField (the hidden form field), of the request
+// is luciaReturn ([ReturnField]).
 func FuncMap() template.FuncMap {
-	return template.FuncMap{"lucia": PageData.HTML, "luciaField": FormField.HTML}
+	return template.FuncMap{"lucia": PageData.HTML, "luciaField": FormField.HTML, "luciaReturn": returnFieldHTML}
 }
 
 // page is what components need of the request's state, without its type of user
@@ -147,11 +147,16 @@ type pageInfo struct {
 	id        session.ID
 }
 
-// pageOf returns the page of ctx; that of nobody where the middleware has seen
-// nothing of interest, or has not run.
+// pageOf returns the page of ctx; that of a signed-out visitor where the middleware has
+// not run.
 func pageOf(ctx context.Context) page {
 	if p, ok := ctx.Value(stateKey{}).(page); ok {
 		return p
+	}
+	if inner := ginRequestContext(ctx); inner != nil {
+		if p, ok := inner.Value(stateKey{}).(page); ok {
+			return p
+		}
 	}
 	return nobody{}
 }
@@ -188,7 +193,11 @@ func newScriptTag(base string) string {
 	return `<script type="module" src="` + html.EscapeString(base+wire.RouteAuto) + `?v=` + browser.Auto().Version + `"`
 }
 
-func (s *state[U]) scriptTag() string { return s.auth.scriptTag }
+// scriptTag also begins to watch whether browsers reach the routes that the script needs.
+func (s *state[U]) scriptTag() string {
+	s.auth.watchRoutes(s.request)
+	return s.auth.scriptTag
+}
 
 // nonce takes the context that is rendered with, not the state's: the nonce may
 // have been put there later.

@@ -81,7 +81,7 @@ func (a *Auth[U]) loginURL(back string) string {
 func (a *Auth[U]) isLogin(path string) bool {
 	login, _, _ := strings.Cut(a.config.LoginPath, "?")
 	at, _, _ := strings.Cut(path, "?")
-	return at == login
+	return strings.TrimSuffix(at, "/") == strings.TrimSuffix(login, "/")
 }
 
 // pathOf returns path and query of a request, as it arrived.

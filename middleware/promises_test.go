@@ -180,7 +180,8 @@ func TestRoutesBelowAnyPrefix(t *testing.T) {
 		a.handler = http.StripPrefix(c.prefix, a.auth.RoutesHandler())
 		want(t, c.path+" without "+c.prefix, newBrowser(t, a).do("GET", c.path, nil, "Sec-Fetch-Site", "same-origin").StatusCode, 200)
 	}
-	want(t, "a folder", newBrowser(t, a).do("GET", "/session/", nil).StatusCode, 404)
+	want(t, "a slash at the end", newBrowser(t, a).do("GET", "/session/", nil, "Sec-Fetch-Site", "same-origin").StatusCode, 200)
+	want(t, "two of them", newBrowser(t, a).do("GET", "/session//", nil).StatusCode, 404)
 	want(t, "nothing", newBrowser(t, a).do("GET", "/", nil).StatusCode, 404)
 }
 

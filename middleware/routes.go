@@ -40,13 +40,14 @@ func (a *Auth[U]) Routes() []string {
 	return []string{wire.RouteRefresh, wire.RouteLogout, wire.RouteSession, wire.RouteClient, wire.RouteAuto}
 }
 
-// routeOf finds the route of a path.
+// routeOf finds the route of a path. A slash at its end makes no difference, since
+// frameworks add one (echo's AddTrailingSlash).
 func (a *Auth[U]) routeOf(path string) (route, bool) {
 	name, ok := strings.CutPrefix(path, a.config.BasePath)
 	if !ok {
 		return route{}, false
 	}
-	found, ok := a.routes[name]
+	found, ok := a.routes[strings.TrimSuffix(name, "/")]
 	return found, ok
 }
 
@@ -55,12 +56,13 @@ func (a *Auth[U]) routeOf(path string) (route, bool) {
 func (a *Auth[U]) RoutesHandler() http.Handler { return http.HandlerFunc(a.serveMounted) }
 
 func (a *Auth[U]) serveMounted(w http.ResponseWriter, r *http.Request) {
-	last := r.URL.Path[strings.LastIndexByte(r.URL.Path, '/')+1:]
-	route, ok := a.routes["/"+last]
+	path := strings.TrimSuffix(r.URL.Path, "/")
+	route, ok := a.routes["/"+path[strings.LastIndexByte(path, '/')+1:]]
 	if !ok {
 		http.NotFound(w, r)
 		return
 	}
+	a.reach.seen.Store(true)
 	a.serveRoute(w, r, route)
 }
 

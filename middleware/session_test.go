@@ -155,10 +155,7 @@ func TestStoreOutage(t *testing.T) {
 	for _, mode := range []string{"failing", "hanging"} {
 		t.Run(mode, func(t *testing.T) {
 			t.Parallel()
-			a := newApp(t, func(c *middleware.Config[profile]) {
-				c.Timeout = 50 * time.Millisecond
-				c.AccessTTL = time.Second
-			})
+			a := newApp(t, func(c *middleware.Config[profile]) { c.Timeout = 50 * time.Millisecond })
 			b := newBrowser(t, a).signIn("u1")
 			a.store.set(errDown, mode == "hanging")
 			want(t, "valid access token", b.navigate("/page"), "u1 fresh")

@@ -45,7 +45,7 @@ func (a *Auth[U]) SignIn(w http.ResponseWriter, r *http.Request, userID string, 
 	a.clearFormer(w.Header(), r, &former)
 	a.setSignedIn(w.Header(), signedIn)
 	a.update(r.Context(), &signedIn.Session, OutcomeSignedIn)
-	return &signedIn.Session, nil
+	return a.shown(&signedIn.Session), nil
 }
 
 // warnOfPlainHTTP says once why people who sign in are not signed in on the next

@@ -39,7 +39,9 @@ type resolved[U any] struct {
 	private  bool // this library has made the answer private
 	public   bool // the app has declared the answer to be for everyone
 	warned   bool // the log has a line on this request's page data
-	session  session.Session[U]
+	// refreshed says that the answer has the cookies of a refresh.
+	refreshed bool
+	session   session.Session[U]
 }
 
 // who returns the session, or nil.
@@ -59,7 +61,7 @@ func (a *Auth[U]) newState(r *http.Request, d *decision[U]) *state[U] {
 	default:
 		s.cookies = strings.Join(lines, "; ")
 	}
-	s.first.outcome, s.first.public = d.outcome, d.public
+	s.first.outcome, s.first.public, s.first.refreshed = d.outcome, d.public, d.refreshed != nil
 	if d.signedIn {
 		s.first.session, s.first.signedIn = d.session, true
 	}
@@ -220,7 +222,8 @@ func (a *Auth[U]) stateOf(ctx context.Context) *state[U] {
 }
 
 // Session returns the session of the request that ctx belongs to, or nil where
-// there is none, or where the middleware has not run. It asks no store and writes
+// there is none, or where the middleware has not run, which the log says once. A
+// *gin.Context is as good as its request's context. It asks no store and writes
 // nothing: any goroutine may call it at any time, also after the request. It follows
 // SignIn, SignOut and Reload.
 //
@@ -232,16 +235,27 @@ func (a *Auth[U]) stateOf(ctx context.Context) *state[U] {
 // What the session's user data points to is shared between requests and must not be
 // changed.
 func (a *Auth[U]) Session(ctx context.Context) *session.Session[U] {
-	if s := a.stateOf(ctx); s != nil {
-		return s.current.Load().who()
+	if s := a.stateIn(ctx); s != nil {
+		return a.shown(s.current.Load().who())
 	}
 	return nil
+}
+
+// shown returns a session as the app is given it: in hardened mode without its tokens, so
+// that no value an app marshals has one in it.
+func (a *Auth[U]) shown(s *session.Session[U]) *session.Session[U] {
+	if s == nil || !a.config.Hardened {
+		return s
+	}
+	out := *s
+	out.AccessToken, out.RefreshToken = "", ""
+	return &out
 }
 
 // Outcome says how the request that ctx belongs to came by its session, or why
 // it has none. Like [Auth.Session] it may be called anywhere and at any time.
 func (a *Auth[U]) Outcome(ctx context.Context) Outcome {
-	if s := a.stateOf(ctx); s != nil {
+	if s := a.stateIn(ctx); s != nil {
 		return s.current.Load().outcome
 	}
 	return OutcomeAnonymous

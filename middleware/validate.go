@@ -33,7 +33,7 @@ func (a *Auth[U]) ValidateRequest(r *http.Request) (*session.Session[U], error) 
 	if !d.signedIn {
 		return nil, fmt.Errorf("%w: %v", session.CodeInvalidAccessToken, d.outcome)
 	}
-	return &d.session, nil
+	return a.shown(&d.session), nil
 }
 
 // ValidateRequestByCookie returns the session of a request's cookies (the
@@ -70,7 +70,7 @@ func (a *Auth[U]) byCookie(r *http.Request) (*session.Session[U], error) {
 	}
 	switch now := st.current.Load(); {
 	case now.signedIn:
-		return &now.session, nil
+		return a.shown(&now.session), nil
 	case now.outcome == OutcomeUnavailable:
 		return nil, session.CodeDatabaseFetchFailed
 	default:
@@ -87,7 +87,7 @@ func (a *Auth[U]) byAccessCookie(set *cookieSet) (*session.Session[U], error) {
 	if !d.signedIn {
 		return nil, fmt.Errorf("%w: %v", session.CodeInvalidAccessToken, d.outcome)
 	}
-	return &d.session, nil
+	return a.shown(&d.session), nil
 }
 
 // ValidateFormSubmission returns the session that a form post proves with its
@@ -173,7 +173,7 @@ func (a *Auth[U]) byFormToken(r *http.Request, token session.AccessToken) (*sess
 	var d decision[U]
 	a.decideBearer(&d, token, &set)
 	if d.signedIn {
-		return &d.session, nil
+		return a.shown(&d.session), nil
 	}
 	return nil, err
 }

@@ -109,13 +109,13 @@ func split(s string) (*url.URL, []string, error) {
 	} else if user += "@"; strings.ContainsAny(user, "/?#") || strings.Contains(list, "@") {
 		return nil, nil, errors.New("redisstore: user and password stand once in a URL, with / ? # and @ in them escaped")
 	}
+	if strings.ContainsAny(list, "?#") {
+		return nil, nil, errors.New("redisstore: URL has a query or fragment; other settings are fields of the options")
+	}
 	list, path, _ := strings.Cut(list, "/")
 	u, err := url.Parse(scheme + "://" + user + "host/" + path)
 	if err != nil {
 		return nil, nil, errors.New("redisstore: URL cannot be parsed") // err would show it
-	}
-	if u.RawQuery != "" || u.Fragment != "" {
-		return nil, nil, errors.New("redisstore: URL has a query or fragment")
 	}
 	return u, strings.Split(list, ","), nil
 }

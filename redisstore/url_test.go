@@ -78,3 +78,16 @@ func TestParseURLRefuses(t *testing.T) {
 		}
 	}
 }
+
+// The error says what is wrong, wherever in the URL it stands.
+func TestParseURLSaysThatAQueryIsRefused(t *testing.T) {
+	t.Parallel()
+	for _, url := range []string{
+		"redis://h:6379?x=y", "redis://h?x=y", "redis://h:6379/?x=y", "redis://h:6379/1?x=y", "redis://u:p@h:6379?x=y", "redis://a,b?x=y",
+		"redis://a?x=y,b", "rediss://h:6379?x=y", "sentinel://s1/main?x=y", "unix:///run/redis.sock?x=y", "redis://h:6379#x", "redis://h:6379?",
+	} {
+		if _, err := redisstore.ParseURL(url); err == nil || !strings.Contains(err.Error(), "query or fragment") {
+			t.Errorf("ParseURL(%q): %v, want a word about the query", url, err)
+		}
+	}
+}

@@ -48,8 +48,8 @@ type Store interface {
 	DeleteUser(ctx context.Context, userID string) error
 
 	// List returns the live sessions of the user, in no particular order; none
-	// where there is none. Its purpose is pages that show a person their
-	// sessions; it is on no request's path.
+	// where there is none. It serves pages that show a person their
+	// sessions, and the upgrade to a WebSocket whose access token has expired.
 	List(ctx context.Context, userID string) (map[ID]Record, error)
 }
 

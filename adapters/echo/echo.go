@@ -7,6 +7,20 @@
 // Middleware works with Use and with Pre, before or after the routes are added,
 // and covers groups and paths that have no route. All of auth is at hand in
 // handlers: auth.SignIn(c.Response(), c.Request(), userID).
+//
+// Order, from the outside in:
+//
+//   - Pre: AddTrailingSlash and RemoveTrailingSlash. The routes answer with a slash at
+//     the end, too.
+//   - Use: Timeout goes around Middleware. Inside it drops the cookies of a refresh if a
+//     handler sets one too.
+//   - Use or Pre: Middleware, on the app. On a group below a path, or on single routes, it
+//     does not see its own routes: add [Mount].
+//   - Use: CSRF goes inside, or it may refuse the script's refresh. So does ContextTimeout.
+//   - Recover, Gzip, Secure and loggers go anywhere. HTTPErrorHandler gets the errors of
+//     the app and the refusals of [Require].
+//
+// The log names the orders that cannot work, at their first use.
 package luciaecho
 
 import (
@@ -30,7 +44,7 @@ const Key = "lucia"
 // Its routes are answered to the letter of the protocol that the clients speak,
 // errors included, so they do not pass the app's HTTPErrorHandler.
 func Middleware[U any](auth *middleware.Auth[U], skip ...func(c echo.Context) bool) echo.MiddlewareFunc {
-	m := &mounted{auth.HandleServerSession, skip}
+	m := &mounted{auth.HandleServerSession, auth.CheckAnswer, skip}
 	return m.wrap
 }
 
@@ -38,6 +52,7 @@ func Middleware[U any](auth *middleware.Auth[U], skip ...func(c echo.Context) bo
 // e.Use together anew for every request, so what each time is made is small.
 type mounted struct {
 	handle func(http.ResponseWriter, *http.Request) (*http.Request, bool)
+	check  func(http.ResponseWriter, *http.Request)
 	skip   []func(c echo.Context) bool
 }
 
@@ -53,7 +68,9 @@ func (m *mounted) wrap(next echo.HandlerFunc) echo.HandlerFunc {
 			return nil
 		}
 		c.SetRequest(r)
-		return next(c)
+		err := next(c)
+		m.check(c.Response(), r)
+		return err
 	}
 }
 

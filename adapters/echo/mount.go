@@ -25,5 +25,6 @@ func Mount[U any](router Router, auth *middleware.Auth[U]) {
 		if added := router.Any(prefix+route, handler)[0]; added.Path != auth.BasePath()+route {
 			panic("luciaecho: Mount at " + added.Path + ", want the group at " + auth.BasePath())
 		}
+		router.Any(prefix+route+"/", handler)
 	}
 }

@@ -8,6 +8,18 @@
 // when the route was added. Used on the engine, Middleware covers groups, NoRoute
 // and NoMethod, too. All of auth is at hand in handlers:
 // auth.SignIn(c.Writer, c.Request, userID).
+//
+// Order, from the outside in:
+//
+//   - http.TimeoutHandler goes around the engine. A middleware of that kind inside drops
+//     the cookies of a refresh if a handler sets one too.
+//   - Use: Middleware, on the engine. On a group it does not see its own routes: add
+//     [Mount].
+//   - A check for CSRF tokens goes inside, or it refuses the script's refresh.
+//   - Recovery, gzip and loggers go anywhere.
+//
+// A *gin.Context may be passed as context: auth.Session(c), and
+// lucia.PageData.Render(c, c.Writer). The log names what cannot work, at its first use.
 package luciagin
 
 import (
@@ -36,7 +48,10 @@ func Middleware[U any](auth *middleware.Auth[U], skip ...gin.Skipper) gin.Handle
 		c.Request = r
 		if !ok {
 			c.Abort()
+			return
 		}
+		c.Next()
+		auth.CheckAnswer(c.Writer, r)
 	}
 }
 

@@ -27,5 +27,6 @@ func Mount[U any](router Router, auth *middleware.Auth[U]) {
 	}
 	for _, route := range auth.Routes() {
 		router.Any(prefix+route, gin.WrapH(auth.RoutesHandler()))
+		router.Any(prefix+route+"/", gin.WrapH(auth.RoutesHandler()))
 	}
 }

@@ -4,6 +4,20 @@
 //	http.ListenAndServe(addr, nethttp.Wrap(auth, mux))
 //	r.Use(auth.Handler) // chi
 //
+// Order, from the outside in:
+//
+//   - http.TimeoutHandler and http.CrossOriginProtection go around the middleware. A
+//     TimeoutHandler inside it drops the cookies of a refresh if a handler sets one too.
+//   - The middleware goes around the whole app. chi: Use on the root router. What runs
+//     for matching routes only (chi's Group, Use of gorilla/mux) does not reach the
+//     middleware's own routes: wrap the router, or mount auth.RoutesHandler() at
+//     auth.BasePath().
+//   - Checks for CSRF tokens (gorilla/csrf, nosurf) go inside, or they refuse the
+//     script's refresh.
+//   - Recovery, gzip, security headers and chi's StripSlashes go anywhere.
+//
+// The log names the orders that cannot work, at their first use.
+//
 // Inside handlers auth.Session(r.Context()) is the session; auth.Require
 // protects a handler.
 package nethttp
@@ -32,6 +46,7 @@ func Mount[U any](mux *http.ServeMux, auth *middleware.Auth[U]) {
 	for _, route := range auth.Routes() {
 		for _, method := range methods {
 			mux.Handle(method+" "+auth.BasePath()+route, handler)
+			mux.Handle(method+" "+auth.BasePath()+route+"/{$}", handler)
 		}
 	}
 }

@@ -12,8 +12,12 @@ import (
 // maxTokenBytes bounds what is looked at at all, before any parsing.
 const maxTokenBytes = 8 << 10
 
-// leeway is how far the clocks of an app's hosts may differ. Hosts run NTP.
-const leeway = 30 * time.Second
+// maxLeeway bounds how far apart the clocks of an app's hosts may be. Hosts run NTP.
+const maxLeeway = 30 * time.Second
+
+// leeway is how long after its expiry an access token is still accepted, for clocks
+// that differ: a tenth of AccessTTL, so that a short-lived token is short-lived.
+func (c Config[U]) leeway() time.Duration { return min(c.AccessTTL/10, maxLeeway) }
 
 // sign returns the JWT of claims as their append writes them.
 func sign(k *keySet, key jwtKey, payload []byte) string {

@@ -154,7 +154,7 @@ func (m *Manager[U]) Verify(token AccessToken, fingerprint Fingerprint) (Session
 		return Session[U]{}, accessErrors.fingerprint
 	}
 	now := time.Now()
-	if now.After(v.session.ExpiresAt.Add(leeway)) || now.Before(v.session.IssuedAt.Add(-leeway)) {
+	if now.After(v.session.ExpiresAt.Add(m.config.leeway())) || now.Before(v.session.IssuedAt.Add(-maxLeeway)) {
 		if cached {
 			m.cache.remove(token)
 		}

@@ -26,7 +26,7 @@ type loadedUser[U any] struct {
 func (m *Manager[U]) loadUser(ctx context.Context, t subject) (loadedUser[U], error) {
 	data, err := m.config.LoadUser(ctx, t.userID)
 	if err != nil {
-		return loadedUser[U]{}, fmt.Errorf("LoadUser: %w", err)
+		return loadedUser[U]{}, loadError{err}
 	}
 	return m.carried(User[U]{ID: t.userID, Data: data})
 }

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"sync/atomic"
 	"time"
@@ -72,6 +73,9 @@ func (r *reporter) log(e Event) {
 	}
 	if e.Err != nil {
 		attrs = append(attrs, slog.Any("error", e.Err))
+	}
+	if load, ok := errors.AsType[loadError](e.Err); ok && meansNotFound(load) {
+		attrs = append(attrs, slog.String("hint", notFoundHint))
 	}
 	r.logger.LogAttrs(context.Background(), levelOf(e.Kind), "lucia: "+string(e.Kind), attrs...)
 }

@@ -74,7 +74,9 @@ func (b *browser) jar(name string) *string {
 // keep stores the cookies of an answer.
 func (b *browser) keep(resp *http.Response) {
 	for _, c := range resp.Cookies() {
-		*b.jar(c.Name) = c.Value
+		if strings.HasSuffix(c.Name, "_token") { // else it is the app's own
+			*b.jar(c.Name) = c.Value
+		}
 	}
 }
 

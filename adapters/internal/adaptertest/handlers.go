@@ -16,6 +16,7 @@ func testHandlers(t *testing.T, h Harness) {
 	for name, test := range map[string]func(*testing.T, Harness){
 		"accessor": testAccessor, "framework's own Get": testGet,
 		"panic": testPanic, "not found": testNotFound, "sign-in and sign-out": testSignInAndOut,
+		"deleted user": testDeletedUser, "WebSocket that comes back": testSockets,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -98,7 +98,7 @@ var originCases = []requestCase{
 	{"link from another origin", signedIn, "GET", navigation.and("Sec-Fetch-Site", "cross-site"), nil, "u1", middleware.OutcomeFresh, 0, kept, unstored},
 	{"WebSocket from another origin", signedIn, "GET", websocket.and(elsewhere...), nil, "", middleware.OutcomeCrossOrigin, 0, kept, unstored},
 	{"WebSocket from this origin", signedIn, "GET", websocket.and("Sec-Fetch-Site", "same-origin"), nil, "u1", middleware.OutcomeFresh, 0, kept, unstored},
-	{"WebSocket that needs a refresh", expired, "GET", websocket.and("Sec-Fetch-Site", "same-origin"), nil, "u1", middleware.OutcomeRefreshed, 1, renewed, unstored},
+	{"WebSocket whose access token has expired", expired, "GET", websocket.and("Sec-Fetch-Site", "same-origin"), nil, "u1", middleware.OutcomeCurrent, 1, kept, unstored},
 }
 
 var accessCases = []requestCase{

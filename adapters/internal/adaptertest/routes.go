@@ -29,10 +29,12 @@ type routeCase struct {
 func Routes(t *testing.T, h Harness) {
 	for _, table := range [][]routeCase{refreshCases, logoutCases, logoutFormCases, sessionCases} {
 		for _, c := range table {
-			t.Run(c.name, func(t *testing.T) {
-				t.Parallel()
-				synctest.Test(t, func(t *testing.T) { c.run(t, h) })
-			})
+			for name, slash := range map[string]string{"": "", " with a slash at the end": "/"} {
+				t.Run(c.name+name, func(t *testing.T) {
+					t.Parallel()
+					synctest.Test(t, func(t *testing.T) { c.run(t, h, slash) })
+				})
+			}
 		}
 	}
 	t.Run("other methods", func(t *testing.T) { t.Parallel(); testMethods(t, h) })
@@ -40,11 +42,14 @@ func Routes(t *testing.T, h Harness) {
 	t.Run("modules", func(t *testing.T) { t.Parallel(); testModules(t, h) })
 }
 
-func (c routeCase) run(t *testing.T, h Harness) {
+// run runs the case at the path of its request with slash added.
+func (c routeCase) run(t *testing.T, h Harness, slash string) {
 	w := newWorld(t, h, c.change)
 	b := w.browser()
 	c.state(b)
 	r := c.request(b)
+	r.URL.Path += slash
+	r.RequestURI = r.URL.RequestURI()
 	before := w.store.calls.Load()
 	resp, body := b.send(r)
 	want(t, "status", resp.StatusCode, c.status)

@@ -39,6 +39,13 @@ func (s *countingStore) Refresh(ctx context.Context, r session.RefreshParams) (s
 	return s.Store.Refresh(ctx, r)
 }
 
+func (s *countingStore) List(ctx context.Context, userID string) (map[session.ID]session.Record, error) {
+	if err := s.step(); err != nil {
+		return nil, err
+	}
+	return s.Store.List(ctx, userID)
+}
+
 func (s *countingStore) Delete(ctx context.Context, userID string, id session.ID) error {
 	if err := s.step(); err != nil {
 		return err

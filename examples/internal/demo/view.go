@@ -13,7 +13,9 @@ import (
 // View is what a page is made of.
 type View struct {
 	// Context is the request's: the library's components read the session from it.
-	Context   context.Context
+	Context context.Context
+	// Request is what the page answers; a login form takes the return path from it.
+	Request   *http.Request
 	Framework string
 	// Path is the page's own.
 	Path string
@@ -29,8 +31,8 @@ type View struct {
 	// empty where there is none.
 	Status  int
 	Problem string
-	// Username, Bio and Next are what the page's form begins with.
-	Username, Bio, Next string
+	// Username and Bio are what the page's form begins with.
+	Username, Bio string
 
 	assets *Assets
 }
@@ -40,6 +42,7 @@ type View struct {
 func (s *Site) View(w http.ResponseWriter, r *http.Request, auth *lucia.Auth[Profile], err error) *View {
 	v := &View{
 		Context:    r.Context(),
+		Request:    r,
 		Framework:  s.Framework,
 		assets:     s.Assets,
 		Path:       r.URL.Path,
@@ -49,7 +52,6 @@ func (s *Site) View(w http.ResponseWriter, r *http.Request, auth *lucia.Auth[Pro
 		Requests:   s.calls.requests.Load(),
 		StoreCalls: s.calls.calls.Load(),
 		Status:     http.StatusOK,
-		Next:       lucia.ReturnPath(r, ""),
 	}
 	v.Meaning = meanings[v.Outcome]
 	if v.Session != nil {

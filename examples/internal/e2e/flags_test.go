@@ -119,8 +119,7 @@ func TestHardened(t *testing.T) {
 }
 
 // What a page holds has expired when it is used: the page, the form and the
-// session all outlive the access token. Tokens are honoured for half a minute after
-// their end, so the test waits for that once, with all servers.
+// session all outlive the access token. The test waits for that once, with all servers.
 func TestExpiredAccessToken(t *testing.T) {
 	t.Parallel()
 	redisURL := testenv.Redis(t).URL()

@@ -1,0 +1,84 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/lucia-go/lucia/session"
+)
+
+// Peek asks the store whether the session of refresh tokens lives, without making a
+// new generation: for a request whose answer may not deliver cookies, such as the
+// upgrade to a WebSocket. However often it is repeated, it is no sign of theft.
+// Credentials and errors are those of [Manager.Refresh]. CodeUnauthorized is also the
+// answer to a predecessor whose answer must have been lost; the browser gets its
+// successor from a request that can deliver it. A reused token ends what Refresh ends.
+//
+// The Session has neither token, since an access token would be of a generation that
+// the browser may not have. ExpiresAt is when another Peek is due.
+func (m *Manager[U]) Peek(ctx context.Context, fingerprint Fingerprint, credentials ...RefreshCredential) (Session[U], error) {
+	f, err := newRefreshRequest(fingerprint, credentials)
+	if err != nil {
+		return Session[U]{}, err
+	}
+	type result struct {
+		session Session[U]
+		err     error
+	}
+	r, err := callWithTimeout(withoutValues{ctx}, m.loads, func(ctx context.Context) (r result, err error) {
+		user, err := m.loadUser(ctx, f.subject)
+		if errors.Is(err, ErrUserNotFound) {
+			r.err, err = m.userGone(ctx, f.subject, err)
+			return r, err
+		}
+		if err != nil {
+			return r, err
+		}
+		live, err := m.config.Store.List(ctx, f.userID)
+		if err != nil {
+			return r, err
+		}
+		now := time.Now()
+		record, found := live[f.id]
+		if !found || !isRecent(record, f.presented, m.policy, InstantOf(now)) {
+			r.err = fmt.Errorf("%w: no session of this refresh token", CodeUnauthorized)
+			return r, m.judge(ctx, f, record, InstantOf(now))
+		}
+		r.session = Session[U]{
+			User: user.user, ID: f.id, Generation: f.presented.Generation, IssuedAt: now,
+			ExpiresAt: now.Add(max(0, min(m.config.AccessTTL, record.ExpiresAt.Sub(InstantOf(now))))),
+		}
+		return r, nil
+	})
+	if err != nil {
+		return Session[U]{}, m.unavailable(ctx, CodeDatabaseFetchFailed, f.userID, f.id, err)
+	}
+	return r.session, r.err
+}
+
+// judge lets the store decide about a token that looks reused. It returns the failure of
+// that.
+func (m *Manager[U]) judge(ctx context.Context, f refreshRequest, record Record, now Instant) error {
+	if outcome, _ := session.Refresh(record, f.presented, m.policy, now); outcome != Reused {
+		return nil
+	}
+	_, err := m.refresh(ctx, f)
+	return err
+}
+
+// isRecent reports whether an honest browser may have what is presented of a live
+// session: the current generation, a later one that the store has lost, or for as
+// long as an answer may be under way the predecessor. now is by the app's clock: one
+// that is off makes a difference to the predecessor alone.
+func isRecent(record Record, p Presented, policy Policy, now Instant) bool {
+	switch n := record.Generation; {
+	case p.Generation > n:
+		return now < p.ExpiresAt
+	case p.Generation == n:
+		return true
+	default:
+		return p.Generation == n-1 && now <= record.IssuedAt.Add(policy.Grace)
+	}
+}

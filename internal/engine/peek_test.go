@@ -1,0 +1,169 @@
+package engine_test
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/lucia-go/lucia/internal/engine"
+	"github.com/lucia-go/lucia/session"
+)
+
+// peek asks with the refresh cookie alone.
+func (j jar) peek(t testing.TB, m *engine.Manager[profile]) (session.Session[profile], error) {
+	t.Helper()
+	return m.Peek(t.Context(), j.fingerprint, j.credentials(t, m)[1])
+}
+
+// Whoever peeks for ever changes nothing: no generation, no record, no event.
+func TestPeekChangesNothing(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		log := &book{}
+		a := newApp(t, log.logged)
+		j := signIn(t, a.Manager, "u1")
+		for generation := session.FirstGeneration; generation < 4; generation++ {
+			before := recordOf(t, a.Manager, "u1")
+			for range 20 {
+				s, err := j.peek(t, a.Manager)
+				if err != nil || s.User.ID != "u1" || s.User.Data.Username != "name of u1" || s.Generation != generation {
+					t.Fatalf("generation %d: %+v, %v", generation, s, err)
+				}
+				if s.AccessToken != "" || s.RefreshToken != "" {
+					t.Error("Peek gives tokens away")
+				}
+				if left := s.ExpiresIn(time.Now()); left != 15*time.Minute {
+					t.Errorf("the next Peek is due in %v", left)
+				}
+				time.Sleep(time.Minute)
+			}
+			if diff := cmp.Diff(before, recordOf(t, a.Manager, "u1")); diff != "" {
+				t.Errorf("the record changed (-before +after):\n%s", diff)
+			}
+			j.must(t, a.Manager, session.Rotated)
+			time.Sleep(2 * time.Minute)
+			j.use(t, a.Manager)
+			time.Sleep(2 * time.Minute)
+		}
+		if lines := log.lines(); len(lines)+len(a.event) != 0 {
+			t.Errorf("%d events, log:\n%v", len(a.event), lines)
+		}
+	})
+}
+
+// An old token is refused. A thief is found out by it; a browser whose answer was lost
+// is not taken for one, however often it comes.
+func TestPeekAtOldTokens(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		name    string
+		lost    session.Generation // by the browser: it is still at the generation before
+		pause   time.Duration      // since the current generation was made
+		sighted bool               // the current generation was seen in use
+		good    bool
+		reused  bool
+	}{
+		{"current", 0, time.Hour, false, true, false},
+		{"predecessor while the answer is under way", 1, 30 * time.Second, false, true, false},
+		{"predecessor whose answer was lost", 1, 31 * time.Second, false, false, false},
+		{"predecessor of a generation that is just being used", 1, 2 * time.Minute, true, false, false},
+		{"predecessor of a generation in use", 1, 2 * time.Minute, true, false, true},
+		{"the one before", 2, time.Second, false, false, true},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				log := &book{}
+				a := newApp(t, log.logged)
+				ahead := signIn(t, a.Manager, "u1")
+				browser := ahead
+				for i := range session.Generation(3) {
+					ahead.must(t, a.Manager, session.Rotated)
+					if i < 3-test.lost {
+						browser = ahead
+					}
+					if i == 2 {
+						break
+					}
+					time.Sleep(2 * time.Minute)
+					ahead.use(t, a.Manager)
+					time.Sleep(2 * time.Minute)
+				}
+				time.Sleep(test.pause)
+				if test.sighted {
+					ahead.use(t, a.Manager)
+				}
+				if test.reused {
+					time.Sleep(31 * time.Second)
+				}
+				before := recordOf(t, a.Manager, "u1")
+				for range 5 { // a socket that comes back again and again
+					_, err := browser.peek(t, a.Manager)
+					if good := err == nil; good != test.good || !good && session.CodeOf(err) != session.CodeUnauthorized {
+						t.Errorf("error %v, want a session: %v", err, test.good)
+					}
+				}
+				if test.reused {
+					if e := <-a.event; e.Kind != session.EventReuse || len(a.event) != 0 {
+						t.Errorf("event %v and %d more", e, len(a.event))
+					}
+					return
+				}
+				if diff := cmp.Diff(before, recordOf(t, a.Manager, "u1")); diff != "" {
+					t.Errorf("the record changed (-before +after):\n%s", diff)
+				}
+				if lines := log.lines(); len(lines)+len(a.event) != 0 {
+					t.Errorf("%d events, log:\n%v", len(a.event), lines)
+				}
+			})
+		})
+	}
+}
+
+func TestPeekAtWhatHasEnded(t *testing.T) {
+	t.Parallel()
+	a := newApp(t, nil)
+	j, other := signIn(t, a.Manager, "u1"), signIn(t, a.Manager, "u1")
+	c := j.credentials(t, a.Manager)[1]
+	if err := a.SignOut(t.Context(), c.UserID, c.SessionID); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := j.peek(t, a.Manager); session.CodeOf(err) != session.CodeUnauthorized {
+		t.Errorf("after sign-out: %v", err)
+	}
+	if _, err := other.peek(t, a.Manager); err != nil {
+		t.Errorf("another session of the user: %v", err)
+	}
+	if _, err := a.Peek(t.Context(), other.fingerprint, c); session.CodeOf(err) != session.CodeInvalidRefreshToken {
+		t.Errorf("with another fingerprint: %v", err)
+	}
+	a.store.set(func(context.Context, string) error { return errors.New("connection refused") })
+	_, err := other.peek(t, a.Manager)
+	unavailable(t, err, session.CodeDatabaseFetchFailed)
+	a.store.set(nil)
+	a.load = func(context.Context) (profile, error) { return profile{}, session.ErrUserNotFound }
+	if _, err := other.peek(t, a.Manager); session.CodeOf(err) != session.CodeUnauthorized || !errors.Is(err, session.ErrUserNotFound) {
+		t.Errorf("of a user who is gone: %v", err)
+	}
+}
+
+// A store that has lost its last writes still knows the session.
+func TestPeekAtWhatTheStoreHasLost(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		a := newApp(t, nil)
+		j := signIn(t, a.Manager, "u1")
+		c := j.credentials(t, a.Manager)[1]
+		j.must(t, a.Manager, session.Rotated)
+		if _, err := a.store.Store.Create(t.Context(), session.CreateParams{UserID: "u1", ID: c.SessionID, Policy: session.Policy{Idle: time.Hour, Lifetime: time.Hour}, Max: 1}); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := j.peek(t, a.Manager); err != nil {
+			t.Errorf("a token from beyond what the store knows: %v", err)
+		}
+	})
+}

@@ -1,0 +1,213 @@
+package frameworks_test
+
+import (
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/go-chi/chi/v5"
+	chimw "github.com/go-chi/chi/v5/middleware"
+	"github.com/gorilla/csrf"
+	"github.com/gorilla/mux"
+	"github.com/justinas/nosurf"
+
+	"github.com/lucia-go/lucia"
+)
+
+// order is an app with the middleware in one place among others.
+type order struct {
+	name  string
+	build func(auth *lucia.Auth[user], h handlers) http.Handler
+}
+
+// onMux has the handlers on a ServeMux.
+func onMux(auth *lucia.Auth[user], h handlers) *http.ServeMux {
+	m := http.NewServeMux()
+	m.HandleFunc("POST /login", h.login)
+	m.HandleFunc("GET /page", h.page)
+	m.Handle("GET /private", auth.Require(h.private))
+	return m
+}
+
+func onChi(r chi.Router, auth *lucia.Auth[user], h handlers) {
+	r.Post("/login", h.login)
+	r.Get("/page", h.page)
+	r.With(auth.Require).Get("/private", h.private)
+}
+
+func onGorilla(r *mux.Router, auth *lucia.Auth[user], h handlers) {
+	r.HandleFunc("/login", h.login).Methods("POST")
+	r.HandleFunc("/page", h.page).Methods("GET")
+	r.Handle("/private", auth.Require(h.private)).Methods("GET")
+}
+
+// plain is what makes http requests known to gorilla/csrf as such.
+func plain(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { next.ServeHTTP(w, csrf.PlaintextHTTPRequest(r)) })
+}
+
+// exempt lets the app's own form pass a CSRF check: these tests have no token for it.
+func exempt(check func(http.Handler) http.Handler, next http.Handler) http.Handler {
+	checked := check(next)
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/login" {
+			next.ServeHTTP(w, r)
+			return
+		}
+		checked.ServeHTTP(w, r)
+	})
+}
+
+func gorillaCSRF(next http.Handler) http.Handler {
+	return plain(csrf.Protect([]byte(strings.Repeat("k", 32)), csrf.Path("/"))(next))
+}
+
+func noSurf(next http.Handler) http.Handler { return nosurf.New(next) }
+
+// basic asks for a password in front of everything.
+func basic(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if _, password, _ := r.BasicAuth(); password != "secret" {
+			w.Header().Set("WWW-Authenticate", "Basic")
+			w.WriteHeader(http.StatusUnauthorized)
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+var good = []order{
+	{"ServeMux", func(a *lucia.Auth[user], h handlers) http.Handler { return a.Handler(onMux(a, h)) }},
+	{"http.TimeoutHandler around", func(a *lucia.Auth[user], h handlers) http.Handler {
+		return http.TimeoutHandler(a.Handler(onMux(a, h)), time.Minute, "")
+	}},
+	{"chi Use", func(a *lucia.Auth[user], h handlers) http.Handler {
+		r := chi.NewRouter()
+		r.Use(chimw.Recoverer, chimw.StripSlashes, chimw.Compress(5), a.Handler, chimw.Timeout(time.Minute))
+		onChi(r, a, h)
+		return r
+	}},
+	{"chi Use before the others", func(a *lucia.Auth[user], h handlers) http.Handler {
+		r := chi.NewRouter()
+		r.Use(a.Handler, chimw.Recoverer, chimw.StripSlashes, chimw.Compress(5), chimw.Timeout(time.Minute))
+		onChi(r, a, h)
+		return r
+	}},
+	{"chi Group, routes mounted", func(a *lucia.Auth[user], h handlers) http.Handler {
+		r := chi.NewRouter()
+		r.Mount(a.BasePath(), a.RoutesHandler())
+		r.Group(func(r chi.Router) {
+			r.Use(a.Handler)
+			onChi(r, a, h)
+		})
+		return r
+	}},
+	{"around gorilla/mux", func(a *lucia.Auth[user], h handlers) http.Handler {
+		r := mux.NewRouter().StrictSlash(true)
+		onGorilla(r, a, h)
+		return a.Handler(r)
+	}},
+	{"gorilla/mux Use, routes mounted", func(a *lucia.Auth[user], h handlers) http.Handler {
+		r := mux.NewRouter()
+		r.PathPrefix(a.BasePath() + "/").Handler(a.RoutesHandler())
+		r.Use(a.Handler)
+		onGorilla(r, a, h)
+		return r
+	}},
+	{"gorilla/csrf inside", func(a *lucia.Auth[user], h handlers) http.Handler {
+		return a.Handler(exempt(gorillaCSRF, onMux(a, h)))
+	}},
+	{"nosurf inside", func(a *lucia.Auth[user], h handlers) http.Handler {
+		return a.Handler(exempt(noSurf, onMux(a, h)))
+	}},
+	{"http.CrossOriginProtection around", func(a *lucia.Auth[user], h handlers) http.Handler {
+		return http.NewCrossOriginProtection().Handler(a.Handler(onMux(a, h)))
+	}},
+}
+
+func TestOrdersThatWork(t *testing.T) {
+	t.Parallel()
+	for _, o := range good {
+		t.Run(o.name, func(t *testing.T) {
+			t.Parallel()
+			auth, log := newAuth(t)
+			visit(t, o.build(auth, handlersOf(auth))).tour()
+			if log.String() != "" {
+				t.Errorf("the log says\n%s", log)
+			}
+		})
+	}
+}
+
+// Orders that cannot work are named in the log soon after the first page.
+func TestOrdersThatTheLogNames(t *testing.T) {
+	t.Parallel()
+	for _, o := range []struct {
+		order
+		line string
+	}{
+		{order{"chi Group", func(a *lucia.Auth[user], h handlers) http.Handler {
+			r := chi.NewRouter()
+			r.Group(func(r chi.Router) {
+				r.Use(a.Handler)
+				onChi(r, a, h)
+			})
+			return r
+		}}, "do not reach it"},
+		{order{"gorilla/mux Use", func(a *lucia.Auth[user], h handlers) http.Handler {
+			r := mux.NewRouter()
+			r.Use(a.Handler)
+			onGorilla(r, a, h)
+			return r
+		}}, "do not reach it"},
+		{order{"gorilla/csrf around", func(a *lucia.Auth[user], h handlers) http.Handler {
+			return exempt(gorillaCSRF, a.Handler(onMux(a, h)))
+		}}, "do not reach it"},
+		{order{"nosurf around", func(a *lucia.Auth[user], h handlers) http.Handler {
+			return exempt(noSurf, a.Handler(onMux(a, h)))
+		}}, "do not reach it"},
+		{order{"http.TimeoutHandler inside", func(a *lucia.Auth[user], h handlers) http.Handler {
+			return a.Handler(http.TimeoutHandler(onMux(a, h), time.Minute, ""))
+		}}, "TimeoutHandler"},
+	} {
+		t.Run(o.name, func(t *testing.T) {
+			t.Parallel()
+			auth, log := newAuth(t)
+			v := visit(t, o.build(auth, handlersOf(auth)))
+			v.do("POST", "/login")
+			v.expire()
+			v.do("GET", "/page")
+			for end := time.Now().Add(20 * time.Second); !strings.Contains(log.String(), o.line); time.Sleep(20 * time.Millisecond) {
+				if time.Now().After(end) {
+					t.Fatalf("nothing about it in the log:\n%s", log)
+				}
+			}
+			if _, body := v.do("GET", "/page"); !strings.HasPrefix(body, "page of u1") {
+				t.Errorf("the next page: %.80q", body)
+			}
+		})
+	}
+}
+
+// HTTP basic auth in front of the app is nothing to a session. A script's bearer token
+// takes the place of the password, so there the app is hardened.
+func TestBasicAuthInFront(t *testing.T) {
+	t.Parallel()
+	auth, _ := newAuth(t)
+	v := visit(t, basic(auth.Handler(onMux(auth, handlersOf(auth)))))
+	password := []string{"Authorization", "Basic c3RhZmY6c2VjcmV0"}
+	if resp, _ := v.do("POST", "/login", password...); resp.StatusCode != 200 {
+		t.Fatalf("sign-in: %d", resp.StatusCode)
+	}
+	for range 2 {
+		if _, body := v.do("GET", "/private", password...); body != "private of u1" {
+			t.Errorf("private: %q", body)
+		}
+		v.expire()
+	}
+	resp, body := v.do("GET", "/page", password...)
+	if resp, body = v.do("POST", "/api/auth/refresh", "Authorization", "Bearer "+token(body, "refresh_token")); resp.StatusCode != 401 || resp.Header.Get("WWW-Authenticate") != "Basic" {
+		t.Errorf("a script's refresh: %d %q", resp.StatusCode, body)
+	}
+}

@@ -1,0 +1,165 @@
+package middleware_test
+
+import (
+	"context"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/lucia-go/lucia/middleware"
+)
+
+// Whoever asks for the session with a context of their own is told so, once.
+func TestLogSaysThatAContextIsNotTheRequests(t *testing.T) {
+	t.Parallel()
+	const line = "with a context that the middleware has not made"
+	for name, ask := range map[string]func(*app, context.Context){
+		"Session": func(a *app, ctx context.Context) { a.auth.Session(ctx) },
+		"Outcome": func(a *app, ctx context.Context) { a.auth.Outcome(ctx) },
+	} {
+		a := newApp(t, nil)
+		newBrowser(t, a).navigate("/page")
+		want(t, name+": lines behind the middleware", strings.Count(a.log.String(), line), 0)
+		ask(a, t.Context())
+		ask(a, context.WithValue(t.Context(), slog.LevelKey, "x"))
+		want(t, name+": lines without it", strings.Count(a.log.String(), line), 1)
+	}
+}
+
+// nest puts one Auth around another one and renders a page inside.
+func nest(t *testing.T, outer, inner func(*middleware.Config[profile])) (log string) {
+	t.Helper()
+	a, b := newApp(t, outer), newApp(t, inner)
+	page := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		a.auth.Session(r.Context())
+		b.auth.Session(r.Context())
+		middleware.PageData.Render(r.Context(), w)
+	})
+	a.handler = a.auth.Handler(b.auth.Handler(page))
+	for range 2 {
+		newBrowser(t, a).navigate("/")
+	}
+	return a.log.String() + b.log.String()
+}
+
+func TestLogSaysThatTwoAuthsAreNested(t *testing.T) {
+	t.Parallel()
+	other := func(c *middleware.Config[profile]) { c.CookiePrefix, c.BasePath = "admin-", "/admin/auth" }
+	log := nest(t, nil, other)
+	if strings.Count(log, "two Auths around one request") != 1 || !strings.Contains(log, "page data") || strings.Contains(log, "level=ERROR") {
+		t.Errorf("with names of their own:\n%s", log)
+	}
+	log = nest(t, nil, nil)
+	if strings.Count(log, "two Auths around one request") != 1 || !strings.Contains(log, "level=ERROR") || !strings.Contains(log, "CookiePrefix") {
+		t.Errorf("with the same names:\n%s", log)
+	}
+	a := newApp(t, nil)
+	a.handler = a.auth.Handler(a.handler) // one, twice
+	newBrowser(t, a).signIn("u1")
+	want(t, "the log of one Auth twice", a.log.String(), "")
+}
+
+// served has the app answer as a server's handler and returns what is logged within a
+// minute of its first page.
+func served(t *testing.T, build func(a *app, page http.Handler) http.Handler) (log string, requests int) {
+	t.Helper()
+	synctest.Test(t, func(t *testing.T) {
+		a := newApp(t, nil)
+		page := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { middleware.PageData.Render(r.Context(), w) })
+		app := build(a, page)
+		server := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			requests++
+			app.ServeHTTP(w, r)
+		})}
+		for range 3 {
+			r := httptest.NewRequest("GET", "/page", nil)
+			r.Header.Set("Sec-Fetch-Dest", "document")
+			r.Header.Set("Cookie", "theme=dark")
+			r.SetBasicAuth("staff", "secret")
+			r = r.WithContext(context.WithValue(r.Context(), http.ServerContextKey, server))
+			server.Handler.ServeHTTP(httptest.NewRecorder(), r)
+			time.Sleep(20 * time.Second)
+		}
+		synctest.Wait()
+		log = a.log.String()
+	})
+	return log, requests
+}
+
+// A page whose script cannot reach the middleware is as good as one without a script.
+// The log says so soon after the first one.
+func TestLogSaysThatRoutesAreNotReached(t *testing.T) {
+	t.Parallel()
+	const line = "do not reach it"
+	for _, test := range []struct {
+		name    string
+		build   func(a *app, page http.Handler) http.Handler
+		warning bool
+	}{
+		{"around the app", func(a *app, page http.Handler) http.Handler { return a.auth.Handler(page) }, false},
+		{"for the routes of a router only", func(a *app, page http.Handler) http.Handler {
+			mux := http.NewServeMux()
+			mux.Handle("/page", a.auth.Handler(page))
+			return mux
+		}, true},
+		{"for them only, and mounted", func(a *app, page http.Handler) http.Handler {
+			mux := http.NewServeMux()
+			mux.Handle("/page", a.auth.Handler(page))
+			mux.Handle("/api/auth/", a.auth.RoutesHandler())
+			return mux
+		}, false},
+		{"behind a check for CSRF tokens", func(a *app, page http.Handler) http.Handler {
+			return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				if r.Method == "POST" && r.Header.Get("X-CSRF-Token") == "" {
+					w.WriteHeader(http.StatusForbidden)
+					return
+				}
+				a.auth.Handler(page).ServeHTTP(w, r)
+			})
+		}, true},
+		{"behind a check of the origin", func(a *app, page http.Handler) http.Handler {
+			return http.NewCrossOriginProtection().Handler(a.auth.Handler(page))
+		}, false},
+		{"behind HTTP basic auth", func(a *app, page http.Handler) http.Handler {
+			return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				if _, password, _ := r.BasicAuth(); password != "secret" {
+					w.WriteHeader(http.StatusUnauthorized)
+					return
+				}
+				a.auth.Handler(page).ServeHTTP(w, r)
+			})
+		}, false},
+		{"in front of something that panics", func(a *app, page http.Handler) http.Handler {
+			return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				if r.URL.Path != "/page" {
+					panic("no route")
+				}
+				a.auth.Handler(page).ServeHTTP(w, r)
+			})
+		}, true},
+	} {
+		log, requests := served(t, test.build)
+		if got := strings.Count(log, line); (got == 1) != test.warning || got > 1 {
+			t.Errorf("%s: %d lines, want one: %v; log:\n%s", test.name, got, test.warning, log)
+		}
+		want(t, test.name+": requests of three pages", requests, 4)
+	}
+}
+
+// Where a browser has asked for the script nothing is tried.
+func TestRoutesThatAreReachedAreNotProbed(t *testing.T) {
+	t.Parallel()
+	log, requests := served(t, func(a *app, page http.Handler) http.Handler {
+		return a.auth.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			page.ServeHTTP(w, r)
+			script := httptest.NewRequest("GET", "/api/auth/auto.js", nil)
+			a.auth.Handler(page).ServeHTTP(httptest.NewRecorder(), script)
+		}))
+	})
+	want(t, "log", log, "")
+	want(t, "requests of three pages", requests, 3)
+}
