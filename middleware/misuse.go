@@ -41,11 +41,11 @@ func ginRequestContext(ctx context.Context) context.Context {
 	if v.Kind() != reflect.Pointer || v.Elem().Kind() != reflect.Struct {
 		return nil
 	}
-	field := v.Elem().FieldByName("Request")
-	if !field.IsValid() || !field.CanInterface() {
+	field, found := v.Elem().Type().FieldByName("Request")
+	if !found || !field.IsExported() || len(field.Index) > 1 { // an embedded pointer may be nil
 		return nil
 	}
-	if r, ok := field.Interface().(*http.Request); ok && r != nil {
+	if r, ok := v.Elem().FieldByIndex(field.Index).Interface().(*http.Request); ok && r != nil {
 		return r.Context()
 	}
 	return nil

@@ -144,10 +144,12 @@ func (a *Auth[U]) clearDead(h http.Header, r *http.Request) {
 
 // clearFormer removes cookies of other scopes beside those of a sign-in. Without its
 // fingerprint a set is worth nothing, so that is removed wherever one may be: also where
-// the browser sends none of its cookies, with a post from another site.
+// the browser sends none of its cookies, with a post from another site. There may be
+// another app's among those that it keeps back.
 func (a *Auth[U]) clearFormer(h http.Header, r *http.Request, set *cookieSet) {
 	saw := a.look(set)
 	withheld := a.cookies.domain != "" && a.crossOrigin(r)
+	saw[partFingerprint].foreign = saw[partFingerprint].foreign || withheld
 	for p := range parts {
 		if saw[p].any || p == partFingerprint && withheld {
 			a.clearElsewhere(h, r, p, saw, set.other[p])

@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/cookiejar"
+	"net/http/httptest"
 	"net/url"
 	"strings"
 	"testing"
@@ -195,6 +196,35 @@ func TestStagingBelowProductionsDomain(t *testing.T) {
 		p.domain("example.com")
 		want(t, "production", p.in("u1"), true)
 	})
+}
+
+// An identity provider sends the person back to staging with a form post from another
+// site, for which the browser keeps back the cookies that show that production is there.
+func TestCallbackToStagingLeavesProductionAlone(t *testing.T) {
+	for _, former := range []bool{false, true} {
+		p := newVisitor(t)
+		p.domain("example.com")
+		p.signIn("u1")
+		p.deploy(func(c *middleware.Config[profile]) {
+			c.Secret, c.CookieDomain = bytes.Repeat([]byte("t"), 32), "app.example.com"
+			if former {
+				c.FormerCookieDomains = []string{"example.com"}
+			}
+		})
+		r := httptest.NewRequest("POST", host+"/callback", nil)
+		r.Header.Set("Sec-Fetch-Site", "cross-site")
+		w := httptest.NewRecorder()
+		if _, err := p.app.auth.SignIn(w, r, "u2", middleware.FromCallback()); err != nil {
+			t.Fatal(err)
+		}
+		u, _ := url.Parse(host)
+		p.jar.SetCookies(u, w.Result().Cookies())
+		p.domain("example.com")
+		for name := range strings.SplitSeq("access_token encrypt_refresh_token", " ") { // staging's go, to see production's alone
+			p.jar.SetCookies(u, []*http.Cookie{{Name: "__Secure-" + name, Domain: "app.example.com", Path: "/", MaxAge: -1}})
+		}
+		want(t, fmt.Sprintf("production, its domain being a former one of staging's: %v", former), p.in("u1"), !former)
+	}
 }
 
 // Another program's cookies lie under our names, on this host or on a parent domain.

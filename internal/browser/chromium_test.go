@@ -58,6 +58,7 @@ func TestChromium(t *testing.T) {
 		"sign-in by script":                             testScriptSignIn,
 		"user data reloaded in another tab":             testReloadIsHeard,
 		"a worker serves a page of another user":        testWorkerServesAnotherUser,
+		"a worker serves a frame of another user":       testWorkerServesAnotherUserInAFrame,
 		"a worker without network":                      testWorkerOffline,
 		"a worker without network, after sign-out":      testWorkerOfflineAfterSignOut,
 		"pages ahead of time":                           testAhead,

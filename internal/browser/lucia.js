@@ -600,11 +600,12 @@ function leave() {
   veil(hidden, true);
   put(null, now());
   const url = location.pathname + location.search;
-  const step = browserSession + " " + url;
+  // Of its own, since the page in a frame may be replaced, too.
+  const entry = name + url;
   attempt(() => {
     // From the back/forward cache no loop begins.
-    if (pageMethod || (!fromHistory && sessionStorage[name] === step)) return;
-    sessionStorage[name] = step;
+    if (pageMethod || (!fromHistory && sessionStorage[entry] === browserSession)) return;
+    sessionStorage[entry] = browserSession;
     location.replace(url);
   });
 }

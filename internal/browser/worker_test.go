@@ -59,6 +59,35 @@ func testWorkerServesAnotherUser(t *testing.T, b *chrometest.Browser) {
 	tab.Until("window.ready && session.user.user_id === 'u2' && " + visible)
 }
 
+// The page and a frame in it come from the worker's cache, both of another user's session.
+// Each is replaced once: neither makes the tab forget that the other was.
+func testWorkerServesAnotherUserInAFrame(t *testing.T, b *chrometest.Browser) {
+	s := newSite(t, time.Minute)
+	person := b.Person(t)
+	tab := worker(t, s, person)
+	tab.Open(s.URL + "/?fixed")
+	tab.Until("window.ready && session.user.user_id === 'u1'")
+	// The page's own script comes after the frame's.
+	tab.Eval(`Promise.all([caches.open("pages"), fetch("/").then((page) => page.text())]).then(([pages, html]) => {
+		const put = (url, html) => pages.put(url, new Response(html, { headers: { "Content-Type": "text/html" } }));
+		const frame = "<iframe src='/?fixed-frame' onload='import(\"/testdata/site/app.js\")'></iframe>";
+		return Promise.all([put("/?fixed", html.replaceAll('type="module"', "type=later") + frame), put("/?fixed-frame", html)]);
+	}).then(() => true)`, nil)
+	other := person.Tab(t, loading)
+	other.Open(s.URL + "/login/u2")
+	other.Until("window.ready && session.user.user_id === 'u2'")
+	tab.Open(s.URL + "/plain")
+	tab.Eval("void (sessionStorage.clear())", nil)
+
+	tab.Open(s.URL + "/?fixed")
+	tab.Until("window.ready && session === null && document.documentElement.inert")
+	var loads int
+	tab.Eval("new Promise((later) => setTimeout(later, 1000)).then(() => +sessionStorage.loads)", &loads)
+	if loads > 6 { // the page twice, and in each the frame, at most twice
+		t.Errorf("the tab has loaded %d documents", loads)
+	}
+}
+
 // Without network, pages of the former user stay unseen and nothing moves. When the
 // network is back, the tab has a page of the present user.
 func testWorkerOffline(t *testing.T, b *chrometest.Browser) {

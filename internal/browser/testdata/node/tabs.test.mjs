@@ -96,7 +96,7 @@ test("another user's session replaces the page by a GET, once, whatever is told 
 
 test("a page that comes again for the same session of another user stays, marked", async (t) => {
   const page = await listening(t, { answer: () => word("s2", "u2") });
-  page.remembered.set(page.key(), "s2 /here?q");
+  page.remembered.set(page.key() + "/here?q", "s2");
   await page.tell(s2);
   assert.deepEqual(page.replaced, []);
   assert.equal(page.session(), null);

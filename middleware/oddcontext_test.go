@@ -1,0 +1,31 @@
+package middleware_test
+
+import (
+	"context"
+	"net/http"
+	"testing"
+	"unsafe"
+
+	"github.com/lucia-go/lucia/middleware"
+)
+
+// What stands under gin's key in a context may be anything, and is no request's then.
+func TestOddValuesUnderGinsContextKey(t *testing.T) {
+	a := newApp(t, nil)
+	type inner struct{ Request *http.Request }
+	type hidden struct{ request *http.Request }
+	for name, value := range map[string]any{
+		"nil": nil, "a string": "c", "a struct": inner{}, "a nil pointer": (*inner)(nil), "no request": &inner{},
+		"a pointer to a pointer": new(*inner), "a pointer to a number": new(int), "an unsafe pointer": unsafe.Pointer(nil),
+		"another type of request":   &struct{ Request string }{"GET"},
+		"an unexported field":       &hidden{},
+		"an embedded nil pointer":   &struct{ *inner }{},
+		"an embedded nil interface": &struct{ http.Handler }{},
+	} {
+		ctx := context.WithValue(t.Context(), "_gin-gonic/gin/contextkey", value) //nolint:staticcheck // gin's key is a string
+		if s := a.auth.Session(ctx); s != nil {
+			t.Errorf("%s: a session", name)
+		}
+		want(t, name, string(middleware.FormField.HTML(ctx)), `<input type="hidden" name="_lucia" value="">`)
+	}
+}
