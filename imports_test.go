@@ -111,6 +111,30 @@ func TestContractLinksOnlyTheStandardLibrary(t *testing.T) {
 	}
 }
 
+// An app on one version of echo links nothing of the other, and no other framework. What an
+// app links is what module graph pruning leaves in its go.mod.
+func TestAdaptersLinkOneFramework(t *testing.T) {
+	t.Parallel()
+	frameworks := map[string]string{ // by adapter
+		"./adapters/nethttp": "",
+		"./adapters/echo":    "github.com/labstack/echo/v4",
+		"./adapters/echov5":  "github.com/labstack/echo/v5",
+		"./adapters/gin":     "github.com/gin-gonic/gin",
+	}
+	for adapter, own := range frameworks {
+		out, err := exec.CommandContext(t.Context(), "go", "list", "-deps", "-f", "{{with .Module}}{{.Path}}{{end}}", adapter).Output()
+		if err != nil {
+			t.Fatalf("go list: %v", err)
+		}
+		linked := strings.Fields(string(out))
+		for _, framework := range frameworks {
+			if framework != "" && slices.Contains(linked, framework) != (framework == own) {
+				t.Errorf("%s links %s: %t", adapter, framework, framework != own)
+			}
+		}
+	}
+}
+
 // ruleOf returns the name of a package's rule: its own, or that of the nearest package
 // above it that has one.
 func ruleOf(name string) (rule string, ok bool) {
