@@ -25,8 +25,10 @@ var importRules = map[string][]string{
 	"sqlstore":                      {"session"},
 	"middleware":                    {"session", "internal/engine", "internal/wire", "internal/browser"},
 	"adapters/nethttp":              {"middleware"},
-	"adapters/echo":                 {"middleware", "session", "github.com/labstack/echo/v4"},
-	"adapters/gin":                  {"middleware", "session", "github.com/gin-gonic/gin"},
+	"adapters/echo":                 {"middleware", "session", "adapters/internal/refusal", "github.com/labstack/echo/v4"},
+	"adapters/echov5":               {"middleware", "session", "adapters/internal/refusal", "github.com/labstack/echo/v5"},
+	"adapters/gin":                  {"middleware", "session", "adapters/internal/refusal", "github.com/gin-gonic/gin"},
+	"adapters/internal/refusal":     {"middleware"},
 	"adapters/internal/adaptertest": {"*"},
 	"client":                        {"session", "internal/htmlform", "internal/wire", "golang.org/x/sys/windows"},
 	"internal/browser":              {},
@@ -105,6 +107,30 @@ func TestContractLinksOnlyTheStandardLibrary(t *testing.T) {
 	for _, p := range linked {
 		if !slices.ContainsFunc(allowed, func(a string) bool { return p == a || strings.HasPrefix(p, a+"/") }) {
 			t.Errorf("session, memstore or client link %s", p)
+		}
+	}
+}
+
+// An app on one version of echo links nothing of the other, and no other framework. What an
+// app links is what module graph pruning leaves in its go.mod.
+func TestAdaptersLinkOneFramework(t *testing.T) {
+	t.Parallel()
+	frameworks := map[string]string{ // by adapter
+		"./adapters/nethttp": "",
+		"./adapters/echo":    "github.com/labstack/echo/v4",
+		"./adapters/echov5":  "github.com/labstack/echo/v5",
+		"./adapters/gin":     "github.com/gin-gonic/gin",
+	}
+	for adapter, own := range frameworks {
+		out, err := exec.CommandContext(t.Context(), "go", "list", "-deps", "-f", "{{with .Module}}{{.Path}}{{end}}", adapter).Output()
+		if err != nil {
+			t.Fatalf("go list: %v", err)
+		}
+		linked := strings.Fields(string(out))
+		for _, framework := range frameworks {
+			if framework != "" && slices.Contains(linked, framework) != (framework == own) {
+				t.Errorf("%s links %s: %t", adapter, framework, framework != own)
+			}
 		}
 	}
 }

@@ -18,7 +18,7 @@
 //
 // Beside this package an app imports the adapter of its framework and its store:
 //
-//   - adapters/nethttp (net/http and chi), adapters/echo, adapters/gin.
+//   - adapters/nethttp (net/http and chi), adapters/echo (v4), adapters/echov5, adapters/gin.
 //   - [github.com/lucia-go/lucia/memstore] or
 //     [github.com/lucia-go/lucia/redisstore]: where session state lives.
 //

@@ -1,4 +1,4 @@
-// Package luciaecho mounts lucia in apps on echo:
+// Package luciaecho mounts lucia in apps on echo v4; adapters/echov5 is for v5:
 //
 //	e.Use(luciaecho.Middleware(auth))
 //	e.GET("/profile", profile, luciaecho.Require(auth))

@@ -1,10 +1,9 @@
 package luciaecho
 
 import (
-	"errors"
-
 	"github.com/labstack/echo/v4"
 
+	"github.com/lucia-go/lucia/adapters/internal/refusal"
 	"github.com/lucia-go/lucia/middleware"
 )
 
@@ -27,21 +26,17 @@ func Error(c echo.Context, err error) error {
 // deny answers what Config.Deny has left to be answered. What is no denial is the
 // app's own error.
 func deny(c echo.Context, err error) error {
-	if denial, ok := errors.AsType[*middleware.Denial](err); ok && err == error(denial) {
+	if denial := refusal.Of(err); denial != nil {
 		return answer(c, denial, denial)
 	}
 	return err
 }
 
-// answer writes a denial for a person, and one without a body. Errors in JSON go by way
-// of the app's HTTPErrorHandler.
+// answer returns the error that the app's HTTPErrorHandler writes, or nil if the denial
+// has been answered.
 func answer(c echo.Context, denial *middleware.Denial, cause error) error {
-	if denial.Person || len(denial.Body) == 0 {
-		denial.Write(c.Response())
+	if refusal.Answer(c.Response(), denial) {
 		return nil
 	}
-	h := c.Response().Header()
-	denial.WriteHeader(h)
-	h.Del(echo.HeaderContentType) // whoever writes the body says what it is
 	return &echo.HTTPError{Code: denial.Status, Message: string(denial.Code), Internal: cause}
 }

@@ -1,11 +1,11 @@
 package luciagin
 
 import (
-	"errors"
 	"net/http"
 
 	"github.com/gin-gonic/gin"
 
+	"github.com/lucia-go/lucia/adapters/internal/refusal"
 	"github.com/lucia-go/lucia/middleware"
 )
 
@@ -33,8 +33,8 @@ func deny(c *gin.Context, denial *middleware.Denial, err error) {
 	if err == nil {
 		return
 	}
-	left, own := errors.AsType[*middleware.Denial](err)
-	if !own || err != error(left) {
+	left := refusal.Of(err)
+	if left == nil {
 		c.Error(err)
 		c.Status(denial.Status)
 		return

@@ -11,7 +11,7 @@ import (
 // The tool works with each of the example servers, run as processes of their own.
 func TestExampleServers(t *testing.T) {
 	t.Parallel()
-	for _, name := range []string{"nethttp", "echo", "gin"} {
+	for _, name := range []string{"nethttp", "echo", "echov5", "gin"} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			c := newTool(t, startExample(t, name, "-access-ttl", "2s"))

@@ -8,8 +8,6 @@
 package main
 
 import (
-	"bytes"
-	"embed"
 	"errors"
 	"net/http"
 	"strings"
@@ -20,14 +18,10 @@ import (
 
 	"github.com/lucia-go/lucia"
 	luciaecho "github.com/lucia-go/lucia/adapters/echo"
-	"github.com/lucia-go/lucia/examples/echo/views"
 	"github.com/lucia-go/lucia/examples/internal/demo"
+	"github.com/lucia-go/lucia/examples/internal/notes"
+	"github.com/lucia-go/lucia/examples/internal/views"
 )
-
-//go:generate go run github.com/a-h/templ/cmd/templ@v0.3.1100 generate -path ..
-
-//go:embed static/htmx.min.js
-var static embed.FS
 
 func main() { demo.Main("echo", build) }
 
@@ -46,7 +40,7 @@ func build(site *demo.Site) (*lucia.Auth[demo.Profile], http.Handler, error) {
 		return nil, nil, err
 	}
 	a.auth = auth
-	if err := site.Assets.Add(static); err != nil {
+	if err := site.Assets.Add(views.Static); err != nil {
 		return nil, nil, err
 	}
 
@@ -63,16 +57,15 @@ func build(site *demo.Site) (*lucia.Auth[demo.Profile], http.Handler, error) {
 	e.POST("/profile", a.saveProfile)
 	e.Match(reads, "/api/me", a.me)
 	e.Match(reads, "/static/*", echo.WrapHandler(site.Assets))
-	a.addNotes(e.Group("/notes", luciaecho.Require(auth)))
+	for _, route := range notes.Routes(auth, site) {
+		e.Add(route.Method, "/notes"+route.Path, note(route.Handler), luciaecho.Require(auth))
+	}
 	return auth, e, nil
 }
 
-// page is a page of package views.
-type page func(*demo.View) templ.Component
-
 // show shows a page. The middleware has found out the session by now, or that the
 // store cannot be asked: then a page for nobody would be a lie.
-func (a *app) show(p page) echo.HandlerFunc {
+func (a *app) show(p views.Page) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		if a.auth.Outcome(c.Request().Context()) == lucia.OutcomeUnavailable {
 			return a.page(c, views.Error, demo.ErrUnavailable)
@@ -82,23 +75,18 @@ func (a *app) show(p page) echo.HandlerFunc {
 }
 
 // page renders a page that reports err, if there is one, with the error's status.
-func (a *app) page(c echo.Context, p page, err error) error {
+func (a *app) page(c echo.Context, p views.Page, err error) error {
 	v := a.site.View(c.Response(), c.Request(), a.auth, err)
-	return render(c, v.Status, p(v))
+	return views.Write(c.Response(), c.Request(), v.Status, p(v))
 }
 
-// render writes a component. The context has the session: components of package
-// middleware read it from there.
-func render(c echo.Context, status int, component templ.Component) error {
-	var b bytes.Buffer
-	if err := component.Render(c.Request().Context(), &b); err != nil {
-		return err
-	}
-	return c.HTMLBlob(status, b.Bytes())
+// note runs a handler of the notes.
+func note(handle notes.Handler) echo.HandlerFunc {
+	return func(c echo.Context) error { return handle(c.Response(), c.Request(), c.Param("id")) }
 }
 
 // enter signs in whom the form of a page proves to be there.
-func (a *app) enter(p page, who func(*http.Request) (demo.User, error)) echo.HandlerFunc {
+func (a *app) enter(p views.Page, who func(*http.Request) (demo.User, error)) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		user, err := who(c.Request())
 		if err == nil {

@@ -15,6 +15,7 @@ require (
 	github.com/gorilla/websocket v1.5.3
 	github.com/justinas/nosurf v1.2.0
 	github.com/labstack/echo/v4 v4.16.0
+	github.com/labstack/echo/v5 v5.4.5
 	github.com/lucia-go/lucia v0.0.0
 	golang.org/x/net v0.62.0
 )

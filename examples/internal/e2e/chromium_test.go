@@ -34,15 +34,19 @@ func TestChromium(t *testing.T) {
 			testFirstRefresh(t, browser, start(t, app, "-access-ttl", "70s"))
 		})
 	}
-	t.Run("echo's notes", func(t *testing.T) { testNotes(t, browser, start(t, "echo")) })
-	t.Run("echo's notes on Redis", func(t *testing.T) {
-		redis := testenv.Redis(t)
-		s := start(t, "echo", "-redis", redis.URL(), "-secret", secret)
-		testNotes(t, browser, s)
-		testNotesOutage(t, browser, s, redis)
-	})
-	t.Run("echo's notes, session gone", func(t *testing.T) { testNotesSessionGone(t, browser, start(t, "echo")) })
-	t.Run("echo's notes, hardened", func(t *testing.T) { testNotes(t, browser, start(t, "echo", "-hardened")) })
+	for _, app := range withNotes {
+		t.Run("notes of "+app, func(t *testing.T) {
+			testNotes(t, browser, start(t, app))
+			t.Run("on Redis", func(t *testing.T) {
+				redis := testenv.Redis(t)
+				s := start(t, app, "-redis", redis.URL(), "-secret", secret)
+				testNotes(t, browser, s)
+				testNotesOutage(t, browser, s, redis)
+			})
+			t.Run("session gone", func(t *testing.T) { testNotesSessionGone(t, browser, start(t, app)) })
+			t.Run("hardened", func(t *testing.T) { testNotes(t, browser, start(t, app, "-hardened")) })
+		})
+	}
 }
 
 // fill fills the form of the page that has a field of the first name and submits it
@@ -261,7 +265,12 @@ func listed(texts ...string) string {
 // A session that ended elsewhere: htmx is told to go to the login page.
 func TestHTMXWithoutSession(t *testing.T) {
 	t.Parallel()
-	s := start(t, "echo")
+	for _, app := range withNotes {
+		t.Run(app, func(t *testing.T) { testHTMXWithoutSession(t, start(t, app)) })
+	}
+}
+
+func testHTMXWithoutSession(t *testing.T, s *server) {
 	a := request(t, s, "GET", "/notes/1/edit", nil, with("HX-Request", "true"), with("HX-Current-URL", s.URL+"/notes"))
 	if a.status != http.StatusUnauthorized || a.header.Get("HX-Redirect") != "/login?next=%2Fnotes" {
 		t.Errorf("got %d, HX-Redirect %q", a.status, a.header.Get("HX-Redirect"))

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -33,7 +34,7 @@ func TestPagesFit(t *testing.T) {
 			for _, path := range []string{"/", "/login", "/profile"} {
 				looksWell(t, tab, s, "long", path)
 			}
-			if app == "echo" {
+			if slices.Contains(withNotes, app) {
 				looksWell(t, tab, s, "somebody", "/notes")
 				for i, text := range []string{"Buy oil", strings.Repeat("wick", 50)} {
 					fill(tab, [2]string{"text", text})

@@ -17,7 +17,10 @@ import (
 )
 
 // apps are the examples, by folder.
-var apps = []string{"nethttp", "gin", "echo"}
+var apps = []string{"nethttp", "gin", "echo", "echov5"}
+
+// withNotes are those that keep notes.
+var withNotes = []string{"echo", "echov5"}
 
 // binaries is where the examples are, built.
 var binaries string
