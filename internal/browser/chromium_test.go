@@ -65,6 +65,7 @@ func TestChromium(t *testing.T) {
 		"DOM clobbering":                                testClobbering,
 		"injected page data":                            testInjectedPageData,
 		"a base of another origin":                      testForeignBase,
+		"a late answer of the old session":              testLateAnswer,
 		"bfcache, the same session":                     testCacheSameSession,
 		"bfcache, signed out":                           testCacheSignedOut,
 		"bfcache, signed out by the page itself":        testCacheSignedOutHere,
