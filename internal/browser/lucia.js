@@ -86,7 +86,7 @@ function read() {
     method,
     // Injected markup must not send tokens and sign-outs elsewhere.
     base: url && url.origin === location.origin ? url.href : import.meta.url,
-    expires: (Number(expiresIn) || 0) * 1e3,
+    expires: (+(/** @type {any} */ (expiresIn)) || 0) * 1e3,
   };
 }
 
@@ -248,8 +248,12 @@ export async function signOut(redirect) {
   if (session) {
     // A refresh that loses the race against the sign-out is no failure.
     leaving++;
-    const token = session.access_token;
-    ({ status, error } = await ask("logout", token, message, "DATABASE_UPDATE_FAILED"));
+    ({ status, error } = await ask(
+      "logout",
+      session.access_token,
+      message,
+      "DATABASE_UPDATE_FAILED",
+    ));
     leaving--;
   }
   const over = status === 204 || error.message === message;
@@ -283,7 +287,7 @@ export async function signOut(redirect) {
 export async function refreshTokens(refreshToken) {
   if (!refreshToken && refreshToken !== undefined) throw new LuciaError(GONE);
   if (refreshToken && refreshToken !== held.session?.refresh_token) {
-    return tokensOf((await exchange(refreshToken)).session);
+    return tokensOf((await exchange(refreshToken))[0]);
   }
   await renew();
   return tokensOf(held.session);
@@ -446,8 +450,11 @@ function publish() {
     if (browserSession) localStorage[name] = browserSession;
     else delete localStorage[name];
   });
-  const expires_in = session ? Math.max(0, Math.round((expiresAt - now()) / 1e3)) : 0;
-  const detail = { session, expires_in, stale };
+  const detail = {
+    session,
+    expires_in: session ? Math.max(0, Math.round((expiresAt - now()) / 1e3)) : 0,
+    stale,
+  };
   dom("dispatchEvent", new CustomEvent("lucia:session", { detail }));
   check();
 }
@@ -528,7 +535,7 @@ async function ask(route, token, gone, later) {
       signal: AbortSignal.timeout?.(1e4), // browsers without it wait as long as they do
     });
     status = response.status;
-    after = Math.max(0, Number(response.headers.get("Retry-After")) || 0);
+    after = Math.max(0, +(/** @type {any} */ (response.headers.get("Retry-After"))) || 0);
     body = await response.json();
   } catch {}
   const code = status === 401 ? gone : later;
@@ -560,12 +567,12 @@ function relearn() {
  * @param {() => Promise<any>} work
  */
 function single(work) {
+  /** @type {any} */
   const run = () =>
-    (run.busy ??= work().finally(() => {
-      run.busy = undefined;
+    (run.busy ||= work().finally(() => {
+      run.busy = 0;
       check();
     }));
-  run.busy = /** @type {Promise<any> | undefined} */ (undefined);
   return run;
 }
 
@@ -573,15 +580,24 @@ function single(work) {
 const look = single(async () => {
   const before = turn;
   const { sent, status, body, error } = await ask("session", "", "", "DATABASE_FETCH_FAILED");
-  const session = status === 200 ? body?._lucia : undefined;
+  const session = status === 200 ? body?._lucia : 0;
   const user = session === null ? "" : session?.user?.user_id;
   if (user === undefined) throw fail(error);
+  // A late answer of an older session may have replaced the cookies of the page's session. Its
+  // refresh token sets them again. During an outage, or after a refresh was refused, the answer
+  // stands.
+  const token = !user && !failures && held.session?.refresh_token;
+  const mended = token && (await exchange(token).catch(() => {}));
   // An answer that was overtaken by a sign-in, sign-out or refresh is worth nothing.
   if (turn !== before) return;
   const arrived = fresh;
-  browserSession = body.session_id ?? "";
+  browserSession = mended ? pageSession : (body.session_id ?? "");
   unsure = fresh = false;
-  if (user === pageUser || (user && !pageUser && !arrived)) {
+  if (mended) {
+    veil();
+    put(.../** @type {[any, number, number]} */ (mended));
+    tell();
+  } else if (user === pageUser || (user && !pageUser && !arrived)) {
     // The page's own user, or the first one of a page that is nobody's.
     pageSession = browserSession;
     pageUser = user;
@@ -611,8 +627,9 @@ function leave() {
 }
 
 /**
- * Exchanges a refresh token. Without one the cookie counts (hardened mode).
+ * Exchanges a refresh token. Without one the cookie counts (hardened mode), and the session is 0.
  * @param {string} [token]
+ * @returns {Promise<[session: any, sent: number, life: number]>} as `put` takes them
  */
 async function exchange(token) {
   const { sent, status, body, error } = await ask(
@@ -625,13 +642,13 @@ async function exchange(token) {
     const { access_token, refresh_token, expires_in } = body;
     if (status === 200 && Number.isInteger(expires_in) && expires_in > 0) {
       const life = expires_in * 1e3;
-      if (!token) return { sent, life };
+      if (!token) return [0, sent, life];
       // The signature of the access token is the server's business.
       const bytes = atob(access_token.split(".")[1].replace(/-/g, "+").replace(/_/g, "/"));
       const { user } = JSON.parse(decodeURIComponent(escape(bytes))); // UTF-8
       // Only text can be trimmed; the rest throws.
       if (user.user_id.trim() && refresh_token.trim()) {
-        return { sent, life, session: { user, access_token, refresh_token } };
+        return [{ user, access_token, refresh_token }, sent, life];
       }
     }
   } catch {}
@@ -657,16 +674,20 @@ async function refresh() {
     const answer = session && (await exchange(session.refresh_token));
     // Signed out meanwhile, or another session: the former one does not come back.
     if (!answer || !held.session || sid !== pageSession) throw new LuciaError(GONE);
-    put(answer.session ?? held.session, answer.sent, answer.life);
-    if (!answer.session) {
+    const [next, sent, life] = answer;
+    put(next || held.session, sent, life);
+    if (!next) {
       // Only the server knows the user's data.
       await relearn().catch(() => {});
     }
     tell();
   } catch (/** @type {any} */ error) {
     const gone = error.message === GONE;
-    // The answer may have replaced the cookies of the newer session.
-    if (sid !== pageSession) doubt();
+    // The answer may have replaced the cookies of a newer session, whose pages set them again.
+    if (browserSession && sid !== browserSession) {
+      doubt();
+      tell();
+    }
     if (!held.session || sid !== pageSession || leaving) throw error;
     if (gone) {
       // The user may have signed in again, where no tab could tell. No answer is no news here.
@@ -708,8 +729,11 @@ async function alone(work) {
   /** @type {Promise<T> | undefined} */
   let begun;
   try {
-    const options = { signal: AbortSignal.timeout(2e3) };
-    return await navigator.locks.request(name, options, () => (begun = work()));
+    return await navigator.locks.request(
+      name,
+      { signal: AbortSignal.timeout(2e3) },
+      () => (begun = work()),
+    );
   } catch {
     return begun ?? work();
   }
@@ -726,10 +750,9 @@ function check() {
   if (!watchers.size || look.busy || dom("prerendering")) return;
   const asking = unsure ? lookAt - now() : Infinity;
   const due = held.session && !renew.busy && !leaving ? refreshAt - now() : Infinity;
-  const wait = Math.min(asking, due);
   if (asking <= 0) look().catch(() => {});
   else if (due <= 0) renew().catch(() => {});
-  else if (wait < Infinity) timer = setTimeout(check, Math.min(wait, 1e9)); // a month is "at once"
+  else timer = setTimeout(check, Math.min(asking, due, 1e9)); // a month is "at once"
 }
 
 /**

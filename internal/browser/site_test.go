@@ -49,7 +49,7 @@ type site struct {
 
 	refreshes atomic.Int64 // requests to the refresh route
 	lookups   atomic.Int64 // requests to the session route
-	ahead     atomic.Int64 // pages asked for ahead of time
+	ahead     chan bool    // there is a page that was got ahead of time
 	orders    atomic.Int64 // orders placed by form
 	names     atomic.Int64 // changes of each user's name
 	// refresh, if set, is called in place of the refresh route.
@@ -72,7 +72,7 @@ func newSite(t *testing.T, ttl time.Duration, change ...func(*middleware.Config[
 // newSiteOf starts a site with pages of its own.
 func newSiteOf(t *testing.T, ttl time.Duration, pages func(*site) http.Handler, change ...func(*middleware.Config[profile])) *site {
 	t.Helper()
-	s := &site{store: &countingStore{Store: memstore.New()}}
+	s := &site{store: &countingStore{Store: memstore.New()}, ahead: make(chan bool, 1)}
 	config := middleware.Config[profile]{
 		Secret: []byte("a secret of thirty-two bytes....."),
 		Store:  s.store,
@@ -108,7 +108,7 @@ func hardened(c *middleware.Config[profile]) { c.Hardened = true }
 // front counts requests, and lets a test stand in the way of refreshes.
 func (s *site) front(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		s.noteAhead(r)
+		defer s.noteAhead(r)
 		switch r.URL.Path {
 		case "/api/auth/session":
 			s.lookups.Add(1)

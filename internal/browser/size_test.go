@@ -47,7 +47,7 @@ func TestSizeAsServed(t *testing.T) {
 
 func TestSizeMinified(t *testing.T) {
 	t.Parallel()
-	cmd := exec.Command(esbuild(t), "--minify", "--format=esm", "--target=es2022")
+	cmd := exec.Command(tool(t, "esbuild"), "--minify", "--format=esm", "--target=es2022")
 	cmd.Stdin = bytes.NewReader(browser.Client().Body)
 	minified, err := cmd.Output()
 	if err != nil {
@@ -60,20 +60,20 @@ func TestSizeMinified(t *testing.T) {
 	}
 }
 
-// esbuild returns the minifier that check.sh installs. It measures; nothing that
-// it makes is served.
-func esbuild(t *testing.T) string {
+// tool returns the path of a program that check.sh installs. Nothing that these make is
+// served.
+func tool(t *testing.T, name string) string {
 	t.Helper()
-	path, err := filepath.Abs("testdata/tools/node_modules/.bin/esbuild")
+	path, err := filepath.Abs("testdata/tools/node_modules/.bin/" + name)
 	if err != nil {
 		t.Fatal(err)
 	}
 	if _, err := os.Stat(path); err == nil {
 		return path
 	}
-	if strings.Contains(","+os.Getenv("LUCIA_TEST_REQUIRE")+",", ",esbuild,") {
-		t.Fatal("esbuild is required but not installed; internal/browser/check.sh installs it")
+	if strings.Contains(","+os.Getenv("LUCIA_TEST_REQUIRE")+",", ","+name+",") {
+		t.Fatalf("%s is required but not installed; internal/browser/check.sh installs it", name)
 	}
-	t.Skip("no esbuild to measure with; internal/browser/check.sh installs it")
+	t.Skipf("%s is not installed; internal/browser/check.sh installs it", name)
 	return ""
 }

@@ -9,6 +9,8 @@ package chrometest
 
 import (
 	"context"
+	"os"
+	"path/filepath"
 	"testing"
 
 	"github.com/chromedp/chromedp"
@@ -90,4 +92,19 @@ func (b *Browser) Person(t testing.TB) *Person {
 		t.Fatalf("chrometest: %v", err)
 	}
 	return &Person{ctx}
+}
+
+// BlockCookies prepares the empty profile in dir for a browser that blocks all
+// cookies. Chromium gives pages no storage either then.
+func BlockCookies(t testing.TB, dir string) {
+	t.Helper()
+	const preferences = `{"profile":{"default_content_setting_values":{"cookies":2}}}`
+	folder := filepath.Join(dir, "Default")
+	err := os.MkdirAll(folder, 0o700)
+	if err == nil {
+		err = os.WriteFile(filepath.Join(folder, "Preferences"), []byte(preferences), 0o600)
+	}
+	if err != nil {
+		t.Fatalf("chrometest: blocking cookies: %v", err)
+	}
 }

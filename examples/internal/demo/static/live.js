@@ -38,24 +38,57 @@ function tick() {
   one("[data-bar]").value = left;
 }
 
-/** Nothing on the page may look as if it still worked. */
-function signedOut() {
-  document.body.classList.add("ended");
-  one("#gone").hidden = false;
-  one("[data-sign-out]").hidden = true;
-  for (const control of document.querySelectorAll("main button")) control.disabled = true;
+/**
+ * While the session is over, nothing on the page looks as if it still worked. What is typed stays:
+ * the person may sign in again in another tab and save it here.
+ */
+function showEnded(ended) {
+  document.body.classList.toggle("ended", ended);
+  one("#gone").hidden = !ended;
+  one("[data-sign-out]").hidden = ended;
+  for (const control of document.querySelectorAll("main button")) control.disabled = ended;
+  one("[data-outcome]").textContent = ended ? "ended" : "signed in again";
+  one("[data-meaning]").hidden = true;
+  note(ended ? "The session has ended." : "You have signed in again.");
+  if (!ended) return;
   one("[data-left]").textContent = duration(0);
   one("[data-bar]").value = 0;
-  one("[data-outcome]").textContent = "ended";
-  one("[data-meaning]").hidden = true;
   known.expires = 0;
-  note("The session has ended.");
+}
+
+/**
+ * The browser's session is another person's, and this page could not be replaced. The module has
+ * made the page inert; a modal dialog is not.
+ */
+function showStale(stale) {
+  const dialog = one("#stale");
+  if (stale && !dialog.open) dialog.showModal();
+  else if (!stale) dialog.close();
+}
+
+/**
+ * A browser that blocks cookies does not keep a sign-in. The page tries a cookie of its own, since
+ * browsers that block them may still say that cookies are enabled. A sign-in that was not kept
+ * also leads back to the login page by way of the page that comes after it: two redirects.
+ */
+function showCookies(session) {
+  const notice = one("#cookies");
+  if (!notice) return;
+  document.cookie = "probe=1; SameSite=Lax; Max-Age=9";
+  const kept = document.cookie.includes("probe=1");
+  const [{ redirectCount }] = performance.getEntriesByType("navigation");
+  notice.hidden = Boolean(session) || (kept && redirectCount < 2);
 }
 
 // Every change of the session comes by here, whichever tab it began in.
-document.addEventListener("lucia:session", ({ detail: { session, expires_in } }) => {
+document.addEventListener("lucia:session", ({ detail: { session, expires_in, stale } }) => {
+  showStale(stale);
+  showCookies(session);
   if (!live) return;
-  if (!session) return known.expires && signedOut();
+  if (!session) {
+    if (known.expires && !stale) showEnded(true);
+    return;
+  }
   const { token, expires } = known;
   known.token = session.access_token ?? "";
   known.expires = performance.now() + expires_in * 1000;
@@ -63,7 +96,8 @@ document.addEventListener("lucia:session", ({ detail: { session, expires_in } })
   showGeneration(known.token);
   // In hardened mode there is no token to look at; then the clock tells.
   const replaced = known.token !== token || known.expires > expires + 1000;
-  if (!expires) note("This page was opened.");
+  if (document.body.classList.contains("ended")) showEnded(false);
+  else if (!expires) note("This page was opened.");
   else if (replaced) note(`New tokens, good for ${duration(expires_in)}.`);
   if (expires_in > known.life) one("[data-bar]").max = known.life = expires_in;
   tick();
@@ -118,9 +152,8 @@ one("[data-sign-out]")?.addEventListener("submit", async (event) => {
   event.preventDefault();
   try {
     await signOut("/");
-  } catch (error) {
-    if (error.message === "AUTH_NOT_AUTHENTICATED") location.href = "/";
-    else note("Signing out has to wait: the server cannot be asked right now.");
+  } catch {
+    note("Signing out has to wait: the server cannot be asked right now.");
   }
 });
 

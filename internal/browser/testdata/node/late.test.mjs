@@ -253,3 +253,27 @@ test("a sign-out that is answered on the page of somebody else ends nothing ther
   assert.equal(page.session().user.user_id, "u2");
   assert.deepEqual(tabs.said, []);
 });
+
+// A late answer of an older session has replaced the cookies; the page's token is still good.
+test("a page whose cookies are gone sets them again, and tells the others", async (t) => {
+  const page = await open(t, {
+    session: session(),
+    dataset,
+    answer: ({ path }) =>
+      path.endsWith("/session") ? json(200, { _lucia: null, expires_in: 0 }) : refreshed(2),
+  });
+  const tabs = channels();
+  const codes = [];
+  page.lucia.handleSilentRefresh((error) => codes.push(error.message));
+  await tabs.say({ session: null, sid: "s0" });
+  assert.deepEqual(
+    page.requests.map(({ path, authorization }) => [path, authorization]),
+    [
+      ["/api/auth/session", null],
+      ["/api/auth/refresh", "Bearer refresh-1"],
+    ],
+  );
+  assert.deepEqual(page.session(), session(2));
+  assert.deepEqual([tabs.said.at(-1).sid, tabs.said.at(-1).session], ["s1", session(2)]);
+  assert.deepEqual([codes, page.replaced], [[], []]);
+});

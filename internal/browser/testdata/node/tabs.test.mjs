@@ -223,13 +223,23 @@ test("loadSession without an answer rejects, and the page stays as it is", async
   assert.deepEqual(page.session(), session());
 });
 
-for (const [what, answer, after, codes] of [
-  ["a sign-out", () => json(200, { _lucia: null, expires_in: 0 }), null, []],
+for (const [what, answer, after, codes, requests] of [
+  [
+    "a sign-out",
+    ({ path }) =>
+      path.endsWith("/session")
+        ? json(200, { _lucia: null, expires_in: 0 })
+        : json(401, { message: "AUTH_UNAUTHORIZED" }),
+    null,
+    [],
+    ["/api/auth/session", "/api/auth/refresh"],
+  ],
   [
     "a store out of order",
     () => json(503, { message: "DATABASE_FETCH_FAILED" }),
     session(),
     ["DATABASE_FETCH_FAILED"],
+    ["/api/auth/session"],
   ],
 ]) {
   test(`a page of nobody may mean ${what}: the server is asked`, async (t) => {
@@ -237,7 +247,7 @@ for (const [what, answer, after, codes] of [
     await page.tell({ sid: "", session: null });
     assert.deepEqual(
       page.requests.map((r) => r.path),
-      ["/api/auth/session"],
+      requests,
     );
     assert.deepEqual(page.session(), after);
     assert.deepEqual(page.codes, codes);

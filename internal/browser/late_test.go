@@ -1,0 +1,83 @@
+package browser_test
+
+import (
+	"net/http"
+	"net/http/httptest"
+	"testing"
+	"time"
+
+	"github.com/lucia-go/lucia/internal/chrometest"
+)
+
+// delayed has the next answer of the refresh route arrive when the returned function is
+// called. What the server does, it does at once.
+func delayed(t *testing.T, s *site) (arrived <-chan bool, release func()) {
+	t.Helper()
+	at, gate := make(chan bool, 1), make(chan bool)
+	held := func(w http.ResponseWriter, r *http.Request, route http.Handler) {
+		s.refresh.Store(nil)
+		answer := httptest.NewRecorder()
+		route.ServeHTTP(answer, r)
+		at <- true
+		<-gate
+		for name, values := range answer.Header() {
+			w.Header()[name] = values
+		}
+		w.WriteHeader(answer.Code)
+		_, _ = answer.Body.WriteTo(w)
+	}
+	s.refresh.Store(&held)
+	return at, func() { close(gate) }
+}
+
+// The answer to a refresh of the old session arrives after the answer to a new sign-in
+// and replaces its cookies. An open page of the new session sets them again, whether
+// the tab of the late answer is of the same user, of another one and out of use, or
+// deaf to the others.
+func testLateAnswer(t *testing.T, b *chrometest.Browser) {
+	for name, c := range map[string]struct {
+		user string // who signs in anew
+		deaf bool   // the tab of the late answer hears and says nothing
+	}{
+		"the same user":             {"u1", false},
+		"the same user, a deaf tab": {"u1", true},
+		"another user":              {"u2", false},
+		"another user, a deaf tab":  {"u2", true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := newSite(t, time.Minute)
+			person := b.Person(t)
+			var scripts []string
+			if c.deaf {
+				scripts = []string{without}
+			}
+			tab := signIn(t, s, person, "u1", scripts...)
+			order(t, s, tab) // which is not replaced, so its requests go on
+			tab.Until(anotherSecond)
+			arrived, release := delayed(t, s)
+			tab.Eval("void (window.over = false, code(lucia.refreshTokens()).then(() => (over = true)))", nil)
+			<-arrived
+			mine := signIn(t, s, person, c.user)
+			mine.Eval("void (window.kept = true, window.begun = session.access_token)", nil)
+			if !c.deaf {
+				tab.Until("session?.access_token !== undefined || document.documentElement.inert")
+			}
+			release()
+			tab.Until("over")
+			if c.deaf {
+				mine.Eval("void window.dispatchEvent(new Event('focus'))", nil)
+			}
+			mine.Until("kept && session?.user.user_id === '" + c.user + "' && session.access_token !== begun")
+			visit := person.Tab(t)
+			visit.Open(s.URL)
+			visit.Until("window.ready && session")
+			if got := visit.Text(who); got != c.user {
+				t.Errorf("the next page is of %s, want %s", got, c.user)
+			}
+			if n := s.orders.Load(); n != 1 {
+				t.Errorf("%d orders", n)
+			}
+		})
+	}
+}
