@@ -70,8 +70,8 @@ func build(site *demo.Site) (*lucia.Auth[demo.Profile], http.Handler, error) {
 // page is a page of package views.
 type page func(*demo.View) templ.Component
 
-// show shows a page. The middleware has found out the session by now, or that the
-// store cannot be asked: then a page for nobody would be a lie.
+// show shows a page. If the session store is unavailable, it shows an error, because the page of
+// a signed-out visitor would be misleading.
 func (a *app) show(p page) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		if a.auth.Outcome(c.Request().Context()) == lucia.OutcomeUnavailable {
@@ -81,14 +81,14 @@ func (a *app) show(p page) echo.HandlerFunc {
 	}
 }
 
-// page renders a page that reports err, if there is one, with the error's status.
+// page renders a page. If err is not nil, the page reports it and has the error's status.
 func (a *app) page(c echo.Context, p page, err error) error {
 	v := a.site.View(c.Response(), c.Request(), a.auth, err)
 	return render(c, v.Status, p(v))
 }
 
-// render writes a component. The context has the session: components of package
-// middleware read it from there.
+// render writes a component. The components of package middleware read the session from the
+// context.
 func render(c echo.Context, status int, component templ.Component) error {
 	var b bytes.Buffer
 	if err := component.Render(c.Request().Context(), &b); err != nil {
@@ -97,7 +97,7 @@ func render(c echo.Context, status int, component templ.Component) error {
 	return c.HTMLBlob(status, b.Bytes())
 }
 
-// enter signs in whom the form of a page proves to be there.
+// enter signs in the user that who finds in the form of a page.
 func (a *app) enter(p page, who func(*http.Request) (demo.User, error)) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		user, err := who(c.Request())
@@ -111,8 +111,8 @@ func (a *app) enter(p page, who func(*http.Request) (demo.User, error)) echo.Han
 	}
 }
 
-// deny shows this site's page, and not the library's, to a person during an outage of
-// the session store. What else Require refuses it answers by itself.
+// deny shows this site's page, instead of the library's, during an outage of the session store.
+// Require answers all other refusals itself.
 func (a *app) deny(w http.ResponseWriter, r *http.Request, denial *lucia.Denial) error {
 	if !demo.IsOutage(denial) {
 		return denial
@@ -122,14 +122,14 @@ func (a *app) deny(w http.ResponseWriter, r *http.Request, denial *lucia.Denial)
 	return nil
 }
 
-// saveProfile takes a form that has the hidden field of the session.
+// saveProfile handles a form with the session's hidden field.
 func (a *app) saveProfile(c echo.Context) error {
 	s, err := a.auth.ValidateFormSubmission(c.Request())
 	if err == nil {
 		err = a.site.SaveBio(c.Request().Context(), s.User.ID, c.Request().PostFormValue("bio"))
 	}
 	if err == nil {
-		err = a.auth.Reload(c.Response(), c.Request()) // the access token tells the pages what has changed
+		err = a.auth.Reload(c.Response(), c.Request()) // the new access token contains the change
 	}
 	if err != nil {
 		return a.page(c, views.Profile, err)
@@ -140,7 +140,7 @@ func (a *app) saveProfile(c echo.Context) error {
 // me is for scripts and programs, which send the access token as a bearer token.
 func (a *app) me(c echo.Context) error {
 	validate := a.auth.ValidateRequest
-	if a.site.Hardened() { // scripts have no token then
+	if a.site.Hardened() { // scripts have no token in hardened mode
 		validate = a.auth.ValidateRequestByCookie
 	}
 	s, err := validate(c.Request())
@@ -151,8 +151,8 @@ func (a *app) me(c echo.Context) error {
 	return c.JSON(http.StatusOK, s.User)
 }
 
-// fail shows the page of an error that a handler has returned. Refusals of the
-// library are for scripts, and left to echo's own handler.
+// fail shows the page of an error that a handler has returned. It leaves refusals of the library,
+// which are for scripts, to echo's own handler.
 func (a *app) fail(asJSON echo.HTTPErrorHandler) echo.HTTPErrorHandler {
 	return func(err error, c echo.Context) {
 		var known *echo.HTTPError
@@ -175,8 +175,8 @@ func (a *app) fail(asJSON echo.HTTPErrorHandler) echo.HTTPErrorHandler {
 	}
 }
 
-// plainOptions lets OPTIONS be a method that no page takes, as with net/http and
-// gin. echo by itself answers it with what the path does take.
+// plainOptions treats OPTIONS as an unsupported method, as net/http and gin do. echo by itself
+// answers it with the methods of the path.
 func plainOptions(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		if _, misses := c.Get(echo.ContextKeyHeaderAllow).(string); misses {

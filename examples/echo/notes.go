@@ -11,10 +11,9 @@ import (
 	"github.com/lucia-go/lucia/examples/internal/demo"
 )
 
-// addNotes adds the routes of a user's notes. Require is in front of all of them:
-// what htmx sends comes with the session's cookies and needs no token in the page,
-// and from another site it is refused. Forms of pages without scripting know only
-// POST, so each change has a second route.
+// addNotes adds the routes of a user's notes behind Require. Requests of htmx have the session's
+// cookies and need no token in the page; requests from another site are refused. Forms without
+// scripts support only POST, so each change has a second route.
 func (a *app) addNotes(g *echo.Group) {
 	g.GET("", a.listNotes)
 	g.POST("", a.putNote)
@@ -26,10 +25,10 @@ func (a *app) addNotes(g *echo.Group) {
 	g.POST("/:id/delete", a.deleteNote)
 }
 
-// userID returns whose request it is. Require has seen to it that there is somebody.
+// userID returns the user of the request. Require guarantees that there is one.
 func (a *app) userID(c echo.Context) string { return luciaecho.Session(c, a.auth).User.ID }
 
-// isHTMX reports whether the answer is to be a part of the page.
+// isHTMX reports whether the answer should be a part of the page.
 func isHTMX(c echo.Context) bool { return c.Request().Header.Get("HX-Request") == "true" }
 
 func (a *app) listNotes(c echo.Context) error { return a.notes(c, "", nil) }
@@ -44,8 +43,8 @@ func (a *app) notes(c echo.Context, editing string, problem error) error {
 	return a.page(c, notes, problem)
 }
 
-// refuse reports an error: on the page, or to htmx by the status, which leaves the
-// page as it is.
+// refuse reports an error: on the page or, for htmx, by the status, which leaves the page
+// unchanged.
 func (a *app) refuse(c echo.Context, err error) error {
 	if !isHTMX(c) {
 		return a.notes(c, "", err)
@@ -54,7 +53,7 @@ func (a *app) refuse(c echo.Context, err error) error {
 	return c.String(status, text)
 }
 
-// find returns the note of the path.
+// find returns the note in the path.
 func (a *app) find(c echo.Context) (demo.Note, error) {
 	list, err := a.site.Notes().List(c.Request().Context(), a.userID(c))
 	if err != nil {
@@ -90,7 +89,7 @@ func (a *app) editNote(c echo.Context) error {
 	return render(c, http.StatusOK, views.NoteForm(n))
 }
 
-// putNote adds a note, or changes the one of the path.
+// putNote adds a note or changes the one in the path.
 func (a *app) putNote(c echo.Context) error {
 	note := demo.Note{ID: c.Param("id"), Text: c.FormValue("text")}
 	n, err := a.site.Notes().Put(c.Request().Context(), a.userID(c), note)
@@ -111,5 +110,5 @@ func (a *app) deleteNote(c echo.Context) error {
 	case !isHTMX(c):
 		return c.Redirect(http.StatusSeeOther, "/notes")
 	}
-	return c.NoContent(http.StatusOK) // htmx puts it where the note was
+	return c.NoContent(http.StatusOK) // htmx replaces the note by it
 }
