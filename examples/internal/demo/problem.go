@@ -28,7 +28,7 @@ var (
 	ErrUnavailable = &Refusal{http.StatusServiceUnavailable, "You are still signed in; back in a moment. We cannot reach our records right now."}
 
 	errCrossSite  = &Refusal{http.StatusForbidden, "This form came from another site. Nothing was changed."}
-	errTooLarge   = &Refusal{http.StatusRequestEntityTooLarge, "That is more than this site takes."}
+	errTooLarge   = &Refusal{http.StatusRequestEntityTooLarge, "This request is larger than this site allows."}
 	errForm       = &Refusal{http.StatusBadRequest, "This form could not be read."}
 	errName       = &Refusal{http.StatusBadRequest, "A name has 1 to 32 visible characters."}
 	errNoPassword = &Refusal{http.StatusBadRequest, "Please choose a password."}
@@ -39,9 +39,9 @@ var (
 // headings are the first lines of pages that show only an error.
 var headings = map[int]string{
 	http.StatusUnauthorized:       "You are not signed in",
-	http.StatusForbidden:          "That was refused",
+	http.StatusForbidden:          "This request was refused",
 	http.StatusNotFound:           "There is no such page",
-	http.StatusMethodNotAllowed:   "That is not done here",
+	http.StatusMethodNotAllowed:   "This request is not supported",
 	http.StatusServiceUnavailable: "Back in a moment",
 }
 
