@@ -19,7 +19,7 @@ import (
 // lock when the process ends, even if it crashes.
 //
 // On Unix both files must be regular files that belong to the effective user. FileStore refuses
-// symbolic links, pipes and files of other users, so that nobody else can redirect it if the
+// symbolic links, pipes and files of other users, so that other users cannot redirect it if the
 // directory is writable by others. It does follow symbolic links in the path of the directory. On
 // Windows it refuses links and files that are not regular. There the access control list of the
 // directory decides who can read and replace the files; below os.UserConfigDir that is the user

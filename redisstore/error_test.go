@@ -113,8 +113,8 @@ func TestErrorsFromTheServerWrapTheCause(t *testing.T) {
 	}
 }
 
-// TestRefusedCreateChangesNothing: out of memory, Create must neither make room
-// nor leave half a step.
+// TestRefusedCreateChangesNothing checks that Create, out of memory, neither drops sessions nor
+// leaves half a step.
 func TestRefusedCreateChangesNothing(t *testing.T) {
 	t.Parallel()
 	ctx := context.Background()
@@ -183,8 +183,8 @@ func TestNumbersThatDoNotFitAreRefused(t *testing.T) {
 	}
 }
 
-// TestCapBeyondFourBytesIsNoSmallOne: the greatest cap that the server is told is
-// one that nobody reaches.
+// TestCapBeyondFourBytesIsNoSmallOne checks that a limit beyond four bytes becomes the greatest
+// one and does not wrap around.
 func TestCapBeyondFourBytesIsNoSmallOne(t *testing.T) {
 	t.Parallel()
 	store := newMini(t).harness(t).Store
