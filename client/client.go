@@ -32,10 +32,10 @@ type Client[U any] struct {
 	signingOut atomic.Int32 // sign-outs in progress
 }
 
-// New returns a client of the app at cfg.BaseURL. It loads the session that cfg.TokenStore holds,
-// if any, without asking the server. It waits if another run of the program is renewing that
-// session. New fails if the saved session belongs to another app, and with [ErrSavedSession] if
-// it cannot be read.
+// New returns a client of the app at cfg.BaseURL. It loads the session that cfg.TokenStore
+// holds, if any, without asking the server. It waits if another run of the program is renewing
+// that session. New returns an error if the saved session belongs to another app, and one that
+// wraps [ErrSavedSession] if the saved session cannot be read.
 func New[U any](ctx context.Context, cfg Config) (*Client[U], error) {
 	origin, err := parseOrigin(cfg.BaseURL)
 	if err != nil {

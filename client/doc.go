@@ -33,8 +33,8 @@
 //
 // # Trust
 //
-// The client sends the library's tokens and cookies to the origin of Config.BaseURL (same scheme,
-// host and port) and to no other. It does not verify signatures, because it has no key. It reads
-// the payload of the access token as a statement of the server. Only the server, which verifies
-// tokens, relies on who the user is.
+// The client sends the library's tokens and cookies to the origin of Config.BaseURL (same
+// scheme, host and port) and to no other. It does not verify signatures, because it has no key.
+// It reads the payload of the access token as a statement of the server. The server, which
+// verifies tokens, decides what the user may do.
 package client

@@ -18,10 +18,10 @@ const checkAgain = time.Minute
 // call does no harm.
 //
 // HandleSilentRefresh calls onError, if it is not nil, when something goes wrong. The code is
-// session.CodeUnauthorized when the session is gone; only then is the store empty. All other
-// failures are temporary: onError is called once per outage, even if the errors differ, and the
-// refresh is tried again. The time between attempts grows to a minute and is longer if the server
-// asks for that with Retry-After.
+// session.CodeUnauthorized when the session is gone; this is the only error after which the
+// store is empty. All other failures are temporary: onError is called once per outage, even if
+// the errors differ, and the refresh is tried again. The time between attempts grows to a minute
+// and is longer if the server asks for that with Retry-After.
 func (c *Client[U]) HandleSilentRefresh(ctx context.Context, onError func(error)) {
 	changed := make(chan struct{}, 1)
 	unsubscribe := c.store.Subscribe(func(*session.Session[U]) {

@@ -24,9 +24,9 @@ import (
 // If a refresh fails and the access token has expired, RoundTrip returns the [*Error] of the
 // refresh and does not send the request, because the program expects to be signed in. If the
 // server sent Retry-After, RoundTrip returns that error without a further refresh until the time
-// has passed, for ten minutes at most. If the second answer is a 401, too, it is returned
-// unchanged. If new tokens could not be saved, the request proceeds, and saving is tried again
-// with later requests.
+// has passed, for ten minutes at most. If a 401 remains, because the refresh fails or does not
+// help, RoundTrip returns that answer unchanged. If new tokens could not be saved, the request
+// proceeds, and saving is tried again with later requests.
 //
 // Transport does not send the refresh cookie. With it, the server could renew the session in any
 // answer, without the lock that runs of the program share.

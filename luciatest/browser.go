@@ -46,8 +46,8 @@ func NewBrowser(t testing.TB, app http.Handler) *Browser {
 // NewBrowserAt returns a browser for the app at baseURL, such as an httptest.Server's. A nil
 // transport means http.DefaultTransport. Over http, the app must be in dev mode, because this
 // browser does not send Secure cookies over http. It makes an exception for this machine
-// (localhost, names that end in .localhost, 127.0.0.0/8 and ::1), as net/http/cookiejar does, but
-// not every browser. So a test at such an address does not show whether dev mode is missing.
+// (localhost, names that end in .localhost, 127.0.0.0/8 and ::1), as net/http/cookiejar and some
+// browsers do. So a test at such an address does not show that dev mode is missing.
 func NewBrowserAt(t testing.TB, baseURL string, transport http.RoundTripper) *Browser {
 	t.Helper()
 	base, err := url.Parse(baseURL)

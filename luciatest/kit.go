@@ -142,8 +142,8 @@ func addCookies(r *http.Request, cookies []*http.Cookie) {
 // FormRequest is Request for a form: a POST as a browser sends it from the app's own page at
 // target. It has the given fields and the hidden field _lucia that
 // [middleware.Auth.ValidateFormSubmission] checks. In hardened mode that field is empty, as on
-// the app's pages. Fields may contain another _lucia, as a forged form would. Nil fields are no
-// fields.
+// the app's pages. The given fields may contain another _lucia, as a forged form would. Nil
+// means no other fields.
 func (k *Kit[U]) FormRequest(userID, target string, fields url.Values) *http.Request {
 	k.t.Helper()
 	s, cookies := k.signIn(userID)

@@ -18,10 +18,10 @@ import (
 //
 // The handler gets what net/http's server makes of a request over HTTP/1.1. Its context is
 // cancelled with the client's and when the handler returns, and has none of the client's values.
-// r.TLS is set for https. If the handler does not set a Content-Type, the answer has the one that
-// a server would detect. The answer has neither a Date nor a Content-Length that the handler did
-// not set. Transport does not implement limits on the size of headers, trailers, and bodies whose
-// length differs from the declared one.
+// r.TLS is set for https. If the handler does not set a Content-Type, the answer has the one
+// that a server would detect. The answer has neither a Date nor a Content-Length that the
+// handler did not set. Transport simulates neither limits on the size of headers, nor trailers,
+// nor bodies whose length differs from the declared one; these need a real server.
 //
 // The answer is complete when RoundTrip returns. A handler that streams without an end or hijacks
 // the connection needs httptest.Server and [NewBrowserAt].

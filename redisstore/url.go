@@ -24,8 +24,8 @@ const (
 )
 
 // ParseURL returns options for redis.NewUniversalClient, with the settings that the package
-// comment recommends. The caller may change them. It understands the following URLs, and rediss
-// and sentinels for TLS.
+// comment recommends. The caller may change them. It accepts the following URLs. The schemes
+// rediss and sentinels are the same with TLS.
 //
 //	redis://[user:password@]host[:port][/db]          one server
 //	redis://[user:password@]host[:port],host[:port]…  a cluster, by any of its nodes
@@ -38,8 +38,8 @@ const (
 // the result for those of the Sentinels. Set IsClusterMode in the result for a cluster behind a
 // single address. The URL contains no other settings: a query is refused.
 //
-// User and password come once, and characters with a meaning in URLs (/ ? # @ : %) are escaped in
-// them.
+// User and password are given once, for all hosts. Characters with a meaning in URLs (/ ? # @ :
+// %) must be escaped in them.
 //
 // The error never contains a part of the URL, because a password may be anywhere in it.
 //
