@@ -67,7 +67,7 @@ func (c *Client[U]) fetch(ctx context.Context) (*session.Session[U], error) {
 }
 
 // fetched makes next the session unless another one has replaced prev in the meantime.
-func (c *Client[U]) fetched(ctx context.Context, h *held, prev, next *session.Session[U], before, set cookieSet) (*session.Session[U], error) {
+func (c *Client[U]) fetched(ctx context.Context, h *lockedSession, prev, next *session.Session[U], before, set cookieSet) (*session.Session[U], error) {
 	isNew := prev == nil || prev.ID != next.ID
 	if !isNew && next.RefreshToken == "" {
 		next.RefreshToken = prev.RefreshToken

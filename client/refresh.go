@@ -189,7 +189,7 @@ func (c *Client[U]) reloadUser(ctx context.Context, s *session.Session[U], set c
 // if the client has left the session in the meantime: the server has rotated the token, and would
 // treat a later use of the saved older one as theft. Subscribers are notified after the session
 // is saved.
-func (c *Client[U]) keep(ctx context.Context, h *held, prev, next *session.Session[U], set cookieSet) (Tokens, error) {
+func (c *Client[U]) keep(ctx context.Context, h *lockedSession, prev, next *session.Session[U], set cookieSet) (Tokens, error) {
 	if c.isSaved(h, prev) {
 		_ = c.save(ctx, h, next, set) // SaveErr reports the error
 	}
@@ -201,7 +201,7 @@ func (c *Client[U]) keep(ctx context.Context, h *held, prev, next *session.Sessi
 
 // end forgets the session and removes it from the TokenStore, after a sign-out or when the
 // session is gone.
-func (c *Client[U]) end(ctx context.Context, h *held, s *session.Session[U], set cookieSet) error {
+func (c *Client[U]) end(ctx context.Context, h *lockedSession, s *session.Session[U], set cookieSet) error {
 	c.forget(s, set)
 	if !c.isSaved(h, s) {
 		if h.k.owes(s.ID) { // the TokenStore holds another session by now

@@ -81,16 +81,16 @@ type savedSession struct {
 	retry    time.Time // when to try again to save
 }
 
-// held is a locked savedSession together with what the TokenStore holds.
-type held struct {
+// lockedSession is a locked savedSession together with what the TokenStore holds.
+type lockedSession struct {
 	k      *savedSession
 	data   []byte
 	unlock func()
 }
 
 // lock locks the TokenStore and loads the saved session. The error wraps that of the TokenStore.
-func (k *savedSession) lock(ctx context.Context) (*held, error) {
-	h := &held{k: k, unlock: func() {}}
+func (k *savedSession) lock(ctx context.Context) (*lockedSession, error) {
+	h := &lockedSession{k: k, unlock: func() {}}
 	if k.tokens == nil {
 		return h, nil
 	}
@@ -110,14 +110,14 @@ func (k *savedSession) lock(ctx context.Context) (*held, error) {
 
 // changed reports whether another run of the program has saved something since this client last
 // looked.
-func (h *held) changed() bool {
+func (h *lockedSession) changed() bool {
 	h.k.mu.Lock()
 	defer h.k.mu.Unlock()
 	return h.data != nil && !bytes.Equal(h.data, h.k.last)
 }
 
 // noteLoaded records that this client uses what is saved.
-func (h *held) noteLoaded() {
+func (h *lockedSession) noteLoaded() {
 	h.k.mu.Lock()
 	defer h.k.mu.Unlock()
 	h.k.last = h.data
@@ -126,14 +126,14 @@ func (h *held) noteLoaded() {
 
 // removed reports whether another run of the program has removed what this client knows to have
 // been saved.
-func (h *held) removed() bool {
+func (h *lockedSession) removed() bool {
 	h.k.mu.Lock()
 	defer h.k.mu.Unlock()
 	return h.data == nil && h.k.last != nil && h.k.owed == session.ID{}
 }
 
 // disown records that the TokenStore no longer holds a session of this client.
-func (h *held) disown() {
+func (h *lockedSession) disown() {
 	h.k.mu.Lock()
 	defer h.k.mu.Unlock()
 	h.k.last = nil
@@ -142,7 +142,7 @@ func (h *held) disown() {
 // save saves data, which belongs to the session id. If that fails, it removes what was saved
 // before. The tokens there are older, and it is better that a later run has to sign in than that
 // the server takes it for a thief. save does not stop half-way when ctx ends.
-func (h *held) save(ctx context.Context, id session.ID, data []byte) error {
+func (h *lockedSession) save(ctx context.Context, id session.ID, data []byte) error {
 	if h.k.tokens == nil {
 		return nil
 	}
@@ -158,7 +158,7 @@ func (h *held) save(ctx context.Context, id session.ID, data []byte) error {
 }
 
 // remove removes what is saved.
-func (h *held) remove(ctx context.Context) error {
+func (h *lockedSession) remove(ctx context.Context) error {
 	h.k.settled()
 	if h.data == nil {
 		return nil
@@ -170,7 +170,7 @@ func (h *held) remove(ctx context.Context) error {
 	return err
 }
 
-func (h *held) write(ctx context.Context, data []byte) error {
+func (h *lockedSession) write(ctx context.Context, data []byte) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), h.k.timeout)
 	defer cancel()
 	err := h.k.tokens.Save(ctx, data)

@@ -16,7 +16,7 @@ import (
 // what this client saw there when it failed to save the session. It is not if another run of the
 // program has signed out since or has signed in again. In that case this client keeps its session
 // and does not touch the saved one.
-func (c *Client[U]) isSaved(h *held, s *session.Session[U]) bool {
+func (c *Client[U]) isSaved(h *lockedSession, s *session.Session[U]) bool {
 	if h.k.owes(s.ID) && !h.changed() {
 		return true
 	}
@@ -31,7 +31,7 @@ func (c *Client[U]) isSaved(h *held, s *session.Session[U]) bool {
 // it loaded newer tokens. If the other run removed the session, it has signed out or could not
 // save newer tokens. The tokens of this client are useless in both cases, so it leaves the
 // session.
-func (c *Client[U]) catchUp(h *held, op string, s *session.Session[U]) (took bool, err error) {
+func (c *Client[U]) catchUp(h *lockedSession, op string, s *session.Session[U]) (took bool, err error) {
 	switch {
 	case c.isSaved(h, s):
 		if !h.changed() {
@@ -54,7 +54,7 @@ func (c *Client[U]) catchUp(h *held, op string, s *session.Session[U]) (took boo
 }
 
 // takeUp makes the session that another run of the program saved the client's.
-func (c *Client[U]) takeUp(h *held, prev *session.Session[U]) error {
+func (c *Client[U]) takeUp(h *lockedSession, prev *session.Session[U]) error {
 	saved, set, err := c.decodeSaved(h.data)
 	if err != nil {
 		return err
@@ -65,7 +65,7 @@ func (c *Client[U]) takeUp(h *held, prev *session.Session[U]) error {
 	return nil
 }
 
-func (c *Client[U]) save(ctx context.Context, h *held, s *session.Session[U], set cookieSet) error {
+func (c *Client[U]) save(ctx context.Context, h *lockedSession, s *session.Session[U], set cookieSet) error {
 	data, err := c.encodeSaved(s, set)
 	if err != nil {
 		return notSaved(err)
@@ -98,7 +98,7 @@ func (c *Client[U]) settle(ctx context.Context, seen *session.Session[U]) error 
 }
 
 // settleHeld is settle for callers that hold the lock. It does not wait.
-func (c *Client[U]) settleHeld(ctx context.Context, h *held, s *session.Session[U], set cookieSet) error {
+func (c *Client[U]) settleHeld(ctx context.Context, h *lockedSession, s *session.Session[U], set cookieSet) error {
 	if !h.k.owes(s.ID) {
 		return nil
 	}

@@ -22,7 +22,7 @@ func (c *Client[U]) SignOut(ctx context.Context) error {
 	h, lockErr := c.saved.lock(ctx)
 	if lockErr != nil {
 		// A failed lock must not keep the program signed in.
-		h = &held{k: &savedSession{}, unlock: func() {}}
+		h = &lockedSession{k: &savedSession{}, unlock: func() {}}
 	}
 	defer h.unlock()
 	s, set := c.present()

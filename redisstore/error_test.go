@@ -16,7 +16,7 @@ import (
 	"github.com/lucia-go/lucia/session"
 )
 
-// long is a policy whose durations do not pass during a test.
+// long is a policy whose durations do not elapse during a test.
 var long = session.Policy{Grace: time.Hour, Settle: time.Hour, Idle: 24 * time.Hour, Lifetime: 240 * time.Hour}
 
 // operations are the store's methods.
