@@ -132,8 +132,8 @@ func (h *lockedSession) removed() bool {
 	return h.data == nil && h.k.last != nil && h.k.owed == session.ID{}
 }
 
-// disown records that the TokenStore no longer holds a session of this client.
-func (h *lockedSession) disown() {
+// release records that the TokenStore no longer holds a session of this client.
+func (h *lockedSession) release() {
 	h.k.mu.Lock()
 	defer h.k.mu.Unlock()
 	h.k.last = nil

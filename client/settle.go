@@ -44,11 +44,11 @@ func (c *Client[U]) catchUp(h *lockedSession, op string, s *session.Session[U]) 
 	case h.removed():
 		_, set := c.present()
 		c.forget(s, set)
-		h.disown()
+		h.release()
 		err := errors.New("another run of the program has removed the saved session")
 		return false, &Error{Op: op, Code: session.CodeUnauthorized, Err: err}
 	case h.data != nil:
-		h.disown()
+		h.release()
 	}
 	return false, nil
 }

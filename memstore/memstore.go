@@ -63,7 +63,7 @@ func (s *Store) Create(ctx context.Context, c session.CreateParams) (session.Rec
 	u := sh.userOrNew(c.UserID)
 	u.drop(c.ID)
 	u.dropExpired(now)
-	// The new session stays whatever the limit is, so older ones are dropped before it is added.
+	// The new session stays whatever its policy is, so older ones are dropped before it is added.
 	for len(u.sessions) >= c.Max && len(u.sessions) > 0 {
 		u.dropLeastRecent()
 	}

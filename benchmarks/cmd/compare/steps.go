@@ -16,8 +16,8 @@ import (
 	"github.com/lucia-go/lucia/benchmarks/measure"
 )
 
-// steps measures the steps of a request one at a time, so that they can be compared with the
-// whole.
+// steps measures the steps of a request one at a time, so that they can be added up and compared
+// with the whole.
 func steps(_ context.Context, o options) error {
 	ways := stepWays()
 	results, err := measure.SideBySide(ways, 1, effort(o))
