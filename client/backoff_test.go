@@ -10,8 +10,8 @@ import (
 	"time"
 )
 
-// attempts returns how long after one another a silent refresh tries, while the
-// server answers with this Retry-After, or the network is cut where that is "".
+// attempts returns the pauses between attempts of a silent refresh. The server answers with this
+// Retry-After, or the network fails if that is "".
 func attempts(t *testing.T, retryAfter string, n int) (gaps []time.Duration) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
@@ -41,7 +41,7 @@ func attempts(t *testing.T, retryAfter string, n int) (gaps []time.Duration) {
 	return gaps[:n]
 }
 
-// The waits double from a second to a minute, each between half of that and all.
+// The waits double from a second to a minute. Each is between half of that and all.
 func TestBackoffGrowsAndVaries(t *testing.T) {
 	t.Parallel()
 	seen := map[time.Duration]bool{}
@@ -59,7 +59,7 @@ func TestBackoffGrowsAndVaries(t *testing.T) {
 	}
 }
 
-// The server's word counts, up to ten minutes, and still not to the second.
+// The wait follows the server's Retry-After up to ten minutes, with a random part.
 func TestBackoffFollowsRetryAfter(t *testing.T) {
 	t.Parallel()
 	for asked, least := range map[int]time.Duration{

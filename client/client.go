@@ -11,10 +11,10 @@ import (
 	"github.com/lucia-go/lucia/session"
 )
 
-// Client is one program's part of a session, with the app's user data of type
-// U. It is made by [New] and safe for concurrent use. It owns no goroutine
-// beyond those of calls under way, each of which ends within a few times
-// Config.Timeout, so there is nothing to close.
+// Client is a program's side of a session. U is the type of the app's user data. [New] makes a
+// Client. A Client is safe for concurrent use. Its only goroutines are those of calls in
+// progress, and each of them ends within a few times Config.Timeout, so there is nothing to
+// close.
 type Client[U any] struct {
 	cfg    Config
 	origin *url.URL
@@ -25,17 +25,17 @@ type Client[U any] struct {
 	jar   jar
 	saved savedSession
 
-	mu      sync.Mutex
-	flights map[flightKey]*flight
+	mu    sync.Mutex
+	calls map[callKey]*call
 
-	restraint refreshLimiter
-	leaving   atomic.Int32 // sign-outs under way
+	limiter    refreshLimiter
+	signingOut atomic.Int32 // sign-outs in progress
 }
 
-// New returns a client of the app at cfg.BaseURL. It takes up the session that
-// cfg.TokenStore holds, if any, without asking the server; where another run of
-// the program is renewing it, New waits for that. A saved session of another app
-// is an error, and so is one that cannot be read: [ErrSavedSession].
+// New returns a client of the app at cfg.BaseURL. It loads the session that cfg.TokenStore
+// holds, if any, without asking the server. It waits if another run of the program is renewing
+// that session. New returns an error if the saved session belongs to another app, and one that
+// wraps [ErrSavedSession] if the saved session cannot be read.
 func New[U any](ctx context.Context, cfg Config) (*Client[U], error) {
 	origin, err := parseOrigin(cfg.BaseURL)
 	if err != nil {
@@ -46,17 +46,17 @@ func New[U any](ctx context.Context, cfg Config) (*Client[U], error) {
 		return nil, err
 	}
 	c := &Client[U]{
-		cfg:     cfg,
-		origin:  origin,
-		names:   cookieNames{prefix: cfg.CookiePrefix, secure: origin.Scheme == "https"},
-		saved:   savedSession{tokens: cfg.TokenStore, timeout: cfg.Timeout},
-		flights: make(map[flightKey]*flight),
+		cfg:    cfg,
+		origin: origin,
+		names:  cookieNames{prefix: cfg.CookiePrefix, secure: origin.Scheme == "https"},
+		saved:  savedSession{tokens: cfg.TokenStore, timeout: cfg.Timeout},
+		calls:  make(map[callKey]*call),
 	}
 	c.routes = &http.Client{
 		Transport: cfg.Transport,
 		Jar:       c.appCookies(),
-		// A redirect would carry a token to who knows where; the routes never
-		// redirect.
+		// The library's routes never redirect. Following a redirect could send a token to another
+		// server.
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}
 	if err := c.resume(ctx); err != nil {
@@ -65,16 +65,15 @@ func New[U any](ctx context.Context, cfg Config) (*Client[U], error) {
 	return c, nil
 }
 
-// Format writes which app the client is of, for every verb: fmt would print its
+// Format writes the origin of the app, whatever the verb. Without it, fmt would print the
 // cookies.
 func (c *Client[U]) Format(f fmt.State, _ rune) { fmt.Fprintf(f, "lucia client of %s", c.origin) }
 
-// GetSession returns the client's session store. It is always the same one.
+// GetSession returns the client's session store. Every call returns the same one.
 func (c *Client[U]) GetSession() *SessionStore[U] { return &c.store }
 
-// HTTPClient returns an http.Client that is signed in: its requests to the
-// app's origin carry the session, as [Transport] does it, and the app's own
-// cookies.
+// HTTPClient returns an http.Client whose requests to the app's origin carry the session, as
+// [Transport] describes, and the app's own cookies.
 func (c *Client[U]) HTTPClient() *http.Client {
 	return &http.Client{
 		Transport: &Transport[U]{Client: c},
@@ -82,7 +81,7 @@ func (c *Client[U]) HTTPClient() *http.Client {
 	}
 }
 
-// present returns the session and the cookies that belong to it.
+// present returns the current session and the cookies that belong to it.
 func (c *Client[U]) present() (s *session.Session[U], set cookieSet) {
 	c.store.apply(func(now *session.Session[U]) (*session.Session[U], bool) {
 		s, set = now, c.jar.get()
@@ -91,10 +90,10 @@ func (c *Client[U]) present() (s *session.Session[U], set cookieSet) {
 	return s, set
 }
 
-// adopt makes next, which follows prev, the session and set its cookies, in one
-// step, if the present session still is that one: by its id, and by its
-// fingerprint, which is set at sign-in and never again. Otherwise somebody
-// signed out, or in, meanwhile, and the answer comes too late.
+// adopt makes next, which follows prev, the current session and sets its cookies in one step. It
+// does so only if the current session is still the same one, compared by its id and by its
+// fingerprint, which is set at sign-in and does not change. It reports false if the program
+// signed out or signed in again in the meantime.
 func (c *Client[U]) adopt(prev, next *session.Session[U], set cookieSet) bool {
 	return c.store.apply(func(now *session.Session[U]) (*session.Session[U], bool) {
 		ok := now != nil && (now == prev || now.ID == next.ID) && c.jar.replace(set, set)
@@ -102,8 +101,8 @@ func (c *Client[U]) adopt(prev, next *session.Session[U], set cookieSet) bool {
 	})
 }
 
-// forget empties the store and drops the cookies, if the present session still
-// is the one that ended.
+// forget empties the store and drops the cookies if the current session is still the one that
+// ended.
 func (c *Client[U]) forget(ended *session.Session[U], set cookieSet) {
 	c.store.apply(func(now *session.Session[U]) (*session.Session[U], bool) {
 		return nil, now != nil && now.ID == ended.ID && c.jar.replace(set, cookieSet{})

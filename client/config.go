@@ -22,24 +22,23 @@ type Config struct {
 	// Default: "/api/auth".
 	BasePath string
 
-	// CookiePrefix is the server's option of that name. Default: none.
+	// CookiePrefix is the CookiePrefix of the server's configuration. Default: none.
 	CookiePrefix string
 
-	// TokenStore keeps the session between runs of the program. Default: none,
-	// the session ends with the program (on this side; [Client.SignOut] ends it
-	// on the server).
+	// TokenStore keeps the session between runs of the program. Default: none. The program then
+	// loses its session when it ends, and the session stays on the server until it expires or
+	// [Client.SignOut] ends it.
 	TokenStore TokenStore
 
-	// Transport carries all requests. Default: http.DefaultTransport.
+	// Transport sends all requests. Default: http.DefaultTransport.
 	Transport http.RoundTripper
 
-	// Jar keeps the app's own cookies. The app's library cookies are neither put
-	// into it nor taken from it. Default: an empty one.
+	// Jar keeps the app's own cookies. The library's cookies for the app are neither stored in it
+	// nor read from it. Default: an empty jar.
 	Jar http.CookieJar
 
-	// Timeout bounds each exchange with the library's routes, and each wait for
-	// the TokenStore's lock. It does not bound requests to the app. Default:
-	// 10 s.
+	// Timeout limits each exchange with the library's routes and each wait for the TokenStore's
+	// lock. It does not limit requests to the app. Default: 10 s.
 	Timeout time.Duration
 }
 
@@ -71,7 +70,7 @@ func (cfg Config) validate() error {
 	return nil
 }
 
-// parseOrigin reads BaseURL: scheme and host, without the scheme's own port.
+// parseOrigin returns the scheme and host of baseURL, without the scheme's default port.
 func parseOrigin(baseURL string) (*url.URL, error) {
 	u, err := url.Parse(baseURL)
 	if err != nil {
@@ -84,7 +83,7 @@ func parseOrigin(baseURL string) (*url.URL, error) {
 	return &url.URL{Scheme: u.Scheme, Host: hostOf(u)}, nil
 }
 
-// hostOf returns host and port in one spelling per origin.
+// hostOf returns the host and port of u in the one spelling that all URLs of an origin share.
 func hostOf(u *url.URL) string {
 	host := strings.ToLower(u.Host)
 	switch u.Scheme {
@@ -96,7 +95,7 @@ func hostOf(u *url.URL) string {
 	return strings.TrimSuffix(host, ":")
 }
 
-// sameOrigin reports whether u is of origin, as parseOrigin returned it.
+// sameOrigin reports whether u belongs to origin, as parseOrigin returned it.
 func sameOrigin(origin, u *url.URL) bool {
 	return strings.EqualFold(u.Scheme, origin.Scheme) && hostOf(u) == origin.Host
 }

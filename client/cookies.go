@@ -22,21 +22,20 @@ func (c cookie) live(now time.Time) bool {
 	return c.Value != "" && (c.Expires.IsZero() || now.Before(c.Expires))
 }
 
-// cookieSet is the library's three cookies of one session. It is a value:
-// copies do not share anything.
+// cookieSet is the library's three cookies of one session. Copies share nothing.
 type cookieSet struct {
 	Access      cookie `json:"access,omitzero"`
 	Refresh     cookie `json:"refresh,omitzero"`
 	Fingerprint cookie `json:"fingerprint,omitzero"`
 }
 
-// cookieNames tells the library's cookies from the app's.
+// cookieNames distinguishes the library's cookies from the app's.
 type cookieNames struct {
 	prefix string // Config.CookiePrefix
 	secure bool   // the origin is https
 }
 
-// slot returns where in set the cookie of that name lives; nil where the cookie
+// slot returns the field of set for the cookie with the given name. It returns nil if the cookie
 // is not the library's.
 func (n cookieNames) slot(set *cookieSet, name string) *cookie {
 	name = strings.TrimPrefix(name, "__Host-")
@@ -56,11 +55,11 @@ func (n cookieNames) slot(set *cookieSet, name string) *cookie {
 	return nil
 }
 
-// ours reports whether a cookie of that name is the library's.
+// ours reports whether a cookie with that name is the library's.
 func (n cookieNames) ours(name string) bool { return n.slot(new(cookieSet), name) != nil }
 
-// with returns set after an answer's Set-Cookie lines. As in a browser, Secure
-// cookies are refused over http and a cookie that has expired is removed.
+// with returns set after the Set-Cookie lines of an answer. As in a browser, Secure cookies are
+// refused over http, and an expired cookie is removed.
 func (n cookieNames) with(set cookieSet, lines []*http.Cookie) cookieSet {
 	now := time.Now()
 	for _, line := range lines {
@@ -85,8 +84,8 @@ func (n cookieNames) with(set cookieSet, lines []*http.Cookie) cookieSet {
 	return set
 }
 
-// put makes req carry exactly the live ones of the given cookies, beside the
-// app's own.
+// put gives req the given cookies, unless they have expired, and removes all other cookies of the
+// library. It keeps the app's own.
 func (n cookieNames) put(req *http.Request, cookies ...cookie) {
 	others := req.Cookies()
 	req.Header.Del("Cookie")
@@ -103,7 +102,7 @@ func (n cookieNames) put(req *http.Request, cookies ...cookie) {
 	}
 }
 
-// jar is where the present session's cookies are.
+// jar holds the cookies of the current session.
 type jar struct {
 	mu  sync.Mutex
 	set cookieSet
@@ -115,8 +114,8 @@ func (j *jar) get() cookieSet {
 	return j.set
 }
 
-// replace sets the cookies to next, unless those of another session have come
-// since before was read, or none are left.
+// replace sets the cookies to next. It does nothing and reports false if the cookies now belong
+// to another session than before, or if none are left.
 func (j *jar) replace(before, next cookieSet) bool {
 	j.mu.Lock()
 	defer j.mu.Unlock()
@@ -127,13 +126,13 @@ func (j *jar) replace(before, next cookieSet) bool {
 	return true
 }
 
-// appCookies is the app's jar without the library's cookies, which are kept
-// apart: they belong to one origin, port included, and change with the session.
-// What other hosts call their cookies is their affair.
+// appCookies is the app's jar without the library's cookies, which are kept apart: they belong to
+// one origin, including its port, and change together with the session. Cookies of other hosts
+// pass through, whatever their names.
 type appCookies struct {
 	http.CookieJar
 	names cookieNames
-	host  string // the origin's, without a port: cookies know of none
+	host  string // of the origin, without the port, which cookies ignore
 }
 
 func (c *Client[U]) appCookies() appCookies {
@@ -147,8 +146,8 @@ func (a appCookies) SetCookies(u *url.URL, cookies []*http.Cookie) {
 	}
 }
 
-// Cookies implements [http.CookieJar]. The jar is the program's, which may have put
-// cookies of the library there itself.
+// Cookies implements [http.CookieJar]. It also filters what it reads, because the program may
+// have put the library's cookies into its jar.
 func (a appCookies) Cookies(u *url.URL) []*http.Cookie {
 	return a.others(u, a.CookieJar.Cookies(u))
 }
@@ -160,7 +159,7 @@ func (a appCookies) others(u *url.URL, cookies []*http.Cookie) []*http.Cookie {
 	return slices.DeleteFunc(slices.Clone(cookies), func(c *http.Cookie) bool { return a.names.ours(c.Name) })
 }
 
-// reset sets the cookies, whatever they were.
+// reset sets the cookies unconditionally.
 func (j *jar) reset(set cookieSet) {
 	j.mu.Lock()
 	defer j.mu.Unlock()

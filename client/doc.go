@@ -1,13 +1,12 @@
-// Package client keeps a Go program signed in to an app that uses this library:
-// a command-line tool, a service, a test.
+// Package client keeps a Go program signed in to an app that uses this library. The program may
+// be a command-line tool, a service or a test.
 //
-// It offers the seed's four calls. [Client.GetSession] returns an observable
-// store with the session; [Client.SignOut] ends it; [Client.RefreshTokens]
-// renews its tokens; [Client.HandleSilentRefresh] renews them a minute before
-// they expire for as long as the program runs. Beside them stand
-// [Client.SignIn], which goes through the app's own login form, and
-// [Transport], a RoundTripper that signs an app's requests and renews the
-// tokens when they need it.
+// It offers the four calls of lucia-sveltekit 0.9. [Client.GetSession] returns an observable
+// store that holds the session. [Client.SignOut] ends the session. [Client.RefreshTokens] renews
+// its tokens. [Client.HandleSilentRefresh] renews them a minute before they expire for as long as
+// the program runs. Two more are for Go programs: [Client.SignIn] signs in through the app's own
+// login form, and [Transport] is a RoundTripper that authenticates the program's requests to the
+// app and renews the tokens when needed.
 //
 //	c, err := client.New[Profile](ctx, client.Config{
 //		BaseURL:    "https://app.example",
@@ -18,22 +17,24 @@
 //	…
 //	resp, err := c.HTTPClient().Get("https://app.example/api/me")
 //
-// # Ok, gone, later
+// # Outcomes
 //
-// Every exchange with the server comes to one of three outcomes. Ok needs no
-// words. Gone means that the server said in its own words, a 401 with the code
-// of the route, that the session is no more: the store becomes empty, the saved
-// session is removed, and the error is session.CodeUnauthorized (for a
-// sign-out, session.CodeNotAuthenticated). The same follows where another run of
-// the program has removed the saved session, be it to sign out or because it could
-// not save newer tokens; the server is not asked then. Everything else is later: no
-// network, a time-out, 408, 429, 5xx, an answer that makes no sense. The
-// session stays, and the same call may succeed in a moment.
+// Every exchange with the server has one of three outcomes.
 //
-// # What it trusts
+//   - Success.
+//   - The session is gone. The server answered with status 401 and the library's code for that
+//     route. The store becomes empty, the saved session is removed, and the error is
+//     session.CodeUnauthorized, or session.CodeNotAuthenticated for a sign-out. The outcome is
+//     the same, without a request to the server, if another run of the program has removed the
+//     saved session, because it signed out or could not save newer tokens.
+//   - The outcome is unknown: the network failed, the call timed out, or the server sent a 408, a
+//     429, a 5xx or an answer that makes no sense. The session is kept, and the same call may
+//     succeed later.
 //
-// Tokens and cookies of the library go to the origin of Config.BaseURL (same
-// scheme, host and port) and nowhere else. The client cannot verify signatures
-// and does not try: it reads the access token's payload as what the server
-// says. Who the user is matters to the server alone, which does verify.
+// # Trust
+//
+// The client sends the library's tokens and cookies to the origin of Config.BaseURL (same
+// scheme, host and port) and to no other. It does not verify signatures, because it has no key.
+// It reads the payload of the access token as a statement of the server. The server, which
+// verifies tokens, decides what the user may do.
 package client

@@ -11,45 +11,42 @@ import (
 )
 
 // ErrNotSaved is in the chain of the error that [Client.SaveErr] returns and that
-// [Client.HandleSilentRefresh] tells its onError: the session is good, but the
-// TokenStore did not take it, or the session has ended, but the TokenStore did not
-// drop it. No call fails with it.
+// [Client.HandleSilentRefresh] passes to onError. The TokenStore failed to save a session that is
+// valid, or to remove one that has ended. No call returns it.
 var ErrNotSaved = errors.New("client: session not saved")
 
-// ErrSavedSession is in the chain of [New]'s error where the TokenStore holds
-// something that is no session this client can read: it is damaged, of another
-// version, or, in a [FileStore], open to other users. Saving nil there, under the
-// lock, makes room for a new sign-in.
+// ErrSavedSession is in the chain of [New]'s error if the client cannot read what the TokenStore
+// holds: it is damaged, of another version or, in a [FileStore], accessible to other users.
+// Saving nil there, with the lock held, allows a new sign-in.
 var ErrSavedSession = errors.New("client: saved session cannot be used")
 
-// Error is the error of an exchange with the server. Its code is the server's,
-// the same that the server itself works with, so
+// Error is the error of an exchange with the server. Its code is the one that the server itself
+// works with, so
 //
 //	errors.Is(err, session.CodeUnauthorized)
 //
-// holds on both sides of the wire. What the server did not say in its own
-// words is session.CodeUnknown.
+// holds on both sides of the wire. The code is session.CodeUnknown if the server did not send
+// one.
 type Error struct {
-	// Op is what was tried: "refresh" (also by a request or FetchSession that needed
-	// one), "sign out", "sign in", "fetch session", "save session".
+	// Op is the operation: "refresh" (also if a request or FetchSession needed one), "sign out",
+	// "sign in", "fetch session" or "save session".
 	Op string
-	// Code is what came of it.
+	// Code is the reason of the failure.
 	Code session.Code
-	// Status is the HTTP status of the answer, 0 where there was none.
+	// Status is the HTTP status of the answer, or 0 if there was none.
 	Status int
-	// RetryAfter is how long the server asks to wait; 0 where it did not say.
+	// RetryAfter is how long the server asks to wait, or 0 if it did not ask.
 	RetryAfter time.Duration
-	// Err is the cause on this side, or nil.
+	// Err is the client's own cause, such as an error of the network, or nil.
 	Err error
 
 	// left says that the session is gone because this program left it.
 	left bool
-	// other says that the exchange was about a token that is not the session's.
+	// other says that the exchange used a token that is not the session's.
 	other bool
 }
 
-// Error tells what was tried, the code, the status and the cause. It holds no
-// token.
+// Error returns the operation, the code, the status and the cause. It contains no token.
 func (e *Error) Error() string {
 	s := fmt.Sprintf("client: %s: %s", e.Op, e.Code)
 	if e.Status != 0 {
@@ -69,20 +66,21 @@ func (e *Error) Unwrap() []error {
 	return []error{e.Code, e.Err}
 }
 
-// Gone reports whether the client's session is no more, or there was none. Where it
-// is not gone, it is kept, and the same call may succeed later; that a sign-in or
-// somebody else's refresh token was refused says nothing of it.
+// Gone reports whether the client's session has ended, or there was none. If it reports false,
+// the client keeps its session and the same call may succeed later. It reports false for a
+// sign-in and for a refresh token that is not the session's, because their failure does not
+// concern the session.
 func (e *Error) Gone() bool {
 	return !e.other && e.Op != opSignIn && (e.Code == session.CodeUnauthorized || e.Code == session.CodeNotAuthenticated)
 }
 
-// isGone is Gone of the *Error in err's chain.
+// isGone reports whether err's chain has an *Error that is Gone.
 func isGone(err error) bool {
 	e, ok := errors.AsType[*Error](err)
 	return ok && e.Gone()
 }
 
-// retryAfterOf is the RetryAfter of the *Error in err's chain.
+// retryAfterOf returns the RetryAfter of the *Error in err's chain.
 func retryAfterOf(err error) time.Duration {
 	if e, ok := errors.AsType[*Error](err); ok {
 		return e.RetryAfter
@@ -90,13 +88,13 @@ func retryAfterOf(err error) time.Duration {
 	return 0
 }
 
-// unknown wraps what happened on this side: the network, a time-out, an answer
-// that could not be read.
+// unknown wraps an error that is not an answer of the server: the network failed, the call timed
+// out, or the answer could not be read.
 func unknown(op string, err error) *Error {
 	return &Error{Op: op, Code: session.CodeUnknown, Err: err}
 }
 
-// allowedCodes are the codes that the server may answer an operation with.
+// allowedCodes are the codes that the server may send for each operation.
 var allowedCodes = map[string][]session.Code{
 	opRefresh: {session.CodeUnauthorized, session.CodeDatabaseFetchFailed},
 	opSignOut: {session.CodeNotAuthenticated, session.CodeDatabaseUpdateFailed},
@@ -107,8 +105,8 @@ var allowedCodes = map[string][]session.Code{
 	},
 }
 
-// errorOf judges an answer that is not a success. Status and code must agree: a
-// proxy's 401, or a 500 that quotes the code for it, does not end a session.
+// errorOf returns the error of an answer that is not a success. Status and code must agree: a 401
+// of a proxy, or a 500 that contains the code of a 401, does not end a session.
 func errorOf(op string, a *answer) *Error {
 	e := &Error{Op: op, Code: session.CodeUnknown, Status: a.status, RetryAfter: a.retryAfter}
 	code, ok := a.code()
@@ -119,5 +117,5 @@ func errorOf(op string, a *answer) *Error {
 	return e
 }
 
-// notSaved says that err kept the session from being saved.
+// notSaved wraps the reason why the session was not saved.
 func notSaved(err error) error { return fmt.Errorf("%w: %w", ErrNotSaved, err) }

@@ -95,7 +95,7 @@ func ExampleNewFileStore() {
 	// Output: still signed in as ada
 }
 
-// A program that runs for long keeps its tokens fresh in the background.
+// A program that runs for a long time renews its tokens in the background.
 func ExampleClient_HandleSilentRefresh() {
 	ctx, cancel := context.WithCancel(context.Background())
 	c, err := client.New[profile](ctx, client.Config{BaseURL: "https://app.example", Transport: exampleApp()})
@@ -119,7 +119,7 @@ func ExampleClient_HandleSilentRefresh() {
 	// Output:
 }
 
-// Other parts of a program follow who is signed in.
+// Other parts of a program follow the session.
 func ExampleSessionStore_Subscribe() {
 	ctx := context.Background()
 	c, err := client.New[profile](ctx, client.Config{BaseURL: "https://app.example", Transport: exampleApp()})
@@ -128,7 +128,7 @@ func ExampleSessionStore_Subscribe() {
 	}
 	unsubscribe := c.GetSession().Subscribe(func(s *session.Session[profile]) {
 		if s == nil {
-			fmt.Println("nobody")
+			fmt.Println("signed out")
 			return
 		}
 		fmt.Println(s.User.Data.Username)
@@ -142,12 +142,12 @@ func ExampleSessionStore_Subscribe() {
 		panic(err)
 	}
 	// Output:
-	// nobody
+	// signed out
 	// ada
-	// nobody
+	// signed out
 }
 
-// The codes are the server's own.
+// The codes are those of the server.
 func ExampleError() {
 	ctx := context.Background()
 	c, err := client.New[profile](ctx, client.Config{BaseURL: "https://app.example", Transport: exampleApp()})

@@ -21,22 +21,21 @@ const (
 	opSave    = "save session"
 )
 
-// maxAnswerBytes bounds what is read of an answer of the library's routes: two
-// tokens and a user of at most a few kilobytes.
+// maxAnswerBytes limits how much is read of an answer of the library's routes. Such an answer
+// holds two tokens and a user of at most a few kilobytes.
 const maxAnswerBytes = 64 << 10
 
-// answer is what came back from one of the library's routes.
+// answer is the response of one of the library's routes.
 type answer struct {
-	sent       time.Time // when it was asked for: lifetimes count from then
+	sent       time.Time // when the request was sent; lifetimes count from then
 	status     int
 	body       []byte
 	cookies    []*http.Cookie
 	retryAfter time.Duration
 }
 
-// ask sends one request to a route of the library. bearer may be empty. The
-// error is an *Error of code session.CodeUnknown: no answer, or one that could
-// not be read.
+// ask sends one request to a route of the library. bearer may be empty. If the server does not
+// answer, or the answer cannot be read, the error is an *Error with session.CodeUnknown.
 func (c *Client[U]) ask(ctx context.Context, op, method, route, bearer string, set cookieSet) (*answer, error) {
 	ctx, cancel := context.WithTimeout(ctx, c.cfg.Timeout)
 	defer cancel()
@@ -45,9 +44,9 @@ func (c *Client[U]) ask(ctx context.Context, op, method, route, bearer string, s
 		return nil, unknown(op, err)
 	}
 	req.Header.Set("Accept", "application/json")
-	// Not sent. It tells net/http that the request may be sent once more where a
-	// kept connection turns out to be dead: refresh and sign-out come to the same
-	// however often the server hears them.
+	// This header is not sent. It tells net/http that it may send the request again if a kept
+	// connection turns out to be dead. That is safe: repeating a refresh or a sign-out has the
+	// same result.
 	req.Header["Idempotency-Key"] = nil
 	if bearer != "" {
 		req.Header.Set("Authorization", "Bearer "+bearer)
@@ -83,8 +82,8 @@ func readAnswer(resp *http.Response, sent time.Time) (*answer, error) {
 	}, nil
 }
 
-// parseRetryAfter reads a Retry-After header (RFC 9110, section 10.2.3), 0 where
-// there is none that can be read.
+// parseRetryAfter returns the value of a Retry-After header (RFC 9110, section 10.2.3), or 0 if v
+// is not one.
 func parseRetryAfter(v string, now time.Time) time.Duration {
 	if s, err := strconv.ParseUint(v, 10, 31); err == nil {
 		return time.Duration(s) * time.Second
@@ -95,7 +94,7 @@ func parseRetryAfter(v string, now time.Time) time.Duration {
 	return 0
 }
 
-// code returns the code in an error answer of ours.
+// code returns the code of an error answer of the library.
 func (a *answer) code() (session.Code, bool) {
 	var body wire.ErrorBody
 	if wire.Members(a.body, map[string]any{"message": &body.Message}) != nil {
@@ -104,8 +103,7 @@ func (a *answer) code() (session.Code, bool) {
 	return session.ParseCode(body.Message)
 }
 
-// renewed is a successful answer of the refresh route. In hardened mode the
-// tokens are empty.
+// renewed is a successful answer of the refresh route. The tokens are empty in hardened mode.
 type renewed struct {
 	access    session.AccessToken
 	refresh   session.RefreshToken

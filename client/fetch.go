@@ -11,17 +11,17 @@ import (
 	"github.com/lucia-go/lucia/session"
 )
 
-// FetchSession asks the server for the session and sets the store: after a
-// sign-in by other means than [Client.SignIn], such as a JSON request through
-// HTTPClient, or when the user's data have changed. It returns the session.
+// FetchSession gets the session from the server, sets the store and returns the session. Call it
+// after a sign-in that did not use [Client.SignIn], such as a JSON request through HTTPClient, or
+// when the user's data have changed.
 //
-// The error is an [*Error]: session.CodeNotAuthenticated where nobody was
-// signed in and nobody is; session.CodeUnauthorized where somebody was and the
-// server says that this is over.
+// The error is an [*Error]. Its code is session.CodeNotAuthenticated if the client was signed out
+// and the server has no session for it either. It is session.CodeUnauthorized if the client had a
+// session and the server says that it has ended.
 func (c *Client[U]) FetchSession(ctx context.Context) (*session.Session[U], error) {
 	s, err := c.fetch(ctx)
 	if s == nil && err == nil {
-		// null alone does not end a session, a refused refresh does.
+		// A null answer alone does not end a session. A refused refresh does.
 		if _, err = c.RefreshTokens(ctx, ""); err == nil {
 			s = c.store.Get()
 		}
@@ -29,11 +29,9 @@ func (c *Client[U]) FetchSession(ctx context.Context) (*session.Session[U], erro
 	return s, err
 }
 
-// fetch returns nil where the server says null although this client has a
-// session.
+// fetch returns nil if the server answers null although this client has a session.
 func (c *Client[U]) fetch(ctx context.Context) (*session.Session[U], error) {
-	// The server may renew the cookies in its answer, so this is a kind of
-	// refresh.
+	// The server may renew the cookies in its answer, so fetch takes the lock as a refresh does.
 	h, err := c.saved.lock(ctx)
 	if err != nil {
 		return nil, unknown(opFetch, err)
@@ -45,7 +43,7 @@ func (c *Client[U]) fetch(ctx context.Context) (*session.Session[U], error) {
 			return nil, err
 		}
 		if prev, set = c.present(); prev != nil {
-			_ = c.settleHeld(ctx, h, prev, set) // what follows would save it, too
+			_ = c.settleHeld(ctx, h, prev, set) // the session is saved again below
 		}
 	}
 	a, err := c.ask(ctx, opFetch, http.MethodGet, wire.RouteSession, "", set)
@@ -68,8 +66,8 @@ func (c *Client[U]) fetch(ctx context.Context) (*session.Session[U], error) {
 	}
 }
 
-// fetched makes next the session, unless another has taken prev's place.
-func (c *Client[U]) fetched(ctx context.Context, h *held, prev, next *session.Session[U], before, set cookieSet) (*session.Session[U], error) {
+// fetched makes next the session unless another one has replaced prev in the meantime.
+func (c *Client[U]) fetched(ctx context.Context, h *lockedSession, prev, next *session.Session[U], before, set cookieSet) (*session.Session[U], error) {
 	isNew := prev == nil || prev.ID != next.ID
 	if !isNew && next.RefreshToken == "" {
 		next.RefreshToken = prev.RefreshToken
@@ -80,11 +78,11 @@ func (c *Client[U]) fetched(ctx context.Context, h *held, prev, next *session.Se
 	if !ok || !isNew && !c.isSaved(h, next) {
 		return c.store.Get(), nil
 	}
-	_ = c.save(ctx, h, next, set) // SaveErr tells
+	_ = c.save(ctx, h, next, set) // SaveErr reports the error
 	return next, nil
 }
 
-// readSession reads an answer of the session route, nil for null.
+// readSession reads an answer of the session route. It returns nil for null.
 func readSession[U any](a *answer) (*session.Session[U], error) {
 	var (
 		lucia json.RawMessage

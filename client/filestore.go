@@ -12,46 +12,46 @@ import (
 	"time"
 )
 
-// FileStore is a [TokenStore] in a file that only its owner may read (mode
-// 0600, in a directory made with 0700 where there is none). The file is replaced at
-// once, never written in place. The lock is an advisory lock of the operating system
-// on a second file of the same name with ".lock" added, which stays; it ends with the
-// process, however that ends.
+// FileStore is a [TokenStore] in a file. The file has mode 0600, and FileStore creates its
+// directory with mode 0700 if it does not exist. Save replaces the file atomically and never
+// writes to it in place. The lock is an advisory lock of the operating system on a second file,
+// whose name has the suffix ".lock" and which is not removed. The operating system releases the
+// lock when the process ends, even if it crashes.
 //
-// On Unix both must be regular files that belong to the effective user: symbolic
-// links, pipes and other users' files are refused, so that a directory in which others
-// may write leads nowhere else. (Links on the way to the directory are followed.)
-// Windows refuses links and what is no regular file as well; who may read and replace
-// the files is for the directory's access list to say there, which below
-// os.UserConfigDir admits the user and administrators.
+// On Unix both files must be regular files that belong to the effective user. FileStore refuses
+// symbolic links, pipes and files of other users, so that other users cannot redirect it if the
+// directory is writable by others. It does follow symbolic links in the path of the directory. On
+// Windows it refuses links and files that are not regular. There the access control list of the
+// directory decides who can read and replace the files; below os.UserConfigDir that is the user
+// and administrators.
 //
-// Both files belong on a local disk: locks over network file systems are as
-// good as the file system's word.
+// Both files should be on a local disk. Many network file systems do not implement locks
+// reliably.
 type FileStore struct {
 	path string
 }
 
 var _ TokenStore = (*FileStore)(nil)
 
-// NewFileStore returns a FileStore at path. It touches nothing yet. A good place
-// is below os.UserConfigDir.
+// NewFileStore returns a FileStore at path. It does not access the file system. A good place is
+// below os.UserConfigDir.
 func NewFileStore(path string) *FileStore { return &FileStore{path: path} }
 
 const (
 	fileMode = 0o600
 	dirMode  = 0o700
-	// maxFileBytes bounds what Load reads: a saved session is a few kilobytes.
+	// maxFileBytes limits what Load reads. A saved session has a few kilobytes.
 	maxFileBytes = 1 << 20
 )
 
-// How often a lock that somebody else holds is tried again. It is held for one
+// The pauses between attempts to take a lock that is held elsewhere. A lock is held for one
 // exchange with the server.
 const (
 	lockRetryFirst = 2 * time.Millisecond
 	lockRetryMost  = 50 * time.Millisecond
 )
 
-// errLocked is what tryLock returns where somebody else holds the lock.
+// errLocked is the error of tryLock if the lock is held elsewhere.
 var errLocked = errors.New("locked")
 
 // Lock implements [TokenStore].
@@ -71,7 +71,7 @@ func (s *FileStore) Lock(ctx context.Context) (unlock func(), err error) {
 	return func() { f.Close() }, nil
 }
 
-// waitLock polls, because a blocked system call could not be called off.
+// waitLock polls, because a blocked system call cannot be cancelled.
 func waitLock(ctx context.Context, f *os.File) error {
 	timer := time.NewTimer(0)
 	defer timer.Stop()
@@ -89,8 +89,9 @@ func waitLock(ctx context.Context, f *os.File) error {
 	}
 }
 
-// openOwn opens a file of the user's own. It follows no symbolic link to it, waits
-// for no other end of a pipe, and refuses what is no regular file or another user's.
+// openOwn opens a file that belongs to the user. It does not follow a symbolic link at path, does
+// not wait for the other end of a pipe, and refuses files that are not regular or belong to
+// another user.
 func openOwn(path string, flags int) (*os.File, error) {
 	f, err := openNoFollow(path, flags)
 	if err != nil {
@@ -100,7 +101,7 @@ func openOwn(path string, flags int) (*os.File, error) {
 	switch {
 	case err != nil:
 	case !info.Mode().IsRegular():
-		err = fmt.Errorf("%w: %s is no regular file", ErrSavedSession, path)
+		err = fmt.Errorf("%w: %s is not a regular file", ErrSavedSession, path)
 	case !isOwn(info):
 		err = fmt.Errorf("%w: %s belongs to another user", ErrSavedSession, path)
 	}
@@ -115,8 +116,8 @@ func linkError(path string) error {
 	return fmt.Errorf("%w: %s is a symbolic link", ErrSavedSession, path)
 }
 
-// Load implements [TokenStore]. It refuses a file that others than its owner
-// may read or write: what it holds may have been read, or be somebody else's.
+// Load implements [TokenStore]. It refuses a file that other users can read or write: they may
+// know the tokens, or may have put their own session there.
 func (s *FileStore) Load(context.Context) ([]byte, error) {
 	f, err := openOwn(s.path, os.O_RDONLY)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -148,7 +149,7 @@ func (s *FileStore) Load(context.Context) ([]byte, error) {
 
 // Save implements [TokenStore].
 func (s *FileStore) Save(_ context.Context, data []byte) error {
-	os.Remove(s.path + tmpSuffix) // a run that was killed while it saved left tokens there
+	os.Remove(s.path + tmpSuffix) // left behind if a run was killed in Save
 	if data == nil {
 		return removeFile(s.path)
 	}
@@ -158,12 +159,12 @@ func (s *FileStore) Save(_ context.Context, data []byte) error {
 	return replaceFile(s.path, data)
 }
 
-// tmpSuffix ends the name of the file that is not in place yet. There is one at most:
-// Save is called with the lock held.
+// tmpSuffix ends the name of the temporary file. At most one exists, because Save is called with
+// the lock held.
 const tmpSuffix = ".tmp"
 
-// removeFile removes the file. Where the directory does not allow it, the file is
-// emptied, which Load takes for no file.
+// removeFile removes the file. If the directory does not allow that, it empties the file, which
+// Load treats as missing.
 func removeFile(path string) error {
 	err := os.Remove(path)
 	if err == nil || errors.Is(err, fs.ErrNotExist) {
@@ -180,10 +181,10 @@ func removeFile(path string) error {
 	return err
 }
 
-// replaceFile writes data beside path and renames it there, so that a crash at
-// any point leaves the old file or the new one.
+// replaceFile writes data to a temporary file beside path and renames it, so that a crash at any
+// point leaves either the old file or the new one.
 func replaceFile(path string, data []byte) (err error) {
-	// O_EXCL follows no link and opens nothing that somebody else has put there.
+	// O_EXCL does not follow a link and does not open a file that already exists.
 	f, err := os.OpenFile(path+tmpSuffix, os.O_WRONLY|os.O_CREATE|os.O_EXCL, fileMode)
 	if err != nil {
 		return err
@@ -197,7 +198,7 @@ func replaceFile(path string, data []byte) (err error) {
 	if _, err = f.Write(data); err != nil {
 		return err
 	}
-	// The new tokens must be on disk before the old ones are gone.
+	// The new tokens must be on disk before the old ones are replaced.
 	if err = f.Sync(); err != nil {
 		return err
 	}

@@ -81,7 +81,7 @@ func TestFileStoreRefusesAFileThatOthersMayRead(t *testing.T) {
 	}
 }
 
-// A reader without the lock sees the old data or the new, whole.
+// A reader without the lock sees either the old data or the new data.
 func TestFileStoreReplacesAtOnce(t *testing.T) {
 	t.Parallel()
 	s := client.NewFileStore(filepath.Join(t.TempDir(), "session.json"))
@@ -154,9 +154,8 @@ const (
 	rounds     = 50
 )
 
-// TestFileStoreLocksBetweenProcesses starts itself a few times. Each process
-// increments a number in the file, which loses counts where the lock does not
-// hold.
+// TestFileStoreLocksBetweenProcesses starts itself several times. Each process increments a
+// number in the file, which loses increments if the lock does not work.
 func TestFileStoreLocksBetweenProcesses(t *testing.T) {
 	if path := os.Getenv(counterEnv); path != "" {
 		increment(t, client.NewFileStore(path))
@@ -200,8 +199,8 @@ func increment(t *testing.T, s *client.FileStore) {
 	}
 }
 
-// In a directory that has become read-only, nothing can be saved, but what is saved
-// can be made void.
+// In a directory that has become read-only, nothing can be saved, but the saved session can be
+// emptied.
 func TestFileStoreEmptiesWhatItCannotRemove(t *testing.T) {
 	t.Parallel()
 	if runtime.GOOS == "windows" || os.Geteuid() == 0 {
@@ -241,7 +240,7 @@ func TestFileStoreRefusesAFileThatIsTooLong(t *testing.T) {
 	}
 }
 
-// A run that was killed while it saved leaves a file with tokens behind.
+// A run that was killed in Save leaves a temporary file with tokens behind.
 func TestFileStoreRemovesWhatAKilledRunLeft(t *testing.T) {
 	t.Parallel()
 	for name, data := range map[string][]byte{"saving": []byte("x"), "removing": nil} {

@@ -14,8 +14,7 @@ import (
 	"github.com/lucia-go/lucia/client"
 )
 
-// In a directory where others may write, somebody has put something in the place of
-// the store's files.
+// In a directory that others can write to, something else is in place of the store's files.
 func TestFileStoreFollowsNoLinksAndOpensNoPipes(t *testing.T) {
 	t.Parallel()
 	for name, put := range map[string]func(path, elsewhere string) error{
@@ -50,8 +49,8 @@ func TestFileStoreFollowsNoLinksAndOpensNoPipes(t *testing.T) {
 	}
 }
 
-// Where the directory does not allow a file to be removed it is emptied, but nothing
-// that a link leads to.
+// If the directory does not allow a file to be removed, it is emptied, but not the target of a
+// link.
 func TestFileStoreEmptiesNothingBehindALink(t *testing.T) {
 	t.Parallel()
 	if os.Geteuid() == 0 {

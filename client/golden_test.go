@@ -65,7 +65,7 @@ func golden[T any](t *testing.T, name string) []T {
 	return cases
 }
 
-// script answers requests as a golden case says and checks them.
+// script answers requests as a golden case describes and checks them.
 type script struct {
 	t    *testing.T
 	base string // what the paths are below
@@ -110,8 +110,7 @@ type readCloser struct{ *strings.Reader }
 
 func (readCloser) Close() error { return nil }
 
-// newGolden returns a client that holds the case's session and meets its
-// exchanges.
+// newGolden returns a client that holds the case's session and gets its answers.
 func newGolden(t *testing.T, held *session.Session[attributes], exchanges []exchange) (*client.Client[attributes], *script) {
 	t.Helper()
 	s := &script{t: t, base: wire.DefaultBasePath, left: exchanges}
@@ -130,7 +129,7 @@ func newGolden(t *testing.T, held *session.Session[attributes], exchanges []exch
 	return c, s
 }
 
-// visible is what a page or a program sees of a session.
+// visible is the part of a session that a page or a program sees.
 func visible(t *testing.T, s *session.Session[attributes]) string {
 	t.Helper()
 	data, err := json.Marshal(s)

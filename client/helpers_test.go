@@ -23,8 +23,7 @@ type profile struct {
 	Username string `json:"username"`
 }
 
-// world is an app of this library and the network to it, which counts and fails
-// on demand.
+// world is an app with this library and the network to it. It counts requests and can fail.
 type world struct {
 	*luciatest.Kit[profile]
 	app http.Handler
@@ -91,7 +90,7 @@ func (w *world) RoundTrip(req *http.Request) (*http.Response, error) {
 	return resp, err
 }
 
-// breakNetwork makes all requests fail with err; nil mends it.
+// breakNetwork makes all requests fail with err. Nil ends that.
 func (w *world) breakNetwork(err error) {
 	w.onRequest(func(*http.Request) error { return err })
 }
@@ -108,8 +107,8 @@ func (w *world) onAnswer(after func(*http.Request) error) {
 	w.after = after
 }
 
-// delayAnswers makes the answers to requests whose path ends like this take a
-// while, beside what is set already.
+// delayAnswers delays the answers to requests whose path has this suffix, in addition to earlier
+// calls.
 func (w *world) delayAnswers(path string, d time.Duration) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -125,7 +124,7 @@ func (w *world) delayAnswers(path string, d time.Duration) {
 	}
 }
 
-// count is how many requests for path were made so far.
+// count returns how many requests for path were made.
 func (w *world) count(path string) int {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -134,7 +133,7 @@ func (w *world) count(path string) int {
 
 func (w *world) refreshes() int { return w.count("/api/auth/refresh") }
 
-// newClient returns a client of the world that nobody is signed in with.
+// newClient returns a signed-out client of the world.
 func (w *world) newClient(t testing.TB, change ...func(*client.Config)) *client.Client[profile] {
 	t.Helper()
 	cfg := client.Config{BaseURL: baseURL, Transport: w}
@@ -148,7 +147,7 @@ func (w *world) newClient(t testing.TB, change ...func(*client.Config)) *client.
 	return c
 }
 
-// signedIn returns a client of the world that ada is signed in with.
+// signedIn returns a client of the world that is signed in as ada.
 func (w *world) signedIn(t testing.TB, change ...func(*client.Config)) *client.Client[profile] {
 	t.Helper()
 	c := w.newClient(t, change...)
@@ -216,7 +215,7 @@ func login(auth *middleware.Auth[profile], w http.ResponseWriter, r *http.Reques
 // echo answers with the request's body.
 func echo(w http.ResponseWriter, r *http.Request) { io.Copy(w, r.Body) }
 
-// body is a request body that notes that it was closed.
+// body is a request body that records that it was closed.
 type body struct {
 	io.Reader
 	closed atomic.Bool

@@ -11,31 +11,30 @@ import (
 const (
 	// silentLead is how long before expiry tokens are renewed in the background.
 	silentLead = time.Minute
-	// transportLead is how long before expiry a request waits for new tokens
-	// first. It is short, because the request does wait.
+	// transportLead is how long before expiry a request waits for new tokens. It is short because
+	// the caller waits, too.
 	transportLead = 10 * time.Second
-	// pause is the least time between two refreshes in the background.
+	// pause is the shortest time between two refreshes in the background.
 	pause = time.Second
-	// coolDown is how long a new access token is not renewed because the server
-	// refuses it (half its life, where that is less): if it refuses that one, the
-	// next will fare no better.
+	// coolDown is how long a new access token is not renewed although the server refuses it, or
+	// half of the token's life if that is shorter. If the server refuses a new token, it will
+	// refuse the next one, too.
 	coolDown = 10 * time.Second
 )
 
-// setLife sets when the session's access token was made and when it expires, on
-// this machine's clock: the server said how long it still lived after sent, so
-// the two clocks need not agree. total is its whole life, if known.
+// setLife sets when the session's access token was issued and when it expires, by the clock of
+// this machine. The server states how long the token was still valid after sent, so the two
+// clocks need not agree. total is the token's whole life, or 0 if it is unknown.
 func setLife[U any](s *session.Session[U], sent time.Time, left, total time.Duration) {
 	s.ExpiresAt = sent.Add(left)
 	s.IssuedAt = s.ExpiresAt.Add(-max(left, total))
 }
 
-// left is how long the access token still lives. The monotonic clock is immune
-// to the machine's date being set, but on some systems it stands still while
-// the machine sleeps; the wall clock has it the other way round. Whichever says
-// less is believed: the other mistake would be a refused request, this one costs
-// a refresh. A session that was Set without an expiry lives until the server
-// refuses it.
+// left returns how long the access token is still valid. The monotonic clock does not follow
+// changes of the machine's date, but on some systems it stops while the machine sleeps; the wall
+// clock behaves the other way round. left returns the smaller result: an early refresh costs
+// little, but an expired token causes a refused request. A session that was Set without an expiry
+// is valid until the server refuses it.
 func left[U any](s *session.Session[U], now time.Time) time.Duration {
 	if s.ExpiresAt.IsZero() {
 		return math.MaxInt64
@@ -43,8 +42,8 @@ func left[U any](s *session.Session[U], now time.Time) time.Duration {
 	return min(s.ExpiresAt.Sub(now), s.ExpiresAt.Round(0).Sub(now.Round(0)))
 }
 
-// due is how long until the session is to be renewed: lead before it expires,
-// or a third of its life before, where its life is no longer than lead.
+// due returns how long it takes until the session should be renewed. That is lead before it
+// expires, or a third of its life before if its life is not longer than lead.
 func due[U any](s *session.Session[U], lead time.Duration, now time.Time) time.Duration {
 	if life := s.ExpiresAt.Sub(s.IssuedAt); life <= lead {
 		lead = life / 3
@@ -55,13 +54,13 @@ func due[U any](s *session.Session[U], lead time.Duration, now time.Time) time.D
 const (
 	backoffFirst = time.Second
 	backoffMost  = time.Minute
-	// retryAfterMost is the longest wait that a server may ask for.
+	// retryAfterMost is the longest wait that the client accepts from a server.
 	retryAfterMost = 10 * time.Minute
 )
 
-// backoff is how long to wait after so many failures in a row, 1 or more, and
-// no less than the server asked for (within reason). A random part keeps
-// clients that failed together from coming back together.
+// backoff returns how long to wait after the given number of consecutive failures, which is 1 or
+// more. It is at least what the server asked for, up to retryAfterMost. The random part keeps
+// clients that failed together from retrying together.
 func backoff(failures int, retryAfter time.Duration) time.Duration {
 	d := backoffMost
 	if doublings := failures - 1; doublings < 6 {

@@ -7,6 +7,5 @@ import (
 	"os"
 )
 
-// tryLock fails: without a lock, two runs of a program would overwrite each
-// other's tokens.
+// tryLock fails. Without a lock, two runs of a program would overwrite each other's tokens.
 func tryLock(*os.File) error { return errors.ErrUnsupported }

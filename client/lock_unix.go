@@ -8,8 +8,8 @@ import (
 	"syscall"
 )
 
-// tryLock takes an exclusive lock on f, which belongs to the open file and so
-// excludes other opens of the same process too.
+// tryLock takes an exclusive lock on f. The lock belongs to the open file, so it also excludes
+// other opens in the same process.
 func tryLock(f *os.File) error {
 	for {
 		err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)

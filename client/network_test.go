@@ -19,9 +19,8 @@ import (
 	"github.com/lucia-go/lucia/session"
 )
 
-// TestMain runs the tests and then looks for goroutines that they left behind.
-// (In bubbles of testing/synctest, where most tests run, a goroutine that stays
-// fails its test already.)
+// TestMain runs the tests and then looks for leaked goroutines. (In a bubble of testing/synctest,
+// where most tests run, a leaked goroutine fails its test already.)
 func TestMain(m *testing.M) {
 	code := m.Run()
 	if left := leaked(); code == 0 && left != "" {
@@ -55,8 +54,7 @@ func stacks() string {
 	return string(buf[:runtime.Stack(buf, true)])
 }
 
-// server is an app on a real socket that can be stopped and started again at the
-// same address.
+// server is an app on a real socket that can be stopped and started again at the same address.
 type server struct {
 	t       *testing.T
 	addr    string
@@ -140,7 +138,7 @@ func TestServerRestarts(t *testing.T) {
 	}
 }
 
-// requests makes 64 requests at a time, which all must succeed or all fail.
+// requests makes 64 concurrent requests, which must all succeed or all fail.
 func requests(t *testing.T, c *client.Client[profile], addr string, ok bool) {
 	t.Helper()
 	web := c.HTTPClient()
@@ -159,8 +157,7 @@ func requests(t *testing.T, c *client.Client[profile], addr string, ok bool) {
 	wg.Wait()
 }
 
-// A server closes connections that it finds idle for too long; the client learns
-// of it when it sends the next request there.
+// A server closes idle connections. The client notices when it sends the next request.
 func TestDeadConnectionsAreReplaced(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, dev)

@@ -7,8 +7,8 @@ import (
 	"os"
 )
 
-// openNoFollow opens a file that is no symbolic link. There is no flag for that here,
-// so it looks at the name before and after.
+// openNoFollow opens a file that is not a symbolic link. Without a flag for that on this system,
+// it checks the name before and after it opens the file.
 func openNoFollow(path string, flags int) (*os.File, error) {
 	if info, err := os.Lstat(path); err == nil && info.Mode()&fs.ModeSymlink != 0 {
 		return nil, linkError(path)
@@ -32,5 +32,5 @@ func openNoFollow(path string, flags int) (*os.File, error) {
 	return f, nil
 }
 
-// isOwn reports true: who may touch a file is for its directory's access list to say.
+// isOwn reports true. The access control list of the directory decides who can use a file.
 func isOwn(fs.FileInfo) bool { return true }

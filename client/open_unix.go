@@ -8,8 +8,8 @@ import (
 	"syscall"
 )
 
-// openNoFollow opens a file that is no symbolic link. It does not wait for the other
-// end of a pipe.
+// openNoFollow opens a file that is not a symbolic link. It does not wait for the other end of a
+// pipe.
 func openNoFollow(path string, flags int) (*os.File, error) {
 	f, err := os.OpenFile(path, flags|syscall.O_NOFOLLOW|syscall.O_NONBLOCK, fileMode)
 	if err == nil {

@@ -9,13 +9,13 @@ import (
 	"github.com/lucia-go/lucia/session"
 )
 
-// pageSession returns the session of the page's data, nil where there is none.
+// pageSession returns the session of a page's data, or nil if the page has none.
 func pageSession[U any](p *htmlform.Page, sent time.Time) (*session.Session[U], error) {
 	return wireSession[U](p.Data[wire.FormField], p.SessionID, sent, p.ExpiresIn)
 }
 
-// wireSession builds a session from its form in page data and in the answer of
-// the session route. It returns nil for null.
+// wireSession builds a session from the JSON of page data or of an answer of the session route.
+// It returns nil for null.
 func wireSession[U any](lucia json.RawMessage, id string, sent time.Time, expiresIn time.Duration) (*session.Session[U], error) {
 	if len(lucia) == 0 || string(lucia) == "null" {
 		return nil, nil

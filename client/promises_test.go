@@ -13,7 +13,7 @@ import (
 	"github.com/lucia-go/lucia/session"
 )
 
-// Gone speaks of the client's own session only.
+// Gone reports only on the client's own session.
 func TestGoneIsOfTheClientsOwnSession(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)

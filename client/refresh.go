@@ -11,74 +11,75 @@ import (
 	"github.com/lucia-go/lucia/session"
 )
 
-// Tokens are what a refresh returns. In hardened mode, where only cookies carry
-// tokens, both are empty.
+// Tokens is the result of a refresh. Both tokens are empty in hardened mode, where only cookies
+// carry tokens.
 type Tokens struct {
 	AccessToken  session.AccessToken
 	RefreshToken session.RefreshToken
-	// ExpiresIn is how long the access token lives.
+	// ExpiresIn is how long the access token is valid.
 	ExpiresIn time.Duration
 }
 
-// LogValue returns how long the access token lives, and no token.
+// LogValue returns how long the access token is valid, and no token.
 func (t Tokens) LogValue() slog.Value {
 	return slog.GroupValue(slog.Duration("expires_in", t.ExpiresIn))
 }
 
-// RefreshTokens renews the refresh token and the access token. An empty
-// refreshToken means the session's. With the session's own token, the store and
-// the TokenStore follow; with another one they are left alone. Calls with the
-// same token at the same time share one request.
+// RefreshTokens exchanges a refresh token for a new refresh token and access token. An empty
+// refreshToken means that of the current session. If the token is the session's own, the store
+// and the TokenStore are updated; otherwise they are not changed. Concurrent calls with the same
+// token share one request.
 //
-// The error is an [*Error]: session.CodeUnauthorized where the session is gone
-// (the store is then empty, if it was the store's) or there is none,
-// session.CodeDatabaseFetchFailed where the server could not tell, and
-// session.CodeUnknown. Whether the session was saved is for [Client.SaveErr] to say.
+// The error is an [*Error]. Its code is session.CodeUnauthorized if the session is gone or there
+// is none; the store is then empty if the token was its own. It is
+// session.CodeDatabaseFetchFailed if the server's session store is unavailable, and otherwise
+// session.CodeUnknown. [Client.SaveErr] reports whether the session was saved.
 func (c *Client[U]) RefreshTokens(ctx context.Context, refreshToken session.RefreshToken) (Tokens, error) {
 	s, _ := c.present()
 	if s == nil && refreshToken == "" {
 		return Tokens{}, &Error{Op: opRefresh, Code: session.CodeUnauthorized}
 	}
 	if s != nil && (refreshToken == "" || refreshToken == s.RefreshToken) {
-		return c.share(ctx, flightKey{id: s.ID, token: s.RefreshToken}, never, c.refreshOwn(s.ID, false))
+		return c.share(ctx, callKey{id: s.ID, token: s.RefreshToken}, never, c.refreshOwn(s.ID, false))
 	}
-	return c.share(ctx, flightKey{token: refreshToken}, never, func(ctx context.Context) (Tokens, error) {
+	return c.share(ctx, callKey{token: refreshToken}, never, func(ctx context.Context) (Tokens, error) {
 		return c.refreshOther(ctx, refreshToken)
 	})
 }
 
 func never() bool { return false }
 
-// renew renews the session unless it is another than seen by now. refused says
-// that the server does not take its access token any more.
+// renew renews the session unless the current session is no longer seen. refused says that the
+// server refused its access token.
 func (c *Client[U]) renew(ctx context.Context, seen *session.Session[U], refused bool) error {
 	stale := func() bool { return c.store.Get() != seen }
-	_, err := c.share(ctx, flightKey{id: seen.ID, token: seen.RefreshToken}, stale, c.refreshOwn(seen.ID, refused))
+	_, err := c.share(ctx, callKey{id: seen.ID, token: seen.RefreshToken}, stale, c.refreshOwn(seen.ID, refused))
 	return err
 }
 
-// refreshOwn renews the client's session, if that still is the one with this id.
+// refreshOwn returns a function that renews the client's session if it still is the one with this
+// id.
 func (c *Client[U]) refreshOwn(id session.ID, refused bool) func(context.Context) (Tokens, error) {
 	return func(ctx context.Context) (Tokens, error) {
 		tokens, err := c.refreshInTurn(ctx, id, refused)
-		c.restraint.note(tokens, err)
+		c.limiter.note(tokens, err)
 		return tokens, err
 	}
 }
 
-// errLeft is the error of a refresh whose session is not the client's any more.
+// errLeft returns the error of a refresh whose session is no longer the client's.
 func errLeft() *Error {
-	err := errors.New("the session was left meanwhile")
+	err := errors.New("the client has left the session in the meantime")
 	return &Error{Op: opRefresh, Code: session.CodeUnauthorized, Err: err, left: true}
 }
 
-// refreshInTurn is refreshOwn in turn with other processes that share the
-// TokenStore.
+// refreshInTurn does the work of refreshOwn while it holds the lock that processes with the same
+// TokenStore share.
 func (c *Client[U]) refreshInTurn(ctx context.Context, id session.ID, refused bool) (Tokens, error) {
 	h, err := c.saved.lock(ctx)
 	if err != nil {
-		// Without the lock, this refresh could make another process's tokens the
-		// older ones, which looks like theft to the server.
+		// Without the lock, this refresh could make the tokens of another process the older ones.
+		// The server treats reuse of those as theft.
 		return Tokens{}, unknown(opRefresh, err)
 	}
 	defer h.unlock()
@@ -97,15 +98,15 @@ func (c *Client[U]) refreshInTurn(ctx context.Context, id session.ID, refused bo
 		}
 	}
 	if err := c.settleHeld(ctx, h, s, set); err != nil && h.k.isBehind() && !refused && due(s, transportLead, time.Now()) > 0 {
-		// Another generation would only make the saved one older.
+		// A further rotation would make the saved generation even older.
 		return tokensOf(s), nil
 	}
 	next, set, err := c.exchange(ctx, s.RefreshToken, s, set)
 	if err != nil {
 		if e, ok := errors.AsType[*Error](err); ok && e.Gone() {
 			e.left = c.hasLeft(s)
-			// Where the saved session cannot be removed, the next run will
-			// learn from the server that it is gone.
+			// If the saved session cannot be removed, the next run learns from the server that it
+			// is gone.
 			_ = c.end(ctx, h, s, set)
 		}
 		return Tokens{}, err
@@ -117,7 +118,7 @@ func tokensOf[U any](s *session.Session[U]) Tokens {
 	return Tokens{s.AccessToken, s.RefreshToken, left(s, time.Now())}
 }
 
-// refreshOther exchanges a token that is not the session's, for the caller only.
+// refreshOther exchanges a token that is not the session's. Only the caller gets the result.
 func (c *Client[U]) refreshOther(ctx context.Context, token session.RefreshToken) (Tokens, error) {
 	_, set := c.present()
 	next, _, err := c.exchange(ctx, token, nil, set)
@@ -130,9 +131,8 @@ func (c *Client[U]) refreshOther(ctx context.Context, token session.RefreshToken
 	return tokensOf(next), nil
 }
 
-// exchange asks the server for new tokens and returns the session and the
-// cookies that follow from the answer. prev is the session so far, or nil; what
-// a hardened answer does not say is taken from it.
+// exchange asks the server for new tokens and returns the resulting session and cookies. prev is
+// the session so far, or nil. It supplies what an answer in hardened mode leaves out.
 func (c *Client[U]) exchange(ctx context.Context, token session.RefreshToken, prev *session.Session[U], set cookieSet) (*session.Session[U], cookieSet, error) {
 	a, err := c.ask(ctx, opRefresh, http.MethodPost, wire.RouteRefresh, string(token), set)
 	if err != nil {
@@ -152,7 +152,7 @@ func (c *Client[U]) exchange(ctx context.Context, token session.RefreshToken, pr
 	return next, set, nil
 }
 
-// readRenewed builds the session of an answer.
+// readRenewed builds the session from an answer.
 func (c *Client[U]) readRenewed(a *answer, prev *session.Session[U], byCookie bool) (*session.Session[U], error) {
 	r, err := a.renewed()
 	if err != nil {
@@ -173,9 +173,8 @@ func (c *Client[U]) readRenewed(a *answer, prev *session.Session[U], byCookie bo
 	return &next, nil
 }
 
-// reloadUser asks for the user of a hardened session, whose refresh answers do
-// not name it. Where that fails, the user as known so far stays: the session is
-// good.
+// reloadUser asks for the user of a hardened session, because its refresh answers do not contain
+// the user. It keeps the known user if the request fails, because the session is still valid.
 func (c *Client[U]) reloadUser(ctx context.Context, s *session.Session[U], set cookieSet) {
 	a, err := c.ask(ctx, opFetch, http.MethodGet, wire.RouteSession, "", set)
 	if err != nil || a.status != http.StatusOK {
@@ -186,13 +185,13 @@ func (c *Client[U]) reloadUser(ctx context.Context, s *session.Session[U], set c
 	}
 }
 
-// keep saves next, which follows prev, and makes it the client's session. It is
-// saved even if the client has left it meanwhile: the server has moved on, and an
-// older token left lying about would look like a thief's. Subscribers hear of it
-// when it is saved.
-func (c *Client[U]) keep(ctx context.Context, h *held, prev, next *session.Session[U], set cookieSet) (Tokens, error) {
+// keep saves next, which follows prev, and then makes it the client's session. It saves next even
+// if the client has left the session in the meantime: the server has rotated the token, and would
+// treat a later use of the saved older one as theft. Subscribers are notified after the session
+// is saved.
+func (c *Client[U]) keep(ctx context.Context, h *lockedSession, prev, next *session.Session[U], set cookieSet) (Tokens, error) {
 	if c.isSaved(h, prev) {
-		_ = c.save(ctx, h, next, set) // SaveErr tells
+		_ = c.save(ctx, h, next, set) // SaveErr reports the error
 	}
 	if !c.adopt(prev, next, set) {
 		return Tokens{}, errLeft()
@@ -200,11 +199,12 @@ func (c *Client[U]) keep(ctx context.Context, h *held, prev, next *session.Sessi
 	return tokensOf(next), nil
 }
 
-// end is what follows from "gone" and from a sign-out.
-func (c *Client[U]) end(ctx context.Context, h *held, s *session.Session[U], set cookieSet) error {
+// end forgets the session and removes it from the TokenStore, after a sign-out or when the
+// session is gone.
+func (c *Client[U]) end(ctx context.Context, h *lockedSession, s *session.Session[U], set cookieSet) error {
 	c.forget(s, set)
 	if !c.isSaved(h, s) {
-		if h.k.owes(s.ID) { // the place is another session's by now
+		if h.k.owes(s.ID) { // the TokenStore holds another session by now
 			h.k.settled()
 		}
 		return nil
@@ -212,9 +212,9 @@ func (c *Client[U]) end(ctx context.Context, h *held, s *session.Session[U], set
 	return h.remove(ctx)
 }
 
-// hasLeft reports whether this program is signing out, or has left the session
-// since: then it is no news that the session is gone.
+// hasLeft reports whether this program is signing out or has left the session since. In that case
+// its end is expected and is not reported.
 func (c *Client[U]) hasLeft(s *session.Session[U]) bool {
 	now := c.store.Get()
-	return c.leaving.Load() > 0 || now == nil || now.ID != s.ID
+	return c.signingOut.Load() > 0 || now == nil || now.ID != s.ID
 }

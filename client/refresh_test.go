@@ -45,7 +45,7 @@ func TestConcurrentRefreshesShareOneRequest(t *testing.T) {
 	})
 }
 
-// slow makes requests whose path ends like this take a while.
+// slow delays requests whose path has this suffix.
 func slow(w *world, path string, d time.Duration) {
 	w.onRequest(func(req *http.Request) error {
 		if strings.HasSuffix(req.URL.Path, path) {
@@ -80,8 +80,7 @@ func TestRefreshAfterALostAnswer(t *testing.T) {
 	}
 }
 
-// What is under way when somebody signs out, or in as somebody else, comes too
-// late.
+// The result of a refresh in progress is ignored after a sign-out or a sign-in as another user.
 func TestRefreshUnderWayDoesNotBringTheSessionBack(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
@@ -204,8 +203,7 @@ func TestAnswersWithoutEndAreRefused(t *testing.T) {
 	}
 }
 
-// endless is a body that never ends, and fails the test when read much beyond
-// reason.
+// endless is a body that never ends. It fails the test if too much of it is read.
 type endless struct {
 	t    *testing.T
 	read int

@@ -12,11 +12,10 @@ import (
 	"github.com/lucia-go/lucia/session"
 )
 
-// savedVersion is the version of the form below. A program that meets a newer
-// one says so instead of guessing.
+// savedVersion is the version of savedState. A program reports a newer version as an error.
 const savedVersion = 1
 
-// savedState is what a TokenStore is given, as JSON.
+// savedState is the JSON that a TokenStore keeps.
 type savedState[U any] struct {
 	Version   int                 `json:"version"`
 	Origin    string              `json:"origin"`
@@ -39,8 +38,8 @@ func (c *Client[U]) encodeSaved(s *session.Session[U], set cookieSet) ([]byte, e
 	})
 }
 
-// decodeSaved is the inverse. A session of another server is refused: its
-// tokens are not for this one to see.
+// decodeSaved is the inverse of encodeSaved. It refuses a session of another server, because this
+// one must not see its tokens.
 func (c *Client[U]) decodeSaved(data []byte) (*session.Session[U], cookieSet, error) {
 	var v savedState[U]
 	if err := json.Unmarshal(data, &v); err != nil {
@@ -66,15 +65,15 @@ func (c *Client[U]) decodeSaved(data []byte) (*session.Session[U], cookieSet, er
 	return s, v.Cookies, nil
 }
 
-// savedSession guards the TokenStore; it works, and does nothing, without one.
+// savedSession guards the TokenStore. Its methods do nothing if there is none.
 type savedSession struct {
 	tokens  TokenStore
 	timeout time.Duration
 
 	mu   sync.Mutex
 	last []byte // what this client last loaded or saved
-	// owed is the session that should be in the TokenStore and is not, because
-	// it is new or saving failed.
+	// owed is the session that should be in the TokenStore but is not, because it is new or could
+	// not be saved.
 	owed     session.ID
 	behind   bool  // an older generation is saved and could not be removed
 	err      error // why the TokenStore does not hold what it should, nil if it does
@@ -82,17 +81,16 @@ type savedSession struct {
 	retry    time.Time // when to try again to save
 }
 
-// held is a keeper locked, and what the TokenStore holds.
-type held struct {
+// lockedSession is a locked savedSession together with what the TokenStore holds.
+type lockedSession struct {
 	k      *savedSession
 	data   []byte
 	unlock func()
 }
 
-// lock locks the TokenStore and loads it. The error is in the words of the
-// TokenStore.
-func (k *savedSession) lock(ctx context.Context) (*held, error) {
-	h := &held{k: k, unlock: func() {}}
+// lock locks the TokenStore and loads the saved session. The error wraps that of the TokenStore.
+func (k *savedSession) lock(ctx context.Context) (*lockedSession, error) {
+	h := &lockedSession{k: k, unlock: func() {}}
 	if k.tokens == nil {
 		return h, nil
 	}
@@ -110,41 +108,41 @@ func (k *savedSession) lock(ctx context.Context) (*held, error) {
 	return h, nil
 }
 
-// changed reports whether somebody else saved something since this client last
+// changed reports whether another run of the program has saved something since this client last
 // looked.
-func (h *held) changed() bool {
+func (h *lockedSession) changed() bool {
 	h.k.mu.Lock()
 	defer h.k.mu.Unlock()
 	return h.data != nil && !bytes.Equal(h.data, h.k.last)
 }
 
-// noteLoaded remembers that this client has taken up what is saved.
-func (h *held) noteLoaded() {
+// noteLoaded records that this client uses what is saved.
+func (h *lockedSession) noteLoaded() {
 	h.k.mu.Lock()
 	defer h.k.mu.Unlock()
 	h.k.last = h.data
 	h.k.settle()
 }
 
-// removed reports whether somebody else removed what this client knows to have
+// removed reports whether another run of the program has removed what this client knows to have
 // been saved.
-func (h *held) removed() bool {
+func (h *lockedSession) removed() bool {
 	h.k.mu.Lock()
 	defer h.k.mu.Unlock()
 	return h.data == nil && h.k.last != nil && h.k.owed == session.ID{}
 }
 
-// disown notes that the place is not this client's any more.
-func (h *held) disown() {
+// release records that the TokenStore no longer holds a session of this client.
+func (h *lockedSession) release() {
 	h.k.mu.Lock()
 	defer h.k.mu.Unlock()
 	h.k.last = nil
 }
 
-// save saves data, of session id. Where it fails, what was saved is removed: it
-// is older, and a later run is rather signed out than taken for a thief. It does
-// not stop half-way when the caller's ctx ends.
-func (h *held) save(ctx context.Context, id session.ID, data []byte) error {
+// save saves data, which belongs to the session id. If that fails, it removes what was saved
+// before. The tokens there are older, and it is better that a later run has to sign in than that
+// the server takes it for a thief. save does not stop half-way when ctx ends.
+func (h *lockedSession) save(ctx context.Context, id session.ID, data []byte) error {
 	if h.k.tokens == nil {
 		return nil
 	}
@@ -160,7 +158,7 @@ func (h *held) save(ctx context.Context, id session.ID, data []byte) error {
 }
 
 // remove removes what is saved.
-func (h *held) remove(ctx context.Context) error {
+func (h *lockedSession) remove(ctx context.Context) error {
 	h.k.settled()
 	if h.data == nil {
 		return nil
@@ -172,7 +170,7 @@ func (h *held) remove(ctx context.Context) error {
 	return err
 }
 
-func (h *held) write(ctx context.Context, data []byte) error {
+func (h *lockedSession) write(ctx context.Context, data []byte) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), h.k.timeout)
 	defer cancel()
 	err := h.k.tokens.Save(ctx, data)
@@ -186,26 +184,26 @@ func (h *held) write(ctx context.Context, data []byte) error {
 	return nil
 }
 
-// settled notes that nothing is left to be saved.
+// settled records that nothing is left to be saved.
 func (k *savedSession) settled() {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	k.settle()
 }
 
-// settle is settled for who has k.mu.
+// settle is settled for callers that hold k.mu.
 func (k *savedSession) settle() {
 	k.owed, k.behind, k.err, k.failures, k.retry = session.ID{}, false, nil, 0, time.Time{}
 }
 
-// kept notes that the saved session of one that has ended could not be removed.
+// kept records that the saved session could not be removed although it has ended.
 func (k *savedSession) kept(err error) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	k.err = err
 }
 
-// failed notes that saving the session failed once more.
+// failed records another failure to save the session.
 func (k *savedSession) failed(id session.ID, err error) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -217,11 +215,11 @@ func (k *savedSession) failed(id session.ID, err error) {
 	k.retry = time.Now().Add(backoff(k.failures, 0))
 }
 
-// forever is a wait without end.
+// forever is a wait without an end.
 const forever = time.Duration(math.MaxInt64)
 
-// retryIn is how long to wait before saving the session is tried again; forever
-// where nothing is to be saved.
+// retryIn returns how long to wait before saving the session is tried again, or forever if
+// nothing is to be saved.
 func (k *savedSession) retryIn(id session.ID, now time.Time) time.Duration {
 	if !k.owes(id) {
 		return forever
@@ -249,14 +247,14 @@ func (k *savedSession) owes(id session.ID) bool {
 	return k.owed == id && id != session.ID{}
 }
 
-// SaveErr returns why the TokenStore does not hold what it should, an [*Error] that
-// wraps [ErrNotSaved] and the TokenStore's own error; nil if it does, or if there is no
-// TokenStore. A program asks it after it has signed in or out, or before it ends.
+// SaveErr returns why the TokenStore does not hold what it should. The error is an [*Error] that
+// wraps [ErrNotSaved] and the TokenStore's own error. It is nil if the TokenStore is up to date
+// or if there is none. Call it after a sign-in or sign-out, or before the program ends.
 //
-// If saving fails, what was saved before is removed if possible: the server takes older
-// tokens for stolen ones. A later run of the program then has to sign in.
-// [Client.HandleSilentRefresh] and [Transport] try again to save the session; removing
-// one that has ended is not tried again.
+// If saving fails, the client removes what was saved before, if possible, because the server
+// treats older tokens as stolen. A later run of the program then has to sign in.
+// [Client.HandleSilentRefresh] and [Transport] try again to save the session. Removing a session
+// that has ended is not tried again.
 func (c *Client[U]) SaveErr() error {
 	c.saved.mu.Lock()
 	defer c.saved.mu.Unlock()
@@ -266,7 +264,7 @@ func (c *Client[U]) SaveErr() error {
 	return unknown(opSave, c.saved.err)
 }
 
-// resume takes up the saved session, if there is one.
+// resume loads the saved session, if there is one.
 func (c *Client[U]) resume(ctx context.Context) error {
 	if c.saved.tokens == nil {
 		return nil

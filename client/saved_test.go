@@ -18,8 +18,7 @@ import (
 	"github.com/lucia-go/lucia/session"
 )
 
-// place is a TokenStore in memory. Its lock can be waited for in a bubble of
-// testing/synctest.
+// place is a TokenStore in memory. A bubble of testing/synctest can wait for its lock.
 type place struct {
 	lock chan struct{}
 
@@ -72,8 +71,7 @@ func (p *place) Save(ctx context.Context, data []byte) error {
 	return nil
 }
 
-// saved returns what is saved, how often something was, and how often without
-// the lock.
+// saved returns what is saved, how often something was saved, and how often without the lock.
 func (p *place) saved() (data []byte, saves, unlocked int) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -98,7 +96,7 @@ func (p *place) fail(lock, save error) {
 	p.lockErr, p.saveErr = lock, save
 }
 
-// full makes saving fail with this error, but not removing.
+// full makes saving, but not removing, fail with this error.
 func (p *place) full(err error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -136,8 +134,8 @@ func TestSessionLivesOverRuns(t *testing.T) {
 	}
 }
 
-// Two programs at work for days on one saved session: neither uses a token that
-// the other has made the older one.
+// Two programs work for days with one saved session. Neither uses a token that the other has
+// replaced.
 func TestTwoRunsShareASession(t *testing.T) {
 	t.Parallel()
 	for name, change := range map[string][]func(*lucia.Config[profile]){"default": nil, "hardened": {hardened}} {
@@ -188,8 +186,8 @@ func TestOneRunSignsOut(t *testing.T) {
 	})
 }
 
-// A run whose place another run has taken for somebody else goes on with its own
-// session and leaves the other's alone.
+// If another run has signed in as another user, a run continues with its own session and does not
+// touch the saved one.
 func TestOneRunSignsInAsSomebodyElse(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -280,8 +278,8 @@ func TestSavingFails(t *testing.T) {
 	})
 }
 
-// Without the lock nothing may be refreshed: another run's token could become the
-// older one. Signing out must work all the same.
+// Without the lock nothing may be refreshed, because another run's token could become the older
+// one. Signing out must still work.
 func TestLockingFails(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -361,7 +359,7 @@ func TestNewRunWaitsForARefreshUnderWay(t *testing.T) {
 	})
 }
 
-// The app's own route for signing out tells by its cookies.
+// The cookies of the app's own sign-out route end the session here, too.
 func TestSignOutThroughTheAppRemovesWhatIsSaved(t *testing.T) {
 	t.Parallel()
 	w, p := newWorld(t), newPlace()
@@ -385,7 +383,7 @@ func TestSignOutThroughTheAppRemovesWhatIsSaved(t *testing.T) {
 	checkNobody(t, w.newClient(t, p.in))
 }
 
-// A lock that nobody gives back is waited for no longer than Config.Timeout.
+// A lock that is never released is waited for no longer than Config.Timeout.
 func TestLockIsNotWaitedForForEver(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -406,8 +404,7 @@ func TestLockIsNotWaitedForForEver(t *testing.T) {
 	})
 }
 
-// Who gives up after the server has answered does not keep the answer from being
-// saved.
+// The answer is saved even if the caller has given up after the server answered.
 func TestSavingOutlivesItsCaller(t *testing.T) {
 	t.Parallel()
 	for name, call := range map[string]struct {

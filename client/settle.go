@@ -8,17 +8,15 @@ import (
 	"github.com/lucia-go/lucia/session"
 )
 
-// The server takes a refresh token that has been replaced for a thief's, and ends
-// the user's sessions on all devices. So what is saved must be the newest or
-// nothing: where saving fails, what was saved is removed, and saving is tried
-// again without asking the server for anything.
+// The server treats a refresh token that has been replaced as stolen and ends the user's sessions
+// on all devices. So the TokenStore must hold the newest token or nothing. If saving fails, the
+// client removes what was saved and tries again to save, without a request to the server.
 
-// isSaved reports whether the TokenStore is this session's place: it holds the
-// session, or what this client saw there when it failed to save the session. It
-// is not where another run of the program has signed out since, or in as
-// somebody else: then this client goes on with its session and leaves the
-// other's alone.
-func (c *Client[U]) isSaved(h *held, s *session.Session[U]) bool {
+// isSaved reports whether the TokenStore is in use for this session: it holds the session, or
+// what this client saw there when it failed to save the session. It is not if another run of the
+// program has signed out since or has signed in again. In that case this client keeps its session
+// and does not touch the saved one.
+func (c *Client[U]) isSaved(h *lockedSession, s *session.Session[U]) bool {
 	if h.k.owes(s.ID) && !h.changed() {
 		return true
 	}
@@ -29,11 +27,11 @@ func (c *Client[U]) isSaved(h *held, s *session.Session[U]) bool {
 	return err == nil && saved.ID == s.ID
 }
 
-// catchUp makes what another run of the program did with the saved session this
-// client's, and reports whether it took up newer tokens. Where the other run
-// removed the session, it has signed out, or it could not save newer tokens; those
-// of this client are of no use either way, and it leaves the session.
-func (c *Client[U]) catchUp(h *held, op string, s *session.Session[U]) (took bool, err error) {
+// catchUp applies what another run of the program did with the saved session, and reports whether
+// it loaded newer tokens. If the other run removed the session, it has signed out or could not
+// save newer tokens. The tokens of this client are useless in both cases, so it leaves the
+// session.
+func (c *Client[U]) catchUp(h *lockedSession, op string, s *session.Session[U]) (took bool, err error) {
 	switch {
 	case c.isSaved(h, s):
 		if !h.changed() {
@@ -46,17 +44,17 @@ func (c *Client[U]) catchUp(h *held, op string, s *session.Session[U]) (took boo
 	case h.removed():
 		_, set := c.present()
 		c.forget(s, set)
-		h.disown()
+		h.release()
 		err := errors.New("another run of the program has removed the saved session")
 		return false, &Error{Op: op, Code: session.CodeUnauthorized, Err: err}
 	case h.data != nil:
-		h.disown()
+		h.release()
 	}
 	return false, nil
 }
 
-// takeUp makes what another run of the program saved the client's.
-func (c *Client[U]) takeUp(h *held, prev *session.Session[U]) error {
+// takeUp makes the session that another run of the program saved the client's.
+func (c *Client[U]) takeUp(h *lockedSession, prev *session.Session[U]) error {
 	saved, set, err := c.decodeSaved(h.data)
 	if err != nil {
 		return err
@@ -67,7 +65,7 @@ func (c *Client[U]) takeUp(h *held, prev *session.Session[U]) error {
 	return nil
 }
 
-func (c *Client[U]) save(ctx context.Context, h *held, s *session.Session[U], set cookieSet) error {
+func (c *Client[U]) save(ctx context.Context, h *lockedSession, s *session.Session[U], set cookieSet) error {
 	data, err := c.encodeSaved(s, set)
 	if err != nil {
 		return notSaved(err)
@@ -75,10 +73,10 @@ func (c *Client[U]) save(ctx context.Context, h *held, s *session.Session[U], se
 	return h.save(ctx, s.ID, data)
 }
 
-// settle saves the session where that failed before, if it is time to try again.
+// settle saves the session if saving failed before and it is time to try again.
 func (c *Client[U]) settle(ctx context.Context, seen *session.Session[U]) error {
 	stale := func() bool { return c.saved.retryIn(seen.ID, time.Now()) > 0 }
-	key := flightKey{id: seen.ID, settles: true}
+	key := callKey{id: seen.ID, settles: true}
 	_, err := c.share(ctx, key, stale, func(ctx context.Context) (Tokens, error) {
 		h, err := c.saved.lock(ctx)
 		if err != nil {
@@ -99,13 +97,13 @@ func (c *Client[U]) settle(ctx context.Context, seen *session.Session[U]) error 
 	return err
 }
 
-// settleHeld is settle for who has the lock, and at once.
-func (c *Client[U]) settleHeld(ctx context.Context, h *held, s *session.Session[U], set cookieSet) error {
+// settleHeld is settle for callers that hold the lock. It does not wait.
+func (c *Client[U]) settleHeld(ctx context.Context, h *lockedSession, s *session.Session[U], set cookieSet) error {
 	if !h.k.owes(s.ID) {
 		return nil
 	}
 	if !c.isSaved(h, s) {
-		h.k.settled() // the place is another session's by now
+		h.k.settled() // the TokenStore holds another session by now
 		return nil
 	}
 	if !h.changed() {

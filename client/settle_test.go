@@ -19,7 +19,7 @@ var uses = map[string]func(*testing.T, *client.Client[profile], func()){
 	"silent refresh": func(t *testing.T, c *client.Client[profile], fn func()) { silently(t, c, func(*told) { fn() }) },
 }
 
-// work is an hour in which the session is used every two minutes.
+// work uses the session every two minutes for an hour.
 func work(t *testing.T, c *client.Client[profile]) {
 	t.Helper()
 	for range 30 {
@@ -29,8 +29,8 @@ func work(t *testing.T, c *client.Client[profile]) {
 	}
 }
 
-// A save that fails once costs nothing: it is made up for before the next
-// refresh, and the next run of the program is signed in.
+// A save that fails once is repeated before the next refresh, and the next run of the program is
+// signed in.
 func TestOneFailedSaveIsMadeUpFor(t *testing.T) {
 	t.Parallel()
 	for name, use := range uses {
@@ -75,9 +75,8 @@ func TestOneFailedSaveIsMadeUpFor(t *testing.T) {
 	}
 }
 
-// Nothing can be saved for hours; what is saved can be removed (a full disk), or
-// not even that. The server is not asked more often than without trouble, and
-// nobody is taken for a thief.
+// Saving fails for hours. What is saved can be removed (a full disk), or not even that. The
+// server is not asked more often than usual, and no reuse is detected.
 func TestNothingCanBeSaved(t *testing.T) {
 	t.Parallel()
 	for use, using := range uses {
@@ -124,8 +123,8 @@ func TestNothingCanBeSaved(t *testing.T) {
 	}
 }
 
-// Another run that meets the place empty must not go on with its tokens: they may
-// be older than those that could not be saved.
+// Another run that finds nothing saved must not continue with its tokens, because they may be
+// older than those that could not be saved.
 func TestOtherRunLeavesASessionThatCouldNotBeSaved(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -146,7 +145,7 @@ func TestOtherRunLeavesASessionThatCouldNotBeSaved(t *testing.T) {
 	})
 }
 
-// Trouble with the place is told once, and told again when it comes back.
+// A failure to save is reported once, and again after it has recovered and returned.
 func TestSilentRefreshTellsOnceThatNothingIsSaved(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -166,8 +165,8 @@ func TestSilentRefreshTellsOnceThatNothingIsSaved(t *testing.T) {
 	})
 }
 
-// While an older generation is saved and cannot be removed, another one would only
-// make it older: the tokens that are there will do.
+// While an older generation is saved and cannot be removed, another rotation would make it even
+// older, so the current tokens are used.
 func TestNoFurtherGenerationWhileAnOlderOneIsSaved(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

@@ -16,20 +16,19 @@ import (
 	"github.com/lucia-go/lucia/session"
 )
 
-// SignIn signs in through the app's own login page, as a person with a browser
-// would: it gets the page at path, fills the POST form that takes the given fields
-// (hidden fields are sent along), posts it to its own action or, where
-// the name and value of a button are among the fields, to that button's, follows
-// redirects within the origin, and takes the session from the page data of where it
-// arrives or, where that has none, from the session route. Where the page has no
-// such form, the fields are posted to path as they are.
+// SignIn signs in through the app's own login page, as a browser does. It gets the page at path,
+// fills the POST form that has the given fields, and submits it, including hidden fields. The
+// form goes to its own action, or to that of a button if the button's name and value are among
+// the fields. If the page has no such form, SignIn posts the fields to path as they are. It
+// follows redirects within the origin, and takes the session from the page data of the last page
+// or, if that has none, from the session route.
 //
-// The session so far, if any, is left: it is replaced on this side once the new
-// one is there, and not ended on the server.
+// The new session replaces the current one in this client. The replaced session is not ended on
+// the server.
 //
-// The error is an [*Error]: session.CodeUnauthorized where the app did not sign
-// anybody in (a wrong password), or what the server said. Whether the session was
-// saved is for [Client.SaveErr] to say.
+// The error is an [*Error]. Its code is session.CodeUnauthorized if the app did not sign the user
+// in, for instance because of a wrong password, and otherwise the code that the server sent.
+// [Client.SaveErr] reports whether the session was saved.
 func (c *Client[U]) SignIn(ctx context.Context, path string, fields url.Values) (*session.Session[U], error) {
 	visit := &visit{names: c.names, origin: c.origin, base: c.cfg.Transport}
 	browser := &http.Client{
@@ -40,11 +39,11 @@ func (c *Client[U]) SignIn(ctx context.Context, path string, fields url.Values) 
 	page, err := c.submit(ctx, browser, path, fields)
 	switch {
 	case visit.set.Fingerprint.Value != "":
-		// Signed in, even if the page after that is broken or did not arrive.
+		// The program is signed in, even if the page after that is broken or did not arrive.
 	case err != nil:
 		return nil, err
 	default:
-		return nil, &Error{Op: opSignIn, Code: session.CodeUnauthorized, Status: http.StatusOK, Err: visit.whyNobody()}
+		return nil, &Error{Op: opSignIn, Code: session.CodeUnauthorized, Status: http.StatusOK, Err: visit.whyNoSession()}
 	}
 	var s *session.Session[U]
 	if err == nil {
@@ -58,7 +57,7 @@ func (c *Client[U]) SignIn(ctx context.Context, path string, fields url.Values) 
 			return nil, err
 		}
 	}
-	c.signedIn(ctx, s, set)
+	c.replaceSession(ctx, s, set)
 	return s, nil
 }
 
@@ -76,7 +75,7 @@ func (c *Client[U]) submit(ctx context.Context, browser *http.Client, path strin
 	if form := login.Form(http.MethodPost, fields); form != nil {
 		filled = form.Filled(fields)
 		if pressed := form.Button(fields); pressed == nil || pressed.Method != http.MethodPost {
-			// The first button may be for something else, and this is a password.
+			// The first button may have another purpose, and this form carries a password.
 			filled.Action, filled.Enctype = form.Action, form.Enctype
 		}
 		if target, err = at.Parse(filled.Action); err != nil {
@@ -87,8 +86,8 @@ func (c *Client[U]) submit(ctx context.Context, browser *http.Client, path strin
 	return page, err
 }
 
-// visitPage gets a page or, with a form, posts to it, and returns it and where it
-// is.
+// visitPage gets a page, or posts to it if form is not nil. It returns the page and its address
+// after redirects.
 func visitPage(ctx context.Context, browser *http.Client, method string, target *url.URL, form *htmlform.Form) (*htmlform.Page, *url.URL, error) {
 	var (
 		body        []byte
@@ -123,7 +122,7 @@ func visitPage(ctx context.Context, browser *http.Client, method string, target 
 	return page, resp.Request.URL, nil
 }
 
-// signInError judges an app's answer: a page for people, most likely.
+// signInError returns the error of an app's answer, which usually is an HTML page.
 func signInError(resp *http.Response) error {
 	a, err := readAnswer(resp, time.Time{})
 	if err != nil {
@@ -136,7 +135,7 @@ func signInError(resp *http.Response) error {
 	return e
 }
 
-// fetchNew asks the session route for the session that set is of.
+// fetchNew asks the session route for the session of the cookies in set.
 func (c *Client[U]) fetchNew(ctx context.Context, set cookieSet) (*session.Session[U], cookieSet, error) {
 	a, err := c.ask(ctx, opSignIn, http.MethodGet, wire.RouteSession, "", set)
 	if err != nil {
@@ -147,7 +146,7 @@ func (c *Client[U]) fetchNew(ctx context.Context, set cookieSet) (*session.Sessi
 	}
 	s, err := readSession[U](a)
 	if err == nil && s == nil {
-		err = errors.New("the app set cookies that are no session")
+		err = errors.New("the app set cookies, but the server has no session for them")
 	}
 	if err != nil {
 		return nil, set, &Error{Op: opSignIn, Code: session.CodeUnknown, Status: a.status, Err: err}
@@ -155,8 +154,8 @@ func (c *Client[U]) fetchNew(ctx context.Context, set cookieSet) (*session.Sessi
 	return s, c.names.with(set, a.cookies), nil
 }
 
-// signedIn makes s the session, whatever was before, and saves it.
-func (c *Client[U]) signedIn(ctx context.Context, s *session.Session[U], set cookieSet) {
+// replaceSession replaces the session by s and saves it.
+func (c *Client[U]) replaceSession(ctx context.Context, s *session.Session[U], set cookieSet) {
 	h, lockErr := c.saved.lock(ctx)
 	if lockErr == nil {
 		defer h.unlock()
@@ -169,25 +168,25 @@ func (c *Client[U]) signedIn(ctx context.Context, s *session.Session[U], set coo
 		c.saved.failed(s.ID, notSaved(lockErr))
 		return
 	}
-	_ = c.save(ctx, h, s, set) // SaveErr tells
+	_ = c.save(ctx, h, s, set) // SaveErr reports the error
 }
 
-// visit is the transport of one sign-in. It keeps the library's cookies apart
-// from those of the session so far, so that a page which still shows that
-// session is not taken for a success.
+// visit is the transport of one sign-in. It keeps the library's cookies apart from those of the
+// current session, so that a page that still shows the current session does not count as a
+// success.
 type visit struct {
 	names   cookieNames
 	origin  *url.URL
 	base    http.RoundTripper
 	set     cookieSet
-	dropped bool // Secure cookies came over http
+	dropped bool // the app set Secure cookies over http
 }
 
 var errOtherOrigin = errors.New("the login leads to another origin")
 
-// RoundTrip implements [http.RoundTripper]. It keeps the password, and what comes
-// of it, within the origin, wherever a form's action or a redirect leads. A
-// visit's requests come one after the other.
+// RoundTrip implements [http.RoundTripper]. It refuses requests to other origins, so that neither
+// the password nor the new session leaves the origin, whatever the form's action or a redirect
+// says. The requests of a visit do not overlap.
 func (v *visit) RoundTrip(req *http.Request) (*http.Response, error) {
 	if !sameOrigin(v.origin, req.URL) {
 		closeBody(req.Body)
@@ -206,11 +205,11 @@ func (v *visit) RoundTrip(req *http.Request) (*http.Response, error) {
 	return resp, nil
 }
 
-func (v *visit) whyNobody() error {
+func (v *visit) whyNoSession() error {
 	if v.dropped {
 		return fmt.Errorf("the app sets Secure cookies but %s is not https", v.origin)
 	}
-	return errors.New("the app signed nobody in")
+	return errors.New("the app did not sign the user in")
 }
 
 func closeBody(body io.Closer) {

@@ -55,7 +55,7 @@ func TestSignInThroughTheLoginForm(t *testing.T) {
 	}
 }
 
-// checkMe checks that the app knows the client as the user.
+// checkMe checks that the app treats the client as the user.
 func checkMe(t *testing.T, c *client.Client[profile], userID string) {
 	t.Helper()
 	resp, err := c.HTTPClient().Get(baseURL + "/api/me")
@@ -69,8 +69,7 @@ func checkMe(t *testing.T, c *client.Client[profile], userID string) {
 	}
 }
 
-// checkNobody checks that neither client nor app believe that somebody is signed
-// in.
+// checkNobody checks that both client and app are signed out.
 func checkNobody(t *testing.T, c *client.Client[profile]) {
 	t.Helper()
 	if c.GetSession().Get() != nil {
@@ -137,7 +136,7 @@ func TestSignInRefused(t *testing.T) {
 	}
 }
 
-// A login page with several buttons, which is sent in parts.
+// A login page with several buttons.
 func TestSignInPressesTheButton(t *testing.T) {
 	t.Parallel()
 	const ordinary = `<button name="do" value="enter">Sign in</button><button name="do" value="remember" formaction="/remember">Stay</button>`
@@ -148,7 +147,7 @@ func TestSignInPressesTheButton(t *testing.T) {
 	}{
 		"the first one": {ordinary, nil, "/login do=enter"},
 		"another one":   {ordinary, []string{"remember"}, "/remember do=remember"},
-		// Nobody but the form's own action is told a password, unless a button is named.
+		// Only the form's own action gets a password, unless a button is given.
 		"not the first one's action": {`<button formaction="/forgot">Forgot?</button>`, nil, "/login do="},
 		"not the first one's method": {`<button formmethod="get" formaction="/help">Help</button>`, nil, "/login do="},
 		"not a dialog's":             {`<button formmethod="dialog">Close</button>`, nil, "/login do="},
@@ -187,8 +186,8 @@ func TestSignInPressesTheButton(t *testing.T) {
 	}
 }
 
-// trapped adds login pages that lead elsewhere, and fails the test if a request
-// gets there.
+// trapped adds login pages that lead to other origins, and fails the test if a request gets
+// there.
 func trapped(t *testing.T, app http.Handler) http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("evil.example/", func(http.ResponseWriter, *http.Request) { t.Error("a request left the origin") })
@@ -244,8 +243,8 @@ func TestSignInByOtherMeans(t *testing.T) {
 	}
 }
 
-// Where the app arrives after the login on a page without page data, or at no
-// page at all, the session route tells.
+// If the page after the login has no page data or is not a page, the session comes from the
+// session route.
 func TestSignInWithoutPageData(t *testing.T) {
 	t.Parallel()
 	for name, change := range map[string][]func(*lucia.Config[profile]){"default": nil, "hardened": {hardened}} {
@@ -265,7 +264,7 @@ func TestSignInWithoutPageData(t *testing.T) {
 	}
 }
 
-// The login succeeded; where it leads is broken.
+// The login succeeded, but the page after it is broken.
 func TestSignInThatLeadsNowhere(t *testing.T) {
 	t.Parallel()
 	for name, broken := range map[string]func(*world){
@@ -395,8 +394,8 @@ func TestConfigIsChecked(t *testing.T) {
 	}
 }
 
-// A jar of the program's may hold the library's cookies, say of a browser's
-// profile: they are not mixed with the client's own.
+// The program's jar may contain the library's cookies, for instance those of a browser's profile.
+// They are not mixed with the client's own.
 func TestCookiesOfTheLibraryInTheAppsJarAreNotSent(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -444,7 +443,7 @@ func TestCookiesOfOtherHostsAreKept(t *testing.T) {
 	}
 }
 
-// A cookie that has run out is not sent, as no browser would.
+// As in a browser, an expired cookie is not sent.
 func TestCookiesRunOut(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -463,8 +462,7 @@ func TestCookiesRunOut(t *testing.T) {
 	})
 }
 
-// By cookie alone nobody can tell whose session the server will renew: an answer of
-// another one is not taken up.
+// With cookies alone, the server may renew another session. The client refuses its answer.
 func TestAnswerOfAnotherSessionIsRefused(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)

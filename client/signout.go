@@ -8,21 +8,21 @@ import (
 	"github.com/lucia-go/lucia/session"
 )
 
-// SignOut ends the session on the server, empties the store and removes the
-// saved session. The user's sessions elsewhere go on.
+// SignOut ends the session on the server, empties the store and removes the saved session. Other
+// sessions of the user continue.
 //
-// The error is an [*Error]: session.CodeNotAuthenticated where there is no
-// session (any more; the store is empty then), session.CodeDatabaseUpdateFailed
-// or session.CodeUnknown where the server could not be asked: the session then
-// stays, here and there, to be signed out later. Whether the saved session was removed
-// is for [Client.SaveErr] to say.
+// The error is an [*Error]. Its code is session.CodeNotAuthenticated if there is no session, or
+// no longer; the store is then empty. It is session.CodeDatabaseUpdateFailed if the server's
+// session store is unavailable, and session.CodeUnknown if the server does not answer. The
+// session is then kept on both sides, and SignOut may be called again. [Client.SaveErr] reports
+// whether the saved session was removed.
 func (c *Client[U]) SignOut(ctx context.Context) error {
-	c.leaving.Add(1)
-	defer c.leaving.Add(-1)
+	c.signingOut.Add(1)
+	defer c.signingOut.Add(-1)
 	h, lockErr := c.saved.lock(ctx)
 	if lockErr != nil {
-		// A file that cannot be locked is no reason to stay signed in.
-		h = &held{k: &savedSession{}, unlock: func() {}}
+		// A failed lock must not keep the program signed in.
+		h = &lockedSession{k: &savedSession{}, unlock: func() {}}
 	}
 	defer h.unlock()
 	s, set := c.present()
@@ -36,11 +36,11 @@ func (c *Client[U]) SignOut(ctx context.Context) error {
 	if a.status != http.StatusNoContent {
 		err := errorOf(opSignOut, a)
 		if err.Gone() {
-			_ = c.end(ctx, h, s, set) // the server's word matters more
+			_ = c.end(ctx, h, s, set) // the server's answer is the error to report
 		}
 		return err
 	}
-	_ = c.end(ctx, h, s, set) // SaveErr tells
+	_ = c.end(ctx, h, s, set) // SaveErr reports the error
 	if lockErr != nil {
 		c.saved.kept(notSaved(lockErr))
 	}

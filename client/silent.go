@@ -8,19 +8,20 @@ import (
 	"github.com/lucia-go/lucia/session"
 )
 
-// checkAgain is the longest sleep of HandleSilentRefresh: timers may stand still
-// while the machine sleeps, so the clock is looked at now and then.
+// checkAgain is the longest sleep of HandleSilentRefresh. Timers may stop while the machine
+// sleeps, so the clock is checked regularly.
 const checkAgain = time.Minute
 
-// HandleSilentRefresh renews the session's tokens one minute before the access
-// token expires (a third of its life before, where that life is a minute or
-// less), again and again until ctx ends. It waits while nobody is signed in.
-// Start it in a goroutine of its own; a second one does no harm.
+// HandleSilentRefresh renews the session's tokens one minute before the access token expires, or
+// a third of the token's life before if that life is a minute or less. It continues until ctx
+// ends and waits while the client is signed out. Start it in a goroutine of its own. A second
+// call does no harm.
 //
-// onError, if not nil, is told what goes wrong: session.CodeUnauthorized when the
-// session is gone, and only then is the store empty. Everything else is told once
-// per outage, whatever faces it has, and tried again, after a time that grows to a minute and is longer
-// where the server asks for it.
+// HandleSilentRefresh calls onError, if it is not nil, when something goes wrong. The code is
+// session.CodeUnauthorized when the session is gone; this is the only error after which the
+// store is empty. All other failures are temporary: onError is called once per outage, even if
+// the errors differ, and the refresh is tried again. The time between attempts grows to a minute
+// and is longer if the server asks for that with Retry-After.
 func (c *Client[U]) HandleSilentRefresh(ctx context.Context, onError func(error)) {
 	changed := make(chan struct{}, 1)
 	unsubscribe := c.store.Subscribe(func(*session.Session[U]) {
@@ -55,20 +56,20 @@ func (c *Client[U]) HandleSilentRefresh(ctx context.Context, onError func(error)
 	}
 }
 
-// silentLoop is the state of one HandleSilentRefresh.
+// silentLoop is the state of one call of HandleSilentRefresh.
 type silentLoop[U any] struct {
 	onError  func(error)
-	of       session.ID // the session that the rest is about
+	of       session.ID // the session that the other fields describe
 	failures int
-	notUntil time.Time // the next refresh, after a failure
-	told     bool      // whether onError was told of this outage
-	unsaved  bool      // whether onError was told that saving fails
-	// saveAfter is the next try to save.
+	notUntil time.Time // the earliest next refresh
+	told     bool      // whether onError was called for this outage
+	unsaved  bool      // whether onError was called because saving fails
+	// saveAfter is the earliest next attempt to save.
 	saveAfter time.Time
 }
 
-// wait is how long to leave s alone: where an older generation of it is saved, as
-// long as can be.
+// wait returns how long to wait before s is renewed. behind says that the TokenStore holds an
+// older generation of s; the wait is then as long as possible.
 func (l *silentLoop[U]) wait(s *session.Session[U], behind bool) time.Duration {
 	if s == nil {
 		return checkAgain
@@ -89,7 +90,7 @@ func (l *silentLoop[U]) wait(s *session.Session[U], behind bool) time.Duration {
 	return due(s, silentLead, now)
 }
 
-// note takes in what came of a refresh.
+// note records the result of a refresh.
 func (l *silentLoop[U]) note(ctx context.Context, err error) {
 	now := time.Now()
 	if err == nil {
@@ -107,7 +108,7 @@ func (l *silentLoop[U]) note(ctx context.Context, err error) {
 	}
 }
 
-// noteSaved takes in what came of saving the session.
+// noteSaved records the result of saving the session.
 func (l *silentLoop[U]) noteSaved(ctx context.Context, err error) {
 	l.saveAfter = time.Now().Add(pause)
 	if err != nil && !l.unsaved && ctx.Err() == nil {

@@ -18,7 +18,7 @@ import (
 	"github.com/lucia-go/lucia/session"
 )
 
-// told is what onError was told.
+// told records the calls of onError.
 type told struct {
 	mu    sync.Mutex
 	codes []session.Code
@@ -135,7 +135,7 @@ func TestSilentRefreshThroughOutages(t *testing.T) {
 	}
 }
 
-// An outage may look like the network at one try and like the store at the next.
+// During an outage one attempt may fail at the network and the next at the session store.
 func TestAnOutageOfManyFacesIsToldOnce(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -195,7 +195,7 @@ func TestSilentRefreshEndsWithTheSessionAndStartsWithTheNext(t *testing.T) {
 	})
 }
 
-// A session that the program has set itself may say nothing of its expiry.
+// A session that the program has set itself may have no expiry.
 func TestSilentRefreshOfASessionWithoutExpiry(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -239,9 +239,8 @@ func TestSilentRefreshWithoutOnErrorAndAfterItsContext(t *testing.T) {
 	})
 }
 
-// Two weeks of a program that works in bursts, over a network that loses one
-// exchange in ten before or after the server has done its work: nobody is signed
-// out.
+// For two weeks a program works in bursts over a network that loses one exchange in ten, before
+// or after the server has done its work. The session survives.
 func TestTwoWeeksOnABadNetwork(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -292,8 +291,8 @@ func (l *loss) fail(*http.Request) error {
 	return errors.New("lost")
 }
 
-// Who signs out is not told that the session is over, even where a refresh under
-// way learns it from the server.
+// After a sign-out the end of the session is not reported, even if a refresh in progress learns
+// of it from the server.
 func TestSilentRefreshSaysNothingOfASignOut(t *testing.T) {
 	t.Parallel()
 	for name, when := range map[string]func(*world, time.Duration){
@@ -328,8 +327,7 @@ func TestSilentRefreshSaysNothingOfASignOut(t *testing.T) {
 	}
 }
 
-// An answer that the client cannot take, because it brings another session's
-// cookies, must not be asked for again at once.
+// An answer with another session's cookies is refused and must not be requested again at once.
 func TestSilentRefreshPausesAfterAnAnswerItCannotTake(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -350,7 +348,7 @@ func TestSilentRefreshPausesAfterAnAnswerItCannotTake(t *testing.T) {
 	})
 }
 
-// A subscriber that ends its goroutine, as t.FailNow does, leaves nobody waiting.
+// A subscriber that ends its goroutine, as t.FailNow does, blocks no caller.
 func TestSubscriberThatEndsItsGoroutine(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

@@ -8,14 +8,14 @@ import (
 	"github.com/lucia-go/lucia/session"
 )
 
-// SessionStore holds the session of a client, nil where nobody is signed in,
-// and tells subscribers when it changes. It follows the contract of the seed's
-// store. It is safe for concurrent use, and all its methods may be called from
-// a subscriber.
+// SessionStore holds the session of a client and notifies subscribers when it changes. The
+// session is nil while the client is signed out. SessionStore follows the contract of the session
+// store of lucia-sveltekit 0.9. It is safe for concurrent use, and a subscriber may call all its
+// methods.
 //
-// A session in the store is shared: change a copy and Set that. Set and Update
-// change what this program believes and which tokens it sends; cookies, server
-// and TokenStore hear nothing of it.
+// A session in the store is shared. To change it, change a copy and call Set. Set and Update
+// change only this program's view and the tokens that it sends. They do not change cookies, the
+// server or the TokenStore.
 type SessionStore[U any] struct {
 	mu    sync.Mutex
 	value *session.Session[U]
@@ -24,9 +24,9 @@ type SessionStore[U any] struct {
 
 type subscriber[U any] struct {
 	run     func(*session.Session[U])
-	last    *session.Session[U] // what it was told last,
-	told    bool                // if anything
-	busy    bool                // run is running
+	last    *session.Session[U] // what run was last called with,
+	told    bool                // if it was called
+	busy    bool                // whether run is being called
 	stopped bool
 }
 
@@ -37,13 +37,13 @@ func (s *SessionStore[U]) Get() *session.Session[U] {
 	return s.value
 }
 
-// Set replaces the session; nil means that nobody is signed in.
+// Set replaces the session. Nil means signed out.
 func (s *SessionStore[U]) Set(v *session.Session[U]) {
 	s.apply(func(*session.Session[U]) (*session.Session[U], bool) { return v, true })
 }
 
-// Update sets what fn makes of the present session. Where another goroutine
-// changes the session meanwhile, fn is called again with the new one.
+// Update replaces the session by the result of fn. If another goroutine changes the session in
+// the meantime, fn is called again with the new one.
 func (s *SessionStore[U]) Update(fn func(*session.Session[U]) *session.Session[U]) {
 	for done := false; !done; {
 		before := s.Get()
@@ -55,22 +55,22 @@ func (s *SessionStore[U]) Update(fn func(*session.Session[U]) *session.Session[U
 	}
 }
 
-// Subscribe calls run at once with the session, which is done when Subscribe
-// returns, and again after each change, until the returned function is called (a
-// call may be under way then, in another goroutine, and goes on). Calls of one run
-// never overlap; where changes come faster than run returns, it sees the latest
-// only. It runs in the
-// goroutine that made the change, so it should be quick, and must not wait for
-// the client: not for a refresh, which may be what made the change.
+// Subscribe calls run with the session before it returns, and again after each change until
+// unsubscribe is called. A call that is in progress in another goroutine at that time is
+// completed. Calls of one run never overlap. If changes come faster than run returns, run sees
+// only the latest.
 //
-// A change is another user, other user data or other tokens: setting an equal
-// session notifies nobody.
+// run is called in the goroutine that made the change. It should be quick, and it must not wait
+// for the client, for instance for a refresh, which may be the cause of the change.
+//
+// A change is another user, other user data or other tokens. Setting an equal session calls no
+// subscriber.
 func (s *SessionStore[U]) Subscribe(run func(*session.Session[U])) (unsubscribe func()) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	sub := &subscriber[U]{run: run}
 	s.subs = append(s.subs, sub)
-	s.notifyLocked(sub) // nobody else can have begun to
+	s.notifyLocked(sub) // still under the lock, so no other goroutine comes first
 	return func() {
 		s.mu.Lock()
 		defer s.mu.Unlock()
@@ -79,8 +79,8 @@ func (s *SessionStore[U]) Subscribe(run func(*session.Session[U])) (unsubscribe 
 	}
 }
 
-// apply replaces the session in one step by what fn returns, if fn says true.
-// fn runs under the lock: it must not call the store.
+// apply replaces the session in one step by what fn returns if fn reports true. fn runs under the
+// lock and must not call the store.
 func (s *SessionStore[U]) apply(fn func(*session.Session[U]) (*session.Session[U], bool)) bool {
 	s.mu.Lock()
 	next, ok := fn(s.value)
@@ -91,22 +91,22 @@ func (s *SessionStore[U]) apply(fn func(*session.Session[U]) (*session.Session[U
 	s.mu.Unlock()
 	if ok {
 		for _, sub := range subs {
-			s.tell(sub)
+			s.notify(sub)
 		}
 	}
 	return ok
 }
 
-// tell brings one subscriber up to date. Where it is being told already, by
-// another goroutine or by this one further up the stack, that call goes on
-// until the subscriber has seen the latest.
-func (s *SessionStore[U]) tell(sub *subscriber[U]) {
+// notify brings one subscriber up to date. If a call of the subscriber is in progress, in another
+// goroutine or further up the stack, that call continues until the subscriber has seen the latest
+// session.
+func (s *SessionStore[U]) notify(sub *subscriber[U]) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.notifyLocked(sub)
 }
 
-// notifyLocked is tell for who has s.mu.
+// notifyLocked is notify for callers that hold s.mu.
 func (s *SessionStore[U]) notifyLocked(sub *subscriber[U]) {
 	if sub.busy {
 		return
@@ -119,15 +119,14 @@ func (s *SessionStore[U]) notifyLocked(sub *subscriber[U]) {
 	}
 }
 
-// unlocked runs fn without the lock, which is held again afterwards even if fn
-// panics.
+// unlocked runs fn without the lock and takes the lock again afterwards, even if fn panics.
 func (s *SessionStore[U]) unlocked(fn func()) {
 	s.mu.Unlock()
 	defer s.mu.Lock()
 	fn()
 }
 
-// sameSession reports whether a subscriber could tell a from b.
+// sameSession reports whether a and b look the same to a subscriber.
 func sameSession[U any](a, b *session.Session[U]) bool {
 	if a == nil || b == nil || a == b {
 		return a == b

@@ -140,8 +140,8 @@ func TestStoreIsSafeForConcurrentUse(t *testing.T) {
 	}
 }
 
-// Whatever other goroutines set meanwhile, the first call is done when Subscribe
-// returns.
+// The first call is complete when Subscribe returns, whatever other goroutines set in the
+// meantime.
 func TestSubscribeWaitsForItsFirstCall(t *testing.T) {
 	t.Parallel()
 	store := new(client.SessionStore[profile])

@@ -11,18 +11,17 @@ import (
 	"github.com/lucia-go/lucia/session"
 )
 
-// payload is what the client reads of an access token. Nobody has verified it:
-// it is what the server says to its own client over a connection of the
-// client's choosing.
+// payload is what the client reads of an access token. The client does not verify it. It relies
+// on the connection to the server that it chose.
 type payload[U any] struct {
 	User       session.User[U]
-	SessionID  string // "" where the token does not say
+	SessionID  string // "" if the token does not name it
 	Generation session.Generation
 	IssuedAt   int64
 	ExpiresAt  int64
 }
 
-// life is how long the access token lives in all.
+// life returns how long the access token is valid in all.
 func (p *payload[U]) life() time.Duration {
 	return time.Duration(min(max(p.ExpiresAt-p.IssuedAt, 0), wire.MaxExpiresIn)) * time.Second
 }
@@ -51,8 +50,8 @@ func readPayload[U any](token session.AccessToken) (p payload[U], err error) {
 	return p, nil
 }
 
-// sessionOf builds the session of new tokens, which follows prev, if any. A token
-// without a session id is prev's.
+// sessionOf builds the session of new tokens. It follows prev, if that is not nil. A token
+// without a session id belongs to prev.
 func sessionOf[U any](r renewed, sent time.Time, prev *session.Session[U]) (*session.Session[U], error) {
 	p, err := readPayload[U](r.access)
 	if err != nil {

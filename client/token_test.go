@@ -11,8 +11,8 @@ import (
 	"github.com/lucia-go/lucia/session"
 )
 
-// FuzzAccessToken: whatever a server sends for an access token, the client makes a
-// session of it or says UNKNOWN and keeps the one it has.
+// FuzzAccessToken checks that the client, whatever a server sends as an access token, either
+// makes a session of it or returns UNKNOWN and keeps its session.
 func FuzzAccessToken(f *testing.F) {
 	for _, payload := range []string{
 		`{"user":{"user_id":"u1","username":"ada"},"sid":"c2Vzc2lvbi1zYW1wbGUtMQ","gen":2,"iat":1,"exp":901}`,

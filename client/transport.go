@@ -11,31 +11,31 @@ import (
 	"github.com/lucia-go/lucia/session"
 )
 
-// Transport is an http.RoundTripper that signs requests to the client's origin
-// with the present session: it adds the access token as a bearer token and the
-// access and fingerprint cookies. Requests to other origins, and requests that
-// have an Authorization header already, pass through untouched. Without a
-// session a request goes out unsigned.
+// Transport is an http.RoundTripper that authenticates requests to the client's origin with the
+// current session. It adds the access token as a bearer token, and the access and fingerprint
+// cookies. Requests to other origins and requests that already have an Authorization header pass
+// through unchanged. Without a session, a request is sent unauthenticated.
 //
-// It renews the tokens shortly before they expire, and when the server answers
-// 401 with the library's own challenge; the request is then sent once more, if
-// its body can be sent again (there is none, or GetBody is set). Any number of
-// requests at the same time share one refresh. Where a refresh fails and the
-// access token has expired, RoundTrip returns the refresh's [*Error] and sends
-// nothing: the program believes that it is signed in, so to go on as nobody
-// would be wrong. It returns that error again, and asks nothing, until the time
-// has passed that the server asked for with Retry-After, ten minutes at most. Where
-// the 401 stands, it is returned as it came. Where new tokens could not be saved,
-// the request goes on; saving is tried again with later requests.
+// Transport renews the tokens shortly before they expire. It also renews them when the server
+// answers 401 with the library's challenge, and then sends the request once more if its body can
+// be sent again, which means that there is none or that GetBody is set. Concurrent requests share
+// one refresh.
 //
-// The refresh cookie is not sent along: it would allow the server to renew the
-// session in any answer, out of turn with other runs of the program.
+// If a refresh fails and the access token has expired, RoundTrip returns the [*Error] of the
+// refresh and does not send the request, because the program expects to be signed in. If the
+// server sent Retry-After, RoundTrip returns that error without a further refresh until the time
+// has passed, for ten minutes at most. If a 401 remains, because the refresh fails or does not
+// help, RoundTrip returns that answer unchanged. If new tokens could not be saved, the request
+// proceeds, and saving is tried again with later requests.
+//
+// Transport does not send the refresh cookie. With it, the server could renew the session in any
+// answer, without the lock that runs of the program share.
 //
 // Transport is safe for concurrent use.
 type Transport[U any] struct {
-	// Client has the session. Required.
+	// Client holds the session. Required.
 	Client *Client[U]
-	// Base carries the requests. Default: the client's Config.Transport.
+	// Base sends the requests. Default: the client's Config.Transport.
 	Base http.RoundTripper
 }
 
@@ -74,9 +74,9 @@ func (t *Transport[U]) base() http.RoundTripper {
 	return t.Client.cfg.Transport
 }
 
-// send sends a copy of req with the given body and takes the answer's cookies. It
-// returns the session that the copy was signed with, nil for none, which signed
-// forbids.
+// send sends a copy of req with the given body and keeps the cookies of the answer. It returns
+// the session that the copy was authenticated with, or nil. signed says that the request must not
+// be sent without a session.
 func (t *Transport[U]) send(req *http.Request, body io.ReadCloser, signed bool) (*http.Response, *session.Session[U], error) {
 	c := t.Client
 	s, set := c.present()
@@ -97,11 +97,10 @@ func (t *Transport[U]) send(req *http.Request, body io.ReadCloser, signed bool) 
 	return resp, s, err
 }
 
-// noteCookies takes the cookies of the app's answers: a sign-in or sign-out that
-// the program made by a request of its own. The session in the store is another
-// one's then, so it is dropped; [Client.FetchSession] gets the new one. An answer
-// that was under way while the session changed comes too late. After a sign-out
-// nothing is left of the session where it was saved.
+// noteCookies keeps the cookies of the app's answers. They change when the program signs in or
+// out by a request of its own. The session in the store is then outdated, so it is dropped, and
+// [Client.FetchSession] gets the new one. The cookies of an answer are ignored if the session
+// changed while the request was in progress. After a sign-out the saved session is removed, too.
 func (c *Client[U]) noteCookies(ctx context.Context, before cookieSet, lines []*http.Cookie) {
 	if c.names.with(before, lines) == before {
 		return
@@ -118,7 +117,7 @@ func (c *Client[U]) noteCookies(ctx context.Context, before cookieSet, lines []*
 	if ended == nil {
 		return
 	}
-	// Where this fails, the next run will learn from the server that it is over.
+	// If this fails, the next run learns from the server that the session has ended.
 	if h, err := c.saved.lock(context.WithoutCancel(ctx)); err == nil {
 		defer h.unlock()
 		if c.isSaved(h, ended) {
@@ -127,8 +126,8 @@ func (c *Client[U]) noteCookies(ctx context.Context, before cookieSet, lines []*
 	}
 }
 
-// challenged reports whether the library refused the request. A 401 of the app's
-// own making, or a proxy's, is not to be answered with a token.
+// challenged reports whether the library refused the request. A 401 that the app or a proxy sends
+// for its own reasons is not answered with a token.
 func challenged(resp *http.Response) bool {
 	if resp.StatusCode != http.StatusUnauthorized {
 		return false
@@ -141,7 +140,7 @@ func challenged(resp *http.Response) bool {
 	return false
 }
 
-// replay returns the request's body for another try, if it has one.
+// replay returns the request's body for a second attempt, and whether that is possible.
 func replay(req *http.Request) (io.ReadCloser, bool) {
 	if req.Body == nil || req.Body == http.NoBody {
 		return req.Body, true
@@ -153,7 +152,7 @@ func replay(req *http.Request) (io.ReadCloser, bool) {
 	return body, err == nil
 }
 
-// maxDrainBytes is how much of an answer is read to keep its connection.
+// maxDrainBytes is how much of an answer is read so that its connection can be reused.
 const maxDrainBytes = 64 << 10
 
 func drain(body io.ReadCloser) {
@@ -161,8 +160,8 @@ func drain(body io.ReadCloser) {
 	body.Close()
 }
 
-// freshEnough renews the session where its access token has expired or soon
-// will. A token that still lives may be used even if that fails.
+// freshEnough renews the session if its access token has expired or will do so soon. It returns a
+// session whose token is still valid even if the refresh fails.
 func (c *Client[U]) freshEnough(req *http.Request) (*session.Session[U], error) {
 	s := c.store.Get()
 	if s == nil {
@@ -171,15 +170,15 @@ func (c *Client[U]) freshEnough(req *http.Request) (*session.Session[U], error) 
 	now := time.Now()
 	if due(s, transportLead, now) > 0 {
 		if c.saved.retryIn(s.ID, now) <= 0 {
-			_ = c.settle(req.Context(), s) // the request is none the worse
+			_ = c.settle(req.Context(), s) // a failure does not affect the request
 		}
 		return s, nil
 	}
 	expired := left(s, now) <= 0
-	if !expired && !c.restraint.allows(now) {
+	if !expired && !c.limiter.allows(now) {
 		return s, nil
 	}
-	if err := c.restraint.refuses(now); expired && err != nil {
+	if err := c.limiter.refuses(now); expired && err != nil {
 		return nil, err
 	}
 	err := c.renew(req.Context(), s, false)
@@ -192,13 +191,13 @@ func (c *Client[U]) freshEnough(req *http.Request) (*session.Session[U], error) 
 	return nil, err
 }
 
-// renewRefused renews the session after the server refused its access token,
-// unless a refresh has only just made that one.
+// renewRefused renews the session after the server refused its access token, unless that token is
+// the new one of a recent refresh.
 func (c *Client[U]) renewRefused(req *http.Request, refused *session.Session[U]) error {
-	if c.restraint.cooling(time.Now()) && c.store.Get() == refused {
+	if c.limiter.cooling(time.Now()) && c.store.Get() == refused {
 		return &Error{Op: opRefresh, Code: session.CodeUnauthorized}
 	}
-	if err := c.restraint.refuses(time.Now()); err != nil {
+	if err := c.limiter.refuses(time.Now()); err != nil {
 		return err
 	}
 	return c.renew(req.Context(), refused, true)

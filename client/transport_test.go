@@ -16,8 +16,7 @@ import (
 
 const accessTTL = 15 * time.Minute
 
-// The requirement's own figures: 64 goroutines, 20 expiries, one refresh each, no
-// request fails.
+// With 64 goroutines and 20 expiries there is one refresh for each expiry, and no request fails.
 func TestOneRefreshForAllGoroutines(t *testing.T) {
 	t.Parallel()
 	for name, change := range map[string][]func(*lucia.Config[profile]){"default": nil, "hardened": {hardened}} {
@@ -62,8 +61,8 @@ func oneRefreshForAll(t *testing.T, change []func(*lucia.Config[profile])) {
 	}
 }
 
-// The client's clock may be wrong, or have stood still: then only the server's
-// challenge tells that the token has expired.
+// If the client's clock is wrong or has stopped, only the server's challenge shows that the token
+// has expired.
 func TestChallengeIsAnsweredWithOneRefresh(t *testing.T) {
 	t.Parallel()
 	for name, change := range map[string][]func(*lucia.Config[profile]){"default": nil, "hardened": {hardened}} {
@@ -88,8 +87,7 @@ func TestChallengeIsAnsweredWithOneRefresh(t *testing.T) {
 	}
 }
 
-// foolClock makes the client believe that its access token lives for another
-// day.
+// foolClock makes the client believe that its access token is valid for another day.
 func foolClock(c *client.Client[profile]) {
 	c.GetSession().Update(func(s *session.Session[profile]) *session.Session[profile] {
 		fooled := *s
@@ -113,7 +111,7 @@ func TestTheCallersRequestIsLeftAlone(t *testing.T) {
 	}
 }
 
-// Other 401s are the app's own affair.
+// Other 401s belong to the app.
 func TestOnlyOurChallengeStartsARefresh(t *testing.T) {
 	t.Parallel()
 	for challenge, want := range map[string]int{

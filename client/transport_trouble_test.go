@@ -56,8 +56,8 @@ func TestExpiredAndUnableToRefresh(t *testing.T) {
 	}
 }
 
-// A token that still lives is used, and a server in trouble is not asked again
-// with every request. The second outage goes like the first.
+// A token that is still valid is used, and an unavailable server is not asked again with every
+// request. The second outage is like the first.
 func TestLivingTokenSurvivesAFailedRefresh(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -88,8 +88,7 @@ func TestLivingTokenSurvivesAFailedRefresh(t *testing.T) {
 	})
 }
 
-// A refusal that comes when another request has seen to new tokens already is
-// answered with those.
+// If another request has already renewed the tokens, a refused request uses those.
 func TestLateChallengeStartsNoSecondRefresh(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -153,8 +152,8 @@ func TestACallerThatGivesUpDoesNotSpoilTheRefresh(t *testing.T) {
 	})
 }
 
-// A request that was made for somebody is not sent as nobody's, because the
-// program signed out while it waited for new tokens.
+// A request of a session is not sent unauthenticated if the program signs out while it waits for
+// new tokens.
 func TestSignOutWhileARequestWaits(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -192,8 +191,8 @@ func TestRevokedSessionEndsOnChallenge(t *testing.T) {
 	})
 }
 
-// checkNobodyAfter makes a request that is refused, after which nobody is signed
-// in.
+// checkNobodyAfter makes a request that is refused and checks that the client is signed out
+// afterwards.
 func checkNobodyAfter(t *testing.T, c *client.Client[profile]) {
 	t.Helper()
 	resp, err := c.HTTPClient().Get(baseURL + "/api/me")
@@ -210,8 +209,8 @@ func checkNobodyAfter(t *testing.T, c *client.Client[profile]) {
 	}
 }
 
-// A server in trouble that says when to come back is left alone until then, however
-// many requests wait for new tokens.
+// A server that sends Retry-After is not asked until that time, however many requests wait for
+// new tokens.
 func TestExpiredAndToldToWait(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

@@ -5,18 +5,17 @@ import (
 	"net/http/httptest"
 )
 
-// answer is a handler's ResponseWriter. It records as httptest.ResponseRecorder
-// does, and finds out what the answer is as net/http's server does, from the
-// beginning of the body and also where the handler has set the status itself.
+// answer is a handler's ResponseWriter. It records as httptest.ResponseRecorder does. Like
+// net/http's server, it detects the content type from the beginning of the body, even if the
+// handler has set the status.
 type answer struct {
 	*httptest.ResponseRecorder
-	flushed int // how much of the body there was at the first Flush
+	flushed int // length of the body at the first Flush
 }
 
 func newAnswer() *answer { return &answer{ResponseRecorder: httptest.NewRecorder()} }
 
-// WriteHeader implements [http.ResponseWriter]. An informational status is not
-// the answer's.
+// WriteHeader implements [http.ResponseWriter]. It ignores informational statuses.
 func (a *answer) WriteHeader(status int) {
 	if status >= 100 && status <= 199 && status != http.StatusSwitchingProtocols {
 		return
@@ -26,7 +25,7 @@ func (a *answer) WriteHeader(status int) {
 
 // Write implements [http.ResponseWriter].
 func (a *answer) Write(p []byte) (int, error) {
-	a.WriteHeader(http.StatusOK) // unless there is a status already
+	a.WriteHeader(http.StatusOK) // no effect if the status is set
 	switch {
 	case len(p) == 0:
 		return 0, nil
@@ -47,7 +46,7 @@ func (a *answer) Flush() {
 	a.ResponseRecorder.Flush()
 }
 
-// response is the answer as the client gets it.
+// response returns the answer that the client gets.
 func (a *answer) response(req *http.Request) *http.Response {
 	resp := a.Result()
 	resp.Request = req
@@ -63,7 +62,7 @@ func (a *answer) response(req *http.Request) *http.Response {
 	return resp
 }
 
-// start is what a server has of the body when it sends the header.
+// start returns the part of the body that a server has when it sends the header.
 func (a *answer) start() []byte {
 	if a.Flushed {
 		return a.Body.Bytes()[:a.flushed]
@@ -71,14 +70,13 @@ func (a *answer) start() []byte {
 	return a.Body.Bytes()
 }
 
-// sniffs reports whether a server finds out the type of a body itself.
+// sniffs reports whether a server detects the content type of the body.
 func sniffs(h http.Header) bool {
 	_, named := h["Content-Type"]
 	return !named && h.Get("Content-Encoding") == "" && h.Get("Transfer-Encoding") == ""
 }
 
-// hasBody reports whether an answer of the status has a body (RFC 9110, section
-// 6.4.1).
+// hasBody reports whether an answer with the status has a body (RFC 9110, section 6.4.1).
 func hasBody(status int) bool {
 	return status >= 200 && status != http.StatusNoContent && status != http.StatusNotModified
 }

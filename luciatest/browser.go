@@ -13,12 +13,12 @@ import (
 	"github.com/lucia-go/lucia/internal/wire"
 )
 
-// Browser is a person's browser: one cookie jar for all its tabs. It keeps
-// cookies as net/http/cookiejar does, so it sends those of SameSite=Lax and Strict
-// with requests from other sites, too; and it says of its requests what browsers say
-// of theirs (Origin, Referer and fetch metadata).
+// Browser is a person's browser: one cookie jar for all its tabs. It keeps cookies as
+// net/http/cookiejar does, so it also sends those with SameSite=Lax and Strict with requests from
+// other sites. Its requests have the headers that browsers add: Origin, Referer and fetch
+// metadata.
 type Browser struct {
-	// BasePath is where the library's routes are. Default "/api/auth".
+	// BasePath is the path of the library's routes. Default: "/api/auth".
 	BasePath string
 
 	t    testing.TB
@@ -28,28 +28,26 @@ type Browser struct {
 	lose atomic.Int32
 }
 
-// origin is where a handler without a network is: an https address, so that
-// cookies are those of production.
+// origin is the address of a handler without a network. It is https, so that cookies are those of
+// production.
 const (
 	originHost = "app.example"
 	origin     = "https://" + originHost
 )
 
-// NewBrowser returns a browser whose whole web is the handler, with the app at
-// https://app.example, reached by [Transport]. The handler gets the requests to other
-// hosts, too: an http.ServeMux whose patterns have hosts, such as "idp.example/" for
-// an identity provider, plays other sites beside the app.
+// NewBrowser returns a browser for the app at https://app.example, which it reaches by
+// [Transport]. The handler also gets the requests to other hosts. To simulate other sites, use an
+// http.ServeMux whose patterns have hosts, such as "idp.example/" for an identity provider.
 func NewBrowser(t testing.TB, app http.Handler) *Browser {
 	t.Helper()
 	return NewBrowserAt(t, origin, Transport(app))
 }
 
-// NewBrowserAt returns a browser for the app at baseURL, such as an
-// httptest.Server's; a nil transport means http.DefaultTransport. Over http the app
-// must be in dev mode: browsers take no Secure cookies there, and this one sends none.
-// To this machine (localhost, names that end in .localhost, 127.0.0.0/8 and ::1) it
-// does send them over http, as net/http/cookiejar does and not every browser: a test
-// there does not show that dev mode is missing.
+// NewBrowserAt returns a browser for the app at baseURL, such as an httptest.Server's. A nil
+// transport means http.DefaultTransport. Over http, the app must be in dev mode, because this
+// browser does not send Secure cookies over http. It makes an exception for this machine
+// (localhost, names that end in .localhost, 127.0.0.0/8 and ::1), as net/http/cookiejar and some
+// browsers do. So a test at such an address does not show that dev mode is missing.
 func NewBrowserAt(t testing.TB, baseURL string, transport http.RoundTripper) *Browser {
 	t.Helper()
 	base, err := url.Parse(baseURL)
@@ -80,22 +78,21 @@ func (b *Browser) TwoTabs(path string) (*Tab, *Tab) {
 // ErrLost is the error of a request whose answer was lost.
 var ErrLost = errors.New("luciatest: answer lost")
 
-// LoseNextResponse makes the answer to the browser's next request get lost after
-// the app has done its work: its cookies are not set, and whoever waits for it
-// gets [ErrLost]. Called twice, it is the next two. It may be called concurrently.
+// LoseNextResponse loses the answer to the browser's next request after the app has done its
+// work: the cookies are not set, and the caller gets [ErrLost]. Called twice, it loses the next
+// two. It may be called concurrently.
 func (b *Browser) LoseNextResponse() { b.lose.Add(1) }
 
-// Cookies returns the cookies that the browser would send to the app now.
+// Cookies returns the cookies that the browser would send to the app.
 func (b *Browser) Cookies() []*http.Cookie { return b.jar.Cookies(b.base) }
 
-// Client returns an http.Client with the browser's cookies, for what the other
-// methods do not offer. Unlike a browser's, its requests carry no Origin and no
-// fetch metadata.
+// Client returns an http.Client with the browser's cookies, for what the other methods do not
+// offer. Unlike a browser's, its requests have no Origin and no fetch metadata.
 func (b *Browser) Client() *http.Client {
 	return &http.Client{Transport: lossy{b}, Jar: b.jar}
 }
 
-// lossy is the browser's way to the app.
+// lossy is the transport of a browser, which can lose answers.
 type lossy struct{ b *Browser }
 
 // RoundTrip implements [http.RoundTripper].

@@ -55,7 +55,7 @@ func fromElsewhere(r *http.Request) {
 	r.Header.Set("Sec-Fetch-Site", "cross-site")
 }
 
-// FormRequest is what a browser's form on the same page sends.
+// FormRequest returns what a browser sends for a form of the same page.
 func TestFormRequestIsABrowsers(t *testing.T) {
 	t.Parallel()
 	kit := luciatest.New(t, users)

@@ -95,7 +95,7 @@ func TestEveryFramework(t *testing.T) {
 	}
 }
 
-// requests go straight to the handler, or with a client of the test's own.
+// requests calls the handler directly and through an http.Client of the test.
 func requests(t *testing.T, kit *luciatest.Kit[profile], app http.Handler) {
 	t.Helper()
 	for name, r := range map[string]*http.Request{
@@ -121,7 +121,7 @@ func requests(t *testing.T, kit *luciatest.Kit[profile], app http.Handler) {
 	}
 }
 
-// tabs do what the browser module does, until the session is over.
+// tabs does what the browser module does, until the session ends.
 func tabs(t *testing.T, kit *luciatest.Kit[profile], app http.Handler) {
 	t.Helper()
 	browser := kit.SignIn(luciatest.NewBrowser(t, app), "u2")
@@ -149,7 +149,7 @@ func tabs(t *testing.T, kit *luciatest.Kit[profile], app http.Handler) {
 	}
 }
 
-// walk goes once through what the kit offers.
+// walk uses every feature of the kit once.
 func walk(t *testing.T, newApp func(auth) http.Handler) {
 	kit := luciatest.New(t, users)
 	app := newApp(kit.Auth)

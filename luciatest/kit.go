@@ -24,16 +24,15 @@ import (
 	"github.com/lucia-go/lucia/session"
 )
 
-// Kit is session auth for one test: an Auth over a store in memory, for a known
-// set of users.
+// Kit is session auth for one test: an Auth with a store in memory and a known set of users.
 type Kit[U any] struct {
-	// Auth is what the app is given.
+	// Auth is the Auth to give to the app.
 	Auth *middleware.Auth[U]
-	// Config is what Auth was made of, for apps that call New themselves: an Auth
-	// made of it honours the same sessions.
+	// Config is the configuration that Auth was made of. An app that calls New itself can use it:
+	// its Auth accepts the same sessions.
 	Config lucia.Config[U]
-	// Store is Config.Store. It counts calls and can be put out of order. A store that
-	// a change of New has set is behind it.
+	// Store is Config.Store. It counts calls and can be made unavailable. If a change passed to
+	// New has set another store, Store wraps it.
 	Store *Store
 
 	t testing.TB
@@ -42,8 +41,8 @@ type Kit[U any] struct {
 	users map[string]U
 }
 
-// New returns a Kit whose users have the given ids and data. Each change, if
-// any, is made to the configuration before it is used.
+// New returns a Kit whose users have the given ids and data. Each change is applied to the
+// configuration before it is used.
 func New[U any](t testing.TB, users map[string]U, change ...func(*lucia.Config[U])) *Kit[U] {
 	t.Helper()
 	k := &Kit[U]{t: t, Store: NewStore(), users: maps.Clone(users)}
@@ -68,10 +67,10 @@ func New[U any](t testing.TB, users map[string]U, change ...func(*lucia.Config[U
 	return k
 }
 
-// watchStore puts the kit's Store before one that a change has set.
+// watchStore wraps a store that a change has set in the kit's Store.
 func (k *Kit[U]) watchStore() {
 	switch set := k.Config.Store.(type) {
-	case nil: // which New refuses
+	case nil: // New refuses it
 	case *Store:
 		k.Store = set
 	default:
@@ -90,15 +89,15 @@ func (k *Kit[U]) loadUser(_ context.Context, id string) (U, error) {
 	return u, nil
 }
 
-// SetUser adds a user or changes the user's data. Sessions learn of it when they
-// are refreshed, as in production. It may be called concurrently.
+// SetUser adds a user or changes the user's data. Sessions get the new data when they are
+// refreshed, as in production. SetUser may be called concurrently.
 func (k *Kit[U]) SetUser(id string, data U) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	k.users[id] = data
 }
 
-// RemoveUser removes a user: the next refresh ends the user's sessions. It may be
+// RemoveUser removes a user. The user's sessions end at their next refresh. RemoveUser may be
 // called concurrently.
 func (k *Kit[U]) RemoveUser(id string) {
 	k.mu.Lock()
@@ -123,9 +122,9 @@ func (k *Kit[U]) signIn(userID string) (*session.Session[U], []*http.Cookie) {
 	return s, w.Result().Cookies()
 }
 
-// Request returns a request to the app, as httptest.NewRequest makes it, with
-// the cookies of a new session of the user. It looks like a script's request;
-// for what a person sees, set Accept to text/html or use a [Browser].
+// Request returns a request to the app, as httptest.NewRequest makes it, with the cookies of a
+// new session of the user. It looks like a request of a script. To test what a person sees, set
+// Accept to text/html or use a [Browser].
 func (k *Kit[U]) Request(userID, method, target string, body io.Reader) *http.Request {
 	k.t.Helper()
 	r := httptest.NewRequestWithContext(k.t.Context(), method, target, body)
@@ -133,18 +132,18 @@ func (k *Kit[U]) Request(userID, method, target string, body io.Reader) *http.Re
 	return r
 }
 
-// addCookies gives a request the cookies of an answer.
+// addCookies adds the cookies of an answer to a request.
 func addCookies(r *http.Request, cookies []*http.Cookie) {
 	for _, c := range cookies {
 		r.AddCookie(&http.Cookie{Name: c.Name, Value: c.Value})
 	}
 }
 
-// FormRequest is Request for a form: a POST as a browser sends it from the app's
-// own page at target, with the given fields and the hidden one, _lucia, that
-// [middleware.Auth.ValidateFormSubmission] asks for. In hardened mode that is empty,
-// as on the app's pages. Fields may hold another _lucia, as a forged form would; nil
-// is no other field.
+// FormRequest is Request for a form: a POST as a browser sends it from the app's own page at
+// target. It has the given fields and the hidden field _lucia that
+// [middleware.Auth.ValidateFormSubmission] checks. In hardened mode that field is empty, as on
+// the app's pages. The given fields may contain another _lucia, as a forged form would. Nil
+// means no other fields.
 func (k *Kit[U]) FormRequest(userID, target string, fields url.Values) *http.Request {
 	k.t.Helper()
 	s, cookies := k.signIn(userID)
@@ -164,7 +163,7 @@ func (k *Kit[U]) FormRequest(userID, target string, fields url.Values) *http.Req
 	return r
 }
 
-// pageAt is the whole address of a server's request.
+// pageAt returns the complete URL of a server's request.
 func pageAt(r *http.Request) *url.URL {
 	page := *r.URL
 	page.Scheme, page.Host = "http", r.Host
@@ -174,8 +173,8 @@ func pageAt(r *http.Request) *url.URL {
 	return &page
 }
 
-// BearerRequest is Request for APIs: it has the access token as a bearer token
-// and of the cookies only the fingerprint's.
+// BearerRequest is Request for APIs. It has the access token as a bearer token and, of the
+// cookies, only the fingerprint cookie.
 func (k *Kit[U]) BearerRequest(userID, method, target string, body io.Reader) *http.Request {
 	k.t.Helper()
 	r := httptest.NewRequestWithContext(k.t.Context(), method, target, body)
@@ -185,16 +184,16 @@ func (k *Kit[U]) BearerRequest(userID, method, target string, body io.Reader) *h
 	return r
 }
 
-// SignIn gives the browser a new session of the user, without the app's login
-// page. It returns the browser.
+// SignIn gives the browser a new session of the user without the app's login page. It returns the
+// browser.
 func (k *Kit[U]) SignIn(b *Browser, userID string) *Browser {
 	k.t.Helper()
 	b.jar.SetCookies(b.base, k.Cookies(userID))
 	return b
 }
 
-// Jar returns a cookie jar with a new session of the user, for an http.Client of
-// the test's own whose app is at https://app.example, as [NewBrowser]'s is.
+// Jar returns a cookie jar with a new session of the user, for an http.Client whose app is at
+// https://app.example, as that of [NewBrowser] is.
 func (k *Kit[U]) Jar(userID string) http.CookieJar {
 	k.t.Helper()
 	jar, _ := cookiejar.New(nil) // never fails
@@ -202,17 +201,16 @@ func (k *Kit[U]) Jar(userID string) http.CookieJar {
 	return jar
 }
 
-// StoreDown puts the store out of order, as [Store.Down] does, until up is called,
-// or the test ends.
+// StoreDown makes the store unavailable, as [Store.Down] does, until up is called or the test
+// ends.
 func (k *Kit[U]) StoreDown() (up func()) {
 	k.t.Cleanup(k.Store.Up)
 	k.Store.Down()
 	return k.Store.Up
 }
 
-// NoStoreCall fails the test if fn makes requests that ask the store. What the
-// library tells the store off the request path ([session.Store].Confirm) does not
-// count.
+// NoStoreCall fails the test if the requests that fn makes use the store. Calls of
+// [session.Store].Confirm, which the library makes outside of requests, do not count.
 func (k *Kit[U]) NoStoreCall(fn func()) {
 	k.t.Helper()
 	before := k.Store.Calls()
@@ -222,25 +220,23 @@ func (k *Kit[U]) NoStoreCall(fn func()) {
 	}
 }
 
-// leeway is the longest that an access token is still accepted after its expiry.
+// leeway is the longest time that an access token is accepted after its expiry.
 const leeway = 30 * time.Second
 
-// PassAccessTTL lets time pass until every access token made so far has expired
-// for good. It works in a bubble of testing/synctest only, where it takes no
-// time.
+// PassAccessTTL lets time pass until no access token made so far is accepted any more. It works
+// only in a bubble of testing/synctest, where it takes no time.
 func (k *Kit[U]) PassAccessTTL() { pass(k.Config.AccessTTL, middleware.DefaultAccessTTL) }
 
-// PassRefreshTTL lets time pass until every session that is not used meanwhile
-// has ended. It works in a bubble of testing/synctest only, where it takes no
-// time.
+// PassRefreshTTL lets time pass until every session that is not used in the meantime has expired.
+// It works only in a bubble of testing/synctest, where it takes no time.
 func (k *Kit[U]) PassRefreshTTL() { pass(k.Config.RefreshTTL, middleware.DefaultRefreshTTL) }
 
 func pass(d, ifZero time.Duration) {
 	if d == 0 {
 		d = ifZero
 	}
-	// Outside a bubble Wait panics, which beats sleeping for a year. Inside, it
-	// lets the library finish what it does off the request path.
+	// Outside of a bubble Wait panics, which is better than sleeping for a year. In a bubble it
+	// waits until the library has finished its work outside of requests.
 	synctest.Wait()
 	time.Sleep(d + leeway + time.Second)
 }

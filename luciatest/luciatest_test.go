@@ -324,7 +324,7 @@ func TestNoStoreCall(t *testing.T) {
 	})
 }
 
-// recorder is a test that notes that it failed.
+// recorder is a test that records that it failed.
 type recorder struct {
 	testing.TB
 	failed bool
@@ -378,7 +378,7 @@ func TestAbortedAnswerIsAnError(t *testing.T) {
 	}
 }
 
-// A store of the test's own is counted and put out of order like the kit's.
+// A store that the test provides is counted and made unavailable like the kit's.
 func TestKitWatchesAnyStore(t *testing.T) {
 	own := memstore.New()
 	kit := luciatest.New(t, map[string]profile{"u1": {"ada"}}, func(c *lucia.Config[profile]) { c.Store = own })

@@ -13,8 +13,8 @@ import (
 	"github.com/lucia-go/lucia/luciatest"
 )
 
-// The README's section on testing handlers is made of the three tests below: a
-// page for signed-in people, on each framework.
+// The documentation on testing handlers is made of the three tests below, one for each framework:
+// a page for signed-in users.
 
 func TestGreetingOnNetHTTP(t *testing.T) {
 	kit := luciatest.New(t, map[string]profile{"u1": {Username: "ada"}})

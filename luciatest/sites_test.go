@@ -16,8 +16,8 @@ import (
 	"github.com/lucia-go/lucia/middleware"
 )
 
-// newProvider is an identity provider: it asks who somebody is, and sends them back
-// with a code, which is the name.
+// newProvider is an identity provider. It asks people for their name and sends them back with a
+// code, which is the name.
 func newProvider() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /authorize", func(w http.ResponseWriter, _ *http.Request) {
@@ -30,7 +30,7 @@ func newProvider() http.Handler {
 	return mux
 }
 
-// newAppWithProvider signs people in who come back from the provider.
+// newAppWithProvider signs in people who return from the provider.
 func newAppWithProvider(auth *middleware.Auth[profile]) http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /login", func(w http.ResponseWriter, _ *http.Request) {
@@ -82,8 +82,7 @@ func TestSignInThroughAnotherSite(t *testing.T) {
 	}
 }
 
-// Where a page is reached by a link, by an address and over redirects: what the
-// requests say of where they come from.
+// The headers of requests for a page that is reached by a link, by an address and by redirects.
 func TestBrowserSaysWhichPageItComesFrom(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {

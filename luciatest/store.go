@@ -9,11 +9,11 @@ import (
 	"github.com/lucia-go/lucia/session"
 )
 
-// ErrDown is what every call of a [Store] returns while it is down.
+// ErrDown is the error of every call of a [Store] that is down.
 var ErrDown = errors.New("luciatest: store is down")
 
-// Store is a session.Store that counts its calls and can be put out of order, made
-// by [NewStore] or [New]. It is safe for concurrent use.
+// Store is a session.Store that counts its calls and can be made unavailable. [NewStore] or [New]
+// makes it. It is safe for concurrent use.
 type Store struct {
 	next session.Store
 
@@ -24,15 +24,15 @@ type Store struct {
 
 var _ session.Store = (*Store)(nil)
 
-// NewStore returns an empty Store in memory that works.
+// NewStore returns an empty, available Store in memory.
 func NewStore() *Store { return &Store{next: memstore.New()} }
 
-// Calls counts calls, those that failed included.
+// Calls counts calls, including those that failed.
 type Calls struct {
 	Create, Refresh, Confirm, Delete, DeleteUser, List int
 }
 
-// onPath is how many calls a request waited for.
+// onPath returns the number of calls that a request waited for.
 func (c Calls) onPath() int { return c.Create + c.Refresh + c.Delete + c.DeleteUser + c.List }
 
 // Calls returns the calls so far.
@@ -42,11 +42,11 @@ func (s *Store) Calls() Calls {
 	return s.calls
 }
 
-// Down makes every call fail with [ErrDown], as if Redis were out of reach, until
-// Up.
+// Down makes every call fail with [ErrDown], as if the database were unavailable, until Up is
+// called.
 func (s *Store) Down() { s.set(true) }
 
-// Up ends Down. Nothing is lost.
+// Up ends Down. The store has kept all sessions.
 func (s *Store) Up() { s.set(false) }
 
 func (s *Store) set(down bool) {
@@ -55,7 +55,7 @@ func (s *Store) set(down bool) {
 	s.down = down
 }
 
-// count counts a call by the counter that which picks.
+// count increments the counter that which returns. It returns ErrDown if the store is down.
 func (s *Store) count(which func(*Calls) *int) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -14,7 +14,7 @@ import (
 	"github.com/lucia-go/lucia/middleware"
 )
 
-// showing is an app of one page, which answers a form with what it got.
+// showing is an app of one page, which answers a form with the values that it received.
 func showing(page string) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.RawQuery == "" && r.Method == http.MethodGet {
@@ -103,7 +103,7 @@ func TestSubmitSaysWhyItCannot(t *testing.T) {
 	}
 }
 
-// failure is a test that notes why it failed, and ends.
+// failure is a test that records why it failed, and ends.
 type failure struct {
 	testing.TB
 	message string
@@ -114,7 +114,7 @@ func (f *failure) Fatalf(format string, args ...any) {
 	runtime.Goexit()
 }
 
-// A form without the hidden field may go anywhere: the access token does not.
+// A form without the hidden field may go to any origin, so it gets no access token.
 func TestSubmitSendsNoTokenThatTheFormHasNot(t *testing.T) {
 	t.Parallel()
 	kit := luciatest.New(t, users)
@@ -127,7 +127,7 @@ func TestSubmitSendsNoTokenThatTheFormHasNot(t *testing.T) {
 	}
 }
 
-// A login page that is shown again with another status is a page like the first.
+// A login page that is shown again with an error status has a form like the first one.
 func TestFormOfAnAnswerThatIsNoSuccess(t *testing.T) {
 	t.Parallel()
 	kit := luciatest.New(t, users)

@@ -16,20 +16,19 @@ import (
 	"github.com/lucia-go/lucia/session"
 )
 
-// Tab is a tab of a [Browser]: a page, and the tokens that its scripts hold. A tab
-// is for one goroutine at a time; Fetch, Refresh and SignOut of different tabs may
-// be called concurrently, and in goroutines of their own.
+// Tab is a tab of a [Browser]: a page and the tokens that its scripts hold. A tab must not be
+// used concurrently. Fetch, Refresh and SignOut of different tabs may be called concurrently, and
+// in any goroutine.
 type Tab struct {
 	b     *Browser
 	at    *url.URL
 	page  *Page
 	forms *htmlform.Page
-	// tokens are what the page's scripts hold; nil where nobody is signed in.
+	// tokens are what the page's scripts hold, or nil if the visitor is signed out.
 	tokens *tokens
 }
 
-// tokens are the members of _lucia that the browser module works with. In
-// hardened mode they are empty.
+// tokens are the members of _lucia that the browser module uses. They are empty in hardened mode.
 type tokens struct {
 	Access  string `json:"access_token"`
 	Refresh string `json:"refresh_token"`
@@ -37,24 +36,23 @@ type tokens struct {
 
 // Page is an answer of the app.
 type Page struct {
-	// Status is the HTTP status, 0 where the answer was lost as
-	// [Browser.LoseNextResponse] wanted it.
+	// Status is the HTTP status, or 0 if the answer was lost because of
+	// [Browser.LoseNextResponse].
 	Status int
-	// URL is where redirects have led.
+	// URL is the address of the page after redirects.
 	URL *url.URL
 	// Header is the answer's header.
 	Header http.Header
 	// Body is the answer's body.
 	Body string
-	// Data is the page data, nil where the answer has none.
+	// Data is the page data, or nil if the answer has none.
 	Data map[string]json.RawMessage
 }
 
 // Page returns the page that the tab shows.
 func (tab *Tab) Page() *Page { return tab.page }
 
-// Get loads a page in the tab, following redirects, as for an address that a person
-// has typed in.
+// Get loads a page in the tab and follows redirects, as if a person had typed in the address.
 func (tab *Tab) Get(path string) *Page {
 	tab.b.t.Helper()
 	req := tab.request(http.MethodGet, path, nil)
@@ -62,9 +60,9 @@ func (tab *Tab) Get(path string) *Page {
 	return tab.navigate(req)
 }
 
-// Follow loads the page that a link of the tab's page leads to, as Get does, and says
-// where the link is (Sec-Fetch-Site, Referer). href is as the link has it, relative to
-// the page's address; whether there is such a link is not looked at.
+// Follow loads the target of a link on the tab's page, as Get does, with the headers that name
+// the page of the link (Sec-Fetch-Site, Referer). href is the link's href, relative to the page's
+// address. Follow does not check that the page has such a link.
 func (tab *Tab) Follow(href string) *Page {
 	tab.b.t.Helper()
 	req := tab.request(http.MethodGet, href, nil)
@@ -72,19 +70,18 @@ func (tab *Tab) Follow(href string) *Page {
 	return tab.navigate(req)
 }
 
-// Submit fills and submits a form of the tab's page as a person would: its other
-// fields, hidden ones included, go along as they are. A name and value of a submit
-// button press that button, as in url.Values{"do": {"delete"}}; where none is given
-// the first one is pressed, as by Enter in a field, and its name and value go along.
-// formaction, formmethod and formenctype of the button count. The hidden field with
-// the access token follows the tab's refreshes, as the browser module sees to.
+// Submit fills in a form of the tab's page and submits it as a person would. Fields that are not
+// given, including hidden ones, keep their values. To press a submit button, give its name and
+// value, as in url.Values{"do": {"delete"}}. If no button is given, Submit presses the first one,
+// as Enter in a field does, and sends its name and value. The button's formaction, formmethod and
+// formenctype apply. The hidden field with the access token follows the tab's refreshes, as with
+// the browser module.
 //
-// The form is the first that has all the given fields and the button, and whose
-// hidden fields have the given values: of several forms that differ in a hidden
-// field it is that of {"id": {"7"}}. Where no form has the given values the first is
-// taken, and a hidden field then says what is given, as a forged request would. For a
-// field for files nothing can be given but "", no file. Submit fails the test where
-// the page has no such form.
+// The form is the first one that has all the given fields and the button, and whose hidden fields
+// have the given values. So {"id": {"7"}} selects one of several forms that differ in a hidden
+// field. If no form has the given hidden values, Submit takes the first one with the fields and
+// changes its hidden fields, as a forged request would. The only value that a file field accepts
+// is "", which means no file. Submit fails the test if the page has no such form.
 func (tab *Tab) Submit(fields url.Values) *Page {
 	tab.b.t.Helper()
 	form := tab.forms.Form("", fields)
@@ -98,7 +95,7 @@ func (tab *Tab) Submit(fields url.Values) *Page {
 	maps.Copy(given, fields)
 	filled := form.Filled(given)
 	if filled.Method == htmlform.MethodDialog {
-		tab.b.t.Fatalf("luciatest: the form on %s closes a dialog, a browser sends nothing", tab.at)
+		tab.b.t.Fatalf("luciatest: the form on %s closes a dialog, so a browser sends nothing", tab.at)
 	}
 	return tab.navigate(tab.submission(filled))
 }
@@ -111,7 +108,7 @@ func (tab *Tab) whyNoForm(fields url.Values) string {
 	return fmt.Sprintf("%s (status %d) has no form that takes %q", tab.at, tab.page.Status, fields)
 }
 
-// submission is the request that a form makes.
+// submission returns the request that a form makes.
 func (tab *Tab) submission(form *htmlform.Form) *http.Request {
 	var req *http.Request
 	if form.Method == http.MethodPost {
@@ -127,8 +124,8 @@ func (tab *Tab) submission(form *htmlform.Form) *http.Request {
 	return req
 }
 
-// Fetch makes a request as the page's scripts do: with the access token, if the
-// tab has one. The page stays. A nil body is none.
+// Fetch makes a request as the page's scripts do, with the access token if the tab has one. The
+// tab keeps its page. A nil body means no body.
 func (tab *Tab) Fetch(method, path string, body io.Reader) *Page {
 	tab.b.t.Helper()
 	token := ""
@@ -142,11 +139,10 @@ func (tab *Tab) Fetch(method, path string, body io.Reader) *Page {
 	return page
 }
 
-// Refresh does what the browser module does when the access token is about to
-// expire. The error is session.CodeUnauthorized where the session is gone, after
-// which the tab is signed out, session.CodeDatabaseFetchFailed where the server
-// could not tell, session.CodeUnknown for everything else and [ErrLost]. In tabs
-// of one browser it may be called concurrently.
+// Refresh does what the browser module does when the access token is about to expire. The error
+// is session.CodeUnauthorized if the session is gone; the tab is then signed out. It is
+// session.CodeDatabaseFetchFailed if the session store is unavailable, [ErrLost] if the answer
+// was lost, and otherwise session.CodeUnknown. Tabs of one browser may call Refresh concurrently.
 func (tab *Tab) Refresh() error {
 	if tab.tokens == nil {
 		return session.CodeUnauthorized
@@ -167,10 +163,9 @@ func (tab *Tab) Refresh() error {
 	return nil
 }
 
-// SignOut does what the browser module's signOut does. The error is
-// session.CodeNotAuthenticated where there is no session,
-// session.CodeDatabaseUpdateFailed where the server could not end it,
-// session.CodeUnknown for everything else and [ErrLost].
+// SignOut does what signOut of the browser module does. The error is session.CodeNotAuthenticated
+// if there is no session, session.CodeDatabaseUpdateFailed if the session store is unavailable,
+// [ErrLost] if the answer was lost, and otherwise session.CodeUnknown.
 func (tab *Tab) SignOut() error {
 	if tab.tokens == nil {
 		return session.CodeNotAuthenticated
@@ -186,7 +181,7 @@ func (tab *Tab) SignOut() error {
 	return nil
 }
 
-// unknown gives an error of the network its code.
+// unknown wraps an error of the network in its code.
 func unknown(err error) error {
 	if errors.Is(err, ErrLost) {
 		return err
@@ -194,19 +189,19 @@ func unknown(err error) error {
 	return fmt.Errorf("%w: %w", session.CodeUnknown, err)
 }
 
-// SignedIn reports whether the tab's scripts believe that somebody is signed in.
+// SignedIn reports whether the tab's scripts hold a session.
 func (tab *Tab) SignedIn() bool { return tab.tokens != nil }
 
-// Steal returns a tab of a thief's browser: with copies of all that this one has,
-// cookies and tokens. From then on the two know nothing of one another.
+// Steal returns a tab of a thief's browser with copies of all cookies and tokens of this one. The
+// two share nothing afterwards.
 func (tab *Tab) Steal() *Tab {
 	thief := *tab
 	thief.b = tab.b.steal()
 	return &thief
 }
 
-// refused returns the code of an answer, and signs the tab out where that is gone,
-// with status 401.
+// refused returns the code of an answer. It signs the tab out if the code is gone and the status
+// is 401.
 func (tab *Tab) refused(page *Page, gone session.Code) error {
 	var body wire.ErrorBody
 	if json.Unmarshal([]byte(page.Body), &body) != nil {
@@ -259,8 +254,8 @@ func isHTML(page *Page) bool {
 	return strings.HasPrefix(page.Header.Get("Content-Type"), "text/html")
 }
 
-// request is a request to an address as the tab's page would write it. A broken
-// address panics, as in httptest.NewRequest.
+// request returns a request to an address, which may be relative to the tab's page. It panics if
+// the address is malformed, as httptest.NewRequest does.
 func (tab *Tab) request(method, path string, body io.Reader) *http.Request {
 	u, err := tab.at.Parse(path)
 	if err != nil {

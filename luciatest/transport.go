@@ -12,19 +12,19 @@ import (
 	"strconv"
 )
 
-// Transport returns an http.RoundTripper that hands requests to the handler, in
-// the caller's goroutine and without a network, so that it works in a bubble of
-// testing/synctest. It is what a [Browser] uses; package client takes it, too.
+// Transport returns an http.RoundTripper that passes requests to the handler, in the caller's
+// goroutine and without a network, so that it works in a bubble of testing/synctest. [Browser]
+// uses it, and package client can use it, too.
 //
-// The handler is given what net/http's server makes of a request over HTTP/1.1, with
-// a context that ends with the client's or when the handler returns and has none of
-// its values; r.TLS is set where the address is https. What it answers has the
-// Content-Type that a server finds out where the handler names none, but no Date and
-// no Content-Length of a server's own. Limits on the size of headers, trailers, and
-// bodies of another length than they say are left to a real server.
+// The handler gets what net/http's server makes of a request over HTTP/1.1. Its context is
+// cancelled with the client's and when the handler returns, and has none of the client's values.
+// r.TLS is set for https. If the handler does not set a Content-Type, the answer has the one
+// that a server would detect. The answer has neither a Date nor a Content-Length that the
+// handler did not set. Transport simulates neither limits on the size of headers, nor trailers,
+// nor bodies whose length differs from the declared one; these need a real server.
 //
-// The answer is complete when RoundTrip returns: a handler that streams without
-// end, or hijacks the connection, needs httptest.Server and [NewBrowserAt].
+// The answer is complete when RoundTrip returns. A handler that streams without an end or hijacks
+// the connection needs httptest.Server and [NewBrowserAt].
 func Transport(handler http.Handler) http.RoundTripper { return transport{handler} }
 
 type transport struct{ handler http.Handler }
@@ -52,9 +52,8 @@ func (t transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	return a.response(req), nil
 }
 
-// serve calls the handler. A handler that gives up with http.ErrAbortHandler
-// looks to the client as it does over a network; every other panic is the
-// test's.
+// serve calls the handler. If the handler panics with http.ErrAbortHandler, the client gets an
+// error, as over a network. Other panics pass to the test.
 func (t transport) serve(w http.ResponseWriter, r *http.Request) (err error) {
 	defer func() {
 		if p := recover(); p != nil {
@@ -69,12 +68,12 @@ func (t transport) serve(w http.ResponseWriter, r *http.Request) (err error) {
 	return nil
 }
 
-// clientAddr is where requests come from, as httptest.NewRequest has it: an
-// address for documentation (RFC 5737).
+// clientAddr is the address of the client, as in httptest.NewRequest. It is reserved for
+// documentation (RFC 5737).
 const clientAddr = "192.0.2.1:1234"
 
-// serverRequest is the client's request as a server reads it. The head goes the
-// way that it goes over a network, through net/http; the body is handed over.
+// serverRequest returns the request as a server reads it. net/http writes and reads the head, as
+// over a network. The body is passed on unchanged.
 func serverRequest(req *http.Request) (*http.Request, error) {
 	head := *req
 	head.Body, head.ContentLength = nil, 0
@@ -94,12 +93,12 @@ func serverRequest(req *http.Request) (*http.Request, error) {
 	return r, nil
 }
 
-// handOver gives the server's request the body of the client's, and says how long
-// it is as a client does.
+// handOver gives the server's request the body of the client's and its length, as a client
+// declares it.
 func handOver(req, r *http.Request) {
 	switch {
 	case req.Body == nil || req.Body == http.NoBody:
-		return // the head has said so
+		return // the head says so
 	case req.ContentLength > 0:
 		r.ContentLength = req.ContentLength
 		r.Header.Set("Content-Length", strconv.FormatInt(req.ContentLength, 10))
@@ -110,7 +109,7 @@ func handOver(req, r *http.Request) {
 	r.Body = req.Body
 }
 
-// serverName is what a TLS client says of the host that it wants: names only (RFC
+// serverName returns the server name that a TLS client sends, which is never an address (RFC
 // 6066, section 3).
 func serverName(host string) string {
 	if _, err := netip.ParseAddr(host); err == nil {

@@ -22,8 +22,8 @@ import (
 	"github.com/lucia-go/lucia/luciatest"
 )
 
-// ways are the two ways to a handler that must come to the same: luciatest's, and
-// a server that has every host, over http and https.
+// ways are the two transports that must behave alike: luciatest's, and a server for every host,
+// over http and https.
 func ways(t *testing.T, handler http.Handler) map[string]http.RoundTripper {
 	t.Helper()
 	plain, secure := httptest.NewUnstartedServer(handler), httptest.NewUnstartedServer(handler)
@@ -239,7 +239,7 @@ func TestTransportAnswersAsAServerDoes(t *testing.T) {
 	}
 }
 
-// A status that ends HTTP is no news of an answer to come.
+// A status that switches protocols is a final answer.
 func TestTransportAnswersWithAChangeOfProtocols(t *testing.T) {
 	t.Parallel()
 	transport := luciatest.Transport(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
@@ -256,7 +256,7 @@ func TestTransportAnswersWithAChangeOfProtocols(t *testing.T) {
 	}
 }
 
-// A handler gets to know that its client has gone.
+// A handler notices that its client has gone.
 func TestTransportEndsWithItsClient(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -280,7 +280,7 @@ type answer struct {
 	Body   string
 }
 
-// What a handler is told of its writes is what a server tells it.
+// A handler gets the same results of its writes as from a server.
 func TestTransportTellsTheHandler(t *testing.T) {
 	t.Parallel()
 	for name, status := range map[string]int{"a body": 200, "no body": 204} {
@@ -312,9 +312,9 @@ func TestTransportTellsTheHandler(t *testing.T) {
 	}
 }
 
-// A handler's context is its own: it has nothing of the client's but its end, and
-// ends with the handler. A handler that asks its own app for something is a client,
-// and nobody there.
+// A handler's context has no values of the client's. It is cancelled with the client's and when
+// the handler returns. A handler that makes a request to its own app is a client, and that
+// request is unauthenticated.
 func TestTransportHandsOverNoValues(t *testing.T) {
 	t.Parallel()
 	kit := luciatest.New(t, users)

@@ -12,8 +12,8 @@ import (
 	"github.com/lucia-go/lucia/session"
 )
 
-// BenchmarkRefresh rotates every session in turn. The cost is to be the same
-// for a thousand sessions and for a million, and for one caller and many.
+// BenchmarkRefresh rotates every session in turn. The cost should be the same for a thousand
+// sessions and for a million, and for one caller and many.
 func BenchmarkRefresh(b *testing.B) {
 	for _, n := range []int{1_000, 1_000_000} {
 		s := memstore.New()

@@ -1,9 +1,7 @@
 // Package memstore keeps sessions in the memory of one process.
 //
-// It is what an app starts with, what a small app on one machine may stay with,
-// and what tests use. Sessions are lost when the process ends, and two
-// processes do not see each other's; where either matters, use package sqlstore or
-// redisstore.
+// It suits a new app, a small app on one machine, and tests. Sessions are lost when the process
+// ends, and processes do not share them. Use package sqlstore or redisstore if either matters.
 package memstore
 
 import (
@@ -14,19 +12,18 @@ import (
 	"github.com/lucia-go/lucia/session"
 )
 
-// shardCount spreads users over locks. A call holds its lock for well under a
-// microsecond, so a few dozen suffice for any number of cores; more would only
-// spread the sweep thin.
+// shardCount is the number of locks that users are spread over. A call holds its lock for well
+// under a microsecond, so a few dozen locks suffice for any number of cores. With more, each
+// shard would be swept more rarely.
 const shardCount = 64
 
-// Store implements [session.Store]. It is made by [New] and safe for
-// concurrent use. Its clock is time.Now, so in a bubble of testing/synctest it
-// follows the bubble's time.
+// Store implements [session.Store]. [New] makes a Store. A Store is safe for concurrent use. Its
+// clock is time.Now, so in a bubble of testing/synctest it follows the bubble's time.
 //
-// It needs no goroutine and no Close: every Create and Refresh also looks at a
-// few other users of the same shard, in turn, and drops what has expired there.
-// Thus no call costs more with more sessions, and the store holds at most about
-// twice as many sessions as were ever alive at once.
+// A Store needs no goroutine and no Close. Every Create and Refresh also checks a few other users
+// of the same shard, in turn, and drops their expired sessions. So the cost of a call does not
+// grow with the number of sessions, and the store holds at most about twice as many sessions as
+// were ever live at once.
 type Store struct {
 	seed   maphash.Seed
 	shards [shardCount]shard
@@ -43,8 +40,8 @@ func New() *Store {
 	return s
 }
 
-// lock returns the shard of the user, locked, and the time, read under the
-// lock; or the error of a ctx that has ended.
+// lock locks the shard of the user and returns it with the time, which it reads under the lock.
+// It returns the error of ctx if ctx has ended.
 func (s *Store) lock(ctx context.Context, userID string) (*shard, session.Instant, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, 0, err
@@ -66,8 +63,7 @@ func (s *Store) Create(ctx context.Context, c session.CreateParams) (session.Rec
 	u := sh.userOrNew(c.UserID)
 	u.drop(c.ID)
 	u.dropExpired(now)
-	// The new session stays whatever its policy is, so room is made before it
-	// comes in.
+	// The new session stays whatever its policy is, so older ones are dropped before it is added.
 	for len(u.sessions) >= c.Max && len(u.sessions) > 0 {
 		u.dropLeastRecent()
 	}

@@ -22,7 +22,7 @@ func TestConformance(t *testing.T) {
 	sessiontest.RunInBubble(t, open)
 }
 
-// In real time, as a store on a server is tested.
+// In real time, as stores on a server are tested.
 func TestConformanceInRealTime(t *testing.T) {
 	t.Parallel()
 	sessiontest.Run(t, func(*testing.T) sessiontest.Harness {
@@ -66,8 +66,8 @@ func create(t testing.TB, s *memstore.Store, userID string) session.ID {
 	return id
 }
 
-// For a day, a thousand users an hour sign in and never come back: what has
-// expired goes as others come, though nobody ever asks for it.
+// For a day, a thousand users an hour sign in and do not come back. Later sign-ins remove their
+// expired sessions, although no call asks for them.
 func TestExpiredSessionsGoAsOthersCome(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -83,7 +83,7 @@ func TestExpiredSessionsGoAsOthersCome(t *testing.T) {
 	})
 }
 
-// Refreshes sweep too: an app to which nobody new comes gives memory back.
+// Refreshes sweep, too, so that memory is freed even if no user signs in.
 func TestRefreshesSweep(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

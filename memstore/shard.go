@@ -11,18 +11,18 @@ import (
 	"github.com/lucia-go/lucia/session"
 )
 
-// sweepUsers is how many users a call looks at for expired sessions. At three,
-// a third as many come in as are looked at, so that of n sessions held at most
-// n/3 can have expired since they were last looked at: half as many as live.
-// That shards are not quite even makes it a little more.
+// sweepUsers is how many users a call checks for expired sessions. With three, a third as many
+// users are added as are checked, so of n sessions at most n/3 can have expired since they were
+// last checked, which is half as many as are live. Because shards are not quite even, the store
+// may hold a little more.
 const sweepUsers = 3
 
-// shard holds some of the users. Its methods need mu held.
+// shard holds some of the users. The caller of its methods must hold mu.
 type shard struct {
 	mu    sync.Mutex
 	users map[string]*user
-	// ring holds the same users in an order that a sweep can resume: next is
-	// the index of the place to look at next. (A map has no place to resume at.)
+	// ring holds the same users in an order in which a sweep can continue: next is the index of
+	// the place to check next. (Iteration over a map cannot be continued.)
 	ring []place
 	next int
 }
@@ -30,14 +30,13 @@ type shard struct {
 // place is a user's place in the ring.
 type place struct {
 	*user
-	// due is when to look at the user: no session expires before. It stands here
-	// so that a sweep over users with nothing to drop stays within the ring and
-	// does not fetch each from somewhere in memory.
+	// due is when to check the user: none of the user's sessions expires earlier. It is a field
+	// of place so that a sweep over users without expired sessions reads only the ring and does
+	// not load each user from elsewhere in memory.
 	due session.Instant
 }
 
-// user holds the sessions of one user. There is no user without a session
-// except inside a call.
+// user holds the sessions of one user. Outside of calls every user has at least one session.
 type user struct {
 	id       string
 	at       int // index in the shard's ring
@@ -49,8 +48,8 @@ type entry struct {
 	rec session.Record
 }
 
-// userOrNew returns the user of that id, which the caller is about to give a
-// session.
+// userOrNew returns the user with that id and creates it if necessary. The caller adds a session
+// to it.
 func (sh *shard) userOrNew(id string) *user {
 	u := sh.users[id]
 	if u == nil {
@@ -62,13 +61,13 @@ func (sh *shard) userOrNew(id string) *user {
 	return u
 }
 
-// expires notes that a session of the user expires then.
+// expires records that a session of the user expires at that time.
 func (sh *shard) expires(u *user, then session.Instant) {
 	p := &sh.ring[u.at]
 	p.due = min(p.due, then)
 }
 
-// remove forgets the user and all sessions.
+// remove removes the user with all sessions.
 func (sh *shard) remove(u *user) {
 	delete(sh.users, u.id)
 	last := len(sh.ring) - 1
@@ -78,7 +77,7 @@ func (sh *shard) remove(u *user) {
 	sh.ring = sh.ring[:last]
 }
 
-// drop ends one session, and forgets a user who then has none.
+// drop removes one session, and the user if no session is left.
 func (sh *shard) drop(u *user, id session.ID) {
 	u.drop(id)
 	if len(u.sessions) == 0 {
@@ -86,7 +85,7 @@ func (sh *shard) drop(u *user, id session.ID) {
 	}
 }
 
-// sweep looks at the next few users and drops their expired sessions.
+// sweep checks the next few users and drops their expired sessions.
 func (sh *shard) sweep(now session.Instant) {
 	for range min(sweepUsers, len(sh.ring)) {
 		if sh.next >= len(sh.ring) {
@@ -99,15 +98,15 @@ func (sh *shard) sweep(now session.Instant) {
 		}
 		p.due = p.dropExpired(now)
 		if len(p.sessions) == 0 {
-			sh.remove(p.user) // another user comes to this place: look there next
+			sh.remove(p.user) // another user takes this place; it is next
 		} else {
 			sh.next++
 		}
 	}
 }
 
-// find returns the session of that id, nil where there is none. The pointer is
-// good until the user's sessions change. A nil user has no sessions.
+// find returns the session with that id, or nil if there is none. The pointer is valid until the
+// user's sessions change. A nil user has no sessions.
 func (u *user) find(id session.ID) *entry {
 	if u == nil {
 		return nil
@@ -124,7 +123,7 @@ func (u *user) drop(id session.ID) {
 	u.sessions = slices.DeleteFunc(u.sessions, func(e entry) bool { return e.id == id })
 }
 
-// dropExpired drops the expired sessions, and returns when the next expires.
+// dropExpired drops the expired sessions and returns when the next one expires.
 func (u *user) dropExpired(now session.Instant) (next session.Instant) {
 	next = math.MaxInt64
 	u.sessions = slices.DeleteFunc(u.sessions, func(e entry) bool {
@@ -136,8 +135,8 @@ func (u *user) dropExpired(now session.Instant) (next session.Instant) {
 	return next
 }
 
-// dropLeastRecent drops the session that was least recently issued a token:
-// smallest IssuedAt first, then smallest ID.
+// dropLeastRecent drops the session that was least recently issued a token: the one with the
+// smallest IssuedAt and, among equals, the smallest ID.
 func (u *user) dropLeastRecent() {
 	least := slices.MinFunc(u.sessions, func(a, b entry) int {
 		return cmp.Or(cmp.Compare(a.rec.IssuedAt, b.rec.IssuedAt), bytes.Compare(a.id[:], b.id[:]))

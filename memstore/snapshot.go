@@ -2,10 +2,9 @@ package memstore
 
 import "slices"
 
-// Snapshot remembers all sessions as they are. Each call of restore puts the
-// store back to that state, as if it had lost its writes since: what a database
-// does that fails over to a replica, for tests that want to see it. Neither is
-// atomic with respect to other calls.
+// Snapshot saves the current state of all sessions. Each call of restore returns the store to
+// that state, as if it had lost all later writes. It simulates a database that fails over to a
+// replica, for tests. Neither function is atomic with respect to other calls.
 func (s *Store) Snapshot() (restore func()) {
 	var saved [shardCount]map[string][]entry
 	for i := range s.shards {

@@ -12,8 +12,8 @@ import (
 	"github.com/lucia-go/lucia/redisstore"
 )
 
-// TestPermissionsOfTheGuideSuffice works as the user that docs/redis.md sets up,
-// with the further commands that it names for clusters and for WithWait.
+// TestPermissionsOfTheGuideSuffice uses the store as the user that docs/redis.md describes, with
+// the additional commands for clusters and for WithWait.
 func TestPermissionsOfTheGuideSuffice(t *testing.T) {
 	t.Parallel()
 	guide, err := os.ReadFile("../docs/redis.md")

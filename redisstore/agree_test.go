@@ -22,9 +22,9 @@ import (
 
 var steps = flag.Int("steps", 40_000, "steps of each random history that two stores are compared in")
 
-// TestLuaAgreesWithGo runs the same random histories against memstore, which
-// calls the Go functions, and against the scripts, in the Lua of miniredis and in
-// that of Redis, and compares every outcome and record.
+// TestLuaAgreesWithGo runs the same random histories against memstore, which calls the Go
+// functions, and against the scripts in miniredis and in Redis, and compares every outcome and
+// record.
 func TestLuaAgreesWithGo(t *testing.T) {
 	t.Parallel()
 	tests := []struct {
@@ -83,9 +83,9 @@ func serverInBubble(t *testing.T, s *testenv.RedisServer) sessiontest.Harness {
 	return sessiontest.Harness{Store: redisstore.New(client), Advance: still, Snapshot: snapshots(t, s)}
 }
 
-// bubbleClock makes the scripts of a real server read the bubble's clock: it
-// refuses digests, so that it sees the sources, and there puts two more arguments
-// in the place of TIME. All else of the scripts stays as it is.
+// bubbleClock makes the scripts of a real server read the bubble's clock. It refuses digests, so
+// that it gets the sources, and replaces TIME in them by two additional arguments. It changes
+// nothing else.
 type bubbleClock struct{}
 
 func (bubbleClock) DialHook(next redis.DialHook) redis.DialHook { return next }

@@ -22,8 +22,7 @@ var benchPolicy = session.Policy{
 	Grace: middleware.DefaultGrace, Settle: middleware.DefaultSettle, Idle: 365 * 24 * time.Hour, Lifetime: 400 * 24 * time.Hour,
 }
 
-// benchClients are the ways of setting up a client that the package comment
-// compares.
+// benchClients are the ways to set up a client that the package comment compares.
 var benchClients = []struct {
 	name string
 	open func(b *testing.B, addr string) redis.UniversalClient
@@ -58,9 +57,9 @@ func benchOptions(b *testing.B, addr string) *redis.UniversalOptions {
 	return opts
 }
 
-// BenchmarkRotate measures rotations, each of another session, beside a bare
-// script that compares and sets the same field of the same hash, with neither a
-// rule nor a clock: what a rotation costs at least.
+// BenchmarkRotate measures rotations, each of another session, beside a bare script that compares
+// and sets the same field of the same hash without a rule or a clock, which is the minimum cost
+// of a rotation.
 func BenchmarkRotate(b *testing.B) {
 	addr := testenv.Redis(b).Addr
 	for _, c := range benchClients {
@@ -116,8 +115,8 @@ func storedKey(i int64) string {
 	return redisstore.DefaultPrefix + "{" + base64.RawURLEncoding.EncodeToString([]byte(userKey(i))) + "}"
 }
 
-// seed fills an empty server with b.N users of one session each, just signed in,
-// and returns their record and what they present.
+// seed fills an empty server with b.N users who have just signed in, with one session each, and
+// returns their record and the tokens that they present.
 func seed(b *testing.B, client redis.UniversalClient) ([]byte, session.Presented) {
 	ctx := context.Background()
 	if err := client.FlushAll(ctx).Err(); err != nil {
@@ -144,7 +143,7 @@ func seed(b *testing.B, client redis.UniversalClient) ([]byte, session.Presented
 	}
 }
 
-// run makes b.N calls by that many callers and reports calls per second.
+// run makes b.N calls with that many callers and reports calls per second.
 func run(b *testing.B, client redis.UniversalClient, callers int, call func(i int64) error) {
 	defer client.Close()
 	b.ReportAllocs()

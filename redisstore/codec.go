@@ -10,10 +10,9 @@ import (
 	"github.com/lucia-go/lucia/session"
 )
 
-// ErrVersion is the cause when a session's record was written by another
-// version of this package, or by something else. That session can neither be
-// refreshed nor confirmed here until code that reads it is back; it can be
-// ended. Others are not concerned.
+// ErrVersion is the cause of an error if a session's record was written by another version of
+// this package or by another program. That session can be neither refreshed nor confirmed until
+// code that reads its record runs again. It can be ended. Other sessions are not affected.
 var ErrVersion = errors.New("redisstore: record of an unknown version")
 
 const (
@@ -22,18 +21,18 @@ const (
 	instantSize   = 6
 	idSize        = len(session.ID{})
 
-	// maxMillis is the largest number of milliseconds that fits six bytes: the
-	// year 10889, and far more than any time.Duration.
+	// maxMillis is the largest number of milliseconds that fits into six bytes: the year 10889,
+	// and far more than any time.Duration.
 	maxMillis = 1<<48 - 1
 
-	// unreadable is the outcome by which a script says that a record is not of
+	// unreadable is the outcome with which a script reports that a record does not have
 	// recordVersion.
 	unreadable = 255
 )
 
-// encoder packs arguments for a script, as the script's head describes. It
-// remembers a number that does not fit: to send it cut short would be to apply
-// another rule.
+// encoder packs the arguments of a script into the form that the head of the script describes. It
+// keeps an error for a number that does not fit, because a truncated number would apply another
+// rule.
 type encoder struct {
 	b   []byte
 	err error
@@ -77,7 +76,7 @@ func encodeRefreshing(r session.RefreshParams) ([]byte, error) {
 		all = 1
 	}
 	e.b = append(e.b, all)
-	e.generation(r.Presented.Generation + 1) // wraps around as the rule's does
+	e.generation(r.Presented.Generation + 1) // wraps around as in the rule
 	return e.b, e.err
 }
 
@@ -129,7 +128,7 @@ func decodeConfirmed(reply string) error {
 	return badReply(reply)
 }
 
-// decodeList reads the reply of list.lua and leaves out what has expired.
+// decodeList reads the reply of list.lua and leaves out expired sessions.
 func decodeList(reply string) (map[session.ID]session.Record, error) {
 	const each = idSize + recordSize
 	if len(reply) < instantSize || (len(reply)-instantSize)%each != 0 {
@@ -150,7 +149,7 @@ func decodeList(reply string) (map[session.ID]session.Record, error) {
 	return live, nil
 }
 
-// decodeRecord reads a stored record; record.lua describes it.
+// decodeRecord reads a stored record, which record.lua describes.
 func decodeRecord(v string) (session.Record, error) {
 	if len(v) != recordSize || v[0] != recordVersion {
 		return session.Record{}, badVersion(v)
@@ -164,7 +163,7 @@ func decodeRecord(v string) (session.Record, error) {
 	}, nil
 }
 
-// instantAt reads six bytes of s from i on.
+// instantAt reads the six bytes of s that start at i.
 func instantAt(s string, i int) session.Instant {
 	var n session.Instant
 	for _, c := range []byte(s[i : i+instantSize]) {
@@ -180,8 +179,8 @@ func badVersion(v string) error {
 	return fmt.Errorf("%w: %d", ErrVersion, v[0])
 }
 
-// badReply reports a reply that no script of this package gives: a proxy or
-// another program answers in Redis' place.
+// badReply returns the error for a reply that no script of this package sends: a proxy or another
+// program answered instead of Redis.
 func badReply(reply string) error {
 	return fmt.Errorf("redisstore: reply of %d bytes makes no sense", len(reply))
 }

@@ -62,7 +62,7 @@ func TestConformsThroughPipelines(t *testing.T) {
 	}
 }
 
-// TestConformsWithWait: waiting for replicas changes nothing else.
+// TestConformsWithWait checks that waiting for replicas changes nothing else.
 func TestConformsWithWait(t *testing.T) {
 	t.Parallel()
 	cluster, trio := testenv.Cluster(t), testenv.Sentinel(t)

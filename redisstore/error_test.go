@@ -16,7 +16,7 @@ import (
 	"github.com/lucia-go/lucia/session"
 )
 
-// long is a policy whose durations do not pass during a test.
+// long is a policy whose durations do not elapse during a test.
 var long = session.Policy{Grace: time.Hour, Settle: time.Hour, Idle: 24 * time.Hour, Lifetime: 240 * time.Hour}
 
 // operations are the store's methods.
@@ -113,8 +113,8 @@ func TestErrorsFromTheServerWrapTheCause(t *testing.T) {
 	}
 }
 
-// TestRefusedCreateChangesNothing: out of memory, Create must neither make room
-// nor leave half a step.
+// TestRefusedCreateChangesNothing checks that Create, out of memory, neither drops sessions nor
+// leaves half a step.
 func TestRefusedCreateChangesNothing(t *testing.T) {
 	t.Parallel()
 	ctx := context.Background()
@@ -183,8 +183,8 @@ func TestNumbersThatDoNotFitAreRefused(t *testing.T) {
 	}
 }
 
-// TestCapBeyondFourBytesIsNoSmallOne: the greatest cap that the server is told is
-// one that nobody reaches.
+// TestCapBeyondFourBytesIsNoSmallOne checks that a limit beyond four bytes becomes the greatest
+// one and does not wrap around.
 func TestCapBeyondFourBytesIsNoSmallOne(t *testing.T) {
 	t.Parallel()
 	store := newMini(t).harness(t).Store

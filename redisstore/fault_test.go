@@ -14,13 +14,13 @@ import (
 	"github.com/lucia-go/lucia/session"
 )
 
-// brisk is a policy by which sessions rotate about once a second. Its grace is
-// longer than any request is under way, which the rule relies on.
+// brisk is a policy with which sessions rotate about once a second. Its grace is longer than any
+// request takes, as the rule requires.
 var brisk = session.Policy{
 	Grace: 400 * time.Millisecond, Settle: 100 * time.Millisecond, Idle: time.Hour, Lifetime: 24 * time.Hour,
 }
 
-// patient is brisk where requests are under way for seconds.
+// patient is brisk for requests that take seconds.
 var patient = session.Policy{Grace: 2500 * time.Millisecond, Settle: brisk.Settle, Idle: brisk.Idle, Lifetime: brisk.Lifetime}
 
 // trouble is one fault test on one server behind a proxy.
@@ -186,7 +186,7 @@ func (tr trouble) run(t *testing.T, open func(*testing.T, *redis.UniversalOption
 	f.Report(w)
 }
 
-// runID returns what tells one run of a server from the next.
+// runID returns a value that differs between two runs of a server.
 func runID(t *testing.T, s *testenv.RedisServer) string {
 	t.Helper()
 	info, err := s.Client().Info(context.Background(), "server").Result()
@@ -198,8 +198,8 @@ func runID(t *testing.T, s *testenv.RedisServer) string {
 	return id
 }
 
-// TestPromotedReplicaThatMissedWrites: the replication breaks, the master goes
-// on and dies, and the replica takes its place without the last writes.
+// TestPromotedReplicaThatMissedWrites breaks the replication. The master continues and then dies,
+// and the replica replaces it without the last writes.
 func TestPromotedReplicaThatMissedWrites(t *testing.T) {
 	if testing.Short() {
 		t.Skip("takes seconds")
@@ -231,7 +231,7 @@ func TestPromotedReplicaThatMissedWrites(t *testing.T) {
 	f.Report(w)
 }
 
-// TestSlotsMoveUnderLoad: a cluster is resharded while sessions are in use.
+// TestSlotsMoveUnderLoad reshards a cluster while sessions are in use.
 func TestSlotsMoveUnderLoad(t *testing.T) {
 	if testing.Short() {
 		t.Skip("takes seconds")
@@ -264,8 +264,7 @@ func TestSlotsMoveUnderLoad(t *testing.T) {
 	f.Report(fleet.Window{})
 }
 
-// TestClusterMasterDies: a master of a cluster is killed and its replica takes
-// over.
+// TestClusterMasterDies kills a master of a cluster, whose replica takes over.
 func TestClusterMasterDies(t *testing.T) {
 	if testing.Short() {
 		t.Skip("takes seconds")
@@ -284,8 +283,7 @@ func TestClusterMasterDies(t *testing.T) {
 	f.Report(w)
 }
 
-// TestSentinelFailsOver: the master is killed, Sentinel promotes the replica and
-// the client finds it.
+// TestSentinelFailsOver kills the master. Sentinel promotes the replica, and the client finds it.
 func TestSentinelFailsOver(t *testing.T) {
 	if testing.Short() {
 		t.Skip("takes seconds")

@@ -17,10 +17,10 @@ import (
 	"github.com/lucia-go/lucia/session"
 )
 
-// TestServesAgainAfterAStall: the server stalls for longer than a call may take,
-// and the calls keep coming at half of what the connections can do. Soon after it
-// goes on, so does the store. Where a call may wait for a connection for longer
-// than it has left to use it, no call ever succeeds again.
+// TestServesAgainAfterAStall stalls the server for longer than a call may take, while calls
+// arrive at half of what the connections can do. The store recovers soon after the server. If a
+// call could wait for a connection longer than the time it then has left, no call would ever
+// succeed again.
 func TestServesAgainAfterAStall(t *testing.T) {
 	if testing.Short() {
 		t.Skip("takes seconds")
@@ -87,17 +87,17 @@ const (
 	roundTrip = 100 * time.Millisecond // to the server; twice as many calls would be the most
 )
 
-// offer is a steady stream of calls, whatever becomes of them.
+// offer is a steady stream of calls, whatever their results.
 type offer struct {
 	store *redisstore.Store
 	pace  *redis.Client // goes to and fro as fast as it can
 	now   atomic.Pointer[tally]
 }
 
-// tally is what became of the calls that began in one second.
+// tally is the result of the calls that began in one second.
 type tally struct{ begun, good, trips atomic.Int64 }
 
-// run offers calls until stop is closed.
+// run makes calls until stop is closed.
 func (o *offer) run(stop <-chan struct{}) (wait func()) {
 	ctx := context.Background()
 	o.now.Store(new(tally))
@@ -135,8 +135,8 @@ func (o *offer) run(stop <-chan struct{}) (wait func()) {
 	return wg.Wait
 }
 
-// awaitService returns when nearly all calls of some second have succeeded. A
-// machine that cannot keep the pace proves nothing.
+// awaitService returns when nearly all calls of a second have succeeded. It skips the test on a
+// machine that is too slow.
 func (o *offer) awaitService(t *testing.T) {
 	t.Helper()
 	const seconds = 5
@@ -161,8 +161,7 @@ func (o *offer) awaitService(t *testing.T) {
 	t.Error("calls go on failing")
 }
 
-// able reports whether calls came as they should and a round trip took as long as
-// it should, nearly.
+// able reports whether the machine made calls and round trips at nearly the intended rate.
 func (s *tally) able() bool {
 	return s.begun.Load() >= offered*3/4 && s.trips.Load() >= int64(time.Second/roundTrip)*7/10
 }

@@ -7,7 +7,7 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// silent drops what the client logs: the faults of these tests would fill pages.
+// silent drops the client's log, which would be very long with the faults of these tests.
 type silent struct{}
 
 func (silent) Printf(context.Context, string, ...any) {}

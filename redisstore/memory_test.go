@@ -15,8 +15,8 @@ import (
 	"github.com/lucia-go/lucia/session"
 )
 
-// BenchmarkMemory measures what a session takes in Redis: 100,000 users with ids
-// of 36 characters. One iteration is enough (-benchtime 1x).
+// BenchmarkMemory measures the memory of a session in Redis with 100,000 users whose ids have 36
+// characters. One iteration is enough (-benchtime 1x).
 func BenchmarkMemory(b *testing.B) {
 	for _, each := range []int{1, 3} {
 		b.Run(fmt.Sprintf("sessions=%d", each), func(b *testing.B) {
@@ -27,7 +27,7 @@ func BenchmarkMemory(b *testing.B) {
 	}
 }
 
-// TestMemoryPerSession holds the promise of the guide.
+// TestMemoryPerSession checks the figure in the guide.
 func TestMemoryPerSession(t *testing.T) {
 	t.Parallel()
 	users, limits := 20_000, map[int]float64{1: 260, 3: 120}
@@ -43,8 +43,8 @@ func TestMemoryPerSession(t *testing.T) {
 	}
 }
 
-// memoryPerSession signs users in and returns by how much the memory grew that
-// the server uses for its data, for each session.
+// memoryPerSession signs users in and returns how much the server's memory for data grew, for
+// each session.
 func memoryPerSession(t testing.TB, users, each int) float64 {
 	t.Helper()
 	server := testenv.Redis(t)
@@ -75,8 +75,7 @@ func memoryPerSession(t testing.TB, users, each int) float64 {
 	return float64(dataset(t, client)-before) / float64(users*each)
 }
 
-// dataset returns the bytes that the keys take, with the tables that hold them,
-// without what connections use.
+// dataset returns the bytes that the keys and their tables take, without those of connections.
 func dataset(t testing.TB, client redis.UniversalClient) (bytes int64) {
 	t.Helper()
 	info, err := client.Info(context.Background(), "memory").Result()

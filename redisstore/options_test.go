@@ -13,8 +13,8 @@ import (
 	"github.com/lucia-go/lucia/redisstore"
 )
 
-// TestCallsReturnInTime: a call through a client that heeds its context returns within
-// the store's timeout, whatever becomes of the server.
+// TestCallsReturnInTime checks that a call through a client that obeys its context returns within
+// the store's timeout, whatever happens to the server.
 func TestCallsReturnInTime(t *testing.T) {
 	t.Parallel()
 	const (
@@ -69,8 +69,8 @@ func TestCallsReturnInTime(t *testing.T) {
 	}
 }
 
-// TestPipelineOfAServerThatHangsIsBounded: commands whose callers have given up do not
-// pile up in the pipeline, and it serves again afterwards.
+// TestPipelineOfAServerThatHangsIsBounded checks that abandoned commands do not pile up in the
+// pipeline and that it recovers.
 func TestPipelineOfAServerThatHangsIsBounded(t *testing.T) {
 	t.Parallel()
 	server := testenv.Redis(t)
@@ -118,8 +118,8 @@ func TestOptionsRefuseNonsense(t *testing.T) {
 	redisstore.WithWait(1, time.Millisecond) // is the least
 }
 
-// TestRingIsRefused: with a shard dead a ring asks another one, which says that
-// the sessions are missing.
+// TestRingIsRefused checks that New refuses a ring, which asks another shard if one is dead and
+// so finds sessions missing.
 func TestRingIsRefused(t *testing.T) {
 	t.Parallel()
 	ring := redis.NewRing(&redis.RingOptions{Addrs: map[string]string{"a": newMini(t).Addr()}})

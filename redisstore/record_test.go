@@ -17,11 +17,11 @@ import (
 	"github.com/lucia-go/lucia/session"
 )
 
-// keyOfAnn is the key of the user "ann": its format is a promise to whoever
-// backs up, migrates or looks into the database.
+// keyOfAnn is the key of the user "ann". Its format is a promise to everyone who backs up,
+// migrates or inspects the database.
 const keyOfAnn = "lucia:{YW5u}"
 
-// backends are where what is stored can be looked at.
+// backends are servers whose contents a test can inspect.
 var backends = []struct {
 	name string
 	open func(*testing.T) *redis.Client
@@ -69,8 +69,8 @@ func TestStoredFormat(t *testing.T) {
 	}
 }
 
-// TestUnreadableRecordConcernsItselfOnly: a record of another version, or one
-// that something else wrote, is an error for its session and for nothing else.
+// TestUnreadableRecordConcernsItselfOnly checks that a record of another version or program is an
+// error for its own session only.
 func TestUnreadableRecordConcernsItselfOnly(t *testing.T) {
 	t.Parallel()
 	version2 := "\x02" + strings.Repeat("x", 40)
@@ -118,8 +118,8 @@ func TestUnreadableRecordConcernsItselfOnly(t *testing.T) {
 	}
 }
 
-// checkStored puts the record of r's session, one of ann's, into the store's place
-// and checks that r is then judged as the Go functions judge it.
+// checkStored stores the record of r's session, one of ann's, and checks that the result of r is
+// that of the Go functions.
 func checkStored(t *testing.T, client *redis.Client, rec session.Record, r session.RefreshParams) {
 	t.Helper()
 	ctx := context.Background()
@@ -133,7 +133,8 @@ func checkStored(t *testing.T, client *redis.Client, rec session.Record, r sessi
 	}
 }
 
-// TestLastGeneration: after 2^32 - 1 rotations the scripts do what Go's numbers do.
+// TestLastGeneration checks that after 2^32 - 1 rotations the scripts wrap around as Go's numbers
+// do.
 func TestLastGeneration(t *testing.T) {
 	t.Parallel()
 	ctx := context.Background()
@@ -158,8 +159,8 @@ func TestLastGeneration(t *testing.T) {
 	}
 }
 
-// TestGenerationZero: no session has it, and no token; what has it is judged as
-// the Go functions judge it.
+// TestGenerationZero covers generation 0, which no session and no token has. The result is that
+// of the Go functions.
 func TestGenerationZero(t *testing.T) {
 	t.Parallel()
 	for _, b := range backends {
@@ -209,8 +210,8 @@ func TestPrefixesKeepStoresApart(t *testing.T) {
 	}
 }
 
-// TestHashStaysPacked: with the default cap a user's hash keeps Redis' compact
-// form, which a listing of hash-max-listpack-entries in the guide relies on.
+// TestHashStaysPacked checks that with the default limit a user's hash keeps Redis' compact form,
+// as the guide's setting of hash-max-listpack-entries assumes.
 func TestHashStaysPacked(t *testing.T) {
 	t.Parallel()
 	ctx := context.Background()
@@ -279,7 +280,7 @@ func TestKeyOutlivesItsSessions(t *testing.T) {
 	}
 }
 
-// TestOneRoundTrip counts at the server what each operation sends.
+// TestOneRoundTrip counts on the server the commands of each operation.
 func TestOneRoundTrip(t *testing.T) {
 	t.Parallel()
 	const each = 20

@@ -14,7 +14,7 @@ import (
 	"github.com/lucia-go/lucia/session"
 )
 
-// missing are refreshes of ann's that a server in good order answers with Missing.
+// missing are refreshes of ann's that a working server answers with Missing.
 var missing = []struct {
 	name  string
 	id    session.ID
@@ -25,8 +25,8 @@ var missing = []struct {
 	{"expired token of a lost generation", session.ID{1}, session.Presented{Generation: 7, IssuedAt: 1, ExpiresAt: 2}},
 }
 
-// TestNoVerdictFromAServerThatMayNotWrite: a server that may not write may have
-// missed what was written elsewhere. That it knows no session signs nobody out.
+// TestNoVerdictFromAServerThatMayNotWrite checks that a server that does not accept writes, and
+// so may have missed a session, signs no user out.
 func TestNoVerdictFromAServerThatMayNotWrite(t *testing.T) {
 	t.Parallel()
 	tests := []struct {

@@ -9,8 +9,8 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// The scripts mirror the rule of package session; the suite of
-// session/sessiontest compares every outcome and record with the Go functions.
+// The scripts implement the rule of package session. The suite of session/sessiontest compares
+// every outcome and record with the Go functions.
 var (
 	//go:embed lua/record.lua
 	recordLua string
@@ -29,7 +29,7 @@ var (
 // script is an operation that the server runs in one atomic step.
 type script struct {
 	source string
-	digest any // by which the server knows it; a string, boxed once
+	digest any // identifies it on the server; a string, boxed once
 }
 
 func newScript(source string) script {
@@ -49,7 +49,7 @@ func (s script) on(key string, args ...any) request {
 type request struct {
 	args   []any
 	keyAt  int8   // where in args the key is
-	source string // of the script that args names by its digest, if it does
+	source string // of the script, if args has a script's digest
 }
 
 // processor is what a client and a single connection of it have in common.
@@ -57,7 +57,7 @@ type processor interface {
 	Process(context.Context, redis.Cmder) error
 }
 
-// deferred makes Process of a client's deferred pipelining face wait for the reply.
+// deferred makes Process of a client's deferred pipeline wait for the reply.
 type deferred struct{ pipeline *redis.AutoPipeliner }
 
 // Process implements processor. A command whose ctx ends first stays in the pipeline.
@@ -79,7 +79,7 @@ func (r request) command(ctx context.Context) *redis.Cmd {
 	return cmd
 }
 
-// send sends the request through p and returns the reply, where it is a string.
+// send sends the request through p and returns the reply, or "" if the reply is not a string.
 func (r request) send(ctx context.Context, p processor) (string, error) {
 	cmd := r.command(ctx)
 	err := p.Process(ctx, cmd)
@@ -93,21 +93,21 @@ func (r request) send(ctx context.Context, p processor) (string, error) {
 	return text(cmd), nil
 }
 
-// unknown reports whether the server does not have the script: a fresh one, a
-// promoted replica, one whose scripts were flushed.
+// unknown reports whether the server does not have the script, because it was started or promoted
+// recently or its scripts were flushed.
 func (r request) unknown(err error) bool {
 	return err != nil && r.source != "" && redis.HasErrorPrefix(err, "NOSCRIPT")
 }
 
-// inFull returns the request with the script's source instead of its digest. The
-// server then has it.
+// inFull returns the request with the script's source instead of its digest. It also makes the
+// script known to the server.
 func (r request) inFull() request {
 	args := append([]any{"eval", r.source}, r.args[2:]...)
 	return request{args: args, keyAt: r.keyAt}
 }
 
-// text returns the reply of a command that has succeeded. The scripts reply with
-// strings; of anything else nothing is needed.
+// text returns the reply of a command that has succeeded. The scripts reply with strings, and
+// other replies are not used.
 func text(cmd *redis.Cmd) string {
 	s, _ := cmd.Val().(string)
 	return s

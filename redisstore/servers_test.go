@@ -13,7 +13,7 @@ import (
 	"github.com/lucia-go/lucia/session/sessiontest"
 )
 
-// mini is a miniredis whose clock stands still unless it is advanced.
+// mini is a miniredis whose clock stands still unless a test advances it.
 type mini struct {
 	*miniredis.Miniredis
 	now time.Time
@@ -55,8 +55,8 @@ func (m *mini) snapshot() (restore func()) {
 	}
 }
 
-// unhurried is the timeout of stores whose rule is tested and not their bounds: on a
-// busy machine the default may pass.
+// unhurried is the timeout of stores in tests of the rule, because the default may pass on a busy
+// machine.
 var unhurried = redisstore.WithTimeout(20 * time.Second)
 
 func (m *mini) harness(t *testing.T) sessiontest.Harness {
@@ -72,7 +72,7 @@ func remote(t *testing.T, client redis.UniversalClient, snapshot func() func(), 
 	return sessiontest.Harness{Store: redisstore.New(client, append(opts, unhurried)...), Snapshot: snapshot}
 }
 
-// snapshots returns how to remember and put back what the masters hold.
+// snapshots returns a function that saves and restores what the masters hold.
 func snapshots(t *testing.T, masters ...*testenv.RedisServer) func() func() {
 	var each []func() func()
 	for _, m := range masters {

@@ -12,15 +12,15 @@ import (
 	"github.com/lucia-go/lucia/session"
 )
 
-// Store implements [session.Store] on Redis. It is made by [New] and safe for
-// concurrent use. It has nothing to close: the client belongs to the caller.
+// Store implements [session.Store] on Redis. [New] makes a Store. A Store is safe for concurrent
+// use. It has nothing to close, because the client belongs to the caller.
 type Store struct {
 	client  redis.UniversalClient
 	prefix  string
 	timeout time.Duration
 	wait    wait
 
-	processor processor            // client, or a deferred pipelining face of it
+	processor processor            // client, or its deferred pipeline
 	cluster   *redis.ClusterClient // nil unless the client is one
 
 	create, refresh, confirm, list, undo script
@@ -28,13 +28,12 @@ type Store struct {
 
 var _ session.Store = (*Store)(nil)
 
-// New returns a store that works through client: a single server's, a
-// Sentinel's or a Cluster's, or the pipelining face of one. It does not talk to
-// the server; the first call does, and sends it the scripts it needs.
+// New returns a store that uses client: the client of a single server, of Sentinel or of a
+// Cluster, or the pipeline of one. It does not talk to the server. The first call does, and sends
+// the scripts that the server lacks.
 //
-// It panics where client is a *redis.Ring. A ring whose shard is down sends the
-// shard's users to another one, which knows no session of theirs and would sign
-// them out.
+// New panics if client is a *redis.Ring. A ring whose shard is down sends that shard's users to
+// another shard, which does not have their sessions, so that they would be signed out.
 func New(client redis.UniversalClient, opts ...Option) *Store {
 	if _, ok := client.(*redis.Ring); ok {
 		panic("redisstore: a redis.Ring signs people out when a shard is down; use a cluster")
@@ -59,8 +58,8 @@ func New(client redis.UniversalClient, opts ...Option) *Store {
 	return s
 }
 
-// key returns the key of the hash that holds the user's sessions. The user id
-// is encoded, so that none can move or end the hash tag.
+// key returns the key of the hash that holds the user's sessions. The user id is encoded, so that
+// no id can move or end the hash tag.
 func (s *Store) key(userID string) string {
 	enc := base64.RawURLEncoding
 	b := make([]byte, 0, len(s.prefix)+enc.EncodedLen(len(userID))+2)
@@ -71,8 +70,8 @@ func (s *Store) key(userID string) string {
 	return string(b)
 }
 
-// Create implements [session.Store]. The session of a call that fails with
-// [ErrNotReplicated] is removed again; see [WithWait].
+// Create implements [session.Store]. If the call fails with [ErrNotReplicated], the session is
+// removed again; see [WithWait].
 func (s *Store) Create(ctx context.Context, c session.CreateParams) (session.Record, error) {
 	const op = "create"
 	args, err := encodeCreating(c)
@@ -93,10 +92,9 @@ func (s *Store) Create(ctx context.Context, c session.CreateParams) (session.Rec
 	return rec, nil
 }
 
-// Refresh implements [session.Store]. Its error wraps [ErrVersion] if the
-// session's record was written by another version of this package. A server that
-// may not write may have missed the session: it is an error and never
-// [session.Missing].
+// Refresh implements [session.Store]. Its error wraps [ErrVersion] if another version of this
+// package wrote the session's record. A server that does not accept writes may have missed the
+// session, so the result is then an error and never [session.Missing].
 func (s *Store) Refresh(ctx context.Context, r session.RefreshParams) (session.RefreshResult, error) {
 	const op = "refresh"
 	args, err := encodeRefreshing(r)
@@ -115,8 +113,8 @@ func (s *Store) Refresh(ctx context.Context, r session.RefreshParams) (session.R
 	return result, nil
 }
 
-// Confirm implements [session.Store]. Its error wraps [ErrVersion] if the
-// session's record was written by another version of this package.
+// Confirm implements [session.Store]. Its error wraps [ErrVersion] if another version of this
+// package wrote the session's record.
 func (s *Store) Confirm(ctx context.Context, c session.ConfirmParams) error {
 	const op = "confirm"
 	args, err := encodeConfirming(c)
@@ -134,8 +132,7 @@ func (s *Store) Confirm(ctx context.Context, c session.ConfirmParams) error {
 	return nil
 }
 
-// Delete implements [session.Store]. A session whose record cannot be read ends
-// like any other.
+// Delete implements [session.Store]. It also ends a session whose record cannot be read.
 func (s *Store) Delete(ctx context.Context, userID string, id session.ID) error {
 	key := s.key(userID)
 	_, err := s.doDurably(ctx, key, request{args: []any{"hdel", key, id[:]}, keyAt: 1}, nil)
@@ -155,8 +152,8 @@ func (s *Store) DeleteUser(ctx context.Context, userID string) error {
 	return nil
 }
 
-// List implements [session.Store]. Records that were written by another version
-// of this package are left out: one of them must not hide the others.
+// List implements [session.Store]. It leaves out records that another version of this package
+// wrote, so that one of them does not hide the others.
 func (s *Store) List(ctx context.Context, userID string) (map[session.ID]session.Record, error) {
 	const op = "list"
 	key := s.key(userID)
@@ -171,10 +168,10 @@ func (s *Store) List(ctx context.Context, userID string) (map[session.ID]session
 	return live, nil
 }
 
-// do makes the request in one round trip, with the store's timeout as its deadline.
-// The engine, which calls the store, walks away from a client that does not heed it.
+// do makes the request in one round trip, with the store's timeout as its deadline. The engine,
+// which calls the store, abandons the call if a client ignores the deadline.
 func (s *Store) do(ctx context.Context, r request) (string, error) {
-	if err := ctx.Err(); err != nil { // a client may not look
+	if err := ctx.Err(); err != nil { // some clients do not check
 		return "", err
 	}
 	ctx, cancel := context.WithTimeout(ctx, s.timeout)
@@ -184,9 +181,9 @@ func (s *Store) do(ctx context.Context, r request) (string, error) {
 	return reply, err
 }
 
-// suspect has a cluster's client look for the masters again after an error that
-// no server sent. By itself go-redis does that when a server redirects it, which
-// a dead one does not, and once a minute.
+// suspect makes a cluster's client look for the masters again after an error that no server sent.
+// By itself, go-redis does so only once a minute and when a server redirects it, which a dead
+// server does not.
 func (s *Store) suspect(err error) {
 	if s.cluster == nil || err == nil {
 		return

@@ -13,39 +13,38 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// The settings of [ParseURL] that differ from go-redis' defaults; the package
-// comment says why.
+// The settings of [ParseURL] that differ from go-redis' defaults. The package comment explains
+// them.
 const (
 	netTimeout  = 500 * time.Millisecond
 	dialTimeout = time.Second
 	poolSize    = 64
 	poolTimeout = 125 * time.Millisecond
-	maxQueued   = 2048 // of a pipeline: as many calls as an app has under way
+	maxQueued   = 2048 // of a pipeline: the most calls that an app has in progress
 )
 
-// ParseURL returns options for redis.NewUniversalClient, with the settings that
-// the package comment recommends. They may be changed before they are used. It stands
-// beside go-redis' own parsers because those take one kind of server each, return
-// options of three types, and show the password in some of their errors. It understands
+// ParseURL returns options for redis.NewUniversalClient, with the settings that the package
+// comment recommends. The caller may change them. It accepts the following URLs. The schemes
+// rediss and sentinels are the same with TLS.
 //
 //	redis://[user:password@]host[:port][/db]          one server
-//	redis://[user:password@]host[:port],host[:port]…  a cluster; any of its nodes
+//	redis://[user:password@]host[:port],host[:port]…  a cluster, by any of its nodes
 //	sentinel://[user:password@]host[:port],host[:port]…/master[/db]
 //	                                                  the Sentinels of a master
 //	unix://[user:password@]/path/to/socket            one server
 //
-// with rediss and sentinels for TLS. In a list, each host may repeat the scheme.
-// The ports are 6379 and, for Sentinels, 26379 where they are left out. User and
-// password are the servers'; those of the Sentinels go into SentinelUsername and
-// SentinelPassword of the result. A cluster behind a single address needs
-// IsClusterMode of the result. Other settings are not part of the URL: a query is
-// refused.
+// In a list, each host may repeat the scheme. The default port is 6379, and 26379 for Sentinels.
+// User and password are those of the Redis servers; set SentinelUsername and SentinelPassword in
+// the result for those of the Sentinels. Set IsClusterMode in the result for a cluster behind a
+// single address. The URL contains no other settings: a query is refused.
 //
-// Characters that mean something in a URL (/ ? # @ : %) are escaped in user and
-// password, which stand once.
+// User and password are given once, for all hosts. Characters with a meaning in URLs (/ ? # @ :
+// %) must be escaped in them.
 //
-// The error never contains a part of the URL, which may hold a password, also
-// where one does not look for it.
+// The error never contains a part of the URL, because a password may be anywhere in it.
+//
+// go-redis has parsers of its own, but each takes one kind of server, they return options of
+// three types, and some of their errors contain the password.
 func ParseURL(s string) (*redis.UniversalOptions, error) {
 	u, hosts, err := split(s)
 	if err != nil {
@@ -99,7 +98,7 @@ func recommended() *redis.UniversalOptions {
 	}
 }
 
-// split cuts the URL into what its hosts have in common and the hosts.
+// split returns the part of the URL that its hosts share, and the hosts.
 func split(s string) (*url.URL, []string, error) {
 	scheme, rest, _ := strings.Cut(s, "://")
 	rest = strings.ReplaceAll(rest, ","+scheme+"://", ",")
@@ -136,8 +135,8 @@ func addresses(hosts []string, port string) ([]string, error) {
 	return addrs, nil
 }
 
-// isHost reports whether s is a name or an address. What else has a colon in it
-// is a password without its @.
+// isHost reports whether s is a name or an address. Anything else that contains a colon may be a
+// password without its @.
 func isHost(s string) bool {
 	if strings.Contains(s, ":") {
 		_, err := netip.ParseAddr(s)

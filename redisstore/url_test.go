@@ -79,7 +79,7 @@ func TestParseURLRefuses(t *testing.T) {
 	}
 }
 
-// The error says what is wrong, wherever in the URL it stands.
+// The error names the query, wherever in the URL it is.
 func TestParseURLSaysThatAQueryIsRefused(t *testing.T) {
 	t.Parallel()
 	for _, url := range []string{

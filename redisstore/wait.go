@@ -10,20 +10,20 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// ErrNotReplicated is the cause when a step was done but too few replicas had
-// it in time; see [WithWait]. Create then undoes it.
+// ErrNotReplicated is the cause of an error if a write was done but too few replicas had it in
+// time; see [WithWait]. Create undoes its write.
 var ErrNotReplicated = errors.New("redisstore: too few replicas have the write")
 
-// errRedirected is the cause where a cluster's client gave up without an error:
-// while a slot moves, WATCH is sent to and fro between two nodes, and go-redis
-// (9.23) then returns nil although nothing was done.
+// errRedirected is the cause of an error if a cluster's client gave up without an error. While a
+// slot moves, WATCH may be redirected back and forth between two nodes, and go-redis (9.23) then
+// returns nil although nothing was done.
 var errRedirected = errors.New("redisstore: redirected too often")
 
-// errCrowded is the cause when a call was not tried because as many as may wait
-// for replicas already do.
+// errCrowded is the cause of an error if a call was not tried because the greatest number of
+// calls already waits for replicas.
 var errCrowded = errors.New("redisstore: too many calls wait for replicas")
 
-// wait is the setting of [WithWait]. Zero replicas: do not wait.
+// wait is the setting of [WithWait]. Calls do not wait if replicas is 0.
 type wait struct {
 	replicas int
 	timeout  time.Duration
@@ -41,7 +41,7 @@ func connections(client redis.UniversalClient) int {
 	return 10 * runtime.GOMAXPROCS(0) // go-redis' default
 }
 
-// fewer returns the pool's size, or its limit where there is one below that.
+// fewer returns the pool's size, or the limit if that is set and smaller.
 func fewer(size, limit int) int {
 	if limit > 0 {
 		return min(size, limit)
@@ -49,8 +49,9 @@ func fewer(size, limit int) int {
 	return size
 }
 
-// enter takes a place, within the patience given. A call that waits holds a
-// connection: while a replica is down they all would, and refreshes had none.
+// enter takes a place and waits for one up to patience. The places are limited because a call
+// that waits holds a connection: while a replica is down, such calls would hold all of them and
+// leave none to refreshes.
 func (w wait) enter(ctx context.Context, patience time.Duration) error {
 	ctx, cancel := context.WithTimeoutCause(ctx, patience, errCrowded)
 	defer cancel()
@@ -64,13 +65,12 @@ func (w wait) enter(ctx context.Context, patience time.Duration) error {
 
 func (w wait) leave() { <-w.places }
 
-// doDurably is do and, with [WithWait], waits for the replicas. WAIT counts the
-// writes of its own connection, so both go over one, and WATCH is the client's
-// way of handing out the connection of a key, whichever kind of client it is.
-// Nothing is made conditional on the key.
+// doDurably is do and also waits for the replicas if [WithWait] is set. WAIT counts the writes of
+// its own connection, so the request and WAIT use the same one. WATCH is the way to get the
+// connection of a key from every kind of client. Nothing depends on whether the key changes.
 //
-// A step that was done and then fails is undone by the request that undo makes of
-// its reply, unless undo is nil.
+// If the step was done and the call then fails, doDurably undoes the step with the request that
+// undo returns for the reply, unless undo is nil.
 func (s *Store) doDurably(ctx context.Context, key string, r request, undo func(reply string) request) (string, error) {
 	if s.wait.replicas == 0 {
 		return s.do(ctx, r)
@@ -90,7 +90,7 @@ func (s *Store) doDurably(ctx context.Context, key string, r request, undo func(
 		return reply, err
 	}
 	if err == nil {
-		err = limited.Err() // the caller may have left while the replicas answered
+		err = limited.Err() // the caller may have given up while the replicas answered
 	}
 	if err != nil && done {
 		_, _ = s.do(context.WithoutCancel(ctx), undo(reply)) // the error to report is err
@@ -98,8 +98,8 @@ func (s *Store) doDurably(ctx context.Context, key string, r request, undo func(
 	return reply, err
 }
 
-// stepAndWait sends the request and waits for the replicas. done says that the
-// server has done the step, also where there is an error.
+// stepAndWait sends the request and waits for the replicas. done reports whether the server has
+// done the step, even if err is not nil.
 func (s *Store) stepAndWait(ctx context.Context, key string, r request) (reply string, done bool, err error) {
 	sent := false
 	err = s.client.Watch(ctx, func(tx *redis.Tx) error {

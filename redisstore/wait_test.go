@@ -15,8 +15,8 @@ import (
 	"github.com/lucia-go/lucia/session"
 )
 
-// TestWaitReportsWhatIsNotReplicated: sign-ins and sign-outs count as done only
-// when the replica has them; refreshes do not wait.
+// TestWaitReportsWhatIsNotReplicated checks that sign-ins and sign-outs succeed only when the
+// replica has them. Refreshes do not wait.
 func TestWaitReportsWhatIsNotReplicated(t *testing.T) {
 	t.Parallel()
 	ctx := context.Background()
@@ -47,7 +47,7 @@ func TestWaitReportsWhatIsNotReplicated(t *testing.T) {
 	}
 }
 
-// TestWaitedForWritesSurviveFailover: what was reported as done is there on the
+// TestWaitedForWritesSurviveFailover checks that a write that was reported as done is on the
 // replica, at once and although the master has gone.
 func TestWaitedForWritesSurviveFailover(t *testing.T) {
 	t.Parallel()
@@ -73,9 +73,9 @@ func TestWaitedForWritesSurviveFailover(t *testing.T) {
 	}
 }
 
-// TestWaitWhileASlotMoves: with the user's key on its new server already and the
-// slot still on the old one, a sign-in or sign-out that waits is done, or fails.
-// go-redis gives up on such a WATCH without an error.
+// TestWaitWhileASlotMoves checks that a sign-in or sign-out with WithWait is done or fails while
+// the user's key is already on the new server and the slot still on the old one. go-redis gives
+// up on such a WATCH without an error.
 func TestWaitWhileASlotMoves(t *testing.T) {
 	t.Parallel()
 	ctx := context.Background()
@@ -121,8 +121,9 @@ func TestWaitWhileASlotMoves(t *testing.T) {
 	}
 }
 
-// TestFailedSignInLeavesNoSession: what no replica has in time is an error, so
-// nobody is handed the tokens; the session goes, and takes no place from others.
+// TestFailedSignInLeavesNoSession checks that a sign-in that no replica has in time is an error,
+// and that its session, whose tokens are not handed out, is removed and does not count towards
+// the limit.
 func TestFailedSignInLeavesNoSession(t *testing.T) {
 	t.Parallel()
 	const most = 4
@@ -171,8 +172,8 @@ func TestFailedSignInLeavesNoSession(t *testing.T) {
 	}
 }
 
-// TestSignInThatItsPersonLeftLeavesNoSession: the replicas answer when the caller has
-// gone, and has been told that it failed.
+// TestSignInThatItsPersonLeftLeavesNoSession covers replicas that answer after the caller has
+// given up with an error.
 func TestSignInThatItsPersonLeftLeavesNoSession(t *testing.T) {
 	t.Parallel()
 	for _, face := range faces {
@@ -209,8 +210,8 @@ func TestSignInThatItsPersonLeftLeavesNoSession(t *testing.T) {
 	}
 }
 
-// TestFailedSignInSparesItsRepetition: a sign-in that was repeated meanwhile, with
-// success, stays.
+// TestFailedSignInSparesItsRepetition checks that a sign-in that was repeated with success in the
+// meantime stays.
 func TestFailedSignInSparesItsRepetition(t *testing.T) {
 	t.Parallel()
 	ctx := context.Background()
@@ -236,8 +237,8 @@ func TestFailedSignInSparesItsRepetition(t *testing.T) {
 	}
 }
 
-// TestWaitingLeavesConnections: with no replica to wait for, sign-ins come without
-// end, and refreshes go on.
+// TestWaitingLeavesConnections checks that refreshes continue while endless sign-ins wait for a
+// missing replica.
 func TestWaitingLeavesConnections(t *testing.T) {
 	t.Parallel()
 	const (
@@ -300,8 +301,8 @@ func TestWaitingLeavesConnections(t *testing.T) {
 	}
 }
 
-// TestCallsWaitForAPlace: beyond half of the connections calls wait for half of the
-// store's time, and then nothing has happened. One call may always wait.
+// TestCallsWaitForAPlace checks that calls beyond half of the connections wait for half of the
+// store's timeout and then fail without an effect. One call may always wait.
 func TestCallsWaitForAPlace(t *testing.T) {
 	t.Parallel()
 	ctx, leave := context.WithCancel(context.Background())
@@ -331,7 +332,8 @@ func TestCallsWaitForAPlace(t *testing.T) {
 	}
 }
 
-// TestPipelinesLetSeveralCallsWait: they do not say how many connections there are.
+// TestPipelinesLetSeveralCallsWait covers pipelines, which do not report their number of
+// connections.
 func TestPipelinesLetSeveralCallsWait(t *testing.T) {
 	t.Parallel()
 	ctx, leave := context.WithCancel(context.Background())

@@ -24,8 +24,7 @@ var benchPolicy = session.Policy{
 	Grace: 30 * time.Second, Settle: 90 * time.Second, Idle: 365 * 24 * time.Hour, Lifetime: 400 * 24 * time.Hour,
 }
 
-// benchStores are the stores that are measured side by side, each with how to open
-// one that is empty.
+// benchStores are the stores to compare, each with a function that opens an empty one.
 var benchStores = []struct {
 	name string
 	open func(testing.TB) session.Store
@@ -54,7 +53,7 @@ var benchStores = []struct {
 	{"sqlite-pool", func(t testing.TB) session.Store { return sqliteBench(t, "NORMAL", 8) }},
 }
 
-// sqliteBench is a file with WAL, as durable as said, through so many connections.
+// sqliteBench is a file with WAL and the given durability and number of connections.
 func sqliteBench(t testing.TB, synchronous string, most int) session.Store {
 	t.Helper()
 	pragmas := url.Values{"_pragma": {"busy_timeout(5000)", "journal_mode(WAL)", "synchronous(" + synchronous + ")"}}
@@ -113,7 +112,7 @@ func benchID(i, nth int) session.ID {
 	return session.ID{byte(nth), byte(i), byte(i >> 8), byte(i >> 16), byte(i >> 24), 15: 1}
 }
 
-// signIns signs users in, so many sessions each.
+// signIns signs users in, with the given number of sessions each.
 func signIns(t testing.TB, s session.Store, users, each_ int) {
 	t.Helper()
 	each(t, 64, users*each_, func(i int) error {
@@ -124,7 +123,7 @@ func signIns(t testing.TB, s session.Store, users, each_ int) {
 	})
 }
 
-// each makes n calls by that many callers.
+// each makes n calls with that many callers.
 func each(t testing.TB, callers, n int, call func(i int) error) {
 	t.Helper()
 	var next atomic.Int64
@@ -142,9 +141,9 @@ func each(t testing.TB, callers, n int, call func(i int) error) {
 	wg.Wait()
 }
 
-// BenchmarkSize measures what a session takes on disk: users with ids of 36
-// characters, table and indexes, when they have signed in and when each session has
-// had three new generations since. One iteration is enough (-benchtime 1x).
+// BenchmarkSize measures the size of a session on disk: table and indexes for users whose ids
+// have 36 characters, after they have signed in and after each session has had three more
+// generations. One iteration is enough (-benchtime 1x).
 func BenchmarkSize(b *testing.B) {
 	const users = 10_000
 	kinds := []struct {

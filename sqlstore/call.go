@@ -11,13 +11,12 @@ import (
 	"time"
 )
 
-// errChanged says that a row is not the one that was read any more.
+// errChanged reports that a row is no longer the one that was read.
 var errChanged = errors.New("the row has changed")
 
-// call runs step on a connection, again where another call came first or the
-// connection was lost, and returns within the timeout, whether or not the driver
-// heeds ctx: SQLite, waiting for a lock, does not. A step that its caller has left
-// ends with the driver's own timeouts, and at its next statement at the latest.
+// call runs step on a connection. It runs step again after a conflict or a lost connection. It
+// returns within the timeout even if the driver ignores ctx, as SQLite does while it waits for a
+// lock. An abandoned step ends by the driver's own timeouts, or at its next statement.
 func call[T any](ctx context.Context, s *Store, timeout time.Duration, step func(context.Context, *sql.Conn) (T, error)) (T, error) {
 	type result struct {
 		value T
@@ -33,7 +32,7 @@ func call[T any](ctx context.Context, s *Store, timeout time.Duration, step func
 		defer cancel()
 		var r result
 		defer func() {
-			if p := recover(); p != nil { // in a goroutine of ours it would end the process
+			if p := recover(); p != nil { // a panic in this goroutine would end the process
 				r = result{err: fmt.Errorf("the driver panicked: %v", p)}
 			}
 			done <- r
@@ -56,9 +55,9 @@ func call[T any](ctx context.Context, s *Store, timeout time.Duration, step func
 	}
 }
 
-// try runs step once. To wait for a connection it takes half of the time at most:
-// a step that began with hardly any time left would be cut off in the middle, and
-// its connection closed, which keeps an overload going.
+// try runs step once. It waits at most half of the time for a connection. A step with hardly any
+// time left would be cut off in the middle and its connection closed, which would prolong an
+// overload.
 func try[T any](ctx context.Context, s *Store, patience time.Duration, step func(context.Context, *sql.Conn) (T, error)) (T, error) {
 	var none T
 	waiting, cancel := context.WithTimeout(ctx, patience)
@@ -71,8 +70,8 @@ func try[T any](ctx context.Context, s *Store, patience time.Duration, step func
 	return step(ctx, c)
 }
 
-// How often a step is tried. A conflict means that another call made progress, and
-// no session changes often; a lock is waited for as long as there is time.
+// The limits of retries. After a conflict another call has made progress, and no session changes
+// often. A step waits for a lock as long as its time allows.
 const (
 	maxConflicts = 100
 	maxLosses    = 3
@@ -81,7 +80,7 @@ const (
 	afterLoss    = 25 * time.Millisecond
 )
 
-// retry runs do until it succeeds or a further try is of no use.
+// retry runs do until it succeeds or another attempt is useless.
 func (s *Store) retry(ctx context.Context, do func() error) error {
 	conflicts, losses := 0, 0
 	for tries := 1; ; tries++ {
@@ -102,7 +101,7 @@ func (s *Store) retry(ctx context.Context, do func() error) error {
 			if conflicts++; conflicts == maxConflicts {
 				return fmt.Errorf("%w: %w", ErrConflict, err)
 			}
-			if conflicts > 1 { // after the first the other is done
+			if conflicts > 1 { // after the first conflict the other call is done
 				pause = shortPause
 			}
 		case locked:
@@ -114,8 +113,8 @@ func (s *Store) retry(ctx context.Context, do func() error) error {
 	}
 }
 
-// sleep waits for about d: from a half of it to one and a half, so that those who
-// met do not meet again. It reports whether ctx goes on.
+// sleep waits for a random time between half and one and a half of d, so that calls that collided
+// do not collide again. It reports whether ctx is still active.
 func sleep(ctx context.Context, d time.Duration) bool {
 	if d > 0 {
 		timer := time.NewTimer(d/2 + rand.N(d))
@@ -128,9 +127,9 @@ func sleep(ctx context.Context, d time.Duration) bool {
 	return ctx.Err() == nil
 }
 
-// alone runs do while no other call of this store writes, where the database has one
-// writer at a time. They would wait for each other anyhow, but SQLite's waiting is
-// sleeping and trying again, by which some wait for very long.
+// alone runs do while no other call of this store writes, if the database allows only one writer
+// at a time. Such writers wait for each other in any case. But SQLite waits by sleeping and
+// trying again, which delays some calls for very long.
 func (s *Store) alone(ctx context.Context, do func() error) error {
 	if s.writer == nil {
 		return do()
@@ -175,8 +174,8 @@ func (s *Store) inTx(ctx context.Context, c *sql.Conn, user string, do func() er
 	return err
 }
 
-// rollBack ends the transaction on c, even after ctx has ended. A connection on
-// which that fails is closed, and with it the transaction.
+// rollBack ends the transaction on c, even if ctx has ended. If that fails, it closes the
+// connection and thus ends the transaction.
 func (s *Store) rollBack(ctx context.Context, c *sql.Conn) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.timeout)
 	defer cancel()
@@ -185,8 +184,8 @@ func (s *Store) rollBack(ctx context.Context, c *sql.Conn) {
 	}
 }
 
-// lockNumber is the number of the lock of a user. Two users that share one wait for
-// each other, and nothing else.
+// lockNumber returns the number of a user's lock. Two users with the same number wait for each
+// other, which has no other effect.
 func (s *Store) lockNumber(user string) int64 {
 	h := fnv.New64a()
 	h.Write([]byte(s.table))

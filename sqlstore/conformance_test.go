@@ -14,8 +14,7 @@ func TestConforms(t *testing.T) {
 	})
 }
 
-// With a clock that stands still, every boundary of the rule is met to the
-// millisecond.
+// With a clock that stands still, every boundary of the rule is tested to the millisecond.
 func TestConformsToTheMillisecond(t *testing.T) {
 	onDatabases(t, func(t *testing.T, d database) {
 		db := d.pool(t)
@@ -23,8 +22,7 @@ func TestConformsToTheMillisecond(t *testing.T) {
 	})
 }
 
-// A pool of one connection is what the guide recommends for SQLite, and what makes
-// a store that needs two hang.
+// The guide recommends a pool of one connection for SQLite. A store that needs two would hang.
 func TestConformsOnOneConnection(t *testing.T) {
 	onDatabases(t, func(t *testing.T, d database) {
 		db := d.pool(t)
@@ -33,7 +31,8 @@ func TestConformsOnOneConnection(t *testing.T) {
 	})
 }
 
-// A server may be set to an isolation that refuses what would not be serial.
+// A server may be configured for an isolation level that refuses transactions that are not
+// serializable.
 func TestConformsWhereTransactionsAreSerializable(t *testing.T) {
 	t.Parallel()
 	d := databases[0].open(t)
@@ -42,10 +41,10 @@ func TestConformsWhereTransactionsAreSerializable(t *testing.T) {
 	sessiontest.Run(t, func(t *testing.T) sessiontest.Harness { return harness(t, d, db) })
 }
 
-// TestConformsWithoutWAL: without the write-ahead log and without busy_timeout,
-// readers and writers are in each other's way. Each case has a file and a pool of
-// its own, because a connection that is older than a table says "no such table"
-// instead of "database is locked" while others write.
+// TestConformsWithoutWAL runs without the write-ahead log and without busy_timeout, so that
+// readers and writers conflict. Each case has a file and a pool of its own, because a connection
+// that is older than a table reports "no such table" instead of "database is locked" while others
+// write.
 func TestConformsWithoutWAL(t *testing.T) {
 	t.Parallel()
 	sessiontest.Run(t, func(t *testing.T) sessiontest.Harness {

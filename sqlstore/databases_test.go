@@ -38,7 +38,7 @@ func postgresAt(addr string) database {
 	return database{"pgx", testenv.PostgresURL(addr), sqlstore.Postgres}
 }
 
-// sqliteAt is a file with the settings of the guide.
+// sqliteAt is a file with the settings that the guide recommends.
 func sqliteAt(file string) database {
 	pragmas := url.Values{"_pragma": {"busy_timeout(5000)", "journal_mode(WAL)", "synchronous(NORMAL)"}}
 	return database{"sqlite", "file:" + file + "?" + pragmas.Encode(), sqlstore.SQLite}
@@ -55,7 +55,7 @@ func onDatabases(t *testing.T, test func(t *testing.T, db database)) {
 	}
 }
 
-// connections is how many the tests' pools have at most.
+// connections is the greatest number of connections in the tests' pools.
 const connections = 16
 
 // pool opens the database.
@@ -86,12 +86,12 @@ func migrate(t testing.TB, s *sqlstore.Store) {
 	}
 }
 
-// unhurried gives calls as long as a busy machine may take.
+// unhurried gives calls enough time on a busy machine.
 var unhurried = sqlstore.WithTimeout(20 * time.Second)
 
 var tables atomic.Int64
 
-// newTable returns the option of a table that no other test has, and its name.
+// newTable returns an option for a table that no other test uses, and its name.
 func newTable() (sqlstore.Option, string) {
 	name := fmt.Sprintf("sessions_%d", tables.Add(1))
 	return sqlstore.WithTable(name), name
@@ -105,7 +105,7 @@ func harness(t *testing.T, d database, db *sql.DB, opts ...sqlstore.Option) sess
 	return sessiontest.Harness{Store: s, Snapshot: snapshots(t, db, name)}
 }
 
-// frozen is a store whose clock stands still until it is advanced: it reads a table.
+// frozen is a store whose clock stands still until the test advances it: it reads a table.
 func frozen(t *testing.T, d database, db *sql.DB) sessiontest.Harness {
 	table, name := newTable()
 	clock := "(SELECT ms FROM clock_of_" + name + ")"
@@ -131,7 +131,7 @@ func execute(t testing.TB, db *sql.DB, statements ...string) {
 	}
 }
 
-// snapshots remembers a table's rows in other tables.
+// snapshots copies a table's rows to other tables.
 func snapshots(t *testing.T, db *sql.DB, table string) func() func() {
 	n := 0
 	return func() func() {

@@ -5,38 +5,38 @@ import (
 	"strings"
 )
 
-// Dialect is the SQL of a database: [Postgres] or [SQLite]. The zero Dialect is
-// neither, and [New] panics on it.
+// Dialect is the SQL of a database: [Postgres] or [SQLite]. [New] panics if it is given the zero
+// Dialect.
 type Dialect struct{ *dialect }
 
-// dialect is where databases differ.
+// dialect is what differs between databases.
 type dialect struct {
 	name string
 	// clock is the database's time in milliseconds since the Unix epoch.
 	clock string
-	// readOnly says whether the session may only read. Where it is empty the
-	// database has no word for that, and the store tries a write.
+	// readOnly tells whether the session is read-only. If it is empty, the database has no
+	// expression for that, and the store tries a write.
 	readOnly string
-	// oneWriter says whether writers wait for each other whatever they write.
+	// oneWriter tells whether writers wait for each other, whatever they write.
 	oneWriter bool
-	// begin begins a transaction in which each statement sees what was committed
-	// before it, or that excludes other writers altogether.
+	// begin begins a transaction in which each statement sees what was committed before it, or
+	// one that excludes all other writers.
 	begin string
-	// lock waits until no other transaction holds the lock of that number, and
-	// keeps it until the transaction ends. Empty: begin has done so.
+	// lock waits until no other transaction holds the lock with that number, and keeps it until
+	// the transaction ends. It is empty if begin has the same effect.
 	lock string
-	// forUpdate locks the rows that a select reads; skipLocked does so with those
-	// that no other transaction has locked.
+	// forUpdate locks the rows that a select reads. skipLocked locks those of them that no other
+	// transaction has locked.
 	forUpdate, skipLocked string
 	// text is the type of a text column that is compared byte by byte.
 	text string
-	// schemas says whether a table may have one.
+	// schemas tells whether the name of a table may have a schema.
 	schemas bool
 	// options end the definition of the table.
 	options string
-	// numbered turns $1 into the database's way to number parameters.
+	// numbered converts $1 to the database's form of numbered parameters.
 	numbered func(string) string
-	// failure says what an error means for a further try.
+	// failure tells what an error means for another attempt.
 	failure func(error) failure
 }
 
@@ -46,14 +46,14 @@ var Postgres = Dialect{&dialect{
 	clock:    "floor(extract(epoch FROM clock_timestamp()) * 1000)::bigint",
 	readOnly: "current_setting('transaction_read_only') = 'on'",
 	begin:    "BEGIN ISOLATION LEVEL READ COMMITTED",
-	// Where the app's machine is gone without a word, the server would keep the
-	// locks until TCP gives up, which takes it two hours.
+	// If the app's machine disappears, the server would keep the locks until TCP gives up, which
+	// takes two hours.
 	lock:       "SELECT pg_advisory_xact_lock($1), set_config('idle_in_transaction_session_timeout', '10s', true)",
 	forUpdate:  "FOR UPDATE",
 	skipLocked: "FOR UPDATE SKIP LOCKED",
 	text:       `text COLLATE "C"`,
-	// Room in each page lets a rotation put the new version of a row beside the old
-	// one (a HOT update), which leaves the indexes alone.
+	// Free space in each page lets a rotation put the new version of a row beside the old one (a
+	// HOT update), which does not change the indexes.
 	options:  " WITH (fillfactor = 80)",
 	schemas:  true,
 	numbered: func(query string) string { return query },
@@ -81,8 +81,8 @@ func (d Dialect) String() string {
 	return d.name
 }
 
-// queries are the statements of a store. All take the user as $1, and the session as
-// $2 where they are about one.
+// queries are the statements of a store. Their first parameter is the user. The second is the
+// session, if they concern one.
 type queries struct {
 	read, list, listLocked     string
 	update, remove             string
@@ -104,8 +104,8 @@ func (d Dialect) queries(table string) queries {
 		values.WriteString(", coalesce(s." + column + ", 0)")
 	}
 	list := func(lock string) string {
-		// A clock that is read row by row has, at the last one, read the time after all
-		// rows were locked.
+		// The clock is read for each row, so the value in the last row was read after all rows
+		// were locked.
 		return "WITH s AS (SELECT session_id, " + columns + " FROM {table} WHERE user_id = $1 " + lock + ") " +
 			now + ", coalesce(s.session_id, '')" + values.String() + " FROM (SELECT 1) AS one LEFT JOIN s ON 1 = 1"
 	}

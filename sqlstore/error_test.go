@@ -61,7 +61,7 @@ func TestErrorsCarryTheirCode(t *testing.T) {
 	}
 }
 
-// A forgotten Migrate is an outage, with a clear message, and signs no one out.
+// Without Migrate, calls fail with a clear message, and no user is signed out.
 func TestMissingTableIsAnError(t *testing.T) {
 	onDatabases(t, func(t *testing.T, d database) {
 		store := sqlstore.New(d.pool(t), d.dialect)
@@ -73,9 +73,8 @@ func TestMissingTableIsAnError(t *testing.T) {
 	})
 }
 
-// TestNoVerdictFromADatabaseThatMayNotBeWritten: a database that may not be written
-// may have missed what was written elsewhere. That it knows no session signs
-// no one out.
+// TestNoVerdictFromADatabaseThatMayNotBeWritten checks that a read-only database, which may have
+// missed a session, signs no user out.
 func TestNoVerdictFromADatabaseThatMayNotBeWritten(t *testing.T) {
 	t.Parallel()
 	tests := []struct {
@@ -158,8 +157,8 @@ func TestNoVerdictFromADatabaseThatMayNotBeWritten(t *testing.T) {
 	}
 }
 
-// TestFullDiskSignsNoOneOut: SQLite cannot grow its file. What needs no room works,
-// what does is refused and changes nothing.
+// TestFullDiskSignsNoOneOut uses an SQLite file that cannot grow. Calls that need no space
+// succeed; the others fail and change nothing.
 func TestFullDiskSignsNoOneOut(t *testing.T) {
 	t.Parallel()
 	ctx := context.Background()
@@ -195,9 +194,8 @@ func TestFullDiskSignsNoOneOut(t *testing.T) {
 	create(t, store, "bob", session.NewID(), long, 5)
 }
 
-// TestCallsReturnInTime: a lock that is held, a pool that is exhausted and a server
-// that does not answer all cost a call its timeout, or what ctx leaves of it, and
-// no more; afterwards the store serves as before.
+// TestCallsReturnInTime checks that a held lock, an exhausted pool or a server that does not
+// answer costs a call at most its timeout, or what ctx leaves of it, and that the store recovers.
 func TestCallsReturnInTime(t *testing.T) {
 	const timeout, short, ample = 500 * time.Millisecond, 50 * time.Millisecond, 15 * time.Second
 	onDatabases(t, func(t *testing.T, d database) {

@@ -2,8 +2,7 @@ package sqlstore
 
 import "database/sql"
 
-// NewWithClock is New with a clock of the test's: an SQL expression of the time in
-// milliseconds.
+// NewWithClock is New with a clock of the test: an SQL expression for the time in milliseconds.
 func NewWithClock(db *sql.DB, d Dialect, clock string, opts ...Option) *Store {
 	s := New(db, d, opts...)
 	other := *d.dialect
@@ -12,7 +11,7 @@ func NewWithClock(db *sql.DB, d Dialect, clock string, opts ...Option) *Store {
 	return s
 }
 
-// UserText is how the table has a user id.
+// UserText returns the form of a user id in the table.
 func UserText(id string) string { return userText(id) }
 
 // Table returns the name of the store's table.

@@ -7,34 +7,33 @@ import (
 	"strings"
 )
 
-// Causes of the store's own. Other errors wrap what the driver returned.
+// The errors of the store itself. Its other errors wrap the driver's.
 var (
-	// ErrConflict: other calls changed the same sessions again and again.
+	// ErrConflict reports that other calls changed the same sessions again and again.
 	ErrConflict = errors.New("sqlstore: other calls keep changing the session")
-	// ErrReadOnly: the database may only be read: it is a replica, or was set so.
-	// What it does not know may have been written elsewhere, so it has no say.
+	// ErrReadOnly reports that the database is read-only, because it is a replica or configured
+	// so. A session that it does not have may have been written elsewhere.
 	ErrReadOnly = errors.New("sqlstore: the database is read-only")
-	// ErrRecord: a row was changed by something else than this package, to what is
-	// no record.
+	// ErrRecord reports that a row is not a valid record, because another program changed it.
 	ErrRecord = errors.New("sqlstore: malformed row")
 )
 
-// failure is what an error means for a further try.
+// failure is what an error means for another attempt.
 type failure int
 
 const (
-	// final: the same again would fail again, or must not be tried.
+	// final: another attempt would fail, too, or is not allowed.
 	final failure = iota
 	// conflict: another transaction came first. Nothing has happened.
 	conflict
-	// locked: another transaction is at work. Nothing has happened.
+	// locked: another transaction holds a lock. Nothing has happened.
 	locked
-	// lost: the connection broke. Whether the step has happened is unknown, and
-	// repeating it is harmless.
+	// lost: the connection broke. It is unknown whether the step has happened, and repeating it
+	// is harmless.
 	lost
 )
 
-// failureOf says what an error of any database means.
+// failureOf classifies an error of any database.
 func (s *Store) failureOf(ctx context.Context, err error) failure {
 	switch {
 	case ctx.Err() != nil, errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
@@ -49,8 +48,8 @@ func (s *Store) failureOf(ctx context.Context, err error) failure {
 	return s.dialect.failure(err)
 }
 
-// postgresFailure goes by the SQLSTATE, which the errors of pgx and of lib/pq tell
-// in the same way. An error without one comes from the network.
+// postgresFailure classifies an error by its SQLSTATE, which pgx and lib/pq expose by the same
+// method. An error without one comes from the network.
 func postgresFailure(err error) failure {
 	coded, ok := errors.AsType[interface {
 		error
@@ -68,8 +67,8 @@ func postgresFailure(err error) failure {
 	return final
 }
 
-// sqliteFailure goes by the text, which is SQLite's own and the same in every
-// driver: their error types have nothing in common.
+// sqliteFailure classifies an error by its text, which comes from SQLite and is the same in every
+// driver. The drivers' error types have nothing in common.
 func sqliteFailure(err error) failure {
 	if text := err.Error(); strings.Contains(text, "database is locked") || strings.Contains(text, "database table is locked") {
 		return locked

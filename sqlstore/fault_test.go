@@ -12,13 +12,13 @@ import (
 	"github.com/lucia-go/lucia/sqlstore"
 )
 
-// brisk is a policy by which sessions rotate about once a second. Its grace is
-// longer than any request is under way, which the rule relies on.
+// brisk is a policy with which sessions rotate about once a second. Its grace is longer than any
+// request takes, as the rule requires.
 var brisk = session.Policy{
 	Grace: 400 * time.Millisecond, Settle: 100 * time.Millisecond, Idle: time.Hour, Lifetime: 24 * time.Hour,
 }
 
-// patient is brisk where requests are under way for seconds.
+// patient is brisk for requests that take seconds.
 var patient = session.Policy{Grace: 2500 * time.Millisecond, Settle: brisk.Settle, Idle: brisk.Idle, Lifetime: brisk.Lifetime}
 
 // trouble is one fault test on one PostgreSQL server behind a proxy.
@@ -139,8 +139,8 @@ func (tr trouble) run(t *testing.T) {
 	f.Report(fleet.Window{})
 }
 
-// TestPromotedReplicaThatMissedWrites: the replication breaks, the primary goes on
-// and dies, and the replica takes its place without the last writes.
+// TestPromotedReplicaThatMissedWrites breaks the replication. The primary continues and then
+// dies, and the replica replaces it without the last writes.
 func TestPromotedReplicaThatMissedWrites(t *testing.T) {
 	if testing.Short() {
 		t.Skip("takes seconds")
@@ -171,8 +171,8 @@ func TestPromotedReplicaThatMissedWrites(t *testing.T) {
 	f.Report(w)
 }
 
-// TestOtherProcessesAreKilled: another process works on the same database, and is
-// killed again and again in the middle of whatever it does.
+// TestOtherProcessesAreKilled kills another process that uses the same database, again and again,
+// at any point of its work.
 func TestOtherProcessesAreKilled(t *testing.T) {
 	if testing.Short() {
 		t.Skip("takes seconds")
@@ -194,8 +194,7 @@ func TestOtherProcessesAreKilled(t *testing.T) {
 	})
 }
 
-// TestLockedFile: another program has locked the file for longer than a call may
-// take.
+// TestLockedFile locks the file from another program for longer than a call may take.
 func TestLockedFile(t *testing.T) {
 	if testing.Short() {
 		t.Skip("takes seconds")
@@ -224,10 +223,9 @@ func TestLockedFile(t *testing.T) {
 	f.Report(fleet.Window{})
 }
 
-// TestAbandonedTransactionEnds: the app's machine disappears in the middle of a
-// sign-in, and the server hears nothing of it. The user's other sign-ins wait for
-// as long as the store has told the server to keep an idle transaction, ten
-// seconds, and no longer.
+// TestAbandonedTransactionEnds lets the app's machine disappear in the middle of a sign-in,
+// unnoticed by the server. The user's other sign-ins wait at most for the ten seconds for which
+// the server keeps the idle transaction.
 func TestAbandonedTransactionEnds(t *testing.T) {
 	if testing.Short() {
 		t.Skip("takes ten seconds")

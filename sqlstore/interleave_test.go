@@ -11,7 +11,7 @@ import (
 	"github.com/lucia-go/lucia/sqlstore"
 )
 
-// moreSteps are steps that meet those of [steps] at the same session.
+// moreSteps are steps that concern the same session as those of [steps].
 var moreSteps = []step{
 	{name: "rotation of the oldest", call: refreshOf(1, 1, true)},
 	{name: "repetition", call: refreshOf(3, 1, true)},
@@ -33,9 +33,8 @@ var moreSteps = []step{
 	},
 }
 
-// TestStepsAreAtomic runs one call between any two statements of another, for all
-// pairs of calls. What both answer, and what they leave, is what one after the other
-// gives.
+// TestStepsAreAtomic runs one call between any two statements of another, for all pairs of calls.
+// The results and the remaining sessions are those of the two calls one after the other.
 func TestStepsAreAtomic(t *testing.T) {
 	if testing.Short() {
 		t.Skip("takes some hundred pairs of calls")
@@ -61,8 +60,8 @@ func TestStepsAreAtomic(t *testing.T) {
 	})
 }
 
-// inOrder returns what two calls give one after the other, by the reference.
-// Swapped says in which order to tell.
+// inOrder returns the results of two calls one after the other on the reference store. swapped
+// says in which order to report them.
 func inOrder(t *testing.T, a, b step, swapped bool) string {
 	t.Helper()
 	s := memstore.New()
@@ -94,8 +93,8 @@ func summary(t *testing.T, s session.Store, results [2]string) string {
 	return fmt.Sprintf("%q, generations %v, confirmed %v", results, generations(t, s), confirmed)
 }
 
-// interleaved runs second before the given statement of first: to its end, unless
-// it waits for first. It reports whether first had as many statements.
+// interleaved runs second before the given statement of first, to its end unless it waits for
+// first. It reports whether first had as many statements.
 func interleaved(t *testing.T, d database, plain session.Store, first, second step, statement int) (string, bool) {
 	t.Helper()
 	ctx := context.Background()

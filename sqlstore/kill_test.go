@@ -28,8 +28,8 @@ func generations(t *testing.T, s session.Store) map[byte]session.Generation {
 	return all
 }
 
-// check holds the sessions to a step that may have been cut short: they are as they
-// were or as the step makes them, and doing it once more makes them so.
+// check checks the sessions after a step that may have been interrupted: they are unchanged or as
+// the step makes them, and repeating the step makes them so.
 func (st step) check(t *testing.T, s session.Store, at string) {
 	t.Helper()
 	got := generations(t, s)
@@ -44,8 +44,8 @@ func (st step) check(t *testing.T, s session.Store, at string) {
 	}
 }
 
-// points are where a call is cut short: before each of its statements, and after
-// the last. cut reports whether the call had as many.
+// points interrupts a call before each of its statements and after the last. cut reports whether
+// the call had as many.
 func points(cut func(statement int, after bool) bool) {
 	statement := 1
 	for cut(statement, false) {
@@ -84,8 +84,8 @@ func TestKilledAppLeavesNothingHalfDone(t *testing.T) {
 	})
 }
 
-// TestKilledServerLeavesNothingHalfDone kills PostgreSQL at the same points, and
-// starts it again. The store tries again by itself, as the connection was lost.
+// TestKilledServerLeavesNothingHalfDone kills PostgreSQL at the same points and starts it again.
+// The store repeats the call by itself, because the connection was lost.
 func TestKilledServerLeavesNothingHalfDone(t *testing.T) {
 	if testing.Short() {
 		t.Skip("starts the server some thirty times")

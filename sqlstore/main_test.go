@@ -15,8 +15,8 @@ import (
 	"github.com/lucia-go/lucia/sqlstore"
 )
 
-// childVariable is set, to an errand, in the processes that tests start of this
-// binary to have a second app on the same database.
+// childVariable is set, to an errand, in processes of this binary that tests start as a second
+// app on the same database.
 const childVariable = "SQLSTORE_CHILD"
 
 func TestMain(m *testing.M) {
@@ -31,7 +31,7 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// errand is what another process is to do.
+// errand is the work of another process.
 type errand struct {
 	Driver, URL string
 	Do          string // "refresh", "sign in" or the name of a step
@@ -75,7 +75,7 @@ func (e errand) start(t *testing.T) (*exec.Cmd, io.WriteCloser, *bufio.Reader) {
 	return cmd, in, bufio.NewReader(out)
 }
 
-// complain ends the process of an errand that failed.
+// complain ends the process of a failed errand.
 func complain(err error) {
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
@@ -115,7 +115,7 @@ func (e errand) run() {
 	}
 }
 
-// together says that it is ready, waits for the word, and has all callers call.
+// together reports that it is ready, waits for the signal, and makes all callers call.
 func (e errand) together(s *sqlstore.Store) {
 	fmt.Println("ready")
 	_, err := bufio.NewReader(os.Stdin).ReadString('\n')
@@ -144,7 +144,7 @@ func (e errand) together(s *sqlstore.Store) {
 	complain(json.NewEncoder(os.Stdout).Encode(results))
 }
 
-// churn says that it is ready and calls the store until the process is killed.
+// churn reports that it is ready and calls the store until the process is killed.
 func (e errand) churn(s *sqlstore.Store) {
 	ctx := context.Background()
 	complain(s.DeleteUser(ctx, "other"))

@@ -28,17 +28,17 @@ func configOf(opts []Option) config {
 	return c
 }
 
-// maxTable leaves room for the suffix of the index's name within the 63 bytes that
-// PostgreSQL keeps of a name.
+// maxTable leaves room for the suffix of the index's name within the 63 bytes that PostgreSQL
+// keeps of a name.
 const maxTable = 50
 
 var tableName = regexp.MustCompile(`^([a-z_][a-z0-9_]*\.)?[a-z_][a-z0-9_]*$`)
 
-// WithTable sets the name of the table, instead of [DefaultTable]. Stores with
-// different tables do not see each other's sessions. A schema may stand before
-// it: "auth.sessions". It panics unless each part is lower-case letters, digits
-// and underscores, does not begin with a digit, and the whole has at most 50
-// bytes: names of that form need no quotes in any statement.
+// WithTable sets the name of the table. The default is [DefaultTable]. Stores with different
+// tables do not see each other's sessions. The name may have a schema: "auth.sessions". WithTable
+// panics unless each part consists of lower-case letters, digits and underscores and does not
+// begin with a digit, and the whole has at most 50 bytes. Such names need no quotes in a
+// statement.
 func WithTable(name string) Option {
 	if !tableName.MatchString(name) || len(name) > maxTable {
 		panic("sqlstore: table name " + name + " is not lower-case letters, digits and underscores, at most 50 bytes")
@@ -46,10 +46,9 @@ func WithTable(name string) Option {
 	return func(c *config) { c.table = name }
 }
 
-// WithTimeout sets the time within which every call returns, instead of
-// [DefaultTimeout], whether or not the driver heeds the context it is given.
-// Half of it may be spent waiting for a connection; the other half is left for
-// the work. It panics unless d is positive.
+// WithTimeout sets the time within which every call returns, even if the driver ignores the
+// context. The default is [DefaultTimeout]. A call waits for a connection for at most half of it,
+// so that the other half is left for the work. WithTimeout panics unless d is positive.
 func WithTimeout(d time.Duration) Option {
 	if d <= 0 {
 		panic("sqlstore: timeout is not positive")

@@ -12,8 +12,8 @@ import (
 	"github.com/lucia-go/lucia/sqlstore"
 )
 
-// TestTwoProcessesMakeOneSuccessor: 64 refreshes of one token at once, from two
-// processes, make one new generation, and all are handed the same.
+// TestTwoProcessesMakeOneSuccessor checks that 64 concurrent refreshes of one token, from two
+// processes, make one new generation and all get the same.
 func TestTwoProcessesMakeOneSuccessor(t *testing.T) {
 	onDatabases(t, func(t *testing.T, d database) {
 		s := d.store(t, unhurried)
@@ -47,8 +47,8 @@ func TestTwoProcessesMakeOneSuccessor(t *testing.T) {
 	})
 }
 
-// TestTwoProcessesKeepTheCap: sign-ins of one user from two processes never make
-// more sessions than the cap, at no moment.
+// TestTwoProcessesKeepTheCap checks that concurrent sign-ins of one user from two processes never
+// exceed the limit.
 func TestTwoProcessesKeepTheCap(t *testing.T) {
 	onDatabases(t, func(t *testing.T, d database) {
 		s := d.store(t, unhurried)
@@ -61,7 +61,7 @@ func TestTwoProcessesKeepTheCap(t *testing.T) {
 	})
 }
 
-// runTogether runs errands in processes of their own, which begin together.
+// runTogether runs errands in processes of their own that start at the same time.
 func runTogether(t *testing.T, errands ...errand) (all []session.RefreshResult) {
 	t.Helper()
 	var ends []func()
@@ -135,7 +135,7 @@ func prepare(t *testing.T, s session.Store) {
 	}
 }
 
-// prepared does what prepare does, and returns what does it again.
+// prepared does what prepare does and returns a function that does it again.
 func prepared(t *testing.T, d database, s *sqlstore.Store) (again func()) {
 	t.Helper()
 	prepare(t, s)

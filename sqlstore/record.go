@@ -9,9 +9,9 @@ import (
 	"github.com/lucia-go/lucia/session"
 )
 
-// userText returns the user id as the table has it: as it is, if it is printable
-// text without a backslash. A database's text holds neither a zero byte nor invalid
-// UTF-8, so these are escaped, and backslashes doubled; no two ids become one.
+// userText returns the form of a user id in the table. Printable text without a backslash is
+// unchanged. Text in a database can hold neither zero bytes nor invalid UTF-8, so these are
+// escaped, and backslashes are doubled. Different ids have different forms.
 func userText(id string) string {
 	if utf8.ValidString(id) && !strings.ContainsAny(id, "\\\x00") {
 		return id
@@ -40,13 +40,13 @@ type row struct {
 	values   [5]int64
 }
 
-// scan returns where the columns of a record are to be scanned.
+// scan returns the destinations for the columns of a record.
 func (r *row) scan() []any {
 	v := &r.values
 	return []any{&v[0], &v[1], &v[2], &v[3], &v[4]}
 }
 
-// record returns the row as a record: the zero Record where there is none.
+// record converts the row to a record. It returns the zero Record if there is no row.
 func (r *row) record() (session.Record, error) {
 	v := r.values
 	if v[0] < 0 || v[0] > math.MaxUint32 {

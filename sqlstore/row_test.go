@@ -17,7 +17,7 @@ import (
 	"github.com/lucia-go/lucia/sqlstore"
 )
 
-// An operator reads the table without this package.
+// An operator can read the table without this package.
 func TestRowsAreReadable(t *testing.T) {
 	onDatabases(t, func(t *testing.T, d database) {
 		db := d.pool(t)
@@ -65,7 +65,7 @@ func TestUserText(t *testing.T) {
 	}
 }
 
-// FuzzUserText looks for two ids that become one, by undoing what was done.
+// FuzzUserText looks for two ids with the same form by inverting the conversion.
 func FuzzUserText(f *testing.F) {
 	for _, id := range []string{"", "ann", `\`, "\x00", `\x00`, "\xff", "\xc3\xa9\\"} {
 		f.Add(id)
@@ -95,7 +95,7 @@ func FuzzUserText(f *testing.F) {
 	})
 }
 
-// TestStatements counts what each operation sends: the round trips of PostgreSQL.
+// TestStatements counts the statements of each operation, which are round trips on PostgreSQL.
 func TestStatements(t *testing.T) {
 	want := map[string]map[string]int{ // as docs/sql.md says
 		"PostgreSQL": {"Create": 5, "Refresh": 2, "Confirm": 1, "Delete": 1, "DeleteUser": 4, "List": 1},
@@ -122,8 +122,8 @@ func TestStatements(t *testing.T) {
 	})
 }
 
-// TestExpiredSessionsGoAsOthersCome: sessions that are never used again leave
-// the table, though no job removes them.
+// TestExpiredSessionsGoAsOthersCome checks that sessions that are never used again leave the
+// table without a cleanup job.
 func TestExpiredSessionsGoAsOthersCome(t *testing.T) {
 	onDatabases(t, func(t *testing.T, d database) {
 		db := d.pool(t)
@@ -144,8 +144,8 @@ func TestExpiredSessionsGoAsOthersCome(t *testing.T) {
 	})
 }
 
-// TestNothingBringsBackWhatHasExpired: the app stands still between reading a record
-// and writing it, and the session expires meanwhile.
+// TestNothingBringsBackWhatHasExpired stops the app between reading a record and writing it, and
+// the session expires in the meantime.
 func TestNothingBringsBackWhatHasExpired(t *testing.T) {
 	onDatabases(t, func(t *testing.T, d database) {
 		ctx := context.Background()
@@ -171,7 +171,7 @@ func TestNothingBringsBackWhatHasExpired(t *testing.T) {
 	})
 }
 
-// A rotation leaves the indexes of PostgreSQL alone, so that they do not grow by it.
+// A rotation does not change PostgreSQL's indexes, so that they do not grow.
 func TestRotationsAreHeapOnly(t *testing.T) {
 	t.Parallel()
 	d := databases[0].open(t)
@@ -206,7 +206,7 @@ func TestRotationsAreHeapOnly(t *testing.T) {
 	}
 }
 
-// Rows that something else has written neither hide the others nor sign anybody out.
+// Malformed rows of other programs neither hide the others nor sign a user out.
 func TestMalformedRows(t *testing.T) {
 	t.Parallel()
 	ctx := context.Background()
@@ -251,8 +251,8 @@ func TestMigrateAtOnce(t *testing.T) {
 	})
 }
 
-// TestTables: stores with different tables do not see each other's sessions; on
-// PostgreSQL a table may be in a schema of its own.
+// TestTables checks that stores with different tables do not see each other's sessions, and that
+// on PostgreSQL a table may be in a schema of its own.
 func TestTables(t *testing.T) {
 	onDatabases(t, func(t *testing.T, d database) {
 		db := d.pool(t)
@@ -302,7 +302,8 @@ func TestOptionsThatMakeNoSense(t *testing.T) {
 	}
 }
 
-// TestPermissionsOfTheGuideSuffice works as a role that has what docs/sql.md grants.
+// TestPermissionsOfTheGuideSuffice uses the store as a role with the rights that docs/sql.md
+// grants.
 func TestPermissionsOfTheGuideSuffice(t *testing.T) {
 	t.Parallel()
 	guide, err := os.ReadFile("../docs/sql.md")

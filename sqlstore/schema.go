@@ -22,9 +22,8 @@ const schema = `CREATE TABLE IF NOT EXISTS {table} (
 CREATE INDEX IF NOT EXISTS {index} ON {table} (expires_day);
 `
 
-// Schema returns the statements that [Store.Migrate] executes, each ended by a
-// semicolon, for those who use a migration tool. Of the options only [WithTable]
-// matters.
+// Schema returns the statements that [Store.Migrate] executes, each terminated by a semicolon. It
+// is for apps that use a migration tool. Of the options, only [WithTable] has an effect.
 func Schema(d Dialect, opts ...Option) string {
 	table := configOf(opts).table
 	index := table[strings.LastIndexByte(table, '.')+1:] + "_expires_day"
@@ -33,13 +32,12 @@ func Schema(d Dialect, opts ...Option) string {
 	).Replace(schema)
 }
 
-// migrateTimeout is far more than two statements take, and less than a person waits.
+// migrateTimeout is far longer than two statements take, and short enough for a person who waits.
 const migrateTimeout = time.Minute
 
-// Migrate creates the table and its index where they are missing; otherwise it
-// changes nothing. Several processes may call it at once. It returns within a
-// minute, whatever [WithTimeout] says. It needs the right to create tables, which
-// the store's own statements do not.
+// Migrate creates the table and its index if they do not exist, and otherwise changes nothing.
+// Several processes may call it at once. It returns within a minute, regardless of [WithTimeout].
+// It requires the right to create tables, which the store's other methods do not.
 func (s *Store) Migrate(ctx context.Context) error {
 	_, err := call(ctx, s, migrateTimeout, func(ctx context.Context, c *sql.Conn) (struct{}, error) {
 		return struct{}{}, s.aloneInTx(ctx, c, "", func() error {

@@ -14,9 +14,9 @@ import (
 	"github.com/lucia-go/lucia/session"
 )
 
-// Store implements [session.Store] on a table of a database. It is made by [New]
-// and safe for concurrent use. It has nothing to close: the pool of connections
-// belongs to the caller.
+// Store implements [session.Store] on a table of a database. [New] makes a Store. A Store is safe
+// for concurrent use. It has nothing to close, because the pool of connections belongs to the
+// caller.
 type Store struct {
 	db      *sql.DB
 	dialect Dialect
@@ -24,18 +24,18 @@ type Store struct {
 	timeout time.Duration
 	schema  string
 	q       queries
-	writer  chan struct{} // holds the call that may write; nil: all may at once
-	created atomic.Uint32 // sessions, for the sweep
+	writer  chan struct{} // holds the call that may write; nil if all may at once
+	created atomic.Uint32 // number of sessions, for the sweep
 }
 
 var _ session.Store = (*Store)(nil)
 
-// New returns a store that keeps sessions through db, which the app opened with a
-// driver of its choice. It does not talk to the database. The table has to be
-// there before the first call: [Store.Migrate] or [Schema] makes it.
+// New returns a store that keeps sessions through db, which the app opened with a driver of its
+// choice. It does not talk to the database. The table must exist before the first call;
+// [Store.Migrate] or the statements of [Schema] create it.
 //
-// It panics where d is neither [Postgres] nor [SQLite], and on a table with a
-// schema on SQLite.
+// New panics if d is neither [Postgres] nor [SQLite], or if d is [SQLite] and the table name has
+// a schema.
 func New(db *sql.DB, d Dialect, opts ...Option) *Store {
 	if d.dialect == nil {
 		panic("sqlstore: no dialect")
@@ -53,8 +53,8 @@ func New(db *sql.DB, d Dialect, opts ...Option) *Store {
 	return s
 }
 
-// Create implements [session.Store]. Its error is
-// [session.CodeDatabaseUpdateFailed] around the cause.
+// Create implements [session.Store]. Its error wraps [session.CodeDatabaseUpdateFailed] and the
+// cause.
 func (s *Store) Create(ctx context.Context, p session.CreateParams) (session.Record, error) {
 	rec, err := call(ctx, s, s.timeout, func(ctx context.Context, c *sql.Conn) (rec session.Record, err error) {
 		user := userText(p.UserID)
@@ -80,10 +80,9 @@ func (s *Store) Create(ctx context.Context, p session.CreateParams) (session.Rec
 	return rec, nil
 }
 
-// Refresh implements [session.Store]. Its error is
-// [session.CodeDatabaseFetchFailed] around the cause. A database that may only be
-// read, which may have missed the session, is an error and never
-// [session.Missing].
+// Refresh implements [session.Store]. Its error wraps [session.CodeDatabaseFetchFailed] and the
+// cause. A read-only database may have missed the session, so the result is then an error and
+// never [session.Missing].
 func (s *Store) Refresh(ctx context.Context, p session.RefreshParams) (session.RefreshResult, error) {
 	r, err := call(ctx, s, s.timeout, func(ctx context.Context, c *sql.Conn) (r session.RefreshResult, err error) {
 		user := userText(p.UserID)
@@ -120,8 +119,8 @@ func (s *Store) Refresh(ctx context.Context, p session.RefreshParams) (session.R
 	return r, nil
 }
 
-// Confirm implements [session.Store]. Its error is
-// [session.CodeDatabaseUpdateFailed] around the cause.
+// Confirm implements [session.Store]. Its error wraps [session.CodeDatabaseUpdateFailed] and the
+// cause.
 func (s *Store) Confirm(ctx context.Context, p session.ConfirmParams) error {
 	_, err := call(ctx, s, s.timeout, func(ctx context.Context, c *sql.Conn) (none struct{}, err error) {
 		user := userText(p.UserID)
@@ -143,8 +142,8 @@ func (s *Store) Confirm(ctx context.Context, p session.ConfirmParams) error {
 	return nil
 }
 
-// Delete implements [session.Store]. Its error is
-// [session.CodeDatabaseUpdateFailed] around the cause.
+// Delete implements [session.Store]. Its error wraps [session.CodeDatabaseUpdateFailed] and the
+// cause.
 func (s *Store) Delete(ctx context.Context, userID string, id session.ID) error {
 	_, err := call(ctx, s, s.timeout, func(ctx context.Context, c *sql.Conn) (none struct{}, err error) {
 		return none, s.alone(ctx, func() error {
@@ -158,8 +157,8 @@ func (s *Store) Delete(ctx context.Context, userID string, id session.ID) error 
 	return nil
 }
 
-// DeleteUser implements [session.Store]. Its error is
-// [session.CodeDatabaseUpdateFailed] around the cause.
+// DeleteUser implements [session.Store]. Its error wraps [session.CodeDatabaseUpdateFailed] and
+// the cause.
 func (s *Store) DeleteUser(ctx context.Context, userID string) error {
 	_, err := call(ctx, s, s.timeout, func(ctx context.Context, c *sql.Conn) (none struct{}, err error) {
 		user := userText(userID)
@@ -174,9 +173,8 @@ func (s *Store) DeleteUser(ctx context.Context, userID string) error {
 	return nil
 }
 
-// List implements [session.Store]. Malformed rows are left out: one of them must
-// not hide the others. Its error is [session.CodeDatabaseFetchFailed] around the
-// cause.
+// List implements [session.Store]. It leaves out malformed rows, so that one of them does not
+// hide the others. Its error wraps [session.CodeDatabaseFetchFailed] and the cause.
 func (s *Store) List(ctx context.Context, userID string) (map[session.ID]session.Record, error) {
 	live, err := call(ctx, s, s.timeout, func(ctx context.Context, c *sql.Conn) (map[session.ID]session.Record, error) {
 		now, held, err := s.load(ctx, c, s.q.list, userText(userID))
@@ -211,8 +209,8 @@ func (s *Store) read(ctx context.Context, c *sql.Conn, user string, id session.I
 	return rec, session.Instant(r.now), err
 }
 
-// mayWrite returns an error where a database that has no word for it may only be
-// read.
+// mayWrite returns an error if the database is read-only and its dialect cannot tell so in a
+// query.
 func (s *Store) mayWrite(ctx context.Context, c *sql.Conn, user string, id session.ID) error {
 	if s.q.probe == "" {
 		return nil
@@ -221,8 +219,8 @@ func (s *Store) mayWrite(ctx context.Context, c *sql.Conn, user string, id sessi
 	return err
 }
 
-// one executes a statement on the row of a session if the row still holds rec; else
-// it returns errChanged.
+// one executes a statement on the row of a session if the row still holds rec. Otherwise it
+// returns errChanged.
 func (s *Store) one(ctx context.Context, c *sql.Conn, query, user string, id session.ID, rec session.Record, more ...any) error {
 	result, err := c.ExecContext(ctx, query, slices.Concat([]any{user, id.String()}, fields(rec), more)...)
 	if err != nil {
@@ -241,7 +239,7 @@ type entry struct {
 	rec session.Record
 }
 
-// load returns the user's sessions, expired ones among them, and the time.
+// load returns the user's sessions, including expired ones, and the time.
 func (s *Store) load(ctx context.Context, c *sql.Conn, query, user string) (now session.Instant, held []entry, err error) {
 	rows, err := c.QueryContext(ctx, query, user)
 	if err != nil {
@@ -263,13 +261,13 @@ func (s *Store) load(ctx context.Context, c *sql.Conn, query, user string) (now 
 	return now, held, rows.Err()
 }
 
-// outgoing returns the sessions that go when one is created: the expired ones, and
-// of the others those beyond the cap that were least recently issued a token.
+// outgoing returns the sessions to delete when one is created: the expired ones and, of the
+// others, those beyond the limit that were least recently issued a token.
 func outgoing(held []entry, p session.CreateParams, now session.Instant) (ids []session.ID) {
 	var live []entry
 	for _, e := range held {
 		switch {
-		case e.id == p.ID: // is replaced
+		case e.id == p.ID: // it is replaced
 		case e.rec.Live(now):
 			live = append(live, e)
 		default:
@@ -285,8 +283,8 @@ func outgoing(held []entry, p session.CreateParams, now session.Instant) (ids []
 	return ids
 }
 
-// dropAtOnce is how many sessions one statement deletes. It is far below the number
-// of parameters that any database takes.
+// dropAtOnce is how many sessions one statement deletes. It is far below the number of parameters
+// that the databases allow.
 const dropAtOnce = 100
 
 // drop deletes sessions of the user.
@@ -303,16 +301,16 @@ func (s *Store) drop(ctx context.Context, c *sql.Conn, user string, ids []sessio
 	return nil
 }
 
-// Every eighth Create sweeps: it deletes up to 64 sessions, of any users, that
-// expired before today. So eight sessions go for each that comes, and what has
-// expired does not pile up.
+// Every eighth Create sweeps: it deletes up to 64 sessions, of any users, that expired before
+// today. So up to eight sessions are deleted for each new one, and expired sessions do not
+// accumulate.
 const (
 	sweepEvery = 8
 	sweepRows  = 64
 	day        = 24 * time.Hour
 )
 
-// sweep is that work.
+// sweep deletes expired sessions if it is this Create's turn.
 func (s *Store) sweep(ctx context.Context, c *sql.Conn, now session.Instant) error {
 	if s.created.Add(1)%sweepEvery != 0 {
 		return nil

@@ -7,8 +7,8 @@ import (
 	"testing"
 )
 
-// tap is a pool whose statements pass a hook, which may count them, or end the
-// world before or after one.
+// tap is a pool whose statements pass a hook, which may count them or interrupt a call before or
+// after one.
 type tap struct {
 	driver driver.Driver
 	url    string
@@ -38,7 +38,7 @@ func (p *tap) Connect(context.Context) (driver.Conn, error) {
 // Driver implements driver.Connector.
 func (p *tap) Driver() driver.Driver { return p.driver }
 
-// tappedConn passes on what the two drivers of the tests can do.
+// tappedConn implements the interfaces that both drivers of the tests have.
 type tappedConn struct {
 	driver.Conn
 	tap *tap

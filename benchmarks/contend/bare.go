@@ -24,7 +24,7 @@ func newMux(name func(r *http.Request) string) *http.ServeMux {
 	return mux
 }
 
-// newEcho returns an echo app of that kind.
+// newEcho returns an echo app with the same page.
 func newEcho(name func(c echo.Context) string, use ...echo.MiddlewareFunc) *echo.Echo {
 	e := echo.New()
 	e.Use(use...)
@@ -38,7 +38,7 @@ func newEcho(name func(c echo.Context) string, use ...echo.MiddlewareFunc) *echo
 	return e
 }
 
-// newGin returns a gin app of that kind.
+// newGin returns a gin app with the same page.
 func newGin(name func(c *gin.Context) string, use ...gin.HandlerFunc) *gin.Engine {
 	gin.SetMode(gin.ReleaseMode)
 	e := gin.New()
@@ -54,7 +54,7 @@ func newGin(name func(c *gin.Context) string, use ...gin.HandlerFunc) *gin.Engin
 	return e
 }
 
-// fillers are the cookies that nobody reads.
+// fillers returns cookies that no contender reads.
 func fillers(users int) []string {
 	cookies := make([]string, users)
 	for i := range cookies {

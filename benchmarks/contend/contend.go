@@ -1,7 +1,6 @@
-// Package contend holds the libraries that are compared, each in the set-up that
-// its documentation recommends and each doing the same work: find out from the
-// cookies of a request who the user is, an id and three attributes, and hand
-// that to a handler, which writes the name.
+// Package contend holds the libraries to compare. Each is set up as its documentation recommends,
+// and each does the same work: it finds out from a request's cookies who the user is, an id and
+// three attributes, and passes that to a handler, which writes the name.
 package contend
 
 import (
@@ -13,17 +12,15 @@ import (
 // Contender is one way of doing the work.
 type Contender struct {
 	Name string
-	// Base is the Name of the bare handler on the same framework; empty for
-	// those.
+	// Base is the Name of the bare handler on the same framework. It is empty for bare handlers.
 	Base string
-	// Omits says what of lucia's work it leaves undone, for the reader of the
-	// table.
+	// Omits is the part of lucia's work that the contender does not do, for readers of the table.
 	Omits string
-	// New makes the app. It signs env.Users users in.
+	// New makes the app and signs in env.Users users.
 	New func(env Env) (*App, error)
 }
 
-// Env is what apps are made with.
+// Env is the environment of an app.
 type Env struct {
 	Users int
 	Redis string // address of a Redis server
@@ -37,7 +34,7 @@ type App struct {
 	Close   func() // nil: nothing to close
 }
 
-// User is what a request is to know of its user.
+// User is what a request needs to know of its user.
 type User struct {
 	ID       string `json:"user_id"`
 	Username string `json:"username"`
@@ -51,7 +48,7 @@ func withID(id string) User {
 	return User{ID: id, Username: "name of " + id, Email: id + "@example.com", Role: "member"}
 }
 
-// Name is what the page of user i says.
+// Name is what the page of user i shows.
 func Name(i int) string { return user(i).Username }
 
 // ID is the id of user i.
@@ -63,14 +60,13 @@ const Path = "/page"
 // key is every library's secret.
 var key = []byte("0123456789abcdef0123456789abcdef")
 
-// Key returns it.
+// Key returns the secret of every library.
 func Key() []byte { return key }
 
 // refreshFiller has the size of lucia's refresh cookie.
 var refreshFiller = strings.Repeat("r", 160)
 
-// threeCookies adds the other two cookies for those who use one: all parse a
-// header of the same kind.
+// threeCookies adds two cookies for libraries that use one, so that all parse similar headers.
 func threeCookies(name, value string) string {
 	return name + "=" + value + "; encrypt_refresh_token=" + refreshFiller + "; fingerprint_token=" + fingerprint
 }
@@ -109,7 +105,7 @@ func All() []Contender {
 	}
 }
 
-// Named returns the contender of that name, one of All or Pages.
+// Named returns the contender with that name, which is one of All or Pages.
 func Named(name string) (Contender, bool) {
 	for _, c := range append(All(), Pages()...) {
 		if c.Name == name {

@@ -8,18 +8,18 @@ import (
 	"strings"
 )
 
-// Driver sends one app requests, one after the other, rotating over its users. It
-// makes as little of its own as it can.
+// Driver sends requests to one app one after the other, rotating over its users, with as little
+// overhead as possible.
 type Driver struct {
 	handler http.Handler
-	cookies []string     // nil: none are sent
-	fresh   http.Request // as each request begins; some libraries write into theirs
+	cookies []string     // nil for none
+	fresh   http.Request // the initial request; some libraries modify theirs
 	request *http.Request
 	answer  answer
 	next    int
 }
 
-// NewDriver returns a driver of handler. accept is the Accept header.
+// NewDriver returns a driver for handler. accept is the Accept header.
 func NewDriver(handler http.Handler, cookies []string, accept string) *Driver {
 	r := httptest.NewRequest("GET", Path, nil)
 	r.Header = http.Header{
@@ -34,7 +34,7 @@ func NewDriver(handler http.Handler, cookies []string, accept string) *Driver {
 	return &Driver{handler: handler, cookies: cookies, fresh: *r, request: r, answer: answer{header: http.Header{}}}
 }
 
-// Skip makes the driver begin with the request after n others.
+// Skip makes the driver start n requests later.
 func (d *Driver) Skip(n int) *Driver {
 	d.next = n
 	return d
@@ -51,7 +51,7 @@ func (d *Driver) Run(n int) {
 		d.next++
 		d.handler.ServeHTTP(&d.answer, d.request)
 		if d.answer.status != http.StatusOK {
-			panic(fmt.Sprintf("contend: status %d", d.answer.status)) // measuring failure is worthless
+			panic(fmt.Sprintf("contend: status %d", d.answer.status)) // the cost of a failure is meaningless
 		}
 	}
 }
@@ -77,8 +77,8 @@ func (d *Driver) Check(bare bool) error {
 	return nil
 }
 
-// answer is a ResponseWriter that keeps nothing but its header, and the body
-// where there is one to keep it in.
+// answer is a ResponseWriter that keeps only its header, and the body if there is a buffer for
+// it.
 type answer struct {
 	header http.Header
 	status int

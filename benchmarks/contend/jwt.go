@@ -19,8 +19,8 @@ import (
 	"github.com/labstack/echo/v4"
 )
 
-// claims are those of lucia's access token, in every library's token alike, and
-// the two that auth0's asks for.
+// claims are the claims of lucia's access token, which every library's token has, and the two
+// that auth0's requires.
 type claims struct {
 	Version         int    `json:"ver"`
 	User            User   `json:"user"`
@@ -43,8 +43,8 @@ func hash(s string) string {
 	return base64.RawURLEncoding.EncodeToString(sum[:])
 }
 
-// token returns the access token of a user. The claims are of one form, so
-// signing cannot fail.
+// token returns the access token of a user. Signing cannot fail, because the claims have a fixed
+// form.
 func token(u User) string {
 	now := time.Now()
 	t, _ := jwt.NewWithClaims(jwt.SigningMethodHS256, claims{
@@ -63,8 +63,8 @@ func AccessToken(i int) string { return token(user(i)) }
 
 type userKey struct{}
 
-// byHand is what a careful person writes with golang-jwt: fixed method, typed
-// claims, expiry required, the fingerprint of the cookie beside it.
+// byHand is careful code on golang-jwt: fixed method, typed claims, required expiry, and the
+// fingerprint compared with the cookie.
 func byHand(env Env) (*App, error) {
 	parser := jwt.NewParser(jwt.WithValidMethods([]string{"HS256"}), jwt.WithExpirationRequired(), jwt.WithLeeway(30*time.Second))
 	verify := func(r *http.Request) (User, bool) {
@@ -144,7 +144,7 @@ func jwtAuth(env Env) (*App, error) {
 	return &App{Handler: jwtauth.Verify(ja, cookie)(jwtauth.Authenticator(ja)(mux)), Cookies: fillers(env.Users)}, nil
 }
 
-// custom are the claims that auth0's validator is told of.
+// custom are the additional claims for auth0's validator.
 type custom struct {
 	User User `json:"user"`
 }

@@ -21,15 +21,15 @@ import (
 	"github.com/lucia-go/lucia/session"
 )
 
-// Profile is what lucia's apps know of a user beside the id.
+// Profile is what lucia's apps know of a user in addition to the id.
 type Profile struct {
 	Username string `json:"username"`
 	Email    string `json:"email"`
 	Role     string `json:"role"`
 }
 
-// NewAuth returns lucia over a store, with its defaults but for what change
-// changes; nil changes nothing.
+// NewAuth returns lucia with a store and its defaults. change, if not nil, modifies the
+// configuration.
 func NewAuth(store session.Store, change func(*lucia.Config[Profile])) (*lucia.Auth[Profile], error) {
 	config := lucia.Config[Profile]{
 		Secret: key,
@@ -46,8 +46,8 @@ func NewAuth(store session.Store, change func(*lucia.Config[Profile])) (*lucia.A
 	return lucia.New(config)
 }
 
-// SignIn begins a session and returns what its browser sends once it has been
-// refreshed, as a session in use has been.
+// SignIn begins a session, refreshes it once, as sessions in use have been, and returns the
+// cookies of its browser.
 func SignIn(auth *lucia.Auth[Profile], userID string) (cookies string, err error) {
 	s, header, err := BeginSession(auth, userID)
 	if err != nil {
@@ -70,10 +70,10 @@ func BeginSession(auth *lucia.Auth[Profile], userID string) (s *lucia.Session[Pr
 	return s, cookieHeader("", w), err
 }
 
-// cookieHeader returns the Cookie header that a browser sends after the answer w, if it
-// sent header before.
+// cookieHeader returns the Cookie header that a browser sends after the answer w if it sent
+// header before.
 func cookieHeader(header string, w *httptest.ResponseRecorder) string {
-	had, _ := http.ParseCookie(header) // of no cookies: an error and none
+	had, _ := http.ParseCookie(header) // an error if there are none
 	var pairs []string
 	set := w.Result().Cookies()
 	for _, c := range had {
@@ -87,8 +87,8 @@ func cookieHeader(header string, w *httptest.ResponseRecorder) string {
 	return strings.Join(pairs, "; ")
 }
 
-// NewInUse returns lucia some time after its start: somebody has signed out, and
-// what browsers have is settled. tokenCache is its Config.TokenCache.
+// NewInUse returns lucia some time after its start: a user has signed out, and the other users'
+// tokens are settled. tokenCache is its Config.TokenCache.
 func NewInUse(store session.Store, tokenCache int) (*lucia.Auth[Profile], error) {
 	return newInUse(store, func(c *lucia.Config[Profile]) { c.TokenCache = tokenCache })
 }
@@ -167,8 +167,8 @@ func luciaGinRequire(env Env) (*App, error) {
 	})
 }
 
-// Anonymous returns lucia on net/http before a page that greets everybody alike.
-// skip is its Config.Skip.
+// Anonymous returns lucia on net/http in front of a page that is the same for all visitors. skip
+// is its Config.Skip.
 func Anonymous(skip func(*http.Request) bool) (http.Handler, error) {
 	auth, err := NewAuth(memstore.New(), func(c *lucia.Config[Profile]) { c.Skip = skip })
 	if err != nil {
@@ -177,5 +177,5 @@ func Anonymous(skip func(*http.Request) bool) (http.Handler, error) {
 	return nethttp.Wrap(auth, http.HandlerFunc(Hello)), nil
 }
 
-// Hello greets everybody alike.
+// Hello is a page that is the same for all visitors.
 func Hello(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "hello") }

@@ -17,9 +17,9 @@ import (
 	"github.com/lucia-go/lucia/memstore"
 )
 
-// Pages returns pages in HTML that show the user's name, each with a script tag and a form with
-// a hidden field: lucia's page data and form field, or, in the pages that are subtracted, two
-// constants in the same places.
+// Pages returns HTML pages that show the user's name, each with a script tag and a form with a
+// hidden field. They are lucia's page data and form field or, in the pages that are subtracted,
+// two constants in the same places.
 func Pages() []Contender {
 	var list []Contender
 	for _, framework := range []string{"net/http", "echo", "gin"} {
@@ -34,10 +34,10 @@ func Pages() []Contender {
 	return list
 }
 
-// pieces are what stands in a page beside its text.
+// pieces are the parts of a page that differ.
 type pieces struct{ script, field templ.Component }
 
-// html is a piece that says the same for every request.
+// html is a constant piece.
 type html string
 
 // Render implements [templ.Component].
@@ -51,7 +51,7 @@ var constants = pieces{
 	html(`<input type="hidden" name="csrf" value="0123456789abcdef">`),
 }
 
-// document is a page in html/template whose pieces are two functions, and data what it shows.
+// document is a page in html/template. Two functions render its pieces.
 const document = `<!doctype html><title>Page</title>{{lucia .Ctx}}<form method="post">{{luciaField .Ctx}}<button>Save</button></form><p>{{.Name}}</p>`
 
 type data struct {
@@ -59,7 +59,7 @@ type data struct {
 	Name string
 }
 
-// newPage returns what shows the page of a name.
+// newPage returns a function that renders the page of a name.
 func newPage(engine string, p pieces) func(w io.Writer, ctx context.Context, name string) {
 	if engine == "html/template" {
 		funcs := lucia.FuncMap()
@@ -72,7 +72,7 @@ func newPage(engine string, p pieces) func(w io.Writer, ctx context.Context, nam
 		t := template.Must(template.New("").Funcs(funcs).Parse(document))
 		return func(w io.Writer, ctx context.Context, name string) { t.Execute(w, data{ctx, name}) }
 	}
-	// What templ generates of the document, in short.
+	// A short form of the code that templ generates for the document.
 	return func(w io.Writer, ctx context.Context, name string) {
 		buffer := templ.GetBuffer()
 		defer templ.ReleaseBuffer(buffer)
@@ -118,7 +118,7 @@ func luciaPage(framework, engine string, hardened bool) func(Env) (*App, error) 
 	}
 }
 
-// mount returns an app on the framework whose page is show, behind auth unless that is nil.
+// mount returns an app on the framework with show as its page, behind auth unless that is nil.
 func mount(framework string, show http.HandlerFunc, auth *lucia.Auth[Profile]) http.Handler {
 	switch framework {
 	case "echo":

@@ -18,8 +18,8 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// registerUser makes User known to gob, which the session libraries store values
-// with. Doing so again is harmless.
+// registerUser registers User with gob, which the session libraries use to store values. It may
+// be called again.
 func registerUser() { gob.Register(User{}) }
 
 func scsMemory(env Env) (*App, error) { return scsApp(env, scs.New()) }

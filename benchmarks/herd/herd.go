@@ -1,22 +1,20 @@
-// Package herd plays the morning after an outage: every access token has expired
-// meanwhile, every page that is open wants to refresh, and the store can do so many
-// refreshes a second.
+// Package herd simulates the time after an outage. Every access token has expired in the
+// meantime, every open page wants to refresh, and the store can do only so many refreshes a
+// second.
 //
-// Pages do what the browser module does: they try again after 2^n seconds and up
-// to twice that, n growing to 5, plus what Retry-After says. Servers do what the
-// session package does: any number of requests wait for a place, first come, first
-// served, and who has a place holds it until the store has done the call, so that
-// no more calls than there are places are at the store at once. A request that has
-// no place when its patience is at an end, half of its time, is answered 503 with
-// Retry-After and never costs the store anything. One that has a place is answered
-// so when its time is up; the store still does the call, in vain, and only then is
-// the place free.
+// Pages do what the browser module does: they retry after 2^n seconds up to twice that, with n
+// growing to 5, plus the time of Retry-After. Servers do what the session package does. Any
+// number of requests wait for a place, first come, first served. A request holds its place until
+// the store has done the call, so that the store never has more calls at once than there are
+// places. A request without a place at the end of its patience, which is half of its time, is
+// answered 503 with Retry-After and costs the store nothing. A request with a place is answered
+// 503 when its time is up. The store still does its call, in vain, and only then is the place
+// free.
 //
-// The store does its calls in the order in which they came, at a steady rate, and
-// never fails. The places of all processes are played as one pool, though each
-// process has its own. A call that is done in vain brings its page no further, and
-// no call is cut short when its time is up. It is a model in steps of 10 ms, not a
-// load test.
+// The store does its calls in the order of their arrival, at a steady rate, and never fails. The
+// places of all processes are simulated as one pool, though each process has its own. A call in
+// vain does not help its page, and no call is cut short when its time is up. It is a model in
+// steps of 10 ms, not a load test.
 package herd
 
 import (
@@ -24,36 +22,35 @@ import (
 	"time"
 )
 
-// World says what is played.
+// World is the situation to simulate.
 type World struct {
 	Pages int
-	// Tabs is how many tabs each person has open. With Coalesced they share one
-	// refresh, as the browser module's tabs do.
+	// Tabs is how many tabs each person has open. With Coalesced they share one refresh, as with
+	// the browser module.
 	Tabs      int
 	Coalesced bool
 	// Jitter spreads the retries; without it a page waits exactly 2^n seconds.
 	Jitter bool
-	// Outage is how long nothing answered. Pages noticed at some moment of it,
-	// each on its own, as their tokens expired.
+	// Outage is how long the store did not answer. Pages noticed it at different times, as their
+	// tokens expired.
 	Outage time.Duration
 	// Capacity is how many refreshes a second the store does.
 	Capacity int
-	// Places bounds the calls that are at the store at once; requests wait for
-	// one. Without places (0) every request is handed to the store at once.
+	// Places limits the calls that the store has at once; requests wait for a place. With 0 there
+	// is no limit, and every request reaches the store at once.
 	Places int
-	// Timeout is how long a request takes at most, its wait for a place
-	// included. Then it is answered 503, or without places its page gives up;
-	// either way the page asks again later. What is at the store by then is done
-	// there nonetheless.
+	// Timeout is the longest time of a request, including its wait for a place. After it the
+	// request is answered 503 or, without places, its page gives up. In both cases the page asks
+	// again later. The store still does a call that it already has.
 	Timeout time.Duration
-	// Patience is how long a request waits for a place at most. Whoever waited for
+	// Patience is the longest time that a request waits for a place. A request that waited for
 	// all of Timeout would have no time left for the call.
 	Patience time.Duration
-	// RetryAfter is what a 503 says. Without places there is none.
+	// RetryAfter is the Retry-After of a 503. It is unused without places.
 	RetryAfter time.Duration
 }
 
-// Result is what came of it.
+// Result is the result of a simulation.
 type Result struct {
 	Peak    int           // most requests in a second
 	AtStore int           // most calls at the store at once, those in vain included
@@ -76,7 +73,7 @@ type page struct {
 	arrived  int // step of its latest request
 }
 
-// game is a world in play.
+// game is a simulation in progress.
 type game struct {
 	World
 	rng     *rand.Rand
@@ -91,7 +88,7 @@ type game struct {
 	serving float64 // refreshes that could have been done by now and were not
 }
 
-// Play plays a world to its end. The same seed plays the same game.
+// Play runs a simulation to its end. The same seed gives the same result.
 func Play(w World, seed uint64) Result {
 	g := &game{World: w, rng: rand.New(rand.NewPCG(seed, seed)), due: make([][]int32, steps+1), perSec: make([]int, int(limit/time.Second)+1)}
 	n := w.Pages
@@ -119,8 +116,8 @@ func Play(w World, seed uint64) Result {
 	return g.result
 }
 
-// begin plays a page's part of the outage: it fails and retries until its next
-// try falls after the end.
+// begin simulates a page during the outage: it fails and retries until its next attempt is after
+// the end.
 func (g *game) begin(i int32) {
 	at := -time.Duration(g.rng.Int64N(int64(g.Outage)))
 	for at < 0 {
@@ -144,8 +141,8 @@ func (g *game) ask(i int32, at time.Duration) {
 	}
 }
 
-// leave answers those whose time is up. All have the same time and are in the
-// order they came, so they are the first ones of atStore and of waiting.
+// leave answers the requests whose time is up. All have the same time and are in the order of
+// arrival, so they are the first ones of atStore and of waiting.
 func (g *game) leave(now int) {
 	for len(g.atStore) > 0 && g.late(g.atStore[0], now) {
 		g.again(g.atStore[0], now)
@@ -160,12 +157,12 @@ func (g *game) leave(now int) {
 
 func (g *game) late(i int32, now int) bool { return g.since(i, now) >= g.Timeout }
 
-// since is how long ago a page asked last.
+// since returns how long ago a page asked last.
 func (g *game) since(i int32, now int) time.Duration {
 	return time.Duration(now-g.pages[i].arrived) * step
 }
 
-// again has a page that was not served in time ask later.
+// again schedules the next attempt of a page that was not served in time.
 func (g *game) again(i int32, now int) {
 	g.result.Late++
 	wait := g.backoff(&g.pages[i])
@@ -175,7 +172,7 @@ func (g *game) again(i int32, now int) {
 	g.ask(i, time.Duration(now)*step+wait)
 }
 
-// arrive lets the pages of a step ask.
+// arrive makes the pages of a step ask.
 func (g *game) arrive(now int) {
 	g.perSec[now/int(time.Second/step)] += len(g.due[now])
 	for _, i := range g.due[now] {
@@ -187,8 +184,7 @@ func (g *game) arrive(now int) {
 	g.result.Waiting = max(g.result.Waiting, len(g.waiting))
 }
 
-// enter gives the places that are free to those who wait. Without places there is
-// always one.
+// enter gives free places to waiting requests. Without places there is always a free one.
 func (g *game) enter() {
 	n := len(g.waiting)
 	if g.Places > 0 {
@@ -199,7 +195,7 @@ func (g *game) enter() {
 	g.result.AtStore = max(g.result.AtStore, g.vain+len(g.atStore))
 }
 
-// serve has the store do the calls of a step. Each that is done frees its place.
+// serve makes the store do the calls of a step. Each call that is done frees its place.
 func (g *game) serve() {
 	perStep := float64(g.Capacity) * step.Seconds()
 	g.serving = min(g.serving+perStep, 2*perStep)

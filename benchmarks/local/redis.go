@@ -13,7 +13,7 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// Redis is a redis-server of our own, without persistence.
+// Redis is a redis-server that this process has started, without persistence.
 type Redis struct {
 	Addr string
 	cmd  *exec.Cmd
@@ -58,7 +58,7 @@ func FreeAddr() (addr, port string, err error) {
 	return l.Addr().String(), port, err
 }
 
-// wait polls the server, which has no other way to say that it is ready.
+// wait polls the server, because it has no other way to report that it is ready.
 func (r *Redis) wait(ctx context.Context) error {
 	client := redis.NewClient(&redis.Options{Addr: r.Addr, MaxRetries: -1})
 	defer client.Close()

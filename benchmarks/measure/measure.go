@@ -1,10 +1,9 @@
-// Package measure measures several ways of doing one thing side by side, on a
-// machine that may have other work to do.
+// Package measure measures several ways of doing one thing side by side, on a machine that may
+// also do other work.
 //
-// What is measured is processor time, garbage collection included, and not the
-// time on the wall. The ways take turns in short rounds, so that whatever else
-// happens on the machine happens to all of them, and of each way's rounds the
-// lower quartile counts: disturbance only ever adds.
+// It measures processor time, including garbage collection, and not elapsed time. The ways take
+// turns in short rounds, so that other work on the machine affects all of them. The lower
+// quartile of each way's rounds counts, because disturbances only add time.
 package measure
 
 import (
@@ -20,8 +19,8 @@ type Way struct {
 	Name string
 	// Run does the thing n times.
 	Run func(n int)
-	// Elsewhere, if set, has another process do the thing n times, in place of Run,
-	// and returns what that cost there.
+	// Elsewhere, if set, makes another process do the thing n times, instead of Run, and returns
+	// its cost there.
 	Elsewhere func(n int) (Cost, error)
 }
 
@@ -49,21 +48,21 @@ func (w Way) cost(n int) (Cost, error) {
 	return CostOf(w.Run, n), nil
 }
 
-// Result is what one time costs.
+// Result is the cost of doing the thing once.
 type Result struct {
 	Nanos  float64 // of processor time
 	Allocs float64
 	Bytes  float64
 }
 
-// Effort says how long to measure.
+// Effort is how long to measure.
 type Effort struct {
 	Rounds int
 	Round  time.Duration
 }
 
-// SideBySide measures the ways on procs processors, those elsewhere on what they
-// have there. The results are by name.
+// SideBySide measures the ways on procs processors; ways of other processes use those of their
+// process. The results are by name.
 func SideBySide(ways []Way, procs int, effort Effort) (map[string]Result, error) {
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(procs))
 	counts := make([]int, len(ways))
@@ -96,8 +95,8 @@ func SideBySide(ways []Way, procs int, effort Effort) (map[string]Result, error)
 	return results, nil
 }
 
-// calibrate returns how many times take about as long as a round, after some
-// that warm everything up. What mostly waits for others gets fewer.
+// calibrate returns how many times take about as long as a round, after a few to warm up. A way
+// that mostly waits gets fewer.
 func calibrate(w Way, round time.Duration) (int, error) {
 	const patience = 5
 	for n := 1; ; n *= 2 {
@@ -117,7 +116,7 @@ func calibrate(w Way, round time.Duration) (int, error) {
 func CPUTime() time.Duration {
 	var u syscall.Rusage
 	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
-		panic(fmt.Sprintf("measure: getrusage: %v", err)) // it has no way to fail
+		panic(fmt.Sprintf("measure: getrusage: %v", err)) // it cannot fail
 	}
 	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }

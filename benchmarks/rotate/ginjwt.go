@@ -19,8 +19,7 @@ import (
 	"github.com/lucia-go/lucia/benchmarks/contend"
 )
 
-// openRueidis opens what gin-jwt's store opens for itself, for the floor, and
-// that store.
+// openRueidis opens the client that gin-jwt's store uses, for the floor, and that store.
 func openRueidis(addr string) (*Conn, error) {
 	client, err := rueidis.NewClient(rueidis.ClientOption{InitAddress: []string{addr}})
 	if err != nil {
@@ -44,7 +43,7 @@ func openRueidis(addr string) (*Conn, error) {
 	}, nil
 }
 
-// bareRueidis is bare over rueidis.
+// bareRueidis is bare with rueidis.
 func bareRueidis(client rueidis.Client, n int) (Exchange, error) {
 	script := rueidis.NewLuaScript(compareAndSet)
 	err := each(preparers, n, func(i int) error {
@@ -66,8 +65,8 @@ func seed(tokens *ginstore.RedisRefreshTokenStore, n int) error {
 	})
 }
 
-// ginStore calls gin-jwt's store as its RefreshHandler does: look the token up,
-// store its successor, delete it.
+// ginStore calls gin-jwt's store as its RefreshHandler does: it looks the token up, stores its
+// successor and deletes it.
 func ginStore(tokens *ginstore.RedisRefreshTokenStore, n int) (Exchange, error) {
 	return func(i int) (string, error) {
 		user, err := tokens.Get(ctx, name("gin", i))
@@ -85,7 +84,7 @@ func ginStore(tokens *ginstore.RedisRefreshTokenStore, n int) (Exchange, error) 
 	}, seed(tokens, n)
 }
 
-// ginRoute is all of gin-jwt: its RefreshHandler, with cookies.
+// ginRoute is the whole of gin-jwt: its RefreshHandler, with cookies.
 func ginRoute(tokens *ginstore.RedisRefreshTokenStore, n int) (Exchange, error) {
 	mw, err := ginjwt.New(&ginjwt.GinJWTMiddleware{
 		Realm:             "app",

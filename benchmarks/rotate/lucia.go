@@ -14,7 +14,7 @@ import (
 	"github.com/lucia-go/lucia/session"
 )
 
-// preparers is from how many goroutines tokens are made.
+// preparers is the number of goroutines that make tokens.
 const preparers = 64
 
 // store is lucia's store without anything above it.
@@ -39,8 +39,8 @@ func store(client redis.UniversalClient, n int) (Exchange, error) {
 	}, err
 }
 
-// route is all of lucia: the route that a browser calls, with bearer token,
-// refresh cookie and fingerprint.
+// route is the whole of lucia: the route that a browser calls, with bearer token, refresh cookie
+// and fingerprint.
 func route(client redis.UniversalClient, n int) (Exchange, error) {
 	auth, err := contend.NewAuth(redisstore.New(client), nil)
 	if err != nil {
@@ -65,7 +65,7 @@ func route(client redis.UniversalClient, n int) (Exchange, error) {
 		if w.Code != http.StatusOK {
 			return "", fmt.Errorf("status %d: %s", w.Code, w.Body)
 		}
-		if n > 1 { // the rate is asked for, not the token
+		if n > 1 { // the rate is measured, the token is not needed
 			return "accepted", nil
 		}
 		var answer struct {

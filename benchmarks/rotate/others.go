@@ -22,7 +22,7 @@ const compareAndSet = `if redis.call('GET', KEYS[1]) == ARGV[1] then
 end
 return 0`
 
-// bare compares and sets, which is the least that a rotation can be.
+// bare compares and sets a value, which is the minimum of a rotation.
 func bare(client redis.UniversalClient, n int) (Exchange, error) {
 	script := redis.NewScript(compareAndSet)
 	err := each(preparers, n, func(i int) error { return client.Set(ctx, name("bare", i), "old", year).Err() })

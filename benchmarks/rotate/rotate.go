@@ -1,5 +1,5 @@
-// Package rotate holds what is compared at refreshing: exchanging a refresh token
-// for its successor, with the state in Redis.
+// Package rotate holds the ways of refreshing to compare: exchanging a refresh token for its
+// successor, with the state in Redis.
 package rotate
 
 import (
@@ -20,8 +20,7 @@ type Client struct {
 	Open func(addr string) (*Conn, error)
 }
 
-// Conn is an open client and what is compared over it. The first contender is the
-// floor.
+// Conn is an open client and the contenders that use it. The first contender is the floor.
 type Conn struct {
 	Contenders []Contender
 	Flush      func(ctx context.Context) error
@@ -31,23 +30,23 @@ type Conn struct {
 // Contender is one way of refreshing.
 type Contender struct {
 	Name string
-	// Trips is how many round trips to Redis one refresh takes.
+	// Trips is how many round trips to Redis a refresh takes.
 	Trips int
 	// Prepare makes n tokens.
 	Prepare func(n int) (Exchange, error)
 }
 
-// Exchange exchanges token i and returns its successor, or "" where the token was
-// not accepted. It is safe for concurrent use.
+// Exchange exchanges token i and returns its successor, or "" if the token was not accepted. It
+// is safe for concurrent use.
 type Exchange = func(i int) (successor string, err error)
 
-// with returns the Prepare of a contender that works over a client.
+// with returns the Prepare of a contender that uses a client.
 func with[C any](client C, prepare func(client C, n int) (Exchange, error)) func(n int) (Exchange, error) {
 	return func(n int) (Exchange, error) { return prepare(client, n) }
 }
 
-// Clients returns a pool of connections and automatic pipelining, each as
-// package redisstore recommends it, and the client that gin-jwt brings along.
+// Clients returns a pool of connections and automatic pipelining, each as package redisstore
+// recommends, and gin-jwt's client.
 func Clients() []Client {
 	return []Client{{"pool of 64", pool}, {"pipelining", pipelining}, {"rueidis", openRueidis}}
 }
@@ -88,7 +87,7 @@ func flush(client *redis.Client) func(context.Context) error {
 
 const bareName = "bare EVALSHA, compare and set"
 
-// over returns the contenders that work over every client of go-redis.
+// over returns the contenders that work with every client of go-redis.
 func over(client redis.UniversalClient) []Contender {
 	return []Contender{
 		{bareName, 1, with(client, bare)},
@@ -97,7 +96,7 @@ func over(client redis.UniversalClient) []Contender {
 	}
 }
 
-// Rate lets callers exchange n tokens and returns how many a second they did.
+// Rate makes callers exchange n tokens and returns their rate a second.
 func Rate(callers, n int, exchange Exchange) (perSecond float64, err error) {
 	start := time.Now()
 	err = each(callers, n, func(i int) error {
@@ -110,8 +109,8 @@ func Rate(callers, n int, exchange Exchange) (perSecond float64, err error) {
 	return float64(n) / time.Since(start).Seconds(), err
 }
 
-// Accepted presents one token as many times at once as there are callers and
-// returns how many different successors are handed out. One is right.
+// Accepted makes all callers present one token at once and returns how many different successors
+// they get. One is right.
 func Accepted(callers int, exchange Exchange) (int, error) {
 	successors := make([]string, callers)
 	begin := make(chan struct{})
@@ -141,8 +140,7 @@ func Accepted(callers int, exchange Exchange) (int, error) {
 	return len(distinct), nil
 }
 
-// each calls do for 0 to n-1 from that many goroutines and returns an error of
-// one of them.
+// each calls do for 0 to n-1 from the given number of goroutines and returns one of the errors.
 func each(callers, n int, do func(i int) error) error {
 	var next atomic.Int64
 	var failed atomic.Pointer[error]
@@ -163,4 +161,4 @@ func each(callers, n int, do func(i int) error) error {
 	return nil
 }
 
-var ctx = context.Background() // nothing here is cut short
+var ctx = context.Background() // never cancelled

@@ -6,8 +6,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// hideInput keeps the terminal from showing what is typed, until show is called.
-// It returns an error where f is no terminal.
+// hideInput turns off the terminal's echo until show is called. It returns an error if f is not a
+// terminal.
 func hideInput(f *os.File) (show func(), err error) {
 	fd := int(f.Fd())
 	before, err := unix.IoctlGetTermios(fd, unix.TCGETS)

@@ -7,6 +7,6 @@ import (
 	"os"
 )
 
-// hideInput is for Linux only: elsewhere the password shows as it is typed, or
+// hideInput works on Linux only. On other systems the password is visible while it is typed, or
 // comes from a pipe.
 func hideInput(*os.File) (show func(), err error) { return nil, errors.ErrUnsupported }

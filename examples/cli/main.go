@@ -32,7 +32,7 @@ import (
 	"github.com/lucia-go/lucia/session"
 )
 
-// user is what the servers say of a user; this tool prints whatever it is.
+// user is the user as the servers describe it. This tool prints all attributes.
 type user = map[string]any
 
 func main() {
@@ -45,7 +45,7 @@ func main() {
 	}
 }
 
-// explain says in words what the codes mean to a person.
+// explain describes an error's code to a person.
 func explain(err error) string {
 	switch {
 	case errors.Is(err, session.CodeNotAuthenticated):
@@ -90,8 +90,8 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout io.Writer) 
 	return c.SaveErr() // the next run starts from what is saved
 }
 
-// open returns a client that remembers the session of its last run. What cannot be
-// read is in the way of a new session, and is removed for one.
+// open returns a client with the session of the last run. If anew is set and the saved session
+// cannot be read, open removes it to allow a new sign-in.
 func open(ctx context.Context, server, file string, anew bool) (*client.Client[user], error) {
 	if file == "" {
 		u, err := url.Parse(server)
@@ -127,8 +127,7 @@ func remove(ctx context.Context, store client.TokenStore) error {
 	return store.Save(ctx, nil)
 }
 
-// signIn goes through the server's form at path, which has the fields username and
-// password.
+// signIn submits the server's form at path, which has the fields username and password.
 func signIn(ctx context.Context, c *client.Client[user], path, name string, stdin io.Reader, stdout io.Writer) error {
 	password, err := askPassword(ctx, stdin, stdout)
 	if err != nil {
@@ -142,7 +141,7 @@ func signIn(ctx context.Context, c *client.Client[user], path, name string, stdi
 	return nil
 }
 
-// askPassword reads a line, unseen where stdin is a terminal and that can be.
+// askPassword reads a line, without echo if stdin is a terminal that supports it.
 func askPassword(ctx context.Context, stdin io.Reader, stdout io.Writer) (string, error) {
 	if f, ok := stdin.(*os.File); ok && isTerminal(f) {
 		fmt.Fprint(stdout, "Password: ")
@@ -152,7 +151,7 @@ func askPassword(ctx context.Context, stdin io.Reader, stdout io.Writer) (string
 		}
 	}
 	lines := make(chan string, 1)
-	go func() { // Ctrl-C does not interrupt reading, so that is waited for apart
+	go func() { // a goroutine, because Ctrl-C does not interrupt reading
 		line, _ := bufio.NewReader(stdin).ReadString('\n')
 		lines <- strings.TrimRight(line, "\r\n")
 	}()

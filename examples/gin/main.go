@@ -40,7 +40,7 @@ func build(site *demo.Site) (*lucia.Auth[demo.Profile], http.Handler, error) {
 
 	r := gin.New()
 	r.HandleMethodNotAllowed = true
-	r.RedirectTrailingSlash = false // /login/ is no page
+	r.RedirectTrailingSlash = false // /login/ is not a page
 	r.SetHTMLTemplate(site.Templates)
 	r.Use(gin.Recovery(), luciagin.Middleware(auth)) // before the routes
 	reads := []string{http.MethodGet, http.MethodHead}
@@ -58,8 +58,8 @@ func build(site *demo.Site) (*lucia.Auth[demo.Profile], http.Handler, error) {
 	return auth, r, nil
 }
 
-// show shows a page. The middleware has found out the session by now, or that the
-// store cannot be asked: then a page for nobody would be a lie.
+// show shows a page. If the session store is unavailable, it shows an error, because the page of
+// a signed-out visitor would be misleading.
 func (a *app) show(page string) gin.HandlerFunc {
 	return func(c *gin.Context) {
 		if a.auth.Outcome(c.Request.Context()) == lucia.OutcomeUnavailable {
@@ -70,13 +70,13 @@ func (a *app) show(page string) gin.HandlerFunc {
 	}
 }
 
-// page renders a page that reports err, if there is one, with the error's status.
+// page renders a page. If err is not nil, the page reports it and has the error's status.
 func (a *app) page(c *gin.Context, name string, err error) {
 	v := a.site.View(c.Writer, c.Request, a.auth, err)
 	c.HTML(v.Status, name, v)
 }
 
-// enter signs in whom the form of a page proves to be there.
+// enter signs in the user that who finds in the form of a page.
 func (a *app) enter(page string, who func(*http.Request) (demo.User, error)) gin.HandlerFunc {
 	return func(c *gin.Context) {
 		user, err := who(c.Request)
@@ -91,14 +91,14 @@ func (a *app) enter(page string, who func(*http.Request) (demo.User, error)) gin
 	}
 }
 
-// saveProfile takes a form that has the hidden field of the session.
+// saveProfile handles a form with the session's hidden field.
 func (a *app) saveProfile(c *gin.Context) {
 	s, err := a.auth.ValidateFormSubmission(c.Request)
 	if err == nil {
 		err = a.site.SaveBio(c.Request.Context(), s.User.ID, c.PostForm("bio"))
 	}
 	if err == nil {
-		err = a.auth.Reload(c.Writer, c.Request) // the access token tells the pages what has changed
+		err = a.auth.Reload(c.Writer, c.Request) // the new access token contains the change
 	}
 	if err != nil {
 		a.page(c, "profile", err)
@@ -110,7 +110,7 @@ func (a *app) saveProfile(c *gin.Context) {
 // me is for scripts and programs, which send the access token as a bearer token.
 func (a *app) me(c *gin.Context) {
 	validate := a.auth.ValidateRequest
-	if a.site.Hardened() { // scripts have no token then
+	if a.site.Hardened() { // scripts have no token in hardened mode
 		validate = a.auth.ValidateRequestByCookie
 	}
 	s, err := validate(c.Request)
@@ -122,8 +122,8 @@ func (a *app) me(c *gin.Context) {
 	c.JSON(http.StatusOK, s.User)
 }
 
-// deny shows this site's page, and not the library's, to a person during an outage of
-// the session store. What else Require refuses it answers by itself.
+// deny shows this site's page, instead of the library's, during an outage of the session store.
+// Require answers all other refusals itself.
 func (a *app) deny(w http.ResponseWriter, r *http.Request, denial *lucia.Denial) error {
 	if !demo.IsOutage(denial) {
 		return denial

@@ -46,8 +46,8 @@ func build(site *demo.Site) (*lucia.Auth[demo.Profile], http.Handler, error) {
 	return auth, nethttp.Wrap(auth, demo.WithErrorPages(mux, a.fail)), nil
 }
 
-// show shows a page. The middleware has found out the session by now, or that the
-// store cannot be asked: then a page for nobody would be a lie.
+// show shows a page. If the session store is unavailable, it shows an error, because the page of
+// a signed-out visitor would be misleading.
 func (a *app) show(page string) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		if a.auth.Outcome(r.Context()) == lucia.OutcomeUnavailable {
@@ -58,12 +58,12 @@ func (a *app) show(page string) http.HandlerFunc {
 	}
 }
 
-// page renders a page that reports err, if there is one, with the error's status.
+// page renders a page. If err is not nil, the page reports it and has the error's status.
 func (a *app) page(w http.ResponseWriter, r *http.Request, name string, err error) {
 	a.site.Render(w, name, a.site.View(w, r, a.auth, err))
 }
 
-// enter signs in whom the form of a page proves to be there.
+// enter signs in the user that who finds in the form of a page.
 func (a *app) enter(page string, who func(*http.Request) (demo.User, error)) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		user, err := who(r)
@@ -78,14 +78,14 @@ func (a *app) enter(page string, who func(*http.Request) (demo.User, error)) htt
 	}
 }
 
-// saveProfile takes a form that has the hidden field of the session.
+// saveProfile handles a form with the session's hidden field.
 func (a *app) saveProfile(w http.ResponseWriter, r *http.Request) {
 	s, err := a.auth.ValidateFormSubmission(r)
 	if err == nil {
 		err = a.site.SaveBio(r.Context(), s.User.ID, r.PostFormValue("bio"))
 	}
 	if err == nil {
-		err = a.auth.Reload(w, r) // the access token tells the pages what has changed
+		err = a.auth.Reload(w, r) // the new access token contains the change
 	}
 	if err != nil {
 		a.page(w, r, "profile", err)
@@ -97,7 +97,7 @@ func (a *app) saveProfile(w http.ResponseWriter, r *http.Request) {
 // me is for scripts and programs, which send the access token as a bearer token.
 func (a *app) me(w http.ResponseWriter, r *http.Request) {
 	validate := a.auth.ValidateRequest
-	if a.site.Hardened() { // scripts have no token then
+	if a.site.Hardened() { // scripts have no token in hardened mode
 		validate = a.auth.ValidateRequestByCookie
 	}
 	s, err := validate(r)
@@ -109,8 +109,8 @@ func (a *app) me(w http.ResponseWriter, r *http.Request) {
 	demo.WriteJSON(w, s.User)
 }
 
-// deny shows this site's page, and not the library's, to a person during an outage of
-// the session store. What else Require refuses it answers by itself.
+// deny shows this site's page, instead of the library's, during an outage of the session store.
+// Require answers all other refusals itself.
 func (a *app) deny(w http.ResponseWriter, r *http.Request, denial *lucia.Denial) error {
 	if !demo.IsOutage(denial) {
 		return denial

@@ -1,5 +1,5 @@
 // @ts-check
-// Keeps the session of this page fresh: for pages that need no more than this from lucia.
+// Starts silent refresh on pages that need nothing else from lucia.
 import { handleSilentRefresh } from "./lucia.js";
 
 handleSilentRefresh();

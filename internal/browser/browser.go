@@ -1,10 +1,10 @@
-// Package browser embeds the browser module: lucia.js, which apps import as
-// BASE/client.js, and auto.js, which starts silent refresh on pages that have
-// no script of their own. Both are served as they stand; there is no build.
+// Package browser embeds the browser module: lucia.js, which apps import as BASE/client.js, and
+// auto.js, which starts silent refresh on pages without a script of their own. Both are served
+// unchanged; there is no build step.
 //
-// Two URLs of one module are two instances to a browser. auto.js therefore
-// imports the versioned URL, and all instances on a page share their state, so
-// that an app which imports the plain URL beside it loses nothing.
+// A browser treats two URLs of one module as two instances. auto.js therefore imports the
+// versioned URL, and all instances on a page share their state, so that an app can also import
+// the plain URL.
 package browser
 
 import (
@@ -31,8 +31,8 @@ type Module struct {
 	// ETag is a strong entity tag with its quotes (RFC 9110, section 8.8.3).
 	ETag string
 
-	// Version names the content. Under a URL that carries it, as in
-	// "client.js?v=VERSION", the file never changes and may be cached for ever.
+	// Version identifies the content. Under a URL that contains it, as in "client.js?v=VERSION",
+	// the file never changes and may be cached indefinitely.
 	Version string
 
 	// SRI is the value of the integrity attribute of a script element.
@@ -60,12 +60,12 @@ var auto = sync.OnceValue(func() Module {
 // concurrently.
 func Client() Module { return client() }
 
-// Auto returns auto.js, served at BASE/auto.js: it imports Client under its
-// versioned URL and starts silent refresh. It may be called concurrently.
+// Auto returns auto.js, served at BASE/auto.js. It imports Client under its versioned URL and
+// starts silent refresh. It may be called concurrently.
 func Auto() Module { return auto() }
 
-// newModule derives what HTTP needs from the content alone, so that every
-// server of a fleet gives the same answers.
+// newModule derives the metadata from the content alone, so that all servers of a fleet give the
+// same answers.
 func newModule(name string, body []byte) Module {
 	version := sha256.Sum256(body)
 	integrity := sha512.Sum384(body)

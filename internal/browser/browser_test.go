@@ -60,8 +60,8 @@ func TestAutoImportsTheVersionedClient(t *testing.T) {
 	}
 }
 
-// A strict policy and Trusted Types forbid text that becomes code or markup; the
-// browser tests show that it works, this that nobody sees to it later.
+// A strict policy and Trusted Types forbid text that becomes code or markup. The browser tests
+// show that the module works with them; this test keeps it so.
 func TestClientMakesNoCodeOrMarkupFromText(t *testing.T) {
 	t.Parallel()
 	body := browser.Client().Body

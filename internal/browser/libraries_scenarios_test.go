@@ -107,8 +107,8 @@ func (v *visitor) assertNoTokens() {
 	}
 }
 
-// Signing in by form is the first page that the library swaps in, so the store has
-// to follow from nobody to a person.
+// Signing in by form is the first page that the library swaps in, so the store must change from
+// signed out to signed in.
 func testLibraryLink(t *testing.T, b *chrometest.Browser, lib library) {
 	app := newLibraryApp(t, lib, time.Minute)
 	v := visit(t, app, b.Person(t), "/")

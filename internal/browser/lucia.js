@@ -1,24 +1,23 @@
 // @ts-check
 /**
- * lucia for Go, in the browser: who is signed in, sign-out, and tokens that stay fresh.
+ * lucia for Go in the browser: the session, sign-out and silent refresh.
  *
  *     import { getSession, signOut, handleSilentRefresh } from "/api/auth/client.js";
  *
- * Code without modules listens for `lucia:session` on `document`. Its `detail` is
- * `{ session, expires_in, stale }`. It is dispatched when silent refresh starts, when the session
- * changes and after each refresh. Hidden fields named `_lucia` hold the current access token, in
- * forms that lead to this site.
+ * Code without modules listens for `lucia:session` on `document`. Its `detail` is `{ session,
+ * expires_in, stale }`. It is dispatched when silent refresh starts, when the session changes and
+ * after each refresh. Hidden fields named `_lucia` hold the current access token in forms that lead
+ * to this origin.
  *
  * Three rules hold throughout:
  *
- * 1. A request ends in one of three ways: ok, gone (401 with our code), or later (anything else).
- *    Only gone and signing out end a session.
- * 2. What tabs, storage and caches say is a reason to ask the server and never more. The server
- *    alone says whose session the browser has. Without an answer nothing changes.
- * 3. A page belongs to one user. Another session of that user is taken over in place. When the
- *    browser is another user's, the page is replaced by a GET of its URL, once, or marked as stale.
- *    Nothing is ever sent twice.
- *
+ * 1. A request ends in one of three ways: success, gone (401 with the library's code), or unknown
+ *    (anything else). Only gone and a sign-out end a session.
+ * 2. Messages of tabs, storage and caches only cause a request to the server. The server alone
+ *    decides whose session the browser has. Without an answer nothing changes.
+ * 3. A page belongs to one user. It adopts another session of that user. If the browser's session
+ *    is another user's, the page is replaced by a GET of its URL, once, or marked as stale. No
+ *    request is repeated for another user.
  * @module
  */
 
@@ -34,7 +33,7 @@
  */
 
 /**
- * The store contract of Svelte, useful without Svelte too.
+ * The store contract of Svelte. It does not require Svelte.
  * @template T
  * @typedef {object} Writable
  * @property {(run: (value: T) => void) => () => void} subscribe calls `run` at once and after
@@ -84,15 +83,15 @@ function read() {
     sid: block && id,
     owner: session?.user?.user_id ?? "",
     method,
-    // Injected markup must not send tokens and sign-outs elsewhere.
+    // Injected markup must not redirect tokens and sign-outs.
     base: url && url.origin === location.origin ? url.href : import.meta.url,
     expires: (+(/** @type {any} */ (expiresIn)) || 0) * 1e3,
   };
 }
 
 /**
- * The page data element. Of several one may be injected, so none counts: the server is asked, as
- * on a page without page data.
+ * Returns the page data element. If there are several, one may be injected, so none is used: the
+ * server is asked, as on a page without page data.
  * @returns {HTMLElement | null}
  */
 function findBlock() {
@@ -107,11 +106,11 @@ function contentOf(/** @type {HTMLElement | null} */ block) {
 const first = read();
 const base = first.base;
 
-/** Names the lock, the channel and the entries in storage. */
+/** The name of the lock, the channel and the entries in storage. */
 const name = "lucia:" + new URL(".", base).pathname;
 
 /**
- * What the store has. A session without tokens is one of hardened mode.
+ * What the store holds. A session in hardened mode has no tokens.
  * @type {Box}
  */
 const held = { session: first.session, json: first.json, subscribers: new Set() };
@@ -119,34 +118,34 @@ const held = { session: first.session, json: first.json, subscribers: new Set() 
 /** @type {Set<[((error: LuciaError) => void)?]>} */
 const watchers = new Set();
 
-// The page data that was read last: the element and its content, to notice another.
+// The page data that was read last: the element and its content, to detect a change.
 let { block, content } = first;
 
-// What the page is for: the session's id ("" is none, null is not known yet), the user ("" is
-// nobody), and the method that got it if that must not be repeated.
+// The session that the page shows: its id ("" for none, null if unknown), its user ("" for signed
+// out), and the method of the page's request if that must not be repeated.
 let { sid: pageSession, owner: pageUser, method: pageMethod } = first;
 
-// The id of the browser's session as the server, or the page, has said last.
+// The id of the browser's session that the server or the page has named last.
 let browserSession = pageSession;
 
 // Times are milliseconds of `now()`, which starts at zero with the navigation.
 let { expires: expiresAt } = first; // the access token
 let refreshAt = expiresAt - lead(expiresAt);
-let askedAt = 0; // for what the store has
-let quietUntil = 0; // before, a request that is refused causes no refresh
-let lookAt = 0; // for the browser's session, if that is unsure
+let askedAt = 0; // when the server was asked for what the store holds
+let quietUntil = 0; // until then a refused request causes no refresh
+let lookAt = 0; // when to ask for the browser's session, if it is unsure
 
 let unsure = browser && !block; // whether the server has to be asked for the browser's session
-let turn = 0; // counts what makes answers obsolete that are still on their way
+let turn = 0; // incremented by whatever makes pending answers obsolete
 let failures = 0; // of requests since the last success
-let leaving = 0; // calls of signOut that wait for their answers
+let leaving = 0; // calls of signOut in progress
 
-let fresh = false; // the page has just arrived, from a cache perhaps, and may show what is over
-let fromHistory = false; // it came out of the back/forward cache
-let hidden = false; // it is hidden until the server has answered
-let stale = false; // it shows what is another user's or over, and is out of use
+let fresh = false; // the page is new, may come from a cache and may show an ended session
+let fromHistory = false; // the page comes from the back/forward cache
+let hidden = false; // the page is hidden until the server answers
+let stale = false; // the page shows another user's or an ended session and is inert
 
-// How long the monotonic clock has stood still, and how far the date is ahead of it.
+// How long the monotonic clock has stopped, and how far the date is ahead of it.
 let slept = 0;
 let ahead = Date.now() - performance.now();
 
@@ -156,7 +155,7 @@ let timer;
 let halt = () => {};
 
 /**
- * How long before its end a token of this remaining life is replaced.
+ * Returns how long before its expiry a token with this remaining life is replaced.
  * @param {number} life
  */
 function lead(life) {
@@ -164,8 +163,8 @@ function lead(life) {
 }
 
 /**
- * The monotonic clock, corrected by the date, since it stands still while some machines sleep.
- * A date set back changes nothing, a date set forward costs one early refresh.
+ * Returns the monotonic clock, corrected by the date because it stops while some machines sleep. A
+ * date that is set back has no effect. A date that is set forward causes one early refresh.
  */
 function now() {
   const mono = performance.now();
@@ -200,9 +199,9 @@ function storeOf(box, set) {
 const store = storeOf(held, (session) => put(session));
 
 /**
- * The session store: one and the same object in a browser. Its first value is `_lucia` of the page
- * data; refresh, sign-in, sign-out and news from other tabs change it. Subscribers hear of changes
- * only. On a server each call returns a new, empty store.
+ * Returns the session store, in a browser always the same object. Its first value is `_lucia` of
+ * the page data. Refreshes, sign-ins, sign-outs and messages of other tabs change it. Subscribers
+ * are called only for changes. On a server each call returns a new, empty store.
  * @template {User} [U=User]
  * @returns {Writable<Session<U> | null>}
  */
@@ -213,15 +212,15 @@ export function getSession() {
 }
 
 /**
- * Makes the browser's session the one of this page and tells the other tabs. For pages whose
- * script has signed a user in, or has changed the user's data. Resolves to the session, or to null
- * if there is none. Rejects with DATABASE_FETCH_FAILED or UNKNOWN.
+ * Asks the server for the browser's session, makes it the session of this page and tells the other
+ * tabs. Call it after a script has signed a user in or has changed the user's data. Resolves to the
+ * session, or to null if there is none. Rejects with DATABASE_FETCH_FAILED or UNKNOWN.
  * @template {User} [U=User]
  * @returns {Promise<Session<U> | null>}
  */
 export async function loadSession() {
   if (!browser) throw new LuciaError("UNKNOWN");
-  // What the app does itself, it does to its page, too.
+  // The app itself has changed the session, so the page adopts it, whoever the user is.
   pageUser = "";
   fresh = false;
   await relearn();
@@ -231,9 +230,9 @@ export async function loadSession() {
 
 /**
  * Ends the session here and in the other tabs, then goes to `redirect` if that is a path or an
- * http(s) URL. A call without a session just goes there; without a redirect either, it rejects with
- * AUTH_NOT_AUTHENTICATED. Also rejects outside a browser (UNKNOWN), and with DATABASE_UPDATE_FAILED
- * or UNKNOWN, which leave the session as it was.
+ * http(s) URL. Without a session it only goes there; without a redirect either, it rejects with
+ * AUTH_NOT_AUTHENTICATED. It also rejects outside of a browser (UNKNOWN), and with
+ * DATABASE_UPDATE_FAILED or UNKNOWN, which leave the session unchanged.
  * @param {string} [redirect]
  * @returns {Promise<void>}
  */
@@ -246,7 +245,7 @@ export async function signOut(redirect) {
   let error = new LuciaError("AUTH_NOT_AUTHENTICATED");
   const { message } = error;
   if (session) {
-    // A refresh that loses the race against the sign-out is no failure.
+    // A refresh that fails because of the sign-out is not reported.
     leaving++;
     ({ status, error } = await ask(
       "logout",
@@ -262,15 +261,15 @@ export async function signOut(redirect) {
     tell();
   } else check();
   if (status !== 204 && !(over && redirect !== undefined)) throw error;
-  // Never to javascript: or data:.
+  // javascript: and data: URLs are not allowed.
   const url = redirect !== undefined && resolve(redirect);
   if (url && /^https?:/.test(url.href)) location.href = url.href;
 }
 
 /**
  * Exchanges the refresh token for new tokens. Without an argument, or with the store's own token,
- * the store follows, and calls at the same time share one request. Rejects with
- * AUTH_UNAUTHORIZED, DATABASE_FETCH_FAILED or UNKNOWN.
+ * it updates the store, and concurrent calls share one request. Rejects with AUTH_UNAUTHORIZED,
+ * DATABASE_FETCH_FAILED or UNKNOWN.
  * @overload
  * @param {string} refreshToken
  * @returns {Promise<Tokens>}
@@ -294,14 +293,14 @@ export async function refreshTokens(refreshToken) {
 }
 
 /**
- * Refreshes the access token one minute before it expires, until the returned function is called.
- * A token that lives no longer than a minute is refreshed when a third of its life is left.
+ * Refreshes the access token one minute before it expires, until the returned function is called. A
+ * token that is valid for a minute or less is refreshed when a third of its life is left.
  *
- * `onError` gets AUTH_UNAUTHORIZED when a refresh finds the session over. The store is empty then,
- * as it is after a sign-out here or in another tab, which is no error. DATABASE_FETCH_FAILED and
- * UNKNOWN are reported once per outage; the session stays, and so do the attempts. Calling this
- * twice is harmless. On a server it does nothing. A request that is under way when silent refresh
- * is stopped ends by itself, within ten seconds.
+ * `onError` gets AUTH_UNAUTHORIZED when a refresh finds that the session has ended; the store is
+ * then empty. A sign-out here or in another tab also empties the store and is not an error.
+ * DATABASE_FETCH_FAILED and UNKNOWN are reported once per outage; the session is kept, and the
+ * refresh is tried again. A second call is harmless. On a server it does nothing. A request in
+ * progress when silent refresh is stopped ends by itself within ten seconds.
  * @param {(error: LuciaError) => void} [onError]
  * @returns {() => void} stop
  */
@@ -317,17 +316,17 @@ export function handleSilentRefresh(onError) {
 }
 
 /**
- * `fetch` that carries the access token to this site and nowhere else. If the server answers that
- * the token is not accepted, luciaFetch refreshes and repeats the request once, provided that the
- * body can be sent again (a stream cannot). A refused request has had no effect.
+ * `fetch` with the access token, for this origin only. If the server refuses the token, luciaFetch
+ * refreshes and repeats the request once, provided that the body can be sent again (a stream
+ * cannot). A refused request has had no effect.
  * @param {RequestInfo | URL} input
  * @param {RequestInit} [init]
  * @returns {Promise<Response>}
  */
 export async function luciaFetch(input, init) {
-  // What one user has asked for is not repeated as another.
+  // A request of one user is not repeated as another user.
   const user = pageUser;
-  // In hardened mode there is no token to compare, and otherwise an app may have set one.
+  // Not the token: hardened mode has none, and otherwise an app may have set one.
   const used = held.json + expiresAt;
   /** @type {any} */
   let ours;
@@ -342,7 +341,7 @@ export async function luciaFetch(input, init) {
     return fetch(request);
   };
   const response = await send();
-  // Fetch joins several challenges with commas. The pattern does not match null either.
+  // fetch joins several challenges with commas. The pattern does not match null.
   const challenge = /** @type {string} */ (response.headers.get("WWW-Authenticate"));
   if (ours && response.status === 401 && /(^|, *)Bearer realm="lucia"(,|$)/.test(challenge)) {
     try {
@@ -359,8 +358,8 @@ export async function luciaFetch(input, init) {
 // ---- The page ----
 
 /**
- * Returns a member of the document, or calls it if it is a method. Elements hide members of the
- * document that are named like them (DOM clobbering), but none of its prototype.
+ * Returns a member of the document, or calls it if it is a method. Elements can hide members of the
+ * document by their name (DOM clobbering), but not those of its prototype.
  * @param {string} member
  * @param {...any} args
  * @returns {any}
@@ -371,7 +370,8 @@ function dom(member, ...args) {
 }
 
 /**
- * The result of `fn`, or undefined if it throws: some pages get no storage, or no channels.
+ * Returns the result of `fn`, or undefined if it throws: storage and channels are blocked on some
+ * pages.
  * @template T
  * @param {() => T} fn
  */
@@ -381,12 +381,12 @@ function attempt(fn) {
   } catch {}
 }
 
-/** The URL that `href` leads to; some lead nowhere. */
+/** Returns the URL of `href`, or undefined if it is invalid. */
 function resolve(/** @type {string} */ href, base = location.href) {
   return attempt(() => new URL(href, base));
 }
 
-/** Runs `fn` so that what it throws reaches the console and stops nothing here. */
+/** Runs `fn`. An error in it is reported to the console and stops nothing here. */
 function shield(/** @type {() => void} */ fn) {
   try {
     fn();
@@ -398,7 +398,7 @@ function shield(/** @type {() => void} */ fn) {
 }
 
 /**
- * Sets the value of a store and tells its subscribers. Reports whether it has changed.
+ * Sets the value of a store and calls its subscribers. Returns whether the value has changed.
  * @param {Box} box
  * @param {any} session
  */
@@ -408,7 +408,7 @@ function assign(box, session) {
   box.session = session;
   box.json = json;
   for (const subscriber of [...box.subscribers]) {
-    // A subscriber may set the store or end another's subscription.
+    // A subscriber may set the store or unsubscribe another one.
     if (changed && box.json === json && box.subscribers.has(subscriber)) {
       shield(() => subscriber[0](session));
     }
@@ -417,7 +417,7 @@ function assign(box, session) {
 }
 
 /**
- * Makes this the session of the page, and plans the next refresh if tokens came with it.
+ * Sets the session of the page, and schedules the next refresh if tokens came with it.
  * @param {any} session
  * @param {number} [sent] when the server was asked for it
  * @param {number} [life] how long the access token lives from then
@@ -436,13 +436,16 @@ function put(session, sent, life = 0) {
   }
 }
 
-/** The session is over, by a sign-out or by the server's word. */
+/** The session has ended, by a sign-out or by an answer of the server. */
 function end() {
   browserSession = "";
   put(null);
 }
 
-/** Tells the page: form fields, code without modules, and pages that come back later. */
+/**
+ * Publishes the session to form fields, to code without modules, and to pages that are restored
+ * later.
+ */
 function publish() {
   const { session } = held;
   fill();
@@ -459,12 +462,15 @@ function publish() {
   check();
 }
 
-/** The id that `publish` has left last, in any tab; undefined if storage is blocked. */
+/**
+ * Returns the id that `publish` has stored last, in any tab, or undefined if storage is blocked.
+ */
 const stored = () => attempt(() => localStorage[name] ?? "");
 
 /**
- * Whether a form leads to this site, when it is sent by `submitter`. The form's own properties do
- * not tell: a field named "action" hides form.action, one named "getAttribute" that method.
+ * Returns whether a form leads to this origin when `submitter` submits it. The form's own
+ * properties are not reliable: a field named "action" hides form.action, one named "getAttribute"
+ * that method.
  * @param {Element | null} form
  * @param {Element | null} [submitter]
  */
@@ -481,7 +487,7 @@ const tokensOf = (/** @type {any} */ session) => {
 };
 const tokenOf = (/** @type {Session | null} */ session) => session?.access_token ?? "";
 
-/** Fills the hidden fields of the forms that lead to this site. */
+/** Fills the hidden fields of the forms that lead to this origin. */
 function fill(token = tokenOf(held.session)) {
   for (const field of dom("querySelectorAll", "input[type=hidden][name=_lucia]")) {
     if (!leadsHere(field.form)) continue;
@@ -490,7 +496,7 @@ function fill(token = tokenOf(held.session)) {
   }
 }
 
-/** Takes the tokens out of the page while a library saves a snapshot of it for its history. */
+/** Removes the tokens from the page while a library saves a snapshot of it for its history. */
 function strip() {
   const page = read();
   const { session } = page;
@@ -505,7 +511,7 @@ function strip() {
   setTimeout(() => setTimeout(fill));
 }
 
-/** Takes the page out of use, hidden or in sight, or gives it back. */
+/** Makes the page inert, hidden or marked as stale, or restores it. */
 function veil(hide = false, mark = false) {
   const root = dom("documentElement");
   hidden = hide;
@@ -517,8 +523,8 @@ function veil(hide = false, mark = false) {
 // ---- What the server says ----
 
 /**
- * Sends a request. Never rejects: without an answer that makes sense, status or body is missing.
- * `error` counts if the answer is not the one hoped for.
+ * Sends a request. Never rejects: if there is no valid answer, status or body is missing. `error`
+ * applies if the answer is not the expected one.
  * @param {string} route
  * @param {string} [token]
  * @param {string} [gone] the code that comes with 401 only
@@ -543,7 +549,9 @@ async function ask(route, token, gone, later) {
   return { sent, status, body, error };
 }
 
-/** There is reason to ask the server for the browser's session. What is asked already is older. */
+/**
+ * Makes the browser's session unsure, so that the server is asked. Pending answers are obsolete.
+ */
 function doubt() {
   turn++;
   unsure = true;
@@ -551,19 +559,19 @@ function doubt() {
   check();
 }
 
-/** Waits until the server has said whose session the browser has. Rejects without an answer. */
+/** Waits until the server has named the browser's session. Rejects without an answer. */
 async function learn() {
   while (unsure) await look();
 }
 
-/** Asks anew. */
+/** Asks the server again. */
 function relearn() {
   doubt();
   return learn();
 }
 
 /**
- * Lets calls at the same time share one run of `work`.
+ * Lets concurrent calls share one run of `work`.
  * @param {() => Promise<any>} work
  */
 function single(work) {
@@ -576,7 +584,7 @@ function single(work) {
   return run;
 }
 
-/** Asks the server for the browser's session, and draws the conclusion. */
+/** Asks the server for the browser's session and updates the page. */
 const look = single(async () => {
   const before = turn;
   const { sent, status, body, error } = await ask("session", "", "", "DATABASE_FETCH_FAILED");
@@ -609,8 +617,8 @@ const look = single(async () => {
 });
 
 /**
- * This page is another user's, or shows a session that is over: nobody acts in it any more. It is
- * replaced by a GET of its URL, at most once for the browser's session, unless it answers a POST.
+ * This page is another user's or shows an ended session, so it becomes inert. It is replaced by a
+ * GET of its URL, at most once for the browser's session, unless it answers a POST.
  */
 function leave() {
   veil(hidden, true);
@@ -646,7 +654,7 @@ async function exchange(token) {
       // The signature of the access token is the server's business.
       const bytes = atob(access_token.split(".")[1].replace(/-/g, "+").replace(/_/g, "/"));
       const { user } = JSON.parse(decodeURIComponent(escape(bytes))); // UTF-8
-      // Only text can be trimmed; the rest throws.
+      // Only strings have trim; other values throw.
       if (user.user_id.trim() && refresh_token.trim()) {
         return [{ user, access_token, refresh_token }, sent, life];
       }
@@ -659,9 +667,9 @@ async function exchange(token) {
 const renew = single(() => {
   const before = expiresAt;
   return alone(async () => {
-    // A page without page data learns its session first.
+    // A page without page data first asks for its session.
     if (!held.session) await learn();
-    // While this tab waited for its turn, another may have sent what it wanted.
+    // Another tab may have sent new tokens while this one waited for the lock.
     if (expiresAt === before) await refresh();
   });
 });
@@ -672,7 +680,8 @@ async function refresh() {
   const before = expiresAt;
   try {
     const answer = session && (await exchange(session.refresh_token));
-    // Signed out meanwhile, or another session: the former one does not come back.
+    // After a sign-out or with another session in the meantime, the former session is not
+    // restored.
     if (!answer || !held.session || sid !== pageSession) throw new LuciaError(GONE);
     const [next, sent, life] = answer;
     put(next || held.session, sent, life);
@@ -690,20 +699,21 @@ async function refresh() {
     }
     if (!held.session || sid !== pageSession || leaving) throw error;
     if (gone) {
-      // The user may have signed in again, where no tab could tell. No answer is no news here.
+      // The user may have signed in again without a message to this tab. A failed request is not
+      // reported here.
       failures ||= 1;
       await relearn().catch(() => {});
       if (!unsure && held.session) return;
       if (!unsure && browserSession) throw error;
       unsure = fresh;
     }
-    // If another tab has sent tokens meanwhile, only the end of the session is news.
+    // If another tab has sent tokens in the meantime, only the end of the session is reported.
     throw gone || before === expiresAt ? fail(error, true) : error;
   }
 }
 
 /**
- * Draws the conclusion from a request that failed: gone or later.
+ * Updates the state after a failed request: gone or unknown.
  * @param {LuciaError} error
  * @param {boolean} [refreshing]
  */
@@ -714,13 +724,13 @@ function fail(error, refreshing) {
   lookAt = now() + 1e3 * (backoff + Math.min(error.retryAfter, 300));
   if (refreshing || !held.session) refreshAt = quietUntil = lookAt;
   if (gone) end();
-  // Once per outage. A watcher may end another's watch.
+  // Once per outage. A watcher may stop another one.
   if (news) for (const [onError] of [...watchers]) shield(() => onError?.(error));
   return error;
 }
 
 /**
- * Runs `work` while no other tab does, as far as that is possible without waiting long.
+ * Runs `work` while no other tab does, unless that takes too long.
  * @template T
  * @param {() => Promise<T>} work
  * @returns {Promise<T>}
@@ -742,8 +752,8 @@ async function alone(work) {
 // ---- Silent refresh ----
 
 /**
- * Does what is due, and comes back for the rest. Timers are late in hidden tabs and stop in sleep.
- * A page that is prerendered waits until it is shown.
+ * Does what is due and schedules the next check. Timers are late in hidden tabs and stop in sleep.
+ * A prerendered page waits until it is shown.
  */
 function check() {
   clearTimeout(timer);
@@ -756,8 +766,8 @@ function check() {
 }
 
 /**
- * Sends the other tabs what this one knows, its times as dates. A channel heard by its own sender
- * does no harm.
+ * Sends the session to the other tabs, with times as dates. It is harmless if the sender receives
+ * its own message.
  */
 function tell() {
   const shift = Date.now() - now();
@@ -775,27 +785,27 @@ function tell() {
 
 /** @param {MessageEvent} message */
 function hear({ data: { session, sid, asked, expires } }) {
-  // Another session, or a page without one, which may be the work of an outage.
+  // Another session, or a page without one, which an outage may have caused.
   if (sid !== pageSession) return sid !== browserSession && doubt();
-  if (!held.session) return; // what is over does not come back
+  if (!held.session) return; // an ended session is not restored
   if (!session) return end();
   const sent = asked + now() - Date.now();
   const life = expires - asked;
-  // What lives longer is newer, and so is other data that the server was asked for later.
+  // Tokens that expire later are newer, and so is other data that was asked for later.
   const reloaded = sent > askedAt && JSON.stringify(session) !== held.json;
   if (sent + life > expiresAt + (reloaded ? -1e4 : 1e3)) put(session, sent, life);
 }
 
-/** The page is looked at. It may have missed what happened in other tabs. */
+/** The page becomes visible or gets the focus. It may have missed messages of other tabs. */
 function glance() {
   const id = stored();
-  // A hidden page is about to be looked into anyway.
+  // A hidden page is about to ask anyway.
   if (id === undefined || id === browserSession || unsure || hidden) check();
   else doubt();
 }
 
 /**
- * The page may come from a cache: the server is asked before it counts.
+ * The page may come from a cache, so the server is asked first.
  * @param {boolean} [back] from the back/forward cache
  */
 function suspect(back = false) {
@@ -804,12 +814,12 @@ function suspect(back = false) {
   doubt();
 }
 
-/** The page begins, or is shown after it was prerendered. */
+/** The page is loaded, or is shown after it was prerendered. */
 function arrive() {
   if (dom("prerendering") || !block) return check();
   const id = stored();
   const [entry] = /** @type {any[]} */ (performance.getEntriesByType("navigation"));
-  // Browsers that say nothing leave "" and undefined apart.
+  // deliveryType is undefined, not "", in browsers that do not support it.
   const how = entry?.deliveryType;
   const cached = how || entry?.activationStart || navigator.serviceWorker?.controller;
   if (cached && pageSession && id !== pageSession) veil(true);
@@ -819,14 +829,14 @@ function arrive() {
 }
 
 /**
- * A script has put another page in the place of this one (htmx, Turbo, Unpoly), an old one perhaps.
- * The server decides unless it has the session of this one.
+ * A script has replaced the page (htmx, Turbo, Unpoly), possibly by an old one. The server is asked
+ * unless the page has the current session.
  */
 function follow() {
   const found = findBlock();
   if (!found || (found === block && contentOf(found) === content)) return;
   const page = read();
-  // The page data of before says nothing new, unless the session that it shows is over since.
+  // Unchanged page data are ignored, unless the session in them has ended since.
   const same =
     page.content === content
       ? held.session || !page.session
@@ -837,7 +847,7 @@ function follow() {
   suspect();
 }
 
-/** Begins to watch clock, tabs and page. `halt` ends all of it. */
+/** Starts to watch the clock, the tabs and the page. `halt` stops that. */
 function start() {
   const control = new AbortController();
   const { signal } = control;
@@ -848,26 +858,26 @@ function start() {
       channel = new BroadcastChannel(name);
       channel.onmessage = hear;
     });
-  // All events pass the window first, whether they bubble or not.
+  // All events reach the window first when captured, even if they do not bubble.
   /** @type {(type: string, run: (event: any) => void) => void} */
   const on = (type, run) => addEventListener(type, run, { signal, capture: true });
   on("focus", glance);
   on("visibilitychange", glance);
   on("prerenderingchange", arrive);
   on("online", () => {
-    // What failed is tried again soon.
+    // Retry soon after a failure.
     if (failures) lookAt = refreshAt = now() + 1e3;
     check();
   });
   on("pagehide", () => {
-    channel?.close(); // else the page could not be kept
+    channel?.close(); // an open one keeps the page out of the back/forward cache
     if (pageSession) veil(true, stale);
   });
   on("pageshow", ({ persisted }) => {
     if (!persisted) return;
     listen();
-    // The session of the page that was loaded last, by any tab: by it this page, hidden until now,
-    // knows at once that it may be shown.
+    // If the stored id, of the page that any tab loaded last, is this page's, the hidden page can
+    // be shown at once.
     const same = stored() === (pageSession ?? "");
     if (same) veil();
     if (held.session || !same) suspect(true);
@@ -879,7 +889,7 @@ function start() {
   ]) {
     on(type, strip);
   }
-  // A token goes where the form really goes, which the button that sends it may say.
+  // The submitter can change where the form leads.
   /** @type {any} */
   let sent;
   on("submit", (event) => (sent = event));
@@ -906,7 +916,7 @@ function start() {
   arrive();
 }
 
-// A page may load this file under two URLs. The copy that runs first works for both.
+// A page may load this file under two URLs. All copies use the one that runs first.
 const own = {
   LuciaError,
   getSession,

@@ -10,8 +10,8 @@ import (
 	"github.com/lucia-go/lucia/internal/browser"
 )
 
-// What browsers need to cache the module for good and to check it: asserted at
-// the server, since a header that is lost on the way helps nobody.
+// TestServed checks at the server what browsers need to cache the module indefinitely and to
+// check its integrity, including the headers.
 func TestServed(t *testing.T) {
 	t.Parallel()
 	s := newSite(t, time.Minute)

@@ -1,10 +1,9 @@
-// Package chrometest drives a real Chromium in tests: browsers on profiles of
-// their own, several people in one browser, several tabs of one person. What it
-// starts ends with the test, by process id.
+// Package chrometest drives a real Chromium in tests: browsers with profiles of their own,
+// several people in one browser, and several tabs of one person. The processes that it starts end
+// with the test, by process id.
 //
-// A tab records what a page must not do, uncaught errors, unhandled rejections,
-// console errors and breaches of the content security policy, and fails the test
-// with it.
+// A tab records faults of its pages (uncaught errors, unhandled rejections, console errors and
+// violations of the content security policy) and fails the test with them.
 package chrometest
 
 import (
@@ -24,8 +23,8 @@ type Browser struct {
 	close func()
 }
 
-// Start starts a browser on an empty profile. Without Chromium the test is
-// skipped or fails, as testenv.Require says.
+// Start starts a browser with an empty profile. Without Chromium the test is skipped or fails, as
+// testenv.Require says.
 func Start(t testing.TB) *Browser {
 	t.Helper()
 	return StartOn(t, t.TempDir())
@@ -38,7 +37,7 @@ func StartOn(t testing.TB, dir string) *Browser {
 		chromedp.ExecPath(testenv.Require(t, "chromium")),
 		chromedp.UserDataDir(dir),
 		chromedp.Headless,
-		chromedp.NoSandbox, // Chromium refuses to sandbox what root starts
+		chromedp.NoSandbox, // Chromium has no sandbox for root
 		chromedp.NoFirstRun,
 		chromedp.DisableGPU,
 		chromedp.Flag("disable-background-networking", true),
@@ -57,8 +56,7 @@ func StartOn(t testing.TB, dir string) *Browser {
 	return b
 }
 
-// Close ends the browser as a person does: what it has in memory is written to
-// the profile first.
+// Close ends the browser as a person does: it first writes its data to the profile.
 func (b *Browser) Close(t testing.TB) {
 	t.Helper()
 	if err := chromedp.Cancel(b.ctx); err != nil {
@@ -66,9 +64,9 @@ func (b *Browser) Close(t testing.TB) {
 	}
 }
 
-// Kill ends the browser at once (SIGKILL): what it has not written to the
-// profile is lost. All its processes end together where the system has process
-// groups, so that none can notice the end of another and save what it has.
+// Kill ends the browser at once (SIGKILL). What it has not written to the profile is lost. If the
+// system has process groups, all its processes end together, so that none notices the end of
+// another and saves its data.
 func (b *Browser) Kill(t testing.TB) {
 	t.Helper()
 	if err := killGroup(chromedp.FromContext(b.ctx).Browser.Process()); err != nil {
@@ -77,13 +75,13 @@ func (b *Browser) Kill(t testing.TB) {
 	b.close()
 }
 
-// Person is somebody at the browser with cookies and storage of their own.
+// Person is a user of the browser with cookies and storage of their own.
 type Person struct{ ctx context.Context }
 
-// Owner returns the person whose cookies the profile keeps.
+// Owner returns the person whose cookies are in the profile.
 func (b *Browser) Owner() *Person { return &Person{b.ctx} }
 
-// Person returns somebody new, who is gone with the test.
+// Person returns a new person, whose data are deleted with the test.
 func (b *Browser) Person(t testing.TB) *Person {
 	t.Helper()
 	ctx, leave := chromedp.NewContext(b.ctx, chromedp.WithNewBrowserContext())

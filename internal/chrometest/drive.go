@@ -14,7 +14,7 @@ import (
 	"github.com/chromedp/chromedp"
 )
 
-// patience is how long a tab is waited for before the test fails.
+// patience is how long a test waits for a tab before it fails.
 const patience = 30 * time.Second
 
 // Open navigates to url and waits for its load event.
@@ -27,8 +27,8 @@ func (tab *Tab) Open(url string) {
 	}
 }
 
-// Back goes back in the tab's history, as the button does, and waits for
-// nothing: a page from the back/forward cache has no load event.
+// Back goes back in the tab's history, as the button does. It does not wait, because a page from
+// the back/forward cache has no load event.
 func (tab *Tab) Back() {
 	tab.t.Helper()
 	history := call(tab, page.GetNavigationHistory, cdp.Empty{})
@@ -60,8 +60,7 @@ func (tab *Tab) Text(expression string) string {
 	return text
 }
 
-// Until waits until an expression is true, in this document of the tab or one
-// that comes after it.
+// Until waits until an expression is true, in this document of the tab or a later one.
 func (tab *Tab) Until(expression string) {
 	tab.t.Helper()
 	wait := `new Promise((resolve) => {
@@ -84,7 +83,7 @@ func (tab *Tab) Until(expression string) {
 	}
 }
 
-// left reports whether an evaluation ended because its page was left.
+// left reports whether an evaluation failed because the tab left its page.
 func left(err error) bool {
 	for _, s := range []string{"navigated", "context was destroyed", "Cannot find context", "Promise was collected"} {
 		if strings.Contains(err.Error(), s) {
@@ -112,7 +111,7 @@ func (tab *Tab) eval(expression string) ([]byte, error) {
 	return r.Result.Value, nil
 }
 
-// Offline cuts the tab off the network, or connects it again.
+// Offline disconnects the tab from the network, or connects it again.
 func (tab *Tab) Offline(off bool) {
 	tab.t.Helper()
 	call(tab, network.EmulateNetworkConditionsByRule, network.EmulateNetworkConditionsByRuleParams{

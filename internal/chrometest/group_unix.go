@@ -10,12 +10,11 @@ import (
 	"github.com/lucia-go/lucia/internal/testenv"
 )
 
-// ownGroup has a command start in a process group of its own, which its
-// children join.
+// ownGroup makes a command start in a process group of its own, which its children join.
 func ownGroup(cmd *exec.Cmd) {
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	// chromedp keeps a goroutine locked to the thread that starts the browser. Where
-	// there is no such signal the browser ends with the pipe that it is told by.
+	// chromedp keeps a goroutine locked to the thread that starts the browser. On systems without
+	// this signal, the browser ends when its pipe is closed.
 	testenv.DieWithParent(cmd.SysProcAttr)
 }
 

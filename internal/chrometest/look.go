@@ -8,8 +8,8 @@ import (
 	"github.com/chromedp/chromedp"
 )
 
-// Screen makes the tab look as on a screen of that size in CSS pixels, in the
-// light or the dark colour scheme. One narrower than 600 pixels is a phone.
+// Screen makes the tab look as on a screen of that size in CSS pixels, in the light or the dark
+// colour scheme. A screen narrower than 600 pixels is a phone.
 func (tab *Tab) Screen(width, height int, dark bool) {
 	tab.t.Helper()
 	call(tab, emulation.SetDeviceMetricsOverride, emulation.SetDeviceMetricsOverrideParams{
@@ -30,15 +30,14 @@ func (tab *Tab) Screenshot() []byte {
 	return run(tab, "taking a screenshot", chromedp.FullScreenshot(100))
 }
 
-// Scripting turns the scripts of pages off, or on again. Eval still works, but
-// nothing that waits: no Until, no promise that needs a timer.
+// Scripting turns the scripts of pages off or on. Eval still works while they are off, but not
+// what waits: neither Until nor a promise that needs a timer.
 func (tab *Tab) Scripting(on bool) {
 	tab.t.Helper()
 	call(tab, emulation.SetScriptExecutionDisabled, emulation.SetScriptExecutionDisabledParams{Value: !on})
 }
 
-// Type types text into the field that a CSS selector names, in place of what is
-// there.
+// Type replaces the text of the field that a CSS selector names.
 func (tab *Tab) Type(selector, text string) {
 	tab.t.Helper()
 	quoted, _ := json.Marshal(selector)
@@ -46,7 +45,7 @@ func (tab *Tab) Type(selector, text string) {
 	run(tab, "typing into "+selector, chromedp.SendKeys(chromedp.CSS(selector), text))
 }
 
-// Click clicks the element that a CSS selector names, and waits for nothing.
+// Click clicks the element that a CSS selector names. It does not wait.
 func (tab *Tab) Click(selector string) {
 	tab.t.Helper()
 	run(tab, "clicking "+selector, chromedp.Click(chromedp.CSS(selector)))

@@ -14,8 +14,7 @@ import (
 	"github.com/chromedp/chromedp"
 )
 
-// Tab is a tab of a person's browser. Its methods are for one goroutine, the
-// test's.
+// Tab is a tab of a person's browser. Only the test's goroutine may call its methods.
 type Tab struct {
 	t     testing.TB
 	ctx   context.Context
@@ -25,8 +24,7 @@ type Tab struct {
 	faults []string
 }
 
-// Tab opens an empty tab in a window of its own. Each script runs first in every
-// document of it.
+// Tab opens an empty tab in a window of its own. The scripts run first in every document of it.
 func (p *Person) Tab(t testing.TB, scripts ...string) *Tab {
 	t.Helper()
 	tab := &Tab{t: t}
@@ -41,8 +39,8 @@ func (p *Person) Tab(t testing.TB, scripts ...string) *Tab {
 	return tab
 }
 
-// watch records what a page must not do. That a request failed is said by the
-// browser, not by the page, and is the test's business.
+// watch records the faults of a page. It ignores the browser's reports of failed requests, which
+// the test checks if they matter.
 func (tab *Tab) watch(event any) {
 	var fault string
 	switch e := event.(type) {
@@ -72,8 +70,8 @@ func describe(e *runtime.ExceptionDetails) string {
 	return e.Text
 }
 
-// Faults returns what the tab's pages have done wrong since the last call; what
-// nobody asks for fails the test.
+// Faults returns the faults of the tab's pages since the last call. Faults that the test does not
+// collect in this way fail it.
 func (tab *Tab) Faults() []string {
 	tab.mu.Lock()
 	defer tab.mu.Unlock()
@@ -85,7 +83,7 @@ func (tab *Tab) Faults() []string {
 // Close closes the tab. It may be called again.
 func (tab *Tab) Close() {
 	tab.t.Helper()
-	_, _ = tab.eval("0") // by its answer what was done before has been reported
+	_, _ = tab.eval("0") // when it answers, earlier faults have been reported
 	tab.close()
 	for _, fault := range tab.Faults() {
 		tab.t.Errorf("the page did what no page must: %s", fault)

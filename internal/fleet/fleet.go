@@ -1,5 +1,5 @@
-// Package fleet is many well-behaved browsers on one store, for the tests of what
-// faults of a server cost: it counts the sessions that were lost.
+// Package fleet simulates many well-behaved browsers on one store. Tests use it to measure how
+// many sessions the faults of a server cost.
 package fleet
 
 import (
@@ -14,9 +14,9 @@ import (
 	"github.com/lucia-go/lucia/session"
 )
 
-// browser is a well-behaved client: one session, and what a browser keeps of it.
-// After an error it keeps what it has and tries again; it takes over what it is
-// handed. One goroutine uses it.
+// browser is a well-behaved client with one session and what a browser keeps of it. After an
+// error it keeps what it has and tries again. It uses the tokens that it is given. One goroutine
+// uses it.
 type browser struct {
 	fleet  *Fleet
 	user   string
@@ -24,7 +24,7 @@ type browser struct {
 	newest session.Presented // the newest token, and its cookie's HandedAt
 	seen   session.Instant   // when the newest access token was handed out
 	signed time.Time         // when it signed in
-	leaves bool              // it wants to sign out, and has not been told that it has
+	leaves bool              // it wants to sign out, and the store has not confirmed that
 	fault  string            // why its session is lost, if it is
 	gone   bool              // whether the store says that there is no such session
 }
@@ -45,14 +45,14 @@ type Fleet struct {
 	ended     []ending
 }
 
-// ending is a sign-out that the store has reported as done.
+// ending is a sign-out that the store has confirmed.
 type ending struct {
 	user string
 	id   session.ID
 	at   time.Time
 }
 
-// New signs n browsers in, three to a user.
+// New signs in n browsers, three for each user.
 func New(t *testing.T, store session.Store, policy session.Policy, n int) *Fleet {
 	t.Helper()
 	f := &Fleet{T: t, store: store, policy: policy}
@@ -105,7 +105,7 @@ const (
 	patience = 20 * time.Second
 )
 
-// act is what a browser does next.
+// act performs the next step of a browser.
 func (b *browser) act() {
 	switch n := rand.IntN(100); {
 	case b.fault != "":
@@ -196,8 +196,7 @@ func (f *Fleet) failed(err error) bool {
 	return true
 }
 
-// recover has every browser refresh once, as often as it takes, and returns how
-// long that took.
+// recover makes every browser refresh until it succeeds once, and returns how long that took.
 func (f *Fleet) recover(limit time.Duration) time.Duration {
 	f.Helper()
 	start := time.Now()
@@ -217,15 +216,15 @@ func (f *Fleet) recover(limit time.Duration) time.Duration {
 	return time.Since(start)
 }
 
-// Window is a time in which the servers lost what was written; zero: none.
+// Window is a time in which the servers lost writes. The zero Window is none.
 type Window struct{ From, To time.Time }
 
 func (w Window) contains(t time.Time) bool {
 	return !w.From.IsZero() && !t.Before(w.From) && !t.After(w.To)
 }
 
-// settle counts what the servers lost: sessions that began, and ended ones that
-// came back, within the window. Any others fail the test.
+// settle counts what the servers lost within the window: new sessions, and ends of sessions that
+// came back. Losses outside of it fail the test.
 func (f *Fleet) settle(w Window) (unsigned, back int) {
 	f.Helper()
 	for _, b := range f.browsers {
@@ -256,8 +255,8 @@ func (f *Fleet) settle(w Window) (unsigned, back int) {
 	return unsigned, back
 }
 
-// replay presents to each session that has come that far a token two generations
-// old, and expects the theft to be seen. It returns how many were.
+// replay presents a token that is two generations old to each session that has had so many. It
+// expects the reuse to be detected and returns how often it was.
 func (f *Fleet) replay() (caught int) {
 	f.Helper()
 	revoked := make(map[string]bool)
@@ -283,8 +282,8 @@ func (f *Fleet) replay() (caught int) {
 	return caught
 }
 
-// Drill has the browsers work before, during and after the fault, and all of
-// them come back.
+// Drill lets the browsers work before, during and after the fault, and waits until all of them
+// work again.
 func (f *Fleet) Drill(fault func() int, calm time.Duration) {
 	f.Helper()
 	stop := make(chan struct{})
@@ -300,8 +299,7 @@ func (f *Fleet) Drill(fault func() int, calm time.Duration) {
 	f.Logf("faults %d, errors by their end %d, first answer after %v, all sessions refreshed in %v", faults, before, recovery, took)
 }
 
-// recoverOne returns how long it takes until a call succeeds, with a session of
-// its own.
+// recoverOne returns how long it takes until a call for a session of its own succeeds.
 func (f *Fleet) recoverOne(limit time.Duration) time.Duration {
 	f.Helper()
 	start := time.Now()
@@ -313,7 +311,7 @@ func (f *Fleet) recoverOne(limit time.Duration) time.Duration {
 	return time.Since(start)
 }
 
-// Report judges and prints what became of the sessions.
+// Report checks and prints what happened to the sessions.
 func (f *Fleet) Report(w Window) {
 	f.Helper()
 	unsigned, back := f.settle(w)
@@ -328,7 +326,7 @@ func (f *Fleet) Report(w Window) {
 	}
 }
 
-// Pause lets the fault last. Nothing is concluded from the time it takes.
+// Pause lets the fault last. No test depends on its duration.
 func Pause(d time.Duration) { <-time.After(d) }
 
 // Repeat calls do n times, with a pause after each, and returns n.

@@ -17,22 +17,21 @@ const (
 // MethodDialog is the Method of a form that closes its dialog and is not sent.
 const MethodDialog = "DIALOG"
 
-// Form is a form as the page shows it.
+// Form is a form of a page.
 type Form struct {
 	// Method is "GET", "POST" or [MethodDialog].
 	Method string
 	// Action is where the form goes, relative to the page; "" is the page itself.
 	Action string
-	// Enctype is how a POST form is sent: "multipart/form-data", or
-	// "application/x-www-form-urlencoded", as which also "text/plain" counts, which
-	// no program can read for certain.
+	// Enctype is the encoding of a POST form: "multipart/form-data" or
+	// "application/x-www-form-urlencoded". The latter also stands for "text/plain", which no
+	// program can parse reliably.
 	Enctype string
-	// Fields are the values that it is submitted with if nobody touches it,
-	// hidden fields included.
+	// Fields are the initial values of the form, including hidden fields.
 	Fields url.Values
-	// Names are the names of all its enabled fields, those without a value too.
+	// Names are the names of all enabled fields, including those without a value.
 	Names map[string]bool
-	// Buttons are its enabled submit buttons, in order, without images.
+	// Buttons are the enabled submit buttons in order, without images.
 	Buttons []Button
 
 	hidden map[string]bool // names of fields that a person cannot change
@@ -44,21 +43,21 @@ type Form struct {
 
 // Button is a submit button of a [Form].
 type Button struct {
-	// Name and Value are submitted where the button is pressed and Name is not "".
+	// Name and Value are submitted if the button is pressed and Name is not "".
 	Name, Value string
-	// Method, Action and Enctype are the form's, or what the button has instead
-	// (formmethod, formaction, formenctype).
+	// Method, Action and Enctype are the button's own (formmethod, formaction, formenctype) or
+	// else the form's.
 	Method, Action, Enctype string
 
-	image bool // it sends where it was pressed
+	image bool // it submits the coordinates of the click
 }
 
-// Form returns the form of the page that a person would fill with the given
-// values, or nil. It has this method ("GET" or "POST"; "" is any), and every given
-// name is that of a field or, with its one value, that of a button; a field for files
-// takes "" only, no file. Where several forms are like this, it is the
-// first whose hidden fields have the given values, as a person cannot change them:
-// so the forms of a list are told apart. Where none has, it is the first.
+// Form returns the form that a person would fill in with the given values, or nil. It has the
+// given method ("GET" or "POST"; "" is any). Every given name is the name of a field or, with its
+// one value, of a button. A file field accepts only "", which means no file. If several forms
+// match, Form returns the first whose hidden fields have the given values, because a person
+// cannot change them; this distinguishes the forms of a list. If none has them, it returns the
+// first.
 func (p *Page) Form(method string, given url.Values) *Form {
 	var first *Form
 	for i := range p.Forms {
@@ -74,8 +73,8 @@ func (p *Page) Form(method string, given url.Values) *Form {
 	return first
 }
 
-// add adds a field. A name is that of hidden fields, or of fields for files, if all
-// that have it are.
+// add adds a field. A name counts as hidden, or as that of files, if all fields with that name
+// are.
 func (f *Form) add(next field) {
 	isFirst := !f.Names[next.name]
 	f.hidden[next.name] = next.hidden && (isFirst || f.hidden[next.name])
@@ -86,7 +85,7 @@ func (f *Form) add(next field) {
 	}
 }
 
-// addButton adds the next submit button in the page's order.
+// addButton adds the next submit button in page order.
 func (f *Form) addButton(b Button, off bool) {
 	if !f.hasDefault && !off {
 		f.implied = &b
@@ -97,14 +96,14 @@ func (f *Form) addButton(b Button, off bool) {
 	}
 }
 
-// Button returns the button whose name and value are given, or nil.
+// Button returns the button whose name and value are among the given ones, or nil.
 func (f *Form) Button(given url.Values) *Button {
 	pressed, _ := f.split(given)
 	return pressed
 }
 
-// split returns the button whose name and value are given, or nil, and what is
-// given for fields.
+// split returns the button whose name and value are among the given ones, or nil, and the given
+// fields.
 func (f *Form) split(given url.Values) (*Button, url.Values) {
 	i := slices.IndexFunc(f.Buttons, func(b Button) bool { return slices.Equal(given[b.Name], []string{b.Value}) })
 	if i < 0 {
@@ -115,7 +114,7 @@ func (f *Form) split(given url.Values) (*Button, url.Values) {
 	return &f.Buttons[i], typed
 }
 
-// takes reports whether the form has all that is given.
+// takes reports whether the form has all given fields.
 func (f *Form) takes(given url.Values) bool {
 	_, typed := f.split(given)
 	for name, values := range typed {
@@ -128,7 +127,7 @@ func (f *Form) takes(given url.Values) bool {
 
 func isText(value string) bool { return value != "" }
 
-// presets reports whether the form's hidden fields have the given values already.
+// presets reports whether the form's hidden fields already have the given values.
 func (f *Form) presets(given url.Values) bool {
 	_, typed := f.split(given)
 	for name, values := range typed {
@@ -139,13 +138,12 @@ func (f *Form) presets(given url.Values) bool {
 	return true
 }
 
-// Filled returns the form as it is submitted with the given values, as a copy:
-// Fields are all that is sent, hidden fields that are not given included. The
-// button with a given name and value is pressed, or else the first one, if there is
-// any, as browsers do when a person presses Enter in a field (where that one is
-// disabled, which keeps them from sending anything until a script enables it, none
-// is pressed); its name and value are sent, and Method, Action and Enctype are the
-// button's.
+// Filled returns a copy of the form as it is submitted with the given values. Its Fields are all
+// fields that are sent, including hidden fields that are not given. The button with a given name
+// and value is pressed, or else the first one, as browsers do when a person presses Enter in a
+// field. If the first one is disabled, which keeps browsers from submitting until a script
+// enables it, none is pressed. The button's name and value are sent, and Method, Action and
+// Enctype are the button's.
 func (f *Form) Filled(given url.Values) *Form {
 	pressed, typed := f.split(given)
 	if pressed == nil {
@@ -169,7 +167,7 @@ func (f *Form) Filled(given url.Values) *Form {
 func (f *Form) press(b Button) {
 	f.Method, f.Action, f.Enctype = b.Method, b.Action, b.Enctype
 	switch {
-	case b.image: // with the keyboard, in its corner
+	case b.image: // pressed with the keyboard: the coordinates are 0
 		dot := ""
 		if b.Name != "" {
 			dot = b.Name + "."
@@ -181,8 +179,8 @@ func (f *Form) press(b Button) {
 	}
 }
 
-// Body returns the fields as the body of a POST and that body's Content-Type, as
-// Enctype says. Fields for files are sent as browsers send them without a file.
+// Body returns the fields as the body of a POST, encoded as Enctype says, and its Content-Type.
+// File fields are sent as browsers send them without a file.
 func (f *Form) Body() (body []byte, contentType string) {
 	if f.Enctype != multiparts {
 		return []byte(f.Fields.Encode()), urlencoded

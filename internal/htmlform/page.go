@@ -1,6 +1,5 @@
-// Package htmlform reads an HTML page of an app as far as a program needs it: its forms,
-// as a browser would submit them, and lucia's page data. The Go client and package
-// luciatest share it.
+// Package htmlform reads the parts of an app's HTML page that a program needs: its forms, as a
+// browser would submit them, and lucia's page data. The Go client and package luciatest share it.
 package htmlform
 
 import (
@@ -13,16 +12,16 @@ import (
 	"golang.org/x/net/html"
 )
 
-// maxPageBytes bounds what is read of a page.
+// maxPageBytes limits what is read of a page.
 const maxPageBytes = 8 << 20
 
 // Page is what a program needs of an HTML page of the app.
 type Page struct {
-	// Data is the page data: the app's own members and, under "_lucia", the
-	// session. It is nil where the page has none.
+	// Data is the page data: the app's own members and, under "_lucia", the session. It is nil if
+	// the page has none.
 	Data map[string]json.RawMessage
-	// ExpiresIn is how long the page's access token lived when the page was
-	// made, in whole seconds; 0 without a session.
+	// ExpiresIn is how long the page's access token was valid when the page was made, in whole
+	// seconds. It is 0 without a session.
 	ExpiresIn time.Duration
 	// SessionID is the session's id, "" without a session.
 	SessionID string
@@ -30,9 +29,8 @@ type Page struct {
 	Forms []Form
 }
 
-// Read reads an HTML page. It returns an error where reading fails and where
-// the page is longer than 8 MiB; a page without page data or forms is fine, and
-// page data that are not a JSON object are none.
+// Read reads an HTML page. It returns an error if reading fails or the page is longer than 8 MiB.
+// A page may have no page data and no forms. Page data that are not a JSON object are ignored.
 func Read(r io.Reader) (*Page, error) {
 	limited := &io.LimitedReader{R: r, N: maxPageBytes + 1}
 	p := newPageReader(html.NewTokenizer(limited))

@@ -7,8 +7,8 @@ import (
 	"golang.org/x/net/html/atom"
 )
 
-// field is one field of a form, or a submit button. It belongs to the form that is
-// open around it, unless it names one by its id.
+// field is a field of a form, or a submit button. It belongs to the form around it unless it
+// names another one by its id.
 type field struct {
 	form   int
 	formID *string
@@ -21,8 +21,7 @@ type field struct {
 	off    bool              // the button is disabled
 }
 
-// fieldset is an open fieldset. A disabled one disables what is in it, except in
-// its first legend.
+// fieldset is an open fieldset. A disabled one disables its content, except in its first legend.
 type fieldset struct {
 	disabled, hadLegend, inLegend bool
 }
@@ -77,8 +76,8 @@ func (p *pageReader) disabled(attr map[string]string) bool {
 	return has(attr, "disabled")
 }
 
-// declare notes a field and returns it, nil where it is none that is submitted. It
-// may be written to until the next one is declared.
+// declare records a field and returns it, or nil if it is not submitted. The result may be
+// modified until the next call.
 func (p *pageReader) declare(attr map[string]string) *field {
 	if attr["name"] == "" || p.disabled(attr) {
 		return nil
@@ -86,7 +85,7 @@ func (p *pageReader) declare(attr map[string]string) *field {
 	return p.place(attr)
 }
 
-// place notes what belongs to a form, whether it has a name and is enabled or not.
+// place records what belongs to a form, whether or not it has a name and is enabled.
 func (p *pageReader) place(attr map[string]string) *field {
 	f := field{form: p.open, name: attr["name"]}
 	if id, ok := attr["form"]; ok {
@@ -99,7 +98,7 @@ func (p *pageReader) place(attr map[string]string) *field {
 	return &p.fields[len(p.fields)-1]
 }
 
-// add adds a value, with the newlines of a submission.
+// add adds a value, with its newlines as in a submission.
 func (p *pageReader) add(f *field, value string) {
 	if f != nil {
 		f.values = append(f.values, crlf(value))
@@ -137,7 +136,7 @@ func (p *pageReader) input(attr map[string]string) {
 	}
 }
 
-// button notes a submit button, which a button is unless it says otherwise.
+// button records a submit button. A button submits unless it has another type.
 func (p *pageReader) button(attr map[string]string) {
 	kind := strings.ToLower(attr["type"])
 	if kind == "button" || kind == "reset" {
@@ -148,7 +147,7 @@ func (p *pageReader) button(attr map[string]string) {
 	}
 }
 
-// selectReader is a select element as far as it was read.
+// selectReader is a select element that is being read.
 type selectReader struct {
 	field    *field
 	several  bool // any number may be chosen
@@ -189,7 +188,7 @@ func (p *pageReader) startChoice(tag atom.Atom, attr map[string]string) {
 	}
 }
 
-// read takes in the text of the open option.
+// read adds text to the open option.
 func (s *selectReader) read(text string) {
 	if n := len(s.options); n > 0 && s.options[n-1].isText {
 		o := &s.options[n-1]
@@ -197,9 +196,8 @@ func (s *selectReader) read(text string) {
 	}
 }
 
-// endSelect submits what is chosen: of a select for one, the last one chosen or,
-// by itself, the first that can be. What is disabled is not submitted, chosen or
-// not.
+// endSelect adds the chosen values. A select for one value has the last chosen option or, if none
+// is chosen, the first enabled one. Disabled options are not submitted, even if they are chosen.
 func (p *pageReader) endSelect() {
 	s := p.option
 	p.option = nil

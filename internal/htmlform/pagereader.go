@@ -13,8 +13,8 @@ import (
 	"github.com/lucia-go/lucia/internal/wire"
 )
 
-// pageReader goes through a page's tokens. It follows the HTML standard as far as
-// forms go: which form a field belongs to and what it is submitted with.
+// pageReader processes the tokens of a page. It follows the HTML standard for forms: which form a
+// field belongs to and which value it submits.
 type pageReader struct {
 	z    *html.Tokenizer
 	page *Page
@@ -57,7 +57,7 @@ func (p *pageReader) next() {
 func attributes(t html.Token) map[string]string {
 	m := make(map[string]string, len(t.Attr))
 	for _, a := range t.Attr {
-		if _, ok := m[a.Key]; !ok { // as browsers do, the first counts
+		if _, ok := m[a.Key]; !ok { // the first one counts, as in browsers
 			m[a.Key] = a.Val
 		}
 	}
@@ -93,7 +93,7 @@ func (p *pageReader) start(t html.Token) {
 	case atom.Legend:
 		p.startLegend()
 	case atom.Input:
-		p.endSelect() // which has no place for it
+		p.endSelect() // a select cannot contain it
 		p.input(attr)
 	case atom.Button:
 		if p.option == nil { // one in a select opens that
@@ -165,7 +165,7 @@ func (p *pageReader) text(s string) {
 	}
 }
 
-// handOut gives the forms their addresses, and the fields to their forms.
+// handOut resolves the forms' addresses and assigns the fields to their forms.
 func (p *pageReader) handOut() {
 	for i := range p.page.Forms {
 		form := &p.page.Forms[i]
@@ -188,7 +188,7 @@ func (p *pageReader) handOut() {
 	}
 }
 
-// buttonOf is the button of the form that f is.
+// buttonOf returns f as a button of the form.
 func (p *pageReader) buttonOf(form *Form, f *field) Button {
 	attr := f.button
 	b := Button{Name: f.name, Value: attr["value"], Method: form.Method, Action: form.Action, Enctype: form.Enctype, image: f.image}
@@ -204,8 +204,7 @@ func (p *pageReader) buttonOf(form *Form, f *field) Button {
 	return b
 }
 
-// address is what an action leads to by the page's base; "" is the page itself,
-// whatever its base.
+// address resolves an action by the page's base. "" is the page itself, whatever its base.
 func (p *pageReader) address(action string) string {
 	if p.base == nil || action == "" {
 		return action

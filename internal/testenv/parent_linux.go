@@ -2,7 +2,7 @@ package testenv
 
 import "syscall"
 
-// DieWithParent has a process killed when the test's ends, however that ends.
-// The kernel means the thread that started it, so a goroutine has to stay locked
-// to that for as long as the process runs.
+// DieWithParent makes a process be killed when the test's process ends, even by a crash. The
+// kernel watches the thread that started it, so a goroutine must stay locked to that thread while
+// the process runs.
 func DieWithParent(attr *syscall.SysProcAttr) { attr.Pdeathsig = syscall.SIGKILL }

@@ -25,10 +25,10 @@ type PostgresServer struct {
 	args []string
 }
 
-// Postgres starts a PostgreSQL server with an empty data directory, which is its
-// own and survives Restart. Further arguments are appended to its command line
-// and win: "-c", "default_transaction_read_only=on". It runs as another user of
-// the system where the test is root, which PostgreSQL refuses to be.
+// Postgres starts a PostgreSQL server with an empty data directory, which is its own and survives
+// Restart. args are appended to its command line and take precedence: "-c",
+// "default_transaction_read_only=on". If the test runs as root, the server runs as another user,
+// because PostgreSQL refuses root.
 func Postgres(t testing.TB, args ...string) *PostgresServer {
 	t.Helper()
 	s := newPostgres(t, args...)
@@ -44,7 +44,7 @@ func (s *PostgresServer) Follow() *PostgresServer {
 	return s.FollowThrough(s.Addr)
 }
 
-// FollowThrough is Follow for a replica that reaches s at addr, where a proxy is.
+// FollowThrough is Follow for a replica that reaches s through a proxy at addr.
 func (s *PostgresServer) FollowThrough(addr string) *PostgresServer {
 	s.t.Helper()
 	host, port, err := net.SplitHostPort(addr)
@@ -65,7 +65,7 @@ func newPostgres(t testing.TB, args ...string) *PostgresServer {
 	if err != nil {
 		t.Fatal(err)
 	}
-	// Not t.TempDir, which other users cannot enter.
+	// Not t.TempDir, because other users cannot enter it.
 	parent, err := os.MkdirTemp("", "lucia-postgresql-")
 	if err != nil {
 		t.Fatal(err)
@@ -108,7 +108,7 @@ func (s *PostgresServer) command(name string, args ...string) {
 
 func (s *PostgresServer) start() (ok bool) {
 	s.t.Helper()
-	_, port, _ := net.SplitHostPort(s.Addr) // made of a port
+	_, port, _ := net.SplitHostPort(s.Addr) // Addr is valid
 	args := append([]string{
 		"-D", s.dir, "-p", port, "-h", "127.0.0.1", "-k", "",
 		"-c", "max_connections=200", "-c", "shared_buffers=32MB",
@@ -117,9 +117,9 @@ func (s *PostgresServer) start() (ok bool) {
 	return ok
 }
 
-// Restart starts the server again, on the same port and with what is on its
-// disk, after Kill. The processes of the one that was killed may take a moment to
-// notice, and until then PostgreSQL refuses to start.
+// Restart starts the server again after Kill, on the same port and with the same data directory.
+// The killed server's processes may take a moment to end, and until then PostgreSQL refuses to
+// start.
 func (s *PostgresServer) Restart() {
 	s.t.Helper()
 	for deadline := time.Now().Add(startLimit); !s.start(); {
@@ -132,7 +132,7 @@ func (s *PostgresServer) Restart() {
 // URL returns the server's postgres:// URL.
 func (s *PostgresServer) URL() string { return PostgresURL(s.Addr) }
 
-// PostgresURL returns the URL of a server of this package, or of a proxy to one.
+// PostgresURL returns the URL of a server of this package, or of a proxy for one.
 func PostgresURL(addr string) string {
 	return "postgres://postgres@" + addr + "/postgres?sslmode=disable"
 }

@@ -13,12 +13,12 @@ import (
 	"time"
 )
 
-// startLimit is how long a server may take until it is ready. It is far more
-// than any takes; a machine under load must not fail a test.
+// startLimit is how long a server may take to start. It is far longer than necessary, so that a
+// test does not fail on a busy machine.
 const startLimit = 30 * time.Second
 
-// Process is a program that a test started. It is killed when the test ends; on
-// Linux also when the test is, by a panic or a timeout.
+// Process is a program that a test has started. It is killed when the test ends and, on Linux,
+// when the test is killed by a panic or a timeout.
 type Process struct {
 	t    testing.TB
 	cmd  *exec.Cmd
@@ -28,14 +28,14 @@ type Process struct {
 	log []string
 }
 
-// start starts a program and waits until it prints a line that contains ready.
-// It reports false, with the process gone, where the program ended before that.
+// start starts a program and waits until it prints a line that contains ready. It reports false
+// if the program ended before that.
 func start(t testing.TB, dir, ready, path string, args ...string) (*Process, bool) {
 	t.Helper()
 	return startWith(t, new(syscall.SysProcAttr), dir, ready, path, args...)
 }
 
-// startWith is start with attributes of the process, which it adds to.
+// startWith is start with attributes of the process, to which it adds its own.
 func startWith(t testing.TB, attr *syscall.SysProcAttr, dir, ready, path string, args ...string) (*Process, bool) {
 	t.Helper()
 	out, in, err := os.Pipe()
@@ -74,7 +74,7 @@ func (p *Process) run() error {
 		err := p.cmd.Start()
 		started <- err
 		if err == nil {
-			_ = p.cmd.Wait() // killed, as a rule
+			_ = p.cmd.Wait() // the error is that it was killed
 			close(p.dead)
 		}
 	}()
@@ -110,9 +110,8 @@ func (p *Process) Log() string {
 	return strings.Join(p.log, "\n")
 }
 
-// Kill ends the process at once (SIGKILL) and returns when it is gone. Killing
-// it twice is harmless.
+// Kill ends the process at once (SIGKILL) and returns when it has ended. It may be called again.
 func (p *Process) Kill() {
-	_ = p.cmd.Process.Kill() // gone already: fine
+	_ = p.cmd.Process.Kill() // it may have ended already
 	<-p.dead
 }

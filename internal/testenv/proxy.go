@@ -9,9 +9,9 @@ import (
 	"time"
 )
 
-// Proxy is a TCP proxy on loopback between a client and a server, and all that
-// can go wrong between them. It passes everything until told otherwise. Its
-// methods may be called at any time, concurrently.
+// Proxy is a TCP proxy on loopback between a client and a server that can simulate failures of
+// the network. It passes everything until a method changes that. Its methods may be called
+// concurrently.
 type Proxy struct {
 	Addr string
 
@@ -19,13 +19,13 @@ type Proxy struct {
 	listener net.Listener
 	quit     chan struct{}
 	running  sync.WaitGroup
-	lost     atomic.Int64 // replies yet to be lost
-	losses   atomic.Int64 // replies that were
+	lost     atomic.Int64 // replies still to be lost
+	losses   atomic.Int64 // replies that were lost
 
 	mu      sync.Mutex
 	backend string
 	delay   time.Duration
-	held    chan struct{} // closed when what is held may go on; nil: nothing is
+	held    chan struct{} // closed by Pass; nil unless Hold was called
 	pairs   map[*pair]struct{}
 }
 
@@ -53,23 +53,23 @@ func NewProxy(t testing.TB, backend string) *Proxy {
 	return p
 }
 
-// SetBackend sends new connections to another server; those that exist stay.
+// SetBackend sends new connections to another server. Existing connections stay.
 func (p *Proxy) SetBackend(addr string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.backend = addr
 }
 
-// Delay holds back what comes from now on, in either direction, for d each.
+// Delay delays all later data, in both directions, by d.
 func (p *Proxy) Delay(d time.Duration) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.delay = d
 }
 
-// Hold makes the proxy a black hole: connections are accepted and stay open, and
-// nothing comes through until Pass. What is sent meanwhile comes through then,
-// like after a network partition, even if the sender has gone.
+// Hold makes the proxy a black hole: it accepts connections and keeps them open, but passes
+// nothing until Pass. The held data arrive then, as after a network partition, even if the sender
+// has gone.
 func (p *Proxy) Hold() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -88,14 +88,14 @@ func (p *Proxy) Pass() {
 	}
 }
 
-// LoseReply swallows the next thing that a server says, after it has done what it
-// was asked, and resets the connection.
+// LoseReply drops the next reply of the server, which has done what was asked, and resets the
+// connection.
 func (p *Proxy) LoseReply() { p.lost.Store(1) }
 
 // Lost returns how many replies were lost.
 func (p *Proxy) Lost() int { return int(p.losses.Load()) }
 
-// Reset resets all connections. It returns how many there were.
+// Reset resets all connections and returns their number.
 func (p *Proxy) Reset() int {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -140,7 +140,7 @@ func (p *Proxy) serve(client net.Conn) {
 	p.mu.Unlock()
 	select {
 	case <-p.quit:
-		c.reset() // too late for the one at the end
+		c.reset() // too late for the Reset at the end
 	default:
 	}
 	defer func() {
@@ -154,8 +154,8 @@ func (p *Proxy) serve(client net.Conn) {
 	both.Wait()
 }
 
-// pump carries bytes from one side to the other. At the end it hangs up on the
-// receiver only: what the other direction still holds is to arrive.
+// pump copies bytes from one side to the other. At the end it closes only the receiver's side,
+// because the other direction may still hold data.
 func (p *Proxy) pump(c *pair, to, from net.Conn, replies bool) {
 	defer to.Close()
 	buf := make([]byte, 64<<10)
@@ -175,7 +175,7 @@ func (p *Proxy) pump(c *pair, to, from net.Conn, replies bool) {
 			}
 		}
 		if err == io.EOF {
-			p.admit() // hanging up takes its time too
+			p.admit() // closing is delayed, too
 		}
 		if err != nil {
 			return
@@ -183,7 +183,7 @@ func (p *Proxy) pump(c *pair, to, from net.Conn, replies bool) {
 	}
 }
 
-// admit waits until something may pass. It reports false when the proxy ends.
+// admit waits until data may pass. It reports false when the proxy ends.
 func (p *Proxy) admit() bool {
 	p.mu.Lock()
 	delay, held := p.delay, p.held

@@ -23,9 +23,8 @@ type RedisServer struct {
 	args []string
 }
 
-// Redis starts a redis-server without persistence. Further arguments are
-// appended to its command line and win: "--appendonly", "yes". The data
-// directory is the server's own and survives Restart.
+// Redis starts a redis-server without persistence. args are appended to its command line and take
+// precedence: "--appendonly", "yes". The data directory is the server's own and survives Restart.
 func Redis(t testing.TB, args ...string) *RedisServer {
 	t.Helper()
 	s := &RedisServer{t: t, path: Require(t, "redis"), dir: t.TempDir()}
@@ -51,8 +50,7 @@ func (s *RedisServer) start() (ok bool) {
 	return ok
 }
 
-// Restart starts the server again, on the same port and with what is on its
-// disk, after Kill.
+// Restart starts the server again after Kill, on the same port and with the same data directory.
 func (s *RedisServer) Restart() {
 	s.t.Helper()
 	if !s.start() {
@@ -63,8 +61,7 @@ func (s *RedisServer) Restart() {
 // URL returns the server's redis:// URL.
 func (s *RedisServer) URL() string { return "redis://" + s.Addr }
 
-// Client returns a client of this server alone, for what a test wants to ask or
-// tell it. It is closed with the test.
+// Client returns a client of this server, for the commands of a test. It is closed with the test.
 func (s *RedisServer) Client() *redis.Client {
 	c := redis.NewClient(&redis.Options{Addr: s.Addr, MaxRetries: -1})
 	s.t.Cleanup(func() { c.Close() })
@@ -83,8 +80,7 @@ func (s *RedisServer) do(args ...any) *redis.Cmd {
 	return cmd
 }
 
-// Follow makes the server a replica of the one at addr and returns when it is
-// in step.
+// Follow makes the server a replica of the one at addr and returns when it is in sync.
 func (s *RedisServer) Follow(addr string) {
 	s.t.Helper()
 	host, port, err := net.SplitHostPort(addr)
@@ -101,9 +97,9 @@ func (s *RedisServer) Follow(addr string) {
 	})
 }
 
-// freePort returns a port on which nothing listens. It lies below the range from
-// which the system takes the ports of outgoing connections, so that a server
-// that is down for a moment finds it free again.
+// freePort returns a port on which no program listens. It is below the range from which the
+// system takes the ports of outgoing connections, so that a server that is down for a moment
+// finds it free again.
 func freePort(t testing.TB) int {
 	t.Helper()
 	const first, last, attempts = 12000, 31000, 100
@@ -119,8 +115,8 @@ func freePort(t testing.TB) int {
 	return 0
 }
 
-// eventually polls other processes, which nobody can subscribe to, until done
-// says so. The state is for the message.
+// eventually polls other processes, which have no other way to report, until done reports true.
+// The state is for the message.
 func eventually(t testing.TB, what string, done func() (ok bool, state string)) {
 	t.Helper()
 	tick := time.NewTicker(20 * time.Millisecond)

@@ -1,7 +1,7 @@
-// Package testenv starts the programs that tests need beside Go: Redis servers
-// on loopback, alone, as a cluster and under Sentinel, PostgreSQL servers, a TCP
-// proxy that misbehaves on command, and the path to a browser. What it starts keeps
-// its data in a temporary directory and ends, by process id, with the test.
+// Package testenv starts the programs that tests need: Redis servers on loopback, alone, as a
+// cluster and under Sentinel; PostgreSQL servers; a TCP proxy that simulates failures. It also
+// finds a browser. What it starts keeps its data in a temporary directory and ends with the test,
+// by process id.
 package testenv
 
 import (
@@ -18,8 +18,8 @@ import (
 // names are those of [Require].
 const RequireVariable = "LUCIA_TEST_REQUIRE"
 
-// programs are the names under which a program may be installed. A name with a
-// slash is a pattern of paths: Debian keeps PostgreSQL's servers out of PATH.
+// programs are the names that a program may be installed by. A name with a slash is a pattern of
+// paths, because Debian does not put PostgreSQL's servers into PATH.
 var programs = map[string][]string{
 	"redis":      {"redis-server"},
 	"postgresql": {"postgres", "/usr/lib/postgresql/*/bin/postgres"},
@@ -38,7 +38,7 @@ func Require(t testing.TB, name string) string {
 	}
 	for _, c := range candidates {
 		if strings.Contains(c, "/") {
-			if paths, _ := filepath.Glob(c); len(paths) > 0 { // of a pattern that is well formed
+			if paths, _ := filepath.Glob(c); len(paths) > 0 { // the patterns are valid
 				return paths[len(paths)-1]
 			}
 		} else if path, err := exec.LookPath(c); err == nil {
@@ -49,9 +49,8 @@ func Require(t testing.TB, name string) string {
 	return ""
 }
 
-// Missing ends a test that cannot have what it needs of the program with this
-// name. The test fails if [RequireVariable] lists the name, and is skipped
-// otherwise. why is part of the message.
+// Missing ends a test that lacks something of the program with this name. The test fails if
+// [RequireVariable] lists the name, and is skipped otherwise. why is part of the message.
 func Missing(t testing.TB, name, why string) {
 	t.Helper()
 	required := strings.Split(os.Getenv(RequireVariable), ",")

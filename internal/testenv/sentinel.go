@@ -12,15 +12,15 @@ import (
 
 // RedisSentinel is a master with one replica, watched by three Sentinels.
 type RedisSentinel struct {
-	// Name is the name of the master, by which clients ask for it.
+	// Name is the name by which clients ask for the master.
 	Name      string
 	Master    *RedisServer
 	Replica   *RedisServer
 	Sentinels []*RedisServer
 }
 
-// Sentinel starts a Sentinel trio and returns when it would fail over: each
-// Sentinel knows the replica and the other two.
+// Sentinel starts a master, a replica and three Sentinels. It returns when they could fail over:
+// each Sentinel knows the replica and the other two.
 func Sentinel(t testing.TB) *RedisSentinel {
 	t.Helper()
 	s := &RedisSentinel{Name: "main"}

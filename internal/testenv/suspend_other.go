@@ -2,11 +2,11 @@
 
 package testenv
 
-// Suspend skips the test: this system cannot stop a process and let it go on.
+// Suspend skips the test, because this system cannot suspend a process.
 func (p *Process) Suspend() {
 	p.t.Helper()
 	p.t.Skip("needs SIGSTOP")
 }
 
-// Resume does nothing here.
+// Resume does nothing on this system.
 func (p *Process) Resume() {}

@@ -7,10 +7,10 @@ import (
 	"syscall"
 )
 
-// Suspend stops the process where it stands (SIGSTOP), until Resume.
+// Suspend stops the process (SIGSTOP) until Resume.
 func (p *Process) Suspend() { p.signal(syscall.SIGSTOP) }
 
-// Resume lets a suspended process go on (SIGCONT).
+// Resume continues a suspended process (SIGCONT).
 func (p *Process) Resume() { p.signal(syscall.SIGCONT) }
 
 func (p *Process) signal(s os.Signal) {

@@ -9,8 +9,8 @@ import (
 	"syscall"
 )
 
-// unprivileged returns the user as whom a program is to run that refuses to be
-// root; nil where the test is not root.
+// unprivileged returns the user for a program that refuses to run as root. It is nil if the test
+// does not run as root.
 func unprivileged() *syscall.Credential {
 	if os.Geteuid() != 0 {
 		return nil

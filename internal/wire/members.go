@@ -5,10 +5,10 @@ import (
 	"fmt"
 )
 
-// Members decodes the members of a JSON object that fields names, each into its
-// pointer. Unlike encoding/json it takes no "Message" for a "message": the browser
-// module does not either, and what ends a session must end it on both sides. A
-// member that is missing leaves its variable alone, and null has no members.
+// Members decodes the members of a JSON object that fields names, each into its pointer. Names
+// are case-sensitive, unlike in encoding/json, as in the browser module, so that the same answers
+// end a session on both sides. The variable of a missing member keeps its value. null has no
+// members.
 func Members(data []byte, fields map[string]any) error {
 	var members map[string]json.RawMessage
 	if err := json.Unmarshal(data, &members); err != nil {

@@ -6,7 +6,7 @@ package wire
 
 // Routes below the base path.
 const (
-	// DefaultBasePath is where the routes live unless the app says otherwise.
+	// DefaultBasePath is the path of the routes unless the app configures another one.
 	DefaultBasePath = "/api/auth"
 
 	RouteRefresh = "/refresh"
@@ -16,7 +16,7 @@ const (
 	RouteAuto    = "/auto.js"
 )
 
-// Cookie names, before any prefix. The names are the seed's.
+// Cookie names without a prefix. The names are those of lucia-sveltekit 0.9.
 const (
 	CookieAccess      = "access_token"
 	CookieRefresh     = "encrypt_refresh_token"
@@ -24,22 +24,21 @@ const (
 )
 
 const (
-	// FormField is the hidden form field that carries the access token, and the
-	// member of the page data that carries the session.
+	// FormField is the hidden form field with the access token, and the member of the page data
+	// with the session.
 	FormField = "_lucia"
 
-	// RedirectField is the optional form field of a logout form that says where
-	// to go afterwards; a path of the same site.
+	// RedirectField is the optional field of a logout form with the path, on the same site, to go
+	// to afterwards.
 	RedirectField = "redirect"
 
-	// PageDataID is the id of the script element that carries the page data.
-	// It is not "_lucia_page_data": browsers would expose such an element as
-	// window._lucia_page_data, the global the original client reads.
+	// PageDataID is the id of the script element with the page data. It is not
+	// "_lucia_page_data", because browsers would expose such an element as
+	// window._lucia_page_data, the global variable that the client of lucia-sveltekit 0.9 reads.
 	PageDataID = "lucia-page-data"
 
-	// ChallengeRealm is the realm of the WWW-Authenticate challenge (RFC 6750,
-	// section 3) on this library's own 401 answers. A client tells by it that a
-	// refresh may help.
+	// ChallengeRealm is the realm of the WWW-Authenticate challenge (RFC 6750, section 3) in this
+	// library's own 401 answers. It tells clients that a refresh may help.
 	ChallengeRealm = "lucia"
 )
 
@@ -59,8 +58,8 @@ type Refreshed struct {
 	ExpiresIn int64 `json:"expires_in"`
 }
 
-// MaxExpiresIn is the longest life that clients believe, in seconds: longer ones could
-// overflow a time.
+// MaxExpiresIn is the longest lifetime in seconds that clients accept. Longer ones could overflow
+// a time.
 const MaxExpiresIn = 400 * 24 * 60 * 60
 
 // ErrorBody is the body of every error answer. Message is a code of package

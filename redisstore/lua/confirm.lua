@@ -6,9 +6,9 @@
 -- Reply:   empty; or 255, now (6 bytes) and the version of a record that cannot
 --          be read.
 --
--- A confirmation that succeeds is not sent again. Where the generation is not
--- there a write that changes nothing makes a server fail that may have missed it,
--- as in refresh.lua.
+-- A confirmation that succeeds is not sent again. If the session or the generation is missing,
+-- the script makes a write that changes nothing, so that it fails on a server that does not
+-- accept writes and may have missed them, as in refresh.lua.
 
 local key, id, a = KEYS[1], ARGV[1], ARGV[2]
 local v = redis.call('HGET', key, id)

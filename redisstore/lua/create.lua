@@ -1,7 +1,7 @@
--- Create: session.Begin as a new session of the user. Sessions that have
--- expired go, and of the others the least recently issued as far as the user
--- would have more than max. Records of another version are neither counted nor
--- removed: only the code that wrote them can say whether they live.
+-- Create: session.Begin as a new session of the user. It removes expired sessions and, if the
+-- user would have more than max, those that were least recently issued a token. Records of
+-- another version are neither counted nor removed, because only the code that wrote them knows
+-- whether they have expired.
 --
 -- KEYS[1]  the user's hash
 -- ARGV[1]  the new session's id
@@ -28,7 +28,7 @@ for i = 1, #all, 2 do
 end
 
 if #live >= max then
-  -- Ids are compared byte by byte: < on strings would ask the server's locale.
+  -- Ids are compared byte by byte, because < on strings depends on the server's locale.
   table.sort(live, function(x, y)
     if x.issued ~= y.issued then
       return x.issued < y.issued
@@ -46,8 +46,8 @@ if #live >= max then
   end
 end
 
--- The write that a server out of memory refuses comes first, so that a refusal
--- leaves everything as it was.
+-- The write that a server without free memory refuses comes first, so that a refusal changes
+-- nothing.
 redis.call('HSET', key, id, record)
 for _, field in ipairs(gone) do
   redis.call('HDEL', key, field)

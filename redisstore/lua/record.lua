@@ -1,16 +1,16 @@
--- The shared beginning of the scripts, except refresh.lua, which spells it out:
--- how a session's record is stored.
+-- The shared beginning of the scripts: how a session's record is stored. refresh.lua does not use
+-- it and repeats it in place.
 --
 --   byte  1      version, 1
 --   bytes 2-5    generation
 --   bytes 6-11   when that generation was made
---   bytes 12-17  when it was confirmed, 0: not yet
+--   bytes 12-17  when it was confirmed, or 0 if it was not
 --   bytes 18-23  when the session began
 --   bytes 24-29  when it ends unless it is refreshed
 --
--- Big-endian; times are milliseconds since 1970. A Lua number is a double:
--- exact for these 48 bits, but printed as 1e+15 where it is large, so numbers
--- are packed and unpacked, never printed.
+-- Numbers are big-endian; times are milliseconds since 1970. A Lua number is a double. It is
+-- exact for these 48 bits but printed as 1e+15 if it is large, so numbers are packed and
+-- unpacked, never printed.
 
 local function generation(s, i)
   local a, b, c, d = s:byte(i, i + 3)
@@ -36,11 +36,10 @@ local function readable(v)
   return #v == 29 and v:byte() == 1
 end
 
--- The key's own expiry is there so that users who never come back leave nothing
--- behind. It lies at the end of the day (UTC) in which the last of its sessions
--- ends, or later, so that only a rotation that carries a session over into
--- another day has to move it. It is never moved forward: that would cut other
--- sessions short.
+-- The key expires so that users who do not come back leave nothing behind. Its expiry is at or
+-- after the end of the day (UTC) in which the last of the user's sessions ends, so that only a
+-- rotation that extends a session into another day moves it. It is never moved to an earlier
+-- time, because that would end other sessions early.
 local function day(at)
   return at - at % 86400000 + 86400000
 end

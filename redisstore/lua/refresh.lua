@@ -1,24 +1,23 @@
--- Refresh: session.Refresh, in one step. The reasons are told there.
+-- Refresh: session.Refresh, in one step. The reasons for the rule are explained there.
 --
 -- KEYS[1]  the user's hash
 -- ARGV[1]  the session's id
 -- ARGV[2]  generation 1-4, issued 5-10, expires 11-16, handed 17-22 as
 --          presented; grace 23-28, settle 29-34, idle 35-40, lifetime 41-46;
---          byte 47 is 1 where reuse ends all sessions of the user; the
+--          byte 47 is 1 if reuse ends all sessions of the user; the
 --          generation after the one presented 48-51
--- Reply:   outcome (1 byte: session.Outcome), now (6 bytes), the record where
+-- Reply:   outcome (1 byte: session.Outcome), now (6 bytes), and the record if
 --          one remains; or 255, now and the version of a record that cannot be
 --          read.
 --
--- Missing signs people out. A server that may not write must not say it: a
--- replica or a master that was deposed may have missed the session. So before
--- it comes a write that changes nothing, of a field that is no session's: such a
--- server refuses it, and the call fails instead. All other verdicts that end a
--- session write in any case.
+-- The outcome missing signs users out, so a server that does not accept writes must not return
+-- it: a replica or a deposed master may have missed the session. Before it, the script makes a
+-- write that changes nothing, to a field that is no session. Such a server refuses the write, and
+-- the call fails instead. All other outcomes that end a session write in any case.
 --
--- This is the script that runs all day, and a script makes its functions anew at
--- every call, so the numbers are put together in place, and only those that the
--- case at hand needs: record.lua's functions would make it a fifth slower.
+-- This script runs far more often than the others, and a script creates its functions anew in
+-- every call. So it decodes numbers in place, and only those that it needs. With the functions of
+-- record.lua it would be a fifth slower.
 
 local key, id, a = KEYS[1], ARGV[1], ARGV[2]
 local time = redis.call('TIME')

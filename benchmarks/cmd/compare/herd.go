@@ -9,8 +9,8 @@ import (
 	"github.com/lucia-go/lucia/benchmarks/herd"
 )
 
-// herds plays the hour after an outage of one Redis with and without what keeps
-// the herd apart.
+// herds simulates the hour after an outage of one Redis, with and without the measures that
+// spread the herd.
 func herds(_ context.Context, o options) error {
 	world := herd.World{
 		Pages: pick(o, 500_000, 250_000), Tabs: 2, Coalesced: true, Jitter: true, Outage: 20 * time.Minute,
@@ -39,7 +39,7 @@ func herds(_ context.Context, o options) error {
 	return nil
 }
 
-// within formats a time within the hour that is played.
+// within formats a time within the simulated hour.
 func within(d time.Duration) string {
 	if d == 0 {
 		return "not within the hour"

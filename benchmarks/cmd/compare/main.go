@@ -1,10 +1,10 @@
-// Compare measures lucia beside other libraries that do the same work and prints
-// markdown tables. It starts a Redis of its own on a free loopback port and
-// needs redis-server, and wrk and taskset for the part with whole processes;
-// what is missing is said and left out.
+// Compare measures lucia beside other libraries that do the same work and prints Markdown tables.
+// It starts a Redis of its own on a free loopback port. It needs redis-server, and wrk and
+// taskset for the measurements of whole processes. If one is missing, Compare reports that and
+// omits the part.
 //
 //	go run ./cmd/compare          all, in about four minutes
-//	go run ./cmd/compare -quick   the same with less patience, in about one
+//	go run ./cmd/compare -quick   the same in shorter runs, in about one
 package main
 
 import (
@@ -22,7 +22,7 @@ import (
 	"github.com/lucia-go/lucia/benchmarks/local"
 )
 
-// options are what the parts are told.
+// options are the settings of the parts.
 type options struct {
 	quick bool
 	redis string // address
@@ -37,7 +37,7 @@ func pick[T any](o options, full, quick T) T {
 	return full
 }
 
-// parts are what there is to measure, in the order of the report.
+// parts are the measurements, in the order of the report.
 var parts = []struct {
 	name string
 	run  func(context.Context, options) error
@@ -65,7 +65,7 @@ func main() {
 		}
 		return
 	}
-	// A reader of ours that has gone ends this, too, and with it the Redis.
+	// If the reader of the output ends, this process and its Redis end, too.
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGPIPE)
 	defer stop()
 	if err := run(ctx, options{quick: *quick, held: *held}, *only); err != nil {
@@ -98,7 +98,7 @@ func run(ctx context.Context, o options, only string) error {
 	return nil
 }
 
-// processor names the processor where the system says what it is.
+// processor returns the name of the processor if the system provides it.
 func processor() string {
 	info, _ := os.ReadFile("/proc/cpuinfo") // absent: not Linux
 	for line := range strings.Lines(string(info)) {

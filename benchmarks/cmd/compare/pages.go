@@ -8,8 +8,8 @@ import (
 	"github.com/lucia-go/lucia/benchmarks/contend"
 )
 
-// pages compares what a page costs that prints page data and a form field with the same page with
-// two constants in their places.
+// pages compares a page that prints page data and a form field with the same page that has two
+// constants instead.
 func pages(ctx context.Context, o options) error {
 	const byHand, bare = "golang-jwt v5 by hand, fingerprint", "net/http, bare handler"
 	list := contend.Pages()

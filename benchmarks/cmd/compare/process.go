@@ -15,19 +15,19 @@ import (
 	"github.com/lucia-go/lucia/benchmarks/measure"
 )
 
-// A contender in a process of its own has a heap and a collector of its own, as
-// it has where it is deployed: it pays for its garbage and for nobody else's. In
-// one process the collector's work falls on whoever's turn it is.
+// A contender in a process of its own has its own heap and garbage collector, as when it is
+// deployed, and pays only for its own garbage. In a shared process, whichever contender runs at
+// the time pays for the collector's work.
 
-// instances is how many processes each contender gets. The middle one counts:
-// where a process has its memory is luck, and worth a fifth of a microsecond.
+// instances is how many processes each contender gets. The median counts, because the placement
+// of a process in memory is random and makes a difference of a fifth of a microsecond.
 const instances = 3
 
-// contenderFlag makes this program the process of a contender.
+// contenderFlag makes this program run as the process of a contender.
 const contenderFlag = "contender"
 
-// serveRounds does what the parent asks for line by line, a number of requests
-// each, and answers with their cost.
+// serveRounds runs the rounds that the parent asks for and answers with their cost. Each line of
+// in is a number of requests.
 func serveRounds(name string, o options, in io.Reader, out io.Writer) error {
 	runtime.GOMAXPROCS(1)
 	c, ok := contend.Named(name)
@@ -60,8 +60,7 @@ func serveRounds(name string, o options, in io.Reader, out io.Writer) error {
 	}
 }
 
-// process starts a process of the contender, which ends with the context or with
-// stop.
+// process starts a process of the contender. It ends with the context or when stop is called.
 func process(ctx context.Context, o options, c contend.Contender) (w measure.Way, stop func() error, err error) {
 	program, err := os.Executable()
 	if err != nil {
@@ -95,7 +94,7 @@ func process(ctx context.Context, o options, c contend.Contender) (w measure.Way
 // processes measures contenders side by side, each in processes of its own.
 func processes(ctx context.Context, o options, list []contend.Contender) (map[string]measure.Result, error) {
 	ctx, cancel := context.WithCancel(ctx)
-	defer cancel() // ends what an error leaves behind
+	defer cancel() // ends the processes that are left after an error
 	var ways []measure.Way
 	var stops []func() error
 	for i := range instances {

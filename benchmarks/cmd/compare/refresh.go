@@ -9,12 +9,12 @@ import (
 	"github.com/lucia-go/lucia/benchmarks/rotate"
 )
 
-// simultaneous is how many callers there are, and how many present one token at
+// simultaneous is the number of concurrent callers, and how many of them present one token at
 // once.
 const simultaneous = 64
 
-// refreshes compares refreshing through each kind of client, and what becomes of
-// one token that is presented many times at once.
+// refreshes compares refreshing through each kind of client, and shows what happens when one
+// token is presented many times at once.
 func refreshes(ctx context.Context, o options) error {
 	t := newTable(fmt.Sprintf("refresh, %d callers", simultaneous), "client", "round trips", "a second", "against bare", "app's processor time", "tokens made of one")
 	for _, kind := range rotate.Clients() {
@@ -32,7 +32,7 @@ func refreshes(ctx context.Context, o options) error {
 	return nil
 }
 
-// speed is what was measured of one contender in one round.
+// speed is what one round measured of one contender.
 type speed struct {
 	rate, cpu float64 // a second; nanoseconds each
 }
@@ -61,7 +61,7 @@ func refreshesWith(ctx context.Context, o options, conn *rotate.Conn, kind strin
 	return nil
 }
 
-// best returns the round that was disturbed least.
+// best returns the round with the least disturbance.
 func best(speeds []speed) speed {
 	return slices.MaxFunc(speeds, func(a, b speed) int {
 		switch {
@@ -88,8 +88,8 @@ func refreshRound(ctx context.Context, o options, conn *rotate.Conn, c rotate.Co
 	return speed{rate, float64(measure.CPUTime()-cpu) / float64(n)}, err
 }
 
-// madeOfOne returns the most successors that one token was given in several
-// tries.
+// madeOfOne returns the largest number of successors that one token was given in several
+// attempts.
 func madeOfOne(c rotate.Contender) (most int, err error) {
 	const tries = 10
 	for range tries {

@@ -12,7 +12,7 @@ import (
 	"github.com/lucia-go/lucia/benchmarks/measure"
 )
 
-// users is over how many users requests rotate.
+// users is the number of users that the requests rotate over.
 const users = 1024
 
 const (
@@ -20,13 +20,13 @@ const (
 	fetch = "*/*"
 )
 
-// contender is a contender whose app is up.
+// contender is a contender whose app is running.
 type contender struct {
 	contend.Contender
 	app *contend.App
 }
 
-// start makes the apps and checks that each shows every user the right page.
+// start starts the apps and checks that each shows every user the right page.
 func start(o options, list []contend.Contender) (up []contender, stop func(), err error) {
 	stop = func() {
 		for _, c := range up {
@@ -71,14 +71,14 @@ func requests(ctx context.Context, o options) error {
 	return anonymous(o)
 }
 
-// round is long enough for what a contender allocates to meet the collector.
+// round is long enough that each contender's garbage causes collections within it.
 const round = 40 * time.Millisecond
 
 func effort(o options) measure.Effort {
 	return measure.Effort{Rounds: pick(o, 100, 16), Round: 10 * time.Millisecond}
 }
 
-// added is what a way costs more than its base.
+// added returns how much more a way costs than its base.
 func added(results map[string]measure.Result, name, base string) measure.Result {
 	r, b := results[name], results[base]
 	return measure.Result{Nanos: r.Nanos - b.Nanos, Allocs: r.Allocs - b.Allocs, Bytes: r.Bytes - b.Bytes}
@@ -115,7 +115,7 @@ func anonymous(o options) error {
 	return nil
 }
 
-// callers shows that the cost does not grow with concurrent callers.
+// callers shows that the cost does not grow with the number of concurrent callers.
 func callers(_ context.Context, o options) error {
 	up, stop, err := start(o, contend.All()[:4]) // bare and lucia on net/http among them
 	if err != nil {

@@ -16,9 +16,9 @@ import (
 	"github.com/lucia-go/lucia/session"
 )
 
-// liveSessions shows what the number of sessions does to the cost of a request:
-// of those that merely live, and of those that are in use at once, where what
-// the token cache cannot hold is verified anew.
+// liveSessions shows how the number of sessions affects the cost of a request: of sessions that
+// exist, and of sessions in use, where tokens that do not fit into the token cache are verified
+// again.
 func liveSessions(_ context.Context, o options) error {
 	many := pick(o, 100_000, 30_000)
 	defer contend.Hold(o.held)()
@@ -50,8 +50,7 @@ func liveSessions(_ context.Context, o options) error {
 	return nil
 }
 
-// begin begins session i, and keeps its cookies if it is one of those that are
-// to be in use.
+// begin begins session i and keeps its cookies if the session is to be in use.
 func begin(auth *lucia.Auth[contend.Profile], store session.Store, i, inUse int, cookies *[]string) error {
 	if i >= inUse {
 		_, err := store.Create(context.Background(), session.CreateParams{
@@ -65,7 +64,7 @@ func begin(auth *lucia.Auth[contend.Profile], store session.Store, i, inUse int,
 	return err
 }
 
-// withSessions returns what a request costs where those cookies come in turn.
+// withSessions returns the cost of a request that uses the cookies in turn.
 func withSessions(o options, store session.Store, cookies []string, cache int) (nanos float64, err error) {
 	auth, err := contend.NewInUse(store, cache)
 	if err != nil {
@@ -80,8 +79,8 @@ func withSessions(o options, store session.Store, cookies []string, cache int) (
 		io.WriteString(w, s.User.Data.Username)
 	}))
 	contend.NewDriver(handler, cookies, page).Run(len(cookies)) // every token has been seen once
-	// In the order in which they were seen first, those that the cache holds would
-	// come in one stretch, and a round would see only them or none.
+	// In the order of their first use, the cached tokens would follow one another, and a round
+	// would use only cached tokens or none.
 	cookies = slices.Clone(cookies)
 	rand.New(rand.NewPCG(1, 1)).Shuffle(len(cookies), func(i, j int) { cookies[i], cookies[j] = cookies[j], cookies[i] })
 	d := contend.NewDriver(handler, cookies, page)

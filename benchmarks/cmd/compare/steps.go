@@ -16,8 +16,8 @@ import (
 	"github.com/lucia-go/lucia/benchmarks/measure"
 )
 
-// steps measures what a request is made of, one thing at a time, so that the
-// figures of the whole can be added up.
+// steps measures the steps of a request one at a time, so that they can be added up and compared
+// with the whole.
 func steps(_ context.Context, o options) error {
 	ways := stepWays()
 	results, err := measure.SideBySide(ways, 1, effort(o))
@@ -33,7 +33,7 @@ func steps(_ context.Context, o options) error {
 	return nil
 }
 
-// sink keeps the compiler from leaving out what nobody looks at.
+// sink keeps the compiler from removing unused results.
 var sink struct {
 	sum   [sha256.Size]byte
 	n     int
@@ -42,8 +42,8 @@ var sink struct {
 	time  time.Time
 }
 
-// state is as large as the middleware's for the users here, and holds the request
-// that goes on.
+// state is as large as the middleware's state for these users, and holds the request that is
+// passed on.
 type state struct {
 	_       [264]byte
 	request http.Request

@@ -19,8 +19,8 @@ import (
 	"github.com/lucia-go/lucia/benchmarks/contend"
 )
 
-// whole compares processes as wrk sees them: 32 connections, the server on one
-// core, the generator on another.
+// whole compares whole processes under wrk with 32 connections. The server runs on one core and
+// the load generator on another.
 func whole(ctx context.Context, o options) error {
 	for _, tool := range []string{"wrk", "taskset"} {
 		if _, err := exec.LookPath(tool); err != nil {
@@ -58,14 +58,14 @@ type server struct {
 	runs   []sample
 }
 
-// sample is what one run under load came to.
+// sample is the result of one run under load.
 type sample struct {
 	rate float64 // requests a second
 	cpu  float64 // seconds of processor time that the server took for each
 }
 
-// inProcesses are the contenders that are worth a process: the fast ones, and
-// one of each kind of the others.
+// inProcesses are the contenders that are measured as processes: the fast ones, and one of each
+// other kind.
 var inProcesses = []string{
 	"net/http, bare handler", "echo, bare handler", "gin, bare handler",
 	"**lucia** on net/http", "**lucia** on echo", "**lucia** on gin",
@@ -104,7 +104,7 @@ func serveAll(ctx context.Context, o options, binary, dir string) (servers []*se
 	return servers, stop, nil
 }
 
-// load lets the servers take turns under load.
+// load puts the servers under load in turn.
 func load(ctx context.Context, o options, servers []*server) error {
 	rounds, length := pick(o, 4, 1), pick(o, 2*time.Second, time.Second)
 	for range rounds {
@@ -151,13 +151,13 @@ func wrk(ctx context.Context, s *server, length time.Duration) (sample, error) {
 	return sample{perSecond, (after - before).Seconds() / requests}, errors.Join(err1, err2)
 }
 
-// processorTime returns what a process has used, to a hundredth of a second.
+// processorTime returns the processor time that a process has used, to a hundredth of a second.
 func processorTime(pid int) (time.Duration, error) {
 	data, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 	if err != nil {
 		return 0, err
 	}
-	// The fields after the name, which may have spaces in it: state, ppid, …, utime, stime.
+	// The fields after the name, which may contain spaces: state, ppid, …, utime, stime.
 	fields := strings.Fields(string(data[bytes.LastIndexByte(data, ')')+1:]))
 	const utime, stime = 11, 12
 	if len(fields) <= stime {
@@ -168,9 +168,9 @@ func processorTime(pid int) (time.Duration, error) {
 	return time.Duration(user+system) * (time.Second / 100), errors.Join(err1, err2)
 }
 
-// printWhole prints the best runs. The last column is what is left of the bare handler's requests
-// for each second of the server's processor time: on a machine that does other things beside, the
-// steadier figure.
+// printWhole prints the best runs. The last column compares requests for each second of the
+// server's processor time with those of the bare handler. It is the steadier figure on a machine
+// that also does other work.
 func printWhole(servers []*server) {
 	rates, costs := map[string]float64{}, map[string]float64{}
 	for _, s := range servers {

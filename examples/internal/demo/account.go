@@ -9,14 +9,14 @@ import (
 	"github.com/lucia-go/lucia"
 )
 
-// maxBody bounds the body of every request.
+// maxBody limits the body of every request.
 const maxBody = 64 << 10
 
-// maxPassword bounds a password, in bytes.
+// maxPassword is the greatest length of a password in bytes.
 const maxPassword = 1000
 
-// credentials reads the fields username and password of a form of this site. A
-// form of another one could sign a person in as somebody else.
+// credentials reads the fields username and password of a form of this site. It refuses forms of
+// other sites, which could sign a person in as another user.
 func credentials(r *http.Request) (name, password string, err error) {
 	if http.NewCrossOriginProtection().Check(r) != nil {
 		return "", "", errCrossSite
@@ -30,8 +30,8 @@ func credentials(r *http.Request) (name, password string, err error) {
 	return r.PostFormValue("username"), r.PostFormValue("password"), nil
 }
 
-// parse parses a form of either kind. ParseMultipartForm alone keeps the errors of
-// the plain kind to itself.
+// parse parses a form of either encoding. ParseMultipartForm alone does not return the errors of
+// urlencoded forms.
 func parse(r *http.Request) error {
 	if err := r.ParseForm(); err != nil {
 		return err
@@ -42,8 +42,8 @@ func parse(r *http.Request) error {
 	return nil
 }
 
-// SignUp adds the user that the form of a sign-up page asks for. A real app also
-// wants passwords to be long and not among those that have leaked.
+// SignUp adds the user that a sign-up form describes. A real app should also require long
+// passwords and refuse those that have leaked.
 func (s *Site) SignUp(r *http.Request) (User, error) {
 	name, password, err := credentials(r)
 	if err != nil {
@@ -60,7 +60,7 @@ func (s *Site) SignUp(r *http.Request) (User, error) {
 	}
 	switch _, err := s.users.ByName(r.Context(), name); {
 	case err == nil:
-		return User{}, ErrTaken // without hashing first; Add has the last word
+		return User{}, ErrTaken // saves the hashing; Add decides
 	case !errors.Is(err, lucia.ErrUserNotFound):
 		return User{}, err
 	}
@@ -72,8 +72,8 @@ func (s *Site) SignUp(r *http.Request) (User, error) {
 	return u, s.users.Add(r.Context(), u)
 }
 
-// CheckPassword returns the user whose name and password the form of a sign-in
-// page has. For an unknown name answer and time are those of a wrong password.
+// CheckPassword returns the user whose name and password a sign-in form has. For an unknown name,
+// answer and time are those of a wrong password.
 func (s *Site) CheckPassword(r *http.Request) (User, error) {
 	name, password, err := credentials(r)
 	if err != nil {
@@ -100,12 +100,12 @@ func (s *Site) CheckPassword(r *http.Request) (User, error) {
 func (s *Site) userByName(ctx context.Context, name string) (User, error) {
 	clean, err := cleanName(name)
 	if err != nil {
-		clean = "\x00" // which is nobody's, and looked up like any other
+		clean = "\x00" // no user has this name; it is looked up like any other
 	}
 	return s.users.ByName(ctx, clean)
 }
 
-// SaveBio changes what a user says of themself.
+// SaveBio changes what users write about themselves.
 func (s *Site) SaveBio(ctx context.Context, id, bio string) error {
 	bio, err := cleanBio(bio)
 	if err != nil {

@@ -16,11 +16,11 @@ import (
 //go:embed static
 var staticFiles embed.FS
 
-// StaticPath is where the files are served that are no pages.
+// StaticPath is the path of the static files.
 const StaticPath = "/static/"
 
-// Assets are those files. URLs name their content, so that browsers may keep them
-// for good.
+// Assets are the static files. Their URLs contain a hash of the content, so that browsers may
+// cache them indefinitely.
 type Assets struct{ files map[string]asset }
 
 type asset struct {
@@ -34,7 +34,7 @@ func NewAssets() (*Assets, error) {
 	return a, a.Add(staticFiles)
 }
 
-// Add adds the files of a directory "static". It is for before the first request.
+// Add adds the files of a directory "static". Call it before the first request.
 func (a *Assets) Add(files fs.FS) error {
 	names, err := fs.Glob(files, "static/*")
 	if err != nil {
@@ -45,7 +45,7 @@ func (a *Assets) Add(files fs.FS) error {
 		if err != nil {
 			return fmt.Errorf("asset: %w", err)
 		}
-		const short = 8 // bytes; a name, no proof
+		const short = 8 // bytes; it only has to be unique
 		sum := sha256.Sum256(body)
 		a.files[path.Base(name)] = asset{body, hex.EncodeToString(sum[:short])}
 	}

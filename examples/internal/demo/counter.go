@@ -7,7 +7,7 @@ import (
 	"github.com/lucia-go/lucia/session"
 )
 
-// counter counts what a store is asked, to show how seldom that is.
+// counter counts the calls of a store, to show how rare they are.
 type counter struct {
 	session.Store
 	calls    atomic.Int64

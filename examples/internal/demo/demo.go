@@ -1,6 +1,6 @@
-// Package demo is what the example apps have in common and what has nothing to
-// do with sessions: flags, users, passwords, pages, the server. An app of your
-// own has its own of each; what to copy is in the mains.
+// Package demo is the part of the example apps that has nothing to do with sessions: flags,
+// users, passwords, pages and the server. An app has its own code for these. Copy the code in the
+// main packages.
 package demo
 
 import (
@@ -18,8 +18,8 @@ import (
 	"github.com/lucia-go/lucia/redisstore"
 )
 
-// Profile is what pages know of a user on every request, without asking anybody:
-// it travels in the access token.
+// Profile is the user data that every page has without a query, because they are in the access
+// token.
 type Profile struct {
 	Username string `json:"username"`
 	Bio      string `json:"bio"`
@@ -27,9 +27,9 @@ type Profile struct {
 
 // Site is an example app without its routes. It is safe for concurrent use.
 type Site struct {
-	// Config is what [lucia.New] wants, made of the flags.
+	// Config is the configuration for [lucia.New], made from the flags.
 	Config lucia.Config[Profile]
-	// Framework is the name of what the app is built on, for its pages.
+	// Framework is the name of the app's framework, for its pages.
 	Framework string
 	// Templates are the pages, for apps on html/template.
 	Templates *template.Template
@@ -40,12 +40,12 @@ type Site struct {
 	notes     Notes
 	passwords *passwords
 	calls     *counter
-	redis     redis.UniversalClient // nil: nothing is in Redis
-	db        *sql.DB               // nil: nothing is in SQLite
+	redis     redis.UniversalClient // nil if Redis is not used
+	db        *sql.DB               // nil if SQLite is not used
 	log       *slog.Logger
 }
 
-// NewSite returns a site. Close it in the end.
+// NewSite returns a site. The caller must close it.
 func NewSite(framework string, o Options, log *slog.Logger) (*Site, error) {
 	assets, err := NewAssets()
 	if err != nil {
@@ -84,7 +84,7 @@ func NewSite(framework string, o Options, log *slog.Logger) (*Site, error) {
 	return s, nil
 }
 
-// keyPrefix begins all keys of the examples in Redis.
+// keyPrefix is the prefix of all keys of the examples in Redis.
 const keyPrefix = "lucia-demo:"
 
 // Close closes the connections to Redis or SQLite, if there are any.
@@ -98,8 +98,8 @@ func (s *Site) Close() error {
 	return nil
 }
 
-// checkStore warns where the store does not answer. The app starts all the same:
-// when Redis returns, so does the app.
+// checkStore logs a warning if the store does not answer. The app starts nevertheless and works
+// when the store is available again.
 func (s *Site) checkStore(ctx context.Context) {
 	if s.redis == nil {
 		return
@@ -112,13 +112,12 @@ func (s *Site) checkStore(ctx context.Context) {
 	}
 }
 
-// loadUser is LoadUser of the config. ErrUserNotFound passes as it is: the user is
-// gone. Every other error means that nobody can tell now.
+// loadUser is LoadUser of the config. It returns ErrUserNotFound if the user does not exist.
+// Every other error means that the user store is unavailable.
 func (s *Site) loadUser(ctx context.Context, id string) (Profile, error) {
 	u, err := s.users.ByID(ctx, id)
 	return Profile{Username: u.Username, Bio: u.Bio}, err
 }
 
-// Hardened reports whether tokens are kept out of pages, so that scripts have
-// cookies only.
+// Hardened reports whether tokens are kept out of pages, so that scripts have only cookies.
 func (s *Site) Hardened() bool { return s.Config.Hardened }

@@ -177,7 +177,7 @@ func TestOutage(t *testing.T) {
 	}
 }
 
-// Scripts are told of an outage in JSON, and nobody who is not signed in of one.
+// IsOutage holds only for people, and only if the session store is unavailable.
 func TestPageOfAnOutageIsForPeople(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {

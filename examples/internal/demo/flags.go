@@ -17,8 +17,8 @@ import (
 // Options are the flags of the examples.
 type Options struct {
 	Addr       string
-	Redis      *redis.UniversalOptions // nil: not in Redis
-	DB         string                  // file of SQLite; empty: not in SQLite
+	Redis      *redis.UniversalOptions // nil if not in Redis
+	DB         string                  // file of SQLite; empty if not in SQLite
 	AccessTTL  time.Duration
 	RefreshTTL time.Duration
 	Grace      time.Duration
@@ -27,14 +27,12 @@ type Options struct {
 	Secure     bool
 	Hardened   bool
 
-	// RandomSecret says that Secret ends with this process, and with it every
-	// session.
+	// RandomSecret reports that Secret ends with this process, and all sessions with it.
 	RandomSecret bool
 }
 
-// ParseFlags reads the command line, without the program's name. Usage and
-// complaints of package flag go to stderr. The error is [flag.ErrHelp] where help
-// was asked for.
+// ParseFlags reads the command line without the program's name. Package flag writes usage and
+// errors to stderr. The error is [flag.ErrHelp] if help was requested.
 func ParseFlags(name string, args []string, stderr io.Writer) (Options, error) {
 	var o Options
 	var store, secret string
@@ -92,8 +90,8 @@ func (o *Options) setSecret(secret string) error {
 	return nil
 }
 
-// checkTimes speaks of flags where lucia.New would speak of its Config, in which a
-// zero means the default.
+// checkTimes names flags where lucia.New would name fields of its Config, in which zero means the
+// default.
 func (o *Options) checkTimes() error {
 	switch {
 	case o.AccessTTL < time.Second || o.AccessTTL%time.Second != 0:

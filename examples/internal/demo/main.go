@@ -16,11 +16,11 @@ import (
 	"github.com/lucia-go/lucia"
 )
 
-// Build adds to a site what an example is about: an Auth and the routes.
+// Build adds an Auth and the routes to a site.
 type Build func(*Site) (*lucia.Auth[Profile], http.Handler, error)
 
-// Main runs an example until SIGINT or SIGTERM and exits: with 0, with 2 where the
-// flags make no sense, with 1 where something else went wrong.
+// Main runs an example until SIGINT or SIGTERM. It exits with 0, with 2 if the flags are invalid,
+// and with 1 after other errors.
 func Main(framework string, build Build) {
 	log := slog.New(slog.NewTextHandler(os.Stderr, nil))
 	o, err := ParseFlags("lucia on "+framework, os.Args[1:], os.Stderr)
@@ -59,9 +59,9 @@ func run(ctx context.Context, framework string, o Options, build Build, log *slo
 	return serve(ctx, listener, site.Outer(handler), auth)
 }
 
-// announce prints where the app is, for a person to click and for a program to read.
+// announce prints the app's URL, for a person to click and for a program to read.
 func announce(framework string, addr net.Addr, o Options) {
-	host, port, _ := net.SplitHostPort(addr.String()) // an address that a listener gives
+	host, port, _ := net.SplitHostPort(addr.String()) // a listener's address is valid
 	if net.ParseIP(host).IsUnspecified() {
 		host = "localhost"
 	}
@@ -71,8 +71,8 @@ func announce(framework string, addr net.Addr, o Options) {
 	}
 }
 
-// serve serves until ctx ends, lets the requests under way finish, and tells the
-// store what it has not been told yet.
+// serve serves until ctx ends. It then waits for the requests in progress and for pending calls
+// of the store.
 func serve(ctx context.Context, listener net.Listener, handler http.Handler, auth *lucia.Auth[Profile]) error {
 	const (
 		headerTimeout = 5 * time.Second

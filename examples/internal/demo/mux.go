@@ -2,8 +2,8 @@ package demo
 
 import "net/http"
 
-// WithErrorPages answers like mux, but shows the page of an error, ErrNotFound or
-// ErrMethod, where mux would write a line of text.
+// WithErrorPages answers like mux but shows the page of an error, ErrNotFound or ErrMethod,
+// instead of mux's line of text.
 func WithErrorPages(mux *http.ServeMux, page func(http.ResponseWriter, *http.Request, error)) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		own, pattern := mux.Handler(r)
@@ -25,8 +25,7 @@ func WithErrorPages(mux *http.ServeMux, page func(http.ResponseWriter, *http.Req
 	})
 }
 
-// head is the head of an answer that nobody gets. It implements
-// http.ResponseWriter.
+// head is a ResponseWriter that records only the head of an answer, which is discarded.
 type head struct {
 	header http.Header
 	status int

@@ -14,20 +14,20 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// Note is a line that a user keeps.
+// Note is one note of a user.
 type Note struct{ ID, Text string }
 
-// Notes keeps the notes of users. It is safe for concurrent use. A note that is not
-// there, or is somebody else's, is [ErrNotFound].
+// Notes keeps the notes of users. It is safe for concurrent use. The error is [ErrNotFound] if a
+// note does not exist or belongs to another user.
 type Notes interface {
 	// List returns the user's notes, oldest first.
 	List(ctx context.Context, userID string) ([]Note, error)
-	// Put keeps a note, a new one if its ID is empty, and returns it as it is kept.
+	// Put saves a note, as a new one if its ID is empty, and returns it as saved.
 	Put(ctx context.Context, userID string, n Note) (Note, error)
 	Delete(ctx context.Context, userID, id string) error
 }
 
-// The most that a user may keep, and characters of a note.
+// The greatest number of a user's notes, and of characters in a note.
 const (
 	MaxNotes    = 100
 	MaxNoteText = 200
@@ -38,10 +38,10 @@ var (
 	errNotes = &Refusal{http.StatusConflict, "You have as many notes as this site keeps. Please delete one."}
 )
 
-// Notes returns where the site keeps notes.
+// Notes returns the site's notes.
 func (s *Site) Notes() Notes { return s.notes }
 
-// cleanNote returns the note as it is kept. The ids of new ones sort by age.
+// cleanNote returns the note as it is saved. The ids of new notes sort by age.
 func cleanNote(n Note) (note Note, isNew bool, err error) {
 	n.Text = strings.Join(strings.Fields(n.Text), " ")
 	if size := utf8.RuneCountInString(n.Text); size == 0 || size > MaxNoteText || !utf8.ValidString(n.Text) {
@@ -108,7 +108,7 @@ func (m *memoryNotes) Delete(_ context.Context, userID, id string) error {
 	return nil
 }
 
-// redisNotes keeps notes in Redis, a hash per user.
+// redisNotes keeps notes in Redis, in one hash per user.
 type redisNotes struct{ client redis.UniversalClient }
 
 func notesKey(userID string) string { return keyPrefix + "notes:" + userID }
@@ -120,8 +120,8 @@ func (r *redisNotes) List(ctx context.Context, userID string) ([]Note, error) {
 	return sortNotes(texts), unavailable(err)
 }
 
-// putNote changes a field that is there, or adds one while there is room:
-// 1 done, 0 no such note, -1 no room.
+// putNote changes a field that exists or adds one if there is room. It returns 1 if done, 0 if
+// there is no such note and -1 if there is no room.
 var putNote = redis.NewScript(`
 local there = redis.call('HEXISTS', KEYS[1], ARGV[1])
 if ARGV[3] == '0' and there == 0 then return 0 end

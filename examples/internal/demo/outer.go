@@ -5,8 +5,8 @@ import (
 	"strings"
 )
 
-// Outer puts around a whole app what has to do with no framework: headers for
-// safety, a bound for bodies.
+// Outer wraps a whole app in what does not depend on the framework: security headers and a limit
+// for bodies.
 func (s *Site) Outer(app http.Handler) http.Handler {
 	inner := http.MaxBytesHandler(app, maxBody)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -18,8 +18,7 @@ func (s *Site) Outer(app http.Handler) http.Handler {
 	})
 }
 
-// policy lets pages load what this site serves, and nothing that stands in a page
-// itself be run or be a style.
+// policy lets pages load only what this site serves. It forbids inline scripts and styles.
 const policy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; " +
 	"form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 
@@ -29,9 +28,8 @@ func secure(h http.Header) {
 	h.Set("Referrer-Policy", "same-origin")
 }
 
-// asPage lets a request for a page that does not say what it accepts, as those of
-// curl and of most programs, count as what it is: without a session it is sent to
-// the login page like a person, not answered in JSON.
+// asPage marks a request without an Accept header, such as curl's, as a request for a page.
+// Without a session it is then redirected to the login page, instead of being answered in JSON.
 func asPage(r *http.Request) *http.Request {
 	accept := r.Header.Get("Accept")
 	says := accept != "" && accept != "*/*" || r.Header.Get("Sec-Fetch-Dest") != "" || r.Header.Get("HX-Request") != ""

@@ -18,8 +18,8 @@ func templates() *template.Template {
 	return template.Must(template.New("").Funcs(lucia.FuncMap()).ParseFS(pageFiles, "pages/*.html"))
 }
 
-// Render writes a page of the site's templates. A page that does not render is
-// answered 500, not by half of it.
+// Render writes a page of the site's templates. If rendering fails, it answers 500 and never
+// sends half a page.
 func (s *Site) Render(w http.ResponseWriter, name string, v *View) {
 	var b bytes.Buffer
 	if err := s.Templates.ExecuteTemplate(&b, name, v); err != nil {
@@ -32,14 +32,14 @@ func (s *Site) Render(w http.ResponseWriter, name string, v *View) {
 	w.Write(b.Bytes())
 }
 
-// WriteJSON answers an API request. body marshals.
+// WriteJSON answers an API request. body must be marshalable.
 func WriteJSON(w http.ResponseWriter, body any) {
 	w.Header().Set("Content-Type", "application/json")
 	json.NewEncoder(w).Encode(body)
 }
 
-// Challenge adds to a 401 for a script the header by which clients of the library
-// know that a refresh may help.
+// Challenge adds to a 401 for a script the header that tells the library's clients that a refresh
+// may help.
 func Challenge(h http.Header, err error) {
 	if lucia.Status(err) == http.StatusUnauthorized {
 		h.Set("WWW-Authenticate", `Bearer realm="lucia", error="invalid_token"`)

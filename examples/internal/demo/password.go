@@ -13,8 +13,8 @@ import (
 	"golang.org/x/crypto/argon2"
 )
 
-// The parameters of argon2id that OWASP's password storage cheat sheet recommends
-// first among those of little memory.
+// The parameters of argon2id: of those with little memory, the first that OWASP's password
+// storage cheat sheet recommends.
 const (
 	hashMemory  = 19 << 10 // KiB
 	hashTime    = 2
@@ -23,16 +23,16 @@ const (
 	hashKey     = 32
 )
 
-// passwords hashes passwords, few at a time: each hash takes 19 MiB, and a flood
-// of sign-ins must not eat the memory of everything else.
+// passwords hashes passwords, only a few at a time, because each hash takes 19 MiB and many
+// sign-ins at once would exhaust the memory.
 type passwords struct {
 	slots chan struct{}
-	// dummy is a hash of nobody's password, on which as much time is spent for an
-	// unknown user as on the right hash for a known one.
+	// dummy is the hash of a random password. Verifying against it makes an unknown user take as
+	// long as a known one.
 	dummy string
 }
 
-// hashWait is how long a sign-in waits for its turn before the answer is 503.
+// hashWait is how long a sign-in waits for its turn before it is answered 503.
 const hashWait = 5 * time.Second
 
 func newPasswords() *passwords {
@@ -45,7 +45,7 @@ func newPasswords() *passwords {
 	}
 }
 
-// acquire waits for a slot; release gives it back.
+// acquire waits for a slot. release returns it.
 func (p *passwords) acquire(ctx context.Context) (release func(), err error) {
 	ctx, cancel := context.WithTimeout(ctx, hashWait)
 	defer cancel()
@@ -57,7 +57,7 @@ func (p *passwords) acquire(ctx context.Context) (release func(), err error) {
 	}
 }
 
-// Hash returns what is kept of a password.
+// Hash returns the hash of a password to store.
 func (p *passwords) Hash(ctx context.Context, password string) (string, error) {
 	release, err := p.acquire(ctx)
 	if err != nil {
@@ -69,7 +69,7 @@ func (p *passwords) Hash(ctx context.Context, password string) (string, error) {
 	return encodeHash(salt, derive(password, salt)), nil
 }
 
-// Verify reports whether hash is of this password.
+// Verify reports whether hash is the hash of this password.
 func (p *passwords) Verify(ctx context.Context, hash, password string) (bool, error) {
 	salt, key, err := decodeHash(hash)
 	if err != nil {
@@ -87,8 +87,8 @@ func derive(password string, salt []byte) []byte {
 	return argon2.IDKey([]byte(password), salt, hashTime, hashMemory, hashThreads, hashKey)
 }
 
-// hashHeader names algorithm, version and parameters in the usual form (PHC string
-// format), so that a later release may raise them and still read old hashes.
+// hashHeader states algorithm, version and parameters in the usual form (PHC string format), so
+// that a later release can raise them and still read old hashes.
 var hashHeader = fmt.Sprintf("$argon2id$v=%d$m=%d,t=%d,p=%d$", argon2.Version, hashMemory, hashTime, hashThreads)
 
 func encodeHash(salt, key []byte) string {

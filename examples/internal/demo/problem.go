@@ -7,7 +7,7 @@ import (
 	"github.com/lucia-go/lucia"
 )
 
-// Refusal is an error that a person is told about: a status and a sentence.
+// Refusal is an error that is shown to people: a status and a sentence.
 type Refusal struct {
 	Status int
 	Text   string
@@ -16,18 +16,19 @@ type Refusal struct {
 // Error implements error.
 func (r *Refusal) Error() string { return r.Text }
 
-// What the examples refuse. A wrong password and an unknown name are one error.
+// The refusals of the examples. A wrong password and an unknown name have the same error.
 var (
 	ErrTaken         = &Refusal{http.StatusConflict, "This name is taken. Please choose another one."}
 	ErrWrongPassword = &Refusal{http.StatusUnauthorized, "Name or password is wrong."}
 	ErrBusy          = &Refusal{http.StatusServiceUnavailable, "Too many people are signing in right now. Please try again in a moment."}
-	ErrNotFound      = &Refusal{http.StatusNotFound, "What you are looking for is not here, or not any more."}
-	ErrMethod        = &Refusal{http.StatusMethodNotAllowed, "This address is not for what was asked of it."}
-	// ErrUnavailable is for somebody who came with a session that nobody can check now.
+	ErrNotFound      = &Refusal{http.StatusNotFound, "The page that you are looking for does not exist, or not any more."}
+	ErrMethod        = &Refusal{http.StatusMethodNotAllowed, "This address does not support this kind of request."}
+	// ErrUnavailable is for visitors whose session cannot be checked because the session store is
+	// unavailable.
 	ErrUnavailable = &Refusal{http.StatusServiceUnavailable, "You are still signed in; back in a moment. We cannot reach our records right now."}
 
 	errCrossSite  = &Refusal{http.StatusForbidden, "This form came from another site. Nothing was changed."}
-	errTooLarge   = &Refusal{http.StatusRequestEntityTooLarge, "That is more than this site takes."}
+	errTooLarge   = &Refusal{http.StatusRequestEntityTooLarge, "This request is larger than this site allows."}
 	errForm       = &Refusal{http.StatusBadRequest, "This form could not be read."}
 	errName       = &Refusal{http.StatusBadRequest, "A name has 1 to 32 visible characters."}
 	errNoPassword = &Refusal{http.StatusBadRequest, "Please choose a password."}
@@ -35,23 +36,22 @@ var (
 	errBio        = &Refusal{http.StatusBadRequest, "The text about you has at most 160 visible characters."}
 )
 
-// headings are what pages of nothing but an error begin with.
+// headings are the first lines of pages that show only an error.
 var headings = map[int]string{
 	http.StatusUnauthorized:       "You are not signed in",
-	http.StatusForbidden:          "That was refused",
+	http.StatusForbidden:          "This request was refused",
 	http.StatusNotFound:           "There is no such page",
-	http.StatusMethodNotAllowed:   "That is not done here",
+	http.StatusMethodNotAllowed:   "This request is not supported",
 	http.StatusServiceUnavailable: "Back in a moment",
 }
 
-// IsOutage reports whether Require refuses a person a page because the session store is
-// unavailable.
+// IsOutage reports whether Require refuses a page because the session store is unavailable.
 func IsOutage(denial *lucia.Denial) bool {
 	return denial.Person && denial.Code == lucia.CodeDatabaseFetchFailed
 }
 
-// Explain returns the status and the sentence for any error: a Refusal's own, or
-// what the library's codes mean to a person.
+// Explain returns the status and the sentence for an error: those of a Refusal, or those for the
+// library's code.
 func Explain(err error) (status int, text string) {
 	var refusal *Refusal
 	if errors.As(err, &refusal) {

@@ -12,21 +12,21 @@ import (
 	"github.com/lucia-go/lucia"
 )
 
-// redisUsers keeps accounts in Redis: a hash per user, and a key per name that
-// says whose it is. On a cluster the two lie apart, so no step needs both.
+// redisUsers keeps accounts in Redis: a hash per user, and a key per name that holds the user's
+// id. On a cluster the two have different slots, so no step uses both.
 type redisUsers struct{ client redis.UniversalClient }
 
-// usersTimeout bounds one question to Redis.
+// usersTimeout limits each call of Redis.
 const usersTimeout = 2 * time.Second
 
 func userKey(id string) string { return keyPrefix + "user:" + id }
 
-// nameKeyOf encodes the name: braces in it would choose the slot of the key.
+// nameKeyOf encodes the name, because braces in it would choose the key's slot.
 func nameKeyOf(name string) string {
 	return keyPrefix + "name:" + base64.RawURLEncoding.EncodeToString([]byte(nameKey(name)))
 }
 
-// unavailable tells what an error of Redis means to the app: try again later.
+// unavailable wraps an error of Redis: the app should try again later.
 func unavailable(err error) error {
 	if err == nil {
 		return nil
@@ -34,8 +34,8 @@ func unavailable(err error) error {
 	return fmt.Errorf("%w: users: %w", lucia.CodeDatabaseFetchFailed, err)
 }
 
-// Add writes the account first, where nobody finds it, and then takes the name,
-// which is one atomic step. Who crashes in between leaves a few unused bytes.
+// Add writes the account first, under an id that no name refers to yet, and then claims the name,
+// which is one atomic step. A crash in between leaves a few unused bytes.
 func (r *redisUsers) Add(ctx context.Context, u User) error {
 	ctx, cancel := context.WithTimeout(ctx, usersTimeout)
 	defer cancel()
@@ -45,12 +45,12 @@ func (r *redisUsers) Add(ctx context.Context, u User) error {
 	}
 	got, err := r.client.SetNX(ctx, nameKeyOf(u.Username), u.ID, 0).Result()
 	if err != nil {
-		return unavailable(err) // taken or not, nobody knows: the account stays
+		return unavailable(err) // it is unknown whether the name is claimed, so the account stays
 	}
 	if got {
 		return nil
 	}
-	// The client repeats what it has heard no answer to: the name may be ours.
+	// The client repeats a call whose answer was lost, so the name may already be this user's.
 	owner, err := r.client.Get(ctx, nameKeyOf(u.Username)).Result()
 	if err != nil {
 		return unavailable(err)

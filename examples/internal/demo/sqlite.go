@@ -18,7 +18,7 @@ import (
 	"github.com/lucia-go/lucia/sqlstore"
 )
 
-// openSQLite opens a file, and makes it with its tables if there is none.
+// openSQLite opens a file and creates it with its tables if it does not exist.
 func openSQLite(ctx context.Context, file string) (*sql.DB, *sqlstore.Store, error) {
 	path, err := filepath.Abs(file)
 	if err == nil {
@@ -27,7 +27,7 @@ func openSQLite(ctx context.Context, file string) (*sql.DB, *sqlstore.Store, err
 	if err != nil {
 		return nil, nil, err
 	}
-	// What docs/sql.md recommends.
+	// docs/sql.md recommends this number.
 	const connections = 4
 	settings := url.Values{"_pragma": {"busy_timeout(5000)", "journal_mode(WAL)", "synchronous(NORMAL)"}}
 	name := url.URL{Scheme: "file", Opaque: (&url.URL{Path: filepath.ToSlash(path)}).EscapedPath(), RawQuery: settings.Encode()}
@@ -48,7 +48,7 @@ func openSQLite(ctx context.Context, file string) (*sql.DB, *sqlstore.Store, err
 	return db, store, nil
 }
 
-// onlyForUs makes the file, so that no other user can read the hashes of passwords.
+// onlyForUs creates the file, so that no other user can read the password hashes.
 func onlyForUs(path string) error {
 	const ownerOnly = 0o600
 	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, ownerOnly)
@@ -73,8 +73,8 @@ CREATE TABLE IF NOT EXISTS notes (
 	PRIMARY KEY (user_id, id)
 ) WITHOUT ROWID;`
 
-// keptSecret returns the secret that is kept beside the database, and makes one up
-// where there is none. Of several processes that do so at once, one has its way.
+// keptSecret returns the secret that is saved beside the database and creates it if it does not
+// exist. If several processes do so at once, all use the same one.
 func keptSecret(database string) ([]byte, error) {
 	const ownerOnly = 0o600
 	name := database + ".secret"
@@ -201,5 +201,5 @@ func (s *sqliteNotes) Delete(ctx context.Context, userID, id string) error {
 	return err
 }
 
-// migrationTimeout bounds the making of the tables.
+// migrationTimeout limits the creation of the tables.
 const migrationTimeout = 10 * time.Second

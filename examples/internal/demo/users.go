@@ -11,7 +11,7 @@ import (
 	"github.com/lucia-go/lucia"
 )
 
-// User is somebody with an account.
+// User is a person with an account.
 type User struct {
 	ID       string
 	Username string
@@ -20,31 +20,30 @@ type User struct {
 	hash string // of the password
 }
 
-// Users keeps accounts. It is safe for concurrent use. An unknown user is
-// [lucia.ErrUserNotFound]; any other error but [ErrTaken] means that the accounts
-// could not be asked.
+// Users keeps accounts. It is safe for concurrent use. The error is [lucia.ErrUserNotFound] for
+// an unknown user. Any other error except [ErrTaken] means that the accounts are unavailable.
 type Users interface {
-	// Add adds a user whose name, whatever its case, nobody has; else ErrTaken.
+	// Add adds a user. It returns ErrTaken if another user has the name, regardless of case.
 	Add(ctx context.Context, u User) error
 	ByName(ctx context.Context, name string) (User, error)
 	ByID(ctx context.Context, id string) (User, error)
 	SetBio(ctx context.Context, id, bio string) error
 }
 
-// newUser gives a new user an id that says nothing and is never used again.
+// newUser gives a new user a random id that is never used again.
 func newUser(name, hash string) User {
 	return User{ID: strings.ToLower(rand.Text()), Username: name, hash: hash}
 }
 
-// The most characters of what users say of themselves. It travels in the access
-// token, in a cookie: see the test that fills both with what takes most bytes.
+// The greatest numbers of characters. The bio is in the access token and so in a cookie; a test
+// fills both with the longest encodings.
 const (
 	MaxUsername = 32
 	MaxBio      = 160
 )
 
-// cleanName returns a username as it is kept. Letters of every script will do, and
-// spaces between them; what cannot be seen will not.
+// cleanName returns a username as it is saved. It may contain letters of every script and spaces
+// between them, but no invisible characters.
 func cleanName(name string) (string, error) {
 	name = strings.Join(strings.Fields(name), " ")
 	visible := utf8.ValidString(name) && strings.IndexFunc(name, func(r rune) bool { return !unicode.IsPrint(r) }) < 0
@@ -54,7 +53,7 @@ func cleanName(name string) (string, error) {
 	return name, nil
 }
 
-// cleanBio returns a bio as it is kept.
+// cleanBio returns a bio as it is saved.
 func cleanBio(bio string) (string, error) {
 	bio = strings.TrimSpace(strings.ReplaceAll(bio, "\r\n", "\n"))
 	visible := func(r rune) bool { return unicode.IsPrint(r) || r == '\n' }
@@ -67,7 +66,7 @@ func cleanBio(bio string) (string, error) {
 	return bio, nil
 }
 
-// nameKey is what two names have in common that are not told apart.
+// nameKey returns the form in which names are compared.
 func nameKey(name string) string { return strings.ToLower(name) }
 
 // memoryUsers keeps accounts for as long as the process runs.

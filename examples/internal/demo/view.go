@@ -10,35 +10,35 @@ import (
 	"github.com/lucia-go/lucia"
 )
 
-// View is what a page is made of.
+// View is the data of a page.
 type View struct {
 	// Context is the request's: the library's components read the session from it.
 	Context context.Context
-	// Request is what the page answers; a login form takes the return path from it.
+	// Request is the request for the page. A login form takes the return path from it.
 	Request   *http.Request
 	Framework string
-	// Path is the page's own.
+	// Path is the path of the page.
 	Path string
-	// Session is nil for nobody.
+	// Session is nil for a signed-out visitor.
 	Session  *lucia.Session[Profile]
 	Hardened bool
-	// Outcome says how this request came by its session, and Meaning what that is.
+	// Outcome is how this request got its session, and Meaning explains it.
 	Outcome lucia.Outcome
 	Meaning string
-	// Requests and StoreCalls count since the server started.
+	// Requests and StoreCalls count from the start of the server.
 	Requests, StoreCalls int64
-	// Status and Problem are those of the error that the page reports; Problem is
-	// empty where there is none.
+	// Status and Problem describe the error that the page reports. Problem is empty if there is
+	// none.
 	Status  int
 	Problem string
-	// Username and Bio are what the page's form begins with.
+	// Username and Bio are the initial values of the page's form.
 	Username, Bio string
 
 	assets *Assets
 }
 
-// View returns the view of the answer to r. err, where it is not nil, is what the
-// page reports, and why it comes with another status than 200.
+// View returns the view for the answer to r. If err is not nil, the page reports it and has a
+// status other than 200.
 func (s *Site) View(w http.ResponseWriter, r *http.Request, auth *lucia.Auth[Profile], err error) *View {
 	v := &View{
 		Context:    r.Context(),
@@ -67,8 +67,7 @@ func (s *Site) View(w http.ResponseWriter, r *http.Request, auth *lucia.Auth[Pro
 	return v
 }
 
-// report makes the view one of an error, and tells the log what an operator must
-// see.
+// report makes the view report an error and logs the errors that an operator must see.
 func (s *Site) report(w http.ResponseWriter, r *http.Request, v *View, err error) {
 	v.Status, v.Problem = Explain(err)
 	if v.Status >= http.StatusInternalServerError {
@@ -83,7 +82,7 @@ func (s *Site) report(w http.ResponseWriter, r *http.Request, v *View, err error
 // Asset returns the URL of a static file.
 func (v *View) Asset(name string) string { return v.assets.URL(name) }
 
-// Title is the page's.
+// Title is the title of the page.
 func (v *View) Title() string {
 	switch {
 	case v.Unsure() && v.Problem != "":
@@ -102,15 +101,15 @@ func (v *View) Title() string {
 	return "Welcome"
 }
 
-// Lifetime returns how many seconds the session's access token was made for.
+// Lifetime returns the lifetime of the session's access token in seconds.
 func (v *View) Lifetime() int {
 	return int(v.Session.ExpiresAt.Sub(v.Session.IssuedAt) / time.Second)
 }
 
-// Left returns how many seconds of them are left.
+// Left returns how many seconds of the lifetime are left.
 func (v *View) Left() int { return max(0, int(v.Session.ExpiresIn(time.Now())/time.Second)) }
 
-// TimeLeft says it to people, as live.js does.
+// TimeLeft formats Left for people, as live.js does.
 func (v *View) TimeLeft() string {
 	left := v.Left()
 	if left < 60 {
@@ -119,7 +118,7 @@ func (v *View) TimeLeft() string {
 	return fmt.Sprintf("%d min %02d s", left/60, left%60)
 }
 
-// Initial is what stands for the user where there is no picture.
+// Initial is the letter in place of the user's picture.
 func (v *View) Initial() string {
 	for _, r := range v.Session.User.Data.Username {
 		return string(r)
@@ -127,11 +126,11 @@ func (v *View) Initial() string {
 	return "?"
 }
 
-// Unsure reports whether there may well be a session, but nobody can tell now. The
-// page then does not ask people to sign in.
+// Unsure reports whether there may be a session but the session store is unavailable. The page
+// then does not ask people to sign in.
 func (v *View) Unsure() bool { return v.Session == nil && v.Outcome == lucia.OutcomeUnavailable }
 
-// Heading is the first line of the page of an error.
+// Heading is the first line of an error page.
 func (v *View) Heading() string {
 	if text, ok := headings[v.Status]; ok {
 		return text
@@ -139,10 +138,10 @@ func (v *View) Heading() string {
 	return "Something went wrong"
 }
 
-// Link is a way on.
+// Link is a link of an error page.
 type Link struct{ Path, Text string }
 
-// Ways are where people may go from the page of an error, what helps most first.
+// Ways returns the links of an error page, the most helpful one first.
 func (v *View) Ways() []Link {
 	home := Link{"/", "To the first page"}
 	switch {
@@ -156,7 +155,7 @@ func (v *View) Ways() []Link {
 	return []Link{home, {"/login", "Sign in"}}
 }
 
-// meanings says in a sentence what each outcome is.
+// meanings explains each outcome in a sentence.
 var meanings = map[lucia.Outcome]string{
 	lucia.OutcomeAnonymous:   "This request came without a session. No store was asked.",
 	lucia.OutcomeFresh:       "The access token is valid. No store was asked.",

@@ -191,8 +191,7 @@ func TestStolenSession(t *testing.T) {
 	})
 }
 
-// Redis goes and comes back: pages say 503 meanwhile, never 500, and nobody is
-// signed out.
+// During an outage of Redis, pages answer 503 and never 500, and no user is signed out.
 func TestStoreOutage(t *testing.T) {
 	onEveryApp(t, func(t *testing.T, app string) {
 		redis := testenv.Redis(t, "--appendonly", "yes", "--appendfsync", "always")
@@ -226,9 +225,9 @@ func TestStoreOutage(t *testing.T) {
 				t.Errorf("%s asks somebody to sign in who is signed in", path)
 			}
 		}
-		// Nobody needs no records.
+		// A signed-out visitor needs no records.
 		if a := request(t, s, "GET", "/", nil).want(t, http.StatusOK); !strings.Contains(a.body, ">Sign up</a>") {
-			t.Errorf("nobody is not asked to sign up:\n%.2000s", a.body)
+			t.Errorf("a signed-out visitor is not asked to sign up:\n%.2000s", a.body)
 		}
 		if err := tab.Refresh(); !errors.Is(err, session.CodeDatabaseFetchFailed) {
 			t.Errorf("refresh without Redis: %v", err)

@@ -116,8 +116,8 @@ func generationOf(t *testing.T, token string) int {
 	return claims.Gen
 }
 
-// Servers are killed and started again, in turn, while people refresh as fast as
-// they can. Nobody is signed out.
+// Servers are killed and started again in turn, while people refresh as fast as they can. All
+// sessions survive.
 func TestKilledServersSignNobodyOut(t *testing.T) {
 	t.Parallel()
 	const people, kills = 8, 6

@@ -15,7 +15,7 @@ import (
 
 const password = "correct horse battery staple"
 
-// newName returns a name that nobody else in these tests has.
+// newName returns a name that no other user of these tests has.
 func newName() string { return "ada-" + strings.ToLower(rand.Text()[:8]) }
 
 func credentials(name, password string) url.Values {
@@ -58,7 +58,7 @@ type pageSession struct {
 	RefreshToken string `json:"refresh_token"`
 }
 
-// sessionOf returns the session of a page, nil for nobody. It fails the test where
+// sessionOf returns the session of a page, or nil for a signed-out visitor. It fails the test if
 // the page has no page data.
 func sessionOf(t *testing.T, p *luciatest.Page) (s *pageSession) {
 	t.Helper()
@@ -150,7 +150,7 @@ func withoutAccess(r *http.Request) {
 	}
 }
 
-// poll asks another process, which nobody can subscribe to, until it says yes.
+// poll asks another process until done reports true. The process has no other way to report.
 func poll(t *testing.T, done func() bool) {
 	t.Helper()
 	const patience, pause = 2 * time.Minute, 50 * time.Millisecond

@@ -2,7 +2,7 @@
 
 // templ: version: v0.3.1100
 
-// Package views is the pages of the examples on echo in templ.
+// Package views contains the pages of the echo examples in templ.
 
 package views
 
@@ -18,7 +18,7 @@ import (
 	"github.com/lucia-go/lucia/examples/internal/demo"
 )
 
-// Layout is what all pages have around them.
+// Layout is the frame of all pages.
 func Layout(v *demo.View) templ.Component {
 	return templruntime.GeneratedTemplate(func(templ_7745c5c3_Input templruntime.GeneratedComponentInput) (templ_7745c5c3_Err error) {
 		templ_7745c5c3_W, ctx := templ_7745c5c3_Input.Writer, templ_7745c5c3_Input.Context
@@ -197,7 +197,7 @@ func Layout(v *demo.View) templ.Component {
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
-		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 14, "</main><footer><p>An example of <strong>lucia for Go</strong>. Everything here works without scripting, too: then a session is refreshed as pages are opened.</p></footer><dialog id=\"stale\" aria-labelledby=\"stale-title\"><div class=\"card\"><h2 id=\"stale-title\">This page is of another sign-in</h2><p>Someone else has signed in to this browser since. Nothing is sent from this page any more.</p><p class=\"actions\"><a class=\"button\" href=\"")
+		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 14, "</main><footer><p>An example of <strong>lucia for Go</strong>. Everything here also works without scripts. The session is then refreshed when a page is opened.</p></footer><dialog id=\"stale\" aria-labelledby=\"stale-title\"><div class=\"card\"><h2 id=\"stale-title\">This page is of another sign-in</h2><p>Someone else has signed in to this browser since. Nothing is sent from this page any more.</p><p class=\"actions\"><a class=\"button\" href=\"")
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
@@ -226,7 +226,7 @@ func Layout(v *demo.View) templ.Component {
 	})
 }
 
-// Alert says what went wrong, if anything did.
+// Alert shows the page's error, if any.
 func Alert(v *demo.View) templ.Component {
 	return templruntime.GeneratedTemplate(func(templ_7745c5c3_Input templruntime.GeneratedComponentInput) (templ_7745c5c3_Err error) {
 		templ_7745c5c3_W, ctx := templ_7745c5c3_Input.Writer, templ_7745c5c3_Input.Context
@@ -267,9 +267,9 @@ func Alert(v *demo.View) templ.Component {
 	})
 }
 
-// htmxConfig keeps htmx within the page's content security policy. Pages are not
-// kept for Back (hx-history of the body: storage that scripts read is no place for
-// tokens), but loaded again, by whoever is signed in then.
+// htmxConfig keeps htmx within the page's content security policy. Pages are not stored for Back
+// (hx-history of the body), because scripts can read that storage and tokens must not be there.
+// They are loaded again for the current session.
 const htmxConfig = `{"includeIndicatorStyles":false,"allowEval":false,"refreshOnHistoryMiss":true,"selfRequestsOnly":true}`
 
 func link(v *demo.View, path, text string) templ.Component {
@@ -333,7 +333,7 @@ func link(v *demo.View, path, text string) templ.Component {
 	})
 }
 
-// Live shows the session and what happens to it.
+// Live shows the session and a log of its changes.
 func Live(v *demo.View) templ.Component {
 	return templruntime.GeneratedTemplate(func(templ_7745c5c3_Input templruntime.GeneratedComponentInput) (templ_7745c5c3_Err error) {
 		templ_7745c5c3_W, ctx := templ_7745c5c3_Input.Writer, templ_7745c5c3_Input.Context
@@ -509,7 +509,7 @@ func Live(v *demo.View) templ.Component {
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
-		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 38, "</p><div data-script hidden><button type=\"button\" class=\"quiet\" data-refresh>Refresh now</button><h3>As it happens</h3><ol class=\"log\" role=\"log\" aria-label=\"What happens to the session\" data-log></ol></div></section>")
+		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 38, "</p><div data-script hidden><button type=\"button\" class=\"quiet\" data-refresh>Refresh now</button><h3>Log</h3><ol class=\"log\" role=\"log\" aria-label=\"What happens to the session\" data-log></ol></div></section>")
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
@@ -517,7 +517,7 @@ func Live(v *demo.View) templ.Component {
 	})
 }
 
-// Home is the first page.
+// Home is the home page.
 func Home(v *demo.View) templ.Component {
 	return templruntime.GeneratedTemplate(func(templ_7745c5c3_Input templruntime.GeneratedComponentInput) (templ_7745c5c3_Err error) {
 		templ_7745c5c3_W, ctx := templ_7745c5c3_Input.Writer, templ_7745c5c3_Input.Context
@@ -561,7 +561,7 @@ func Home(v *demo.View) templ.Component {
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}
-				templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 40, "</h1><p class=\"lead\">You are signed in, and will stay so: as long as a page is open, its tokens are replaced before they expire.</p><p class=\"actions\"><a class=\"button\" href=\"/notes\">Your notes</a> <a class=\"button quiet\" href=\"/profile\">Your profile</a></p></section>")
+				templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 40, "</h1><p class=\"lead\">You stay signed in. While a page is open, its tokens are replaced before they expire.</p><p class=\"actions\"><a class=\"button\" href=\"/notes\">Your notes</a> <a class=\"button quiet\" href=\"/profile\">Your profile</a></p></section>")
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}
@@ -574,7 +574,7 @@ func Home(v *demo.View) templ.Component {
 					return templ_7745c5c3_Err
 				}
 			} else {
-				templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 42, "<section class=\"hero\"><h1>Sign in once.<br>Stay signed in.</h1><p class=\"lead\">Short-lived access tokens, refresh tokens that rotate, and a fingerprint that no script can read. You will notice none of it.</p><p class=\"actions\"><a class=\"button\" href=\"/signup\">Create an account</a> <a class=\"button quiet\" href=\"/login\">Sign in</a></p></section><ul class=\"facts\"><li><h2>A page costs nothing</h2><p>A valid access token is proof enough. No store is asked.</p></li><li><h2>A refresh costs one call</h2><p>One atomic step, which lost answers and many tabs cannot break.</p></li><li><h2>A thief is found out</h2><p>An old refresh token that turns up again ends every session.</p></li></ul>")
+				templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 42, "<section class=\"hero\"><h1>Sign in once.<br>Stay signed in.</h1><p class=\"lead\">Short-lived access tokens, refresh tokens that rotate, and a fingerprint that no script can read. You do not notice any of it.</p><p class=\"actions\"><a class=\"button\" href=\"/signup\">Create an account</a> <a class=\"button quiet\" href=\"/login\">Sign in</a></p></section><ul class=\"facts\"><li><h2>A page costs nothing</h2><p>A valid access token is proof enough. No store is used.</p></li><li><h2>A refresh costs one call</h2><p>It is one atomic step, safe with lost answers and many tabs.</p></li><li><h2>Theft is detected</h2><p>Reuse of an old refresh token ends every session of the user.</p></li></ul>")
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}
@@ -589,7 +589,7 @@ func Home(v *demo.View) templ.Component {
 	})
 }
 
-// Login is the page on which people sign in.
+// Login is the page for signing in.
 func Login(v *demo.View) templ.Component {
 	return templruntime.GeneratedTemplate(func(templ_7745c5c3_Input templruntime.GeneratedComponentInput) (templ_7745c5c3_Err error) {
 		templ_7745c5c3_W, ctx := templ_7745c5c3_Input.Writer, templ_7745c5c3_Input.Context
@@ -651,7 +651,7 @@ func Login(v *demo.View) templ.Component {
 	})
 }
 
-// Signup is the page on which people sign up.
+// Signup is the page for signing up.
 func Signup(v *demo.View) templ.Component {
 	return templruntime.GeneratedTemplate(func(templ_7745c5c3_Input templruntime.GeneratedComponentInput) (templ_7745c5c3_Err error) {
 		templ_7745c5c3_W, ctx := templ_7745c5c3_Input.Writer, templ_7745c5c3_Input.Context
@@ -770,7 +770,7 @@ func credentials(v *demo.View, action, title, autocomplete string) templ.Compone
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
-			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 49, ". <a href=\"/profile\">Go to your profile</a>, or begin a new session.</p>")
+			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 49, ". <a href=\"/profile\">Go to your profile</a>, or start a new session.</p>")
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
@@ -871,7 +871,7 @@ func credentials(v *demo.View, action, title, autocomplete string) templ.Compone
 	})
 }
 
-// Profile is a user's own page, or says why there is none.
+// Profile is a user's own page, or an error page if there is none.
 func Profile(v *demo.View) templ.Component {
 	return templruntime.GeneratedTemplate(func(templ_7745c5c3_Input templruntime.GeneratedComponentInput) (templ_7745c5c3_Err error) {
 		templ_7745c5c3_W, ctx := templ_7745c5c3_Input.Writer, templ_7745c5c3_Input.Context
@@ -999,7 +999,7 @@ func profile(v *demo.View) templ.Component {
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
-			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 68, "</textarea><p class=\"soft\" id=\"bio-hint\">At most 160 characters. They travel in your access token, so every page knows them without asking.</p><button>Save</button></form></section><section class=\"card\" data-script hidden><h2>Ask the API</h2><p class=\"soft\">A script of this page asks <code>/api/me</code> who you are.</p><p class=\"actions\"><button type=\"button\" class=\"quiet\" data-ask=\"/api/me\">Ask</button></p><pre data-answer aria-live=\"polite\" hidden></pre></section></div>")
+			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 68, "</textarea><p class=\"soft\" id=\"bio-hint\">At most 160 characters. They are in your access token, so every page has them without a query.</p><button>Save</button></form></section><section class=\"card\" data-script hidden><h2>Ask the API</h2><p class=\"soft\">A script of this page asks <code>/api/me</code> who you are.</p><p class=\"actions\"><button type=\"button\" class=\"quiet\" data-ask=\"/api/me\">Ask</button></p><pre data-answer aria-live=\"polite\" hidden></pre></section></div>")
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}

@@ -1,5 +1,5 @@
-// The live part of the example pages: who is signed in, how long the access token lives, and
-// what happens to it. The pages work without.
+// The live part of the example pages: the user, how long the access token is valid, and a log of
+// the session's changes. The pages also work without it.
 import { handleSilentRefresh, luciaFetch, refreshTokens, signOut } from "/api/auth/client.js";
 
 const one = (selector) => document.querySelector(selector);
@@ -94,7 +94,7 @@ document.addEventListener("lucia:session", ({ detail: { session, expires_in, sta
   known.expires = performance.now() + expires_in * 1000;
   one("[data-who]").textContent = session.user.username;
   showGeneration(known.token);
-  // In hardened mode there is no token to look at; then the clock tells.
+  // In hardened mode there is no token, so the expiry tells.
   const replaced = known.token !== token || known.expires > expires + 1000;
   if (document.body.classList.contains("ended")) showEnded(false);
   else if (!expires) note("This page was opened.");
@@ -131,7 +131,7 @@ function reason(xhr) {
   return "Something went wrong. Nothing was changed.";
 }
 
-// Where htmx is used: an added note leaves an empty field, a refused one says why.
+// For htmx: a note that was added empties the field, a refused one shows the reason.
 document.addEventListener("htmx:afterRequest", ({ target, detail: { successful, xhr } }) => {
   const trouble = one("#trouble");
   if (successful && target.matches("[data-reset]")) target.reset();
@@ -141,7 +141,7 @@ document.addEventListener("htmx:afterRequest", ({ target, detail: { successful, 
   }
 });
 
-// What is deleted takes the focus with it: on to the next note, or the last, or the field.
+// A deleted note loses the focus: move it to the next note, the last one or the field.
 document.addEventListener("htmx:beforeSwap", ({ detail: { requestConfig, target, shouldSwap } }) => {
   if (requestConfig.verb !== "delete" || !shouldSwap) return;
   const neighbour = target.nextElementSibling ?? target.previousElementSibling;

@@ -1,4 +1,4 @@
-// The seed's three tables of errors: every row arrives under its name.
+// lucia-sveltekit 0.9's three tables of errors: every row arrives under its name.
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { json, open, session } from "./page.mjs";

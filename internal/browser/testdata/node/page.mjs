@@ -17,7 +17,7 @@ let loads = 0;
 
 export const origin = "https://app.example";
 
-/** A token with this payload; nobody checks the signature. */
+/** A token with this payload. Clients do not check its signature. */
 export function token(payload) {
   return `e30.${Buffer.from(JSON.stringify(payload)).toString("base64url")}.c2ln`;
 }

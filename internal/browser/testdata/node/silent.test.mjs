@@ -513,7 +513,7 @@ test("a page without page data, nobody: the server's word, also for what other p
   assert.deepEqual(codes, []);
 });
 
-// No answer is no "nobody": until there is one, the page may be anybody's.
+// A missing answer does not mean signed out: until there is one, the user is unknown.
 for (const [what, trouble] of [
   ["no network", () => undefined],
   ["a proxy out of order", () => json(502)],

@@ -6,15 +6,15 @@ import (
 	"time"
 )
 
-// refreshLimiter keeps the Transport from asking for new tokens with every request,
-// where that is of no use.
+// refreshLimiter keeps a Transport from refreshing with every request while refreshes fail or do
+// not help.
 type refreshLimiter struct {
 	mu       sync.Mutex
 	failures int
-	until    time.Time // do not renew a token that still lives before
-	cool     time.Time // do not renew a token that is refused before
-	closed   *Error    // why the server wants no refresh at all
-	open     time.Time // before
+	until    time.Time // a token that is still valid is not renewed before
+	cool     time.Time // a refused token is not renewed before
+	closed   *Error    // the answer that asked with Retry-After for no refresh at all
+	open     time.Time // when that time is over
 }
 
 func (r *refreshLimiter) allows(now time.Time) bool {
@@ -29,8 +29,8 @@ func (r *refreshLimiter) cooling(now time.Time) bool {
 	return now.Before(r.cool)
 }
 
-// refuses returns the last refresh's error where the server asked with it to be
-// left alone for longer than until now.
+// refuses returns the error of the last refresh if the server asked with Retry-After for a longer
+// pause than until now. Otherwise it returns nil.
 func (r *refreshLimiter) refuses(now time.Time) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -43,7 +43,7 @@ func (r *refreshLimiter) refuses(now time.Time) error {
 	return &e
 }
 
-// note takes in what came of a refresh.
+// note records the result of a refresh.
 func (r *refreshLimiter) note(tokens Tokens, err error) {
 	now := time.Now()
 	r.mu.Lock()

@@ -6,9 +6,9 @@ import (
 	"net/url"
 )
 
-// What browsers say of their requests: where they come from and what for.
+// The headers in which browsers report where a request comes from and what it is for.
 
-// comesFrom makes a request say that the tab's page made it.
+// comesFrom sets the headers of a request that the tab's page makes.
 func (tab *Tab) comesFrom(req *http.Request) {
 	req.Header.Set("Sec-Fetch-Site", siteOf(tab.at, req.URL))
 	setReferer(req, tab.at)
@@ -21,8 +21,8 @@ func setReferer(req *http.Request, from *url.URL) {
 	}
 }
 
-// refererOf is what a browser says of the page that a request comes from, "" for
-// nothing: strict-origin-when-cross-origin, the default of W3C Referrer Policy.
+// refererOf returns the Referer that a browser sends, or "" for none. It follows
+// strict-origin-when-cross-origin, the default of the W3C Referrer Policy.
 func refererOf(from, to *url.URL) string {
 	switch {
 	case from.Scheme == "https" && to.Scheme != "https":
@@ -35,9 +35,9 @@ func refererOf(from, to *url.URL) string {
 	return page.String()
 }
 
-// siteOf is what a browser says of a request from one address to another. Whether
-// two hosts are of one site takes a list of public suffixes to tell; it says
-// cross-site of all of them, which servers treat as worst.
+// siteOf returns the Sec-Fetch-Site of a request from one URL to another. It takes a list of
+// public suffixes to know whether two hosts are same-site, so siteOf returns cross-site for
+// different hosts, which servers trust least.
 func siteOf(from, to *url.URL) string {
 	switch {
 	case originOf(from) == originOf(to):
@@ -48,17 +48,16 @@ func siteOf(from, to *url.URL) string {
 	return "cross-site"
 }
 
-// asNavigation makes a request ask for a page.
+// asNavigation sets the headers of a request for a page.
 func asNavigation(req *http.Request) {
 	req.Header.Set("Accept", "text/html,application/xhtml+xml,*/*;q=0.8")
 	req.Header.Set("Sec-Fetch-Dest", "document")
 	req.Header.Set("Sec-Fetch-Mode", "navigate")
 }
 
-// followed makes a request that follows a redirect say what a browser's would: a
-// GET has no Origin, one that has left the origin on its way is no longer of it, and
-// it comes from the page that the first one came from, if any, for a redirect is no
-// page.
+// followed sets the headers of a request that follows a redirect, as a browser does. A GET has no
+// Origin. A request that has left the origin is no longer same-origin. The Referer stays that of
+// the first request, because a redirect is not a page.
 func followed(req *http.Request, via []*http.Request) error {
 	if len(via) >= maxRedirects {
 		return fmt.Errorf("luciatest: stopped after %d redirects", maxRedirects)
@@ -77,12 +76,12 @@ func followed(req *http.Request, via []*http.Request) error {
 	if page, err := url.Parse(before.Header.Get("Referer")); err == nil && page.Host != "" {
 		setReferer(req, page)
 	} else {
-		req.Header.Del("Referer") // net/http names the address that redirects
+		req.Header.Del("Referer") // net/http set it to the URL that redirects
 	}
 	return nil
 }
 
-// maxRedirects is where browsers give up.
+// maxRedirects is the limit of browsers.
 const maxRedirects = 20
 
 func originOf(u *url.URL) string { return u.Scheme + "://" + u.Host }

@@ -15,7 +15,7 @@ import (
 	"github.com/lucia-go/lucia/luciatest"
 )
 
-// What the browser says of its requests is what browsers say of theirs.
+// The headers of the browser's requests are those of real browsers.
 func TestBrowserSaysWhereRequestsComeFrom(t *testing.T) {
 	t.Parallel()
 	var seen []string
@@ -51,7 +51,7 @@ func TestBrowserSaysWhereRequestsComeFrom(t *testing.T) {
 	}
 }
 
-// Where Secure cookies go over http, NewBrowserAt says.
+// NewBrowserAt documents where Secure cookies are sent over http.
 func TestSecureCookiesOverHTTP(t *testing.T) {
 	t.Parallel()
 	for host, want := range map[string]bool{
