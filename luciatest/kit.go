@@ -8,7 +8,6 @@ import (
 	"log/slog"
 	"maps"
 	"net/http"
-	"net/http/cookiejar"
 	"net/http/httptest"
 	"net/url"
 	"slices"
@@ -142,15 +141,15 @@ func addCookies(r *http.Request, cookies []*http.Cookie) {
 
 // FormRequest is Request for a form: a POST as a browser sends it from the app's
 // own page at target, with the given fields and the hidden one, _lucia, that
-// [middleware.Auth.ValidateFormSubmission] asks for. In hardened mode that is empty,
-// as on the app's pages. Fields may hold another _lucia, as a forged form would; nil
-// is no other field.
+// [middleware.Auth.ValidateFormSubmission] asks for. In hardened mode that is the
+// session's id, as on the app's pages. Fields may hold another _lucia, as a forged form
+// would; nil is no other field.
 func (k *Kit[U]) FormRequest(userID, target string, fields url.Values) *http.Request {
 	k.t.Helper()
 	s, cookies := k.signIn(userID)
 	values := url.Values{wire.FormField: {string(s.AccessToken)}}
 	if k.Config.Hardened {
-		values.Set(wire.FormField, "")
+		values.Set(wire.FormField, s.ID.String())
 	}
 	maps.Copy(values, fields)
 	r := httptest.NewRequestWithContext(k.t.Context(), http.MethodPost, target, strings.NewReader(values.Encode()))
@@ -197,7 +196,7 @@ func (k *Kit[U]) SignIn(b *Browser, userID string) *Browser {
 // the test's own whose app is at https://app.example, as [NewBrowser]'s is.
 func (k *Kit[U]) Jar(userID string) http.CookieJar {
 	k.t.Helper()
-	jar, _ := cookiejar.New(nil) // never fails
+	jar := newJar()
 	jar.SetCookies(&url.URL{Scheme: "https", Host: originHost}, k.Cookies(userID))
 	return jar
 }
