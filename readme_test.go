@@ -3,8 +3,8 @@ package lucia_test
 import (
 	"context"
 	"database/sql"
-	"errors"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
@@ -33,37 +33,13 @@ type Profile struct {
 
 type profile = Profile
 
-type userTable struct{}
-
-func (userTable) Profile(context.Context, string) (Profile, error) { return Profile{}, nil }
-
-var (
-	users  userTable
-	userID = "u1"
-)
-
-func readmeNew() (*lucia.Auth[Profile], error) {
-	auth, err := lucia.New(lucia.Config[Profile]{
-		Secret: []byte(os.Getenv("LUCIA_SECRET")), // openssl rand -base64 32
-		Store:  memstore.New(),                    // or redisstore.New(client)
-		LoadUser: func(ctx context.Context, id string) (Profile, error) {
-			profile, err := users.Profile(ctx, id)
-			if errors.Is(err, sql.ErrNoRows) {
-				err = lucia.ErrUserNotFound // the user is gone: their sessions end; any other error ends none
-			}
-			return profile, err
-		},
-		LoginPath: "/login",                      // where people without a session are sent
-		Dev:       os.Getenv("APP_ENV") == "dev", // over plain http browsers drop the cookies of production
-	})
-	return auth, err
-}
+const userID = "u1"
 
 func readmeNetHTTP(auth *lucia.Auth[Profile], mux *http.ServeMux, profile http.HandlerFunc) http.Handler {
 	mux.HandleFunc("POST /login", func(w http.ResponseWriter, r *http.Request) {
 		// … check the password …
 		if _, err := auth.SignIn(w, r, userID); err != nil {
-			lucia.WriteError(w, err)
+			lucia.Error(w, r, err)
 			return
 		}
 		http.Redirect(w, r, lucia.ReturnPath(r, "/profile"), http.StatusSeeOther)
@@ -95,6 +71,20 @@ func readmeGin(auth *lucia.Auth[Profile], g *gin.Engine, profile gin.HandlerFunc
 		c.Redirect(http.StatusSeeOther, lucia.ReturnPath(c.Request, "/profile"))
 	})
 	g.GET("/profile", luciagin.Require(auth), profile) // luciagin.Session(c, auth) inside
+}
+
+func readmeEchoInShort(auth *lucia.Auth[Profile], e *echo.Echo, c echo.Context, profile echo.HandlerFunc) *lucia.Session[Profile] {
+	e.Use(luciaecho.Middleware(auth))
+	e.GET("/profile", profile, luciaecho.Require(auth))
+	session := luciaecho.Session(c, auth) // in a handler
+	return session
+}
+
+func readmeGinInShort(auth *lucia.Auth[Profile], g *gin.Engine, c *gin.Context, profile gin.HandlerFunc) *lucia.Session[Profile] {
+	g.Use(luciagin.Middleware(auth)) // before the routes
+	g.GET("/profile", luciagin.Require(auth), profile)
+	session := luciagin.Session(c, auth) // in a handler
+	return session
 }
 
 func readmeRedis() error {
@@ -129,10 +119,13 @@ func readmeClient(ctx context.Context, path string) (*client.Client[profile], er
 
 // Each function above is run as far as that works without a network.
 func TestReadmeCodeRuns(t *testing.T) {
-	t.Setenv("LUCIA_SECRET", strings.Repeat("s", 32))
 	t.Setenv("REDIS_URL", "redis://127.0.0.1:6379")
 	t.Setenv("DATABASE_URL", "postgres://127.0.0.1:1/app") // where nothing listens
-	auth, err := readmeNew()
+	auth, err := lucia.New(lucia.Config[Profile]{
+		Secret:   []byte(strings.Repeat("s", 32)),
+		Store:    memstore.New(),
+		LoadUser: func(context.Context, string) (Profile, error) { return Profile{}, nil },
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -140,6 +133,15 @@ func TestReadmeCodeRuns(t *testing.T) {
 	readmeEcho(auth, echo.New(), func(echo.Context) error { return nil })
 	gin.SetMode(gin.TestMode)
 	readmeGin(auth, gin.New(), func(*gin.Context) {})
+	r := httptest.NewRequest("GET", "/", nil)
+	if s := readmeEchoInShort(auth, echo.New(), echo.New().NewContext(r, httptest.NewRecorder()), nil); s != nil {
+		t.Errorf("echo: a session for a signed-out visitor: %v", s)
+	}
+	c, g := gin.CreateTestContext(httptest.NewRecorder())
+	c.Request = r
+	if s := readmeGinInShort(auth, g, c, func(*gin.Context) {}); s != nil {
+		t.Errorf("gin: a session for a signed-out visitor: %v", s)
+	}
 	if err := readmeRedis(); err != nil {
 		t.Error(err)
 	}
@@ -151,23 +153,31 @@ func TestReadmeCodeRuns(t *testing.T) {
 	}
 }
 
-// TestReadmeCodeCompiles finds every block of Go code in the README, line for
-// line, in a file that is compiled.
+// TestReadmeCodeCompiles finds every block of Go code in the README and in the documents that go
+// on from it, line for line, in a file that is compiled. The README's program is
+// examples/readme.
 func TestReadmeCodeCompiles(t *testing.T) {
 	t.Parallel()
-	compiled := lines(t, "readme_test.go") + lines(t, "luciatest/readme_test.go")
-	blocks := strings.Split(string(read(t, "README.md")), "```go\n")[1:]
-	if len(blocks) < 5 {
-		t.Fatalf("%d blocks of Go code in the README", len(blocks))
+	compiled := lines(t, "readme_test.go") + lines(t, "luciatest/readme_test.go") + lines(t, "examples/readme/main.go")
+	for name, least := range map[string]int{"README.md": 3, "docs/frameworks.md": 7, "docs/redis.md": 1} {
+		blocks := strings.Split(string(read(t, name)), "```go\n")[1:]
+		if len(blocks) < least {
+			t.Errorf("%s: %d blocks of Go code, want at least %d", name, len(blocks), least)
+		}
+		for _, block := range blocks {
+			code, _, _ := strings.Cut(block, "```")
+			if !strings.Contains(compiled, trimmed(code)) {
+				t.Errorf("%s: not in a compiled file:\n%s", name, code)
+			}
+		}
 	}
-	for _, block := range blocks {
-		code, _, _ := strings.Cut(block, "```")
-		if !strings.Contains(compiled, trimmed(code)) {
-			t.Errorf("not in a compiled file:\n%s", code)
-		}
-		if n := strings.Count(code, "\n"); n > 15 {
-			t.Errorf("%d lines are more than a newcomer reads:\n%s", n, code)
-		}
+}
+
+// TestReadmeIsShort keeps the README to what a newcomer reads.
+func TestReadmeIsShort(t *testing.T) {
+	t.Parallel()
+	if n := strings.Count(string(read(t, "README.md")), "\n"); n > 150 {
+		t.Errorf("the README has %d lines, want at most 150", n)
 	}
 }
 
