@@ -103,6 +103,10 @@ type Config[U any] struct {
 	// there as well: at sign-in, at sign-out, and where newer ones take their place.
 	// Without them only domains that the request's host is below, and where no cookie
 	// of another program is in sight, are cleared. They are never believed.
+	//
+	// An app that signs in by a POST from another site (a provider's form_post, with
+	// [FromCallback]) needs them after CookieDomain is narrowed: browsers send no cookies
+	// with such a request, so nothing shows that the domains above have any to clear.
 	FormerCookieDomains []string
 	// Embedded is for pages that other sites show in a frame. The cookies are
 	// SameSite=None and Partitioned (CHIPS): browsers send them in frames, and keep a set
@@ -146,7 +150,7 @@ type Config[U any] struct {
 	// not there.
 	Skip func(r *http.Request) bool
 	// Hardened keeps the tokens out of pages and answers: scripts work by cookie
-	// alone, and forms by their origin. No Session that an app is given has one either.
+	// alone, and forms by their origin and the session's id. No Session that an app is given has one either.
 	// There are no bearer requests in this mode.
 	Hardened bool
 

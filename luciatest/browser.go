@@ -3,7 +3,6 @@ package luciatest
 import (
 	"errors"
 	"net/http"
-	"net/http/cookiejar"
 	"net/url"
 	"strings"
 	"sync/atomic"
@@ -13,17 +12,18 @@ import (
 	"github.com/lucia-go/lucia/internal/wire"
 )
 
-// Browser is a person's browser: one cookie jar for all its tabs. It keeps cookies as
-// net/http/cookiejar does, so it also sends those with SameSite=Lax and Strict with requests from
-// other sites. Its requests have the headers that browsers add: Origin, Referer and fetch
-// metadata.
+// Browser is a person's browser: one cookie jar for all its tabs. The jar distinguishes host-only
+// cookies from those with a Domain, and refuses what browsers refuse: names with __Host- or
+// __Secure- that do not keep that promise, and Secure over http. It also sends cookies with
+// SameSite=Lax and Strict with requests from other sites, and it has no partitions. The browser's
+// requests have the headers that browsers add: Origin, Referer and fetch metadata.
 type Browser struct {
 	// BasePath is the path of the library's routes. Default: "/api/auth".
 	BasePath string
 
 	t    testing.TB
 	base *url.URL
-	jar  *cookiejar.Jar
+	jar  *jar
 	net  http.RoundTripper
 	lose atomic.Int32
 }
@@ -57,8 +57,7 @@ func NewBrowserAt(t testing.TB, baseURL string, transport http.RoundTripper) *Br
 	if transport == nil {
 		transport = http.DefaultTransport
 	}
-	jar, _ := cookiejar.New(nil) // never fails
-	return &Browser{BasePath: wire.DefaultBasePath, t: t, base: base, jar: jar, net: transport}
+	return &Browser{BasePath: wire.DefaultBasePath, t: t, base: base, jar: newJar(), net: transport}
 }
 
 // Open opens a tab and loads a page in it.
@@ -121,8 +120,7 @@ func isFingerprint(cookie string) bool { return strings.HasSuffix(cookie, wire.C
 
 // steal returns another browser with copies of all cookies.
 func (b *Browser) steal() *Browser {
-	thief := &Browser{BasePath: b.BasePath, t: b.t, base: b.base, net: b.net}
-	thief.jar, _ = cookiejar.New(nil) // never fails
+	thief := &Browser{BasePath: b.BasePath, t: b.t, base: b.base, jar: newJar(), net: b.net}
 	secure := b.base.Scheme == "https"
 	var cookies []*http.Cookie
 	for _, c := range b.Cookies() {

@@ -8,7 +8,6 @@ import (
 	"log/slog"
 	"maps"
 	"net/http"
-	"net/http/cookiejar"
 	"net/http/httptest"
 	"net/url"
 	"slices"
@@ -141,7 +140,7 @@ func addCookies(r *http.Request, cookies []*http.Cookie) {
 
 // FormRequest is Request for a form: a POST as a browser sends it from the app's own page at
 // target. It has the given fields and the hidden field _lucia that
-// [middleware.Auth.ValidateFormSubmission] checks. In hardened mode that field is empty, as on
+// [middleware.Auth.ValidateFormSubmission] checks. In hardened mode it has the session's id, as on
 // the app's pages. The given fields may contain another _lucia, as a forged form would. Nil
 // means no other fields.
 func (k *Kit[U]) FormRequest(userID, target string, fields url.Values) *http.Request {
@@ -149,7 +148,7 @@ func (k *Kit[U]) FormRequest(userID, target string, fields url.Values) *http.Req
 	s, cookies := k.signIn(userID)
 	values := url.Values{wire.FormField: {string(s.AccessToken)}}
 	if k.Config.Hardened {
-		values.Set(wire.FormField, "")
+		values.Set(wire.FormField, s.ID.String())
 	}
 	maps.Copy(values, fields)
 	r := httptest.NewRequestWithContext(k.t.Context(), http.MethodPost, target, strings.NewReader(values.Encode()))
@@ -196,7 +195,7 @@ func (k *Kit[U]) SignIn(b *Browser, userID string) *Browser {
 // https://app.example, as that of [NewBrowser] is.
 func (k *Kit[U]) Jar(userID string) http.CookieJar {
 	k.t.Helper()
-	jar, _ := cookiejar.New(nil) // never fails
+	jar := newJar()
 	jar.SetCookies(&url.URL{Scheme: "https", Host: originHost}, k.Cookies(userID))
 	return jar
 }

@@ -350,6 +350,24 @@ func TestHardened(t *testing.T) {
 	})
 }
 
+// A form of a page in hardened mode names its session: as another person who has signed in
+// since, in another tab, it is refused. Signing out with it ends signed out all the same.
+func TestHardenedFormOfAnotherSession(t *testing.T) {
+	t.Parallel()
+	kit := luciatest.New(t, users, func(c *lucia.Config[profile]) { c.Hardened = true })
+	browser := luciatest.NewBrowser(t, newApp(kit.Auth))
+	kit.SignIn(browser, "u1")
+	tab := browser.Open("/profile")
+	if page := tab.Submit(url.Values{"bio": {"mine"}}); page.Status != http.StatusOK {
+		t.Errorf("a form of the session's own page: %d %s", page.Status, page.Body)
+	}
+	tab.Get("/profile")
+	kit.SignIn(browser, "u2")
+	if page := tab.Submit(url.Values{"bio": {"mine"}}); page.Status != http.StatusForbidden {
+		t.Errorf("a form of a page of u1, as u2: %d %s", page.Status, page.Body)
+	}
+}
+
 func TestOverANetwork(t *testing.T) {
 	t.Parallel()
 	for name, start := range map[string]func(http.Handler) *httptest.Server{

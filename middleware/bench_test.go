@@ -91,11 +91,12 @@ func (s *sink) reset() {
 
 // BenchmarkAuthenticatedRequest measures what the middleware adds to a request
 // of a net/http app whose handler reads its session: with a token that this
-// process has seen, with one that it has not, without any, and, to subtract, the
-// handler alone.
+// process has seen, also under a CookieDomain, with one that it has not, without any,
+// and, to subtract, the handler alone.
 func BenchmarkAuthenticatedRequest(b *testing.B) {
 	cached := benchAuth(b, nil)
 	uncached := benchAuth(b, func(c *middleware.Config[person]) { c.TokenCache = -1 })
+	domain := benchAuth(b, func(c *middleware.Config[person]) { c.CookieDomain = "example.com" })
 	signedIn := func(auth *middleware.Auth[person]) http.HandlerFunc {
 		return func(w http.ResponseWriter, r *http.Request) {
 			if s := auth.Session(r.Context()); s == nil || s.User.Data.Username == "" {
@@ -112,6 +113,7 @@ func BenchmarkAuthenticatedRequest(b *testing.B) {
 	}{
 		{"bare", nothing, benchCookies(b, cached, benchUsers), "text/html"},
 		{"seen", cached.Handler(signedIn(cached)), benchCookies(b, cached, benchUsers), "text/html"},
+		{"seen-domain", domain.Handler(signedIn(domain)), benchCookies(b, domain, benchUsers), "text/html"},
 		{"seen-subresource", cached.Handler(nothing), benchCookies(b, cached, benchUsers), "*/*"},
 		{"first-sight", uncached.Handler(signedIn(uncached)), benchCookies(b, uncached, benchUsers), "text/html"},
 		{"anonymous", cached.Handler(nothing), nil, "*/*"},

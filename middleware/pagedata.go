@@ -135,7 +135,7 @@ type page interface {
 	appendSession(b []byte, head func([]byte, page, pageInfo) []byte) ([]byte, pageInfo, error)
 	scriptTag() string
 	nonce(ctx context.Context) string
-	formToken() session.AccessToken
+	appendFormValue(b []byte) []byte
 	isPublic(h http.Header) bool
 	unsafeMethod() string
 }
@@ -166,11 +166,11 @@ type nobody struct{}
 func (n nobody) appendSession(b []byte, head func([]byte, page, pageInfo) []byte) ([]byte, pageInfo, error) {
 	return append(head(b, n, pageInfo{}), "null"...), pageInfo{}, nil
 }
-func (nobody) scriptTag() string              { return newScriptTag(wire.DefaultBasePath) }
-func (nobody) nonce(context.Context) string   { return "" }
-func (nobody) formToken() session.AccessToken { return "" }
-func (nobody) isPublic(http.Header) bool      { return false }
-func (nobody) unsafeMethod() string           { return "" }
+func (nobody) scriptTag() string               { return newScriptTag(wire.DefaultBasePath) }
+func (nobody) nonce(context.Context) string    { return "" }
+func (nobody) appendFormValue(b []byte) []byte { return b }
+func (nobody) isPublic(http.Header) bool       { return false }
+func (nobody) unsafeMethod() string            { return "" }
 
 // everyone is the page in an answer that caches may give to everyone: without a script,
 // which would ask whose session the browser has, and find that it is not the page's.
@@ -208,12 +208,18 @@ func (s *state[U]) nonce(ctx context.Context) string {
 	return s.auth.config.Nonce(ctx)
 }
 
-func (s *state[U]) formToken() session.AccessToken {
+// appendFormValue appends the value of the hidden field: the access token, or in hardened
+// mode, where pages carry no token, the session's id.
+func (s *state[U]) appendFormValue(b []byte) []byte {
 	now := s.current.Load()
-	if s.auth.config.Hardened || !now.signedIn {
-		return ""
+	switch {
+	case !now.signedIn:
+	case s.auth.config.Hardened:
+		b, _ = now.session.ID.AppendText(b) // never fails
+	default:
+		b = appendEscaped(b, string(now.session.AccessToken))
 	}
-	return now.session.AccessToken
+	return b
 }
 
 // appendSession appends the session with the refresh token of the request's cookie
@@ -333,7 +339,7 @@ func renderScriptTag(ctx context.Context, b []byte, p page, _ any) ([]byte, erro
 
 func renderFormField(_ context.Context, b []byte, p page, _ any) ([]byte, error) {
 	b = append(b, `<input type="hidden" name="`+wire.FormField+`" value="`...)
-	b = appendEscaped(b, string(p.formToken()))
+	b = p.appendFormValue(b)
 	return append(b, `">`...), nil
 }
 

@@ -208,7 +208,7 @@ func TestHardenedPagesCarryNoToken(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		want(t, "there is a token in the page", strings.Contains(page, "eyJ"), false)
+		want(t, "there is a token in the page", strings.Contains(page, `"eyJ`), false)
 	}
 }
 

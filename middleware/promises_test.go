@@ -233,3 +233,20 @@ func TestIsPage(t *testing.T) {
 		}
 	}
 }
+
+// Nothing in the body of a form could prove a session without a fingerprint cookie, so the
+// sign-out route does not read it.
+func TestLogoutReadsABodyOnlyBesideAFingerprint(t *testing.T) {
+	for name, read := range map[string]bool{"fingerprint_token": true, "access_token": false, "none": false} {
+		for _, mode := range []string{"navigate", "cors"} {
+			b := newBrowser(t, newApp(t, nil)).signIn("u1")
+			body := &countingReader{Reader: strings.NewReader("_lucia=" + b.access)}
+			r := httptest.NewRequest("POST", "/api/auth/logout", body)
+			r.Header.Set("Content-Type", urlencoded)
+			r.Header.Set("Sec-Fetch-Mode", mode)
+			r.Header.Set("Cookie", name+"="+b.cookies[name])
+			b.app.handler.ServeHTTP(httptest.NewRecorder(), r)
+			want(t, "body read beside the cookie "+name+" in mode "+mode, body.n > 0, read)
+		}
+	}
+}

@@ -209,7 +209,7 @@ func (a *Auth[U]) serveLogout(w http.ResponseWriter, r *http.Request) {
 
 // leaving is a request to sign out.
 type leaving struct {
-	token        string // the access token presented; "" is none
+	token        string // the access token presented, or the session's id; "" is none
 	form, person bool
 	redirect     string
 }
@@ -226,13 +226,21 @@ func (l *leaving) read(w http.ResponseWriter, r *http.Request, set *cookieSet) {
 	}
 }
 
+// names returns the session that the form names, as pages of hardened mode do.
+func (l *leaving) names() (session.ID, bool) {
+	id, err := session.ParseID(l.token)
+	return id, l.form && err == nil
+}
+
 // logOut ends the session of the token that is presented. The session of the cookies
-// ends for a person, and in hardened mode, where there is no token. Scripts are told if
-// there is no session.
+// ends for a person, and in hardened mode, where there is no token; a script's form that
+// names another session ends none. Scripts are told if there is no session.
 func (a *Auth[U]) logOut(w http.ResponseWriter, r *http.Request, out leaving, set *cookieSet) error {
 	found := false
 	var ended session.ID
-	if out.token != "" {
+	named, byID := out.names()
+	byID = byID && a.config.Hardened
+	if out.token != "" && !byID {
 		if s, err := a.verifyEnded(session.AccessToken(out.token), set); err == nil {
 			found, ended = true, s.ID
 			if err := a.manager.SignOut(r.Context(), s.User.ID, s.ID); err != nil {
@@ -240,8 +248,9 @@ func (a *Auth[U]) logOut(w http.ResponseWriter, r *http.Request, out leaving, se
 			}
 		}
 	}
-	if out.person && !found || out.token == "" && a.config.Hardened {
-		if userID, id, err := a.identify(set); err == nil {
+	if out.person && !found || byID || out.token == "" && a.config.Hardened {
+		userID, id, err := a.identify(set)
+		if err == nil && (out.person || !byID || id == named) {
 			found, ended = true, id
 			if err := a.manager.SignOut(r.Context(), userID, id); err != nil {
 				return err

@@ -144,15 +144,17 @@ func (a *Auth[U]) clearDead(h http.Header, r *http.Request) {
 
 // clearFormer removes cookies of other scopes beside those of a sign-in. Without its
 // fingerprint a set is worth nothing, so that is removed wherever one may be: also where
-// the browser sends none of its cookies, with a post from another site. There may be
-// another app's among those that it keeps back.
+// the browser sends none of its cookies, with a post from another site. What cannot be seen
+// may be another app's. So of the scopes above the app's own only those that
+// FormerCookieDomains names are cleared then.
 func (a *Auth[U]) clearFormer(h http.Header, r *http.Request, set *cookieSet) {
 	saw := a.look(set)
-	withheld := a.cookies.domain != "" && a.crossOrigin(r)
-	saw[partFingerprint].foreign = saw[partFingerprint].foreign || withheld
+	withheld := a.cookies.domain != "" && new(http.CrossOriginProtection).Check(r) != nil // trusted or not
 	for p := range parts {
-		if saw[p].any || p == partFingerprint && withheld {
-			a.clearElsewhere(h, r, p, saw, set.other[p])
+		unseen := withheld && !saw[p].any
+		saw[p].foreign = saw[p].foreign || unseen
+		if saw[p].any || p == partFingerprint && unseen {
+			a.clearElsewhere(h, r, p, saw, set.other[p] || unseen && a.cookies.adopts)
 		}
 	}
 }

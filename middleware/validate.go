@@ -98,8 +98,9 @@ func (a *Auth[U]) byAccessCookie(set *cookieSet) (*session.Session[U], error) {
 //
 // A token whose only fault is that it expired while the person typed is still
 // proof, if the request has a session and it is the token's. In hardened mode,
-// where pages carry no token, a request of this origin with a session is proof
-// enough.
+// where pages carry no token, the field names the page's session, and a request of
+// this origin that has that session is proof enough; without the field, or with an
+// empty one, so is any session.
 //
 // Errors carry session.CodeInvalidRequestMethod for GET and HEAD,
 // session.CodeInvalidRequest for a form of another origin or another session, or
@@ -130,14 +131,29 @@ func (a *Auth[U]) byForm(r *http.Request) (*session.Session[U], error) {
 	if err := a.parse(r); err != nil {
 		return nil, fmt.Errorf("%w: %w", session.CodeInvalidRequest, err)
 	}
-	token := session.AccessToken(r.PostFormValue(wire.FormField))
-	if token == "" {
-		if a.config.Hardened {
+	value := r.PostFormValue(wire.FormField)
+	if a.config.Hardened {
+		if id, err := session.ParseID(value); err == nil {
+			return a.byFormSession(r, id)
+		}
+		if value == "" {
 			return a.byCookie(r)
 		}
+	}
+	if value == "" {
 		return nil, fmt.Errorf("%w: no %s field", session.CodeInvalidAccessToken, wire.FormField)
 	}
-	return a.byFormToken(r, token)
+	return a.byFormToken(r, session.AccessToken(value))
+}
+
+// byFormSession returns the session of the request if it is that of the form's page:
+// another person may have signed in since, in another tab.
+func (a *Auth[U]) byFormSession(r *http.Request, page session.ID) (*session.Session[U], error) {
+	current, err := a.byCookie(r)
+	if err == nil && current.ID != page {
+		return nil, fmt.Errorf("%w: form of another session", session.CodeInvalidRequest)
+	}
+	return current, err
 }
 
 // parse parses the form of a request, in one goroutine at a time.

@@ -91,6 +91,43 @@ func TestValidateFormSubmissionHardened(t *testing.T) {
 	want(t, "another origin, older browser", post("Origin", "https://evil.example"), 403)
 }
 
+// In hardened mode the field names the session of the form's page.
+func TestHardenedFormNamesItsSession(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := validator(t, func(c *middleware.Config[profile]) { c.Hardened = true }, (*middleware.Auth[profile]).ValidateFormSubmission)
+		field := func() string {
+			var id string
+			h := b.app.auth.Handler(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+				id = b.app.auth.Session(r.Context()).ID.String()
+				want(t, "hidden field", string(middleware.FormField.HTML(r.Context())), `<input type="hidden" name="_lucia" value="`+id+`">`)
+			}))
+			h.ServeHTTP(httptest.NewRecorder(), b.request("GET", "/page", nil, "Sec-Fetch-Dest", "document"))
+			return id
+		}
+		post := func(path, value string, header ...string) *http.Response {
+			return b.do("POST", path, form("_lucia", value), append(header, "Content-Type", urlencoded, "Sec-Fetch-Site", "same-origin")...)
+		}
+		first := field()
+		want(t, "own session", text(t, post("/check", first)), "u1")
+		time.Sleep(time.Hour)
+		want(t, "own session, refreshed since", text(t, post("/check", first)), "u1")
+		want(t, "no session's id", post("/check", "x").StatusCode, 401)
+		b.signIn("u2")
+		resp := post("/check", first)
+		want(t, "another's session", resp.StatusCode, 403)
+		want(t, "another's session, body", text(t, resp), `{"message":"AUTH_INVALID_REQUEST"}`)
+		want(t, "no field", text(t, post("/check", "")), "u2")
+
+		want(t, "a script signs another's session out", post("/api/auth/logout", first).StatusCode, 401)
+		want(t, "it goes on", text(t, post("/check", "")), "u2")
+		want(t, "a person signs out on an older page", post("/api/auth/logout", first, "Sec-Fetch-Mode", "navigate", "Sec-Fetch-Dest", "document").StatusCode, 303)
+		want(t, "cookies left", len(b.cookies), 0)
+		b.signIn("u1")
+		want(t, "a script signs its own session out", post("/api/auth/logout", field()).StatusCode, 303)
+		want(t, "nobody's form", post("/check", first).StatusCode, 401)
+	})
+}
+
 func TestSignOutHandlerOfTheApp(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := validator(t, nil, func(*middleware.Auth[profile], *http.Request) (*session.Session[profile], error) {

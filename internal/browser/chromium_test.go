@@ -387,8 +387,15 @@ func testHardened(t *testing.T, b *chrometest.Browser) {
 	if got := tab.Text("lucia.refreshTokens().then(JSON.stringify)"); got != "{}" {
 		t.Errorf("refreshTokens returns %s", got)
 	}
+	const named = "[...document.querySelectorAll('[name=_lucia]')].map((f) => f.value === document.querySelector('#lucia-page-data').dataset.session).join()"
+	if got := tab.Text(named); got == "" || strings.Contains(got, "false") {
+		t.Errorf("the hidden fields name the page's session: %q", got)
+	}
 	tab.Eval("lucia.signOut()", nil)
 	other.Until("session === null && !errors.length")
+	if got := other.Text(named); got == "" || strings.Contains(got, "false") {
+		t.Errorf("after the sign-out the hidden fields name the page's session: %q", got)
+	}
 	tab.Open(s.URL)
 	tab.Until("window.ready && session === null")
 }

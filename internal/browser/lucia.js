@@ -485,13 +485,18 @@ const tokensOf = (/** @type {any} */ session) => {
   const { user, ...tokens } = session ?? {};
   return tokens;
 };
-const tokenOf = (/** @type {Session | null} */ session) => session?.access_token ?? "";
+/**
+ * The value of the hidden fields: the access token, or in hardened mode the id of the page's
+ * session, also after its end: the form was not another one's.
+ */
+const proof = () =>
+  held.session?.access_token ?? (first.session?.access_token ? "" : (pageSession ?? ""));
 
 /** Fills the hidden fields of the forms that lead to this origin. */
-function fill(token = tokenOf(held.session)) {
+function fill(value = proof()) {
   for (const field of dom("querySelectorAll", "input[type=hidden][name=_lucia]")) {
     if (!leadsHere(field.form)) continue;
-    field.value = token;
+    field.value = value;
     delete field.dataset?.htmxHistoryValue; // the copy of htmx 4's history cache
   }
 }
@@ -502,8 +507,8 @@ function strip() {
   const { session } = page;
   /** @type {any} */
   const text = page.block?.firstChild;
-  for (const token of [session?.access_token, session?.refresh_token]) {
-    if (text && token) text.data = text.data.replaceAll(token, "");
+  for (const token of Object.values(tokensOf(session))) {
+    if (text) text.data = text.data.replaceAll(token, "");
   }
   content = contentOf(page.block);
   fill("");
@@ -897,7 +902,7 @@ function start() {
     const submitter = sent?.target === target ? sent.submitter : null;
     sent = null;
     if (!leadsHere(target, submitter)) formData.delete("_lucia");
-    else if (formData.has("_lucia")) formData.set("_lucia", tokenOf(held.session));
+    else if (formData.has("_lucia")) formData.set("_lucia", proof());
   });
   const observer = new MutationObserver(follow);
   observer.observe(document, {

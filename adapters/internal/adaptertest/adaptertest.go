@@ -57,6 +57,7 @@ func Run(t *testing.T, h Harness) {
 	t.Run("require", func(t *testing.T) { testRequire(t, h) })
 	t.Run("who gets what", func(t *testing.T) { testAudiences(t, h) })
 	t.Run("cookies", func(t *testing.T) { testCookies(t, h) })
+	t.Run("scopes", func(t *testing.T) { testScopes(t, h) })
 	t.Run("caching", func(t *testing.T) { testCaching(t, h) })
 	t.Run("htmx", func(t *testing.T) { testHTMX(t, h) })
 	t.Run("handlers", func(t *testing.T) { testHandlers(t, h) })
