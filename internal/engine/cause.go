@@ -2,20 +2,19 @@ package engine
 
 import "errors"
 
-// opaqueError is why LoadUser or the store failed, for logs. errors.Is and errors.As
-// look into it, but find none of this package's own verdicts there: an app's
-// LoadUser may well return a coded error of some other call of this library,
-// and a caller who took that for the answer would sign people out because a
-// database is down.
+// opaqueError wraps the failure of LoadUser or the store, for logs. errors.Is and errors.As look
+// into it but do not find the codes and errors with which this package decides about sessions. An
+// app's LoadUser may return a coded error of another call of this library. A caller that mistook
+// that code for the result would sign people out because a database is down.
 type opaqueError struct {
 	err error
-	// gone says that ErrUserNotFound is the verdict.
+	// gone is set if LoadUser returned ErrUserNotFound.
 	gone bool
 }
 
 func (c opaqueError) Error() string { return c.err.Error() }
 
-// Is implements what errors.Is asks for.
+// Is implements errors.Is.
 func (c opaqueError) Is(target error) bool {
 	if isVerdict(target) {
 		return c.gone && target == ErrUserNotFound
@@ -23,7 +22,7 @@ func (c opaqueError) Is(target error) bool {
 	return errors.Is(c.err, target)
 }
 
-// As implements what errors.As asks for.
+// As implements errors.As.
 func (c opaqueError) As(target any) bool {
 	switch target.(type) {
 	case *Code, **tokenError:

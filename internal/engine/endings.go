@@ -6,46 +6,44 @@ import (
 	"time"
 )
 
-// revocations is what this process knows of sessions that ended before their access
-// tokens did. The truth is in the store: a token that is refused here costs its owner
-// a refresh, at which the store decides. Other processes honor such a token until it
-// expires.
+// revocations records the sessions that this process knows to have ended before their access
+// tokens expired. The store is authoritative: a token that is refused here costs its owner a
+// refresh, at which the store decides. Other processes accept such a token until it expires.
 //
-// Memory is bounded by the number of users, and what one user can make it remember is
-// bounded as well: no number of sessions that a user ends, real or made up, makes the
-// process forget what another user has ended.
+// Memory is bounded by the number of users, and also for each user. However many sessions a user
+// ends, real or made up, the process does not forget the revocations of another user.
 type revocations struct {
 	users   *recent[string, userRevocations]
 	orders  *atomic.Uint64
-	version *atomic.Uint64 // counts the ends
+	version *atomic.Uint64 // incremented with every revocation
 }
 
-// userRevocations is what has ended of one user. It does not change: an update makes a
-// new one.
+// userRevocations are the revocations of one user. A value is immutable; an update creates a new
+// one.
 type userRevocations struct {
-	// all says when all sessions of the user were ended. Zero: never.
+	// all is when all sessions of the user were revoked. It is zero if they never were.
 	all revocation
-	// sessions are those that differ from all, the latest last.
+	// sessions are the sessions that differ from all, the latest last.
 	sessions []sessionRevocation
 }
 
-// revocation is an end at a Unix second. order distinguishes ends and begins of the
+// revocation is a revocation at a Unix second. order orders the revocations and sign-ins of the
 // same second.
 type revocation struct {
 	at    int64
 	order uint64
 }
 
-// sessionRevocation is the end of one session, or its begin after all were ended.
+// sessionRevocation is the revocation of one session, or its start after all were revoked.
 type sessionRevocation struct {
 	id    ID
-	at    int64  // Unix second of its end; 0: it has not ended
-	began uint64 // the order of its begin; 0: unknown
+	at    int64  // Unix second of its revocation; 0 if it was not revoked
+	began uint64 // the order of its start; 0 if unknown
 }
 
-// Bounds of what is remembered. maxRevokedUsers is a lower bound, the upper one is
-// twice as many: some 60 MB if all of them have as many ended sessions and as long an
-// id as they may have, and a few megabytes with ordinary ones.
+// Bounds of the memory. maxRevokedUsers is a lower bound; the upper bound is twice as many. That
+// is about 60 MB if all of these users have ended as many sessions and have as long an id as
+// possible, and a few megabytes with ordinary users.
 const (
 	maxRevokedUsers    = 1 << 15
 	maxRevokedSessions = 16 // of one user
@@ -59,7 +57,7 @@ func newRevocations() revocations {
 	}
 }
 
-// next returns a number greater than all before.
+// next returns a number greater than all numbers before.
 func (e revocations) next() uint64 { return e.orders.Add(1) }
 
 func (e revocations) endSession(userID string, id ID) {
@@ -74,9 +72,8 @@ func (e revocations) endUser(userID string) {
 	e.version.Add(1)
 }
 
-// begin says that a session was made by a call that began at order, at the Unix
-// second started: it may be the one in which all of the user's sessions were ended
-// before.
+// begin records the start of a session by a call that began at order, at the Unix second started.
+// That second may be the one in which all of the user's sessions were revoked before.
 func (e revocations) begin(userID string, id ID, order uint64, started int64) {
 	u, ok := e.users.get(userID)
 	if !ok || order < u.all.order || started > u.all.at {
@@ -92,9 +89,9 @@ func (e revocations) update(userID string, change func(userRevocations) userRevo
 	e.users.update(strings.Clone(userID), change)
 }
 
-// with returns u with one more session. Of too many the first is folded into all:
-// whatever was issued up to its end is refused. That costs the user's other sessions
-// a refresh if they have tokens that old.
+// with returns u with one more session. If there are too many, the first is merged into all:
+// every token issued up to its revocation is refused. That costs the user's other sessions a
+// refresh if they have tokens of that age.
 func (u userRevocations) with(s sessionRevocation) userRevocations {
 	sessions := make([]sessionRevocation, 0, len(u.sessions)+1)
 	for _, known := range u.sessions {
@@ -111,8 +108,8 @@ func (u userRevocations) with(s sessionRevocation) userRevocations {
 	return u
 }
 
-// ended reports whether the session of an access token issued at iat was ended
-// at that second or later.
+// ended reports whether the session of an access token issued at iat was revoked in that second
+// or later.
 func (e revocations) ended(userID string, id ID, iat int64) bool {
 	u, ok := e.users.get(userID)
 	if !ok {
@@ -130,25 +127,25 @@ func (e revocations) ended(userID string, id ID, iat int64) bool {
 	return iat <= u.all.at && began <= u.all.order
 }
 
-// ended reports whether the session of the token was ended at the token's iat or
-// later. It looks again only if something has ended since it last looked.
+// ended reports whether the session of the token was revoked at the token's iat or later. It
+// looks up the session only if something was revoked since the last look-up.
 func (m *Manager[U]) ended(v *verified[U]) bool {
-	// Counted before looking: what ends while this looks makes the next one look
-	// again. The count after looking would spare a token that has just ended.
-	news := m.endings.version.Load()
-	if v.checkedVersion.Load() == news {
+	// The version is read before the look-up, so that a revocation during the look-up causes
+	// another one next time. Reading it afterwards would miss that revocation.
+	version := m.endings.version.Load()
+	if v.checkedVersion.Load() == version {
 		return false
 	}
 	if m.endings.ended(v.session.User.ID, v.session.ID, v.iat) {
 		return true
 	}
-	v.checkedVersion.Store(news)
+	v.checkedVersion.Store(version)
 	return false
 }
 
-// issue returns the iat of an access token made by a step that began at started:
-// now, or started where the session has been ended since, so that a token made
-// while somebody signs out is refused like those made before.
+// issue returns the iat of an access token made by a step that began at started. It is now, or
+// started if the session was revoked since, so that a token made during a sign-out is refused
+// like those before.
 func (e revocations) issue(t subject, started int64) int64 {
 	now := time.Now().Unix()
 	if e.ended(t.userID, t.id, started) {

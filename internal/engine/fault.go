@@ -2,32 +2,33 @@ package engine
 
 import "errors"
 
-// Why a token was refused. The errors of [Manager.Verify], [Manager.ParseRefreshToken],
-// [Manager.OpenSealed] and [Manager.Refresh] carry one of these beside their code, for
-// errors.Is.
+// Reasons for which a token is refused. The errors of [Manager.Verify],
+// [Manager.ParseRefreshToken], [Manager.OpenSealed] and [Manager.Refresh] wrap one of these
+// besides their code, for errors.Is.
 var (
-	// ErrExpired: outside its life; form, signature and fingerprint hold. Whether
-	// this process has ended the session was not asked.
-	ErrExpired = errors.New("token is outside its life")
-	// ErrRevoked: this process has ended the session since the token was made,
-	// and nothing else is wrong with it.
+	// ErrExpired: the token has expired or is not valid yet; form, signature and fingerprint are
+	// valid. Whether this process has ended the session was not checked.
+	ErrExpired = errors.New("token is outside its lifetime")
+	// ErrRevoked: this process has ended the session since the token was issued, and the token is
+	// valid otherwise.
 	ErrRevoked = errors.New("session was ended")
-	// ErrOutdated: genuine, but its user data does not decode into U: a release
-	// with another U made it. A refresh mends that.
+	// ErrOutdated: the token is genuine, but its user data does not decode into U, because a
+	// release with another U issued it. A refresh replaces it.
 	ErrOutdated = errors.New("token has user data of another release")
-	// ErrUnknownKey: well formed, under a key this process does not have. During
-	// a roll-out that is no fault of the browser's.
-	ErrUnknownKey = errors.New("token under an unknown key")
-	// ErrFingerprint: genuine, but not of the fingerprint beside it.
-	ErrFingerprint = errors.New("token does not belong to the fingerprint")
-	// ErrReused: a refresh token that an honest browser no longer has.
+	// ErrUnknownKey: the token is well formed, but signed with a key that this process does not
+	// have. During a roll-out this is not the browser's fault.
+	ErrUnknownKey = errors.New("token is signed with an unknown key")
+	// ErrFingerprint: the token is genuine but does not match the fingerprint cookie.
+	ErrFingerprint = errors.New("token does not match the fingerprint")
+	// ErrReused: a refresh token was presented that an honest browser no longer has.
 	ErrReused = errors.New("refresh token was reused")
-	// ErrMalformed: not a token of ours: wrong form, wrong claims, bad signature.
+	// ErrMalformed: the value is not a token of this library: wrong form, wrong claims or bad
+	// signature.
 	ErrMalformed = errors.New("token is malformed or forged")
 )
 
-// tokenError is a refused token: a code for the client, a reason for the caller. The
-// values are made once, so that garbage costs no allocation.
+// tokenError is the error for a refused token: a code for the client and a reason for the caller.
+// The values are allocated once, so that refusing garbage allocates nothing.
 type tokenError struct {
 	code   Code
 	reason error

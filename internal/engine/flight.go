@@ -10,12 +10,11 @@ import (
 	"time"
 )
 
-// maxInFlight bounds the calls to Store and LoadUser that are under way,
-// those included that hang although their time is up. Further ones wait for a
-// place for half of their time.
+// maxInFlight bounds the concurrent calls to Store and LoadUser, including those that hang after
+// their timeout. Further calls wait up to half of their timeout for one to return.
 const maxInFlight = 1024
 
-// limiter keeps what may hang or panic away from the requests.
+// limiter protects requests from calls that may hang or panic.
 type limiter struct {
 	timeout time.Duration
 	places  chan struct{}
@@ -25,10 +24,10 @@ func newLimiter(timeout time.Duration) limiter {
 	return limiter{timeout: timeout, places: make(chan struct{}, maxInFlight)}
 }
 
-// enter waits for a place and reports whether there was one in time. Half of the
-// time is left for the call: in an overload everybody who gets a place has waited
-// for as long as one may, and a call with no time left is work for nobody, which
-// keeps up the overload (benchmarks/herd plays it).
+// enter waits until the call may start and reports whether it may. It reserves half of the
+// timeout for the call itself. Otherwise, in an overload, every call would start after the
+// longest wait, and the server would work on results that no caller is still waiting for
+// (benchmarks/herd measures this).
 func (b limiter) enter(ctx context.Context) bool {
 	select {
 	case b.places <- struct{}{}:
@@ -49,22 +48,22 @@ func (b limiter) enter(ctx context.Context) bool {
 
 func (b limiter) leave() { <-b.places }
 
-// call is a call under way, in a goroutine of its own. It lands once: when the
-// call returns or when its time is up, whichever is first.
+// call is a call in progress, in a goroutine of its own. It is done once: when the function
+// returns or when its timeout has passed, whichever is first.
 type call[T any] struct {
-	ctx    context.Context // of the call
+	ctx    context.Context // of the function
 	cancel context.CancelFunc
-	onDone func(error) // if not nil, is called with the error, or nil, before anybody who waits hears of it
+	onDone func(error) // if not nil, is called with the error or nil before any waiter returns
 
-	entered  atomic.Bool // the call has found a place
+	entered  atomic.Bool // whether the function was started
 	finished atomic.Bool
-	done     chan struct{} // closed when value and err are there
+	done     chan struct{} // closed when value and err are set
 	value    T
 	err      error
 }
 
-// newCall returns a flight under ctx with the boundary's deadline. It departs
-// with run, or is cancelled.
+// newCall returns a call under ctx with the limiter's timeout. The caller starts it with run or
+// cancels it.
 func newCall[T any](ctx context.Context, b limiter, land func(error)) *call[T] {
 	f := &call[T]{onDone: land, done: make(chan struct{})}
 	f.ctx, f.cancel = context.WithTimeout(ctx, b.timeout)
@@ -84,11 +83,11 @@ func (f *call[T]) run(b limiter, fn func(context.Context) (T, error)) {
 	f.invoke(b, fn)
 }
 
-// invoke lands with what fn returns. A panic of fn becomes an error: the invoke may be
-// shared by requests that are not to die of it.
+// invoke finishes the call with the result of fn. A panic of fn becomes an error, because
+// requests that share the call must not panic.
 func (f *call[T]) invoke(b limiter, fn func(context.Context) (T, error)) {
 	var value T
-	err := errors.New("lucia: the call ended its goroutine") // unless it returns
+	err := errors.New("lucia: the call ended its goroutine") // unless fn returns
 	defer func() {
 		if p := recover(); p != nil {
 			err = fmt.Errorf("lucia: panic: %v\n%s", p, debug.Stack())
@@ -99,15 +98,15 @@ func (f *call[T]) invoke(b limiter, fn func(context.Context) (T, error)) {
 	value, err = fn(f.ctx)
 }
 
-// timeUp lands without the call.
+// timeUp finishes the call without a result.
 func (f *call[T]) timeUp() {
 	var none T
 	err := f.ctx.Err()
-	if err == nil { // no place, and its half is over
+	if err == nil { // waited for half of the timeout
 		err = context.DeadlineExceeded
 	}
 	if !f.entered.Load() {
-		err = fmt.Errorf("lucia: %d calls under way: %w", maxInFlight, err)
+		err = fmt.Errorf("lucia: %d calls in progress: %w", maxInFlight, err)
 	}
 	f.finish(none, err)
 }
@@ -123,7 +122,7 @@ func (f *call[T]) finish(value T, err error) {
 	close(f.done)
 }
 
-// wait returns when the flight has landed or ctx ends.
+// wait returns when the call is done or ctx ends.
 func (f *call[T]) wait(ctx context.Context) (value T, err error) {
 	select {
 	case <-f.done:
@@ -133,8 +132,8 @@ func (f *call[T]) wait(ctx context.Context) (value T, err error) {
 	}
 }
 
-// callWithTimeout calls fn under ctx with the boundary's deadline and returns when fn
-// does or when that context ends, whether or not fn heeds it.
+// callWithTimeout calls fn under ctx with the limiter's timeout. It returns when fn returns or
+// when that context ends, whether or not fn respects it.
 func callWithTimeout[T any](ctx context.Context, b limiter, fn func(context.Context) (T, error)) (T, error) {
 	f := newCall[T](ctx, b, nil)
 	go f.run(b, fn)
@@ -142,17 +141,17 @@ func callWithTimeout[T any](ctx context.Context, b limiter, fn func(context.Cont
 	return f.value, f.err
 }
 
-// calls are calls that may be shared, by what they are about. It is
-// singleflight with the boundary in it: a call's goroutine is the one that is
-// shared, and nobody joins a call that has landed, even where only its time was up.
+// calls are calls that may be shared, by key. It works like singleflight, with the limiter built
+// in: the shared goroutine is that of the call, and no caller joins a call that is done, even if
+// it is done because of its timeout.
 type calls[K comparable, T any] struct {
 	mu       sync.Mutex
 	underWay map[K]*call[T]
 }
 
-// do makes the call of a key, or joins the one that is under way, and returns its
-// result, or when ctx ends. The call has a context of its own. report is told of its
-// failure, once and whoever has left by then.
+// do makes the call for a key, or joins the one in progress. It returns the call's result, or an
+// error when ctx ends. The call has a context of its own. report is called once with the call's
+// failure, even if all callers have returned by then.
 func (fs *calls[K, T]) do(ctx context.Context, key K, b limiter, fn func(context.Context) (T, error), report func(error)) (T, error) {
 	f, started := fs.join(key, b, report)
 	if started {
@@ -161,10 +160,10 @@ func (fs *calls[K, T]) do(ctx context.Context, key K, b limiter, fn func(context
 	return f.wait(ctx)
 }
 
-// join returns the flight of a key, and whether it is a new one, which is to be run.
+// join returns the call for a key and whether it is new. The caller runs a new call.
 func (fs *calls[K, T]) join(key K, b limiter, report func(error)) (f *call[T], started bool) {
-	f = newCall[T](context.Background(), b, func(err error) { // before taking the lock, though at times for nothing
-		fs.remove(key) // first: what the call found out may change as soon as somebody knows it
+	f = newCall[T](context.Background(), b, func(err error) { // outside of the lock, though not always needed
+		fs.remove(key) // first, because the result may be outdated as soon as a caller knows it
 		if err != nil {
 			report(err)
 		}

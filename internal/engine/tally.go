@@ -2,12 +2,12 @@ package engine
 
 import "sync"
 
-// manyRepeats is how many late repeats of one token are more than lost answers: a
-// browser that cannot be answered three times over has given up long before.
+// manyRepeats is the number of late repeats of one token that lost responses do not explain. A
+// browser that gets no response three times has given up long before.
 const manyRepeats = 3
 
-// maxTallied bounds the tokens that are counted: the last ones, and at most twice
-// as many.
+// maxTallied bounds the number of counted tokens: the last maxTallied ones, and at most twice as
+// many.
 const maxTallied = 1 << 12
 
 // repeatCounter counts how often this process has seen a token repeated late.
@@ -20,7 +20,7 @@ func newRepeatCounter() *repeatCounter {
 	return &repeatCounter{seen: newRecent[generationKey, int](maxTallied)}
 }
 
-// count counts one more and returns how many there are.
+// count counts one more repeat and returns their number.
 func (t *repeatCounter) count(s generationKey) int {
 	t.mu.Lock()
 	defer t.mu.Unlock()
