@@ -109,13 +109,13 @@ func (a *Auth[U]) resolve(w http.ResponseWriter, r *http.Request) (*http.Request
 	d.public = public
 	s := a.newState(r, &d)
 	s.setCaching(w.Header(), r)
-	s.onward = *r.WithContext(s) // the copy that WithContext makes stays on the stack
+	s.forwarded = *r.WithContext(s) // the copy that WithContext makes stays on the stack
 	if d.outcome == OutcomeDeferred && !public && isPrefetch(r) && !isPassive(r) {
 		setPrivate(w.Header())
-		return &s.onward, notAhead()
+		return &s.forwarded, prefetchDenial()
 	}
 	a.setCookies(w.Header(), r, &d)
-	return &s.onward, nil
+	return &s.forwarded, nil
 }
 
 // setCookies sets the cookies that d decided on.

@@ -88,7 +88,7 @@ func (a *Auth[U]) decideAccess(d *decision[U], set *cookieSet) (seen cookiesSeen
 		}
 	}
 	if d.signedIn {
-		a.checkTossed(d, set)
+		a.checkPlanted(d, set)
 	}
 	return seen
 }
@@ -135,10 +135,10 @@ func (a *Auth[U]) tryAccess(d *decision[U], token session.AccessToken, set *cook
 	}
 }
 
-// checkTossed withdraws the session of a request that also carries a valid refresh token of
+// checkPlanted withdraws the session of a request that also carries a valid refresh token of
 // another session, because an attacker may have planted one of the two. With one fingerprint
 // there cannot be two sessions.
-func (a *Auth[U]) checkTossed(d *decision[U], set *cookieSet) {
+func (a *Auth[U]) checkPlanted(d *decision[U], set *cookieSet) {
 	if set.fingerprint.n < 2 {
 		return
 	}

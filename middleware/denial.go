@@ -48,7 +48,7 @@ func (d *Denial) WriteHeader(h http.Header) {
 	for name, lines := range d.Header {
 		h[name] = append([]string(nil), lines...)
 	}
-	for _, name := range deciding {
+	for _, name := range varyHeaders {
 		addVary(h, name)
 	}
 }
@@ -91,9 +91,9 @@ func (d *Denial) setBody(r *http.Request, n notice) {
 	d.Body, _ = json.Marshal(wire.ErrorBody{Message: string(d.Code)})
 }
 
-// notAhead refuses a request that loads a page ahead of time. The response has nothing that a
+// prefetchDenial refuses a request that loads a page ahead of time. The response has nothing that a
 // browser or a library would show, so that the page is requested again when it is opened.
-func notAhead() *Denial {
+func prefetchDenial() *Denial {
 	return &Denial{
 		Status: http.StatusServiceUnavailable,
 		Code:   session.CodeUnauthorized,
@@ -110,7 +110,7 @@ func (d *Denial) leadTo(r *http.Request, url string) {
 	case viewHTMX:
 		d.Header.Set("HX-Redirect", url)
 	case viewFrame:
-		d.Body = leave(url)
+		d.Body = redirectPage(url)
 	case viewPage:
 		d.Status = http.StatusSeeOther
 		d.Header = http.Header{"Location": {url}}

@@ -52,9 +52,9 @@ func (n notice) html(r *http.Request, v view) []byte {
 	return []byte(pageHead + `<title>` + n.title + `</title><main>` + words + `</main></html>` + "\n")
 }
 
-// leave returns a page that Turbo loads as a whole page instead of a frame (turbo-visit-control),
+// redirectPage returns a page that Turbo loads as a whole page instead of a frame (turbo-visit-control),
 // and that redirects to url at once.
-func leave(url string) []byte {
+func redirectPage(url string) []byte {
 	url = html.EscapeString(url)
 	return []byte(pageHead + `<meta name="turbo-visit-control" content="reload"><meta http-equiv="refresh" content="0;url=` + url + `">` +
 		`<title>Sign in</title><main><h1>Sign in</h1><p>You are not signed in.</p><p><a href="` + url + `">Sign in</a></p></main></html>` + "\n")

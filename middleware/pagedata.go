@@ -216,7 +216,7 @@ func (s *state[U]) formToken() session.AccessToken {
 // appendSession appends the session with its access token and the refresh token of the request's
 // cookie, or without tokens in hardened mode. It never combines tokens of different sessions.
 func (s *state[U]) appendSession(b []byte, head func([]byte, page, pageInfo) []byte) (_ []byte, info pageInfo, err error) {
-	now := s.current.Load().who()
+	now := s.current.Load().sessionOrNil()
 	if now != nil {
 		info = pageInfo{true, seconds(now.ExpiresIn(time.Now())), now.ID}
 	}

@@ -82,19 +82,19 @@ func sendProbe(server *http.Server, r *http.Request) int {
 	}
 	ctx, cancel := context.WithTimeout(r.Context(), 5*time.Second)
 	defer cancel()
-	w := probed{header: http.Header{}, status: http.StatusOK}
+	w := probeResponse{header: http.Header{}, status: http.StatusOK}
 	handler.ServeHTTP(&w, r.WithContext(ctx))
 	return w.status
 }
 
-// probed is the response to a probe. It keeps the status.
-type probed struct {
+// probeResponse is the response to a probe. It keeps the status.
+type probeResponse struct {
 	header http.Header
 	status int
 }
 
-func (w *probed) Header() http.Header { return w.header }
+func (w *probeResponse) Header() http.Header { return w.header }
 
-func (w *probed) Write(b []byte) (int, error) { return len(b), nil }
+func (w *probeResponse) Write(b []byte) (int, error) { return len(b), nil }
 
-func (w *probed) WriteHeader(status int) { w.status = status }
+func (w *probeResponse) WriteHeader(status int) { w.status = status }

@@ -20,8 +20,8 @@ const (
 	viewFrame             // as the content of a Turbo frame
 )
 
-// deciding are the headers that viewOf and isPrefetch depend on, for Vary.
-var deciding = [...]string{
+// varyHeaders are the headers that viewOf and isPrefetch depend on, for Vary.
+var varyHeaders = [...]string{
 	"Accept", "HX-Request", "HX-Boosted", "HX-History-Restore-Request", "Turbo-Frame", "X-Up-Version",
 	"X-Requested-With", "Sec-Fetch-Dest", "Sec-Fetch-Mode", "Sec-Purpose",
 }

@@ -71,7 +71,7 @@ func (a *Auth[U]) Deny(w http.ResponseWriter, r *http.Request, denial *Denial) e
 			h[name] = lines
 		}
 	}
-	for _, name := range deciding {
+	for _, name := range varyHeaders {
 		addVary(h, name)
 	}
 	err := a.config.Deny(w, r, denial)
@@ -90,7 +90,7 @@ func (a *Auth[U]) refusal(r *http.Request, outcome Outcome) *Denial {
 		return newDenial(r, session.CodeInvalidRequest)
 	}
 	if isPrefetch(r) {
-		return notAhead()
+		return prefetchDenial()
 	}
 	d := newDenial(r, session.CodeUnauthorized)
 	if back := back(r); d.Person && !a.isLogin(at(r)) { // or else the login page would redirect to itself

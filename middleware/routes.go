@@ -186,7 +186,7 @@ func (a *Auth[U]) serveLogout(w http.ResponseWriter, r *http.Request) {
 	var set cookieSet
 	a.cookies.scan(r.Header, &set)
 	token, given := bearer(r)
-	out := leaving{token: token, form: !given && isForm(r), person: !given && IsPage(r)}
+	out := signOutRequest{token: token, form: !given && isForm(r), person: !given && IsPage(r)}
 	if out.form {
 		out.read(w, r, &set)
 	}
@@ -206,8 +206,8 @@ func (a *Auth[U]) serveLogout(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// leaving is a request to sign out.
-type leaving struct {
+// signOutRequest is a request to sign out.
+type signOutRequest struct {
 	token        string // the access token presented; "" is none
 	form, person bool
 	redirect     string
@@ -215,7 +215,7 @@ type leaving struct {
 
 // read reads the form. If there is no fingerprint cookie, nothing in the form could prove a
 // session, so read ignores the body.
-func (l *leaving) read(w http.ResponseWriter, r *http.Request, set *cookieSet) {
+func (l *signOutRequest) read(w http.ResponseWriter, r *http.Request, set *cookieSet) {
 	if set.fingerprint.n == 0 {
 		return
 	}
@@ -228,7 +228,7 @@ func (l *leaving) read(w http.ResponseWriter, r *http.Request, set *cookieSet) {
 // logOut ends the session of the presented token. It also ends the session of the cookies for a
 // person, and in hardened mode, where there is no token. It returns an error to scripts if there
 // is no session.
-func (a *Auth[U]) logOut(w http.ResponseWriter, r *http.Request, out leaving, set *cookieSet) error {
+func (a *Auth[U]) logOut(w http.ResponseWriter, r *http.Request, out signOutRequest, set *cookieSet) error {
 	found := false
 	var ended session.ID
 	if out.token != "" {

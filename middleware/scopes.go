@@ -25,10 +25,10 @@ import (
 //   - In development names have no prefix, and all programs on localhost share them. A name is
 //     left alone if all its visible values are of other programs.
 
-// inSight describes a request's cookies by name.
-type inSight [parts]valuesSeen
+// cookieClasses describes a request's cookies by name.
+type cookieClasses [parts]valueClass
 
-type valuesSeen struct {
+type valueClass struct {
 	any     bool // there is a value
 	several bool // there are several values, or one under the other name
 	ours    bool // one is a token under a key of this app
@@ -36,9 +36,9 @@ type valuesSeen struct {
 	unknown bool // one is a token of this library under an unknown key
 }
 
-// look classifies the cookies of a request. A fingerprint is random and shows nothing by itself,
+// classify classifies the cookies of a request. A fingerprint is random and shows nothing by itself,
 // so it is classified like the tokens that came with it.
-func (a *Auth[U]) look(set *cookieSet) (saw inSight) {
+func (a *Auth[U]) classify(set *cookieSet) (saw cookieClasses) {
 	judge := func(p part, err error) {
 		s := &saw[p]
 		switch {
@@ -73,14 +73,14 @@ func (a *Auth[U]) look(set *cookieSet) (saw inSight) {
 func (a *Auth[U]) clear(h http.Header, r *http.Request) {
 	var set cookieSet
 	a.cookies.scanAll(r.Header, &set)
-	saw := a.look(&set)
+	saw := a.classify(&set)
 	for p := range parts {
 		a.clearPart(h, r, p, saw, set.other[p])
 	}
 }
 
 // clearPart removes one cookie in every scope.
-func (a *Auth[U]) clearPart(h http.Header, r *http.Request, p part, saw inSight, other bool) {
+func (a *Auth[U]) clearPart(h http.Header, r *http.Request, p part, saw cookieClasses, other bool) {
 	if a.config.Dev && saw[p].foreign && !saw[p].ours {
 		return
 	}
@@ -89,7 +89,7 @@ func (a *Auth[U]) clearPart(h http.Header, r *http.Request, p part, saw inSight,
 }
 
 // clearElsewhere removes one cookie in every scope except that in which it is set.
-func (a *Auth[U]) clearElsewhere(h http.Header, r *http.Request, p part, saw inSight, other bool) {
+func (a *Auth[U]) clearElsewhere(h http.Header, r *http.Request, p part, saw cookieClasses, other bool) {
 	c := &a.cookies
 	for _, domain := range c.scopes(r.Host, saw[p], c.of(p)) {
 		if domain != c.domain {
@@ -111,7 +111,7 @@ func (a *Auth[U]) clearStale(h http.Header, r *http.Request) {
 	if !set.several() {
 		return
 	}
-	saw := a.look(&set)
+	saw := a.classify(&set)
 	for p := range partFingerprint {
 		if saw[p].several {
 			a.clearElsewhere(h, r, p, saw, set.other[p])
@@ -130,7 +130,7 @@ func (s *cookieSet) several() bool {
 func (a *Auth[U]) clearDead(h http.Header, r *http.Request) {
 	var set cookieSet
 	a.cookies.scan(r.Header, &set)
-	saw := a.look(&set)
+	saw := a.classify(&set)
 	for p := range partFingerprint {
 		switch s := saw[p]; {
 		case !s.any, s.unknown && !s.ours:
@@ -146,7 +146,7 @@ func (a *Auth[U]) clearDead(h http.Header, r *http.Request) {
 // useless without its fingerprint, so the fingerprint is removed wherever there may be one. This
 // includes a post from another site, with which the browser sends no cookies.
 func (a *Auth[U]) clearFormer(h http.Header, r *http.Request, set *cookieSet) {
-	saw := a.look(set)
+	saw := a.classify(set)
 	withheld := a.cookies.domain != "" && a.crossOrigin(r)
 	for p := range parts {
 		if saw[p].any || p == partFingerprint && withheld {
@@ -162,7 +162,7 @@ const maxScopes = 6
 // The domain "" is the host alone. If values of other programs are visible, scopes leaves out
 // domains above the app's own, except those in FormerCookieDomains. Browsers ignore a domain that
 // is a public suffix (RFC 6265bis, section 5.7).
-func (c *cookieWriter) scopes(host string, saw valuesSeen, name string) (domains []string) {
+func (c *cookieWriter) scopes(host string, saw valueClass, name string) (domains []string) {
 	if strings.HasPrefix(name, prefixHost) {
 		return []string{""}
 	}

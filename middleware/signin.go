@@ -44,7 +44,7 @@ func (a *Auth[U]) SignIn(w http.ResponseWriter, r *http.Request, userID string, 
 	a.clearFormer(w.Header(), r, &former)
 	a.setSignedIn(w.Header(), signedIn)
 	a.update(r.Context(), &signedIn.Session, OutcomeSignedIn)
-	return a.shown(&signedIn.Session), nil
+	return a.forApp(&signedIn.Session), nil
 }
 
 // warnOfPlainHTTP logs once why people who sign in are signed out on the next page: browsers

@@ -21,14 +21,14 @@ import (
 // Its readers (Session, page data, checks) may run in any goroutine and outlive the request, so
 // it holds no part of the response, and its mutable part is atomic.
 type state[U any] struct {
-	auth    *Auth[U]
-	request *http.Request // as it arrived, with the outer context
-	onward  http.Request  // as it is passed on, with this context
-	cookies string        // of the request, for the refresh token of page data
-	lines   [2]string     // values of the response's Cache-Control and Vary
-	forms   sync.Mutex    // held while a goroutine parses the request's form
-	current atomic.Pointer[resolved[U]]
-	first   resolved[U] // what current points to until something changes
+	auth      *Auth[U]
+	request   *http.Request // as it arrived, with the outer context
+	forwarded http.Request  // as it is passed on, with this context
+	cookies   string        // of the request, for the refresh token of page data
+	lines     [2]string     // values of the response's Cache-Control and Vary
+	forms     sync.Mutex    // held while a goroutine parses the request's form
+	current   atomic.Pointer[resolved[U]]
+	first     resolved[U] // what current points to until something changes
 }
 
 // resolved describes a request: its session, or why it has none. It is immutable. A change
@@ -44,8 +44,8 @@ type resolved[U any] struct {
 	session   session.Session[U]
 }
 
-// who returns the session, or nil.
-func (c *resolved[U]) who() *session.Session[U] {
+// sessionOrNil returns the session, or nil.
+func (c *resolved[U]) sessionOrNil() *session.Session[U] {
 	if !c.signedIn {
 		return nil
 	}
@@ -233,14 +233,14 @@ func (a *Auth[U]) stateOf(ctx context.Context) *state[U] {
 // What the session's user data points to is shared between requests and must not be modified.
 func (a *Auth[U]) Session(ctx context.Context) *session.Session[U] {
 	if s := a.stateIn(ctx); s != nil {
-		return a.shown(s.current.Load().who())
+		return a.forApp(s.current.Load().sessionOrNil())
 	}
 	return nil
 }
 
-// shown returns a session in the form for the app. In hardened mode it has no tokens, so that no
+// forApp returns a session in the form for the app. In hardened mode it has no tokens, so that no
 // value that an app marshals contains one.
-func (a *Auth[U]) shown(s *session.Session[U]) *session.Session[U] {
+func (a *Auth[U]) forApp(s *session.Session[U]) *session.Session[U] {
 	if s == nil || !a.config.Hardened {
 		return s
 	}

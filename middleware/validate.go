@@ -32,7 +32,7 @@ func (a *Auth[U]) ValidateRequest(r *http.Request) (*session.Session[U], error) 
 	if !d.signedIn {
 		return nil, fmt.Errorf("%w: %v", session.CodeInvalidAccessToken, d.outcome)
 	}
-	return a.shown(&d.session), nil
+	return a.forApp(&d.session), nil
 }
 
 // ValidateRequestByCookie returns the session that a request's cookies prove (lucia-sveltekit's
@@ -67,7 +67,7 @@ func (a *Auth[U]) byCookie(r *http.Request) (*session.Session[U], error) {
 	}
 	switch now := st.current.Load(); {
 	case now.signedIn:
-		return a.shown(&now.session), nil
+		return a.forApp(&now.session), nil
 	case now.outcome == OutcomeUnavailable:
 		return nil, session.CodeDatabaseFetchFailed
 	default:
@@ -84,7 +84,7 @@ func (a *Auth[U]) byAccessCookie(set *cookieSet) (*session.Session[U], error) {
 	if !d.signedIn {
 		return nil, fmt.Errorf("%w: %v", session.CodeInvalidAccessToken, d.outcome)
 	}
-	return a.shown(&d.session), nil
+	return a.forApp(&d.session), nil
 }
 
 // ValidateFormSubmission returns the session that a form post proves with its hidden _lucia field
@@ -168,7 +168,7 @@ func (a *Auth[U]) byFormToken(r *http.Request, token session.AccessToken) (*sess
 	var d decision[U]
 	a.decideBearer(&d, token, &set)
 	if d.signedIn {
-		return a.shown(&d.session), nil
+		return a.forApp(&d.session), nil
 	}
 	return nil, err
 }

@@ -46,7 +46,7 @@ func newConfirmer(l limiter, confirm func(context.Context, ConfirmParams) error)
 // confirmSettled sends a confirmation if the token in use is old enough to prove that the browser
 // has saved its generation to disk. The generation of the sign-in needs none, because it has no
 // predecessor.
-func (m *Manager[U]) sighted(v *verified[U], now time.Time) {
+func (m *Manager[U]) confirmSettled(v *verified[U], now time.Time) {
 	if v.session.Generation == FirstGeneration || v.settled.Load() {
 		return
 	}

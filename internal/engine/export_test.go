@@ -2,9 +2,9 @@ package engine
 
 // UnderWay returns how many shared refreshes are under way.
 func (m *Manager[U]) UnderWay() int {
-	m.flights.mu.Lock()
-	defer m.flights.mu.Unlock()
-	return len(m.flights.underWay)
+	m.refreshes.mu.Lock()
+	defer m.refreshes.mu.Unlock()
+	return len(m.refreshes.inProgress)
 }
 
 // Cached returns how many tokens the cache holds, and their weight, once it has

@@ -60,26 +60,26 @@ func refreshKey(k *keySet) jwtKey { return k.refresh }
 // with golang-jwt but does not use its parser, which accepts what this library rejects: other
 // header members, other spellings of the same token, and claims that are duplicated or in other
 // cases. A test checks that golang-jwt's parser accepts the tokens of this library.
-func (r keyring) open(token string, pick keyOf, c parser, f *tokenErrors) error {
+func (r keyring) open(token string, pick keyOf, c parser, errs *tokenErrors) error {
 	header, payload, signature, ok := splitToken(token)
 	if !ok {
-		return f.malformed
+		return errs.malformed
 	}
 	k := r.find(func(k *keySet) bool { return k.header == header })
 	if k == nil {
 		if isLuciaHeader(header) {
-			return f.unknownKey
+			return errs.unknownKey
 		}
-		return f.malformed
+		return errs.malformed
 	}
 	signed := token[:len(header)+1+len(payload)]
 	sig, err := strictBase64.DecodeString(signature)
 	if err != nil || jwt.SigningMethodHS256.Verify(signed, sig, pick(k)) != nil {
-		return f.malformed
+		return errs.malformed
 	}
 	data, err := strictBase64.DecodeString(payload)
 	if err != nil || !c.parse(data) {
-		return f.malformed
+		return errs.malformed
 	}
 	return nil
 }

@@ -13,19 +13,19 @@ import (
 //
 // A Manager is safe for concurrent use. It keeps no goroutine while idle.
 type Manager[U any] struct {
-	config  Config[U] // without its secrets
-	policy  Policy
-	keys    keyring
-	cache   tokenCache[U]
-	endings revocations
-	repeats *repeatCounter
+	config      Config[U] // without its secrets
+	policy      Policy
+	keys        keyring
+	cache       tokenCache[U]
+	revocations revocations
+	repeats     *repeatCounter
 	// loads bounds the calls that use LoadUser, stores those that use only the store, so that
 	// people can sign out while the app's database hangs.
-	loads    limiter
-	stores   limiter
-	flights  calls[callKey, refreshResult[U]]
-	confirms *confirmer
-	reporter *reporter
+	loads     limiter
+	stores    limiter
+	refreshes calls[callKey, refreshResult[U]]
+	confirms  *confirmer
+	reporter  *reporter
 }
 
 // New returns a Manager. It returns an error that describes the problem if config is invalid.
@@ -44,15 +44,15 @@ func New[U any](config Config[U]) (*Manager[U], error) {
 	}
 	config.Secret, config.PreviousSecrets = nil, nil // so that no log line can print them
 	m := &Manager[U]{
-		config:   config,
-		policy:   config.policy(),
-		keys:     keys,
-		cache:    cache,
-		endings:  newRevocations(),
-		repeats:  newRepeatCounter(),
-		loads:    newLimiter(config.Timeout),
-		stores:   newLimiter(config.Timeout),
-		reporter: newReporter(config.Logger, config.OnEvent),
+		config:      config,
+		policy:      config.policy(),
+		keys:        keys,
+		cache:       cache,
+		revocations: newRevocations(),
+		repeats:     newRepeatCounter(),
+		loads:       newLimiter(config.Timeout),
+		stores:      newLimiter(config.Timeout),
+		reporter:    newReporter(config.Logger, config.OnEvent),
 	}
 	m.confirms = newConfirmer(m.stores, config.Store.Confirm)
 	return m, nil
@@ -113,12 +113,12 @@ func (m *Manager[U]) signIn(ctx context.Context, userID string) (*SignedIn[U], e
 	if err != nil {
 		return nil, opaqueError{err, false}
 	}
-	order, started := m.endings.next(), time.Now().Unix()
+	order, started := m.revocations.next(), time.Now().Unix()
 	record, err := m.config.Store.Create(ctx, CreateParams{UserID: userID, ID: t.id, Policy: m.policy, Max: m.config.MaxSessions})
 	if err != nil {
 		return nil, opaqueError{err, false}
 	}
-	m.endings.begin(userID, t.id, order, started)
+	m.revocations.begin(userID, t.id, order, started)
 	return m.signedIn(user, t, fp, record, started)
 }
 
@@ -163,7 +163,7 @@ func (m *Manager[U]) Verify(token AccessToken, fingerprint Fingerprint) (Session
 	if !cached {
 		m.cache.put(v, fingerprint)
 	}
-	m.sighted(v, now)
+	m.confirmSettled(v, now)
 	return v.session, nil
 }
 
@@ -196,7 +196,7 @@ func (m *Manager[U]) SignOut(ctx context.Context, userID string, id ID) error {
 	if err != nil {
 		return m.unavailable(ctx, CodeDatabaseUpdateFailed, userID, id, err)
 	}
-	m.endings.endSession(userID, id)
+	m.revocations.endSession(userID, id)
 	return nil
 }
 
@@ -212,7 +212,7 @@ func (m *Manager[U]) RevokeUser(ctx context.Context, userID string) error {
 	if err != nil {
 		return m.unavailable(ctx, CodeDatabaseUpdateFailed, userID, ID{}, err)
 	}
-	m.endings.endUser(userID)
+	m.revocations.endUser(userID)
 	return nil
 }
 

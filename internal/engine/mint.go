@@ -28,13 +28,13 @@ func (m *Manager[U]) loadUser(ctx context.Context, t subject) (loadedUser[U], er
 	if err != nil {
 		return loadedUser[U]{}, loadError{err}
 	}
-	return m.carried(User[U]{ID: t.userID, Data: data})
+	return m.encodeUser(User[U]{ID: t.userID, Data: data})
 }
 
-// carried returns the user in the form that tokens carry. It decodes the data from its JSON, so
+// encodeUser returns the user in the form that tokens carry. It decodes the data from its JSON, so
 // that the request that issues a token sees the same data as the requests that follow. Otherwise
 // the parts that JSON loses would be missing from the second page on.
-func (m *Manager[U]) carried(user User[U]) (loaded loadedUser[U], err error) {
+func (m *Manager[U]) encodeUser(user User[U]) (loaded loadedUser[U], err error) {
 	if loaded.json, err = user.MarshalJSON(); err != nil { // compact and escaped already; json.Marshal would repeat both
 		return loadedUser[U]{}, err
 	}
@@ -55,7 +55,7 @@ func (m *Manager[U]) CheckUser(userID string, data U) error {
 	if err := CheckUserID(userID); err != nil {
 		return err
 	}
-	_, err := m.carried(User[U]{ID: userID, Data: data})
+	_, err := m.encodeUser(User[U]{ID: userID, Data: data})
 	return err
 }
 
@@ -102,7 +102,7 @@ const maxCookieBytes = 4096
 func (m *Manager[U]) mint(user loadedUser[U], t subject, record Record, now Instant, started int64) Session[U] {
 	// An access token does not outlive its session.
 	life := max(time.Second, min(m.config.AccessTTL, record.ExpiresAt.Sub(now)))
-	iat := m.endings.issue(t, started)
+	iat := m.revocations.issue(t, started)
 	s := m.mintAccess(user, t, record.Generation, iat, iat+int64(life/time.Second))
 	s.RefreshToken = m.keys.current.signRefresh(refreshClaimsOf(t, record))
 	return s

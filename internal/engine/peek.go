@@ -19,7 +19,7 @@ import (
 // The Session has neither token, because an access token would be of a generation that the
 // browser may not have. ExpiresAt is when the next Peek is due.
 func (m *Manager[U]) Peek(ctx context.Context, fingerprint Fingerprint, credentials ...RefreshCredential) (Session[U], error) {
-	f, err := newRefreshRequest(fingerprint, credentials)
+	req, err := newRefreshRequest(fingerprint, credentials)
 	if err != nil {
 		return Session[U]{}, err
 	}
@@ -28,43 +28,43 @@ func (m *Manager[U]) Peek(ctx context.Context, fingerprint Fingerprint, credenti
 		err     error
 	}
 	r, err := callWithTimeout(withoutValues{ctx}, m.loads, func(ctx context.Context) (r result, err error) {
-		user, err := m.loadUser(ctx, f.subject)
+		user, err := m.loadUser(ctx, req.subject)
 		if errors.Is(err, ErrUserNotFound) {
-			r.err, err = m.userGone(ctx, f.subject, err)
+			r.err, err = m.userGone(ctx, req.subject, err)
 			return r, err
 		}
 		if err != nil {
 			return r, err
 		}
-		live, err := m.config.Store.List(ctx, f.userID)
+		live, err := m.config.Store.List(ctx, req.userID)
 		if err != nil {
 			return r, err
 		}
 		now := time.Now()
-		record, found := live[f.id]
-		if !found || !isRecent(record, f.presented, m.policy, InstantOf(now)) {
+		record, found := live[req.id]
+		if !found || !isRecent(record, req.presented, m.policy, InstantOf(now)) {
 			r.err = fmt.Errorf("%w: no session of this refresh token", CodeUnauthorized)
-			return r, m.judge(ctx, f, record, InstantOf(now))
+			return r, m.judge(ctx, req, record, InstantOf(now))
 		}
 		r.session = Session[U]{
-			User: user.user, ID: f.id, Generation: f.presented.Generation, IssuedAt: now,
+			User: user.user, ID: req.id, Generation: req.presented.Generation, IssuedAt: now,
 			ExpiresAt: now.Add(max(0, min(m.config.AccessTTL, record.ExpiresAt.Sub(InstantOf(now))))),
 		}
 		return r, nil
 	})
 	if err != nil {
-		return Session[U]{}, m.unavailable(ctx, CodeDatabaseFetchFailed, f.userID, f.id, err)
+		return Session[U]{}, m.unavailable(ctx, CodeDatabaseFetchFailed, req.userID, req.id, err)
 	}
 	return r.session, r.err
 }
 
 // judge lets the store decide about a token that looks reused. It returns the failure of that
 // call.
-func (m *Manager[U]) judge(ctx context.Context, f refreshRequest, record Record, now Instant) error {
-	if outcome, _ := session.Refresh(record, f.presented, m.policy, now); outcome != Reused {
+func (m *Manager[U]) judge(ctx context.Context, req refreshRequest, record Record, now Instant) error {
+	if outcome, _ := session.Refresh(record, req.presented, m.policy, now); outcome != Reused {
 		return nil
 	}
-	_, err := m.refresh(ctx, f)
+	_, err := m.refresh(ctx, req)
 	return err
 }
 

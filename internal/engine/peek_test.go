@@ -60,12 +60,12 @@ func TestPeekChangesNothing(t *testing.T) {
 func TestPeekAtOldTokens(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct {
-		name    string
-		lost    session.Generation // by the browser: it is still at the generation before
-		pause   time.Duration      // since the current generation was made
-		sighted bool               // the current generation was seen in use
-		good    bool
-		reused  bool
+		name           string
+		lost           session.Generation // by the browser: it is still at the generation before
+		pause          time.Duration      // since the current generation was made
+		confirmSettled bool               // the current generation was seen in use
+		good           bool
+		reused         bool
 	}{
 		{"current", 0, time.Hour, false, true, false},
 		{"predecessor while the answer is under way", 1, 30 * time.Second, false, true, false},
@@ -94,7 +94,7 @@ func TestPeekAtOldTokens(t *testing.T) {
 					time.Sleep(2 * time.Minute)
 				}
 				time.Sleep(test.pause)
-				if test.sighted {
+				if test.confirmSettled {
 					ahead.use(t, a.Manager)
 				}
 				if test.reused {

@@ -29,7 +29,7 @@ func (m *Manager[U]) Reload(ctx context.Context, s Session[U]) (Session[U], erro
 			return a, err
 		}
 		a.refreshed.Session = m.mintAccess(user, t, v.session.Generation, v.iat, v.session.ExpiresAt.Unix())
-		if m.endings.ended(t.userID, t.id, v.iat) { // last, to include revocations during the call
+		if m.revocations.ended(t.userID, t.id, v.iat) { // last, to include revocations during the call
 			a = refreshResult[U]{err: accessErrors.revoked}
 		}
 		return a, nil

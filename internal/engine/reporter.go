@@ -35,7 +35,7 @@ func (r *reporter) report(e Event) {
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		defer r.survive()
+		defer r.recoverPanic()
 		defer r.log(e)
 		if r.onEvent != nil {
 			r.onEvent(e)
@@ -44,8 +44,8 @@ func (r *reporter) report(e Event) {
 	<-done
 }
 
-// survive logs a panic of OnEvent or of the logger.
-func (r *reporter) survive() {
+// recoverPanic logs a panic of OnEvent or of the logger.
+func (r *reporter) recoverPanic() {
 	p := recover()
 	if p == nil {
 		return

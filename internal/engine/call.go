@@ -28,25 +28,25 @@ func newLimiter(timeout time.Duration) limiter {
 // timeout for the call itself. Otherwise, in an overload, every call would start after the
 // longest wait, and the server would work on results that no caller is still waiting for
 // (benchmarks/herd measures this).
-func (b limiter) enter(ctx context.Context) bool {
+func (l limiter) enter(ctx context.Context) bool {
 	select {
-	case b.places <- struct{}{}:
+	case l.places <- struct{}{}:
 		return true
 	default:
 	}
-	patience := time.NewTimer(b.timeout / 2)
-	defer patience.Stop()
+	timer := time.NewTimer(l.timeout / 2)
+	defer timer.Stop()
 	select {
-	case b.places <- struct{}{}:
+	case l.places <- struct{}{}:
 		return true
-	case <-patience.C:
+	case <-timer.C:
 		return false
 	case <-ctx.Done():
 		return false
 	}
 }
 
-func (b limiter) leave() { <-b.places }
+func (l limiter) leave() { <-l.places }
 
 // call is a call in progress, in a goroutine of its own. It is done once: when the function
 // returns or when its timeout has passed, whichever is first.
@@ -64,69 +64,69 @@ type call[T any] struct {
 
 // newCall returns a call under ctx with the limiter's timeout. The caller starts it with run or
 // cancels it.
-func newCall[T any](ctx context.Context, b limiter, land func(error)) *call[T] {
-	f := &call[T]{onDone: land, done: make(chan struct{})}
-	f.ctx, f.cancel = context.WithTimeout(ctx, b.timeout)
-	return f
+func newCall[T any](ctx context.Context, l limiter, onDone func(error)) *call[T] {
+	c := &call[T]{onDone: onDone, done: make(chan struct{})}
+	c.ctx, c.cancel = context.WithTimeout(ctx, l.timeout)
+	return c
 }
 
 // run makes the call.
-func (f *call[T]) run(b limiter, fn func(context.Context) (T, error)) {
-	defer f.cancel()
-	stop := context.AfterFunc(f.ctx, f.timeUp)
+func (c *call[T]) run(l limiter, fn func(context.Context) (T, error)) {
+	defer c.cancel()
+	stop := context.AfterFunc(c.ctx, c.timeUp)
 	defer stop()
-	if !b.enter(f.ctx) {
-		f.timeUp()
+	if !l.enter(c.ctx) {
+		c.timeUp()
 		return
 	}
-	f.entered.Store(true)
-	f.invoke(b, fn)
+	c.entered.Store(true)
+	c.invoke(l, fn)
 }
 
 // invoke finishes the call with the result of fn. A panic of fn becomes an error, because
 // requests that share the call must not panic.
-func (f *call[T]) invoke(b limiter, fn func(context.Context) (T, error)) {
+func (c *call[T]) invoke(l limiter, fn func(context.Context) (T, error)) {
 	var value T
 	err := errors.New("lucia: the call ended its goroutine") // unless fn returns
 	defer func() {
 		if p := recover(); p != nil {
 			err = fmt.Errorf("lucia: panic: %v\n%s", p, debug.Stack())
 		}
-		b.leave()
-		f.finish(value, err)
+		l.leave()
+		c.finish(value, err)
 	}()
-	value, err = fn(f.ctx)
+	value, err = fn(c.ctx)
 }
 
 // timeUp finishes the call without a result.
-func (f *call[T]) timeUp() {
+func (c *call[T]) timeUp() {
 	var none T
-	err := f.ctx.Err()
+	err := c.ctx.Err()
 	if err == nil { // waited for half of the timeout
 		err = context.DeadlineExceeded
 	}
-	if !f.entered.Load() {
+	if !c.entered.Load() {
 		err = fmt.Errorf("lucia: %d calls in progress: %w", maxInFlight, err)
 	}
-	f.finish(none, err)
+	c.finish(none, err)
 }
 
-func (f *call[T]) finish(value T, err error) {
-	if !f.finished.CompareAndSwap(false, true) {
+func (c *call[T]) finish(value T, err error) {
+	if !c.finished.CompareAndSwap(false, true) {
 		return
 	}
-	f.value, f.err = value, err
-	if f.onDone != nil {
-		f.onDone(err)
+	c.value, c.err = value, err
+	if c.onDone != nil {
+		c.onDone(err)
 	}
-	close(f.done)
+	close(c.done)
 }
 
 // wait returns when the call is done or ctx ends.
-func (f *call[T]) wait(ctx context.Context) (value T, err error) {
+func (c *call[T]) wait(ctx context.Context) (value T, err error) {
 	select {
-	case <-f.done:
-		return f.value, f.err
+	case <-c.done:
+		return c.value, c.err
 	case <-ctx.Done():
 		return value, ctx.Err()
 	}
@@ -134,55 +134,55 @@ func (f *call[T]) wait(ctx context.Context) (value T, err error) {
 
 // callWithTimeout calls fn under ctx with the limiter's timeout. It returns when fn returns or
 // when that context ends, whether or not fn respects it.
-func callWithTimeout[T any](ctx context.Context, b limiter, fn func(context.Context) (T, error)) (T, error) {
-	f := newCall[T](ctx, b, nil)
-	go f.run(b, fn)
-	<-f.done
-	return f.value, f.err
+func callWithTimeout[T any](ctx context.Context, l limiter, fn func(context.Context) (T, error)) (T, error) {
+	c := newCall[T](ctx, l, nil)
+	go c.run(l, fn)
+	<-c.done
+	return c.value, c.err
 }
 
 // calls are calls that may be shared, by key. It works like singleflight, with the limiter built
 // in: the shared goroutine is that of the call, and no caller joins a call that is done, even if
 // it is done because of its timeout.
 type calls[K comparable, T any] struct {
-	mu       sync.Mutex
-	underWay map[K]*call[T]
+	mu         sync.Mutex
+	inProgress map[K]*call[T]
 }
 
 // do makes the call for a key, or joins the one in progress. It returns the call's result, or an
 // error when ctx ends. The call has a context of its own. report is called once with the call's
 // failure, even if all callers have returned by then.
-func (fs *calls[K, T]) do(ctx context.Context, key K, b limiter, fn func(context.Context) (T, error), report func(error)) (T, error) {
-	f, started := fs.join(key, b, report)
+func (cs *calls[K, T]) do(ctx context.Context, key K, l limiter, fn func(context.Context) (T, error), report func(error)) (T, error) {
+	c, started := cs.join(key, l, report)
 	if started {
-		go f.run(b, fn)
+		go c.run(l, fn)
 	}
-	return f.wait(ctx)
+	return c.wait(ctx)
 }
 
 // join returns the call for a key and whether it is new. The caller runs a new call.
-func (fs *calls[K, T]) join(key K, b limiter, report func(error)) (f *call[T], started bool) {
-	f = newCall[T](context.Background(), b, func(err error) { // outside of the lock, though not always needed
-		fs.remove(key) // first, because the result may be outdated as soon as a caller knows it
+func (cs *calls[K, T]) join(key K, l limiter, report func(error)) (c *call[T], started bool) {
+	c = newCall[T](context.Background(), l, func(err error) { // outside of the lock, though not always needed
+		cs.remove(key) // first, because the result may be outdated as soon as a caller knows it
 		if err != nil {
 			report(err)
 		}
 	})
-	fs.mu.Lock()
-	defer fs.mu.Unlock()
-	if other := fs.underWay[key]; other != nil {
-		f.cancel()
+	cs.mu.Lock()
+	defer cs.mu.Unlock()
+	if other := cs.inProgress[key]; other != nil {
+		c.cancel()
 		return other, false
 	}
-	if fs.underWay == nil {
-		fs.underWay = map[K]*call[T]{}
+	if cs.inProgress == nil {
+		cs.inProgress = map[K]*call[T]{}
 	}
-	fs.underWay[key] = f
-	return f, true
+	cs.inProgress[key] = c
+	return c, true
 }
 
-func (fs *calls[K, T]) remove(key K) {
-	fs.mu.Lock()
-	defer fs.mu.Unlock()
-	delete(fs.underWay, key)
+func (cs *calls[K, T]) remove(key K) {
+	cs.mu.Lock()
+	defer cs.mu.Unlock()
+	delete(cs.inProgress, key)
 }

@@ -34,8 +34,8 @@ type tokenError struct {
 	reason error
 }
 
-func (f *tokenError) Error() string   { return string(f.code) + ": " + f.reason.Error() }
-func (f *tokenError) Unwrap() []error { return []error{f.code, f.reason} }
+func (e *tokenError) Error() string   { return string(e.code) + ": " + e.reason.Error() }
+func (e *tokenError) Unwrap() []error { return []error{e.code, e.reason} }
 
 // tokenErrors are all tokenErrors of one kind of token.
 type tokenErrors struct {

@@ -12,23 +12,23 @@ type opaqueError struct {
 	gone bool
 }
 
-func (c opaqueError) Error() string { return c.err.Error() }
+func (e opaqueError) Error() string { return e.err.Error() }
 
 // Is implements errors.Is.
-func (c opaqueError) Is(target error) bool {
+func (e opaqueError) Is(target error) bool {
 	if isVerdict(target) {
-		return c.gone && target == ErrUserNotFound
+		return e.gone && target == ErrUserNotFound
 	}
-	return errors.Is(c.err, target)
+	return errors.Is(e.err, target)
 }
 
 // As implements errors.As.
-func (c opaqueError) As(target any) bool {
+func (e opaqueError) As(target any) bool {
 	switch target.(type) {
 	case *Code, **tokenError:
 		return false
 	}
-	return errors.As(c.err, target)
+	return errors.As(e.err, target)
 }
 
 func isVerdict(err error) bool {

@@ -58,35 +58,35 @@ func newRevocations() revocations {
 }
 
 // next returns a number greater than all numbers before.
-func (e revocations) next() uint64 { return e.orders.Add(1) }
+func (r revocations) next() uint64 { return r.orders.Add(1) }
 
-func (e revocations) endSession(userID string, id ID) {
+func (r revocations) endSession(userID string, id ID) {
 	s := sessionRevocation{id: id, at: time.Now().Unix()}
-	e.update(userID, func(u userRevocations) userRevocations { return u.with(s) })
-	e.version.Add(1)
+	r.update(userID, func(u userRevocations) userRevocations { return u.with(s) })
+	r.version.Add(1)
 }
 
-func (e revocations) endUser(userID string) {
-	all := revocation{at: time.Now().Unix(), order: e.next()}
-	e.update(userID, func(userRevocations) userRevocations { return userRevocations{all: all} })
-	e.version.Add(1)
+func (r revocations) endUser(userID string) {
+	all := revocation{at: time.Now().Unix(), order: r.next()}
+	r.update(userID, func(userRevocations) userRevocations { return userRevocations{all: all} })
+	r.version.Add(1)
 }
 
 // begin records the start of a session by a call that began at order, at the Unix second started.
 // That second may be the one in which all of the user's sessions were revoked before.
-func (e revocations) begin(userID string, id ID, order uint64, started int64) {
-	u, ok := e.users.get(userID)
+func (r revocations) begin(userID string, id ID, order uint64, started int64) {
+	u, ok := r.users.get(userID)
 	if !ok || order < u.all.order || started > u.all.at {
 		return
 	}
-	e.update(userID, func(u userRevocations) userRevocations {
+	r.update(userID, func(u userRevocations) userRevocations {
 		return u.with(sessionRevocation{id: id, began: order})
 	})
 }
 
-func (e revocations) update(userID string, change func(userRevocations) userRevocations) {
+func (r revocations) update(userID string, change func(userRevocations) userRevocations) {
 	// The id may be a small part of a large string, such as a request body.
-	e.users.update(strings.Clone(userID), change)
+	r.users.update(strings.Clone(userID), change)
 }
 
 // with returns u with one more session. If there are too many, the first is merged into all:
@@ -110,8 +110,8 @@ func (u userRevocations) with(s sessionRevocation) userRevocations {
 
 // ended reports whether the session of an access token issued at iat was revoked in that second
 // or later.
-func (e revocations) ended(userID string, id ID, iat int64) bool {
-	u, ok := e.users.get(userID)
+func (r revocations) ended(userID string, id ID, iat int64) bool {
+	u, ok := r.users.get(userID)
 	if !ok {
 		return false
 	}
@@ -132,11 +132,11 @@ func (e revocations) ended(userID string, id ID, iat int64) bool {
 func (m *Manager[U]) ended(v *verified[U]) bool {
 	// The version is read before the look-up, so that a revocation during the look-up causes
 	// another one next time. Reading it afterwards would miss that revocation.
-	version := m.endings.version.Load()
+	version := m.revocations.version.Load()
 	if v.checkedVersion.Load() == version {
 		return false
 	}
-	if m.endings.ended(v.session.User.ID, v.session.ID, v.iat) {
+	if m.revocations.ended(v.session.User.ID, v.session.ID, v.iat) {
 		return true
 	}
 	v.checkedVersion.Store(version)
@@ -146,9 +146,9 @@ func (m *Manager[U]) ended(v *verified[U]) bool {
 // issue returns the iat of an access token made by a step that began at started. It is now, or
 // started if the session was revoked since, so that a token made during a sign-out is refused
 // like those before.
-func (e revocations) issue(t subject, started int64) int64 {
+func (r revocations) issue(t subject, started int64) int64 {
 	now := time.Now().Unix()
-	if e.ended(t.userID, t.id, started) {
+	if r.ended(t.userID, t.id, started) {
 		return started
 	}
 	return now

@@ -6,9 +6,9 @@ import "sync"
 // browser that gets no response three times has given up long before.
 const manyRepeats = 3
 
-// maxTallied bounds the number of counted tokens: the last maxTallied ones, and at most twice as
+// maxCounted bounds the number of counted tokens: the last maxCounted ones, and at most twice as
 // many.
-const maxTallied = 1 << 12
+const maxCounted = 1 << 12
 
 // repeatCounter counts how often this process has seen a token repeated late.
 type repeatCounter struct {
@@ -17,14 +17,14 @@ type repeatCounter struct {
 }
 
 func newRepeatCounter() *repeatCounter {
-	return &repeatCounter{seen: newRecent[generationKey, int](maxTallied)}
+	return &repeatCounter{seen: newRecent[generationKey, int](maxCounted)}
 }
 
 // count counts one more repeat and returns their number.
-func (t *repeatCounter) count(s generationKey) int {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	n, _ := t.seen.get(s)
-	t.seen.put(s, n+1)
+func (r *repeatCounter) count(s generationKey) int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	n, _ := r.seen.get(s)
+	r.seen.put(s, n+1)
 	return n + 1
 }
