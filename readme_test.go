@@ -25,7 +25,8 @@ import (
 	"github.com/lucia-go/lucia/sqlstore"
 )
 
-// The code of the README, so that it compiles. TestReadmeCodeCompiles compares.
+// This is the code of the README, so that it is compiled. TestReadmeCodeCompiles compares the
+// two.
 
 type Profile struct {
 	Username string `json:"username"`
@@ -127,11 +128,11 @@ func readmeClient(ctx context.Context, path string) (*client.Client[profile], er
 	return c, err
 }
 
-// Each function above is run as far as that works without a network.
+// TestReadmeCodeRuns runs each function above as far as possible without a network.
 func TestReadmeCodeRuns(t *testing.T) {
 	t.Setenv("LUCIA_SECRET", strings.Repeat("s", 32))
 	t.Setenv("REDIS_URL", "redis://127.0.0.1:6379")
-	t.Setenv("DATABASE_URL", "postgres://127.0.0.1:1/app") // where nothing listens
+	t.Setenv("DATABASE_URL", "postgres://127.0.0.1:1/app") // no server listens there
 	auth, err := readmeNew()
 	if err != nil {
 		t.Fatal(err)
@@ -151,8 +152,8 @@ func TestReadmeCodeRuns(t *testing.T) {
 	}
 }
 
-// TestReadmeCodeCompiles finds every block of Go code in the README, line for
-// line, in a file that is compiled.
+// TestReadmeCodeCompiles finds every block of Go code of the README, line for line, in a compiled
+// file.
 func TestReadmeCodeCompiles(t *testing.T) {
 	t.Parallel()
 	compiled := lines(t, "readme_test.go") + lines(t, "luciatest/readme_test.go")

@@ -30,12 +30,12 @@ func ExampleFuncMap() {
 	// <script type="application/json" id="lucia-page-data">{"_lucia":null}</script><script type="module" src="/api/auth/auto.js?v=…"></script>
 }
 
-// templ: @middleware.PageData in a component does the same, here with data of the
-// app beside the session. What templ generates of
+// In templ, @middleware.PageData in a component does the same, here with data of the app next to
+// the session. From
 //
 //	templ home() { <title>Home</title> @middleware.PageData.With(flags) }
 //
-// is a function such as this one.
+// templ generates a function such as this one.
 func ExampleComponent() {
 	auth := newAuth()
 	home := templ.ComponentFunc(func(ctx context.Context, w io.Writer) error {
@@ -55,7 +55,7 @@ func withoutVersion(page string) string {
 	return regexp.MustCompile(`\?v=[0-9a-f]+`).ReplaceAllString(page, "?v=…")
 }
 
-// The login form carries the page that the person asked for.
+// The login form carries the path of the page that the person requested.
 func ExampleReturnField() {
 	page := template.Must(template.New("login").Funcs(middleware.FuncMap()).Parse(
 		`<form method="post" action="/login">{{luciaReturn .}}<button>Sign in</button></form>`))
