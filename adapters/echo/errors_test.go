@@ -54,7 +54,7 @@ func signIn(t testing.TB, auth *middleware.Auth[user]) []*http.Cookie {
 	return w.Result().Cookies()
 }
 
-// get asks an app for a page and returns status and body.
+// get requests a page of an app and returns status and body.
 func get(h http.Handler, target string, cookies ...*http.Cookie) (int, string, http.Header) {
 	r := httptest.NewRequest("GET", target, nil)
 	for _, c := range cookies {
@@ -65,9 +65,9 @@ func get(h http.Handler, target string, cookies ...*http.Cookie) (int, string, h
 	return w.Code, w.Body.String(), w.Header()
 }
 
-// TestErrorsReachTheAppsErrorHandler gives an app an HTTPErrorHandler that writes
-// pages: refusals of Require, errors of handlers and those that Error made all
-// pass it, the routes' protocol does not.
+// TestErrorsReachTheAppsErrorHandler gives an app an HTTPErrorHandler that writes pages. It gets
+// the refusals of Require, the errors of handlers and those from Error, but not the errors of the
+// middleware's routes.
 func TestErrorsReachTheAppsErrorHandler(t *testing.T) {
 	auth := newAuth(t)
 	e := newEcho()
@@ -126,7 +126,7 @@ func TestErrorsReachTheAppsErrorHandler(t *testing.T) {
 	}
 }
 
-// TestErrorsWithoutAnErrorHandler checks what echo's own makes of them.
+// TestErrorsWithoutAnErrorHandler checks the responses of echo's own error handler.
 func TestErrorsWithoutAnErrorHandler(t *testing.T) {
 	e := newEcho()
 	e.GET("/coded", func(c echo.Context) error {
@@ -141,7 +141,7 @@ func TestErrorsWithoutAnErrorHandler(t *testing.T) {
 	}
 }
 
-// TestGroups puts the middleware on a group and the routes beside it.
+// TestGroups adds the middleware to a group and the routes next to it.
 func TestGroups(t *testing.T) {
 	auth := newAuth(t)
 	e := newEcho()
@@ -158,7 +158,7 @@ func TestGroups(t *testing.T) {
 		if s := luciaecho.Session(c, auth); s != nil {
 			return c.String(http.StatusOK, s.User.ID)
 		}
-		return c.String(http.StatusOK, "nobody")
+		return c.String(http.StatusOK, "signed out")
 	}
 	app := e.Group("/app", luciaecho.Middleware(auth))
 	app.GET("", who)
@@ -169,7 +169,7 @@ func TestGroups(t *testing.T) {
 
 	cookies := signIn(t, auth)
 	for path, want := range map[string]string{
-		"/app": "u1", "/app/deep/er": "u1", "/outside": "nobody", "/outside/private": "u1",
+		"/app": "u1", "/app/deep/er": "u1", "/outside": "signed out", "/outside/private": "u1",
 	} {
 		if _, body, _ := get(e, path, cookies...); body != want {
 			t.Errorf("%s: %q, want %q", path, body, want)
@@ -193,9 +193,9 @@ func TestMountRefusesAGroupWherePagesDoNotLook(t *testing.T) {
 	luciaecho.Mount(newEcho().Group("/v1"), newAuth(t))
 }
 
-// TestGetBehindRequireAlone checks that c.Get has the session where no Middleware
-// ran before Require, and keeps what Require let through when the request signs
-// out, while Session follows.
+// TestGetBehindRequireAlone checks that c.Get has the session if no Middleware ran before
+// Require, and that it keeps the session that Require let through when the request signs out,
+// while Session reflects the sign-out.
 func TestGetBehindRequireAlone(t *testing.T) {
 	auth, other := newAuth(t), newAuth(t)
 	e := newEcho()
@@ -218,9 +218,9 @@ func TestGetBehindRequireAlone(t *testing.T) {
 	}
 }
 
-// TestDenyCanGoThroughTheErrorHandler lets Config.Deny return errors of echo's, which the
-// app's HTTPErrorHandler answers with the framework's context, for people as for scripts.
-// A denial that it returns is answered as without Deny.
+// TestDenyCanGoThroughTheErrorHandler lets Config.Deny return echo errors, which the app's
+// HTTPErrorHandler answers with the framework's context, for people and for scripts. A denial
+// that it returns is answered as without Deny.
 func TestDenyCanGoThroughTheErrorHandler(t *testing.T) {
 	auth := newAuthWith(t, func(c *middleware.Config[user]) {
 		c.Deny = func(_ http.ResponseWriter, r *http.Request, denial *middleware.Denial) error {
@@ -264,8 +264,8 @@ func TestDenyCanGoThroughTheErrorHandler(t *testing.T) {
 	}
 }
 
-// TestErrorAnswersPeopleWithAPage checks that echo's own error handler, which writes JSON
-// for everyone, does not get what a person is shown.
+// TestErrorAnswersPeopleWithAPage checks that echo's own error handler, which writes JSON for
+// everyone, does not get the errors that people are shown.
 func TestErrorAnswersPeopleWithAPage(t *testing.T) {
 	e := newEcho()
 	e.POST("/login", func(c echo.Context) error { return luciaecho.Error(c, session.CodeDatabaseUpdateFailed) })

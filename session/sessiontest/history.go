@@ -13,8 +13,8 @@ import (
 	"github.com/lucia-go/lucia/session"
 )
 
-// Seed returns the seed in the environment variable SESSIONTEST_SEED, and a
-// random one where it is not set.
+// Seed returns the value of the environment variable SESSIONTEST_SEED, or a random seed if it is
+// not set.
 func Seed(t testing.TB) uint64 {
 	t.Helper()
 	s, ok := os.LookupEnv("SESSIONTEST_SEED")
@@ -32,8 +32,8 @@ func Seed(t testing.TB) uint64 {
 // repeated and stale requests, confirms, sign-outs, revocations, expiry, caps
 // and lost writes by several clients of several users, and checks every outcome
 // and record against the pure functions of package session. The same seed gives
-// the same history, except that in real time (Advance is nil) time passes as it
-// likes. A failure names the seed and prints the last steps.
+// the same history, except that in real time (Advance is nil) the passing of time
+// differs. A failure names its seed and prints the last steps.
 func Model(t testing.TB, h Harness, seed uint64, steps int) {
 	t.Helper()
 	newHistory(t, seed, h).run(steps)
