@@ -52,8 +52,8 @@ func (n notice) html(r *http.Request, v view) []byte {
 	return []byte(pageHead + `<title>` + n.title + `</title><main>` + words + `</main></html>` + "\n")
 }
 
-// redirectPage returns a page that Turbo loads as a whole page instead of a frame (turbo-visit-control),
-// and that redirects to url at once.
+// redirectPage returns a page that Turbo loads as a whole page instead of a frame
+// (turbo-visit-control), and that redirects to url at once.
 func redirectPage(url string) []byte {
 	url = html.EscapeString(url)
 	return []byte(pageHead + `<meta name="turbo-visit-control" content="reload"><meta http-equiv="refresh" content="0;url=` + url + `">` +

@@ -36,8 +36,8 @@ type valueClass struct {
 	unknown bool // one is a token of this library under an unknown key
 }
 
-// classify classifies the cookies of a request. A fingerprint is random and shows nothing by itself,
-// so it is classified like the tokens that came with it.
+// classify returns what a request's cookies are. A fingerprint is random and shows nothing by
+// itself, so it is classified like the tokens that came with it.
 func (a *Auth[U]) classify(set *cookieSet) (saw cookieClasses) {
 	judge := func(p part, err error) {
 		s := &saw[p]

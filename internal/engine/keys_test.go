@@ -40,7 +40,7 @@ func TestSecretIsRolledOutWithoutLosingASession(t *testing.T) {
 				j := signIn(t, turn[0], "u1")
 				for i := range 6 {
 					if step.b == after && i == 0 {
-						j.refresh(t, promoted) // whoever came by since has a token of the new secret
+						j.refresh(t, promoted) // clients seen since then have tokens of the new secret
 					}
 					m := turn[i%2]
 					if errs := accepts(t, m, j); errs != [3]error{} {

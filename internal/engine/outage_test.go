@@ -22,7 +22,7 @@ import (
 type app struct {
 	*engine.Manager[profile]
 	store *tap
-	load  func(ctx context.Context) (profile, error) // nil: as ever
+	load  func(ctx context.Context) (profile, error) // nil: succeeds
 	event chan session.Event
 }
 

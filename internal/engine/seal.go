@@ -22,7 +22,8 @@ import (
 // The contents are the claims of the refresh token as numbers of a fixed length (big endian), and
 // the user id last:
 //
-//	flags 1 | handed at, ms 6 | generation 4 | issued, s 5 | expires, s 5 | fingerprint hash 32 | user id
+//	flags 1 | handed at, ms 6 | generation 4 | issued, s 5 | expires, s 5 |
+//	fingerprint hash 32 | user id
 //
 // The token itself is signed again when it is needed, because signing is deterministic and the
 // token takes three times the space.
