@@ -19,8 +19,8 @@
 // An app also imports the adapter of its framework and its store:
 //
 //   - adapters/nethttp (net/http and chi), adapters/echo, adapters/gin.
-//   - [github.com/lucia-go/lucia/memstore] or
-//     [github.com/lucia-go/lucia/redisstore]: where session state lives.
+//   - [github.com/lucia-go/lucia/memstore], [github.com/lucia-go/lucia/redisstore] or
+//     [github.com/lucia-go/lucia/sqlstore]: the session store.
 //
 // The other packages are:
 //
