@@ -9,161 +9,157 @@ import (
 	"github.com/lucia-go/lucia/middleware"
 )
 
-// Config configures an [Auth]. Secret, Store and LoadUser are required; the zero
-// value of every other field means its default. U is what the app wants to know
-// of a user on every request; it marshals to a JSON object and is read back from it.
-// Users can read their own in the access token and, with the page's scripts, in the
-// page data: U is a type for that, and not a row of the users' table.
+// Config configures an [Auth]. Secret, Store and LoadUser are required. The zero value of every
+// other field means its default. U is the data about a user that the app needs on every request.
+// It marshals to a JSON object and is read back from it. Users can read their own data in the
+// access token and, with the page's scripts, in the page data, so U is a type made for that
+// purpose and not a row of the users' table.
 type Config[U any] struct {
-	// Secret is what all keys are derived from: at least 32 random bytes, the
-	// same in every process of the app, kept out of the repository.
-	// One app and environment each: with one secret the sessions of one would be
-	// good in the other.
+	// Secret is the key that all other keys are derived from. It has at least 32 random bytes, is
+	// the same in every process of the app, and is kept out of the repository. Each app and each
+	// environment has a secret of its own: sessions of one app are valid in every other app with
+	// the same secret.
 	Secret []byte
-	// PreviousSecrets verify and never sign. To change the secret, give the new
-	// one to every process here first, then make it Secret with the old one here,
-	// and drop the old one after RefreshTTL.
+	// PreviousSecrets verify tokens and never sign them. To change the secret, first add the new
+	// one to PreviousSecrets in every process. Then make it Secret and move the old one to
+	// PreviousSecrets. Remove the old one after RefreshTTL.
 	//
-	// This is for planned changes. What is listed here still proves who somebody
-	// is, so a secret that has leaked is replaced and not listed: everybody signs
-	// in again.
+	// PreviousSecrets is for planned changes. A secret listed here still authenticates users, so
+	// replace a leaked secret without listing it. Everyone then signs in again.
 	PreviousSecrets [][]byte
 	// Store keeps the state of refresh tokens: memstore.New() for one process,
 	// redisstore.New(client) for several.
 	Store Store
-	// LoadUser returns what the access token and the pages shall know of the user.
-	// It runs at sign-in, at every refresh, before the refresh token rotates, and at
-	// Reload, never on other requests. Its context carries none of the request's
-	// values: one call serves all requests that wait for the same refresh.
-	// ErrUserNotFound, wrapped or not, ends all sessions of the user, at a sign-in only
-	// that. Any other error, sql.ErrNoRows among them, ends none and is answered 503.
+	// LoadUser returns the user's data for the access token and the pages. It runs at sign-in, at
+	// Reload, and at every refresh before the refresh token rotates, never on other requests. Its
+	// context carries none of the request's values, because one call serves all requests that
+	// wait for the same refresh. An ErrUserNotFound, wrapped or not, ends all sessions of the
+	// user; at a sign-in it only fails the sign-in. Any other error, including sql.ErrNoRows,
+	// ends no session and is answered 503.
 	LoadUser func(ctx context.Context, userID string) (U, error)
 
-	// AccessTTL is the life of an access token. Default 15 minutes; whole
-	// seconds, at least 1. A token is accepted for another tenth of AccessTTL after its
-	// expiry, but no more than 30 s: the clocks of an app's processes may differ by that
-	// much at no cost. Clocks that differ by more cost refreshes, and no session.
+	// AccessTTL is the lifetime of an access token, in whole seconds, at least one. Default 15
+	// minutes. A token is accepted for another tenth of AccessTTL after its expiry, but at most
+	// 30 s, so that the clocks of an app's processes may differ by that much. Clocks that differ
+	// by more cause additional refreshes and end no session.
 	AccessTTL time.Duration
-	// RefreshTTL is how long a session lives without being used. Default 365
-	// days. It counts from the last rotation, which a session in use makes about
-	// every AccessTTL but never sooner than Settle + 2 Grace after the one before:
-	// below 2 AccessTTL + Settle + 2 Grace it would end sessions in use, and New
-	// refuses it, unless Lifetime ends them by then anyway. (A program that uses each
-	// access token to the end of its leeway needs twice that leeway more.)
+	// RefreshTTL is how long an unused session lives. Default 365 days. It counts from the last
+	// rotation. A session in use rotates about every AccessTTL, but not sooner than Settle + 2
+	// Grace after the previous rotation. New returns an error if RefreshTTL is shorter than 2
+	// AccessTTL + Settle + 2 Grace, since sessions in use would end, unless Lifetime ends them by
+	// then anyway. (A program that uses each access token to the end of its leeway needs another
+	// two leeways.)
 	RefreshTTL time.Duration
-	// Lifetime is how long a session lives at most. Default and limit 400 days,
-	// beyond which browsers keep no cookie (RFC 6265bis, section 5.5).
+	// Lifetime is the longest life of a session. Default and limit 400 days, the longest that
+	// browsers keep a cookie (RFC 6265bis, section 5.5).
 	Lifetime time.Duration
-	// Grace is the longest that a request or an answer may be under way. Default
-	// 30 s.
+	// Grace is the longest time that a request or a response may be in transit. Default 30 s.
 	Grace time.Duration
-	// Settle is how old a token in use must be to prove that the browser has it
-	// on disk. Default 90 s.
+	// Settle is the age at which a token in use proves that the browser has saved it to disk.
+	// Default 90 s.
 	Settle time.Duration
-	// Timeout bounds what one sign-in, refresh or sign-out waits for Store and
-	// LoadUser, whether or not they heed their context; a sign-in that ends a former
-	// session waits once more for that. Default 3 s.
+	// Timeout bounds how long one sign-in, refresh or sign-out waits for Store and LoadUser,
+	// whether or not they respect their context. A sign-in that ends a former session waits for
+	// that once more. Default 3 s.
 	Timeout time.Duration
-	// MaxSessions is the greatest number of sessions of one user; the one whose
-	// refresh token is oldest goes first. Default 100.
+	// MaxSessions is the greatest number of sessions of one user. A sign-in beyond it ends the
+	// session with the oldest refresh token. Default 100.
 	MaxSessions int
-	// RevokeSessionOnly makes a reused refresh token end its own session only,
-	// not all sessions of its user. It is for users whose browser profiles come back
-	// from backups, cloned disks or a test's stored state: such a copy has an old token
-	// and is indistinguishable from a thief's.
+	// RevokeSessionOnly makes a reused refresh token end its own session only, instead of all
+	// sessions of its user. It is for users whose browser profiles are restored from backups,
+	// cloned disks or the stored state of a test. Such a copy presents an old token and is
+	// indistinguishable from a thief's.
 	RevokeSessionOnly bool
-	// TokenCache bounds the memory of verified access tokens, in bytes. Default
-	// 32 MiB; negative means none.
+	// TokenCache bounds the memory for verified access tokens, in bytes. Default 32 MiB; negative
+	// means no cache.
 	TokenCache int
 
-	// BasePath is where the routes for refresh, logout and the browser module
-	// live. Default "/api/auth". It is the path that the middleware sees and pages
-	// ask for: below http.StripPrefix the two differ, so wrap outside of that.
+	// BasePath is the path of the routes for refresh, logout and the browser module. Default
+	// "/api/auth". The middleware must see the same path that pages request. Below
+	// http.StripPrefix the two differ, so wrap outside of StripPrefix.
 	BasePath string
-	// LoginPath is where Require sends page navigations without a session.
-	// Default "/login".
+	// LoginPath is where Require redirects page navigations without a session. Default "/login".
 	LoginPath string
-	// Dev is for development over plain http: cookies are neither Secure nor
-	// carry the __Host- prefix. Browsers refuse the ordinary cookies on http
-	// addresses other than localhost, and some there, too.
+	// Dev is for development over plain HTTP: cookies have neither the Secure attribute nor the
+	// __Host- prefix. Browsers refuse the ordinary cookies on HTTP addresses other than
+	// localhost, and some browsers refuse them there too.
 	Dev bool
-	// CookiePrefix goes before the names of the cookies (after __Host- or __Secure-),
-	// for several apps on one host.
+	// CookiePrefix is a prefix of the cookies' names, after __Host- or __Secure-. It separates
+	// several apps on one host.
 	CookiePrefix string
-	// CookieDomain makes the cookies valid for a domain and everything below it,
-	// all of which can then set them, too. Their prefix is __Secure- then. Default:
-	// this host only.
+	// CookieDomain makes the cookies valid for a domain and all hosts below it. All of these
+	// hosts can then also set them, and the cookies' prefix is __Secure-. Default: this host
+	// only.
 	//
-	// It may change. Sessions go on if it is set where it was not, and if the new domain
-	// is a part of the old one or the old one a part of the new one. If it is taken away
-	// people sign in again, since any host below the old domain could have set the
-	// cookies.
+	// CookieDomain may change. Sessions continue if it is added, and if the new domain is below
+	// the old one or the old one below the new one. If it is removed, people sign in again,
+	// because any host below the old domain could have set the cookies.
 	CookieDomain string
-	// FormerCookieDomains are values that CookieDomain had before. Cookies are cleared
-	// there as well: at sign-in, at sign-out, and where newer ones take their place.
-	// Without them only domains that the request's host is below, and where no cookie
-	// of another program is in sight, are cleared. They are never believed.
+	// FormerCookieDomains are values that CookieDomain had before. Cookies are cleared there too:
+	// at sign-in, at sign-out, and when newer ones replace them. Without FormerCookieDomains only
+	// domains above the request's host are cleared, and only if the request carries no cookie of
+	// another program. Cookies of former domains are never accepted.
 	//
 	// An app that signs in by a POST from another site (a provider's form_post, with
-	// [FromCallback]) needs them after CookieDomain is narrowed: browsers send no cookies
-	// with such a request, so nothing shows that the domains above have any to clear.
+	// [FromCallback]) needs them after CookieDomain is narrowed. Browsers send no cookies with
+	// such a request, so nothing shows that the domains above have any to clear.
 	FormerCookieDomains []string
-	// Embedded is for pages that other sites show in a frame. The cookies are
-	// SameSite=None and Partitioned (CHIPS): browsers send them in frames, and keep a set
-	// of its own for each site that the frame is on, and one for the app opened by
-	// itself. So a person signs in once in each. Requests that may change something are
-	// judged by their origin, as always. The app says by frame-ancestors in its
-	// Content-Security-Policy which sites may show the pages. Embedded contradicts Dev,
-	// since such cookies need https. A change of Embedded costs everyone a sign-in.
+	// Embedded is for pages that other sites show in a frame. The cookies are SameSite=None and
+	// Partitioned (CHIPS): browsers send them in frames, and keep a separate set for each
+	// embedding site and for the app itself. A person therefore signs in once in each. The origin
+	// check for requests that may change something still applies. The app limits the sites that
+	// may embed it with frame-ancestors in its Content-Security-Policy. Embedded excludes Dev,
+	// since such cookies need HTTPS. After a change of Embedded everyone signs in again.
 	Embedded bool
-	// MaxCookieBytes bounds the three Set-Cookie lines of a sign-in together.
-	// Default 3,072: the header buffers of proxies are 4 KB. Larger user data is
-	// an error at sign-in, and a refresh that fails before it changes anything.
-	// Whatever it says, one cookie takes 4,096 bytes at most: browsers drop more.
+	// MaxCookieBytes bounds the total size of the three Set-Cookie lines of a sign-in. Default
+	// 3,072, because the header buffers of proxies are 4 KB. Larger user data fails a sign-in,
+	// and fails a refresh before it changes anything. A single cookie never exceeds 4,096 bytes,
+	// because browsers drop larger ones.
 	MaxCookieBytes int
-	// TrustedOrigins may send requests with unsafe methods or a bearer token:
-	// "scheme://host[:port]" each, as for http.CrossOriginProtection. An app behind a
-	// proxy that replaces Host lists its own public origin here, for browsers that send
-	// Origin and no Sec-Fetch-Site.
+	// TrustedOrigins may send requests with unsafe methods or a bearer token. Each has the form
+	// "scheme://host[:port]", as for http.CrossOriginProtection. An app behind a proxy that
+	// replaces Host lists its own public origin here, for browsers that send Origin and no
+	// Sec-Fetch-Site.
 	TrustedOrigins []string
-	// Nonce returns the request's CSP nonce for the script tag; templ.GetNonce
-	// fits. nil or "" means none: script-src 'self' needs none.
+	// Nonce returns the request's CSP nonce for the script tag; templ.GetNonce has this
+	// signature. A nil Nonce or an empty result means no nonce, which script-src 'self' does not
+	// need.
 	Nonce func(ctx context.Context) string
-	// Deny, if set, is asked when Require refuses a request, and may answer it in the
-	// app's own way: a page in the app's style during an outage, an error in the app's
-	// JSON. It returns nil if it has answered. Any other error it returns is answered in
-	// its place: denial itself as Require answers without Deny; on echo any other error goes
-	// to the app's HTTPErrorHandler, on gin into c.Errors with the denial's status and
-	// no body, for the app's own middleware to write.
+	// Deny, if not nil, is called when Require refuses a request. It may write the app's own
+	// response, such as an error page in the app's style or an error in the app's JSON, and then
+	// returns nil. If it returns denial itself, Require responds as it does without Deny. If it
+	// returns any other error, that error is written instead; on echo it goes to the app's
+	// HTTPErrorHandler, on gin into c.Errors with the denial's status and no body, for the app's
+	// own middleware to write.
 	//
-	// denial.Code is CodeUnauthorized, CodeDatabaseFetchFailed or
-	// CodeInvalidRequest (another origin), and denial.Person tells people from
-	// scripts. What clients go by is in w's header already: Retry-After,
-	// WWW-Authenticate, caching. Deny is not asked about pages ahead of time.
+	// denial.Code is CodeUnauthorized, CodeDatabaseFetchFailed or CodeInvalidRequest (another
+	// origin), and denial.Person distinguishes people from scripts. The headers for clients
+	// (Retry-After, WWW-Authenticate, caching) are already set in w. Deny is not called for
+	// requests that load a page ahead of time.
 	Deny func(w http.ResponseWriter, r *http.Request, denial *Denial) error
-	// Public says which pages do not depend on the session, so that caches may keep them
-	// for everyone. The middleware leaves the caching of their answers alone, refreshes
-	// no session for them and sets no cookie; page data on them is that of a signed-out
-	// visitor. nil: none.
+	// Public reports whether a page does not depend on the session, so that shared caches may
+	// store it. The middleware does not change the caching of its response, refreshes no session
+	// for it and sets no cookie. Its page data is that of a signed-out visitor. A nil Public
+	// means that no page is public.
 	Public func(r *http.Request) bool
-	// Skip says which requests the middleware passes on untouched, as if it were
-	// not there.
+	// Skip reports whether the middleware passes a request on unchanged, as if it were not
+	// installed.
 	Skip func(r *http.Request) bool
-	// Hardened keeps the tokens out of pages and answers: scripts work by cookie
-	// alone, and forms by their origin and the session's id. No Session that an app is given has one either.
-	// There are no bearer requests in this mode.
+	// Hardened keeps the tokens out of pages and responses: scripts authenticate by cookie alone,
+	// and forms by their origin and the session's id. Session values have no tokens either. The
+	// mode has no bearer requests.
 	Hardened bool
 
-	// Logger is told what an operator must see, nothing of ordinary traffic.
-	// Default slog.Default().
+	// Logger logs what an operator must see and nothing of ordinary traffic. Default
+	// slog.Default().
 	Logger *slog.Logger
-	// OnEvent, if set, is called with the same. It must not block: the request
-	// that found the event waits for it. It may be called concurrently; a panic of
-	// it is logged and costs nothing else.
+	// OnEvent, if not nil, is called with every event. It must not block, because the request
+	// that caused the event waits for it. It may be called concurrently. A panic in it is logged
+	// and has no other effect.
 	OnEvent func(Event)
 }
 
-// New returns an Auth, or an error that says what is wrong with config.
+// New returns an Auth. It returns an error that describes the problem if config is invalid.
 func New[U any](config Config[U]) (*Auth[U], error) {
 	return middleware.New(middleware.Config[U](config))
 }

@@ -9,8 +9,8 @@ import (
 	"testing"
 )
 
-// TestWritingAStore follows docs/writing-a-store.md: the code of the page is a
-// package that conforms.
+// TestWritingAStore checks docs/writing-a-store.md: the code on the page is a package that passes
+// the conformance suite.
 func TestWritingAStore(t *testing.T) {
 	t.Parallel()
 	page, err := os.ReadFile("docs/writing-a-store.md")
@@ -22,7 +22,7 @@ func TestWritingAStore(t *testing.T) {
 		t.Fatal(err)
 	}
 	dir := t.TempDir()
-	// The files stand in this module without being in its folder.
+	// An overlay adds the files to this module without writing them to its folder.
 	var overlay struct{ Replace map[string]string }
 	overlay.Replace = make(map[string]string)
 	for _, block := range regexp.MustCompile("(?s)```go\n// File: (\\S+)\n\n(.*?)```").FindAllSubmatch(page, -1) {

@@ -12,9 +12,8 @@ import (
 
 const module = "github.com/lucia-go/lucia"
 
-// importRules says what a package may import beside the standard library, in
-// what is shipped (tests may import what they need). A rule covers the packages
-// below its own, too, unless they have one.
+// importRules lists what a package may import besides the standard library, except in tests. A
+// rule also covers the packages below its own unless they have a rule.
 var importRules = map[string][]string{
 	"":                              {"middleware", "session"},
 	"session":                       {},
@@ -41,10 +40,10 @@ var importRules = map[string][]string{
 	"examples":                      {"*"},
 }
 
-// platforms are those on which packages import different things.
+// platforms are those on which packages have different imports.
 var platforms = []string{"linux", "windows"}
 
-// forTests are packages that nothing shipped may import.
+// forTests are packages that no shipped package may import.
 var forTests = []string{"examples", "luciatest", "session/sessiontest", "adapters/internal/adaptertest", "internal/testenv", "internal/fleet", "internal/chrometest"}
 
 func TestImportRules(t *testing.T) {
@@ -91,8 +90,8 @@ func TestImportRules(t *testing.T) {
 	}
 }
 
-// Authors of stores and programs that use the Go client link no JWT library, no cache
-// and no Redis client.
+// Authors of stores and programs that use the Go client link no JWT library, no cache and no
+// Redis client.
 func TestContractLinksOnlyTheStandardLibrary(t *testing.T) {
 	t.Parallel()
 	allowed := []string{module + "/session", module + "/memstore", module + "/client", module + "/internal/htmlform", module + "/internal/wire", "golang.org/x/net/html", "golang.org/x/sys"}

@@ -25,7 +25,8 @@ import (
 	"github.com/lucia-go/lucia/sqlstore"
 )
 
-// The code of the README, so that it compiles. TestReadmeCodeCompiles compares.
+// This is the code of the README, so that it is compiled. TestReadmeCodeCompiles compares the
+// two.
 
 type Profile struct {
 	Username string `json:"username"`
@@ -117,7 +118,7 @@ func readmeClient(ctx context.Context, path string) (*client.Client[profile], er
 	return c, err
 }
 
-// Each function above is run as far as that works without a network.
+// TestReadmeCodeRuns runs each function above as far as possible without a network.
 func TestReadmeCodeRuns(t *testing.T) {
 	t.Setenv("REDIS_URL", "redis://127.0.0.1:6379")
 	t.Setenv("DATABASE_URL", "postgres://127.0.0.1:1/app") // where nothing listens

@@ -18,18 +18,18 @@ import (
 	"github.com/lucia-go/lucia/middleware"
 )
 
-// person has the three attributes that the budget is counted with.
+// person has the three attributes of the budget.
 type person struct {
 	Username string `json:"username"`
 	Email    string `json:"email"`
 	Role     string `json:"role"`
 }
 
-// benchUsers is over how many users requests rotate: more than one processor
-// cache line's worth, fewer than the token cache holds.
+// benchUsers is the number of users among whom requests rotate: more than fit into a processor's
+// cache, fewer than the token cache holds.
 const benchUsers = 1024
 
-// benchAuth returns an Auth in a process in which somebody has signed out.
+// benchAuth returns an Auth in a process in which a user has signed out.
 func benchAuth(b testing.TB, change func(*middleware.Config[person])) *middleware.Auth[person] {
 	b.Helper()
 	config := middleware.Config[person]{
@@ -73,7 +73,7 @@ func benchCookies(b *testing.B, auth *middleware.Auth[person], n int) []string {
 	return headers
 }
 
-// sink is a ResponseWriter that keeps nothing but its header.
+// sink is a ResponseWriter that keeps only its header.
 type sink struct {
 	header http.Header
 	status int
@@ -123,8 +123,8 @@ func BenchmarkAuthenticatedRequest(b *testing.B) {
 	}
 }
 
-// BenchmarkPage measures a page that prints PageData and FormField, as pages do,
-// and, to subtract, the same page without them and without the middleware.
+// BenchmarkPage measures a page that prints PageData and FormField and, for subtraction, the same
+// page without them and without the middleware.
 func BenchmarkPage(b *testing.B) {
 	plain, hardened := benchAuth(b, nil), benchAuth(b, func(c *middleware.Config[person]) { c.Hardened = true })
 	html := func(page *template.Template) http.Handler {
@@ -187,8 +187,8 @@ func benchRequests(b *testing.B, handler http.Handler, cookies []string, accept 
 	})
 }
 
-// BenchmarkRefresh measures the refresh route over memstore: two tokens are
-// verified and one step of the store made, two tokens and a cookie are written.
+// BenchmarkRefresh measures the refresh route with memstore. It verifies two tokens, makes one
+// step in the store, and writes two tokens and a cookie.
 func BenchmarkRefresh(b *testing.B) {
 	auth := benchAuth(b, nil)
 	handler := auth.Handler(http.NotFoundHandler())
@@ -211,8 +211,7 @@ func BenchmarkRefresh(b *testing.B) {
 	}
 }
 
-// withoutAccess takes the access token, the first cookie, out of a Cookie header
-// of benchCookies.
+// withoutAccess removes the access token, the first cookie, from a Cookie header of benchCookies.
 func withoutAccess(cookies string) string {
 	i := bytes.IndexByte([]byte(cookies), ';')
 	return cookies[i+2:]

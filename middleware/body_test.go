@@ -8,8 +8,8 @@ import (
 	"github.com/lucia-go/lucia/middleware"
 )
 
-// TestBodiesAreThoseOfTheWire reads the bodies that are written without encoding/json
-// and writes them with it.
+// TestBodiesAreThoseOfTheWire decodes the bodies that are written without encoding/json and
+// encodes them with it.
 func TestBodiesAreThoseOfTheWire(t *testing.T) {
 	for _, hardened := range []bool{false, true} {
 		a := newApp(t, func(c *middleware.Config[profile]) { c.Hardened = hardened })

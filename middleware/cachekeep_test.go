@@ -11,7 +11,8 @@ import (
 	"github.com/lucia-go/lucia/luciatest"
 )
 
-// directives are what a cache makes of all lines of a header (RFC 9110, section 5.3).
+// directives returns the directives that a cache finds in all lines of a header (RFC 9110,
+// section 5.3).
 func directives(h http.Header, name string) string {
 	var all []string
 	for key, lines := range h {
@@ -22,8 +23,8 @@ func directives(h http.Header, name string) string {
 	return strings.Join(all, ", ")
 }
 
-// Whatever a handler does to the headers that caches go by, no cache may store an
-// answer that sets our cookies.
+// Whatever a handler does to the caching headers, no cache may store a response that sets cookies
+// of this library.
 func TestAnswersThatSetCookiesAreNeverCached(t *testing.T) {
 	handlers := map[string]func(w http.ResponseWriter, r *http.Request){
 		"nothing": func(http.ResponseWriter, *http.Request) {},
@@ -80,7 +81,7 @@ func TestAnswersThatSetCookiesAreNeverCached(t *testing.T) {
 	}
 }
 
-// The two spellings reach a client as one header.
+// Both spellings reach a client as one header.
 func TestBothCacheLinesReachTheClient(t *testing.T) {
 	a := newApp(t, nil)
 	server := httptest.NewServer(a.auth.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

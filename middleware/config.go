@@ -29,8 +29,8 @@ const (
 	DefaultMaxCookieBytes = 3072
 )
 
-// MinSecretBytes is the length of the shortest secret: the key length of
-// HMAC-SHA256 (RFC 7518, section 3.2).
+// MinSecretBytes is the minimum length of a secret, the key length of HMAC-SHA256 (RFC 7518,
+// section 3.2).
 const MinSecretBytes = engine.MinSecretBytes
 
 // Config configures an [Auth]. Apps use lucia.Config, which has the same fields and
@@ -83,8 +83,7 @@ func (c Config[U]) withDefaults() Config[U] {
 	return c
 }
 
-// validate checks the HTTP side of a Config with defaults; the engine checks
-// the rest.
+// validate checks the HTTP fields of a Config with defaults. The engine checks the other fields.
 func (c Config[U]) validate() error {
 	switch {
 	case !isLocalPath(c.BasePath) || c.BasePath == "/" || strings.HasSuffix(c.BasePath, "/") || strings.ContainsAny(c.BasePath, "?#{}"):
@@ -92,26 +91,26 @@ func (c Config[U]) validate() error {
 	case !isLocalPath(c.LoginPath) || strings.Contains(c.LoginPath, "#"):
 		return fmt.Errorf("middleware: LoginPath %q is not a path of this site", c.LoginPath)
 	case c.LoginPath == c.BasePath || strings.HasPrefix(c.LoginPath, c.BasePath+"/"):
-		return fmt.Errorf("middleware: LoginPath %q lies below BasePath %q, whose routes are the middleware's own", c.LoginPath, c.BasePath)
+		return fmt.Errorf("middleware: LoginPath %q is below BasePath %q, which is reserved for the middleware's routes", c.LoginPath, c.BasePath)
 	case !isToken(c.CookiePrefix):
-		return fmt.Errorf("middleware: CookiePrefix %q has characters that a cookie name cannot have", c.CookiePrefix)
+		return fmt.Errorf("middleware: CookiePrefix %q has characters that are not allowed in a cookie name", c.CookiePrefix)
 	case strings.HasPrefix(c.CookiePrefix, "__"):
-		return fmt.Errorf("middleware: CookiePrefix %q: prefixes with two underscores belong to browsers", c.CookiePrefix)
+		return fmt.Errorf("middleware: CookiePrefix %q begins with two underscores, which are reserved for browsers", c.CookiePrefix)
 	case c.CookieDomain != "" && !isDomain(c.CookieDomain):
 		return fmt.Errorf("middleware: CookieDomain %q is not a domain", c.CookieDomain)
 	case slices.ContainsFunc(c.FormerCookieDomains, func(d string) bool { return !isDomain(d) }):
-		return fmt.Errorf("middleware: FormerCookieDomains %q are not all domains", c.FormerCookieDomains)
+		return fmt.Errorf("middleware: FormerCookieDomains %q contains a value that is not a domain", c.FormerCookieDomains)
 	case c.Embedded && c.Dev:
-		return errors.New("middleware: Embedded and Dev contradict each other: browsers send cookies in another site's frame over https only")
+		return errors.New("middleware: Embedded and Dev exclude each other: browsers send cookies in another site's frame only over HTTPS")
 	case c.MaxCookieBytes < 0:
 		return fmt.Errorf("middleware: MaxCookieBytes is negative: %d", c.MaxCookieBytes)
 	case c.Hardened && c.CookieDomain != "":
-		return errors.New("middleware: Hardened and CookieDomain contradict each other: with a domain every host below it can set the cookies that Hardened relies on")
+		return errors.New("middleware: Hardened and CookieDomain exclude each other: with a domain every host below it can set the cookies that Hardened relies on")
 	}
 	return nil
 }
 
-// engineConfig is the part of a Config that the engine wants.
+// engineConfig returns the engine's part of a Config.
 func (c Config[U]) engineConfig(cookies cookieWriter) (engine.Config[U], error) {
 	room := c.MaxCookieBytes - cookies.overhead()
 	if room <= 0 {
@@ -138,13 +137,12 @@ func (c Config[U]) engineConfig(cookies cookieWriter) (engine.Config[U], error) 
 	}, nil
 }
 
-// isDomain reports whether s may be the Domain attribute of a cookie.
+// isDomain reports whether s is valid as the Domain attribute of a cookie.
 func isDomain(s string) bool {
 	return s != "" && (&http.Cookie{Name: "n", Domain: s}).Valid() == nil
 }
 
-// isToken reports whether s may be part of a cookie name (RFC 6265, section
-// 4.1.1).
+// isToken reports whether s is valid as part of a cookie name (RFC 6265, section 4.1.1).
 func isToken(s string) bool {
 	return s == "" || (&http.Cookie{Name: s}).Valid() == nil
 }

@@ -13,25 +13,25 @@ import (
 	"github.com/lucia-go/lucia/session"
 )
 
-// cookieWriter is the one place where cookies are named, set and cleared.
+// cookieWriter names, sets and clears the cookies. No other code does.
 type cookieWriter struct {
 	cookieNames
-	// other are the names that the cookies have under the other browser prefix, which
-	// they had before CookieDomain was set or taken away. Empty in development.
+	// other are the names of the cookies with the other browser prefix, which they had before
+	// CookieDomain was added or removed. It is empty in development.
 	other cookieNames
-	// adopts says that cookies under the other names count as well: those with the
+	// adopts makes cookies under the other names count as well. It is set if those have the
 	// prefix __Host-, which no other host can set.
 	adopts bool
-	// sealed is the name that refresh tokens are sealed for. It has no browser prefix,
-	// so that a change of CookieDomain leaves them good.
+	// sealed is the name that refresh tokens are sealed for. It has no browser prefix, so that a
+	// change of CookieDomain does not invalidate them.
 	sealed string
 	domain string   // in lower case, without a leading dot
-	former []string // domains of before, likewise
+	former []string // earlier domains, in the same form
 	secure bool
-	// embedded says that the cookies are for pages in the frames of other sites.
+	// embedded is set if the cookies are for pages in the frames of other sites.
 	embedded bool
-	// What net/http writes after the value, before and after the seconds of
-	// Max-Age: the same in every line, so it is asked once.
+	// before and after are what net/http writes after the value, before and after the seconds of
+	// Max-Age. They are the same in every line and are computed once.
 	before, after string
 }
 
@@ -56,19 +56,19 @@ func (n *cookieNames) of(p part) string {
 	return [...]string{n.access, n.refresh, n.fingerprint}[p]
 }
 
-// Prefixes by which browsers bind a cookie to https and to this host (RFC 6265bis,
-// section 4.1.3).
+// Prefixes with which browsers bind a cookie to HTTPS and to this host (RFC 6265bis, section
+// 4.1.3).
 const (
 	prefixHost   = "__Host-"
 	prefixSecure = "__Secure-"
 )
 
-// newCookieWriter names the cookies: with the __Host- prefix, which keeps every other
-// host from setting them, or, where CookieDomain rules that out, with __Secure-, which
-// keeps plain http from it (OWASP ASVS 5.0, 3.3.1 and 3.3.3). Both need https.
+// newCookieWriter names the cookies. They have the prefix __Host-, which prevents every other
+// host from setting them. With CookieDomain, which excludes that prefix, they have __Secure-,
+// which prevents setting them over plain HTTP (OWASP ASVS 5.0, 3.3.1 and 3.3.3). Both need HTTPS.
 //
-// Cookies of an embedded app have names of their own. A browser that still has those of
-// before sends both, and two sessions at once are none.
+// Cookies of an embedded app have names of their own. A browser that still has the earlier
+// cookies sends both, and a request with two sessions has none.
 func newCookieWriter[U any](config Config[U]) cookieWriter {
 	prefix := config.CookiePrefix
 	if config.Embedded {
@@ -96,10 +96,10 @@ func newCookieWriter[U any](config Config[U]) cookieWriter {
 	return c
 }
 
-// domainOf returns a Domain attribute as browsers compare it.
+// domainOf returns a Domain attribute in the form in which browsers compare it.
 func domainOf(s string) string { return strings.ToLower(strings.TrimPrefix(s, ".")) }
 
-// sample is a cookie n with an empty value that lives for a second.
+// sample returns a cookie named n with an empty value and a lifetime of one second.
 func (c *cookieWriter) sample(domain string) *http.Cookie {
 	cookie := &http.Cookie{
 		Name:     "n",
@@ -116,58 +116,57 @@ func (c *cookieWriter) sample(domain string) *http.Cookie {
 	return cookie
 }
 
-// line returns the value of a Set-Cookie header. The values are tokens, which
-// need no quoting.
+// line returns the value of a Set-Cookie header. Cookie values are tokens, which need no quoting.
 func (c *cookieWriter) line(name, value string, maxAge int) string {
 	return name + "=" + value + c.before + "Max-Age=" + strconv.Itoa(maxAge) + c.after
 }
 
-// set sets a cookie for d, in whole seconds and at least one.
+// set sets a cookie with a lifetime of d, in whole seconds and at least one.
 func (c *cookieWriter) set(h http.Header, name, value string, d time.Duration) {
 	c.write(h, name, c.domain, c.line(name, value, max(1, int(d/time.Second))))
 }
 
-// remove removes a cookie in the scope of a domain; "" is this host alone.
+// remove removes a cookie in the scope of a domain. The domain "" is this host alone.
 func (c *cookieWriter) remove(h http.Header, name, domain string) {
 	line := c.sample(domain)
-	line.Name, line.MaxAge = name, -1 // at once
+	line.Name, line.MaxAge = name, -1 // removes it at once
 	c.write(h, name, domain, line.String())
 }
 
-// write writes a Set-Cookie line in the place of an earlier one of the same cookie: a
+// write writes a Set-Cookie line and replaces an earlier line for the same cookie, so that a
 // request that is refreshed and then signs in or out sets each cookie once.
 func (c *cookieWriter) write(h http.Header, name, domain, line string) {
 	if lines := h["Set-Cookie"]; len(lines) > 0 {
 		h["Set-Cookie"] = slices.DeleteFunc(lines, func(line string) bool {
-			_, ours := cutName(line, name)
-			return ours && lineDomain(line) == domain
+			_, same := cutName(line, name)
+			return same && lineDomain(line) == domain
 		})
 	}
 	h.Add("Set-Cookie", line)
 	keepOutOfCaches(h)
 }
 
-// lineDomain returns the domain of a Set-Cookie line that write has written.
+// lineDomain returns the domain of a Set-Cookie line that write wrote.
 func lineDomain(line string) string {
 	_, rest, _ := strings.Cut(line, "; Domain=")
 	domain, _, _ := strings.Cut(rest, ";")
 	return domain
 }
 
-// keepOutOfCaches makes sure that no cache stores an answer that sets our cookies,
-// whatever the handler says to caches afterwards: it writes the lines under another
-// spelling of their names, which the methods of http.Header do not touch. Recipients
-// add both lines up (RFC 9110, section 5.3), and "private" and "no-store" hold beside
-// anything (RFC 9111, section 5.2.2; RFC 9213 for the second name). See ADR 15.
+// keepOutOfCaches prevents caches from storing a response that sets cookies, whatever caching
+// headers the handler sets afterwards. It writes the lines under another spelling of their names,
+// which the methods of http.Header do not modify. Recipients combine both lines (RFC 9110,
+// section 5.3), and "private" and "no-store" apply together with any other directive (RFC 9111,
+// section 5.2.2; RFC 9213 for the second name). See ADR 15.
 func keepOutOfCaches(h http.Header) {
 	h["cache-control"] = neverCache[:]
 	h["cdn-cache-control"] = neverCache[:]
 }
 
-// neverCache is shared by all answers; what appends to it makes a copy.
+// neverCache is shared by all responses. Appending to it makes a copy.
 var neverCache = [1]string{"private, no-store"}
 
-// overhead is what the three Set-Cookie lines take beside their values.
+// overhead returns the size of the three Set-Cookie lines without their values.
 func (c *cookieWriter) overhead() (n int) {
 	const longest = 400 * 24 * 60 * 60
 	for _, name := range [...]string{c.access, c.refresh, c.fingerprint} {
@@ -176,15 +175,15 @@ func (c *cookieWriter) overhead() (n int) {
 	return n
 }
 
-// maxValues is how many cookies of one name are looked at. A browser sends
-// several only where another host or path has set one of them.
+// maxValues is how many cookies of one name are examined. A browser sends several only if another
+// host or path has set one of them.
 const maxValues = 4
 
 // values are the distinct values of one cookie name.
 type values struct {
 	list [maxValues]string
 	n    int
-	more bool // than are looked at
+	more bool // whether there are more than maxValues
 }
 
 func (v *values) add(s string) {
@@ -205,26 +204,25 @@ func (v *values) add(s string) {
 
 func (v *values) all() []string { return v.list[:v.n] }
 
-// cookieSet is what a request carries of our cookies.
+// cookieSet holds the cookies of this library in a request.
 type cookieSet struct {
 	access, refresh, fingerprint values
-	other                        [parts]bool // came under the other names, too
+	other                        [parts]bool // whether a value came under the other name
 }
 
 func (s *cookieSet) of(p part) *values {
 	return [...]*values{&s.access, &s.refresh, &s.fingerprint}[p]
 }
 
-// present reports whether there is anything to look at. A fingerprint alone
-// proves nothing.
+// present reports whether there is a token to examine. A fingerprint alone proves nothing.
 func (s *cookieSet) present() bool { return s.access.n+s.refresh.n > 0 }
 
-// crowded reports whether there is more than is looked at: among the rest may be
-// another session's.
+// crowded reports whether there are values that were not examined. One of them may belong to
+// another session.
 func (s *cookieSet) crowded() bool { return s.access.more || s.refresh.more || s.fingerprint.more }
 
-// scan reads our cookies in one pass over the header. Names are compared
-// exactly; values are ours only if they are unquoted.
+// scan reads the cookies of this library in one pass over the header. Names are compared exactly.
+// Quoted values are not accepted.
 func (c *cookieWriter) scan(h http.Header, set *cookieSet) {
 	for _, line := range h["Cookie"] {
 		c.scanLine(line, set)
@@ -243,17 +241,17 @@ func (c *cookieWriter) scanLine(line string, set *cookieSet) {
 	}
 }
 
-// take adds a cookie to the set if it is ours.
+// take adds a cookie to the set if it is one of this library.
 func (c *cookieWriter) take(pair string, set *cookieSet) {
-	if _, ours := c.cookieNames.take(pair, set); ours || !c.adopts {
+	if _, found := c.cookieNames.take(pair, set); found || !c.adopts {
 		return
 	}
-	if p, ours := c.other.take(pair, set); ours {
+	if p, found := c.other.take(pair, set); found {
 		set.other[p] = true
 	}
 }
 
-func (n *cookieNames) take(pair string, set *cookieSet) (p part, ours bool) {
+func (n *cookieNames) take(pair string, set *cookieSet) (p part, found bool) {
 	if value, ok := cutName(pair, n.access); ok {
 		set.access.add(value)
 		return partAccess, true
@@ -267,15 +265,15 @@ func (n *cookieNames) take(pair string, set *cookieSet) (p part, ours bool) {
 	return 0, false
 }
 
-// scanAll reads all that the browser may hold of ours, whether it counts or not: for
-// beginning and ending sessions.
+// scanAll reads all cookies of this library that the browser may have, including those that do
+// not count. It is for beginning and ending sessions.
 func (c *cookieWriter) scanAll(h http.Header, set *cookieSet) {
 	all := *c
 	all.adopts = c.secure
 	all.scan(h, set)
 }
 
-// cutName returns the value of a cookie, and whether that is its name.
+// cutName returns the value of a cookie and reports whether the cookie has the given name.
 func cutName(pair, name string) (value string, ok bool) {
 	if n := len(name); len(pair) > n && pair[n] == '=' && pair[:n] == name {
 		return pair[n+1:], true
@@ -283,9 +281,9 @@ func cutName(pair, name string) (value string, ok bool) {
 	return "", false
 }
 
-// setRefreshed sets the cookies of a refresh: never the fingerprint's, so that
-// an answer that arrives after a sign-out is useless. Where both are set, those of
-// other scopes go: a refresh token that stays behind would look stolen one day.
+// setRefreshed sets the cookies of a refresh. It never sets the fingerprint cookie, so that a
+// response that arrives after a sign-out is useless. If it sets both cookies it clears those of
+// other scopes, because an old refresh token that remains would later look stolen.
 func (a *Auth[U]) setRefreshed(h http.Header, r *http.Request, refreshed *engine.Refreshed[U]) {
 	if refreshed.RefreshCookie != "" {
 		a.clearStale(h, r)

@@ -9,23 +9,23 @@ import (
 	"github.com/lucia-go/lucia/session"
 )
 
-// decision is what the middleware makes of a request: who it is, and what is to
-// become of the cookies. Making it and carrying it out are two things.
+// decision is the result of judging a request: its session, and what happens to the cookies.
+// Judging a request and acting on the decision are separate steps.
 type decision[U any] struct {
 	outcome   Outcome
 	signedIn  bool
 	session   session.Session[U]
-	refreshed *engine.Refreshed[U] // the cookies to set; nil: none
-	dead      bool                 // the tokens in the cookies can never be of use again
-	public    bool                 // the answer is for everyone, so nothing is refreshed
+	refreshed *engine.Refreshed[U] // the cookies to set, or nil
+	dead      bool                 // the tokens in the cookies can never become valid again
+	public    bool                 // the response is for everyone, so nothing is refreshed
 }
 
 func (d *decision[U]) accept(s *session.Session[U], o Outcome) {
 	d.session, d.signedIn, d.outcome = *s, true, o
 }
 
-// decide judges a request. The order of the checks is the order of the table in
-// docs/protocol.md. It asks the store at most once. d is a new decision.
+// decide judges a request. The checks are in the order of the table in docs/protocol.md. It
+// accesses the store at most once. d is a new decision.
 func (a *Auth[U]) decide(d *decision[U], r *http.Request) {
 	token, presented := bearer(r)
 	if a.crossOrigin(r) || presented && a.foreign(r) {
@@ -57,8 +57,8 @@ func (a *Auth[U]) decide(d *decision[U], r *http.Request) {
 	}
 }
 
-// decideBearer judges a request by its bearer token alone; where that is no
-// good there is no falling back to cookies.
+// decideBearer judges a request by its bearer token alone. It does not fall back to cookies if
+// the token is not valid.
 func (a *Auth[U]) decideBearer(d *decision[U], token session.AccessToken, set *cookieSet) {
 	d.outcome = OutcomeInvalid
 	for _, fp := range set.fingerprint.all() {
@@ -77,8 +77,9 @@ func (a *Auth[U]) decideBearer(d *decision[U], token session.AccessToken, set *c
 	}
 }
 
-// decideAccess judges the access cookies. A valid one decides, whatever stands beside
-// it; if there is none the refresh cookies decide, and it says what it has seen.
+// decideAccess judges the access cookies. A valid access cookie decides, whatever other cookies
+// there are. If there is none, the refresh cookies decide, and decideAccess returns what it has
+// seen.
 func (a *Auth[U]) decideAccess(d *decision[U], set *cookieSet) (seen cookiesSeen) {
 	for _, token := range set.access.all() {
 		a.tryAccess(d, session.AccessToken(token), set, &seen)
@@ -87,16 +88,16 @@ func (a *Auth[U]) decideAccess(d *decision[U], set *cookieSet) (seen cookiesSeen
 		}
 	}
 	if d.signedIn {
-		a.checkTossed(d, set)
+		a.checkPlanted(d, set)
 	}
 	return seen
 }
 
-// cookiesSeen is what the cookies of a request were that prove no session.
+// cookiesSeen describes cookies of a request that prove no session.
 type cookiesSeen struct {
-	unknownKey bool // under a key that this process does not have
-	malformed  bool // no token of this library, or one with a bad signature
-	genuine    bool // a refresh token that is not of a fingerprint beside it
+	unknownKey bool // a token under a key that this process does not have
+	malformed  bool // a value that is no token of this library, or has a bad signature
+	genuine    bool // a refresh token that matches no fingerprint cookie of the request
 }
 
 // withoutSession decides on a request whose cookies prove no session.
@@ -105,7 +106,7 @@ func (d *decision[U]) withoutSession(seen cookiesSeen) {
 	case seen.unknownKey:
 		d.outcome = OutcomeUnknownKey
 	case seen.genuine:
-		d.outcome = OutcomeInvalid // a page may still hold what belongs to the fingerprint
+		d.outcome = OutcomeInvalid // an open page may still hold the tokens of the fingerprint
 	case seen.malformed:
 		d.outcome, d.dead = OutcomeInvalid, true
 	default:
@@ -134,10 +135,10 @@ func (a *Auth[U]) tryAccess(d *decision[U], token session.AccessToken, set *cook
 	}
 }
 
-// checkTossed withdraws a session from a request that also carries a good
-// refresh token of another one: somebody has planted one of the two. With one
-// fingerprint there cannot be two.
-func (a *Auth[U]) checkTossed(d *decision[U], set *cookieSet) {
+// checkPlanted withdraws the session of a request that also carries a valid refresh token of
+// another session, because an attacker may have planted one of the two. With one fingerprint
+// there cannot be two sessions.
+func (a *Auth[U]) checkPlanted(d *decision[U], set *cookieSet) {
 	if set.fingerprint.n < 2 {
 		return
 	}
@@ -150,8 +151,8 @@ func (a *Auth[U]) checkTossed(d *decision[U], set *cookieSet) {
 	}
 }
 
-// decideRefresh lets the refresh cookies speak. Those that are genuine and of a
-// fingerprint beside them decide, whatever else there is.
+// decideRefresh judges the refresh cookies. Those that are genuine and match a fingerprint cookie
+// decide, whatever other cookies there are.
 func (a *Auth[U]) decideRefresh(d *decision[U], r *http.Request, set *cookieSet, seen cookiesSeen) {
 	creds := a.credentials(set)
 	var fp session.Fingerprint
@@ -174,7 +175,8 @@ func (a *Auth[U]) decideRefresh(d *decision[U], r *http.Request, set *cookieSet,
 		seen.malformed = seen.malformed || creds.malformed
 		d.withoutSession(seen)
 	case slices.Contains(creds.unknown, own[0].SessionID):
-		// It may be newer than its neighbour, which alone would look stolen.
+		// The token under the unknown key may be newer than the other one, which would look
+		// stolen.
 		d.outcome = OutcomeUnknownKey
 	case isUpgrade(r):
 		a.peek(d, r, fp, own)
@@ -183,7 +185,7 @@ func (a *Auth[U]) decideRefresh(d *decision[U], r *http.Request, set *cookieSet,
 	}
 }
 
-// refresh asks the store.
+// refresh refreshes the session in the store.
 func (a *Auth[U]) refresh(d *decision[U], r *http.Request, fp session.Fingerprint, own []engine.RefreshCredential) {
 	refreshed, err := a.manager.Refresh(r.Context(), fp, own...)
 	switch {
@@ -201,9 +203,9 @@ func (a *Auth[U]) refresh(d *decision[U], r *http.Request, fp session.Fingerprin
 	}
 }
 
-// peek asks the store for a request whose answer may not deliver cookies: most
-// WebSocket libraries write the answer to an upgrade themselves, without what the
-// header holds. A refresh would be lost with it, each time that the socket comes back.
+// peek checks the session in the store for a request whose response may not deliver cookies. Most
+// WebSocket libraries write the response to an upgrade themselves, without the header's content.
+// A refresh would be lost each time that the socket reconnects.
 func (a *Auth[U]) peek(d *decision[U], r *http.Request, fp session.Fingerprint, own []engine.RefreshCredential) {
 	s, err := a.manager.Peek(r.Context(), fp, own...)
 	switch {
@@ -219,7 +221,7 @@ func (a *Auth[U]) peek(d *decision[U], r *http.Request, fp session.Fingerprint, 
 // credentials are the genuine refresh tokens among a request's cookies.
 type credentials struct {
 	list      []engine.RefreshCredential
-	unknown   []session.ID // the sessions that tokens under unknown keys name
+	unknown   []session.ID // the sessions named by tokens under unknown keys
 	malformed bool
 }
 
@@ -239,7 +241,7 @@ func (a *Auth[U]) credentials(set *cookieSet) (c credentials) {
 	return c
 }
 
-// ownFingerprint returns the request's fingerprint that a credential belongs to.
+// ownFingerprint returns the request's fingerprint that a credential matches.
 func ownFingerprint(c engine.RefreshCredential, set *cookieSet) (session.Fingerprint, bool) {
 	for _, fp := range set.fingerprint.all() {
 		if f := session.Fingerprint(fp); c.BelongsTo(f) {

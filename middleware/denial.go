@@ -8,32 +8,33 @@ import (
 	"github.com/lucia-go/lucia/session"
 )
 
-// Denial is a refusal that has not been written yet: a value that a framework's own
-// way of answering errors can take. It is an error with its Code as the cause.
+// Denial is a refusal that has not been written yet. A framework's own error handling can take it
+// as a value. It is an error that wraps its Code.
 type Denial struct {
-	// Status is the answer's: 303 where a person is sent to the login page.
+	// Status is the status of the response. It is 303 if a person is redirected to the login
+	// page.
 	Status int
 	// Code is why the request is refused.
 	Code session.Code
-	// Person says that a person looks at the answer ([IsPage]). Body is then a page or
-	// a part of one, otherwise the code in JSON.
+	// Person is set if the response is shown to a person ([IsPage]). Body is then a page or a
+	// part of one. Otherwise Body is the code in JSON.
 	Person bool
-	// Header belongs to the answer: Location, HX-Redirect, Retry-After,
-	// WWW-Authenticate, Content-Type.
+	// Header holds the response headers: Location, HX-Redirect, Retry-After, WWW-Authenticate,
+	// Content-Type.
 	Header http.Header
-	// Body may be empty.
+	// Body is the body of the response. It may be empty.
 	Body []byte
 
-	ahead bool // a page that nobody has opened yet, for which the app is not asked
+	ahead bool // the request loads a page ahead of time; Config.Deny is not called
 }
 
 // Error implements error.
 func (d *Denial) Error() string { return string(d.Code) }
 
-// Unwrap makes errors.Is find the code.
+// Unwrap returns the code, for errors.Is.
 func (d *Denial) Unwrap() error { return d.Code }
 
-// Write answers with the denial.
+// Write writes the denial as the response.
 func (d *Denial) Write(w http.ResponseWriter) {
 	d.WriteHeader(w.Header())
 	w.WriteHeader(d.Status)
@@ -42,18 +43,17 @@ func (d *Denial) Write(w http.ResponseWriter) {
 	}
 }
 
-// WriteHeader sets the denial's headers, for those who write status and body in their
-// own way.
+// WriteHeader sets the denial's headers. It is for callers that write status and body themselves.
 func (d *Denial) WriteHeader(h http.Header) {
 	for name, lines := range d.Header {
 		h[name] = append([]string(nil), lines...)
 	}
-	for _, name := range deciding {
+	for _, name := range varyHeaders {
 		addVary(h, name)
 	}
 }
 
-// newDenial returns the answer to an error: for a person words, for a script the code.
+// newDenial returns the response to an error: a page for a person, the code for a script.
 func newDenial(r *http.Request, err error) *Denial {
 	d := &Denial{Status: Status(err), Code: session.CodeOf(err), Header: http.Header{}}
 	switch d.Status {
@@ -66,8 +66,8 @@ func newDenial(r *http.Request, err error) *Denial {
 	return d
 }
 
-// challengeOf returns the challenge of a 401: whether a token was presented and refused,
-// or none presented.
+// challengeOf returns the challenge of a 401. It distinguishes a token that was refused from a
+// missing one.
 func challengeOf(r *http.Request, code session.Code) string {
 	if _, presented := bearer(r); presented || code == session.CodeInvalidAccessToken {
 		return wire.ChallengeInvalid
@@ -75,13 +75,13 @@ func challengeOf(r *http.Request, code session.Code) string {
 	return wire.ChallengeMissing
 }
 
-// setBody makes the body: of n for a person, of the code for a script.
+// setBody sets the body: n for a person, the code for a script.
 func (d *Denial) setBody(r *http.Request, n notice) {
 	v := viewOf(r)
 	if d.Person = v != viewNone; d.Person {
 		d.Header.Set("Content-Type", "text/html; charset=utf-8")
 		d.Body = n.html(r, v)
-		if isUnpoly(r) { // shows it over the page, of which nothing is lost
+		if isUnpoly(r) { // shows it in a layer over the page, so that no input is lost
 			d.Header.Set("X-Up-Open-Layer", "{}")
 		}
 		return
@@ -91,9 +91,9 @@ func (d *Denial) setBody(r *http.Request, n notice) {
 	d.Body, _ = json.Marshal(wire.ErrorBody{Message: string(d.Code)})
 }
 
-// notAhead refuses a page ahead of time: with nothing that a browser or a library
-// would show for it, so that the page is asked for again when it is opened.
-func notAhead() *Denial {
+// prefetchDenial refuses a request that loads a page ahead of time. The response has nothing that a
+// browser or a library would show, so that the page is requested again when it is opened.
+func prefetchDenial() *Denial {
 	return &Denial{
 		Status: http.StatusServiceUnavailable,
 		Code:   session.CodeUnauthorized,
@@ -102,15 +102,15 @@ func notAhead() *Denial {
 	}
 }
 
-// leadTo makes the denial lead a person to another page: with a redirect where that
-// does it, with a header that htmx heeds, and for a Turbo frame, which would look for
-// itself on that page in vain, with a page that leaves for it as a whole.
+// leadTo makes the denial lead a person to another page. It uses a redirect for a page, the
+// header HX-Redirect for htmx, and for a Turbo frame, which would search that page for its own
+// frame in vain, a page that navigates to it as a whole.
 func (d *Denial) leadTo(r *http.Request, url string) {
 	switch viewOf(r) {
 	case viewHTMX:
 		d.Header.Set("HX-Redirect", url)
 	case viewFrame:
-		d.Body = leave(url)
+		d.Body = redirectPage(url)
 	case viewPage:
 		d.Status = http.StatusSeeOther
 		d.Header = http.Header{"Location": {url}}
@@ -118,9 +118,9 @@ func (d *Denial) leadTo(r *http.Request, url string) {
 	}
 }
 
-// Error answers a request with an error: a person with a page, a script as
-// [WriteError] does. Nothing but the code or what it means reaches the client.
+// Error responds with an error: a page if IsPage(r), JSON as [WriteError] writes it otherwise.
+// Only the code or its meaning reaches the client.
 func Error(w http.ResponseWriter, r *http.Request, err error) { DenialOf(r, err).Write(w) }
 
-// DenialOf returns the answer that [Error] writes.
+// DenialOf returns the response that [Error] writes.
 func DenialOf(r *http.Request, err error) *Denial { return newDenial(r, err) }

@@ -1,19 +1,23 @@
-// Package middleware is the HTTP side of lucia: it finds out the session of a
-// request before the app's handler runs, refreshes it where its access token has
-// expired, answers the routes for refresh, logout and the browser module, and
-// renders the page data. All HTTP policy is here; the adapters only convert
-// types.
+// Package middleware is the HTTP side of lucia. It determines the session of a request before the
+// app's handler runs and refreshes the session if its access token has expired. It also serves
+// the routes for refresh, logout and the browser module, and renders the page data. All HTTP
+// policy is in this package; the adapters only convert types.
 //
-// The threats it is made against: a token copied out of a page, a log or a cache
-// (worthless without the fingerprint cookie, which no script can read); forged
-// or altered tokens (signed, with one spelling each); a stolen cookie jar (found
-// out once a newer token has been in use for a minute and a half and the older one
-// comes); requests that another site makes a
-// browser send, sign-in included (http.CrossOriginProtection); cookies planted
-// by a neighbouring host (__Host- prefix; several sessions at once are none);
-// answers with somebody's session in a shared cache (private, no-store). What no
-// scheme without device-bound keys can tell from its owner is a thief who has
-// the browser's HttpOnly cookies and refreshes in step with it.
+// It protects against these threats:
 //
-// docs/protocol.md has the routes, cookies, headers and statuses.
+//   - A token copied from a page, a log or a cache is useless without the fingerprint cookie,
+//     which scripts cannot read.
+//   - Forged or altered tokens are rejected: tokens are signed and have only one spelling.
+//   - A stolen cookie jar is detected when the older of two refresh tokens is presented after the
+//     newer one has been in use for a minute and a half.
+//   - Requests that another site makes a browser send, sign-ins included, are rejected
+//     (http.CrossOriginProtection).
+//   - Cookies planted by a neighboring host are refused by the __Host- prefix. A request with
+//     cookies of several sessions has none.
+//   - A shared cache stores no response with a person's session (private, no-store).
+//
+// It cannot detect a thief who has the browser's HttpOnly cookies and refreshes in step with it.
+// No scheme without device-bound keys can.
+//
+// See docs/protocol.md for the routes, cookies, headers and statuses.
 package middleware

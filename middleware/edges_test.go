@@ -19,9 +19,9 @@ import (
 	"github.com/lucia-go/lucia/session"
 )
 
-// A roll-out that forgot its verify-only step: the cookie is under a secret that
-// one process does not know, and a tab that slept has an old token under the
-// other. Alone, that one would look stolen.
+// A roll-out left out its verify-only step: the cookie is under a secret that one process does
+// not know, and a sleeping tab has an old token under the other secret. Alone, the old token
+// would look stolen.
 func TestACookieUnderAnUnknownKeyMakesNoThiefOfAnOldTab(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		shared := memstore.New()
@@ -39,7 +39,7 @@ func TestACookieUnderAnUnknownKeyMakesNoThiefOfAnOldTab(t *testing.T) {
 			time.Sleep(16 * time.Minute)
 			b.navigate("/page")
 			time.Sleep(5 * time.Minute)
-			b.navigate("/page") // which confirms
+			b.navigate("/page") // confirms the generation
 			synctest.Wait()
 		}
 		b.app, b.bearer = old, slept
@@ -54,8 +54,9 @@ func TestACookieUnderAnUnknownKeyMakesNoThiefOfAnOldTab(t *testing.T) {
 	})
 }
 
-// A secret was replaced for good: cookies under it stay unreadable. Pages that ask
-// get to know that nobody is signed in, or they could never offer to sign in.
+// A secret was replaced and not kept as a previous one, so cookies under it stay unreadable.
+// Pages that request the session are told that the visitor is signed out. Otherwise they could
+// never offer to sign in.
 func TestAReplacedSecretIsNoOutage(t *testing.T) {
 	b := newBrowser(t, newApp(t, nil)).signIn("u1")
 	b.app = newApp(t, func(c *middleware.Config[profile]) { c.Secret = bytes.Repeat([]byte("2"), 32) })
@@ -100,7 +101,7 @@ func TestOnlyFromCallbackAllowsSignInFromElsewhere(t *testing.T) {
 	}
 }
 
-// TestStrangersFormIsNotRead posts a form without any cookie of ours.
+// TestStrangersFormIsNotRead posts a form without any cookie of this library.
 func TestStrangersFormIsNotRead(t *testing.T) {
 	body := strings.NewReader("_lucia=x&a=b")
 	r := httptest.NewRequest("POST", "/", body)
@@ -110,7 +111,7 @@ func TestStrangersFormIsNotRead(t *testing.T) {
 	want(t, "bytes left", body.Len(), 12)
 }
 
-// TestNothingPrintsSecretsOrTokens prints what a log may be given by accident.
+// TestNothingPrintsSecretsOrTokens prints values that may be logged by accident.
 func TestNothingPrintsSecretsOrTokens(t *testing.T) {
 	secret := strings.Repeat("s3cr3t-", 6)
 	a := newApp(t, func(c *middleware.Config[profile]) { c.Secret = []byte(secret) })
@@ -132,8 +133,8 @@ func TestNothingPrintsSecretsOrTokens(t *testing.T) {
 	})).ServeHTTP(httptest.NewRecorder(), b.request("GET", "/page", nil, "Sec-Fetch-Dest", "document"))
 }
 
-// TestPageDataIsNeverPublic has an app that makes its answers public before it
-// renders a page, one that takes the caching off, and one that gives up no-store only.
+// TestPageDataIsNeverPublic has an app that makes its responses public before it renders a page,
+// one that removes the caching headers, and one that removes only no-store.
 func TestPageDataIsNeverPublic(t *testing.T) {
 	a := newApp(t, nil)
 	b := newBrowser(t, a).signIn("u1")
@@ -158,7 +159,7 @@ func TestPageDataIsNeverPublic(t *testing.T) {
 	}
 }
 
-// TestPublicPages has pages that Config.Public names, for visitors of every kind.
+// TestPublicPages requests pages that Config.Public names, as visitors of every kind.
 func TestPublicPages(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		a := newApp(t, func(c *middleware.Config[profile]) {
@@ -182,8 +183,8 @@ func TestPublicPages(t *testing.T) {
 	})
 }
 
-// A signed-in visitor of one Auth is a stranger to another one around or inside of it:
-// that one does not take back that the answer is private.
+// A signed-in visitor of one Auth is anonymous to another one around or inside of it, which must
+// not revoke that the response is private.
 func TestNestedAuthsKeepAnAnswerPrivate(t *testing.T) {
 	a := newApp(t, nil)
 	other := newApp(t, func(c *middleware.Config[profile]) { c.CookiePrefix, c.BasePath = "b_", "/b/auth" })
@@ -198,7 +199,7 @@ func TestNestedAuthsKeepAnAnswerPrivate(t *testing.T) {
 	}
 }
 
-// dirKey is a context key of an outer middleware's own.
+// dirKey is a context key of an outer middleware.
 type dirKey struct{}
 
 func TestUploadsOfAFormLeaveNoFiles(t *testing.T) {
@@ -210,7 +211,7 @@ func TestUploadsOfAFormLeaveNoFiles(t *testing.T) {
 			middleware.WriteError(w, err)
 		}
 	}))
-	// A middleware that changes the context keeps the server from cleaning up.
+	// A middleware that changes the context prevents the server from cleaning up.
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		inner.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), dirKey{}, dir)))
 	}))

@@ -13,8 +13,8 @@ import (
 
 func embedded(c *middleware.Config[profile]) { c.Dev, c.Embedded = false, true }
 
-// In a frame of another site a person signs in, is refreshed, sends forms and signs out;
-// every cookie that is set or cleared is one that browsers take there.
+// In a frame of another site a person signs in, is refreshed, sends forms and signs out. Browsers
+// accept every cookie that is set or cleared there.
 func TestEmbeddedPages(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -52,7 +52,7 @@ func TestEmbeddedPages(t *testing.T) {
 	})
 }
 
-// The cookies of before a change of Embedded do not get in the way.
+// Cookies from before a change of Embedded have no effect.
 func TestChangeOfEmbedded(t *testing.T) {
 	t.Parallel()
 	store := memstore.New()
@@ -64,10 +64,10 @@ func TestChangeOfEmbedded(t *testing.T) {
 	want(t, "page after signing in again", b.signIn("u2").navigate("/page"), "u2 fresh")
 }
 
-func TestEmbeddedContradictsDev(t *testing.T) {
+func TestEmbeddedExcludesDev(t *testing.T) {
 	t.Parallel()
 	config := middleware.Config[profile]{Secret: []byte(strings.Repeat("s", 32)), Store: memstore.New(), LoadUser: noUser, Dev: true, Embedded: true}
-	if _, err := middleware.New(config); err == nil || !strings.Contains(err.Error(), "Embedded and Dev contradict") {
+	if _, err := middleware.New(config); err == nil || !strings.Contains(err.Error(), "Embedded and Dev exclude each other") {
 		t.Errorf("error %v", err)
 	}
 }

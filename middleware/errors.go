@@ -9,12 +9,12 @@ import (
 	"github.com/lucia-go/lucia/session"
 )
 
-// retryAfter is what a 503 asks a client to wait, in seconds.
+// retryAfter is the value of Retry-After with a 503, in seconds.
 const retryAfter = "2"
 
-// Status returns the HTTP status that stands for an error of this package or of
-// package session: 200 for nil, 500 for an error without a code. A body that
-// http.MaxBytesReader has cut off is 413.
+// Status returns the HTTP status for an error of this package or of package session. It returns
+// 200 for nil, 413 for a body that exceeds http.MaxBytesReader, and 500 for an error without a
+// code.
 func Status(err error) int {
 	if _, cut := errors.AsType[*http.MaxBytesError](err); cut && session.CodeOf(err) == session.CodeInvalidRequest {
 		return http.StatusRequestEntityTooLarge
@@ -37,9 +37,9 @@ func Status(err error) int {
 	return http.StatusInternalServerError
 }
 
-// WriteError answers a script with an error: its status, Retry-After with 503,
-// with 401 the challenge by which clients know that a refresh may help (unless
-// one is set), and {"message":"CODE"}. Nothing but the code reaches the client.
+// WriteError responds to a script with an error: its status, and the body {"message":"CODE"}. A
+// 503 has Retry-After. A 401 has the challenge from which clients know whether a refresh may
+// help, unless a challenge is already set. Only the code reaches the client.
 func WriteError(w http.ResponseWriter, err error) {
 	status := Status(err)
 	switch {
@@ -55,7 +55,7 @@ func WriteError(w http.ResponseWriter, err error) {
 	writeJSON(w, status, wire.ErrorBody{Message: string(session.CodeOf(err))})
 }
 
-// writeJSON answers with a JSON body. Bodies of this package always marshal.
+// writeJSON responds with a JSON body. Bodies of this package always marshal.
 func writeJSON(w http.ResponseWriter, status int, body any) {
 	data, err := json.Marshal(body)
 	if err != nil {
@@ -64,7 +64,7 @@ func writeJSON(w http.ResponseWriter, status int, body any) {
 	writeBody(w, status, data)
 }
 
-// writeBody answers with JSON.
+// writeBody responds with JSON.
 func writeBody(w http.ResponseWriter, status int, data []byte) {
 	h := w.Header()
 	h.Set("Content-Type", "application/json")

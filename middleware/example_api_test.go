@@ -9,8 +9,8 @@ import (
 	"github.com/lucia-go/lucia/middleware"
 )
 
-// Protect an API that scripts call with the access token of the page. The token
-// alone is worth nothing: the browser sends the fingerprint cookie with it.
+// Protect an API that scripts call with the access token of the page. The token alone is useless:
+// the browser sends the fingerprint cookie with it.
 func ExampleAuth_ValidateRequest() {
 	auth := newAuth()
 	api := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -31,7 +31,7 @@ func ExampleAuth_ValidateRequest() {
 	r.RequestURI = ""
 	r.Header.Set("Authorization", "Bearer "+string(session.AccessToken))
 	client := &http.Client{Transport: luciatest.Transport(auth.Handler(api))}
-	send(client, r) // a thief has the token and not the cookies
+	send(client, r) // a thief has the token but not the cookies
 
 	for _, cookie := range in.Result().Cookies() {
 		r.AddCookie(cookie)

@@ -10,8 +10,8 @@ import (
 	"github.com/lucia-go/lucia/middleware"
 )
 
-// A form with a hidden field: the template writes the field, the handler checks
-// it. That also holds where a person types so long that the access token expires.
+// A form with a hidden field: the template writes the field, and the handler checks it. The form
+// is accepted even if its access token expires while the person fills it in.
 func ExampleAuth_ValidateFormSubmission() {
 	auth := newAuth()
 	page := template.Must(template.New("bio").Funcs(middleware.FuncMap()).Parse(

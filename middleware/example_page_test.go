@@ -6,8 +6,7 @@ import (
 	"net/url"
 )
 
-// Protect a page: people without a session are sent to the login page, and back
-// afterwards.
+// Protect a page: people without a session are redirected to the login page, and back afterwards.
 func ExampleAuth_Require() {
 	auth := newAuth()
 	mux := http.NewServeMux()
@@ -26,8 +25,7 @@ func ExampleAuth_Require() {
 	// GET /profile 200 Hello, ada!
 }
 
-// Use typed user data on a page that is for everybody: Session is nil for those
-// who are not signed in.
+// Use typed user data on a page that is open to everyone: Session is nil for signed-out visitors.
 func ExampleAuth_Session() {
 	auth := newAuth()
 	mux := http.NewServeMux()

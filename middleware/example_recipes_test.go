@@ -12,8 +12,8 @@ import (
 	"github.com/lucia-go/lucia/session"
 )
 
-// A change of password ends all sessions of the user, whoever has them, and begins a
-// new one for the browser that it came from.
+// A change of password ends all sessions of the user on all devices and begins a new one for the
+// browser that sent it.
 func Example_changePassword() {
 	auth := newAuth()
 	mux := http.NewServeMux()
@@ -50,7 +50,7 @@ func Example_changePassword() {
 	// GET /profile 303 to /login?next=%2Fprofile
 }
 
-// A page on which people see their sessions and end single ones.
+// A page on which people see their sessions and end any of them.
 func Example_sessions() {
 	auth := newAuth()
 	mux := http.NewServeMux()
@@ -62,8 +62,8 @@ func Example_sessions() {
 			middleware.WriteError(w, err)
 			return
 		}
-		// record.CreatedAt.Time() is when it began, record.IssuedAt.Time() when it was
-		// last given a refresh token: every 15 minutes or so while it is in use.
+		// record.CreatedAt.Time() is when it began, record.IssuedAt.Time() when it was last
+		// issued a refresh token: about every 15 minutes while it is in use.
 		_, here := list[own.ID]
 		fmt.Fprintf(w, "%d sessions, this one among them: %v", len(list), here)
 	})))
@@ -109,8 +109,7 @@ func Example_sessions() {
 	// GET /sessions 200 1 sessions, this one among them: true
 }
 
-// Refusals in the app's own words: pages for people, problem details (RFC 9457) for
-// programs.
+// Refusals in the app's own words: pages for people, problem details (RFC 9457) for programs.
 func ExampleConfig_deny() {
 	auth, err := lucia.New(lucia.Config[Profile]{
 		Secret:   []byte("32 random bytes from the environ"),

@@ -10,9 +10,9 @@ import (
 	"github.com/lucia-go/lucia/session"
 )
 
-// auditedStore is a store that reports sign-ins and leaves the rest to another.
-// One that keeps sessions itself has the six methods of session.Store; package
-// sessiontest checks it in one line.
+// auditedStore is a store that reports sign-ins and passes all calls on to another store. A store
+// that keeps sessions itself implements the six methods of session.Store; package sessiontest
+// checks it in one line.
 type auditedStore struct{ session.Store }
 
 func (s auditedStore) Create(ctx context.Context, c session.CreateParams) (session.Record, error) {

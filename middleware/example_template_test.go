@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"regexp"
+	"strings"
 
 	"github.com/a-h/templ"
 
@@ -27,15 +28,16 @@ func ExampleFuncMap() {
 	fmt.Print(withoutVersion(w.Body.String()))
 	// Output:
 	// <title>Home</title>
-	// <script type="application/json" id="lucia-page-data">{"_lucia":null}</script><script type="module" src="/api/auth/auto.js?v=…"></script>
+	// <script type="application/json" id="lucia-page-data">{"_lucia":null}</script>
+	// <script type="module" src="/api/auth/auto.js?v=…"></script>
 }
 
-// templ: @middleware.PageData in a component does the same, here with data of the
-// app beside the session. What templ generates of
+// In templ, @middleware.PageData in a component does the same, here with data of the app next to
+// the session. From
 //
 //	templ home() { <title>Home</title> @middleware.PageData.With(flags) }
 //
-// is a function such as this one.
+// templ generates a function such as this one.
 func ExampleComponent() {
 	auth := newAuth()
 	home := templ.ComponentFunc(func(ctx context.Context, w io.Writer) error {
@@ -47,21 +49,28 @@ func ExampleComponent() {
 	fmt.Print(withoutVersion(w.Body.String()))
 	// Output:
 	// <title>Home</title>
-	// <script type="application/json" id="lucia-page-data">{"_lucia":null,"dark":true}</script><script type="module" src="/api/auth/auto.js?v=…"></script>
+	// <script type="application/json" id="lucia-page-data">{"_lucia":null,"dark":true}</script>
+	// <script type="module" src="/api/auth/auto.js?v=…"></script>
 }
 
-// withoutVersion cuts the version of the browser module out of a page.
+// withoutVersion cuts the version of the browser module out of a page and starts a line with
+// each script element.
 func withoutVersion(page string) string {
+	page = strings.ReplaceAll(page, "><script", ">\n<script")
 	return regexp.MustCompile(`\?v=[0-9a-f]+`).ReplaceAllString(page, "?v=…")
 }
 
-// The login form carries the page that the person asked for.
+// The login form carries the path of the page that the person requested.
 func ExampleReturnField() {
 	page := template.Must(template.New("login").Funcs(middleware.FuncMap()).Parse(
-		`<form method="post" action="/login">{{luciaReturn .}}<button>Sign in</button></form>`))
+		`<form method="post" action="/login">
+{{luciaReturn .}}
+<button>Sign in</button></form>`))
 	w := httptest.NewRecorder()
 	page.Execute(w, httptest.NewRequest("GET", "/login?next=%2Fprofile", nil))
 	fmt.Println(w.Body)
 	// Output:
-	// <form method="post" action="/login"><input type="hidden" name="next" value="/profile"><button>Sign in</button></form>
+	// <form method="post" action="/login">
+	// <input type="hidden" name="next" value="/profile">
+	// <button>Sign in</button></form>
 }

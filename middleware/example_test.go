@@ -14,7 +14,7 @@ import (
 	"github.com/lucia-go/lucia/memstore"
 )
 
-// Profile is what the example's pages know of a user.
+// Profile is what the example's pages need to know of a user.
 type Profile struct {
 	Username string `json:"username"`
 	Admin    bool   `json:"admin,omitempty"`
@@ -22,7 +22,7 @@ type Profile struct {
 
 var profiles = map[string]Profile{"u1": {Username: "ada", Admin: true}, "u2": {Username: "zoë"}}
 
-// newAuth is what the examples share.
+// newAuth returns the Auth of the examples.
 func newAuth() *lucia.Auth[Profile] {
 	auth, err := lucia.New(lucia.Config[Profile]{
 		Secret: []byte("32 random bytes from the environ"),
@@ -41,7 +41,7 @@ func newAuth() *lucia.Auth[Profile] {
 	return auth
 }
 
-// login signs in whom the form names: a real one checks the password first.
+// login signs in the user that the form names. A real app checks the password first.
 func login(auth *lucia.Auth[Profile]) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		if _, err := auth.SignIn(w, r, r.FormValue("user")); err != nil {
@@ -52,8 +52,7 @@ func login(auth *lucia.Auth[Profile]) http.HandlerFunc {
 	}
 }
 
-// newClient returns a client with a cookie jar in front of an app. It follows no
-// redirects.
+// newClient returns a client with a cookie jar for an app. It does not follow redirects.
 func newClient(app http.Handler) *http.Client {
 	jar, err := cookiejar.New(nil)
 	if err != nil {
@@ -66,7 +65,7 @@ func newClient(app http.Handler) *http.Client {
 	}
 }
 
-// visit opens a page, or submits a form, and prints the answer.
+// visit opens a page, or submits a form, and prints the response.
 func visit(client *http.Client, path string, form ...url.Values) string {
 	method, body := "GET", ""
 	if len(form) > 0 {
@@ -81,7 +80,7 @@ func visit(client *http.Client, path string, form ...url.Values) string {
 	return send(client, r)
 }
 
-// send sends a request, prints status and place of the answer, or its text, and
+// send sends a request, prints the status and the Location or the text of the response, and
 // returns the text.
 func send(client *http.Client, r *http.Request) string {
 	resp, err := client.Do(r)

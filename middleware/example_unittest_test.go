@@ -6,9 +6,8 @@ import (
 	"net/http/httptest"
 )
 
-// Unit-test a handler: sign in beside the app, and give its cookies to the
-// request. Package luciatest does that in one line, and has browsers, outages and
-// the passing of time.
+// Unit-test a handler: sign in outside of the app, and add the cookies to the request. Package
+// luciatest does this in one line, and has browsers, outages and the passing of time.
 func ExampleAuth_Handler_unitTest() {
 	auth := newAuth() // the app's own, with memstore
 	app := auth.Handler(auth.Require(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

@@ -12,9 +12,9 @@ import (
 	"github.com/lucia-go/lucia/middleware"
 )
 
-// In hardened mode no value that an app is given marshals to a token: what SignIn and
-// the checks return, the session after a refresh, a reload and at the upgrade to a
-// WebSocket, and what the routes answer.
+// In hardened mode no value that an app is given marshals to a token. The test covers the results
+// of SignIn and the checks, the session after a refresh, a reload and at the upgrade to a
+// WebSocket, and the responses of the routes.
 func TestHardenedModeKeepsTokensOutOfJSON(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

@@ -44,7 +44,7 @@ func (f *fakeStore) step(calls *atomic.Int64) error {
 	err, hang := f.err, f.hang
 	f.mu.Unlock()
 	if hang {
-		select {} // whatever the context says
+		select {} // ignores its context
 	}
 	return err
 }
@@ -86,8 +86,7 @@ func (f *fakeStore) DeleteUser(ctx context.Context, userID string) error {
 
 var errDown = errors.New("connection refused")
 
-// app is an app under test: POST /login?user=ID signs in, GET /page says who is
-// there.
+// app is an app under test: POST /login?user=ID signs in, GET /page names the user.
 type app struct {
 	auth    *middleware.Auth[profile]
 	store   *fakeStore
@@ -143,12 +142,12 @@ func newApp(t testing.TB, change func(*middleware.Config[profile])) *app {
 	return a
 }
 
-// browser is a cookie jar in front of an app. It is not safe for concurrent use.
+// browser is a cookie jar for an app. It is not safe for concurrent use.
 type browser struct {
 	t       testing.TB
 	app     *app
 	cookies map[string]string
-	// access and bearer are what a page's script holds.
+	// access and bearer are the tokens that a page's script has.
 	access, bearer string
 }
 
@@ -176,14 +175,14 @@ func (b *browser) request(method, target string, body io.Reader, header ...strin
 	return r
 }
 
-// send sends a request without storing what comes back.
+// send sends a request without storing the cookies of the response.
 func (b *browser) send(r *http.Request) *http.Response {
 	w := httptest.NewRecorder()
 	b.app.handler.ServeHTTP(w, r)
 	return w.Result()
 }
 
-// keep stores the cookies of an answer.
+// keep stores the cookies of a response.
 func (b *browser) keep(resp *http.Response) *http.Response {
 	for _, c := range resp.Cookies() {
 		if c.MaxAge < 0 {
@@ -224,7 +223,7 @@ func (b *browser) signIn(userID string) *browser {
 	return b
 }
 
-// refresh posts the bearer token to the refresh route and takes over the answer.
+// refresh posts the bearer token to the refresh route and stores the tokens of the response.
 func (b *browser) refresh() (int, string) {
 	resp := b.do("POST", "/api/auth/refresh", nil, "Authorization", "Bearer "+b.bearer)
 	body := text(b.t, resp)

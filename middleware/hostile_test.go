@@ -16,7 +16,7 @@ import (
 	"github.com/lucia-go/lucia/middleware"
 )
 
-// forgeries are tokens made of a good one that must be worth nothing.
+// forgeries are tokens derived from a valid one that must be refused.
 func forgeries(good string) map[string]string {
 	parts := strings.Split(good, ".")
 	flipped := []byte(good)
@@ -98,7 +98,8 @@ func TestForgedCookiesMakeNobodyAndAskNoStore(t *testing.T) {
 	want(t, "store calls", a.store.calls.Load()-before, 0)
 }
 
-// TestSpaceAroundCookiesIsNoPartOfThem sends cookies as net/http reads them, too.
+// TestSpaceAroundCookiesIsNoPartOfThem sends cookies with the white space that net/http also
+// ignores.
 func TestSpaceAroundCookiesIsNoPartOfThem(t *testing.T) {
 	b := newBrowser(t, newApp(t, nil)).signIn("u1")
 	for _, space := range []string{"", " ", "\t", " \t "} {
@@ -309,12 +310,12 @@ func FuzzReturnPath(f *testing.F) {
 	f.Fuzz(func(t *testing.T, next string) {
 		r := &http.Request{Method: "GET", URL: &url.URL{Path: "/login", RawQuery: url.Values{"next": {next}}.Encode()}}
 		got := middleware.ReturnPath(r, "/home")
-		// As a browser reads it: without tabs and line ends, backslashes as slashes.
+		// A browser removes tabs and line ends and reads backslashes as slashes.
 		seen := strings.NewReplacer("\t", "", "\n", "", "\r", "", `\`, "/").Replace(got)
 		if !strings.HasPrefix(seen, "/") || strings.HasPrefix(seen, "//") {
 			t.Errorf("ReturnPath(%q) = %q leads away", next, got)
 		}
-		// As it arrives when something on the way has resolved it, decoded or not.
+		// A proxy may have resolved the path before, decoded or not.
 		base := &url.URL{Scheme: "https", Host: "app.example", Path: "/"}
 		to, err := base.Parse(got)
 		if err != nil || to.Host != base.Host || strings.HasPrefix(to.Path, "//") || strings.HasPrefix(to.EscapedPath(), "//") {

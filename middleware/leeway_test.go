@@ -11,8 +11,8 @@ import (
 	"github.com/lucia-go/lucia/middleware"
 )
 
-// An access token is accepted for a tenth of its life after its expiry, and for 30 s
-// at most: as a bearer token, in a form and in the cookie of a page.
+// An access token is accepted for a tenth of its lifetime after its expiry, and at most 30 s: as
+// a bearer token, in a form and in the cookie of a page.
 func TestAccessTokenExpiresATenthOfItsLifeLate(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct{ ttl, good, bad time.Duration }{
@@ -40,8 +40,8 @@ func TestAccessTokenExpiresATenthOfItsLifeLate(t *testing.T) {
 	}
 }
 
-// present shows what the browser's access token still proves: as a bearer token, in
-// a form of a browser that has lost its refresh cookie, and by its cookie.
+// present returns what the browser's access token still proves: as a bearer token, in a form of a
+// browser that has lost its refresh cookie, and by its cookie.
 func (b *browser) present() (bearer, form bool, page string) {
 	r := b.request("GET", "/", nil, "Authorization", "Bearer "+b.access)
 	_, err := b.app.auth.ValidateRequest(r)
@@ -55,7 +55,7 @@ func (b *browser) present() (bearer, form bool, page string) {
 	return bearer, form, b.clone().navigate("/page")
 }
 
-// The clock of another process may be ahead by 30 s, however short-lived tokens are.
+// The clock of another process may be ahead by 30 s, however short the lifetime of tokens is.
 func TestAccessTokenOfAFastClockIsGood(t *testing.T) {
 	t.Parallel()
 	for ahead, good := range map[time.Duration]bool{30 * time.Second: true, 31 * time.Second: false} {

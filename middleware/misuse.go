@@ -8,13 +8,12 @@ import (
 	"sync"
 )
 
-// misuse guards the lines of the log that say what cannot work: one of each kind in the
-// life of an Auth.
+// misuse guards the log lines about setups that cannot work. Each kind is logged once per Auth.
 type misuse struct{ stateless, nested, lost sync.Once }
 
-// stateIn is stateOf for what handlers pass as context. If it is no request's that the
-// middleware has seen, the log says so, since the answer looks like that to a
-// signed-out visitor.
+// stateIn is stateOf for the contexts that handlers pass. If the middleware has not seen the
+// context's request, stateIn logs a warning, because the result is the same as for a signed-out
+// visitor.
 func (a *Auth[U]) stateIn(ctx context.Context) *state[U] {
 	if s := a.stateOf(ctx); s != nil {
 		return s
@@ -25,16 +24,16 @@ func (a *Auth[U]) stateIn(ctx context.Context) *state[U] {
 		}
 	}
 	a.misused.stateless.Do(func() {
-		a.logger().Warn("lucia: the session was asked for with a context that the middleware has not made, which looks like a signed-out visitor: " +
-			"pass the request's context, behind the middleware or Require; Config.Skip and routers that run middleware for their own routes only leave it out")
+		a.logger().Warn("lucia: the session was requested with a context that does not come from the middleware, so the visitor looks signed out: " +
+			"pass the request's context behind the middleware or Require; it is also missing for requests that Config.Skip names and in routers that run middleware only for their own routes")
 	})
 	return nil
 }
 
-// ginRequestContext returns the context of the request of a *gin.Context, or of a context
-// made of one; nil for any other. gin's own Value asks the request's context only if
-// Engine.ContextWithFallback is set. The type is gin's and no dependency of this
-// package, hence the reflection.
+// ginRequestContext returns the request's context of a *gin.Context, or of a context derived from
+// one. It returns nil for any other context. gin's own Value method uses the request's context
+// only if Engine.ContextWithFallback is set. It uses reflection because gin is no dependency of
+// this package.
 func ginRequestContext(ctx context.Context) context.Context {
 	const contextKey = "_gin-gonic/gin/contextkey" // gin.ContextKey
 	v := reflect.ValueOf(ctx.Value(contextKey))
@@ -51,7 +50,7 @@ func ginRequestContext(ctx context.Context) context.Context {
 	return nil
 }
 
-// warnOfNesting says once that another Auth has seen the request of ctx before a does.
+// warnOfNesting logs once that another Auth has already seen the request of ctx.
 func (a *Auth[U]) warnOfNesting(ctx context.Context) {
 	outer, ok := ctx.Value(stateKey{}).(interface{ cookieName() string })
 	if !ok {
@@ -59,29 +58,28 @@ func (a *Auth[U]) warnOfNesting(ctx context.Context) {
 	}
 	a.misused.nested.Do(func() {
 		if outer.cookieName() == a.cookies.access {
-			a.logger().Error("lucia: two Auths around one request have cookies of the same names, so that each ends the sessions of the other: " +
+			a.logger().Error("lucia: two Auths around one request have cookies of the same names, so each ends the sessions of the other: " +
 				"give one of them a CookiePrefix and a BasePath of its own")
 			return
 		}
-		a.logger().Warn("lucia: two Auths around one request: its page data, form fields and browser module are those of the inner one: " +
-			"give each the pages of its own")
+		a.logger().Warn("lucia: two Auths around one request: its page data, form fields and browser module are those of the inner Auth: " +
+			"give each Auth pages of its own")
 	})
 }
 
 func (s *state[U]) cookieName() string { return s.auth.cookies.access }
 
-// CheckAnswer says in the log, once, that what has answered r has dropped the cookies of
-// a refresh. It is for those who wrap [Auth.HandleServerSession] into a framework's own
-// middleware, after the app's handler has returned; r is the request that
-// HandleServerSession returned.
+// CheckAnswer logs once if the response to r lacks the cookies of a refresh. It is for authors of
+// framework adapters, who call it after the app's handler has returned. r is the request that
+// [Auth.HandleServerSession] returned.
 func (a *Auth[U]) CheckAnswer(w http.ResponseWriter, r *http.Request) {
 	s := a.stateOf(r.Context())
 	if s == nil || !s.first.refreshed || hasCookie(w.Header(), a.cookies.access) {
 		return
 	}
 	a.misused.lost.Do(func() {
-		a.logger().Error("lucia: the cookies of a refresh were dropped from an answer that set a cookie of its own: "+
-			"http.TimeoutHandler, echo's Timeout and whatever else answers with another header go around the middleware, not inside it",
+		a.logger().Error("lucia: the cookies of a refresh were dropped from a response that set a cookie of its own: "+
+			"http.TimeoutHandler, echo's Timeout and every other middleware that responds with another header must wrap this middleware",
 			"path", r.URL.Path)
 	})
 }

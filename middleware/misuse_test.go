@@ -13,10 +13,10 @@ import (
 	"github.com/lucia-go/lucia/middleware"
 )
 
-// Whoever asks for the session with a context of their own is told so, once.
+// A call of Session with a context that is not the request's is logged once.
 func TestLogSaysThatAContextIsNotTheRequests(t *testing.T) {
 	t.Parallel()
-	const line = "with a context that the middleware has not made"
+	const line = "with a context that does not come from the middleware"
 	for name, ask := range map[string]func(*app, context.Context){
 		"Session": func(a *app, ctx context.Context) { a.auth.Session(ctx) },
 		"Outcome": func(a *app, ctx context.Context) { a.auth.Outcome(ctx) },
@@ -58,13 +58,12 @@ func TestLogSaysThatTwoAuthsAreNested(t *testing.T) {
 		t.Errorf("with the same names:\n%s", log)
 	}
 	a := newApp(t, nil)
-	a.handler = a.auth.Handler(a.handler) // one, twice
+	a.handler = a.auth.Handler(a.handler) // the same Auth twice
 	newBrowser(t, a).signIn("u1")
 	want(t, "the log of one Auth twice", a.log.String(), "")
 }
 
-// served has the app answer as a server's handler and returns what is logged within a
-// minute of its first page.
+// served serves the app and returns what is logged within a minute of its first page.
 func served(t *testing.T, build func(a *app, page http.Handler) http.Handler) (log string, requests int) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
@@ -90,8 +89,8 @@ func served(t *testing.T, build func(a *app, page http.Handler) http.Handler) (l
 	return log, requests
 }
 
-// A page whose script cannot reach the middleware is as good as one without a script.
-// The log says so soon after the first one.
+// A page whose script cannot reach the middleware is like one without a script. This is logged
+// soon after the first page.
 func TestLogSaysThatRoutesAreNotReached(t *testing.T) {
 	t.Parallel()
 	const line = "do not reach it"
@@ -150,7 +149,7 @@ func TestLogSaysThatRoutesAreNotReached(t *testing.T) {
 	}
 }
 
-// Where a browser has asked for the script nothing is tried.
+// No probe is sent if a browser has requested the script.
 func TestRoutesThatAreReachedAreNotProbed(t *testing.T) {
 	t.Parallel()
 	log, requests := served(t, func(a *app, page http.Handler) http.Handler {

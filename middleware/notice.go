@@ -7,14 +7,14 @@ import (
 	"github.com/lucia-go/lucia/session"
 )
 
-// notice is what a person is told in the place of an error code.
+// notice is what a person is shown instead of an error code.
 type notice struct {
 	title string
 	text  string
 	then  string // what to do next, HTML
 }
 
-// noticeOf returns the words for an error.
+// noticeOf returns the notice for an error.
 func noticeOf(r *http.Request, status int, code session.Code) notice {
 	again := `Nothing was done. Go back and try again.`
 	if isRead(r) {
@@ -40,21 +40,21 @@ func noticeOf(r *http.Request, status int, code session.Code) notice {
 const pageHead = `<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">` +
 	`<meta name="color-scheme" content="light dark">`
 
-// html returns the notice as a page or as the part of one that a library replaces.
+// html returns the notice as a page, or as the part of a page that a library replaces.
 func (n notice) html(r *http.Request, v view) []byte {
 	words := `<h1>` + n.title + `</h1><p>` + n.text + `</p><p>` + n.then + `</p>`
 	switch v {
 	case viewHTMX:
 		return []byte(`<p role="alert"><strong>` + n.title + `.</strong> ` + n.text + `</p>`)
-	case viewFrame: // as its content, or Turbo would say "Content missing"
+	case viewFrame: // inside the frame's element, or Turbo would show "Content missing"
 		words = `<turbo-frame id="` + html.EscapeString(header(r, "Turbo-Frame")) + `">` + words + `</turbo-frame>`
 	}
 	return []byte(pageHead + `<title>` + n.title + `</title><main>` + words + `</main></html>` + "\n")
 }
 
-// leave returns a page that a Turbo frame does not take in but shows as a whole
-// (turbo-visit-control), and that goes on to url at once.
-func leave(url string) []byte {
+// redirectPage returns a page that Turbo loads as a whole page instead of a frame
+// (turbo-visit-control), and that redirects to url at once.
+func redirectPage(url string) []byte {
 	url = html.EscapeString(url)
 	return []byte(pageHead + `<meta name="turbo-visit-control" content="reload"><meta http-equiv="refresh" content="0;url=` + url + `">` +
 		`<title>Sign in</title><main><h1>Sign in</h1><p>You are not signed in.</p><p><a href="` + url + `">Sign in</a></p></main></html>` + "\n")

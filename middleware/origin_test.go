@@ -9,9 +9,9 @@ import (
 	"github.com/lucia-go/lucia/session"
 )
 
-// A script on a sibling host reads the tokens from a page that the app's CORS lets it
-// read. The browser sends the fingerprint cookie along, since the site is the same; the
-// origin gives the script away.
+// A script on a sibling host reads the tokens from a page that the app's CORS policy lets it
+// read. The browser sends the fingerprint cookie along, since the site is the same. The origin
+// reveals the script.
 func TestBearerRequestFromAnotherOriginIsJudgedByTrustedOrigins(t *testing.T) {
 	const sibling, friend = "https://blog.example.com", "https://spa.example.com"
 	a := newApp(t, func(c *middleware.Config[profile]) { c.TrustedOrigins = []string{friend} })
@@ -61,7 +61,7 @@ func TestBearerRequestFromAnotherOriginIsJudgedByTrustedOrigins(t *testing.T) {
 	want(t, "the session goes on", b.navigate("/page"), "u1 fresh")
 }
 
-// The middleware has skipped the request, so nothing else has judged its origin.
+// The middleware has skipped the request, so no other code has checked its origin.
 func TestCookieCheckOfASkippedRequestJudgesItsOrigin(t *testing.T) {
 	a := newApp(t, func(c *middleware.Config[profile]) {
 		c.Skip = func(r *http.Request) bool { return r.URL.Path == "/ws" }

@@ -2,46 +2,46 @@ package middleware
 
 import "github.com/lucia-go/lucia/session"
 
-// Outcome says how a request came by its session, or why it has none. A page that is
-// open to all looks for [OutcomeUnavailable]: to ask a person to sign in who may well be
-// signed in would be a lie.
+// Outcome describes how a request got its session, or why it has none. A page that is open to
+// everyone checks for [OutcomeUnavailable]: it should not ask a person to sign in who may already
+// be signed in.
 type Outcome uint8
 
 const (
-	// OutcomeAnonymous: the request carries nothing of ours, or the middleware has not run.
+	// OutcomeAnonymous: the request has no cookie of this library and no bearer token, or the
+	// middleware has not run.
 	OutcomeAnonymous Outcome = iota
-	// OutcomeFresh: the access token is valid. No store was asked.
+	// OutcomeFresh: the access token is valid. The store was not accessed.
 	OutcomeFresh
 	// OutcomeSignedIn: this request signed in.
 	OutcomeSignedIn
-	// OutcomeRefreshed: a new refresh token was made (session.Rotated).
+	// OutcomeRefreshed: the refresh token rotated (session.Rotated).
 	OutcomeRefreshed
-	// OutcomeCurrent: the refresh token stays, with a new access token; or the request is
-	// the upgrade to a WebSocket and the store was asked, with no token at all.
+	// OutcomeCurrent: there is a new access token; the refresh token did not rotate. For the
+	// upgrade to a WebSocket: the store confirmed the session, and there is no new token.
 	OutcomeCurrent
-	// OutcomeRepeated: the refresh token's successor was handed out again.
+	// OutcomeRepeated: the browser presented the previous refresh token and was given the current
+	// one again.
 	OutcomeRepeated
-	// OutcomeAdopted: the store had lost its last writes; the session goes on.
+	// OutcomeAdopted: the store had lost its last writes. The session continues.
 	OutcomeAdopted
-	// OutcomeExpired: the session has ended, or its access token has and there is no
+	// OutcomeExpired: the session has ended, or its access token has expired and there is no
 	// refresh token.
 	OutcomeExpired
 	// OutcomeReused: a refresh token was presented that an honest browser no longer has.
 	OutcomeReused
-	// OutcomeUnavailable: the store or LoadUser could not answer. The session may well
-	// be alive.
+	// OutcomeUnavailable: the store or LoadUser failed. The session may be alive.
 	OutcomeUnavailable
-	// OutcomeDeferred: the session needs a refresh, which a request of this kind (an
-	// image, a prefetch) does not start.
+	// OutcomeDeferred: the session needs a refresh, and a request of this kind (an image, a
+	// prefetch) does not start one.
 	OutcomeDeferred
-	// OutcomeInvalid: a token is malformed, forged or not of the fingerprint beside it.
+	// OutcomeInvalid: a token is malformed, forged or does not match the fingerprint cookie.
 	OutcomeInvalid
-	// OutcomeUnknownKey: a token is under a key that this process does not have.
+	// OutcomeUnknownKey: a token is signed with a key that this process does not have.
 	OutcomeUnknownKey
-	// OutcomeCrossOrigin: an unsafe request from another origin; its cookies are not
-	// looked at.
+	// OutcomeCrossOrigin: an unsafe request came from another origin. Its cookies are ignored.
 	OutcomeCrossOrigin
-	// OutcomeAmbiguous: cookies of several sessions at once; none is believed.
+	// OutcomeAmbiguous: the request has cookies of several sessions. All are ignored.
 	OutcomeAmbiguous
 	// OutcomeSignedOut: this request signed out.
 	OutcomeSignedOut
@@ -52,7 +52,7 @@ var outcomeNames = [...]string{
 	"unavailable", "deferred", "invalid", "unknown key", "cross-origin", "ambiguous", "signed out",
 }
 
-// String returns the outcome in lower case, as it stands in logs.
+// String returns the outcome's name in lower case, for logs.
 func (o Outcome) String() string {
 	if int(o) < len(outcomeNames) {
 		return outcomeNames[o]
@@ -69,7 +69,7 @@ func (o Outcome) HasSession() bool {
 	return false
 }
 
-// outcomeOf translates the rule's outcome of a session that lives on.
+// outcomeOf converts the rule's outcome for a session that is alive.
 func outcomeOf(o session.Outcome) Outcome {
 	switch o {
 	case session.Rotated:

@@ -11,7 +11,7 @@ import (
 	"github.com/lucia-go/lucia/session"
 )
 
-// answering is a store whose Refresh has always the same outcome.
+// answering is a store whose Refresh always has the same outcome.
 type answering struct {
 	session.Store
 	outcome session.Outcome
@@ -55,7 +55,7 @@ func TestReloadInAnAnswerToAScriptIsPrivate(t *testing.T) {
 	want(t, "Cache-Control", resp.Header.Get("Cache-Control"), "private, no-store")
 }
 
-// A page whose access cookie is gone may still hold a good token.
+// A page whose access cookie is missing may still hold a valid token.
 func TestFormTokenSpeaksForItselfWhileItIsGood(t *testing.T) {
 	b := validator(t, nil, (*middleware.Auth[profile]).ValidateFormSubmission)
 	alone := newBrowser(t, b.app)

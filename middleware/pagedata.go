@@ -19,52 +19,51 @@ import (
 	"github.com/lucia-go/lucia/session"
 )
 
-// Component is a piece of a page that depends on the request. It has the method
-// of templ's Component, so that {@middleware.PageData} works there; for
-// html/template see [FuncMap] and HTML. It reads the request's state from the
-// context, whatever the app's user data is, and writes nothing but what it renders: any
-// goroutine may use it at any time.
+// Component is a part of a page that depends on the request. It implements templ's Component, so
+// that {@middleware.PageData} works there; for html/template see [FuncMap] and HTML. It reads the
+// request's state from the context, whatever the app's type of user data is, and writes nothing
+// but its output, so any goroutine may use it at any time.
 //
-// In an answer for everyone it is that of a signed-out visitor without the script, and a
-// line in the log says so: for a request that Config.Public names, for an image or
-// another part that a page loads by itself, and where Render is given the ResponseWriter
-// and its Cache-Control is neither private nor no-store.
+// In a response that caches may share, it renders as for a signed-out visitor, without the
+// script, and a warning is logged. That is the case for a request that Config.Public names, for
+// an image or another part that a page loads by itself, and if Render is given a ResponseWriter
+// whose Cache-Control is neither private nor no-store.
 //
-// The zero Component is empty.
+// The zero Component renders nothing.
 type Component struct {
 	// render appends the component to b.
 	render func(ctx context.Context, b []byte, p page, extra any) ([]byte, error)
 	extra  any
 }
 
-// Pieces of a page.
+// Parts of a page.
 var (
-	// PageData is the page data and the script tag: all that a page needs to
-	// stay signed in.
+	// PageData renders the page data and the script tag, which is all that a page needs to stay
+	// signed in.
 	PageData = Component{render: renderPageData}
-	// DataBlock is the page data alone, for apps that load the browser module
-	// themselves. It is no script, so no content security policy forbids it.
+	// DataBlock renders the page data alone, for apps that load the browser module themselves. It
+	// is not a script, so no content security policy forbids it.
 	DataBlock = Component{render: renderDataBlock}
-	// ScriptTag loads the module that keeps the page signed in.
+	// ScriptTag renders the script tag of the module that keeps the page signed in.
 	ScriptTag = Component{render: renderScriptTag}
-	// FormField is the hidden field by which ValidateFormSubmission knows that a
-	// form is of this session.
+	// FormField renders the hidden field by which ValidateFormSubmission recognizes a form of the
+	// session.
 	FormField = Component{render: renderFormField}
 )
 
-// With returns a PageData or DataBlock with the members of data, which marshals to
-// a JSON object, beside _lucia. Of the other components it changes nothing.
+// With returns a copy of a PageData or DataBlock that adds the members of data next to _lucia.
+// data must marshal to a JSON object. With has no effect on other components.
 func (c Component) With(data any) Component {
 	c.extra = data
 	return c
 }
 
-// Render implements templ's Component. ctx is the request's context. It writes
-// once. It fails, and writes nothing, where data given to With is not an object
-// without a _lucia.
+// Render implements templ's Component. ctx is the request's context. It makes one call of
+// w.Write. It returns an error and writes nothing if the data given to With does not marshal to
+// an object without a member _lucia.
 func (c Component) Render(ctx context.Context, w io.Writer) error {
 	var h http.Header
-	if answer, ok := w.(http.ResponseWriter); ok { // which is being written to here, so that no one else may
+	if answer, ok := w.(http.ResponseWriter); ok { // Render writes to it, so no other goroutine may use it
 		h = answer.Header()
 	}
 	return c.rendered(ctx, h, func(b []byte) error {
@@ -73,28 +72,28 @@ func (c Component) Render(ctx context.Context, w io.Writer) error {
 	})
 }
 
-// HTML returns what Render writes, for html/template, or an HTML comment that says
-// that it fails.
+// HTML returns what Render writes, for html/template. If Render fails, HTML returns an HTML
+// comment with the reason.
 func (c Component) HTML(ctx context.Context) (out template.HTML) {
 	err := c.rendered(ctx, nil, func(b []byte) error {
 		out = template.HTML(b)
 		return nil
 	})
 	if err != nil {
-		return "<!-- lucia: page data has to be a JSON object without _lucia -->"
+		return "<!-- lucia: page data must be a JSON object without a member _lucia -->"
 	}
 	return out
 }
 
-// rendered renders c and hands the result to use, which must not keep it. h is the
-// answer's header; nil: not known.
+// rendered renders c and passes the result to use, which must not keep it. h is the response
+// header, or nil if it is unknown.
 func (c Component) rendered(ctx context.Context, h http.Header, use func([]byte) error) (err error) {
 	if c.render == nil {
 		return nil
 	}
 	p := pageOf(ctx)
 	if p.isPublic(h) {
-		p = everyone{}
+		p = publicPage{}
 	}
 	pooled(func(b []byte) []byte {
 		if b, err = c.render(ctx, b, p, c.extra); err == nil {
@@ -105,8 +104,7 @@ func (c Component) rendered(ctx context.Context, h http.Header, use func([]byte)
 	return err
 }
 
-// pooled calls f with an empty buffer that is used again afterwards, as f returns
-// it.
+// pooled calls f with an empty buffer and keeps the buffer that f returns for later calls.
 func pooled(f func([]byte) []byte) {
 	buffer := buffers.Get().(*[]byte)
 	if b := f((*buffer)[:0]); cap(b) <= maxPooled {
@@ -117,21 +115,21 @@ func pooled(f func([]byte) []byte) {
 
 var buffers = sync.Pool{New: func() any { return new([]byte) }}
 
-// maxPooled keeps one page with much data of the app's from staying in memory.
+// maxPooled prevents a page with much data from staying in memory.
 const maxPooled = 16 << 10
 
-// FuncMap has the components for html/template. Of the request's context are lucia
-// (the page data and script tag) and luciaField (the hidden form field), of the request
-// is luciaReturn ([ReturnField]).
+// FuncMap returns the components for html/template. The functions lucia (the page data and script
+// tag) and luciaField (the hidden form field) take the request's context; luciaReturn
+// ([ReturnField]) takes the request.
 func FuncMap() template.FuncMap {
 	return template.FuncMap{"lucia": PageData.HTML, "luciaField": FormField.HTML, "luciaReturn": returnFieldHTML}
 }
 
-// page is what components need of the request's state, without its type of user
+// page is the part of the request's state that components need, without the type of the user
 // data.
 type page interface {
-	// appendSession appends what head makes of the session's info, and then the session as
-	// pages are given it, or null. Both are of one moment.
+	// appendSession appends the output of head for the session's info, and then the session in
+	// the form for pages, or null. Both describe the same moment.
 	appendSession(b []byte, head func([]byte, page, pageInfo) []byte) ([]byte, pageInfo, error)
 	scriptTag() string
 	nonce(ctx context.Context) string
@@ -140,15 +138,14 @@ type page interface {
 	unsafeMethod() string
 }
 
-// pageInfo is what stands beside the session in the page.
+// pageInfo describes the session in the attributes of the page data.
 type pageInfo struct {
 	signedIn  bool
 	expiresIn int64
 	id        session.ID
 }
 
-// pageOf returns the page of ctx; that of a signed-out visitor where the middleware has
-// not run.
+// pageOf returns the page of ctx, or that of a signed-out visitor if the middleware has not run.
 func pageOf(ctx context.Context) page {
 	if p, ok := ctx.Value(stateKey{}).(page); ok {
 		return p
@@ -158,28 +155,28 @@ func pageOf(ctx context.Context) page {
 			return p
 		}
 	}
-	return nobody{}
+	return signedOutPage{}
 }
 
-type nobody struct{}
+type signedOutPage struct{}
 
-func (n nobody) appendSession(b []byte, head func([]byte, page, pageInfo) []byte) ([]byte, pageInfo, error) {
+func (n signedOutPage) appendSession(b []byte, head func([]byte, page, pageInfo) []byte) ([]byte, pageInfo, error) {
 	return append(head(b, n, pageInfo{}), "null"...), pageInfo{}, nil
 }
-func (nobody) scriptTag() string               { return newScriptTag(wire.DefaultBasePath) }
-func (nobody) nonce(context.Context) string    { return "" }
-func (nobody) appendFormValue(b []byte) []byte { return b }
-func (nobody) isPublic(http.Header) bool       { return false }
-func (nobody) unsafeMethod() string            { return "" }
+func (signedOutPage) scriptTag() string               { return newScriptTag(wire.DefaultBasePath) }
+func (signedOutPage) nonce(context.Context) string    { return "" }
+func (signedOutPage) appendFormValue(b []byte) []byte { return b }
+func (signedOutPage) isPublic(http.Header) bool       { return false }
+func (signedOutPage) unsafeMethod() string            { return "" }
 
-// everyone is the page in an answer that caches may give to everyone: without a script,
-// which would ask whose session the browser has, and find that it is not the page's.
-type everyone struct{ nobody }
+// publicPage is the page of a response that caches may share. It has no script, because the
+// script would compare the browser's session with the page's and find a difference.
+type publicPage struct{ signedOutPage }
 
-func (everyone) scriptTag() string { return "" }
+func (publicPage) scriptTag() string { return "" }
 
-// unsafeMethod returns the request's method unless that is safe (RFC 9110, section
-// 9.2.1). The browser module asks for no page again that says so.
+// unsafeMethod returns the request's method if it is unsafe (RFC 9110, section 9.2.1), and ""
+// otherwise. The browser module does not reload a page that carries an unsafe method.
 func (s *state[U]) unsafeMethod() string {
 	switch m := s.request.Method; m {
 	case http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete:
@@ -188,19 +185,19 @@ func (s *state[U]) unsafeMethod() string {
 	return ""
 }
 
-// newScriptTag returns the script tag for a base path, up to where a nonce goes.
+// newScriptTag returns the script tag for a base path, up to the position of a nonce.
 func newScriptTag(base string) string {
 	return `<script type="module" src="` + html.EscapeString(base+wire.RouteAuto) + `?v=` + browser.Auto().Version + `"`
 }
 
-// scriptTag also begins to watch whether browsers reach the routes that the script needs.
+// scriptTag also starts the check whether browsers reach the routes that the script needs.
 func (s *state[U]) scriptTag() string {
 	s.auth.watchRoutes(s.request)
 	return s.auth.scriptTag
 }
 
-// nonce takes the context that is rendered with, not the state's: the nonce may
-// have been put there later.
+// nonce uses the context of the rendering instead of the state's, because the nonce may have been
+// added to the context later.
 func (s *state[U]) nonce(ctx context.Context) string {
 	if s.auth.config.Nonce == nil {
 		return ""
@@ -222,11 +219,10 @@ func (s *state[U]) appendFormValue(b []byte) []byte {
 	return b
 }
 
-// appendSession appends the session with the refresh token of the request's cookie
-// beside the access token, or in hardened mode with neither. Tokens of different
-// sessions are never combined.
+// appendSession appends the session with its access token and the refresh token of the request's
+// cookie, or without tokens in hardened mode. It never combines tokens of different sessions.
 func (s *state[U]) appendSession(b []byte, head func([]byte, page, pageInfo) []byte) (_ []byte, info pageInfo, err error) {
-	now := s.current.Load().who()
+	now := s.current.Load().sessionOrNil()
 	if now != nil {
 		info = pageInfo{true, seconds(now.ExpiresIn(time.Now())), now.ID}
 	}
@@ -244,8 +240,8 @@ func (s *state[U]) appendSession(b []byte, head func([]byte, page, pageInfo) []b
 	return b, info, err
 }
 
-// isPublic reports whether the answer must not carry the session: where this library
-// has not made it private, or its header says otherwise.
+// isPublic reports whether the response must not carry the session: if this library has not made
+// it private, or if its header allows shared caches.
 func (s *state[U]) isPublic(h http.Header) bool {
 	now := s.current.Load()
 	public := now.public || h != nil && !isPrivate(h) || now.signedIn && !now.private
@@ -255,10 +251,10 @@ func (s *state[U]) isPublic(h http.Header) bool {
 	return public
 }
 
-// isPrivate reports whether a header keeps an answer out of shared caches.
+// isPrivate reports whether a header keeps a response out of shared caches.
 func isPrivate(h http.Header) bool {
-	said := strings.ToLower(strings.Join(h["Cache-Control"], ","))
-	return strings.Contains(said, "private") || strings.Contains(said, "no-store")
+	directives := strings.ToLower(strings.Join(h["Cache-Control"], ","))
+	return strings.Contains(directives, "private") || strings.Contains(directives, "no-store")
 }
 
 func renderPageData(ctx context.Context, b []byte, p page, extra any) ([]byte, error) {
@@ -269,8 +265,8 @@ func renderPageData(ctx context.Context, b []byte, p page, extra any) ([]byte, e
 	return renderScriptTag(ctx, b, p, nil)
 }
 
-// renderDataBlock renders the data block. In JSON <, > and & are escaped, so
-// nothing in the data can end the element.
+// renderDataBlock renders the data block. The JSON form escapes <, > and &, so the data cannot
+// end the element.
 func renderDataBlock(_ context.Context, b []byte, p page, extra any) ([]byte, error) {
 	b, _, err := p.appendSession(b, appendBlockHead)
 	if err != nil {
@@ -284,7 +280,7 @@ func renderDataBlock(_ context.Context, b []byte, p page, extra any) ([]byte, er
 	return append(b, "}</script>"...), nil
 }
 
-// appendBlockHead appends what stands in the data block before the session.
+// appendBlockHead appends the part of the data block before the session.
 func appendBlockHead(b []byte, p page, info pageInfo) []byte {
 	b = append(b, `<script type="application/json" id="`+wire.PageDataID+`"`...)
 	if info.signedIn {
@@ -302,8 +298,8 @@ func appendBlockHead(b []byte, p page, info pageInfo) []byte {
 	return append(b, `>{"`+wire.FormField+`":`...)
 }
 
-// appendMembers appends the members of extra, which marshals to an object, after
-// a member.
+// appendMembers appends the members of extra, which must marshal to an object, after another
+// member.
 func appendMembers(b []byte, extra any) ([]byte, error) {
 	data, err := json.Marshal(extra)
 	if err != nil {
@@ -314,7 +310,7 @@ func appendMembers(b []byte, extra any) ([]byte, error) {
 		return b, fmt.Errorf("middleware: page data marshals to %.20s, want a JSON object", data)
 	}
 	if _, taken := members[wire.FormField]; taken {
-		return b, errors.New("middleware: page data has a member " + wire.FormField + " of its own")
+		return b, errors.New("middleware: page data has its own member " + wire.FormField)
 	}
 	if len(members) > 0 {
 		b = append(b, ',')
@@ -343,9 +339,8 @@ func renderFormField(_ context.Context, b []byte, p page, _ any) ([]byte, error)
 	return append(b, `">`...), nil
 }
 
-// appendEscaped appends the value of an attribute. Tokens, of base64url letters,
-// are what it is made for: looking for one character at a time is several times
-// as fast as html.EscapeString.
+// appendEscaped appends the value of an attribute. It is optimized for tokens, which are
+// base64url: searching for one character at a time is several times as fast as html.EscapeString.
 func appendEscaped(b []byte, value string) []byte {
 	for _, special := range []byte(`<>&'"`) {
 		if strings.IndexByte(value, special) >= 0 {

@@ -18,8 +18,8 @@ import (
 	"github.com/lucia-go/lucia/session"
 )
 
-// hostile are values that would end the element, the string or the line, or
-// begin something else, if they were not escaped.
+// hostile are values that would end the element, the string or the line, or begin another one, if
+// they were not escaped.
 var hostile = []string{
 	"</script><script>alert(1)</script>", "<!--<script>", "-->", "]]>", "\u2028\u2029", `"`, `\`, `'`, "&quot;&lt;",
 	"\x00\x01\x1f", "Zoë ~>?", "</ScRiPt", "<\x00!--", "\ufeff", "𝕏", "${x}`",
@@ -33,8 +33,8 @@ type rendered struct {
 	field    string
 }
 
-// parse parses what stands before a paragraph, and fails unless the paragraph is
-// still an element of its own.
+// parse parses the page before a paragraph, and fails unless the paragraph is still an element of
+// its own.
 func parse(t testing.TB, page string) rendered {
 	t.Helper()
 	z := html.NewTokenizer(strings.NewReader(page + `<p id="after">`))
@@ -83,7 +83,7 @@ func render(t testing.TB, a *app, userID string, c middleware.Component) (string
 	return page.String(), failed
 }
 
-// checkPageData renders hostile data in every place and reads it back.
+// checkPageData renders hostile data in every position and reads it back.
 func checkPageData(t testing.TB, userID, name, extra string) {
 	t.Helper()
 	a := newApp(t, nil)
@@ -149,7 +149,7 @@ func TestScriptTagSurvivesAHostileNonce(t *testing.T) {
 	}
 }
 
-// TestPagesOfHTMLTemplate uses the functions of FuncMap inside of a template.
+// TestPagesOfHTMLTemplate uses the functions of FuncMap in a template.
 func TestPagesOfHTMLTemplate(t *testing.T) {
 	page := template.Must(template.New("").Funcs(middleware.FuncMap()).Parse(
 		`{{lucia .Context}}<form>{{luciaField .Context}}</form>`))
@@ -194,7 +194,7 @@ func TestPageDataRefusesWhatIsNoObject(t *testing.T) {
 		want(t, "accepted", err == nil, test.ok)
 		if err != nil {
 			want(t, "what is written beside an error", page, "")
-			want(t, "HTML", string(component.HTML(t.Context())), "<!-- lucia: page data has to be a JSON object without _lucia -->")
+			want(t, "HTML", string(component.HTML(t.Context())), "<!-- lucia: page data must be a JSON object without a member _lucia -->")
 			continue
 		}
 		parse(t, page)
@@ -212,7 +212,8 @@ func TestHardenedPagesCarryNoToken(t *testing.T) {
 	}
 }
 
-// The browser module asks for no page again that answers a form, whoever is signed in.
+// The browser module does not reload a page that is the response to a form, whether or not the
+// visitor is signed in.
 func TestPageDataTellsAnAnswerToAForm(t *testing.T) {
 	for name, c := range map[string]struct{ method, user, want string }{
 		"GET, signed in":   {"GET", "u1", ""},
@@ -239,7 +240,7 @@ func TestPageDataTellsAnAnswerToAForm(t *testing.T) {
 	}
 }
 
-// With adds to the component that it is called on.
+// With adds data to the component that it is called on, and to no other.
 func TestWithChangesItsOwnComponentOnly(t *testing.T) {
 	data := map[string]int{"n": 1}
 	html := func(c middleware.Component) string { return string(c.HTML(t.Context())) }

@@ -7,10 +7,10 @@ import (
 	"strings"
 )
 
-// isLocalPath reports whether p is a path of this site that no browser, proxy or
-// router reads as another site's. "//host" and "/\host" are such, browsers drop tabs
-// and line ends before they look, and what resolves dot segments or decodes the path
-// makes "//host" of "/.//host", "/%2e//host" and "/%2fhost".
+// isLocalPath reports whether p is a path of this site that no browser, proxy or router
+// interprets as another site's. "//host" and "/\host" name another site. Browsers remove tabs and
+// line ends before they parse a URL. Software that resolves dot segments or decodes the path
+// turns "/.//host", "/%2e//host" and "/%2fhost" into "//host".
 func isLocalPath(p string) bool {
 	if !strings.HasPrefix(p, "/") || strings.HasPrefix(p, "//") {
 		return false
@@ -24,8 +24,8 @@ func isLocalPath(p string) bool {
 	return err == nil && u.Scheme == "" && u.Host == "" && u.Opaque == "" && !leadsAway(u.Path)
 }
 
-// leadsAway reports whether a decoded path begins with two slashes once its dot
-// segments are resolved (RFC 3986, section 5.2.4).
+// leadsAway reports whether a decoded path begins with two slashes after its dot segments are
+// resolved (RFC 3986, section 5.2.4).
 func leadsAway(path string) bool {
 	if strings.HasSuffix(path, "/.") || strings.HasSuffix(path, "/..") {
 		path += "/"
@@ -43,13 +43,12 @@ func leadsAway(path string) bool {
 	return len(kept) > 1 && kept[0] == ""
 }
 
-// nextField is the query parameter that carries the return path to the login
-// page.
+// nextField is the query parameter that carries the return path to the login page.
 const nextField = "next"
 
-// ReturnPath returns where a person who has signed in wanted to go: the path
-// that [Auth.Require] gave the login page, from the query or the body of r, if
-// it is a path of this site, else fallback. It parses r's form.
+// ReturnPath returns the path to redirect to after a sign-in. It is the path that [Auth.Require]
+// added to the login page's URL, from the query or the body of r, or fallback if that is missing
+// or not a path of this site. ReturnPath parses r's form.
 func ReturnPath(r *http.Request, fallback string) string {
 	if next := r.FormValue(nextField); isLocalPath(next) {
 		return next
@@ -57,11 +56,11 @@ func ReturnPath(r *http.Request, fallback string) string {
 	return fallback
 }
 
-// maxNext bounds the return path: it stands in a header of this answer and in
-// the line of the next request, for both of which proxies have 4 KB or so.
+// maxNext bounds the return path. It is part of a header of this response and of the request line
+// of the next request, for which proxies have about 4 KB each.
 const maxNext = 1024
 
-// loginURL is the login page with the way back.
+// loginURL returns the URL of the login page with the return path.
 func (a *Auth[U]) loginURL(back string) string {
 	if !isLocalPath(back) || back == "/" || a.isLogin(back) {
 		return a.config.LoginPath
@@ -84,18 +83,17 @@ func (a *Auth[U]) isLogin(path string) bool {
 	return strings.TrimSuffix(at, "/") == strings.TrimSuffix(login, "/")
 }
 
-// pathOf returns path and query of a request, as it arrived.
+// pathOf returns path and query of a request as they arrived.
 func pathOf(r *http.Request) string {
-	if isLocalPath(r.RequestURI) { // what StripPrefix and rewriting leave alone
+	if isLocalPath(r.RequestURI) { // unchanged by StripPrefix and rewriting
 		return r.RequestURI
 	}
 	return r.URL.RequestURI()
 }
 
-// currentURL returns path and query of the page that a request comes from, as htmx
-// says or else the browser, if that page is of the host that the request is for.
-// Behind a proxy that rewrites Host no page is, and people come back to the start
-// page.
+// currentURL returns path and query of the page that sent the request, according to htmx or the
+// browser, if that page is of the request's host. Behind a proxy that rewrites Host no page is,
+// and people return to the start page.
 func currentURL(r *http.Request) string {
 	u, err := url.Parse(cmp.Or(header(r, "Hx-Current-Url"), header(r, "Referer")))
 	if err != nil || u.Host != r.Host {
@@ -104,7 +102,7 @@ func currentURL(r *http.Request) string {
 	return u.RequestURI()
 }
 
-// addVary adds a name to Vary unless it is there.
+// addVary adds a name to Vary unless it is already there.
 func addVary(h http.Header, name string) {
 	for _, line := range h["Vary"] {
 		for v := range strings.SplitSeq(line, ",") {

@@ -14,7 +14,7 @@ import (
 	"github.com/lucia-go/lucia/session"
 )
 
-// Small promises of doc comments, each kept by a line or two.
+// These tests check statements of doc comments that need only a few lines each.
 
 func TestChecksByMethodAndDuringAnOutage(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -43,8 +43,8 @@ func TestEveryCodeHasItsStatus(t *testing.T) {
 	}
 }
 
-// TestSignInAndOutArePrivate signs in and out for a script, whose answers carry no
-// mark of their own.
+// TestSignInAndOutArePrivate signs in and out for a script, whose responses have no caching
+// headers of their own.
 func TestSignInAndOutArePrivate(t *testing.T) {
 	a := newApp(t, nil)
 	a.handler = a.auth.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -68,8 +68,8 @@ func TestSignInAndOutArePrivate(t *testing.T) {
 	}
 }
 
-// TestSigningInTwiceInOneRequestLeavesOneSession signs in as somebody, and then
-// as somebody else, before the answer is written.
+// TestSigningInTwiceInOneRequestLeavesOneSession signs in as one user and then as another before
+// the response is written.
 func TestSigningInTwiceInOneRequestLeavesOneSession(t *testing.T) {
 	a := newApp(t, nil)
 	a.handler = a.auth.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -87,9 +87,9 @@ func TestSigningInTwiceInOneRequestLeavesOneSession(t *testing.T) {
 	}
 }
 
-// TestTokensOfTwoSessionsAreNeverCombined has the access cookie of one session
-// beside the refresh cookie of another, with both fingerprints. Signing out clears the
-// cookies of both, so it ends both.
+// TestTokensOfTwoSessionsAreNeverCombined combines the access cookie of one session with the
+// refresh cookie of another, with both fingerprints. Signing out clears the cookies of both, so
+// it ends both.
 func TestTokensOfTwoSessionsAreNeverCombined(t *testing.T) {
 	a := newApp(t, nil)
 	mine, other := newBrowser(t, a).signIn("u1"), newBrowser(t, a).signIn("u1")
@@ -106,7 +106,8 @@ func TestTokensOfTwoSessionsAreNeverCombined(t *testing.T) {
 	want(t, "the access token's session", mine.do("GET", "/private", nil).StatusCode, 401)
 	want(t, "the refresh cookie's session", other.do("GET", "/private", nil).StatusCode, 401)
 
-	// A bearer refresh token beside the cookie of another session: the bearer's.
+	// A bearer refresh token is presented with the cookie of another session. The bearer token
+	// decides.
 	third := newBrowser(t, a).signIn("u1")
 	third.cookies["encrypt_refresh_token"] = other.cookies["encrypt_refresh_token"]
 	status, _ := third.refresh()
@@ -132,17 +133,18 @@ func (c *countingReader) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// TestUpgradeIsRecognisedInAnyCase: the value is case-insensitive (RFC 9110, section 7.8).
+// TestUpgradeIsRecognisedInAnyCase checks that the value is case-insensitive (RFC 9110, section
+// 7.8).
 func TestUpgradeIsRecognisedInAnyCase(t *testing.T) {
 	b := newBrowser(t, newApp(t, nil)).signIn("u1")
 	said := text(t, b.do("GET", "/page", nil, "Upgrade", "WebSocket", "Sec-Fetch-Site", "cross-site"))
 	want(t, "outcome", strings.HasPrefix(said, "cross-origin"), true)
 }
 
-// Over plain http browsers drop Secure cookies without a word, and whoever signs in
-// is not signed in on the next page. The log says why, once.
+// Browsers silently drop Secure cookies over plain HTTP, so people who sign in are signed out on
+// the next page. The reason is logged once.
 func TestSignInOverPlainHTTPIsSaidOnce(t *testing.T) {
-	const line = "over plain http"
+	const line = "over plain HTTP"
 	signIn := func(a *app, origin string) {
 		resp := newBrowser(t, a).do("POST", "/login?user=u1", nil, "Origin", origin)
 		want(t, "sign-in with Origin "+origin, resp.StatusCode, 200)
@@ -150,7 +152,7 @@ func TestSignInOverPlainHTTPIsSaidOnce(t *testing.T) {
 	a := newApp(t, func(c *middleware.Config[profile]) {
 		c.Dev, c.TrustedOrigins = false, []string{"http://other.example"}
 	})
-	for _, origin := range []string{"https://example.com", "", "http://other.example"} { // which says nothing of this app's pages
+	for _, origin := range []string{"https://example.com", "", "http://other.example"} { // none is a page of this app over plain HTTP
 		signIn(a, origin)
 	}
 	want(t, "lines of https", strings.Count(a.log.String(), line), 0)
@@ -171,7 +173,7 @@ func TestCheckUserSaysWhatWouldNotFit(t *testing.T) {
 	want(t, "no id", errors.Is(a.auth.CheckUser("", profile{}), session.CodeInvalidUserID), true)
 }
 
-// The last element of the path says which route it is, whatever was cut off before.
+// The last element of the path selects the route, whatever was cut off before it.
 func TestRoutesBelowAnyPrefix(t *testing.T) {
 	a := newApp(t, nil)
 	for _, c := range []struct{ prefix, path string }{
@@ -185,8 +187,8 @@ func TestRoutesBelowAnyPrefix(t *testing.T) {
 	want(t, "nothing", newBrowser(t, a).do("GET", "/", nil).StatusCode, 404)
 }
 
-// A person looks at what browsers navigate to, at what htmx, Turbo and Unpoly fetch for a
-// page, and at what was asked for as HTML.
+// IsPage reports true for what browsers navigate to, for what htmx, Turbo and Unpoly fetch for a
+// page, and for requests for HTML.
 func TestIsPage(t *testing.T) {
 	const html, xml = "text/html", "application/xhtml+xml"
 	for name, c := range map[string]struct {

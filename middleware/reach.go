@@ -11,21 +11,21 @@ import (
 	"github.com/lucia-go/lucia/internal/wire"
 )
 
-// reach is what this process knows of whether the routes below the base path reach the
-// middleware. A router that runs middleware for its own routes only (chi's Group,
-// gorilla/mux, gin's groups) answers them 404, and a CSRF check around the middleware
-// refuses them: pages then no longer keep themselves signed in, and nothing says so.
+// reach records whether requests for the routes below the base path reach the middleware. A
+// router that runs middleware only for its own routes (chi's Group, gorilla/mux, gin's groups)
+// responds to them with 404, and a CSRF check around the middleware refuses them. Pages then no
+// longer keep themselves signed in, and no error shows it.
 type reach struct {
-	seen    atomic.Bool // a request for a route has come
+	seen    atomic.Bool // a request for a route has arrived
 	watched atomic.Bool // a page relies on the routes
 }
 
-// probeAfter is how long browsers have to ask for the script of the first page.
+// probeAfter is how long browsers have to request the script of the first page.
 const probeAfter = time.Second
 
-// watchRoutes is called for a page with the script. If none of the routes has been asked
-// for a second after the first such page, it asks for one itself: once in the life of
-// a, with a request to the server that the page came from.
+// watchRoutes is called for a page with the script. If none of the routes is requested within a
+// second of the first such page, it requests one itself, once per Auth, from the server that
+// served the page.
 func (a *Auth[U]) watchRoutes(page *http.Request) {
 	if a.reach.seen.Load() || a.reach.watched.Swap(true) {
 		return
@@ -48,8 +48,8 @@ func (a *Auth[U]) watchRoutes(page *http.Request) {
 	})
 }
 
-// probe returns a request for the refresh route as the script of a page would send it,
-// but without anything that proves a session: the route refuses it and asks no store.
+// probe returns a request for the refresh route as the script of a page would send it, but
+// without credentials, so that the route refuses it without accessing the store.
 func (a *Auth[U]) probe(server *http.Server, page *http.Request) *http.Request {
 	ctx := context.WithValue(context.Background(), http.ServerContextKey, server)
 	ctx = context.WithValue(ctx, http.LocalAddrContextKey, page.Context().Value(http.LocalAddrContextKey))
@@ -62,7 +62,7 @@ func (a *Auth[U]) probe(server *http.Server, page *http.Request) *http.Request {
 	for _, name := range [...]string{"Cookie", "Origin", "Content-Type", "Content-Length", "Upgrade", "Connection"} {
 		r.Header.Del(name)
 	}
-	if _, ours := bearer(r); ours {
+	if _, presented := bearer(r); presented {
 		r.Header.Del("Authorization")
 	}
 	r.Header.Set("Accept", "*/*")
@@ -72,29 +72,29 @@ func (a *Auth[U]) probe(server *http.Server, page *http.Request) *http.Request {
 	return r
 }
 
-// sendProbe has the server's handler answer r and returns the status of the answer, 0
-// if it panics.
+// sendProbe passes r to the server's handler and returns the status of the response, or 0 if the
+// handler panics.
 func sendProbe(server *http.Server, r *http.Request) int {
-	defer func() { _ = recover() }() // the app's own, which the page that follows will meet as well
+	defer func() { _ = recover() }() // a panic of the app's handler, which the next page will cause as well
 	handler := server.Handler
 	if handler == nil {
 		handler = http.DefaultServeMux
 	}
 	ctx, cancel := context.WithTimeout(r.Context(), 5*time.Second)
 	defer cancel()
-	w := probed{header: http.Header{}, status: http.StatusOK}
+	w := probeResponse{header: http.Header{}, status: http.StatusOK}
 	handler.ServeHTTP(&w, r.WithContext(ctx))
 	return w.status
 }
 
-// probed is the answer to a probe. It keeps the status.
-type probed struct {
+// probeResponse is the response to a probe. It keeps the status.
+type probeResponse struct {
 	header http.Header
 	status int
 }
 
-func (w *probed) Header() http.Header { return w.header }
+func (w *probeResponse) Header() http.Header { return w.header }
 
-func (w *probed) Write(b []byte) (int, error) { return len(b), nil }
+func (w *probeResponse) Write(b []byte) (int, error) { return len(b), nil }
 
-func (w *probed) WriteHeader(status int) { w.status = status }
+func (w *probeResponse) WriteHeader(status int) { w.status = status }

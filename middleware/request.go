@@ -6,11 +6,11 @@ import (
 	"strings"
 )
 
-// What a request is, as far as policy asks. Browsers say it in fetch metadata
-// (W3C Fetch Metadata Request Headers), libraries that fetch pages in headers of
-// their own, other clients in Accept or not at all.
+// This file classifies requests for the policy. Browsers describe a request in fetch metadata
+// (W3C Fetch Metadata Request Headers), libraries that fetch pages in headers of their own, and
+// other clients in Accept or not at all.
 
-// view is how the answer to a request is shown.
+// view is how the response to a request is shown.
 type view uint8
 
 const (
@@ -20,18 +20,18 @@ const (
 	viewFrame             // as the content of a Turbo frame
 )
 
-// deciding are the headers that viewOf and isPrefetch go by, for Vary.
-var deciding = [...]string{
+// varyHeaders are the headers that viewOf and isPrefetch depend on, for Vary.
+var varyHeaders = [...]string{
 	"Accept", "HX-Request", "HX-Boosted", "HX-History-Restore-Request", "Turbo-Frame", "X-Up-Version",
 	"X-Requested-With", "Sec-Fetch-Dest", "Sec-Fetch-Mode", "Sec-Purpose",
 }
 
-// viewOf finds out who looks at the answer. It goes by what the browser says; a
-// request that a script makes (Sec-Fetch-Dest: empty) is judged by its mode, since a
-// service worker that passes a navigation on makes it "empty" and leaves the mode;
-// then by the headers of htmx, Turbo and Unpoly; then by Accept, which is all that
-// Turbo sends for a page. jQuery asks for HTML to put it somewhere, so what names
-// itself an XMLHttpRequest is a script.
+// viewOf determines how the response is shown. It uses the browser's Sec-Fetch-Dest first. A
+// script's request (Sec-Fetch-Dest: empty) is judged by its mode, because a service worker that
+// passes on a navigation changes the destination to "empty" and keeps the mode. Next are the
+// headers of htmx, Turbo and Unpoly, and last Accept, the only header that Turbo sends for a
+// page. jQuery requests HTML in order to insert it somewhere, so a request that calls itself an
+// XMLHttpRequest is a script's.
 func viewOf(r *http.Request) view {
 	switch header(r, "Sec-Fetch-Dest") {
 	case "document", "iframe", "frame", "fencedframe":
@@ -60,29 +60,28 @@ func viewOf(r *http.Request) view {
 	return viewNone
 }
 
-// IsPage reports whether a person looks at the answer, whatever the method: for an
-// app that answers people with a page and scripts with an error in JSON. It goes by
-// Sec-Fetch-Dest and Sec-Fetch-Mode, by the headers with which htmx, Turbo and Unpoly
-// say that they fetch a page or a part of one, and otherwise by whether Accept prefers
-// HTML.
+// IsPage reports whether the response is shown to a person, whatever the method. It is for apps
+// that send a page to people and an error in JSON to scripts. It uses Sec-Fetch-Dest and
+// Sec-Fetch-Mode, the headers with which htmx, Turbo and Unpoly request a page or a part of one,
+// and otherwise whether Accept prefers HTML.
 func IsPage(r *http.Request) bool { return viewOf(r) != viewNone }
 
-// isNavigation reports whether the answer becomes a page in front of a person,
-// who may come back to it at any time.
+// isNavigation reports whether the response becomes a page that a person may return to at any
+// time.
 func isNavigation(r *http.Request) bool { return isRead(r) && viewOf(r) == viewPage }
 
-// isRead reports whether the method asks for something and changes nothing.
+// isRead reports whether the method only reads.
 func isRead(r *http.Request) bool {
 	return r.Method == http.MethodGet || r.Method == http.MethodHead
 }
 
 func isNavigate(r *http.Request) bool { return header(r, "Sec-Fetch-Mode") == "navigate" }
 
-// isPassive reports whether a request is for one of the many parts that a page loads
-// by itself: image, style, script, font, audio, video, track, worker, manifest. They
-// never refresh a session, and keep the caching that the app gives them. What a
-// service worker passes on says "empty" and keeps the mode, which for most of them
-// is no-cors.
+// isPassive reports whether a request is for one of the parts that a page loads by itself: image,
+// style, script, font, audio, video, track, worker, manifest. Such requests never refresh a
+// session, and the app's caching of their responses is unchanged. A request that a service worker
+// passes on has the destination "empty" and keeps its mode, which is no-cors for most of these
+// parts.
 func isPassive(r *http.Request) bool {
 	switch header(r, "Sec-Fetch-Dest") {
 	case "", "document", "iframe", "frame", "fencedframe", "websocket", "webtransport":
@@ -93,26 +92,25 @@ func isPassive(r *http.Request) bool {
 	return !isNavigate(r)
 }
 
-// isPrefetch reports whether a browser asks for something ahead of time: a prefetch,
-// or a prerender ("prefetch;prerender"). What a library fetches ahead, by a script,
-// is a request like any other.
+// isPrefetch reports whether a browser loads something ahead of time: a prefetch or a prerender
+// ("prefetch;prerender"). A library's script that fetches ahead sends an ordinary request.
 func isPrefetch(r *http.Request) bool {
 	return strings.HasPrefix(header(r, "Sec-Purpose"), "prefetch") ||
 		header(r, "Purpose") == "prefetch" || header(r, "X-Moz") == "prefetch"
 }
 
-// isBoosted reports whether htmx made the request in the place of a page
-// navigation: for a boosted link or form, or for a page that the person goes back
-// to, of which htmx 1 and 2 heed no HX-Redirect.
+// isBoosted reports whether htmx sends the request instead of a page navigation: for a boosted
+// link or form, or for a page that the person goes back to, for which htmx 1 and 2 ignore
+// HX-Redirect.
 func isBoosted(r *http.Request) bool {
 	return header(r, "Hx-Boosted") == "true" || header(r, "Hx-History-Restore-Request") == "true"
 }
 
-// isUnpoly reports whether Unpoly made the request, which it says in every one.
+// isUnpoly reports whether Unpoly sent the request. Unpoly sets this header in every request.
 func isUnpoly(r *http.Request) bool { return header(r, "X-Up-Version") != "" }
 
-// prefersHTML reports whether an Accept header names HTML, and JSON not before it
-// (RFC 9110, section 12.5.1). "*/*" names neither.
+// prefersHTML reports whether an Accept header names HTML and does not prefer JSON (RFC 9110,
+// section 12.5.1). "*/*" names neither.
 func prefersHTML(accept string) bool {
 	if !strings.Contains(accept, "html") { // as with most scripts
 		return false
@@ -132,7 +130,7 @@ func prefersHTML(accept string) bool {
 	return html > json || html > 0 && json == 0
 }
 
-// quality returns the weight among the parameters of a media range, 1 by default.
+// quality returns the weight in the parameters of a media range. The default is 1.
 func quality(params string) float64 {
 	for p := range strings.SplitSeq(params, ";") {
 		if value, ok := strings.CutPrefix(strings.TrimSpace(p), "q="); ok {
@@ -146,15 +144,15 @@ func quality(params string) float64 {
 	return 1
 }
 
-// isUpgrade reports whether a request asks for a WebSocket (RFC 6455, section
-// 4.1), which is a GET but no safe request.
+// isUpgrade reports whether a request asks for a WebSocket (RFC 6455, section 4.1). Such a
+// request is a GET but not safe.
 func isUpgrade(r *http.Request) bool {
 	return len(r.Header["Upgrade"]) > 0 && strings.EqualFold(header(r, "Upgrade"), "websocket")
 }
 
-// bearer returns the bearer token of a request (RFC 6750, section 2.1), and
-// whether one is presented at all. Several Authorization headers are presented
-// and none.
+// bearer returns the bearer token of a request (RFC 6750, section 2.1), and whether one is
+// presented. If there are several Authorization headers, it returns an empty token that is
+// presented.
 func bearer(r *http.Request) (token string, presented bool) {
 	lines := r.Header["Authorization"]
 	if len(lines) == 0 {
@@ -170,7 +168,7 @@ func bearer(r *http.Request) (token string, presented bool) {
 	return strings.TrimSpace(token), true
 }
 
-// header returns the first value of a header, whose name is in canonical form.
+// header returns the first value of a header whose name is in canonical form.
 func header(r *http.Request, name string) string {
 	if v := r.Header[name]; len(v) > 0 {
 		return v[0]
@@ -178,9 +176,8 @@ func header(r *http.Request, name string) string {
 	return ""
 }
 
-// crossOrigin reports whether a request that could change something comes from
-// another origin. Requests that say nothing of their origin are not from a
-// browser.
+// crossOrigin reports whether a request that could change something comes from another origin. A
+// request without any origin headers does not come from a browser.
 func (a *Auth[U]) crossOrigin(r *http.Request) bool {
 	if isRead(r) {
 		if !isUpgrade(r) {
@@ -191,7 +188,7 @@ func (a *Auth[U]) crossOrigin(r *http.Request) bool {
 	return a.origins.Check(r) != nil
 }
 
-// foreign judges a request by its origin as if its method were unsafe.
+// foreign checks the origin of a request as if its method were unsafe.
 func (a *Auth[U]) foreign(r *http.Request) bool {
 	unsafe := *r
 	unsafe.Method = http.MethodPost

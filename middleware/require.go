@@ -7,16 +7,16 @@ import (
 	"github.com/lucia-go/lucia/session"
 )
 
-// Require lets only requests with a session through to next. A person without one,
-// who opens a page or submits a form, is sent to the login page and, by
-// [ReturnPath], back, also where htmx, Turbo or Unpoly made the request; everything
-// else gets a 401 with a JSON body. If the store is unavailable, and for a page ahead of
-// time, the answer is 503: a login page would be a lie. Config.Deny puts the app's own
-// answers in the place of these.
+// Require returns a handler that passes only requests with a session to next. A person without a
+// session who opens a page or submits a form is redirected to the login page and, by
+// [ReturnPath], back; this also works for requests of htmx, Turbo and Unpoly. Every other
+// unauthenticated request gets a 401 with a JSON body. If the session store is unavailable, the
+// response is 503 and not the login page, since the person may be signed in. It is also 503 for a
+// page that is loaded ahead of time and has no session. Config.Deny may replace these responses.
 //
-// The answer is private and not to be stored, whatever is asked for. Require works
-// without the middleware around the app, too: it then runs the core itself, for the
-// requests that it sees.
+// The response is private and not stored by caches, whatever is requested. Require also works
+// without the middleware around the app. It then runs the middleware's core itself for the
+// requests that it handles.
 func (a *Auth[U]) Require(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		r, denial := a.Admit(w, r)
@@ -30,7 +30,7 @@ func (a *Auth[U]) Require(next http.Handler) http.Handler {
 	})
 }
 
-// answer writes what Config.Deny has left to be answered.
+// answer writes the response that Config.Deny has not written.
 func answer(w http.ResponseWriter, r *http.Request, err error) {
 	if d, ok := errors.AsType[*Denial](err); ok {
 		d.Write(w)
@@ -39,10 +39,9 @@ func answer(w http.ResponseWriter, r *http.Request, err error) {
 	Error(w, r, err)
 }
 
-// Admit is [Auth.Require] for those who wrap it into a framework's own. If the request
-// has a session, denial is nil and the request that it returns goes to the handler.
-// Otherwise denial is the refusal, for [Auth.Deny]; nothing has been written but
-// headers.
+// Admit is the core of [Auth.Require], for authors of framework adapters. If the request has a
+// session, denial is nil and the caller passes the returned request to the handler. Otherwise
+// denial is the refusal, for [Auth.Deny]; only headers have been written.
 func (a *Auth[U]) Admit(w http.ResponseWriter, r *http.Request) (out *http.Request, denial *Denial) {
 	out, denial = a.resolve(w, r)
 	if denial != nil {
@@ -59,20 +58,20 @@ func (a *Auth[U]) Admit(w http.ResponseWriter, r *http.Request) (out *http.Reque
 	return out, a.refusal(out, now.outcome)
 }
 
-// Deny hands a refusal to Config.Deny, and returns what is left to be answered: nil if
-// the app has answered, denial itself if Config.Deny is not set, or else the error that
-// it returned.
+// Deny passes a refusal to Config.Deny and returns what remains to be written. It returns nil if
+// the app has responded, denial itself if Config.Deny is nil, and otherwise the error that
+// Config.Deny returned.
 func (a *Auth[U]) Deny(w http.ResponseWriter, r *http.Request, denial *Denial) error {
 	if a.config.Deny == nil || denial.ahead {
 		return denial
 	}
 	h := w.Header()
-	for _, name := range [...]string{"Retry-After", "Www-Authenticate"} { // which clients go by
+	for _, name := range [...]string{"Retry-After", "Www-Authenticate"} { // clients depend on these
 		if lines := denial.Header[name]; len(lines) > 0 {
 			h[name] = lines
 		}
 	}
-	for _, name := range deciding {
+	for _, name := range varyHeaders {
 		addVary(h, name)
 	}
 	err := a.config.Deny(w, r, denial)
@@ -82,7 +81,7 @@ func (a *Auth[U]) Deny(w http.ResponseWriter, r *http.Request, denial *Denial) e
 	return err
 }
 
-// refusal is the answer to a request that has no session.
+// refusal returns the response to a request without a session.
 func (a *Auth[U]) refusal(r *http.Request, outcome Outcome) *Denial {
 	switch outcome {
 	case OutcomeUnavailable:
@@ -91,16 +90,16 @@ func (a *Auth[U]) refusal(r *http.Request, outcome Outcome) *Denial {
 		return newDenial(r, session.CodeInvalidRequest)
 	}
 	if isPrefetch(r) {
-		return notAhead()
+		return prefetchDenial()
 	}
 	d := newDenial(r, session.CodeUnauthorized)
-	if back := back(r); d.Person && !a.isLogin(at(r)) { // else the login page would load itself for ever
+	if back := back(r); d.Person && !a.isLogin(at(r)) { // or else the login page would redirect to itself
 		d.leadTo(r, a.loginURL(back))
 	}
 	return d
 }
 
-// at is the page that a person is on or has asked for.
+// at returns the page that a person is on or has requested.
 func at(r *http.Request) string {
 	if v := viewOf(r); v == viewHTMX || v == viewFrame {
 		return currentURL(r)
@@ -108,8 +107,8 @@ func at(r *http.Request) string {
 	return pathOf(r)
 }
 
-// back is where a person shall return to after signing in: the page asked for,
-// or, where that was more than asking or a part of a page, the page it was done from.
+// back returns the page that a person returns to after signing in: the requested page, or the
+// page that sent the request if it was for a part of a page or its method does not only read.
 func back(r *http.Request) string {
 	if isRead(r) {
 		return at(r)

@@ -13,8 +13,8 @@ import (
 	"github.com/lucia-go/lucia/session"
 )
 
-// TestRequireWorksWithoutTheMiddlewareAroundTheApp has Require alone: it runs
-// the core for the requests it sees.
+// TestRequireWorksWithoutTheMiddlewareAroundTheApp uses Require alone, which runs the
+// middleware's core for its requests.
 func TestRequireWorksWithoutTheMiddlewareAroundTheApp(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		a := newApp(t, nil)
@@ -33,7 +33,7 @@ func TestRequireWorksWithoutTheMiddlewareAroundTheApp(t *testing.T) {
 	})
 }
 
-// TestRequireAsksTheStoreOnce nests what runs the core.
+// TestRequireAsksTheStoreOnce nests several handlers that run the core.
 func TestRequireAsksTheStoreOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		a := newApp(t, nil)
@@ -49,8 +49,8 @@ func TestRequireAsksTheStoreOnce(t *testing.T) {
 	})
 }
 
-// TestTheWayToTheLoginPageAndBack follows Require's redirect as a browser does,
-// through the form of the login page.
+// TestTheWayToTheLoginPageAndBack follows Require's redirect as a browser does, through the form
+// of the login page.
 func TestTheWayToTheLoginPageAndBack(t *testing.T) {
 	for _, login := range []string{"/login", "/enter?lang=de"} {
 		a := newApp(t, func(c *middleware.Config[profile]) { c.LoginPath = login })
@@ -77,8 +77,7 @@ func TestRequireOnTheLoginPageItselfIsNoLoop(t *testing.T) {
 	want(t, "status", resp.StatusCode, 401)
 }
 
-// TestRevokedUserIsRefusedAtOnce ends a user's sessions while the access token
-// is still good.
+// TestRevokedUserIsRefusedAtOnce ends a user's sessions while the access token has not expired.
 func TestRevokedUserIsRefusedAtOnce(t *testing.T) {
 	a := newApp(t, nil)
 	b := newBrowser(t, a).signIn("u1")

@@ -7,14 +7,14 @@ import (
 	"net/http"
 )
 
-// ReturnField is the hidden field by which the login form carries the return path of
-// r, the request for the login page or the form that is shown again: {@middleware.ReturnField(r)}
-// in templ, {{ luciaReturn .Request }} in html/template. Where r has no return path, or
-// one that leads to another site, it is empty. It parses r's form, as [ReturnPath]
-// does, which the handler of the form calls.
+// ReturnField renders the hidden field with which the login form carries the return path of r,
+// the request for the login page or the submitted form that is shown again. In templ it is
+// {@middleware.ReturnField(r)}, in html/template {{ luciaReturn .Request }}. It renders nothing
+// if r has no return path or one that leads to another site. ReturnField parses r's form. The
+// form's handler calls [ReturnPath] to read the field.
 //
-// A form without an action goes to the address of its page, the return path
-// included, and needs no field.
+// A form without an action is submitted to the URL of its page, including the return path, and
+// needs no field.
 func ReturnField(r *http.Request) Component {
 	path := ReturnPath(r, "")
 	if path == "" {

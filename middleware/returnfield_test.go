@@ -48,7 +48,7 @@ func TestReturnField(t *testing.T) {
 	}
 }
 
-// A person opens a page, mistypes the password, signs in, and is on that page.
+// A person opens a page, mistypes the password, signs in, and returns to that page.
 func TestReturnPathSurvivesTheLoginForm(t *testing.T) {
 	t.Parallel()
 	a := newApp(t, nil)

@@ -34,14 +34,14 @@ func (a *Auth[U]) newRoutes() map[string]route {
 	}
 }
 
-// Routes returns the paths of the middleware's routes below the base path, for
-// those who mount them in a framework's own table.
+// Routes returns the paths of the middleware's routes relative to the base path. It is for
+// authors of framework adapters, who add them to the framework's routes.
 func (a *Auth[U]) Routes() []string {
 	return []string{wire.RouteRefresh, wire.RouteLogout, wire.RouteSession, wire.RouteClient, wire.RouteAuto}
 }
 
-// routeOf finds the route of a path. A slash at its end makes no difference, since
-// frameworks add one (echo's AddTrailingSlash).
+// routeOf returns the route of a path. It ignores a slash at the end, since frameworks add one
+// (echo's AddTrailingSlash).
 func (a *Auth[U]) routeOf(path string) (route, bool) {
 	name, ok := strings.CutPrefix(path, a.config.BasePath)
 	if !ok {
@@ -51,8 +51,8 @@ func (a *Auth[U]) routeOf(path string) (route, bool) {
 	return found, ok
 }
 
-// RoutesHandler returns a handler for the middleware's routes wherever they are mounted:
-// the last element of the path says which it is. What is none of them is a 404.
+// RoutesHandler returns a handler for the middleware's routes, wherever they are mounted. It
+// selects the route by the last element of the path and responds with 404 if there is none.
 func (a *Auth[U]) RoutesHandler() http.Handler { return http.HandlerFunc(a.serveMounted) }
 
 func (a *Auth[U]) serveMounted(w http.ResponseWriter, r *http.Request) {
@@ -72,12 +72,12 @@ func (a *Auth[U]) serveRoute(w http.ResponseWriter, r *http.Request, route route
 		a.denyMethod(w, r)
 		return
 	}
-	w.Header().Del("Allow") // a router may have set it for the app's routes at this path
+	w.Header().Del("Allow") // a router may have set it for the app's own routes at this path
 	route.serve(w, r)
 }
 
-// denyMethod answers a request with a method that its route does not have. A person has
-// opened the route: the one for signing out shows them a button.
+// denyMethod responds to a method that the route does not have. If a person has opened the
+// sign-out route, the response has a button for signing out.
 func (a *Auth[U]) denyMethod(w http.ResponseWriter, r *http.Request) {
 	d := newDenial(r, session.CodeInvalidRequestMethod)
 	if d.Person && strings.HasSuffix(r.URL.Path, wire.RouteLogout) {
@@ -90,7 +90,7 @@ func (a *Auth[U]) signOutButton() string {
 	return `<form method="post" action="` + html.EscapeString(a.config.BasePath+wire.RouteLogout) + `"><button>Sign out</button></form>`
 }
 
-// serveRefresh answers POST refresh.
+// serveRefresh serves POST refresh.
 func (a *Auth[U]) serveRefresh(w http.ResponseWriter, r *http.Request) {
 	setPrivate(w.Header())
 	if a.crossOrigin(r) {
@@ -118,25 +118,24 @@ func (a *Auth[U]) serveRefresh(w http.ResponseWriter, r *http.Request) {
 	})
 }
 
-// appendRefreshed appends the body of a refresh, that of wire.Refreshed.
+// appendRefreshed appends the response body of a refresh, a wire.Refreshed.
 func (a *Auth[U]) appendRefreshed(b []byte, s *session.Session[U]) []byte {
 	b = append(b, '{')
 	if !a.config.Hardened {
-		b = append(b, `"access_token":"`...) // tokens are of base64url letters and dots
+		b = append(b, `"access_token":"`...) // tokens consist of base64url letters and dots
 		b = append(b, s.AccessToken...)
 		b = append(b, `","refresh_token":"`...)
 		b = append(b, s.RefreshToken...)
 		b = append(b, `",`...)
 	}
 	b = append(b, `"expires_in":`...)
-	// A token of one second, made a moment ago, has not expired yet.
+	// A token with a lifetime of one second that was just issued has not expired yet.
 	b = strconv.AppendInt(b, max(1, seconds(s.ExpiresIn(time.Now()))), 10)
 	return append(b, '}')
 }
 
-// presented returns the refresh tokens that a request for refresh presents: the
-// bearer's, and with it the cookie's if it is of the same session; in hardened
-// mode the cookie's alone will do.
+// presented returns the refresh tokens that a refresh request presents: the bearer token, and the
+// cookie's token if it is of the same session. In hardened mode the cookie alone is sufficient.
 func (a *Auth[U]) presented(r *http.Request) (session.Fingerprint, []engine.RefreshCredential, error) {
 	var set cookieSet
 	a.cookies.scan(r.Header, &set)
@@ -159,8 +158,8 @@ func (a *Auth[U]) presented(r *http.Request) (session.Fingerprint, []engine.Refr
 		}
 	}
 	if len(creds) > 0 && slices.Contains(sealed.unknown, creds[0].SessionID) {
-		// The cookie may be newer than the token that is known, which alone would look
-		// stolen. Another process may know the key: later, then.
+		// The cookie may be newer than the known token, which would then look stolen. Another
+		// process may have the key, so the client is asked to retry later.
 		return "", nil, session.CodeDatabaseFetchFailed
 	}
 	for _, c := range creds {
@@ -174,10 +173,10 @@ func (a *Auth[U]) presented(r *http.Request) (session.Fingerprint, []engine.Refr
 // maxFormBytes bounds the body of a logout form.
 const maxFormBytes = 64 << 10
 
-// serveLogout answers POST logout: by bearer token for scripts, by hidden field
-// for forms, in hardened mode by cookie. A person who submits the form ends up signed
-// out and on a page, however old the form's page is: the request is of this origin, so
-// that the browser's own session ends, too.
+// serveLogout serves POST logout. Scripts prove the session by bearer token, forms by hidden
+// field, and in hardened mode both by cookie. A person who submits the form is signed out and
+// redirected to a page, however old the form's page is. Since the request comes from this origin,
+// the session of the browser's cookies ends, too.
 func (a *Auth[U]) serveLogout(w http.ResponseWriter, r *http.Request) {
 	setPrivate(w.Header())
 	if a.crossOrigin(r) {
@@ -187,7 +186,7 @@ func (a *Auth[U]) serveLogout(w http.ResponseWriter, r *http.Request) {
 	var set cookieSet
 	a.cookies.scan(r.Header, &set)
 	token, given := bearer(r)
-	out := leaving{token: token, form: !given && isForm(r), person: !given && IsPage(r)}
+	out := signOutRequest{token: token, form: !given && isForm(r), person: !given && IsPage(r)}
 	if out.form {
 		out.read(w, r, &set)
 	}
@@ -198,7 +197,7 @@ func (a *Auth[U]) serveLogout(w http.ResponseWriter, r *http.Request) {
 	switch {
 	case !out.form && !out.person:
 		w.WriteHeader(http.StatusNoContent)
-	case viewOf(r) == viewHTMX: // would put the page into the form's place
+	case viewOf(r) == viewHTMX: // would insert a redirect's page in place of the form
 		w.Header().Set("HX-Redirect", localOr(out.redirect, "/"))
 		w.WriteHeader(http.StatusNoContent)
 	default:
@@ -207,16 +206,16 @@ func (a *Auth[U]) serveLogout(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// leaving is a request to sign out.
-type leaving struct {
+// signOutRequest is a request to sign out.
+type signOutRequest struct {
 	token        string // the access token presented, or the session's id; "" is none
 	form, person bool
 	redirect     string
 }
 
-// read reads the form. Beside no fingerprint cookie nothing in it could prove a session,
-// and a stranger's body is not read.
-func (l *leaving) read(w http.ResponseWriter, r *http.Request, set *cookieSet) {
+// read reads the form. If there is no fingerprint cookie, nothing in the form could prove a
+// session, so read ignores the body.
+func (l *signOutRequest) read(w http.ResponseWriter, r *http.Request, set *cookieSet) {
 	if set.fingerprint.n == 0 {
 		return
 	}
@@ -227,7 +226,7 @@ func (l *leaving) read(w http.ResponseWriter, r *http.Request, set *cookieSet) {
 }
 
 // names returns the session that the form names, as pages of hardened mode do.
-func (l *leaving) names() (session.ID, bool) {
+func (l *signOutRequest) names() (session.ID, bool) {
 	id, err := session.ParseID(l.token)
 	return id, l.form && err == nil
 }
@@ -235,7 +234,7 @@ func (l *leaving) names() (session.ID, bool) {
 // logOut ends the session of the token that is presented. The session of the cookies
 // ends for a person, and in hardened mode, where there is no token; a script's form that
 // names another session ends none. Scripts are told if there is no session.
-func (a *Auth[U]) logOut(w http.ResponseWriter, r *http.Request, out leaving, set *cookieSet) error {
+func (a *Auth[U]) logOut(w http.ResponseWriter, r *http.Request, out signOutRequest, set *cookieSet) error {
 	found := false
 	var ended session.ID
 	named, byID := out.names()
@@ -270,9 +269,9 @@ func isForm(r *http.Request) bool {
 	return err == nil && (media == "application/x-www-form-urlencoded" || media == "multipart/form-data")
 }
 
-// parseForm parses the body of a form post of either kind.
+// parseForm parses the body of a form post of either encoding.
 func parseForm(r *http.Request) error {
-	if err := r.ParseForm(); err != nil { // which ParseMultipartForm would keep to itself
+	if err := r.ParseForm(); err != nil { // ParseMultipartForm would hide this error
 		return err
 	}
 	if err := r.ParseMultipartForm(maxFormMemory); err != nil && !errors.Is(err, http.ErrNotMultipart) {
@@ -281,8 +280,7 @@ func parseForm(r *http.Request) error {
 	return nil
 }
 
-// maxFormMemory is how much of a multipart form is kept in memory, as in
-// net/http.
+// maxFormMemory is how much of a multipart form is kept in memory, as in net/http.
 const maxFormMemory = 32 << 20
 
 func localOr(path, fallback string) string {
@@ -292,8 +290,8 @@ func localOr(path, fallback string) string {
 	return fallback
 }
 
-// serveSession answers GET session, for pages that come back from the browser's
-// cache and for scripts in hardened mode.
+// serveSession serves GET session, for pages that the browser restores from its cache and for
+// scripts in hardened mode.
 func (a *Auth[U]) serveSession(w http.ResponseWriter, r *http.Request) {
 	setPrivate(w.Header())
 	if a.foreign(r) {
@@ -306,8 +304,9 @@ func (a *Auth[U]) serveSession(w http.ResponseWriter, r *http.Request) {
 		Error(w, r, session.CodeDatabaseFetchFailed)
 		return
 	}
-	// UnknownKey is nobody here: where a secret was replaced for good, "later" would
-	// last for ever, and no page could offer to sign in.
+	// OutcomeUnknownKey counts as signed out here. If a secret was replaced and not listed in
+	// PreviousSecrets, a response to retry later would never end, and no page could offer to sign
+	// in.
 	s := a.newState(r, &d)
 	if d.refreshed != nil {
 		a.setRefreshed(w.Header(), r, d.refreshed)
@@ -320,8 +319,8 @@ func (a *Auth[U]) serveSession(w http.ResponseWriter, r *http.Request) {
 	writeBody(w, http.StatusOK, body)
 }
 
-// appendSessionBody appends {"_lucia":SESSION or null,"expires_in":N,"session_id":"…"};
-// the id is left out where there is no session.
+// appendSessionBody appends {"_lucia":SESSION or null,"expires_in":N,"session_id":"…"}. The id is
+// left out if there is no session.
 func appendSessionBody(b []byte, p page) ([]byte, error) {
 	b, info, err := p.appendSession(b, func(b []byte, _ page, _ pageInfo) []byte {
 		return append(b, `{"`+wire.FormField+`":`...)
@@ -339,12 +338,12 @@ func appendSessionBody(b []byte, p page) ([]byte, error) {
 	return append(b, '}'), nil
 }
 
-// seconds returns d in whole seconds, rounded down: a token is not promised to
+// seconds returns d in whole seconds, rounded down, so that the client never expects a token to
 // live longer than it does.
 func seconds(d time.Duration) int64 { return int64(d / time.Second) }
 
-// serveModule serves a file of the browser module: for good under its versioned
-// URL, revalidated by ETag otherwise.
+// serveModule serves a file of the browser module. Caches keep it for a year under its versioned
+// URL and revalidate it by ETag otherwise.
 func serveModule(m browser.Module) func(http.ResponseWriter, *http.Request) {
 	return func(w http.ResponseWriter, r *http.Request) {
 		h := w.Header()

@@ -12,33 +12,33 @@ import (
 	"github.com/lucia-go/lucia/session"
 )
 
-// A browser holds cookies by name, domain and path, and sends only names and values.
-// After a change of CookieDomain it may hold ours in several scopes: of this host
-// alone, of the configured domain, of a parent domain, and under the name with the other
-// browser prefix. Others may have set cookies under our names there, too. What a
-// request carries says whether a value is ours, not which scope it is in. So clearing
-// goes by these rules:
+// A browser stores cookies by name, domain and path, but sends only names and values. After a
+// change of CookieDomain it may have cookies of this library in several scopes: this host alone,
+// the configured domain, a parent domain, and under the name with the other browser prefix. Other
+// programs may have set cookies with the same names there, too. A request shows whether a value
+// is a token of this app, but not the scope of its cookie. Clearing therefore follows these
+// rules:
 //
-//   - What lies within the app's own domain is the app's to clear.
-//   - A scope above it is cleared only if every value of the name in sight is ours: a
-//     staging app below production's domain signs no one out of production.
-//   - In development names have no prefix, and all programs on localhost share them. A
-//     name under which only others' values are in sight is left alone.
+//   - Every scope within the app's own domain is cleared.
+//   - A scope above it is cleared only if every visible value of the name is a token of this app.
+//     So a staging app below production's domain does not sign people out of production.
+//   - In development names have no prefix, and all programs on localhost share them. A name is
+//     left alone if all its visible values are of other programs.
 
-// inSight is what a request's cookies are, name by name.
-type inSight [parts]valuesSeen
+// cookieClasses describes a request's cookies by name.
+type cookieClasses [parts]valueClass
 
-type valuesSeen struct {
-	any     bool // there are values
-	several bool // there is more than one, or one under the other name
-	ours    bool // one is a token under a key of ours
-	foreign bool // one is not
+type valueClass struct {
+	any     bool // there is a value
+	several bool // there are several values, or one under the other name
+	ours    bool // one is a token under a key of this app
+	foreign bool // one is not a token under a key of this app
 	unknown bool // one is a token of this library under an unknown key
 }
 
-// look judges the cookies of a request. A fingerprint is random and shows nothing: it
-// counts as what the tokens beside it are.
-func (a *Auth[U]) look(set *cookieSet) (saw inSight) {
+// classify returns what a request's cookies are. A fingerprint is random and shows nothing by
+// itself, so it is classified like the tokens that came with it.
+func (a *Auth[U]) classify(set *cookieSet) (saw cookieClasses) {
 	judge := func(p part, err error) {
 		s := &saw[p]
 		switch {
@@ -69,18 +69,18 @@ func (a *Auth[U]) look(set *cookieSet) (saw inSight) {
 	return saw
 }
 
-// clear removes all three cookies in every scope that the browser may hold them in.
+// clear removes all three cookies in every scope in which the browser may have them.
 func (a *Auth[U]) clear(h http.Header, r *http.Request) {
 	var set cookieSet
 	a.cookies.scanAll(r.Header, &set)
-	saw := a.look(&set)
+	saw := a.classify(&set)
 	for p := range parts {
 		a.clearPart(h, r, p, saw, set.other[p])
 	}
 }
 
 // clearPart removes one cookie in every scope.
-func (a *Auth[U]) clearPart(h http.Header, r *http.Request, p part, saw inSight, other bool) {
+func (a *Auth[U]) clearPart(h http.Header, r *http.Request, p part, saw cookieClasses, other bool) {
 	if a.config.Dev && saw[p].foreign && !saw[p].ours {
 		return
 	}
@@ -88,8 +88,8 @@ func (a *Auth[U]) clearPart(h http.Header, r *http.Request, p part, saw inSight,
 	a.clearElsewhere(h, r, p, saw, other)
 }
 
-// clearElsewhere removes one cookie in every scope but that in which it is set.
-func (a *Auth[U]) clearElsewhere(h http.Header, r *http.Request, p part, saw inSight, other bool) {
+// clearElsewhere removes one cookie in every scope except that in which it is set.
+func (a *Auth[U]) clearElsewhere(h http.Header, r *http.Request, p part, saw cookieClasses, other bool) {
 	c := &a.cookies
 	for _, domain := range c.scopes(r.Host, saw[p], c.of(p)) {
 		if domain != c.domain {
@@ -103,15 +103,15 @@ func (a *Auth[U]) clearElsewhere(h http.Header, r *http.Request, p part, saw inS
 	}
 }
 
-// clearStale removes access and refresh cookies of other scopes beside an answer that
-// sets both, if the request shows that there are such.
+// clearStale removes access and refresh cookies of other scopes in a response that sets both, if
+// the request shows that there are such cookies.
 func (a *Auth[U]) clearStale(h http.Header, r *http.Request) {
 	var set cookieSet
 	a.cookies.scan(r.Header, &set)
 	if !set.several() {
 		return
 	}
-	saw := a.look(&set)
+	saw := a.classify(&set)
 	for p := range partFingerprint {
 		if saw[p].several {
 			a.clearElsewhere(h, r, p, saw, set.other[p])
@@ -124,13 +124,13 @@ func (s *cookieSet) several() bool {
 	return s.access.n > 1 || s.refresh.n > 1 || s.other[partAccess] || s.other[partRefresh]
 }
 
-// clearDead removes access and refresh cookies that are of no use any more. The
-// fingerprint stays: it proves nothing by itself, and if this answer arrives after that
-// to a newer sign-in, the open page of the new session can set the tokens again.
+// clearDead removes access and refresh cookies that can never be valid again. It keeps the
+// fingerprint, which proves nothing by itself. If this response arrives after that to a newer
+// sign-in, the open page of the new session can set the tokens again.
 func (a *Auth[U]) clearDead(h http.Header, r *http.Request) {
 	var set cookieSet
 	a.cookies.scan(r.Header, &set)
-	saw := a.look(&set)
+	saw := a.classify(&set)
 	for p := range partFingerprint {
 		switch s := saw[p]; {
 		case !s.any, s.unknown && !s.ours:
@@ -142,13 +142,13 @@ func (a *Auth[U]) clearDead(h http.Header, r *http.Request) {
 	}
 }
 
-// clearFormer removes cookies of other scopes beside those of a sign-in. Without its
-// fingerprint a set is worth nothing, so that is removed wherever one may be: also where
-// the browser sends none of its cookies, with a post from another site. What cannot be seen
-// may be another app's. So of the scopes above the app's own only those that
-// FormerCookieDomains names are cleared then.
+// clearFormer removes cookies of other scopes in the response to a sign-in. A set of cookies is
+// useless without its fingerprint, so the fingerprint is removed wherever there may be one. This
+// includes a post from another site, with which the browser sends no cookies. The cookies that it
+// withholds may be another app's. Of the scopes above the app's own, only those that
+// FormerCookieDomains names are cleared in that case.
 func (a *Auth[U]) clearFormer(h http.Header, r *http.Request, set *cookieSet) {
-	saw := a.look(set)
+	saw := a.classify(set)
 	withheld := a.cookies.domain != "" && new(http.CrossOriginProtection).Check(r) != nil // trusted or not
 	for p := range parts {
 		unseen := withheld && !saw[p].any
@@ -159,23 +159,23 @@ func (a *Auth[U]) clearFormer(h http.Header, r *http.Request, set *cookieSet) {
 	}
 }
 
-// maxScopes bounds the scopes that are cleared, and with them the size of an answer.
+// maxScopes bounds the scopes that are cleared, and with them the size of a response.
 const maxScopes = 6
 
-// scopes returns the domains under which the browser may hold a cookie of that name
-// for a host, "" for the host alone. If others' values are in sight, domains above the
-// app's own are left out but those that FormerCookieDomains names. Browsers ignore
-// what names a public suffix (RFC 6265bis, section 5.7).
-func (c *cookieWriter) scopes(host string, saw valuesSeen, name string) (domains []string) {
+// scopes returns the domains under which the browser may have a cookie of that name for a host.
+// The domain "" is the host alone. If values of other programs are visible, scopes leaves out
+// domains above the app's own, except those in FormerCookieDomains. Browsers ignore a domain that
+// is a public suffix (RFC 6265bis, section 5.7).
+func (c *cookieWriter) scopes(host string, saw valueClass, name string) (domains []string) {
 	if strings.HasPrefix(name, prefixHost) {
 		return []string{""}
 	}
-	if !strings.HasPrefix(name, prefixSecure) || c.domain != "" { // else it had a domain
+	if !strings.HasPrefix(name, prefixSecure) || c.domain != "" { // otherwise the cookie had a domain
 		domains = append(domains, "")
 	}
 	host = hostName(host)
 	parents := host
-	if !c.secure && c.domain == "" && !saw.several { // development as it is as a rule
+	if !c.secure && c.domain == "" && !saw.several { // the usual case in development
 		parents = ""
 	}
 	for d := parents; strings.Contains(d, ".") && len(domains) < maxScopes; _, d, _ = strings.Cut(d, ".") {
@@ -191,8 +191,8 @@ func (c *cookieWriter) scopes(host string, saw valuesSeen, name string) (domains
 	return domains
 }
 
-// isWithin reports whether a domain is the app's own or below that. In development no
-// domain is the app's own.
+// isWithin reports whether a domain is the app's own or below it. In development the app has no
+// domain of its own.
 func (c *cookieWriter) isWithin(domain, host string) bool {
 	own := c.domain
 	if own == "" {
@@ -201,8 +201,8 @@ func (c *cookieWriter) isWithin(domain, host string) bool {
 	return c.secure && (domain == own || strings.HasSuffix(domain, "."+own))
 }
 
-// hostName returns the host of a Host header as a Domain attribute can name it; "" for
-// an address and for what is no name.
+// hostName returns the host of a Host header in the form of a Domain attribute. It returns "" for
+// an IP address and for a value that is not a host name.
 func hostName(hostport string) string {
 	host := hostport
 	if h, _, err := net.SplitHostPort(hostport); err == nil {

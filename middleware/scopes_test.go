@@ -19,7 +19,7 @@ import (
 	"github.com/lucia-go/lucia/session"
 )
 
-// visitor is a person with a browser's cookie jar in front of one app after another.
+// visitor is a person with a browser's cookie jar who visits one app after another.
 type visitor struct {
 	t     testing.TB
 	jar   *cookiejar.Jar
@@ -32,7 +32,7 @@ func newVisitor(t testing.TB) *visitor {
 	return &visitor{t: t, jar: jar, store: memstore.New()}
 }
 
-// deploy puts an app over https before the person; sessions stay in the store.
+// deploy replaces the app, which is served over HTTPS. Sessions stay in the store.
 func (p *visitor) deploy(change func(*middleware.Config[profile])) {
 	p.app = newApp(p.t, func(c *middleware.Config[profile]) {
 		c.Dev, c.Store = false, p.store
@@ -45,7 +45,7 @@ func (p *visitor) domain(d string) {
 	p.deploy(func(c *middleware.Config[profile]) { c.CookieDomain = d })
 }
 
-// ask makes a request as a page does and returns what the answer says.
+// ask makes a request as a page does and returns the response's text.
 func (p *visitor) ask(method, address string, headers ...string) (string, *http.Response) {
 	p.t.Helper()
 	r, err := http.NewRequest(method, address, nil)
@@ -100,7 +100,7 @@ func (p *visitor) plant(name, value, domain string) {
 	p.jar.SetCookies(u, []*http.Cookie{{Name: name, Value: value, Domain: domain, Path: "/", Secure: true, MaxAge: 1 << 24}})
 }
 
-// names are the cookies that the browser sends to an address.
+// names returns the cookies that the browser sends to an address.
 func (p *visitor) names(address string) (names []string) {
 	u, _ := url.Parse(address)
 	for _, c := range p.jar.Cookies(u) {
@@ -109,10 +109,10 @@ func (p *visitor) names(address string) (names []string) {
 	return names
 }
 
-// changes are changes of CookieDomain: "" is this host only.
+// changes are changes of CookieDomain. "" is this host only.
 var changes = []struct {
 	from, to string
-	adopts   bool // the session goes on; otherwise one sign-in is needed
+	adopts   bool // the session continues; otherwise one sign-in is needed
 }{
 	{"", "app.example.com", true},
 	{"", "example.com", true},
@@ -122,7 +122,7 @@ var changes = []struct {
 	{"example.com", "", false},
 }
 
-// A change of CookieDomain costs no session, or one sign-in that works at once.
+// A change of CookieDomain ends no session, or requires one sign-in that works at once.
 func TestChangeOfCookieDomain(t *testing.T) {
 	for _, change := range changes {
 		for _, wait := range []time.Duration{time.Minute, 20 * time.Minute, 30 * 24 * time.Hour} {
@@ -135,7 +135,7 @@ func TestChangeOfCookieDomain(t *testing.T) {
 					p.domain(change.to)
 					time.Sleep(wait)
 					want(t, "after the change", p.in("u1"), change.adopts)
-					for range 6 { // refreshes, and the confirmations between them
+					for range 6 { // refreshes and the confirmations between them
 						time.Sleep(10 * time.Minute)
 						want(t, "later", p.in("u1"), change.adopts)
 					}
@@ -174,8 +174,8 @@ func TestChangeOfCookieDomain(t *testing.T) {
 	}
 }
 
-// A staging app lies below production's domain and has another secret. Neither hurts
-// the other, whichever signs in or out.
+// A staging app is below production's domain and has another secret. Neither affects the other,
+// whichever signs in or out.
 func TestStagingBelowProductionsDomain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := newVisitor(t)
@@ -259,8 +259,8 @@ func TestForeignCookiesUnderOurNames(t *testing.T) {
 	}
 }
 
-// Another program on localhost has taken the place of the access cookie when that
-// expired. The session goes on, and what is only the other program's is left alone.
+// Another program on localhost has replaced the access cookie when it expired. The session
+// continues, and the other program's cookies are not changed.
 func TestAnotherProgramsCookieOnLocalhost(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		a := newApp(t, nil)
@@ -276,8 +276,8 @@ func TestAnotherProgramsCookieOnLocalhost(t *testing.T) {
 	})
 }
 
-// Two genuine sets of different sessions under a domain: one was planted by a host
-// below it. Nobody is signed in as the other, and a sign-in ends the doubt.
+// A host below the domain has planted one of two genuine sets of cookies. The visitor is not
+// signed in as another user, and a sign-in resolves the conflict.
 func TestTossedSetEndsWithASignIn(t *testing.T) {
 	for _, attackersDomain := range []string{"app.example.com", "example.com", ""} {
 		t.Run(attackersDomain, func(t *testing.T) {
@@ -309,7 +309,7 @@ func TestTossedSetEndsWithASignIn(t *testing.T) {
 	}
 }
 
-// A host-only app does not believe cookies that a host below a former domain can set.
+// A host-only app does not accept cookies that a host below a former domain can set.
 func TestFormerDomainIsNeverBelieved(t *testing.T) {
 	p, attacker := newVisitor(t), newVisitor(t)
 	attacker.store = p.store
@@ -326,8 +326,8 @@ func TestFormerDomainIsNeverBelieved(t *testing.T) {
 	want(t, "cookies under the former names", strings.Contains(strings.Join(p.names(host), " "), "__Secure-"), false)
 }
 
-// The answer to a request of a session that has ended arrives after the answer to a
-// newer sign-in: the open page of the new session sets its tokens again.
+// The response to a request of a session that has ended arrives after the response to a newer
+// sign-in. The open page of the new session sets its tokens again.
 func TestLateAnswersLeaveTheNewSessionsFingerprint(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBrowser(t, newApp(t, nil)).signIn("u1")

@@ -127,7 +127,7 @@ func TestStaleBearerBesideCurrentCookieIsNoTheft(t *testing.T) {
 			b.navigate("/page")
 			synctest.Wait()
 		}
-		b.bearer = stale // a tab that slept all the while
+		b.bearer = stale // a tab that slept in the meantime
 		status, _ := b.refresh()
 		want(t, "refresh", status, 200)
 		want(t, "page", b.navigate("/page"), "u1 fresh")
@@ -167,7 +167,7 @@ func TestStoreOutage(t *testing.T) {
 			resp = b.do("POST", "/api/auth/logout", nil, "Authorization", "Bearer "+b.access)
 			want(t, "logout", resp.StatusCode, 503)
 			want(t, "body", text(t, resp), `{"message":"DATABASE_UPDATE_FAILED"}`)
-			delete(b.cookies, "access_token") // its time is over
+			delete(b.cookies, "access_token") // it has expired
 			resp = b.do("GET", "/private", nil, "Sec-Fetch-Dest", "document")
 			want(t, "Require", resp.StatusCode, 503)
 			want(t, "Retry-After", resp.Header.Get("Retry-After") != "", true)

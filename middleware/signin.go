@@ -9,25 +9,24 @@ import (
 	"github.com/lucia-go/lucia/session"
 )
 
-// SignInOption changes one call of [Auth.SignIn].
+// SignInOption modifies one call of [Auth.SignIn].
 type SignInOption struct{ fromCallback bool }
 
-// FromCallback lets SignIn accept a request from another origin: for callbacks
-// of identity providers that arrive as a form post and whose state parameter the
-// app has checked itself. Browsers send no SameSite=Lax cookie with one, so the
-// session that the browser had before does not end.
+// FromCallback makes SignIn accept a request from another origin. It is for callbacks of identity
+// providers that arrive as a form post and whose state parameter the app has checked itself.
+// Browsers send no SameSite=Lax cookies with such a request, so the browser's previous session
+// does not end.
 func FromCallback() SignInOption { return SignInOption{fromCallback: true} }
 
-// SignIn begins a session of the user and sets the three cookies. The caller has
-// made sure who the user is. The header of the answer must not have been
-// written. [Auth.Session] is the new session in the rest of the request, and a page
-// rendered in the same answer knows it.
+// SignIn begins a session of the user and sets the three cookies. The caller has authenticated
+// the user. The response header must not have been written yet. For the rest of the request
+// [Auth.Session] returns the new session, and page data rendered in the same response contains
+// it. The browser's previous session ends.
 //
-// It refuses an unsafe request from another origin with
-// session.CodeInvalidRequest: a page elsewhere could sign a person in as
-// somebody else (login CSRF). The session that the browser had before ends. Other
-// errors carry session.CodeInvalidUserID or
-// session.CodeDatabaseUpdateFailed; see [Status]. No cookie is set then.
+// SignIn refuses an unsafe request from another origin with session.CodeInvalidRequest, because
+// another site's page could sign a person in as someone else (login CSRF). Other errors carry
+// session.CodeInvalidUserID or session.CodeDatabaseUpdateFailed; see [Status]. If SignIn fails,
+// it sets no cookie.
 func (a *Auth[U]) SignIn(w http.ResponseWriter, r *http.Request, userID string, options ...SignInOption) (*session.Session[U], error) {
 	if !slices.Contains(options, FromCallback()) && a.crossOrigin(r) {
 		return nil, fmt.Errorf("%w: sign-in from another origin", session.CodeInvalidRequest)
@@ -45,26 +44,26 @@ func (a *Auth[U]) SignIn(w http.ResponseWriter, r *http.Request, userID string, 
 	a.clearFormer(w.Header(), r, &former)
 	a.setSignedIn(w.Header(), signedIn)
 	a.update(r.Context(), &signedIn.Session, OutcomeSignedIn)
-	return a.shown(&signedIn.Session), nil
+	return a.forApp(&signedIn.Session), nil
 }
 
-// warnOfPlainHTTP says once why people who sign in are not signed in on the next
-// page: over plain http browsers drop Secure cookies without a word. With a form they
-// name the origin of its page.
+// warnOfPlainHTTP logs once why people who sign in are signed out on the next page: browsers
+// silently drop Secure cookies over plain HTTP. The Origin header of a form post names the origin
+// of the form's page.
 func (a *Auth[U]) warnOfPlainHTTP(r *http.Request) {
 	page, ok := strings.CutPrefix(header(r, "Origin"), "http://")
 	if a.config.Dev || !ok || page != r.Host {
 		return
 	}
 	a.plain.Do(func() {
-		a.logger().Warn("lucia: sign-in on a page over plain http, where browsers drop Secure cookies: serve it over https or, in development, set Config.Dev")
+		a.logger().Warn("lucia: sign-in on a page over plain HTTP, where browsers drop Secure cookies: serve it over HTTPS or, in development, set Config.Dev")
 	})
 }
 
-// endFormer ends the sessions whose cookies the browser has, but one. An abandoned
-// session is never rotated by its owner, so reuse of a stolen token would go undetected
-// (OWASP Session Management: renew at sign-in). What fails is reported, and changes
-// nothing for the session that begins or has ended.
+// endFormer ends the sessions whose cookies the browser has, except one. An abandoned session is
+// never rotated by its owner, so reuse of a stolen token would go undetected (OWASP Session
+// Management: renew at sign-in). Failures are reported and do not affect the session that begins
+// or has ended.
 func (a *Auth[U]) endFormer(r *http.Request, set *cookieSet, but session.ID) {
 	ids := []session.ID{but}
 	end := func(userID string, id session.ID) {
@@ -83,11 +82,11 @@ func (a *Auth[U]) endFormer(r *http.Request, set *cookieSet, but session.ID) {
 	}
 }
 
-// SignOut ends the session of the request and clears the cookies: for apps with
-// a sign-out handler of their own. Call it for a POST: a GET comes from any site's
-// link. Signing out without a session is no error: the browser is signed out. Errors
-// carry session.CodeInvalidRequest for a request from another origin, and
-// session.CodeDatabaseUpdateFailed if the store failed; the cookies are kept then.
+// SignOut ends the session of the request and clears the cookies. It is for apps with a sign-out
+// handler of their own. Call it only for a POST, because any site's link can cause a GET. Signing
+// out without a session is not an error: the browser is signed out. Errors carry
+// session.CodeInvalidRequest for a request from another origin, and
+// session.CodeDatabaseUpdateFailed if the store failed; the cookies are then kept.
 func (a *Auth[U]) SignOut(w http.ResponseWriter, r *http.Request) error {
 	if s := a.Session(r.Context()); s != nil {
 		return a.end(w, r, s.User.ID, s.ID)
@@ -113,8 +112,8 @@ func (a *Auth[U]) end(w http.ResponseWriter, r *http.Request, userID string, id 
 	return nil
 }
 
-// signedOut makes the answer that of a browser without a session. It ends every session
-// whose cookies the browser has; the one named ended has ended already.
+// signedOut makes the response that of a signed-out browser. It ends every session whose cookies
+// the browser has, except ended, which has already ended.
 func (a *Auth[U]) signedOut(w http.ResponseWriter, r *http.Request, ended session.ID) {
 	var set cookieSet
 	a.cookies.scanAll(r.Header, &set)
@@ -126,8 +125,8 @@ func (a *Auth[U]) signedOut(w http.ResponseWriter, r *http.Request, ended sessio
 	a.update(r.Context(), nil, OutcomeSignedOut)
 }
 
-// clearAhead drops the pages that the browser has fetched or rendered ahead of time (W3C
-// Clear Site Data): they are those of the session before.
+// clearAhead makes the browser discard pages that it has prefetched or prerendered (W3C Clear
+// Site Data), because they belong to the previous session.
 func clearAhead(h http.Header) {
 	const ahead = `"prefetchCache", "prerenderCache"`
 	if !slices.Contains(h["Clear-Site-Data"], ahead) {
@@ -135,8 +134,8 @@ func clearAhead(h http.Header) {
 	}
 }
 
-// identify says whose session a request's cookies name, alive or not: by the
-// access token, or else by the refresh token.
+// identify returns the session that a request's cookies name, alive or not. Access tokens are
+// considered before refresh tokens.
 func (a *Auth[U]) identify(set *cookieSet) (userID string, id session.ID, err error) {
 	if own := a.owned(set); len(own) > 0 {
 		return own[0].userID, own[0].id, nil
@@ -150,8 +149,8 @@ type owned struct {
 	id     session.ID
 }
 
-// owned returns the sessions of the genuine tokens that are of a fingerprint beside
-// them, those of access tokens first.
+// owned returns the sessions of the genuine tokens that match a fingerprint cookie. Those of
+// access tokens come first.
 func (a *Auth[U]) owned(set *cookieSet) (list []owned) {
 	for _, token := range set.access.all() {
 		if s, err := a.verifyEnded(session.AccessToken(token), set); err == nil {
@@ -166,8 +165,8 @@ func (a *Auth[U]) owned(set *cookieSet) (list []owned) {
 	return list
 }
 
-// verifyEnded verifies an access token with any of the request's fingerprints.
-// One whose only fault is that its time is over will do.
+// verifyEnded verifies an access token with any of the request's fingerprints. It accepts an
+// expired token.
 func (a *Auth[U]) verifyEnded(token session.AccessToken, set *cookieSet) (s session.Session[U], err error) {
 	err = session.CodeInvalidAccessToken
 	for _, fp := range set.fingerprint.all() {
@@ -178,12 +177,12 @@ func (a *Auth[U]) verifyEnded(token session.AccessToken, set *cookieSet) (s sess
 	return s, err
 }
 
-// Reload gives the session of the request a new access token, made of what
-// LoadUser now says: call it after the user's data changed. Neither the refresh
-// token nor any expiry changes. Errors carry session.CodeNotAuthenticated where
-// there is no session, session.CodeInvalidAccessToken where this process has ended
-// it meanwhile, session.CodeDatabaseFetchFailed where LoadUser failed and
-// session.CodeUnauthorized where the user is gone.
+// Reload gives the session of the request a new access token with the current result of LoadUser.
+// Call it after the user's data has changed. The refresh token does not rotate and no expiry
+// changes. Errors carry session.CodeNotAuthenticated if there is no session,
+// session.CodeInvalidAccessToken if this process has ended it in the meantime,
+// session.CodeDatabaseFetchFailed if LoadUser failed, and session.CodeUnauthorized if the user no
+// longer exists.
 func (a *Auth[U]) Reload(w http.ResponseWriter, r *http.Request) error {
 	st := a.stateOf(r.Context())
 	if st == nil {

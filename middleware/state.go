@@ -15,37 +15,37 @@ import (
 	"github.com/lucia-go/lucia/session"
 )
 
-// state is what the middleware knows of one request. It is the request's context
-// itself and holds the request that has it: one allocation for all three.
+// state is the middleware's state of one request. It implements the request's context and
+// contains the request that carries it, so that one allocation serves all three.
 //
-// What reads it (Session, page data, checks) may run in any goroutine and outlive
-// the request, so it holds nothing of the answer, and what may change is atomic.
+// Its readers (Session, page data, checks) may run in any goroutine and outlive the request, so
+// it holds no part of the response, and its mutable part is atomic.
 type state[U any] struct {
-	auth    *Auth[U]
-	request *http.Request // as it came in, with the context around this one
-	onward  http.Request  // as it goes on, with this context
-	cookies string        // of the request, for the refresh token of page data
-	lines   [2]string     // values of the answer's Cache-Control and Vary
-	forms   sync.Mutex    // one goroutine at a time parses the request's form
-	current atomic.Pointer[resolved[U]]
-	first   resolved[U] // what current points to until something changes
+	auth      *Auth[U]
+	request   *http.Request // as it arrived, with the outer context
+	forwarded http.Request  // as it is passed on, with this context
+	cookies   string        // of the request, for the refresh token of page data
+	lines     [2]string     // values of the response's Cache-Control and Vary
+	forms     sync.Mutex    // held while a goroutine parses the request's form
+	current   atomic.Pointer[resolved[U]]
+	first     resolved[U] // what current points to until something changes
 }
 
-// resolved is what is known of a request: its session, or why it has none. It does not
-// change; what does is which one is the state's current.
+// resolved describes a request: its session, or why it has none. It is immutable. A change
+// replaces the state's current value.
 type resolved[U any] struct {
 	outcome  Outcome
 	signedIn bool
-	private  bool // this library has made the answer private
-	public   bool // the app has declared the answer to be for everyone
-	warned   bool // the log has a line on this request's page data
-	// refreshed says that the answer has the cookies of a refresh.
+	private  bool // this library has made the response private
+	public   bool // the app has declared the response public
+	warned   bool // a warning about this request's page data has been logged
+	// refreshed is set if the response has the cookies of a refresh.
 	refreshed bool
 	session   session.Session[U]
 }
 
-// who returns the session, or nil.
-func (c *resolved[U]) who() *session.Session[U] {
+// sessionOrNil returns the session, or nil.
+func (c *resolved[U]) sessionOrNil() *session.Session[U] {
 	if !c.signedIn {
 		return nil
 	}
@@ -69,8 +69,8 @@ func (a *Auth[U]) newState(r *http.Request, d *decision[U]) *state[U] {
 	return s
 }
 
-// change makes f's changes to what is known of the request. It reports whether f has
-// made any.
+// change applies f to a copy of the current value and stores it. It reports whether f has changed
+// anything.
 func (s *state[U]) change(f func(*resolved[U]) bool) bool {
 	for {
 		before := s.current.Load()
@@ -84,8 +84,8 @@ func (s *state[U]) change(f func(*resolved[U]) bool) bool {
 	}
 }
 
-// update lets the rest of the request see another session, or none, in an answer that
-// is private now. What handlers already hold of the former session stays as it is.
+// update makes the rest of the request see another session, or none, in a response that is now
+// private. A former session that handlers already hold does not change.
 func (a *Auth[U]) update(ctx context.Context, s *session.Session[U], o Outcome) {
 	st := a.stateOf(ctx)
 	if st == nil {
@@ -100,11 +100,11 @@ func (a *Auth[U]) update(ctx context.Context, s *session.Session[U], o Outcome) 
 	})
 }
 
-// setCaching decides on the answer's caching before the app's handler runs, which may
-// decide otherwise. What a page loads by itself, and what the app has declared public,
-// is left alone. The answer to a request that carries something of ours is this
-// person's own, and not to be stored. Anything else may be a page that tells people
-// apart, so browsers may keep it and have to ask (RFC 9111, section 5.2.2).
+// setCaching sets the response's caching before the app's handler runs, which may override it. It
+// does not affect parts that a page loads by itself and responses that the app has declared
+// public. The response to a request with credentials of this library is personal and must not be
+// stored. Any other response may be a page that differs for signed-in people, so browsers may
+// store it but must revalidate it (RFC 9111, section 5.2.2).
 func (s *state[U]) setCaching(h http.Header, r *http.Request) {
 	switch {
 	case s.first.public || isPassive(r):
@@ -117,7 +117,7 @@ func (s *state[U]) setCaching(h http.Header, r *http.Request) {
 	}
 }
 
-// setPrivate makes the answer private that setCaching has left alone.
+// setPrivate makes a response private that setCaching has not made private.
 func (s *state[U]) setPrivate(h http.Header) {
 	if s.change(func(now *resolved[U]) bool {
 		was := now.private
@@ -128,8 +128,8 @@ func (s *state[U]) setPrivate(h http.Header) {
 	}
 }
 
-// setUnshared keeps an answer out of shared caches, unless something outside of this
-// middleware has decided on its caching.
+// setUnshared keeps a response out of shared caches, unless code outside of this middleware has
+// set its caching.
 func (s *state[U]) setUnshared(h http.Header) {
 	if len(h["Cache-Control"]) > 0 {
 		return
@@ -149,9 +149,9 @@ func (s *state[U]) setLines(h http.Header) {
 
 const noStore = "private, no-store"
 
-// setPrivate forbids storing an answer (RFC 9111, section 5.2.2.5) and, for caches
-// that know better, says what it depends on. Every answer that sets a cookie of ours
-// has it.
+// setPrivate forbids storing a response (RFC 9111, section 5.2.2.5). It also sets Vary, for
+// caches that store it nevertheless. Every response that sets a cookie of this library has these
+// headers.
 func setPrivate(h http.Header) {
 	h.Set("Cache-Control", noStore)
 	addVary(h, "Cookie")
@@ -176,33 +176,33 @@ func (s *state[U]) Done() <-chan struct{} { return s.outer().Done() }
 // Err implements context.Context.
 func (s *state[U]) Err() error { return s.outer().Err() }
 
-// outer is the context around this one.
+// outer returns the context around this one.
 func (s *state[U]) outer() context.Context { return s.request.Context() }
 
-// String and Format keep tokens out of logs of a request's context, which is this
-// state: fmt would print all that it holds.
+// String and Format keep tokens out of logs of a request's context. Since the context is this
+// state, fmt would otherwise print all of its fields.
 func (s *state[U]) String() string { return "lucia: state of a request" }
 
 // Format implements fmt.Formatter for every verb.
 func (s *state[U]) Format(f fmt.State, _ rune) { io.WriteString(f, s.String()) }
 
-// warn writes a line to the log, once a request, that page data lacks the session.
+// warn logs once per request that the page data lacks the session.
 func (s *state[U]) warn() {
 	if s.change(func(now *resolved[U]) bool {
 		was := now.warned
 		now.warned = true
 		return !was
 	}) {
-		s.auth.logger().Warn("lucia: page data without the session, since the answer is not private: it is one that "+
-			"Config.Public names, or a part that a page loads by itself, or the handler has replaced Cache-Control",
+		s.auth.logger().Warn("lucia: page data without the session, because the response is not private: Config.Public names the request, "+
+			"or a page loads it by itself, or the handler has replaced Cache-Control",
 			"path", s.request.URL.Path)
 	}
 }
 
 func (a *Auth[U]) logger() *slog.Logger { return cmp.Or(a.config.Logger, slog.Default()) }
 
-// stateOf returns the state that a put into ctx, or nil. Where several Auths are
-// nested each finds its own.
+// stateOf returns the state that a put into ctx, or nil. If several Auths are nested, each finds
+// its own.
 func (a *Auth[U]) stateOf(ctx context.Context) *state[U] {
 	for {
 		switch s := ctx.Value(stateKey{}).(type) {
@@ -221,29 +221,26 @@ func (a *Auth[U]) stateOf(ctx context.Context) *state[U] {
 	}
 }
 
-// Session returns the session of the request that ctx belongs to, or nil where
-// there is none, or where the middleware has not run, which the log says once. A
-// *gin.Context is as good as its request's context. It asks no store and writes
-// nothing: any goroutine may call it at any time, also after the request. It follows
-// SignIn, SignOut and Reload.
+// Session returns the session of the request that ctx belongs to. It returns nil if there is
+// none, or if the middleware has not run, which is logged once. ctx may also be a *gin.Context.
+// Session does not access the store and writes nothing, so any goroutine may call it at any time,
+// also after the request. It reflects SignIn, SignOut and Reload.
 //
-// The middleware has made the answer private and not to be stored, unless the request
-// is for an image, a style or another part that a page loads by itself: an answer of
-// that kind that depends on the session belongs behind [Auth.Require], or says so
-// itself in Cache-Control.
+// The middleware makes the response private and not stored by caches, unless the request is for
+// an image, a style or another part that a page loads by itself. A response of that kind that
+// depends on the session must be protected by [Auth.Require] or set Cache-Control itself.
 //
-// What the session's user data points to is shared between requests and must not be
-// changed.
+// What the session's user data points to is shared between requests and must not be modified.
 func (a *Auth[U]) Session(ctx context.Context) *session.Session[U] {
 	if s := a.stateIn(ctx); s != nil {
-		return a.shown(s.current.Load().who())
+		return a.forApp(s.current.Load().sessionOrNil())
 	}
 	return nil
 }
 
-// shown returns a session as the app is given it: in hardened mode without its tokens, so
-// that no value an app marshals has one in it.
-func (a *Auth[U]) shown(s *session.Session[U]) *session.Session[U] {
+// forApp returns a session in the form for the app. In hardened mode it has no tokens, so that no
+// value that an app marshals contains one.
+func (a *Auth[U]) forApp(s *session.Session[U]) *session.Session[U] {
 	if s == nil || !a.config.Hardened {
 		return s
 	}
@@ -252,8 +249,8 @@ func (a *Auth[U]) shown(s *session.Session[U]) *session.Session[U] {
 	return &out
 }
 
-// Outcome says how the request that ctx belongs to came by its session, or why
-// it has none. Like [Auth.Session] it may be called anywhere and at any time.
+// Outcome describes how the request that ctx belongs to got its session, or why it has none. Like
+// [Auth.Session] it may be called by any goroutine at any time.
 func (a *Auth[U]) Outcome(ctx context.Context) Outcome {
 	if s := a.stateIn(ctx); s != nil {
 		return s.current.Load().outcome

@@ -13,7 +13,7 @@ import (
 	"github.com/lucia-go/lucia/middleware"
 )
 
-// The pieces of a page are templ components without importing templ.
+// The parts of a page are templ components without importing templ.
 var (
 	_ templ.Component = middleware.PageData
 	_ templ.Component = middleware.DataBlock
@@ -22,11 +22,9 @@ var (
 	_ templ.Component = middleware.PageData.With(nil)
 )
 
-// layout is what templ generates of
+// layout is a short form of what templ generates from
 //
 //	templ layout() { <!doctype html><title>T</title>@middleware.PageData{ children... } }
-//
-// in short.
 func layout(children ...templ.Component) templ.Component {
 	return templ.ComponentFunc(func(ctx context.Context, w io.Writer) error {
 		ctx = templ.InitializeContext(ctx)
@@ -40,8 +38,8 @@ func layout(children ...templ.Component) templ.Component {
 	})
 }
 
-// templApp is an app whose page is a templ component, behind a middleware that
-// gives it a nonce, outside or inside of ours.
+// templApp is an app whose page is a templ component. A middleware outside or inside of the Auth
+// gives it a nonce.
 func templApp(t *testing.T, inside bool) *app {
 	a := newApp(t, func(c *middleware.Config[profile]) {
 		c.Nonce = templ.GetNonce
@@ -88,8 +86,8 @@ func TestTemplPageCarriesThePageData(t *testing.T) {
 	}
 }
 
-// TestPageInAnswerToAFormPost renders a page in the answer to a POST, as login
-// pages do after a wrong password.
+// TestPageInAnswerToAFormPost renders a page in the response to a POST, as login pages do after a
+// wrong password.
 func TestPageInAnswerToAFormPost(t *testing.T) {
 	a := templApp(t, false)
 	for _, header := range [][]string{
@@ -107,7 +105,7 @@ func TestPageInAnswerToAFormPost(t *testing.T) {
 	}
 }
 
-// TestPageInTheAnswerOfASignIn renders a page in the very answer that signs in.
+// TestPageInTheAnswerOfASignIn renders a page in the response that signs in.
 func TestPageInTheAnswerOfASignIn(t *testing.T) {
 	a := newApp(t, nil)
 	a.handler = a.auth.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -122,8 +120,8 @@ func TestPageInTheAnswerOfASignIn(t *testing.T) {
 	}
 }
 
-// TestComponentsOutsideOfTheMiddleware renders with a context that the
-// middleware has not seen.
+// TestComponentsOutsideOfTheMiddleware renders with a context that does not come from the
+// middleware.
 func TestComponentsOutsideOfTheMiddleware(t *testing.T) {
 	w := httptest.NewRecorder()
 	if err := layout(middleware.FormField).Render(t.Context(), w); err != nil {

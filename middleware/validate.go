@@ -8,13 +8,12 @@ import (
 	"github.com/lucia-go/lucia/session"
 )
 
-// ValidateRequest returns the session that a request proves with a bearer access
-// token and the fingerprint cookie (the original's validateRequest): for
-// endpoints that scripts call. A page of another origin cannot forge such a request,
-// whatever its method, but may hold the token if the app's CORS lets it read pages; so
-// the origin is judged as for unsafe methods. Errors carry
-// session.CodeInvalidRequest for a request from an origin that is neither the app's own
-// nor in TrustedOrigins, otherwise session.CodeInvalidAccessToken.
+// ValidateRequest returns the session that a request proves with a bearer access token and the
+// fingerprint cookie (lucia-sveltekit's validateRequest). It is for endpoints that scripts call.
+// A page of another origin cannot forge such a request, whatever its method, but it may have the
+// token if the app's CORS policy lets it read pages. The origin is therefore checked as for
+// unsafe methods. Errors carry session.CodeInvalidRequest for a request from an origin that is
+// neither the app's own nor in TrustedOrigins, and otherwise session.CodeInvalidAccessToken.
 func (a *Auth[U]) ValidateRequest(r *http.Request) (*session.Session[U], error) {
 	token, presented := bearer(r)
 	if !presented {
@@ -33,17 +32,15 @@ func (a *Auth[U]) ValidateRequest(r *http.Request) (*session.Session[U], error) 
 	if !d.signedIn {
 		return nil, fmt.Errorf("%w: %v", session.CodeInvalidAccessToken, d.outcome)
 	}
-	return a.shown(&d.session), nil
+	return a.forApp(&d.session), nil
 }
 
-// ValidateRequestByCookie returns the session of a request's cookies (the
-// original's validateRequestByCookie). It is for GET and HEAD only, since
-// another site can make a browser send cookies: other methods are
-// session.CodeInvalidRequestMethod. A WebSocket upgrade from another origin is
-// session.CodeInvalidRequest. Without a session the error carries
-// session.CodeInvalidAccessToken, or session.CodeDatabaseFetchFailed where the
-// store could not tell. Where the middleware has not run for the request, nothing
-// is refreshed.
+// ValidateRequestByCookie returns the session that a request's cookies prove (lucia-sveltekit's
+// validateRequestByCookie). It is for GET and HEAD only, since another site can make a browser
+// send cookies. Errors carry session.CodeInvalidRequestMethod for other methods and
+// session.CodeInvalidRequest for a WebSocket upgrade from another origin. If there is no session
+// they carry session.CodeInvalidAccessToken, or session.CodeDatabaseFetchFailed if the session
+// store is unavailable. If the middleware has not run for the request, nothing is refreshed.
 func (a *Auth[U]) ValidateRequestByCookie(r *http.Request) (*session.Session[U], error) {
 	if r.Method != http.MethodGet && r.Method != http.MethodHead {
 		return nil, fmt.Errorf("%w: %s by cookie", session.CodeInvalidRequestMethod, r.Method)
@@ -54,8 +51,8 @@ func (a *Auth[U]) ValidateRequestByCookie(r *http.Request) (*session.Session[U],
 	return a.byCookie(r)
 }
 
-// byCookie returns the session that the request's cookies prove. Where the
-// middleware has not run, nothing is refreshed.
+// byCookie returns the session that the request's cookies prove. If the middleware has not run,
+// nothing is refreshed.
 func (a *Auth[U]) byCookie(r *http.Request) (*session.Session[U], error) {
 	if _, presented := bearer(r); presented {
 		var set cookieSet
@@ -70,7 +67,7 @@ func (a *Auth[U]) byCookie(r *http.Request) (*session.Session[U], error) {
 	}
 	switch now := st.current.Load(); {
 	case now.signedIn:
-		return a.shown(&now.session), nil
+		return a.forApp(&now.session), nil
 	case now.outcome == OutcomeUnavailable:
 		return nil, session.CodeDatabaseFetchFailed
 	default:
@@ -87,13 +84,12 @@ func (a *Auth[U]) byAccessCookie(set *cookieSet) (*session.Session[U], error) {
 	if !d.signedIn {
 		return nil, fmt.Errorf("%w: %v", session.CodeInvalidAccessToken, d.outcome)
 	}
-	return a.shown(&d.session), nil
+	return a.forApp(&d.session), nil
 }
 
-// ValidateFormSubmission returns the session that a form post proves with its
-// hidden _lucia field and the fingerprint cookie (the original's
-// validateFormSubmission). It parses the form; wrap the body into
-// http.MaxBytesReader to bound it. The field is read from the body only, which
+// ValidateFormSubmission returns the session that a form post proves with its hidden _lucia field
+// and the fingerprint cookie (lucia-sveltekit's validateFormSubmission). It parses the form; wrap
+// the body in http.MaxBytesReader to bound it. The field is read only from the body, which
 // net/http parses for POST, PUT and PATCH.
 //
 // A token whose only fault is that it expired while the person typed is still
@@ -102,12 +98,12 @@ func (a *Auth[U]) byAccessCookie(set *cookieSet) (*session.Session[U], error) {
 // this origin that has that session is proof enough; without the field, or with an
 // empty one, so is any session.
 //
-// Errors carry session.CodeInvalidRequestMethod for GET and HEAD,
-// session.CodeInvalidRequest for a form of another origin or another session, or
-// one that cannot be parsed (too large for http.MaxBytesReader: see [Status]),
-// session.CodeInvalidAccessToken, and session.CodeDatabaseFetchFailed where the
-// store could not tell. Uploaded files of a form that is refused are removed; a
-// request without a fingerprint cookie is refused before its body is read.
+// Errors carry session.CodeInvalidRequestMethod for GET and HEAD; session.CodeInvalidRequest for
+// a form of another origin or another session, or one that cannot be parsed (for one that exceeds
+// http.MaxBytesReader see [Status]); session.CodeInvalidAccessToken if the token is missing or
+// not valid; and session.CodeDatabaseFetchFailed if the session store is unavailable. Uploaded
+// files of a refused form are removed. A request without a fingerprint cookie is refused before
+// its body is read.
 func (a *Auth[U]) ValidateFormSubmission(r *http.Request) (*session.Session[U], error) {
 	if r.Method == http.MethodGet || r.Method == http.MethodHead {
 		return nil, fmt.Errorf("%w: a form is not submitted with %s", session.CodeInvalidRequestMethod, r.Method)
@@ -121,7 +117,7 @@ func (a *Auth[U]) ValidateFormSubmission(r *http.Request) (*session.Session[U], 
 	}
 	s, err := a.byForm(r)
 	if err != nil && r.MultipartForm != nil {
-		r.MultipartForm.RemoveAll() // a stranger's uploads; the server may not know of them
+		r.MultipartForm.RemoveAll() // uploads of an unauthenticated request; the server may not know them
 	}
 	return s, err
 }
@@ -166,7 +162,7 @@ func (a *Auth[U]) parse(r *http.Request) error {
 	defer st.forms.Unlock()
 	err := parseForm(r)
 	if st.request.MultipartForm == nil {
-		st.request.MultipartForm = r.MultipartForm // the server removes the files of the request that it knows
+		st.request.MultipartForm = r.MultipartForm // the server removes the files of its own request
 	}
 	return err
 }
@@ -185,11 +181,11 @@ func (a *Auth[U]) byFormToken(r *http.Request, token session.AccessToken) (*sess
 	if err == nil {
 		return current, nil
 	}
-	// No session by cookie. A form token that is still good speaks for itself.
+	// The cookies prove no session. A form token that is still valid is sufficient.
 	var d decision[U]
 	a.decideBearer(&d, token, &set)
 	if d.signedIn {
-		return a.shown(&d.session), nil
+		return a.forApp(&d.session), nil
 	}
 	return nil, err
 }

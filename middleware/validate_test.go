@@ -15,7 +15,7 @@ import (
 	"github.com/lucia-go/lucia/session"
 )
 
-// validator is an app whose one page says what a check returns.
+// validator is an app whose only page prints the result of a check.
 func validator(t testing.TB, change func(*middleware.Config[profile]), check func(*middleware.Auth[profile], *http.Request) (*session.Session[profile], error)) *browser {
 	a := newApp(t, change)
 	inner := a.handler

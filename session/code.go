@@ -2,45 +2,45 @@ package session
 
 import "errors"
 
-// Code is a coded error: a closed set of names that are stable on the wire.
-// The text of a Code reaches clients; whatever wraps it stays in the log. A
-// Code is an error itself, so errors.Is(err, session.CodeUnauthorized) works on
-// both sides of the wire.
+// Code is a coded error, one of a closed set of names that are stable on the wire. The text of a
+// Code reaches clients; an error that wraps it stays in the log. A Code is itself an error, so
+// errors.Is(err, session.CodeUnauthorized) works on both sides of the wire.
 type Code string
 
-// Error implements error. It is the code's name on the wire.
+// Error implements error. It returns the code's name on the wire.
 func (c Code) Error() string { return string(c) }
 
-// The codes of the seed's browser side.
+// The codes of lucia-sveltekit 0.9 that reach its browser side.
 const (
-	// CodeNotAuthenticated: signing out, or asking for a session, without one.
+	// CodeNotAuthenticated: a sign-out, or a request for the session, without a session.
 	CodeNotAuthenticated Code = "AUTH_NOT_AUTHENTICATED"
-	// CodeUnauthorized: the refresh token is not good (any more), or a page
-	// needs a session and there is none.
+	// CodeUnauthorized: the refresh token is not valid or no longer valid, or a page requires a
+	// session and there is none.
 	CodeUnauthorized Code = "AUTH_UNAUTHORIZED"
-	// CodeDatabaseFetchFailed: the store or the app's LoadUser could not answer.
-	// Nothing changed; the same request may succeed later.
+	// CodeDatabaseFetchFailed: the store or the app's LoadUser failed. Nothing changed; the same
+	// request may succeed later.
 	CodeDatabaseFetchFailed Code = "DATABASE_FETCH_FAILED"
-	// CodeDatabaseUpdateFailed: the store could not record a sign-in or a
-	// sign-out. The same request may succeed later.
+	// CodeDatabaseUpdateFailed: the store failed to record a sign-in or a sign-out. The same
+	// request may succeed later.
 	CodeDatabaseUpdateFailed Code = "DATABASE_UPDATE_FAILED"
-	// CodeUnknown: anything else; in the clients, most likely the network.
+	// CodeUnknown: any other error. In the clients it is most often a network failure.
 	CodeUnknown Code = "UNKNOWN"
 )
 
-// The codes of the original's server side that concern sessions.
+// The codes of lucia-sveltekit 0.9's server side that concern sessions.
 const (
-	// CodeInvalidAccessToken: the access token is malformed, forged, expired,
-	// or not the one of the fingerprint cookie beside it.
+	// CodeInvalidAccessToken: the access token is malformed, forged, expired, or does not match
+	// the fingerprint cookie.
 	CodeInvalidAccessToken Code = "AUTH_INVALID_ACCESS_TOKEN"
-	// CodeInvalidRefreshToken: the same of a refresh token.
+	// CodeInvalidRefreshToken: the refresh token is malformed, forged, or does not match the
+	// fingerprint cookie.
 	CodeInvalidRefreshToken Code = "AUTH_INVALID_REFRESH_TOKEN"
 	// CodeInvalidRequest: the request came from another origin.
 	CodeInvalidRequest Code = "AUTH_INVALID_REQUEST"
-	// CodeInvalidRequestMethod: the method does not fit the route or the check.
+	// CodeInvalidRequestMethod: the method is not allowed for the route or the check.
 	CodeInvalidRequestMethod Code = "AUTH_INVALID_REQUEST_METHOD"
-	// CodeInvalidUserID: a user id is empty, longer than 256 bytes or not UTF-8,
-	// or no user has it.
+	// CodeInvalidUserID: a user id is empty, longer than 256 bytes or not UTF-8, or there is no
+	// such user.
 	CodeInvalidUserID Code = "AUTH_INVALID_USER_ID"
 )
 
@@ -49,8 +49,8 @@ var codes = [...]Code{
 	CodeInvalidAccessToken, CodeInvalidRefreshToken, CodeInvalidRequest, CodeInvalidRequestMethod, CodeInvalidUserID,
 }
 
-// ParseCode returns the code with the given name on the wire; CodeUnknown and
-// false where the set has no such name.
+// ParseCode returns the code with the given name on the wire. It returns CodeUnknown and false if
+// there is no such code.
 func ParseCode(name string) (Code, bool) {
 	for _, c := range codes {
 		if string(c) == name {
@@ -60,8 +60,8 @@ func ParseCode(name string) (Code, bool) {
 	return CodeUnknown, false
 }
 
-// CodeOf returns the code that err carries, CodeUnknown where it carries none,
-// and the empty code for nil.
+// CodeOf returns the code that err wraps. It returns CodeUnknown if err has no code, and the
+// empty code if err is nil.
 func CodeOf(err error) Code {
 	if err == nil {
 		return ""
@@ -72,12 +72,11 @@ func CodeOf(err error) Code {
 	return CodeUnknown
 }
 
-// ErrUserNotFound is what a LoadUser returns (wrapped or not) to say that the
-// user is gone for good. It is the only such error: at a refresh or Reload all
-// sessions of the user end. Every other error of LoadUser means "cannot tell now"
-// and ends nothing.
+// ErrUserNotFound is the error that LoadUser returns, wrapped or not, if the user no longer
+// exists. At a refresh or Reload it ends all sessions of the user. Every other error of LoadUser
+// means that the user's data is unavailable, and ends no session.
 var ErrUserNotFound = errors.New("session: user not found")
 
-// ErrUserTooLarge is in the chain of an error that says: the tokens that carry
-// this user's data would not fit into their cookies.
+// ErrUserTooLarge is wrapped by an error if the tokens that carry the user's data do not fit into
+// their cookies.
 var ErrUserTooLarge = errors.New("session: user data too large for cookies")

@@ -7,8 +7,8 @@ import (
 	"unicode/utf8"
 )
 
-// ID names a session: 128 random bits. It is no secret; a session is used with
-// signed tokens and the fingerprint, never by its id.
+// ID identifies a session. It is 128 random bits. It is not secret, because a session is used
+// with signed tokens and the fingerprint, never by its id alone.
 type ID [16]byte
 
 // NewID returns a random ID. It is safe for concurrent use.
@@ -17,10 +17,10 @@ func NewID() (id ID) {
 	return id
 }
 
-// String returns the ID's one spelling: 22 characters of base64url.
+// String returns the ID's only spelling, 22 characters of base64url.
 func (id ID) String() string { return base64.RawURLEncoding.EncodeToString(id[:]) }
 
-// ParseID is the inverse of String. It refuses every other spelling.
+// ParseID is the inverse of String. It rejects every other spelling.
 func ParseID(s string) (ID, error) {
 	var id ID
 	if len(s) != 22 {
@@ -33,16 +33,16 @@ func ParseID(s string) (ID, error) {
 	return id, nil
 }
 
-// MarshalText implements [encoding.TextMarshaler] with String.
+// MarshalText implements [encoding.TextMarshaler]. It returns the same text as String.
 func (id ID) MarshalText() ([]byte, error) { return []byte(id.String()), nil }
 
-// AppendText implements [encoding.TextAppender] with String.
+// AppendText implements [encoding.TextAppender]. It appends the same text as String.
 func (id ID) AppendText(b []byte) ([]byte, error) {
 	return base64.RawURLEncoding.AppendEncode(b, id[:]), nil
 }
 
-// UnmarshalText implements [encoding.TextUnmarshaler] with ParseID. On an error id
-// stays as it is.
+// UnmarshalText implements [encoding.TextUnmarshaler] by calling ParseID. It leaves id unchanged
+// if that fails.
 func (id *ID) UnmarshalText(text []byte) error {
 	parsed, err := ParseID(string(text))
 	if err == nil {
@@ -53,11 +53,11 @@ func (id *ID) UnmarshalText(text []byte) error {
 
 var strictBase64 = base64.RawURLEncoding.Strict()
 
-// MaxUserIDBytes is the length of the longest user id.
+// MaxUserIDBytes is the maximum length of a user id.
 const MaxUserIDBytes = 256
 
-// CheckUserID reports a CodeInvalidUserID error unless id is 1 to 256 bytes of
-// valid UTF-8. (JSON would fold invalid bytes together, and with them users.)
+// CheckUserID returns an error with CodeInvalidUserID unless id is 1 to 256 bytes of valid UTF-8.
+// JSON would replace invalid bytes, so that different users would get the same id.
 func CheckUserID(id string) error {
 	switch {
 	case id == "":

@@ -14,7 +14,7 @@ import (
 
 const secretText = "s3cr3t-t0ken"
 
-// leaks reports whether text shows the secret in any form that fmt has.
+// leaks reports whether text contains the secret in any form that fmt writes.
 func leaks(text string) bool {
 	for _, form := range []string{
 		secretText, fmt.Sprintf("%x", secretText), fmt.Sprintf("%X", secretText), fmt.Sprintf("% x", secretText),
@@ -85,9 +85,9 @@ func TestValuesThatHoldTokensPrintThemRedacted(t *testing.T) {
 	}
 }
 
-// The JSON handler of slog encodes what has no LogValue of its own with
-// encoding/json, which writes tokens because the wire needs them. So every type
-// of this package that holds tokens must have one.
+// slog's JSON handler encodes a value without a LogValue method with encoding/json, which writes
+// tokens because the wire format needs them. So every type of this package that holds tokens must
+// have that method.
 func TestSlogJSONShowsNoToken(t *testing.T) {
 	t.Parallel()
 	values := tokensOfEachType()
@@ -107,7 +107,7 @@ func TestSlogJSONShowsNoToken(t *testing.T) {
 	}
 }
 
-// What an app knows of its users is no business of its log's either.
+// User data is not logged either.
 func TestUserDataStaysOutOfLogs(t *testing.T) {
 	t.Parallel()
 	user := session.User[profile]{ID: "u1", Data: profile{Username: secretText}}

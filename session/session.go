@@ -1,3 +1,6 @@
+// Package session is the contract between the parts of lucia: sessions, users, tokens, error codes
+// and events, the [Store] interface, and the rotation rule, [Refresh] and [Confirm]. It imports only
+// the standard library. Authors of stores implement Store and check it with package sessiontest.
 package session
 
 import (
@@ -5,33 +8,32 @@ import (
 	"time"
 )
 
-// Session is a signed-in session as the app and its pages see it. Its JSON form
-// is the seed's:
+// Session is a signed-in session as the app and its pages see it. Its JSON form is that of
+// lucia-sveltekit 0.9:
 //
 //	{"user":{"user_id":"…",…},"access_token":"…","refresh_token":"…"}
 //
-// where an empty token is left out. The remaining fields are not on the wire.
+// An empty token is left out. The other fields are not part of the JSON form.
 //
-// A Session may be shared between requests that carry the same access token, so
-// what User.Data points to must not be changed.
+// Requests that carry the same access token may share a Session, so what User.Data points to must
+// not be modified.
 type Session[U any] struct {
 	User         User[U]      `json:"user"`
 	AccessToken  AccessToken  `json:"access_token,omitempty"`
 	RefreshToken RefreshToken `json:"refresh_token,omitempty"`
 
-	// ID names the session; it stays the same from sign-in to sign-out.
+	// ID identifies the session. It stays the same from sign-in to sign-out.
 	ID ID `json:"-"`
-	// Generation is the refresh token's generation when the access token was
-	// made.
+	// Generation is the refresh token's generation when the access token was issued.
 	Generation Generation `json:"-"`
-	// IssuedAt and ExpiresAt bound the life of the access token, in whole
-	// seconds of the app's clock.
+	// IssuedAt and ExpiresAt bound the lifetime of the access token, in whole seconds of the
+	// app's clock.
 	IssuedAt  time.Time `json:"-"`
 	ExpiresAt time.Time `json:"-"`
 }
 
-// ExpiresIn returns how long the access token still lives at now, never less
-// than 0; 0 for a nil Session.
+// ExpiresIn returns the remaining lifetime of the access token at now. It is never negative, and
+// 0 for a nil Session.
 func (s *Session[U]) ExpiresIn(now time.Time) time.Duration {
 	if s == nil {
 		return 0
@@ -39,8 +41,7 @@ func (s *Session[U]) ExpiresIn(now time.Time) time.Duration {
 	return max(0, s.ExpiresAt.Sub(now))
 }
 
-// LogValue returns the ids of the session and its user, no token and no user
-// data.
+// LogValue returns the ids of the session and its user, and no tokens or user data.
 func (s Session[U]) LogValue() slog.Value {
 	return slog.GroupValue(
 		slog.String("user_id", s.User.ID),

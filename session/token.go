@@ -6,25 +6,23 @@ import (
 	"log/slog"
 )
 
-// AccessToken, RefreshToken, SealedToken and Fingerprint are secrets in string
-// form. They print as REDACTED through fmt, log and slog, whatever the verb (but
-// %p, which asks no method and which go vet refuses for a string). Convert to
-// string where the value itself is needed; encoding/json writes the value,
-// because the wire needs it.
+// AccessToken, RefreshToken, SealedToken and Fingerprint are secrets in string form. They print
+// as REDACTED through fmt, log and slog with every verb except %p, which calls no method and
+// which go vet rejects for a string. Convert one to string to get its value. encoding/json writes
+// the value, because the wire format needs it.
 type (
-	// AccessToken is the short-lived signed proof of a session and its user. It
-	// prints as REDACTED, but encoding/json writes it, and so does slog's JSON handler
-	// where a value that holds one has no LogValue.
+	// AccessToken is the short-lived signed proof of a session and its user. It prints as
+	// REDACTED. encoding/json writes its value, and so does slog's JSON handler if a value that
+	// contains one has no LogValue method.
 	AccessToken string
-	// RefreshToken is the signed name of a session and generation. It prints and
+	// RefreshToken is a signed token that names a session and a generation. It prints and
 	// marshals like AccessToken.
 	RefreshToken string
-	// SealedToken is a refresh token and the time of its handing out, encrypted
-	// for the cookie. It prints and marshals like AccessToken.
+	// SealedToken is a refresh token and the time at which it was handed out, encrypted for the
+	// cookie. It prints and marshals like AccessToken.
 	SealedToken string
-	// Fingerprint is the random value that the browser keeps in a cookie that no
-	// script can read. Tokens are worthless without it. It prints and marshals like
-	// AccessToken.
+	// Fingerprint is the random value that the browser keeps in a cookie that scripts cannot
+	// read. Tokens are useless without it. It prints and marshals like AccessToken.
 	Fingerprint string
 )
 

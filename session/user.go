@@ -9,18 +9,18 @@ import (
 	"strings"
 )
 
-// User is a user's id and the app's own data about the user, as LoadUser
-// returned it. In JSON the data's members stand beside the id:
+// User is a user's id and the app's own data about the user, as LoadUser returned it. In JSON the
+// members of the data follow the id:
 //
 //	{"user_id":"…", …members of U}
 //
-// so U must marshal to a JSON object without a member that reads as user_id, and
-// is read back from it: of what LoadUser returned, requests see what the access
-// token carries. A field that JSON leaves out is zero.
+// So U must marshal to a JSON object without a member that decodes as user_id, and it is decoded
+// from that object again: requests see the part of LoadUser's result that the access token
+// carries. A field that JSON leaves out is zero.
 //
-// Whoever has the page can read it, as can the page's scripts: the data is in the
-// page data and, signed and not encrypted, in the access token. So U holds what a
-// user may know of himself, and no password hash.
+// Users and the scripts of their pages can read the data, because it is in the page data and,
+// signed but not encrypted, in the access token. So U holds only what users may know about
+// themselves, and no password hash.
 type User[U any] struct {
 	ID   string
 	Data U
@@ -31,8 +31,8 @@ const userIDMember = "user_id"
 // LogValue returns the id and no user data.
 func (u User[U]) LogValue() slog.Value { return slog.GroupValue(slog.String("user_id", u.ID)) }
 
-// MarshalJSON implements [json.Marshaler]. It fails where the data does not
-// marshal to an object or has a user_id of its own.
+// MarshalJSON implements [json.Marshaler]. It returns an error if the data does not marshal to an
+// object or has a user_id of its own.
 func (u User[U]) MarshalJSON() ([]byte, error) {
 	data, err := json.Marshal(u.Data)
 	if err != nil {
@@ -50,14 +50,14 @@ func (u User[U]) MarshalJSON() ([]byte, error) {
 	return append(b, data[1:]...), nil
 }
 
-// UnmarshalJSON implements [json.Unmarshaler]. It wants exactly one user_id, of
-// that very spelling, and no other member that reads as one.
+// UnmarshalJSON implements [json.Unmarshaler]. It requires exactly one user_id, in exactly that
+// spelling, and no other member that decodes as one.
 func (u *User[U]) UnmarshalJSON(b []byte) error {
 	if id, data, ok := cutUserID(b); ok {
 		u.ID = id
 		return json.Unmarshal(data, &u.Data)
 	}
-	if !json.Valid(b) { // what follows the object is not looked at below
+	if !json.Valid(b) { // splitUserID does not check what follows the object
 		return errors.New("session: user is not valid JSON")
 	}
 	id, rest, err := splitUserID(b)
@@ -68,16 +68,15 @@ func (u *User[U]) UnmarshalJSON(b []byte) error {
 	return json.Unmarshal(rest, &u.Data)
 }
 
-// cutUserID takes the user_id out of what MarshalJSON wrote, as access tokens
-// carry it: most often the id comes first and needs no unquoting, and no other
-// member can read as one. Everything else goes the long way. Whether data is valid
-// JSON is not checked.
+// cutUserID cuts the user_id out of what MarshalJSON wrote, the form that access tokens carry. It
+// succeeds in the common case: the id comes first and needs no unquoting, and no other member can
+// decode as one. It does not check whether data is valid JSON.
 func cutUserID(b []byte) (id string, data []byte, ok bool) {
 	const head = `{"user_id":"`
-	rest, ours := bytes.CutPrefix(b, []byte(head))
+	rest, found := bytes.CutPrefix(b, []byte(head))
 	plain, rest, closed := bytes.Cut(rest, []byte{'"'})
 	members := bytes.HasPrefix(rest, []byte(`,"`))
-	if !ours || !closed || !isPlain(plain) || mayNameUserID(rest) || !members && string(rest) != "}" {
+	if !found || !closed || !isPlain(plain) || mayNameUserID(rest) || !members && string(rest) != "}" {
 		return "", nil, false
 	}
 	data = append(make([]byte, 0, len(rest)+1), '{')
@@ -87,8 +86,8 @@ func cutUserID(b []byte) (id string, data []byte, ok bool) {
 	return string(plain), append(data, rest[1:]...), true
 }
 
-// checkUserData says what is wrong with data, which is valid compact JSON, unless
-// it is an object without a user_id.
+// checkUserData returns an error unless data, which is valid compact JSON, is an object without a
+// user_id.
 func checkUserData(data []byte) error {
 	if data[0] != '{' {
 		return fmt.Errorf("marshals to %.20s, want a JSON object", data)
@@ -102,14 +101,14 @@ func checkUserData(data []byte) error {
 	}
 	for name := range members {
 		if strings.EqualFold(name, userIDMember) {
-			return fmt.Errorf("has a member %q, which reads as user_id, the session's own", name)
+			return fmt.Errorf("has a member %q, which decodes as user_id, a member of the session", name)
 		}
 	}
 	return nil
 }
 
-// mayNameUserID is a cheap test that lets all ordinary data pass unparsed: a
-// member that reads as user_id contains "_id" in some case, or an escape.
+// mayNameUserID is a cheap test that accepts all ordinary data without parsing it. A member that
+// decodes as user_id contains "_id" in some case, or an escape.
 func mayNameUserID(data []byte) bool {
 	for rest := data; ; {
 		i := bytes.IndexAny(rest, `_\`)
@@ -123,7 +122,7 @@ func mayNameUserID(data []byte) bool {
 	}
 }
 
-// splitUserID takes the user_id out of an object.
+// splitUserID cuts the user_id out of an object.
 func splitUserID(b []byte) (id string, rest []byte, err error) {
 	dec := json.NewDecoder(bytes.NewReader(b))
 	if tok, err := dec.Token(); err != nil {
@@ -182,7 +181,7 @@ func appendJSONString(b []byte, s string) []byte {
 	return append(b, quoted...)
 }
 
-// isPlain reports whether json.Marshal writes s as it is.
+// isPlain reports whether json.Marshal writes s unchanged.
 func isPlain[T string | []byte](s T) bool {
 	for i := range len(s) {
 		switch c := s[i]; {

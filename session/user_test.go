@@ -15,7 +15,7 @@ type profile struct {
 	Username string `json:"username"`
 }
 
-func TestSessionJSONIsTheSeedsForm(t *testing.T) {
+func TestSessionJSONIsTheFormOfLuciaSvelteKit(t *testing.T) {
 	t.Parallel()
 	user := session.User[profile]{ID: "u1", Data: profile{Username: "ann"}}
 	for _, c := range []struct {
@@ -92,8 +92,8 @@ func TestUserJSONRefusesANullUserID(t *testing.T) {
 	}
 }
 
-// FuzzUserJSON: whatever the id and the data, the JSON has one user_id and
-// decodes to the same value, and nothing in it can end a script element.
+// FuzzUserJSON checks that the JSON of any id and data has one user_id, decodes to the same
+// value, and cannot end a script element.
 func FuzzUserJSON(f *testing.F) {
 	for _, s := range [][3]string{
 		{"u1", "username", "ann"}, {"", "", ""}, {"Zoë ~>?", "</script", "<!--"}, {"\u2028", "user_id", "x"},

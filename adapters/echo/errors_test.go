@@ -46,7 +46,7 @@ func signIn(t testing.TB, auth *middleware.Auth[user]) []*http.Cookie {
 	return w.Result().Cookies()
 }
 
-// get asks an app for a page and returns status and body.
+// get requests a page of an app and returns status and body.
 func get(h http.Handler, target string, cookies ...*http.Cookie) (int, string, http.Header) {
 	r := httptest.NewRequest("GET", target, nil)
 	for _, c := range cookies {
@@ -95,7 +95,7 @@ func TestErrors(t *testing.T) {
 	}.Run(t)
 }
 
-// TestGroups puts the middleware on a group and the routes beside it.
+// TestGroups adds the middleware to a group and the routes next to it.
 func TestGroups(t *testing.T) {
 	auth := newAuth(t)
 	e := newEcho()
@@ -112,7 +112,7 @@ func TestGroups(t *testing.T) {
 		if s := luciaecho.Session(c, auth); s != nil {
 			return c.String(http.StatusOK, s.User.ID)
 		}
-		return c.String(http.StatusOK, "nobody")
+		return c.String(http.StatusOK, "signed out")
 	}
 	app := e.Group("/app", luciaecho.Middleware(auth))
 	app.GET("", who)
@@ -123,7 +123,7 @@ func TestGroups(t *testing.T) {
 
 	cookies := signIn(t, auth)
 	for path, want := range map[string]string{
-		"/app": "u1", "/app/deep/er": "u1", "/outside": "nobody", "/outside/private": "u1",
+		"/app": "u1", "/app/deep/er": "u1", "/outside": "signed out", "/outside/private": "u1",
 	} {
 		if _, body, _ := get(e, path, cookies...); body != want {
 			t.Errorf("%s: %q, want %q", path, body, want)
@@ -147,9 +147,9 @@ func TestMountRefusesAGroupWherePagesDoNotLook(t *testing.T) {
 	luciaecho.Mount(newEcho().Group("/v1"), newAuth(t))
 }
 
-// TestGetBehindRequireAlone checks that c.Get has the session where no Middleware
-// ran before Require, and keeps what Require let through when the request signs
-// out, while Session follows.
+// TestGetBehindRequireAlone checks that c.Get has the session if no Middleware ran before
+// Require, and that it keeps the session that Require let through when the request signs out,
+// while Session reflects the sign-out.
 func TestGetBehindRequireAlone(t *testing.T) {
 	auth, other := newAuth(t), newAuth(t)
 	e := newEcho()

@@ -13,8 +13,8 @@ import (
 	"github.com/lucia-go/lucia/middleware"
 )
 
-// A *gin.Context is a context.Context, so it is passed as one. It is as good as that of
-// its request, whether or not gin asks that by itself.
+// A *gin.Context is a context.Context and is passed as one. It gives the same session as its
+// request's context, whether or not gin falls back to that context.
 func TestGinContextIsAsGoodAsTheRequests(t *testing.T) {
 	for _, fallback := range []bool{false, true} {
 		for name, of := range map[string]func(*gin.Context) context.Context{

@@ -9,9 +9,9 @@ import (
 	"github.com/lucia-go/lucia/middleware"
 )
 
-// Error answers with an error of auth as middleware.Error does, a page for a person and
-// the code for a script, aborts the chain and adds the error to c.Errors. It reports
-// whether there was one.
+// Error responds with an error of auth as middleware.Error does: a page for a person, the code
+// for a script. It aborts the chain and adds the error to c.Errors. It reports whether err is not
+// nil.
 //
 //	if _, err := auth.SignIn(c.Writer, c.Request, id); luciagin.Error(c, err) {
 //		return
@@ -26,8 +26,8 @@ func Error(c *gin.Context, err error) bool {
 	return true
 }
 
-// deny ends the chain with what Config.Deny has left to be answered. What is no denial
-// is the app's own error, which its own middleware writes.
+// deny ends the chain and writes the response that Config.Deny has not written. An error that is
+// not a denial is the app's own, and the app's own middleware writes it.
 func deny(c *gin.Context, denial *middleware.Denial, err error) {
 	c.Abort()
 	if err == nil {

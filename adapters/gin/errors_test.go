@@ -53,7 +53,7 @@ func signIn(t testing.TB, auth *middleware.Auth[user]) []*http.Cookie {
 	return w.Result().Cookies()
 }
 
-// get asks an app for a path and returns status and body.
+// get requests a path of an app and returns status and body.
 func get(h http.Handler, target string, cookies ...*http.Cookie) (int, string) {
 	r := httptest.NewRequest("GET", target, nil)
 	for _, c := range cookies {
@@ -64,8 +64,8 @@ func get(h http.Handler, target string, cookies ...*http.Cookie) (int, string) {
 	return w.Code, w.Body.String()
 }
 
-// TestErrorsReachTheContext checks what a middleware around the app, such as a
-// logger, finds in c.Errors, and that an aborted chain goes no further.
+// TestErrorsReachTheContext checks what a middleware around the app, such as a logger, finds in
+// c.Errors, and that an aborted chain runs no further handlers.
 func TestErrorsReachTheContext(t *testing.T) {
 	auth := newAuth(t)
 	r := gin.New()
@@ -119,7 +119,7 @@ func TestErrorsReachTheContext(t *testing.T) {
 	}
 }
 
-// TestGroups puts the middleware on a group and the routes beside it.
+// TestGroups adds the middleware to a group and the routes next to it.
 func TestGroups(t *testing.T) {
 	auth := newAuth(t)
 	r := gin.New()
@@ -130,7 +130,7 @@ func TestGroups(t *testing.T) {
 			c.String(http.StatusOK, s.User.ID)
 			return
 		}
-		c.String(http.StatusOK, "nobody")
+		c.String(http.StatusOK, "signed out")
 	}
 	app := r.Group("/app", luciagin.Middleware(auth))
 	app.GET("", who)
@@ -141,7 +141,7 @@ func TestGroups(t *testing.T) {
 
 	cookies := signIn(t, auth)
 	for path, want := range map[string]string{
-		"/app": "u1", "/app/deep/er": "u1", "/outside": "nobody", "/outside/private": "u1",
+		"/app": "u1", "/app/deep/er": "u1", "/outside": "signed out", "/outside/private": "u1",
 	} {
 		if _, body := get(r, path, cookies...); body != want {
 			t.Errorf("%s: %q, want %q", path, body, want)
@@ -155,9 +155,8 @@ func TestGroups(t *testing.T) {
 	}
 }
 
-// TestSessionOfTheGinContext checks that what gets the gin context as
-// a context, as templates do, finds the session where gin falls back to the
-// request's.
+// TestSessionOfTheGinContext checks that code that gets the gin context as a context, such as
+// templates, finds the session if gin falls back to the request's context.
 func TestSessionOfTheGinContext(t *testing.T) {
 	auth := newAuth(t)
 	r := gin.New()
@@ -179,9 +178,9 @@ func TestMountRefusesAGroupWherePagesDoNotLook(t *testing.T) {
 	luciagin.Mount(gin.New().Group("/v1"), newAuth(t))
 }
 
-// TestGetBehindRequireAlone checks that c.Get has the session where no Middleware
-// ran before Require, and keeps what Require let through when the request signs
-// out, while Session follows.
+// TestGetBehindRequireAlone checks that c.Get has the session if no Middleware ran before
+// Require, and that it keeps the session that Require let through when the request signs out,
+// while Session reflects the sign-out.
 func TestGetBehindRequireAlone(t *testing.T) {
 	auth, other := newAuth(t), newAuth(t)
 	r := gin.New()
@@ -204,9 +203,9 @@ func TestGetBehindRequireAlone(t *testing.T) {
 	}
 }
 
-// TestDenyCanGoThroughTheAppsMiddleware lets Config.Deny return an error of the app's own,
-// which a middleware around the app finds in c.Errors and answers. A denial that it
-// returns is answered as without Deny.
+// TestDenyCanGoThroughTheAppsMiddleware lets Config.Deny return an error of the app, which a
+// middleware around the app finds in c.Errors and answers. A denial that it returns is answered
+// as without Deny.
 func TestDenyCanGoThroughTheAppsMiddleware(t *testing.T) {
 	own := errors.New("members only")
 	auth := newAuthWith(t, func(c *middleware.Config[user]) {

@@ -4,22 +4,21 @@
 //	r.GET("/profile", luciagin.Require(auth), profile)
 //	session := luciagin.Session(c, auth) // in a handler
 //
-// Use comes before the routes: gin gives a route the middleware that was there
-// when the route was added. Used on the engine, Middleware covers groups, NoRoute
-// and NoMethod, too. All of auth is at hand in handlers:
-// auth.SignIn(c.Writer, c.Request, userID).
+// Call Use before adding routes, because gin gives a route the middleware that was in use when
+// the route was added. Used on the engine, Middleware also covers groups, NoRoute and NoMethod.
+// Handlers can use all methods of auth, for example auth.SignIn(c.Writer, c.Request, userID).
 //
 // Order, from the outside in:
 //
-//   - http.TimeoutHandler goes around the engine. A middleware of that kind inside drops
-//     the cookies of a refresh if a handler sets one too.
-//   - Use: Middleware, on the engine. On a group it does not see its own routes: add
-//     [Mount].
-//   - A check for CSRF tokens goes inside, or it refuses the script's refresh.
+//   - http.TimeoutHandler goes around the engine. A middleware of that kind inside drops the
+//     cookies of a refresh if a handler also sets a cookie.
+//   - Use: Middleware, on the engine. On a group it does not receive requests for its own routes:
+//     add [Mount].
+//   - A check for CSRF tokens goes inside, because it refuses the script's refresh otherwise.
 //   - Recovery, gzip and loggers go anywhere.
 //
-// A *gin.Context may be passed as context: auth.Session(c), and
-// lucia.PageData.Render(c, c.Writer). The log names what cannot work, at its first use.
+// A *gin.Context may be passed as a context: auth.Session(c), and lucia.PageData.Render(c,
+// c.Writer). The first use of a setup that cannot work is logged.
 package luciagin
 
 import (
@@ -29,14 +28,13 @@ import (
 	"github.com/lucia-go/lucia/session"
 )
 
-// Key is where c.Get finds the *session.Session[U] that [Require] let through, as
-// it was then. Elsewhere [Session] is the way to it: to set it for every request
-// would make each pay for it (ADR 11).
+// Key is the key with which c.Get returns the *session.Session[U] of a request that [Require] let
+// through, as it was then. Use [Session] elsewhere: setting the key for every request would slow
+// down each of them (ADR 11).
 const Key = "lucia"
 
-// Middleware answers the routes of auth, aborting the chain, and gives every
-// other request its session. Requests that one of skip reports true for pass as
-// if it were not there.
+// Middleware serves the routes of auth, aborting the chain, and gives every other request its
+// session. It passes on a request unchanged if one of skip reports true for it.
 func Middleware[U any](auth *middleware.Auth[U], skip ...gin.Skipper) gin.HandlerFunc {
 	return func(c *gin.Context) {
 		for _, skips := range skip {
@@ -55,10 +53,10 @@ func Middleware[U any](auth *middleware.Auth[U], skip ...gin.Skipper) gin.Handle
 	}
 }
 
-// Require lets only requests with a session through, as auth.Require does. It
-// writes the answer to the others and aborts the chain; a refusal is added to c.Errors,
-// too, for the app's logs. An error that Config.Deny returns is added to c.Errors, and
-// the app's own middleware writes the answer.
+// Require lets only requests with a session through, as auth.Require does. It responds to all
+// other requests and aborts the chain. It also adds the refusal to c.Errors, for the app's logs.
+// An error that Config.Deny returns is added to c.Errors without a body, and the app's own
+// middleware writes the response.
 func Require[U any](auth *middleware.Auth[U]) gin.HandlerFunc {
 	return func(c *gin.Context) {
 		r, denial := auth.Admit(c.Writer, c.Request)
@@ -71,8 +69,8 @@ func Require[U any](auth *middleware.Auth[U]) gin.HandlerFunc {
 	}
 }
 
-// Session returns the session of the request, or nil, as auth.Session does. It follows
-// a sign-in and a sign-out of the request itself.
+// Session returns the session of the request, or nil, as auth.Session does. It reflects a sign-in
+// and a sign-out of the request itself.
 func Session[U any](c *gin.Context, auth *middleware.Auth[U]) *session.Session[U] {
 	return auth.Session(c.Request.Context())
 }

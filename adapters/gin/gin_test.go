@@ -22,7 +22,7 @@ func add(r gin.IRoutes, app adaptertest.App) {
 	addBehind(r, app, luciagin.Require(app.Auth))
 }
 
-// addBehind adds them with another handler in the place of Require.
+// addBehind adds them with another handler instead of Require.
 func addBehind(r gin.IRoutes, app adaptertest.App, require gin.HandlerFunc) {
 	for _, route := range app.Routes {
 		var chain []gin.HandlerFunc
@@ -46,7 +46,7 @@ func sessions(app adaptertest.App) gin.HandlerFunc {
 	return luciagin.Middleware(app.Auth, func(c *gin.Context) bool { return app.Skip(c.Request) })
 }
 
-// used is the ordinary app: Use, then the routes.
+// used returns the ordinary app: Use, then the routes.
 func used(app adaptertest.App) http.Handler {
 	r := gin.New()
 	if app.Recover {
@@ -57,15 +57,15 @@ func used(app adaptertest.App) http.Handler {
 	return r
 }
 
-// strict answers 405 where another method has the path, and sets Allow before
-// any middleware runs.
+// strict responds with 405 if only another method has the path, and sets Allow before any
+// middleware runs.
 func strict(app adaptertest.App) http.Handler {
 	r := used(app).(*gin.Engine)
 	r.HandleMethodNotAllowed = true
 	return r
 }
 
-// noRoute has handlers of its own for what has no route.
+// noRoute has handlers of its own for requests without a route.
 func noRoute(app adaptertest.App) http.Handler {
 	r := strict(app).(*gin.Engine)
 	r.NoRoute(func(c *gin.Context) { c.String(http.StatusNotFound, "no such page") })
@@ -88,14 +88,14 @@ func caughtStrictly(app adaptertest.App) http.Handler {
 	return r
 }
 
-// empty has no route at all.
+// empty has no route.
 func empty(app adaptertest.App) http.Handler {
 	r := gin.New()
 	r.Use(sessions(app))
 	return r
 }
 
-// mounted has the routes in gin's table and no middleware.
+// mounted adds the routes to gin's router and uses no middleware.
 func mounted(app adaptertest.App) http.Handler {
 	r := gin.New()
 	add(r, app)
@@ -103,7 +103,7 @@ func mounted(app adaptertest.App) http.Handler {
 	return r
 }
 
-// mountedInGroup has the routes in a group of a group with middleware.
+// mountedInGroup adds the routes to a group of a group with middleware.
 func mountedInGroup(app adaptertest.App) http.Handler {
 	r := gin.New()
 	api := r.Group("/api", func(c *gin.Context) { c.Header("X-Group", "passed") })
@@ -111,8 +111,8 @@ func mountedInGroup(app adaptertest.App) http.Handler {
 	return r
 }
 
-// mountedInGroupStrictly has them in a group whose prefix ends in a slash, beside
-// gin's own answer to other methods.
+// mountedInGroupStrictly adds them to a group whose prefix ends in a slash, with gin's own
+// response to other methods.
 func mountedInGroupStrictly(app adaptertest.App) http.Handler {
 	r := gin.New()
 	r.HandleMethodNotAllowed = true

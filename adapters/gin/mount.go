@@ -6,16 +6,15 @@ import (
 	"github.com/lucia-go/lucia/middleware"
 )
 
-// Router is what routes are added to: *gin.Engine and *gin.RouterGroup.
+// Router is what Mount adds routes to: *gin.Engine or *gin.RouterGroup.
 type Router interface {
 	gin.IRoutes
 	BasePath() string
 }
 
-// Mount adds the routes of auth to gin's own table, for apps that want them
-// behind a group's middleware or that run no [Middleware]. router is the app or
-// the group whose prefix is auth.BasePath(), which is where pages look for the
-// routes; Mount panics for any other group.
+// Mount adds the routes of auth to gin's router, for apps that want them behind a group's
+// middleware or that use no [Middleware]. router is the app or the group whose prefix is
+// auth.BasePath(), where pages request the routes. Mount panics for any other group.
 func Mount[U any](router Router, auth *middleware.Auth[U]) {
 	prefix := ""
 	switch router.BasePath() {

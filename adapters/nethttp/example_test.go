@@ -19,8 +19,7 @@ func loadProfile(_ context.Context, id string) (Profile, error) {
 	return Profile{Username: "name of " + id}, nil
 }
 
-// newAuth is what the examples share; a real app takes the secret from its
-// environment.
+// newAuth returns the Auth of the examples. A real app takes the secret from its environment.
 func newAuth() *lucia.Auth[Profile] {
 	auth, err := lucia.New(lucia.Config[Profile]{
 		Secret:   []byte("32 random bytes from the environment"),
@@ -39,7 +38,7 @@ func show(app http.Handler) {
 	page.Header.Set("Accept", "text/html")
 	w := httptest.NewRecorder()
 	app.ServeHTTP(w, page)
-	fmt.Println("by nobody:", w.Code, w.Header().Get("Location"))
+	fmt.Println("signed out:", w.Code, w.Header().Get("Location"))
 
 	in := httptest.NewRecorder()
 	app.ServeHTTP(in, httptest.NewRequest("POST", "/login", nil))
@@ -69,11 +68,11 @@ func Example() {
 
 	show(app)
 	// Output:
-	// by nobody: 303 /login?next=%2Fprofile
+	// signed out: 303 /login?next=%2Fprofile
 	// signed in: 200 name of u1
 }
 
-// chi and its like take the middleware as it is: r.Use(auth.Handler).
+// chi and similar routers take the middleware as it is: r.Use(auth.Handler).
 func Example_chi() {
 	auth := newAuth()
 	var app http.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -102,12 +101,12 @@ func Example_chi() {
 
 	show(app)
 	// Output:
-	// by nobody: 303 /login?next=%2Fprofile
+	// signed out: 303 /login?next=%2Fprofile
 	// signed in: 200 u1
 }
 
-// Without a middleware around the app, Mount adds the routes, and Require does
-// the rest for the handlers it protects.
+// Without a middleware around the app, Mount adds the routes, and Require runs the middleware's
+// core for the handlers that it protects.
 func ExampleMount() {
 	auth := newAuth()
 	mux := http.NewServeMux()

@@ -13,7 +13,7 @@ import (
 // build builds the app's routes on a ServeMux.
 func build(app adaptertest.App) *http.ServeMux { return buildBehind(app, app.Auth.Require) }
 
-// buildBehind builds them with another middleware in the place of Require.
+// buildBehind builds them with another middleware instead of Require.
 func buildBehind(app adaptertest.App, require func(http.Handler) http.Handler) *http.ServeMux {
 	mux := http.NewServeMux()
 	for _, route := range app.Routes {
@@ -35,8 +35,8 @@ func wrapped(app adaptertest.App) http.Handler {
 	return around(app, nethttp.Wrap(app.Auth, build(app)))
 }
 
-// around puts what the app wants around h. net/http has no way of skipping of
-// its own, beside Config.Skip and not wrapping.
+// around wraps h in what the app requires. net/http itself has no way to skip requests, except
+// Config.Skip and not wrapping.
 func around(app adaptertest.App, h http.Handler) http.Handler {
 	if app.Skip != nil {
 		wrapped, bare := h, build(app)
@@ -65,8 +65,8 @@ func recovering(next http.Handler) http.Handler {
 	})
 }
 
-// chained has the middleware in the chain of a router such as chi: functions of
-// the shape func(http.Handler) http.Handler, applied one around the other.
+// chained has the middleware in the chain of a router such as chi: functions of type
+// func(http.Handler) http.Handler, applied one around the other.
 func chained(app adaptertest.App) http.Handler {
 	var h http.Handler = build(app)
 	use := []func(http.Handler) http.Handler{recovering, app.Auth.Handler}
@@ -76,14 +76,14 @@ func chained(app adaptertest.App) http.Handler {
 	return around(app, h)
 }
 
-// mounted has the routes in the mux and no middleware around it.
+// mounted adds the routes to the mux and has no middleware around it.
 func mounted(app adaptertest.App) http.Handler {
 	mux := build(app)
 	nethttp.Mount(mux, app.Auth)
 	return mux
 }
 
-// mountedBeside has nothing but them and catch-all routes, such as apps have.
+// mountedBeside adds the routes next to catch-all routes such as apps have.
 func mountedBeside(patterns ...string) adaptertest.Harness {
 	return func(app adaptertest.App) http.Handler {
 		mux := http.NewServeMux()
@@ -95,8 +95,8 @@ func mountedBeside(patterns ...string) adaptertest.Harness {
 	}
 }
 
-// subRouter has the app below another router, which strips its prefix, and the
-// routes where pages look for them.
+// subRouter has the app below another router, which strips its prefix, and the routes where pages
+// request them.
 func subRouter(app adaptertest.App) http.Handler {
 	below := http.NewServeMux()
 	below.Handle("/app/", http.StripPrefix("/app", build(app)))

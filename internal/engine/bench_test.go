@@ -10,9 +10,8 @@ import (
 	"github.com/lucia-go/lucia/session"
 )
 
-// BenchmarkVerify measures an access token of a session in use (generation 2,
-// confirmed) as each request sees it, in a process in which people have signed
-// out: from the cache, and at first sight.
+// BenchmarkVerify measures an access token of a session in use (generation 2, confirmed), in a
+// process in which people have signed out: from the cache, and when it is first seen.
 func BenchmarkVerify(b *testing.B) {
 	for _, c := range []struct {
 		name  string
@@ -53,8 +52,8 @@ func BenchmarkVerify(b *testing.B) {
 	}
 }
 
-// BenchmarkRefresh measures a rotation over memstore: open the sealed cookie,
-// parse the bearer token, rotate, sign two tokens, seal one.
+// BenchmarkRefresh measures a rotation in memstore: it opens the sealed cookie, parses the bearer
+// token, rotates, signs two tokens and seals one.
 func BenchmarkRefresh(b *testing.B) {
 	m := newManager(b, nil)
 	const users = 1024

@@ -7,33 +7,32 @@ import (
 	"github.com/maypok86/otter/v2"
 )
 
-// defaultCacheBytes holds some 20,000 tokens of ordinary size.
+// defaultCacheBytes holds about 20,000 tokens of ordinary size.
 const defaultCacheBytes = 32 << 20
 
-// entryBytes is roughly what an entry takes beside its token and its user data:
-// the verified value, the cache's node and its place in the table.
+// entryBytes is the approximate size of an entry without its token and its user data: the
+// verified value, the cache's node and its place in the table.
 const entryBytes = 512
 
-// verified is an access token whose form, signature and claims held. Whether it
-// is in its life, of a session that goes on, and of the fingerprint beside it is
-// judged at each use.
+// verified is an access token whose form, signature and claims are valid. Its expiry, its
+// session's revocation and its fingerprint are checked at each use.
 type verified[U any] struct {
 	session Session[U]
 	iat     int64
 	hash    fingerprintHash
-	// seen is the fingerprint that the token was accepted with. Comparing it
-	// spares a cached token the hash. It gives nothing away: what reads this
-	// memory finds the keys in it, too.
+	// seen is the fingerprint with which the token was accepted. Comparing it saves hashing the
+	// fingerprint for a cached token. It discloses nothing: an attacker who can read this memory
+	// also finds the keys in it.
 	seen [fingerprintLen]byte
 
-	// What spares a cached token two look-ups under locks that all requests share.
-	checkedVersion atomic.Uint64 // the count of ends (endings.news) at which it was last looked for among them, and not found
-	settled        atomic.Bool   // its generation's confirmation has been sent
+	// These two fields save a cached token two look-ups under locks that all requests share.
+	checkedVersion atomic.Uint64 // the revocations' version at which the session was last found not to be revoked
+	settled        atomic.Bool   // whether its generation's confirmation has been sent
 
 	page atomic.Pointer[pageCopy] // nil until a page has shown the session
 }
 
-// of reports in constant time whether the token is of fingerprint f.
+// of reports in constant time whether the token belongs to fingerprint f.
 func (v *verified[U]) of(f Fingerprint, cached bool) bool {
 	if !cached {
 		return v.hash.of(f)
@@ -42,11 +41,10 @@ func (v *verified[U]) of(f Fingerprint, cached bool) bool {
 	return ok && subtle.ConstantTimeCompare(v.seen[:], in[:]) == 1
 }
 
-// tokenCache keeps verified access tokens by the whole token. Only what was
-// accepted with its fingerprint gets in, so neither strangers nor thieves of
-// tokens can fill it.
+// tokenCache keeps verified access tokens by the whole token. Only tokens that were accepted with
+// their fingerprint are added, so attackers with forged or stolen tokens cannot fill it.
 type tokenCache[U any] struct {
-	entries *otter.Cache[AccessToken, *verified[U]] // nil: no cache
+	entries *otter.Cache[AccessToken, *verified[U]] // nil if there is no cache
 }
 
 func newTokenCache[U any](maxBytes int) (tokenCache[U], error) {
@@ -55,7 +53,7 @@ func newTokenCache[U any](maxBytes int) (tokenCache[U], error) {
 	}
 	entries, err := otter.New(&otter.Options[AccessToken, *verified[U]]{
 		MaximumWeight: uint64(maxBytes),
-		// The token itself, its claims decoded, which are shorter, and what pages show.
+		// The token, its decoded claims, which are shorter, and what pages show.
 		Weigher: func(t AccessToken, v *verified[U]) uint32 {
 			return uint32(2*len(t) + entryBytes + v.page.Load().bytes())
 		},
@@ -70,7 +68,7 @@ func (c tokenCache[U]) get(t AccessToken) (*verified[U], bool) {
 	return c.entries.GetIfPresent(t)
 }
 
-// put keeps a token that was accepted with fingerprint f.
+// put adds a token that was accepted with fingerprint f.
 func (c tokenCache[U]) put(v *verified[U], f Fingerprint) {
 	if c.entries != nil {
 		v.seen, _ = fingerprintBytes(f)
@@ -78,7 +76,7 @@ func (c tokenCache[U]) put(v *verified[U], f Fingerprint) {
 	}
 }
 
-// weighAgain has the cache count what has been added to v since it was put there.
+// weighAgain makes the cache count what has been added to v since put.
 func (c tokenCache[U]) weighAgain(v *verified[U]) { c.entries.Set(v.session.AccessToken, v) }
 
 func (c tokenCache[U]) remove(t AccessToken) {

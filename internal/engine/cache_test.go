@@ -13,8 +13,8 @@ import (
 	"github.com/lucia-go/lucia/session"
 )
 
-// A token that was accepted is judged anew each time: the cache spares the
-// signature and the decoding, no check.
+// A token that was accepted is checked again each time. The cache saves verifying the signature
+// and decoding, and no other check.
 func TestCachedTokensAreJudgedLikeNewOnes(t *testing.T) {
 	t.Parallel()
 	for name, cache := range map[string]int{"cached": 0, "not cached": -1, "cache too small for one token": 1} {
@@ -55,8 +55,7 @@ func TestCachedTokensAreJudgedLikeNewOnes(t *testing.T) {
 	}
 }
 
-// The token is a small part of a large header; the cache and the session keep
-// the token only.
+// The token is a small part of a large header. The cache and the session keep only the token.
 func TestVerifyCopiesTheTokenOutOfItsHeader(t *testing.T) {
 	t.Parallel()
 	m := newManager(t, nil)
@@ -122,9 +121,9 @@ func TestStrangersFillNoCache(t *testing.T) {
 		token       session.AccessToken
 		fingerprint session.Fingerprint
 	}{
-		{j.access, other.fingerprint},                  // a thief
-		{j.access + "x", j.fingerprint},                // a forger
-		{session.AccessToken(j.bearer), j.fingerprint}, // the wrong token
+		{j.access, other.fingerprint},                  // a stolen token
+		{j.access + "x", j.fingerprint},                // a forged token
+		{session.AccessToken(j.bearer), j.fingerprint}, // the wrong kind of token
 		{"x.y.z", "x"},
 	} {
 		if _, err := m.Verify(c.token, c.fingerprint); err == nil {

@@ -7,9 +7,9 @@ import (
 	"strconv"
 )
 
-// parser is the claims of one kind of token, to be read. They have one spelling:
-// parse accepts what append writes and nothing else, so no claim can be unknown,
-// doubled, in another case or in another place.
+// parser is the claims of one kind of token, to be parsed. Claims have only one spelling: parse
+// accepts what append writes and nothing else. Therefore no claim can be unknown, duplicated, in
+// another case or in another place.
 type parser interface {
 	parse(data []byte) bool
 }
@@ -20,21 +20,19 @@ const (
 	refreshRole   = "refresh_token"
 )
 
-// accessClaims are the claims of an access token, in the order in which they
-// are written.
+// accessClaims are the claims of an access token, in the order in which they are written.
 type accessClaims struct {
 	User json.RawMessage // as json.Marshal writes it
 	commonClaims
 }
 
-// refreshClaims are the claims of a refresh token, in the order in which they
-// are written.
+// refreshClaims are the claims of a refresh token, in the order in which they are written.
 type refreshClaims struct {
 	UserID string
 	commonClaims
 }
 
-// commonClaims are what both kinds of tokens end with.
+// commonClaims are the last claims of both kinds of tokens.
 type commonClaims struct {
 	FingerprintHash fingerprintHash
 	SessionID       ID
@@ -81,15 +79,15 @@ func (c *commonClaims) appendCommon(b []byte, mid string) []byte {
 	return append(b, '}')
 }
 
-// parse reads the claims. That User is an object of the app's is for its decoder
-// to say; the claims keep a part of data.
+// parse parses the claims, which keep a part of data. It does not check whether User decodes into
+// the app's type.
 func (c *accessClaims) parse(data []byte) bool {
 	user, ok := c.parseCommon(data, accessHead, accessMid)
 	c.User = user
 	return ok && isCompact(user)
 }
 
-// read reads the claims of a token that was verified before.
+// read parses the claims of a token that was verified before.
 func (c *accessClaims) read(token AccessToken) bool {
 	_, payload, _, ok := splitToken(string(token))
 	if !ok {
@@ -111,9 +109,8 @@ func (c *refreshClaims) parse(data []byte) bool {
 	return bytes.Equal(appendJSONString(nil, c.UserID), id)
 }
 
-// parseCommon reads the common claims and returns what stands before them, after
-// head. No value of theirs is free text, so the last hashHead is where they
-// begin.
+// parseCommon parses the common claims and returns the value between head and them. None of their
+// values is free text, so they begin at the last hashHead.
 func (c *commonClaims) parseCommon(data []byte, head, mid string) (value []byte, ok bool) {
 	i := bytes.LastIndex(data, []byte(hashHead))
 	if i < len(head) || !bytes.HasPrefix(data, []byte(head)) {
@@ -135,15 +132,15 @@ func (c *commonClaims) parseCommon(data []byte, head, mid string) (value []byte,
 	return value, s.ok && len(s.rest) == 0 && int64(c.Generation) == gen && c.valid()
 }
 
-// maxUnix keeps a claim's seconds within what 48 bits of milliseconds can tell.
+// maxUnix keeps a claim's seconds within 48 bits of milliseconds.
 const maxUnix = 1 << 37
 
 func (c *commonClaims) valid() bool {
 	return c.Generation >= FirstGeneration && 0 < c.IssuedAt && c.IssuedAt < c.ExpiresAt && c.ExpiresAt < maxUnix
 }
 
-// scanner reads what append writes, in turn. Once something else stands there,
-// ok is false.
+// scanner reads the parts that append writes, one after another. It sets ok to false if it finds
+// anything else.
 type scanner struct {
 	rest []byte
 	ok   bool
@@ -190,9 +187,8 @@ func (s *scanner) number() (n int64) {
 	return n
 }
 
-// isCompact reports whether no byte of data could be left out or spelled in
-// another way by json.Marshal: no white space between tokens, and none of the
-// characters that it escapes for the sake of HTML.
+// isCompact reports whether json.Marshal would write data in the same way: without white space
+// between tokens and without the characters that it escapes for HTML.
 func isCompact(data []byte) bool {
 	inString := false
 	for i := 0; i < len(data); i++ {
@@ -223,7 +219,7 @@ func appendJSONString(b []byte, s string) []byte {
 	return append(b, quoted...)
 }
 
-// isPlain reports whether json.Marshal writes s as it is.
+// isPlain reports whether json.Marshal writes s unchanged.
 func isPlain[T string | []byte](s T) bool {
 	for i := range len(s) {
 		switch c := s[i]; {

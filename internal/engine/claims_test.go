@@ -15,7 +15,7 @@ import (
 
 func TestDerivedKeysNeverChange(t *testing.T) {
 	t.Parallel()
-	// Written down once; a difference means that every session ends.
+	// If a value differs, every session ends with the release.
 	for purpose, want := range map[string]string{
 		"access":  "cfbe7ab9b9e4fa2c6903eed6e6d770d2a4512710f225a9a76e894519d958d870",
 		"refresh": "7a9c201690d0680b57f273700453e27dee80aeff5c29e522f9ee45b68637f96f",

@@ -20,8 +20,8 @@ const (
 	DefaultMaxSessions = 100
 )
 
-// Config configures a [Manager]. The fields that lucia.Config has, too, are
-// documented there. The zero value of a field means its default.
+// Config configures a [Manager]. The fields that lucia.Config also has are documented there. The
+// zero value of a field means its default.
 type Config[U any] struct {
 	Secret          []byte
 	PreviousSecrets [][]byte
@@ -39,16 +39,15 @@ type Config[U any] struct {
 	Logger            *slog.Logger
 	OnEvent           func(Event)
 
-	// MaxBytes bounds access token, sealed refresh token and fingerprint
-	// together; 0 means no bound but that of a single token (8 KiB). A sign-in or
-	// refresh beyond it fails before anything changes.
+	// MaxBytes bounds the total size of access token, sealed refresh token and fingerprint. 0
+	// means that only the size of a single token is bounded (8 KiB). A sign-in or refresh beyond
+	// MaxBytes fails before it changes anything.
 	MaxBytes int
-	// RefreshCookie is the name of the cookie that a sealed token is for, without a
-	// prefix that belongs to browsers. The seal is bound to it. Default
-	// "encrypt_refresh_token".
+	// RefreshCookie is the name of the cookie for a sealed token, without a prefix that is
+	// reserved for browsers. The seal is bound to this name. Default "encrypt_refresh_token".
 	RefreshCookie string
-	// Cache bounds the memory of verified access tokens, in bytes. Default 32
-	// MiB; negative means none.
+	// Cache bounds the memory for verified access tokens, in bytes. Default 32 MiB; negative
+	// means no cache.
 	Cache int
 }
 
@@ -111,11 +110,11 @@ func (c Config[U]) validate() error {
 	return checkUserType[U]()
 }
 
-// checkUserType refuses a U whose values can never stand beside user_id in a JSON
-// object. What depends on the value is checked when a token is made.
+// checkUserType rejects a type U whose values never marshal to a JSON object without user_id.
+// What depends on the value is checked when a token is issued.
 func checkUserType[U any]() error {
 	var sample User[U]
-	// Decoding makes pointers and maps. A type that refuses it stays zero.
+	// Decoding allocates pointers and maps. A type that does not decode stays zero.
 	_ = json.Unmarshal([]byte("{}"), &sample.Data)
 	if _, err := sample.MarshalJSON(); err != nil {
 		return fmt.Errorf("lucia: user data of type %T: %w", sample.Data, err)
@@ -123,7 +122,7 @@ func checkUserType[U any]() error {
 	return nil
 }
 
-// shortestIdle is the longest that a session in use goes without a rotation.
+// shortestIdle returns the longest time that a session in use goes without a rotation.
 func (c Config[U]) shortestIdle() time.Duration { return 2*c.AccessTTL + c.Settle + 2*c.Grace }
 
 func (c Config[U]) policy() Policy {

@@ -91,8 +91,8 @@ func TestNewAcceptsTheExtremes(t *testing.T) {
 func TestPrintingAManagerDoesNotShowItsSecrets(t *testing.T) {
 	t.Parallel()
 	config := validConfig()
-	config.Secret = []byte("the secret that nobody is to see")
-	config.PreviousSecrets = [][]byte{[]byte("the other secret of former times")}
+	config.Secret = []byte("the secret that must not be printed")
+	config.PreviousSecrets = [][]byte{[]byte("the other secret of earlier times")}
 	m, err := engine.New(config)
 	if err != nil {
 		t.Fatal(err)

@@ -7,30 +7,30 @@ import (
 )
 
 const (
-	// maxConfirming bounds the confirmations under way, so that they leave the store to
-	// refreshes. A process that confirms 1,000 generations a second, each in a
-	// millisecond, has one under way on average.
+	// maxConfirming bounds the concurrent confirmations, so that they leave capacity of the store
+	// to refreshes. A process that confirms 1,000 generations a second, each in a millisecond,
+	// has one confirmation in progress on average.
 	maxConfirming = 16
 	// maxRemembered bounds the confirmations that are known to have been sent.
 	maxRemembered = 1 << 16
 )
 
-// generationKey is a generation of a session that was seen in use.
+// generationKey identifies a generation of a session.
 type generationKey struct {
 	id  ID
 	gen Generation
 }
 
-// confirmer tells the store, off the request path, which generations have settled:
-// each at most once while remembered. It does not queue: a confirmation that finds no
-// place is sent when the token is next used, and one that is never sent makes the
-// session rotate one refresh later.
+// confirmer tells the store, off the request path, which generations have settled. It sends each
+// confirmation at most once while it remembers it. It does not queue: a confirmation that exceeds
+// maxConfirming is sent when the token is next used, and one that is never sent makes the session
+// rotate one refresh later.
 type confirmer struct {
 	limiter  limiter
 	confirm  func(context.Context, ConfirmParams) error
-	sent     *recent[generationKey, bool] // true: and the call has succeeded
-	places   chan struct{}                // one for each confirmation under way
-	flushing chan struct{}                // holds one flush
+	sent     *recent[generationKey, bool] // true if the call has succeeded
+	places   chan struct{}                // holds a value for each confirmation in progress
+	flushing chan struct{}                // held by one flush at a time
 }
 
 func newConfirmer(l limiter, confirm func(context.Context, ConfirmParams) error) *confirmer {
@@ -43,16 +43,16 @@ func newConfirmer(l limiter, confirm func(context.Context, ConfirmParams) error)
 	}
 }
 
-// sighted sends a confirmation where the token in use is old enough to prove
-// that its generation is on the browser's disk. The sign-in's generation needs
-// none: it has no predecessor.
-func (m *Manager[U]) sighted(v *verified[U], now time.Time) {
+// confirmSettled sends a confirmation if the token in use is old enough to prove that the browser
+// has saved its generation to disk. The generation of the sign-in needs none, because it has no
+// predecessor.
+func (m *Manager[U]) confirmSettled(v *verified[U], now time.Time) {
 	if v.session.Generation == FirstGeneration || v.settled.Load() {
 		return
 	}
 	handed := Instant(v.iat*1000 + 999) // iat is in whole seconds, rounded down
 	if InstantOf(now) < handed.Add(m.policy.Settle+m.policy.Settle/10) {
-		return // the tenth is for the store's clock, which judges again
+		return // the tenth allows for the difference to the store's clock, which decides again
 	}
 	s := generationKey{v.session.ID, v.session.Generation}
 	if arrived, sent := m.confirms.sent.get(s); sent {
@@ -67,7 +67,7 @@ func (m *Manager[U]) sighted(v *verified[U], now time.Time) {
 	})
 }
 
-// send starts a confirmation unless it has been sent or there is no place.
+// send starts a confirmation unless it has been sent or maxConfirming are in progress.
 func (q *confirmer) send(s generationKey, c ConfirmParams) {
 	select {
 	case q.places <- struct{}{}:
@@ -80,7 +80,7 @@ func (q *confirmer) send(s generationKey, c ConfirmParams) {
 	}
 	f := newCall[struct{}](context.Background(), q.limiter, func(err error) {
 		if err != nil {
-			q.sent.remove(s) // sent again at the next sighting
+			q.sent.remove(s) // sent again when the token is next used
 		} else {
 			q.sent.put(s, true)
 		}
@@ -91,7 +91,7 @@ func (q *confirmer) send(s generationKey, c ConfirmParams) {
 	}()
 }
 
-// flush waits until no confirmation is under way or ctx ends: it takes all places.
+// flush waits until no confirmation is in progress, by taking all places, or until ctx ends.
 func (q *confirmer) flush(ctx context.Context) error {
 	select {
 	case q.flushing <- struct{}{}:
@@ -104,7 +104,7 @@ func (q *confirmer) flush(ctx context.Context) error {
 		case q.places <- struct{}{}:
 			defer func() { <-q.places }()
 		case <-ctx.Done():
-			return fmt.Errorf("lucia: %d confirmations under way: %w", maxConfirming-taken, ctx.Err())
+			return fmt.Errorf("lucia: %d confirmations in progress: %w", maxConfirming-taken, ctx.Err())
 		}
 	}
 	return nil

@@ -15,7 +15,7 @@ import (
 	"github.com/lucia-go/lucia/session"
 )
 
-// rotated is an app with a session of generation 2, just made.
+// rotated returns an app with a session that has just rotated to generation 2.
 func rotated(t *testing.T) (*app, jar) {
 	a := newApp(t, nil)
 	j := signIn(t, a.Manager, "u1")
@@ -99,7 +99,7 @@ func TestConfirmationThatFailsAfterFurtherSightingsIsSentAgain(t *testing.T) {
 		a, j := rotated(t)
 		time.Sleep(2 * time.Minute)
 		a.store.set(func(context.Context, string) error { time.Sleep(time.Second); return errors.New("down") })
-		for range 3 { // the first sends, the others see it under way
+		for range 3 { // the first one sends the confirmation, the others see it in progress
 			if _, err := a.Verify(j.access, j.fingerprint); err != nil {
 				t.Fatal(err)
 			}
@@ -114,9 +114,9 @@ func TestConfirmationThatFailsAfterFurtherSightingsIsSentAgain(t *testing.T) {
 	})
 }
 
-// Any number of requests may see unconfirmed tokens while the store hangs: none of
-// them waits, what finds no place is sent at a later sighting, and in the end nothing
-// is left running.
+// Any number of requests may use unconfirmed tokens while the store hangs. None of them waits, a
+// confirmation beyond the limit is sent when its token is next used, and in the end no goroutine
+// is left.
 func TestConfirmationsUnderWayAreBounded(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -144,7 +144,7 @@ func TestConfirmationsUnderWayAreBounded(t *testing.T) {
 		if took := time.Since(begin); took != 0 {
 			t.Errorf("the requests waited %v", took)
 		}
-		time.Sleep(time.Minute) // their time is up, and they hang
+		time.Sleep(time.Minute) // they hang past their timeout
 		see()
 		synctest.Wait()
 		if calls := a.store.took(); calls["Confirm"] != most {

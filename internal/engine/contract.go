@@ -6,7 +6,7 @@ import (
 	"github.com/lucia-go/lucia/session"
 )
 
-// The contract's types, under their own names.
+// Types of package session, under the same names.
 type (
 	ID           = session.ID
 	Generation   = session.Generation

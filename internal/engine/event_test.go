@@ -18,7 +18,7 @@ import (
 	"github.com/lucia-go/lucia/session"
 )
 
-// book is a log that tests read.
+// book is a log for tests to read.
 type book struct {
 	mu  sync.Mutex
 	buf bytes.Buffer
@@ -30,7 +30,7 @@ func (b *book) Write(p []byte) (int, error) {
 	return b.buf.Write(p)
 }
 
-// lines returns the lines since it was last asked.
+// lines returns the lines since its last call.
 func (b *book) lines() []string {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -42,7 +42,7 @@ func (b *book) lines() []string {
 	return strings.Split(s, "\n")
 }
 
-// logged makes the manager write into the book.
+// logged makes the manager log to the book.
 func (b *book) logged(c *engine.Config[profile]) {
 	c.Logger = slog.New(slog.NewTextHandler(b, &slog.HandlerOptions{Level: slog.LevelDebug}))
 }
@@ -163,7 +163,7 @@ func TestOutagesAndAdoptionsAreLoggedOnceASecond(t *testing.T) {
 	})
 }
 
-// One user whose data has grown, and who tries again and again, fills no log.
+// A user whose data has become too large and who retries does not flood the log.
 func TestUserTooLargeIsLoggedOnceASecond(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -204,8 +204,8 @@ func TestLateRepeatIsAnEvent(t *testing.T) {
 	})
 }
 
-// Who presents one predecessor late again and again, and never uses what he is
-// given, stays unconfirmed: the operator is told that this is no lost answer.
+// A client that repeatedly presents one predecessor late and never uses its successor stays
+// unconfirmed. The operator is told that this is not a lost response.
 func TestManyLateRepeatsAreAnEventOfTheirOwn(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -232,8 +232,7 @@ func TestManyLateRepeatsAreAnEventOfTheirOwn(t *testing.T) {
 	})
 }
 
-// A caller who goes away is no outage.
-// Signing out goes on when the person has left; so does the news of its failure.
+// A sign-out continues and its failure is reported even if the person has left.
 func TestFailedSignOutIsReportedWhoeverHasLeft(t *testing.T) {
 	t.Parallel()
 	a := newApp(t, nil)
@@ -265,8 +264,8 @@ type panicking struct{ slog.Handler }
 
 func (panicking) Handle(context.Context, slog.Record) error { panic("log") }
 
-// What the app hangs in here runs on a call that others share. It may break;
-// the answer stands, and so does the process.
+// The app's hooks run in a call that others share. If they fail, the result of the call and the
+// process are not affected.
 func TestBrokenHooksDoNotChangeAnswers(t *testing.T) {
 	t.Parallel()
 	for name, change := range map[string]func(*engine.Config[profile]){

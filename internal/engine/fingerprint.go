@@ -17,12 +17,12 @@ func newFingerprint() (Fingerprint, fingerprintHash) {
 	return f, sha256.Sum256([]byte(f))
 }
 
-// fingerprintHash is what tokens carry of a fingerprint: its SHA-256. The
-// fingerprint has full entropy, so a slow hash would buy nothing.
+// fingerprintHash is the SHA-256 of a fingerprint, which tokens carry. A fingerprint has full
+// entropy, so a slow hash would add no protection.
 type fingerprintHash [sha256.Size]byte
 
-// hashFingerprint hashes what a cookie claims to be a fingerprint; false where
-// it cannot be one.
+// hashFingerprint returns the hash of a cookie's fingerprint. It returns false if the value
+// cannot be a fingerprint.
 func hashFingerprint(f Fingerprint) (fingerprintHash, bool) {
 	in, ok := fingerprintBytes(f)
 	if !ok {
@@ -31,8 +31,8 @@ func hashFingerprint(f Fingerprint) (fingerprintHash, bool) {
 	return sha256.Sum256(in[:]), true
 }
 
-// fingerprintBytes returns the bytes of what claims to be a fingerprint, off the heap; false
-// where it cannot be one.
+// fingerprintBytes returns the bytes of a cookie's fingerprint without allocating. It returns
+// false if the value cannot be a fingerprint.
 func fingerprintBytes(f Fingerprint) (b [fingerprintLen]byte, ok bool) {
 	if len(f) != fingerprintLen {
 		return b, false
@@ -47,7 +47,7 @@ func (h fingerprintHash) of(f Fingerprint) bool {
 	return ok && h.is(got)
 }
 
-// is compares in constant time.
+// is reports in constant time whether h and other are equal.
 func (h fingerprintHash) is(other fingerprintHash) bool {
 	return subtle.ConstantTimeCompare(h[:], other[:]) == 1
 }

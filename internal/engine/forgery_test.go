@@ -13,8 +13,8 @@ import (
 	"github.com/lucia-go/lucia/session"
 )
 
-// suspect checks tokens that are not to be accepted, against a manager whose
-// store must never be asked because of them.
+// suspect checks tokens that must not be accepted, with a manager whose store must not be called
+// for them.
 type suspect struct {
 	*testing.T
 	m     *engine.Manager[profile]
@@ -30,7 +30,7 @@ func newSuspect(t *testing.T) *suspect {
 	return s
 }
 
-// use presents a token as what kind says and returns how it was refused.
+// use presents a token of a kind and returns the error.
 func (s *suspect) use(kind, token string) error {
 	switch kind {
 	case "access":
@@ -50,8 +50,8 @@ var codeOfKind = map[string]session.Code{
 	"sealed":  session.CodeInvalidRefreshToken,
 }
 
-// refused fails the test unless the token is refused with its code, for the
-// reason, and without asking the store.
+// refused fails the test unless the token is refused with its code, for one of the reasons, and
+// without a store call.
 func (s *suspect) refused(name, kind, token string, reasons ...error) {
 	s.Helper()
 	err := s.use(kind, token)
@@ -127,7 +127,7 @@ func TestEveryFlippedBitIsRefused(t *testing.T) {
 		for i := range len(genuine) * 8 {
 			b := []byte(genuine)
 			b[i/8] ^= 1 << (i % 8)
-			// A flip in the key id names another key, which may be one of a roll-out.
+			// A flipped bit in the key id names another key, which may be one of a roll-out.
 			s.refused(fmt.Sprintf("bit %d", i), kind, string(b), engine.ErrMalformed, engine.ErrUnknownKey)
 		}
 	}
@@ -136,7 +136,7 @@ func TestEveryFlippedBitIsRefused(t *testing.T) {
 	}
 }
 
-// The last letter of a base64 segment may carry bits that decode to nothing.
+// The last letter of a base64 segment may carry bits that are not decoded.
 func TestBitsThatDecodeToNothingAreRefused(t *testing.T) {
 	t.Parallel()
 	const letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
@@ -230,12 +230,12 @@ func TestTokensUnderOtherKeysAreRefused(t *testing.T) {
 	s.refused("refresh token", "sealed", string(s.j.bearer))
 	s.refused("sealed token", "access", string(s.j.sealed))
 	s.refused("sealed token", "refresh", string(s.j.sealed))
-	// The roles are told apart by the claims too, not by the keys alone.
+	// The roles are distinguished by the claims, too, not only by the keys.
 	s.refused("access claims under the refresh key", "refresh", forge(t, testSecret, "refresh", header(t, testSecret), segment(t, string(s.j.access), 1)))
 	s.refused("refresh claims under the access key", "access", forge(t, testSecret, "access", header(t, testSecret), segment(t, string(s.j.bearer), 1)))
 }
 
-// Signed with the right key, so that the claims are what is judged.
+// The tokens are signed with the right key, so that only the claims are tested.
 func TestWrongClaimsAreRefused(t *testing.T) {
 	t.Parallel()
 	s := newSuspect(t)

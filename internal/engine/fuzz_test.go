@@ -13,9 +13,8 @@ import (
 	"github.com/lucia-go/lucia/session"
 )
 
-// The fuzz targets of the tokens share one problem: no fuzzer guesses a
-// signature. So they take a header and a payload and sign those themselves, and
-// besides them the raw bytes of a whole token.
+// A fuzzer cannot guess a signature. So the fuzz targets take a header and a payload and sign
+// them, in addition to the raw bytes of a whole token.
 
 func seedTokens(f *testing.F, kind, genuine string) {
 	h, p := segment(f, genuine, 0), segment(f, genuine, 1)
@@ -36,8 +35,8 @@ func seedTokens(f *testing.F, kind, genuine string) {
 	}
 }
 
-// oneSpelling fails the test unless a token that was accepted is spelt as the
-// library would have spelt it: header, payload and base64.
+// oneSpelling fails the test unless an accepted token has the spelling that the library writes:
+// header, payload and base64.
 func oneSpelling(t *testing.T, purpose, token string, claims any) {
 	t.Helper()
 	payload := segment(t, token, 1)
@@ -112,8 +111,8 @@ func FuzzParseRefresh(f *testing.F) {
 	})
 }
 
-// FuzzOpenSealed: of a sealed token nothing can be changed, neither its letters
-// nor the bytes they stand for.
+// FuzzOpenSealed checks that no change to a sealed token is accepted, neither to its letters nor
+// to the decoded bytes.
 func FuzzOpenSealed(f *testing.F) {
 	m := newManager(f, nil)
 	genuine := string(signIn(f, m, "u1").sealed)
@@ -127,8 +126,8 @@ func FuzzOpenSealed(f *testing.F) {
 		f.Fatal(err)
 	}
 	f.Fuzz(func(t *testing.T, raw string, at uint16, mask byte) {
-		// What opens is one of ours (another process of this fuzzer's made it), in
-		// its one spelling.
+		// A token that opens was made by another process of this fuzzer, and has its only
+		// spelling.
 		if _, err := m.OpenSealed(session.SealedToken(raw)); err == nil {
 			p := strings.Split(raw, ".")
 			box, err := base64.RawURLEncoding.DecodeString(p[2])
@@ -147,9 +146,9 @@ func FuzzOpenSealed(f *testing.F) {
 	})
 }
 
-// FuzzSealedContents seals any contents under a genuine key: no fuzzer finds its
-// way through AES-GCM. What opens serialises back to the same bytes, and the
-// refresh token that is signed again from it is one that a bearer may present.
+// FuzzSealedContents seals any contents under a genuine key, since a fuzzer cannot find its way
+// through AES-GCM. Contents that open serialize back to the same bytes, and the refresh token
+// signed from them is accepted as a bearer token.
 func FuzzSealedContents(f *testing.F) {
 	m := newManager(f, nil)
 	j := signIn(f, m, "u1")

@@ -23,8 +23,8 @@ var discard = slog.New(slog.DiscardHandler)
 // testSecret is the secret of newManager.
 var testSecret = bytes.Repeat([]byte("s"), 32)
 
-// deriveKey is the key derivation of the specification, written once more: what
-// it yields may never change, or every session ends with the release.
+// deriveKey repeats the key derivation of the specification. Its result must never change, or
+// every session ends with the release.
 func deriveKey(t testing.TB, secret []byte, purpose string) []byte {
 	t.Helper()
 	key, err := hkdf.Key(sha256.New, secret, nil, "lucia-go/v1/"+purpose, 32)
@@ -45,8 +45,7 @@ func header(t testing.TB, secret []byte) string {
 	return fmt.Sprintf(`{"alg":"HS256","kid":%q,"typ":"JWT"}`, keyID(t, secret))
 }
 
-// forge signs any header and payload with the key of that purpose: a token with
-// a genuine signature, whatever it says.
+// forge signs any header and payload with the key of that purpose.
 func forge(t testing.TB, secret []byte, purpose, header, payload string) string {
 	t.Helper()
 	enc := base64.RawURLEncoding.EncodeToString
@@ -80,7 +79,7 @@ func claimsOf(t testing.TB, token string) map[string]any {
 	return claims
 }
 
-// replaceOnce replaces what must be there.
+// replaceOnce replaces a part that must exist.
 func replaceOnce(t testing.TB, s, old, new string) string {
 	t.Helper()
 	if !strings.Contains(s, old) {
@@ -89,8 +88,8 @@ func replaceOnce(t testing.TB, s, old, new string) string {
 	return strings.Replace(s, old, new, 1)
 }
 
-// tap is a store that counts its calls. Where before is set it is asked first
-// and its error returned instead of the call; after is told when one was made.
+// tap is a store that counts its calls. If before is set, it is called first, and its error is
+// returned instead of making the call. after is called after each call.
 type tap struct {
 	session.Store
 	before func(ctx context.Context, call string) error
@@ -126,7 +125,7 @@ func (s *tap) set(before func(ctx context.Context, call string) error) {
 	s.before = before
 }
 
-// took returns the calls since it was last asked.
+// took returns the calls since its last call.
 func (s *tap) took() map[string]int {
 	s.mu.Lock()
 	defer s.mu.Unlock()

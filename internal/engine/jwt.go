@@ -9,30 +9,31 @@ import (
 	"github.com/golang-jwt/jwt/v5"
 )
 
-// maxTokenBytes bounds what is looked at at all, before any parsing.
+// maxTokenBytes bounds the size of a token. It is checked before any parsing.
 const maxTokenBytes = 8 << 10
 
-// maxLeeway bounds how far apart the clocks of an app's hosts may be. Hosts run NTP.
+// maxLeeway bounds the difference between the clocks of an app's hosts, which are expected to run
+// NTP.
 const maxLeeway = 30 * time.Second
 
-// leeway is how long after its expiry an access token is still accepted, for clocks
-// that differ: a tenth of AccessTTL, so that a short-lived token is short-lived.
+// leeway returns how long an access token is accepted after its expiry, because clocks differ. It
+// is a tenth of AccessTTL, so that a short-lived token remains short-lived.
 func (c Config[U]) leeway() time.Duration { return min(c.AccessTTL/10, maxLeeway) }
 
-// sign returns the JWT of claims as their append writes them.
+// sign returns the JWT of claims in the form that their append method writes.
 func sign(k *keySet, key jwtKey, payload []byte) string {
 	var b strings.Builder
 	b.Grow(len(k.header) + tokenSeparator + base64.RawURLEncoding.EncodedLen(len(payload)) + signatureLen)
 	b.WriteString(k.header)
 	b.WriteByte('.')
 	writeBase64(&b, payload)
-	signature, _ := jwt.SigningMethodHS256.Sign(b.String(), key) // fails only for a key that is no []byte
+	signature, _ := jwt.SigningMethodHS256.Sign(b.String(), key) // fails only if key is not a []byte
 	b.WriteByte('.')
 	writeBase64(&b, signature)
 	return b.String()
 }
 
-// writeBase64 writes data in base64url, without an allocation where b has room.
+// writeBase64 writes data in base64url. It does not allocate if b has room.
 func writeBase64(b *strings.Builder, data []byte) {
 	var piece [256]byte
 	const whole = len(piece) / 4 * 3
@@ -49,41 +50,41 @@ const payloadRoom = 512
 // signatureLen is the length of an HMAC-SHA256 in base64url.
 const signatureLen = 43
 
-// keyOf picks the key of a key set that verifies one kind of token.
+// keyOf returns the key of a key set that verifies one kind of token.
 type keyOf func(*keySet) jwtKey
 
 func accessKey(k *keySet) jwtKey  { return k.access }
 func refreshKey(k *keySet) jwtKey { return k.refresh }
 
-// open verifies token's form and signature and decodes its claims. golang-jwt
-// verifies the signature; its parser is not used, because it accepts what this
-// library does not: other header members, other spellings of the same token,
-// claims twice or in other cases. That it reads what this one signs is tested.
-func (r keyring) open(token string, pick keyOf, c parser, f *tokenErrors) error {
+// open verifies a token's form and signature and decodes its claims. It verifies the signature
+// with golang-jwt but does not use its parser, which accepts what this library rejects: other
+// header members, other spellings of the same token, and claims that are duplicated or in other
+// cases. A test checks that golang-jwt's parser accepts the tokens of this library.
+func (r keyring) open(token string, pick keyOf, c parser, errs *tokenErrors) error {
 	header, payload, signature, ok := splitToken(token)
 	if !ok {
-		return f.malformed
+		return errs.malformed
 	}
 	k := r.find(func(k *keySet) bool { return k.header == header })
 	if k == nil {
-		if isOurHeader(header) {
-			return f.unknownKey
+		if isLuciaHeader(header) {
+			return errs.unknownKey
 		}
-		return f.malformed
+		return errs.malformed
 	}
 	signed := token[:len(header)+1+len(payload)]
 	sig, err := strictBase64.DecodeString(signature)
 	if err != nil || jwt.SigningMethodHS256.Verify(signed, sig, pick(k)) != nil {
-		return f.malformed
+		return errs.malformed
 	}
 	data, err := strictBase64.DecodeString(payload)
 	if err != nil || !c.parse(data) {
-		return f.malformed
+		return errs.malformed
 	}
 	return nil
 }
 
-// splitToken takes a token apart; ok says that it is three non-empty segments of
+// splitToken splits a token. ok reports whether it consists of three non-empty segments of
 // base64url letters. (Go's strict base64 decoding skips CR and LF.)
 func splitToken(token string) (header, payload, signature string, ok bool) {
 	if len(token) > maxTokenBytes {
@@ -112,9 +113,8 @@ var base64Letters = func() (is [256]bool) {
 	return is
 }()
 
-// isOurHeader reports whether a header segment is one that this library writes
-// under some key.
-func isOurHeader(header string) bool {
+// isLuciaHeader reports whether a header segment is one that this library writes under some key.
+func isLuciaHeader(header string) bool {
 	data, err := strictBase64.DecodeString(header)
 	if err != nil {
 		return false

@@ -7,31 +7,31 @@ import (
 	"encoding/json"
 )
 
-// MinSecretBytes is the length of the shortest secret: the key length of
-// HMAC-SHA256 (RFC 7518, section 3.2).
+// MinSecretBytes is the minimum length of a secret, the key length of HMAC-SHA256 (RFC 7518,
+// section 3.2).
 const MinSecretBytes = 32
 
 // kidLen is the length of a key id: 9 bytes in base64url.
 const kidLen = 12
 
-// keySet is all that is derived from one secret. Each purpose has a key of its
-// own, so that no token of one kind can stand in for another.
+// keySet holds all keys derived from one secret. Each purpose has a key of its own, so that a
+// token of one kind is never valid as another kind.
 type keySet struct {
 	kid string
-	// sealID is the key id of sealed tokens, so that a process that knows only
-	// their earlier form, which is under kid, finds an unknown key.
+	// sealID is the key id of sealed tokens. It differs from kid, which identifies sealed tokens
+	// in their earlier form, so that a process that knows only the earlier form finds an unknown
+	// key.
 	sealID string
-	// header is the JWT header segment of this key's tokens: exactly alg, kid and
-	// typ. Verification compares it whole, which leaves no other algorithm,
-	// member or spelling to argue about (RFC 8725, section 3.1).
+	// header is the JWT header segment of this key's tokens: exactly alg, kid and typ.
+	// Verification compares the whole segment, which excludes every other algorithm, member and
+	// spelling (RFC 8725, section 3.1).
 	header  string
 	access  jwtKey
 	refresh jwtKey
 	seal    []byte
 }
 
-// jwtKey is the HMAC key of one kind of token, a []byte in the form in which
-// golang-jwt takes it.
+// jwtKey is the HMAC key of one kind of token. It is a []byte in the type that golang-jwt takes.
 type jwtKey any
 
 func deriveKeys(secret []byte) (*keySet, error) {
@@ -53,8 +53,8 @@ func deriveKeys(secret []byte) (*keySet, error) {
 // keyID returns the first 9 bytes of a derived key in base64url.
 func keyID(key []byte) string { return base64.RawURLEncoding.EncodeToString(key[:9]) }
 
-// headerSegment returns the one spelling of the header of tokens under kid, in
-// the order in which golang-jwt writes it.
+// headerSegment returns the only spelling of the header of tokens under kid, in the order in
+// which golang-jwt writes it.
 func headerSegment(kid string) string {
 	header, _ := json.Marshal(struct {
 		Alg string `json:"alg"`
@@ -64,7 +64,7 @@ func headerSegment(kid string) string {
 	return base64.RawURLEncoding.EncodeToString(header)
 }
 
-// keyring holds the key set that signs and those that only verify.
+// keyring holds the key set that signs and the key sets that only verify.
 type keyring struct {
 	current  *keySet
 	previous []*keySet
@@ -86,7 +86,7 @@ func newKeyring(secret []byte, previous [][]byte) (keyring, error) {
 	return ring, nil
 }
 
-// find returns the first key set for which match holds, or nil.
+// find returns the first key set for which match returns true, or nil.
 func (r keyring) find(match func(*keySet) bool) *keySet {
 	if match(r.current) {
 		return r.current

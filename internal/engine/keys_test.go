@@ -12,7 +12,7 @@ import (
 	"github.com/lucia-go/lucia/session"
 )
 
-// accepts reports how a process takes the tokens in the jar.
+// accepts returns the errors of a process for the tokens in the jar.
 func accepts(t *testing.T, m *engine.Manager[profile], j jar) (errs [3]error) {
 	t.Helper()
 	_, errs[0] = m.Verify(j.access, j.fingerprint)
@@ -21,8 +21,8 @@ func accepts(t *testing.T, m *engine.Manager[profile], j jar) (errs [3]error) {
 	return errs
 }
 
-// A new secret goes out to verify first, then is promoted, then the old one is
-// dropped. At each step processes of the step before still run.
+// A new secret is first added as a previous one, then promoted, and then the old one is removed.
+// At each step processes of the step before are still running.
 func TestSecretIsRolledOutWithoutLosingASession(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -40,7 +40,7 @@ func TestSecretIsRolledOutWithoutLosingASession(t *testing.T) {
 				j := signIn(t, turn[0], "u1")
 				for i := range 6 {
 					if step.b == after && i == 0 {
-						j.refresh(t, promoted) // whoever came by since has a token of the new secret
+						j.refresh(t, promoted) // clients seen since then have tokens of the new secret
 					}
 					m := turn[i%2]
 					if errs := accepts(t, m, j); errs != [3]error{} {
@@ -80,8 +80,8 @@ func TestPreviousSecretsOnlyVerify(t *testing.T) {
 	}
 }
 
-// TestPageTokenUnderAPreviousSecret: the token that a page is given is the one that
-// was handed out with the cookie, also where the cookie is under a previous secret.
+// TestPageTokenUnderAPreviousSecret checks that a page is given the token that was handed out
+// with the cookie, also if the cookie is under a previous secret.
 func TestPageTokenUnderAPreviousSecret(t *testing.T) {
 	t.Parallel()
 	older, newer := bytes.Repeat([]byte("o"), 32), bytes.Repeat([]byte("n"), 32)

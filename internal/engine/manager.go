@@ -1,3 +1,5 @@
+// Package engine begins, verifies, refreshes and ends sessions. It signs and seals their tokens, and
+// calls the store and LoadUser. It does not depend on HTTP.
 package engine
 
 import (
@@ -8,28 +10,27 @@ import (
 	"time"
 )
 
-// Manager is the session domain: it begins sessions, verifies and refreshes
-// their tokens and ends them. It knows nothing of HTTP. U is the app's user
-// data.
+// Manager begins sessions, verifies and refreshes their tokens, and ends them. It does not depend
+// on HTTP. U is the app's user data.
 //
 // A Manager is safe for concurrent use. It keeps no goroutine while idle.
 type Manager[U any] struct {
-	config  Config[U] // without its secrets
-	policy  Policy
-	keys    keyring
-	cache   tokenCache[U]
-	endings revocations
-	repeats *repeatCounter
-	// loads bounds what calls LoadUser, stores what calls the store alone: an
-	// app's database that hangs must not keep anyone from signing out.
-	loads    limiter
-	stores   limiter
-	flights  calls[callKey, refreshResult[U]]
-	confirms *confirmer
-	reporter *reporter
+	config      Config[U] // without its secrets
+	policy      Policy
+	keys        keyring
+	cache       tokenCache[U]
+	revocations revocations
+	repeats     *repeatCounter
+	// loads bounds the calls that use LoadUser, stores those that use only the store, so that
+	// people can sign out while the app's database hangs.
+	loads     limiter
+	stores    limiter
+	refreshes calls[callKey, refreshResult[U]]
+	confirms  *confirmer
+	reporter  *reporter
 }
 
-// New returns a Manager, or an error that says what is wrong with config.
+// New returns a Manager. It returns an error that describes the problem if config is invalid.
 func New[U any](config Config[U]) (*Manager[U], error) {
 	config = config.withDefaults()
 	if err := config.validate(); err != nil {
@@ -43,43 +44,41 @@ func New[U any](config Config[U]) (*Manager[U], error) {
 	if err != nil {
 		return nil, err
 	}
-	config.Secret, config.PreviousSecrets = nil, nil // nothing prints what is not there
+	config.Secret, config.PreviousSecrets = nil, nil // so that no log line can print them
 	m := &Manager[U]{
-		config:   config,
-		policy:   config.policy(),
-		keys:     keys,
-		cache:    cache,
-		endings:  newRevocations(),
-		repeats:  newRepeatCounter(),
-		loads:    newLimiter(config.Timeout),
-		stores:   newLimiter(config.Timeout),
-		reporter: newReporter(config.Logger, config.OnEvent),
+		config:      config,
+		policy:      config.policy(),
+		keys:        keys,
+		cache:       cache,
+		revocations: newRevocations(),
+		repeats:     newRepeatCounter(),
+		loads:       newLimiter(config.Timeout),
+		stores:      newLimiter(config.Timeout),
+		reporter:    newReporter(config.Logger, config.OnEvent),
 	}
 	m.confirms = newConfirmer(m.stores, config.Store.Confirm)
 	return m, nil
 }
 
-// SignedIn is the result of [Manager.SignIn]: all that a browser is to be given.
+// SignedIn is the result of [Manager.SignIn], with everything that the browser is given.
 type SignedIn[U any] struct {
 	Session Session[U]
-	// Fingerprint and RefreshCookie are for cookies that no script can read, and
-	// therefore never in JSON.
+	// Fingerprint and RefreshCookie are for cookies that scripts cannot read, so they are never
+	// part of JSON.
 	Fingerprint   Fingerprint `json:"-"`
 	RefreshCookie SealedToken `json:"-"`
-	// ExpiresIn and Lifetime are how long the refresh token and the fingerprint
-	// live.
+	// ExpiresIn is the lifetime of the refresh token, Lifetime that of the fingerprint.
 	ExpiresIn time.Duration
 	Lifetime  time.Duration
 }
 
-// LogValue returns that of the session: ids, and no token.
+// LogValue returns the ids of the session and no token.
 func (s SignedIn[U]) LogValue() slog.Value { return s.Session.LogValue() }
 
-// SignIn begins a session of the user (the original's createUserSession). The
-// caller has made sure who the user is. Errors carry CodeInvalidUserID for an
-// id that cannot be one or that LoadUser does not know, and
-// CodeDatabaseUpdateFailed where LoadUser or the store failed; there is then no
-// session that anyone could use.
+// SignIn begins a session of the user (lucia-sveltekit's createUserSession). The caller has
+// authenticated the user. Errors carry CodeInvalidUserID if the id is invalid or LoadUser does
+// not know it, and CodeDatabaseUpdateFailed if LoadUser or the store failed. After an error there
+// is no session that anyone could use.
 func (m *Manager[U]) SignIn(ctx context.Context, userID string) (*SignedIn[U], error) {
 	if err := CheckUserID(userID); err != nil {
 		return nil, err
@@ -96,14 +95,14 @@ func (m *Manager[U]) SignIn(ctx context.Context, userID string) (*SignedIn[U], e
 	return s, nil
 }
 
-// withoutValues is a context without its values: LoadUser is to depend on them nowhere,
-// since a refresh has nobody's.
+// withoutValues is a context without its values. LoadUser must not depend on them at a sign-in,
+// since a refresh has no values of one request.
 type withoutValues struct{ context.Context }
 
 // Value returns nil.
 func (withoutValues) Value(any) any { return nil }
 
-// AfterFunc lets package context derive from it without a goroutine.
+// AfterFunc lets package context derive contexts from it without a goroutine.
 func (v withoutValues) AfterFunc(f func()) (stop func() bool) { return context.AfterFunc(v.Context, f) }
 
 func (m *Manager[U]) signIn(ctx context.Context, userID string) (*SignedIn[U], error) {
@@ -116,12 +115,12 @@ func (m *Manager[U]) signIn(ctx context.Context, userID string) (*SignedIn[U], e
 	if err != nil {
 		return nil, opaqueError{err, false}
 	}
-	order, started := m.endings.next(), time.Now().Unix()
+	order, started := m.revocations.next(), time.Now().Unix()
 	record, err := m.config.Store.Create(ctx, CreateParams{UserID: userID, ID: t.id, Policy: m.policy, Max: m.config.MaxSessions})
 	if err != nil {
 		return nil, opaqueError{err, false}
 	}
-	m.endings.begin(userID, t.id, order, started)
+	m.revocations.begin(userID, t.id, order, started)
 	return m.signedIn(user, t, fp, record, started)
 }
 
@@ -140,11 +139,11 @@ func (m *Manager[U]) signedIn(user loadedUser[U], t subject, fp Fingerprint, rec
 	}, nil
 }
 
-// Verify checks an access token and the fingerprint beside it (the original's
-// getUserFromAccessToken). It asks no store.
+// Verify checks an access token and its fingerprint (lucia-sveltekit's getUserFromAccessToken).
+// It does not access the store.
 //
-// Errors carry CodeInvalidAccessToken and the reason. ErrExpired and ErrRevoked are
-// reported only if everything else holds: VerifyEnded then returns the session.
+// Errors carry CodeInvalidAccessToken and the reason. The reasons ErrExpired and ErrRevoked mean
+// that the token is valid otherwise, and that VerifyEnded returns its session.
 func (m *Manager[U]) Verify(token AccessToken, fingerprint Fingerprint) (Session[U], error) {
 	v, cached, err := m.verified(token)
 	if err != nil {
@@ -166,13 +165,13 @@ func (m *Manager[U]) Verify(token AccessToken, fingerprint Fingerprint) (Session
 	if !cached {
 		m.cache.put(v, fingerprint)
 	}
-	m.sighted(v, now)
+	m.confirmSettled(v, now)
 	return v.session, nil
 }
 
-// VerifyEnded is Verify for a token whose life may be over and whose session may have
-// been ended: it says whose session the token names, for signing out and for forms
-// that were open for long.
+// VerifyEnded is Verify for a token that may have expired and whose session may have ended. It
+// returns the session that the token names, for signing out and for forms that were open for a
+// long time.
 func (m *Manager[U]) VerifyEnded(token AccessToken, fingerprint Fingerprint) (Session[U], error) {
 	v, cached, err := m.verified(token)
 	if err != nil {
@@ -184,13 +183,12 @@ func (m *Manager[U]) VerifyEnded(token AccessToken, fingerprint Fingerprint) (Se
 	return v.session, nil
 }
 
-// SignOut ends one session (the original's invalidateRefreshToken). A session
-// that has already ended is no error. Errors carry CodeInvalidUserID, or
-// CodeDatabaseUpdateFailed: whether the session ended is then unknown, and repeating
-// the call is harmless.
+// SignOut ends one session (lucia-sveltekit's invalidateRefreshToken). It returns nil if the
+// session has already ended. Errors carry CodeInvalidUserID or CodeDatabaseUpdateFailed. After
+// the latter it is unknown whether the session ended; repeating the call is harmless.
 //
-// The end of ctx does not stop it: a person who signs out and leaves the page
-// at once has signed out. It takes no longer than Timeout.
+// The end of ctx does not stop the call, so that a person who signs out and leaves the page at
+// once is signed out. It returns within Timeout.
 func (m *Manager[U]) SignOut(ctx context.Context, userID string, id ID) error {
 	if err := CheckUserID(userID); err != nil {
 		return err
@@ -200,14 +198,13 @@ func (m *Manager[U]) SignOut(ctx context.Context, userID string, id ID) error {
 	if err != nil {
 		return m.unavailable(ctx, CodeDatabaseUpdateFailed, userID, id, err)
 	}
-	m.endings.endSession(userID, id)
+	m.revocations.endSession(userID, id)
 	return nil
 }
 
-// RevokeUser ends all sessions of the user. Errors, and what the end of ctx
-// does, are those of SignOut. Access tokens are honoured until they expire, except
-// by the process that called RevokeUser, which refuses them at once. (It remembers
-// the last 32,768 users at least of whom sessions were ended.)
+// RevokeUser ends all sessions of the user. Its errors and its use of ctx are those of SignOut.
+// Access tokens remain valid until they expire, except in this process, which refuses them at
+// once. (It remembers at least the last 32,768 users whose sessions were ended.)
 func (m *Manager[U]) RevokeUser(ctx context.Context, userID string) error {
 	if err := CheckUserID(userID); err != nil {
 		return err
@@ -217,7 +214,7 @@ func (m *Manager[U]) RevokeUser(ctx context.Context, userID string) error {
 	if err != nil {
 		return m.unavailable(ctx, CodeDatabaseUpdateFailed, userID, ID{}, err)
 	}
-	m.endings.endUser(userID)
+	m.revocations.endUser(userID)
 	return nil
 }
 
@@ -228,9 +225,9 @@ func (m *Manager[U]) end(ctx context.Context, call func(context.Context) error) 
 	return err
 }
 
-// Sessions returns the live sessions of the user, for a page that shows them: a
-// Record says when one began and when it was last given a refresh token. Errors
-// carry CodeInvalidUserID or CodeDatabaseFetchFailed.
+// Sessions returns the live sessions of the user, for a page that lists them. A Record has the
+// times at which the session began and was last issued a refresh token. Errors carry
+// CodeInvalidUserID or CodeDatabaseFetchFailed.
 func (m *Manager[U]) Sessions(ctx context.Context, userID string) (map[ID]Record, error) {
 	if err := CheckUserID(userID); err != nil {
 		return nil, err
@@ -244,14 +241,14 @@ func (m *Manager[U]) Sessions(ctx context.Context, userID string) (map[ID]Record
 	return list, nil
 }
 
-// Flush waits until no confirmation is under way, or ctx ends. An app calls it at
-// shutdown, after its last request.
+// Flush waits until no confirmation is in progress or ctx ends. An app calls it at shutdown,
+// after its last request.
 func (m *Manager[U]) Flush(ctx context.Context) error { return m.confirms.flush(ctx) }
 
-// unavailable reports a failure of the store or of LoadUser in a call under ctx
-// and gives it its code.
+// unavailable reports a failure of the store or of LoadUser in a call under ctx, and returns it
+// with the code.
 func (m *Manager[U]) unavailable(ctx context.Context, code Code, userID string, id ID, err error) error {
-	if !errors.Is(ctx.Err(), context.Canceled) { // else the caller went away; nobody failed
+	if !errors.Is(ctx.Err(), context.Canceled) { // otherwise the caller went away, which is no failure
 		m.reportUnavailable(userID, id, err)
 	}
 	return fmt.Errorf("%w: %w", code, opaqueError{err, false})

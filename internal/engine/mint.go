@@ -21,21 +21,21 @@ type loadedUser[U any] struct {
 	json json.RawMessage
 }
 
-// loadUser asks the app for the user's data and makes sure, before anything is
-// written, that tokens can carry it.
+// loadUser returns the user's data from LoadUser. It checks that tokens can carry the data before
+// anything is written.
 func (m *Manager[U]) loadUser(ctx context.Context, t subject) (loadedUser[U], error) {
 	data, err := m.config.LoadUser(ctx, t.userID)
 	if err != nil {
 		return loadedUser[U]{}, loadError{err}
 	}
-	return m.carried(User[U]{ID: t.userID, Data: data})
+	return m.encodeUser(User[U]{ID: t.userID, Data: data})
 }
 
-// carried returns the user as tokens carry it. What requests see is read back from
-// its JSON by the answer that makes a token as by all that follow: whatever JSON
-// loses would otherwise be there once, and gone on the next page.
-func (m *Manager[U]) carried(user User[U]) (loaded loadedUser[U], err error) {
-	if loaded.json, err = user.MarshalJSON(); err != nil { // compact and escaped already, which json.Marshal would see to once more
+// encodeUser returns the user in the form that tokens carry. It decodes the data from its JSON, so
+// that the request that issues a token sees the same data as the requests that follow. Otherwise
+// the parts that JSON loses would be missing from the second page on.
+func (m *Manager[U]) encodeUser(user User[U]) (loaded loadedUser[U], err error) {
+	if loaded.json, err = user.MarshalJSON(); err != nil { // compact and escaped already; json.Marshal would repeat both
 		return loadedUser[U]{}, err
 	}
 	if err := m.checkSize(user.ID, loaded.json); err != nil {
@@ -47,19 +47,19 @@ func (m *Manager[U]) carried(user User[U]) (loaded loadedUser[U], err error) {
 	return loaded, nil
 }
 
-// CheckUser says what would keep tokens from carrying the user's data, nil where
-// nothing would: CodeInvalidUserID, ErrUserTooLarge, or that data do not marshal
-// to a JSON object and back. An app that lets people write what LoadUser returns
-// asks before it saves that; afterwards nobody could sign in or refresh.
+// CheckUser returns an error if tokens cannot carry the user's data: CodeInvalidUserID,
+// ErrUserTooLarge, or that data does not marshal to a JSON object and decode from it. An app that
+// lets people edit what LoadUser returns calls it before it saves the data. Otherwise those users
+// could neither sign in nor refresh.
 func (m *Manager[U]) CheckUser(userID string, data U) error {
 	if err := CheckUserID(userID); err != nil {
 		return err
 	}
-	_, err := m.carried(User[U]{ID: userID, Data: data})
+	_, err := m.encodeUser(User[U]{ID: userID, Data: data})
 	return err
 }
 
-// Room for the numbers of claims: the longest a claim's text grows.
+// Room for the numbers in the claims, at their greatest length.
 const (
 	hashLen        = 43     // of a SHA-256 in base64url
 	idLen          = 22     // of an ID
@@ -68,8 +68,8 @@ const (
 	tokenSeparator = 2
 )
 
-// checkSize refuses user data whose tokens would be too large to parse or to
-// carry in cookies.
+// checkSize returns an error if the user data makes tokens too large to parse or to carry in
+// cookies.
 func (m *Manager[U]) checkSize(userID string, user json.RawMessage) error {
 	jwtLen := func(payload int) int {
 		return len(m.keys.current.header) + tokenSeparator + base64.RawURLEncoding.EncodedLen(payload) + signatureLen
@@ -83,26 +83,26 @@ func (m *Manager[U]) checkSize(userID string, user json.RawMessage) error {
 		return fmt.Errorf("%w: tokens of up to %d bytes (user data %d), more than %d", ErrUserTooLarge, total, len(user), m.config.MaxBytes)
 	}
 	if largest := max(access, sealed) + len(browserPrefix) + len(m.config.RefreshCookie); m.config.MaxBytes > 0 && largest > maxCookieBytes {
-		return fmt.Errorf("%w: a cookie of up to %d bytes, browsers drop those of more than %d", ErrUserTooLarge, largest, maxCookieBytes)
+		return fmt.Errorf("%w: a cookie of up to %d bytes, but browsers drop cookies of more than %d", ErrUserTooLarge, largest, maxCookieBytes)
 	}
 	return nil
 }
 
-// browserPrefix is the longest that may stand before a cookie's name.
+// browserPrefix is the longest browser prefix of a cookie's name.
 const browserPrefix = "__Secure-"
 
-// maxCookieBytes is what browsers take of a cookie's name and value together
-// (RFC 6265bis, section 5.6).
+// maxCookieBytes is the limit of browsers for a cookie's name and value together (RFC 6265bis,
+// section 5.6).
 const maxCookieBytes = 4096
 
-// mint returns the session of a record with both tokens: a new access token, and
-// the refresh token of the record's generation, byte for byte the same whenever
-// it is handed out. now is the store's clock at the step that made or found the
-// record, started the app's in Unix seconds when it asked for that step.
+// mint returns the session of a record with both tokens: a new access token, and the refresh
+// token of the record's generation, which is byte for byte the same whenever it is handed out.
+// now is the store's clock at the step that made or found the record; started is the app's clock
+// in Unix seconds when it requested that step.
 func (m *Manager[U]) mint(user loadedUser[U], t subject, record Record, now Instant, started int64) Session[U] {
 	// An access token does not outlive its session.
 	life := max(time.Second, min(m.config.AccessTTL, record.ExpiresAt.Sub(now)))
-	iat := m.endings.issue(t, started)
+	iat := m.revocations.issue(t, started)
 	s := m.mintAccess(user, t, record.Generation, iat, iat+int64(life/time.Second))
 	s.RefreshToken = m.keys.current.signRefresh(refreshClaimsOf(t, record))
 	return s
@@ -122,14 +122,14 @@ func (m *Manager[U]) mintAccess(user loadedUser[U], t subject, gen Generation, i
 	}
 }
 
-// refreshClaimsOf returns what the refresh token of a record is made of.
+// refreshClaimsOf returns the claims of a record's refresh token.
 func refreshClaimsOf(t subject, record Record) *refreshClaims {
 	issued, expires := int64(record.IssuedAt)/1000, int64(record.ExpiresAt)/1000
 	return &refreshClaims{UserID: t.userID, commonClaims: commonClaims{t.hash, t.id, record.Generation, issued, expires}}
 }
 
-// signRefresh returns the refresh token of the claims: the same for the same
-// claims and key set.
+// signRefresh returns the refresh token of the claims. It is the same for the same claims and key
+// set.
 func (k *keySet) signRefresh(c *refreshClaims) RefreshToken {
 	return RefreshToken(sign(k, k.refresh, c.append(make([]byte, 0, payloadRoom))))
 }

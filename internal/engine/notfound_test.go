@@ -14,15 +14,15 @@ import (
 	"github.com/lucia-go/lucia/session"
 )
 
-// concealed is an error that does not show its cause in its text.
+// concealed is an error whose text does not contain its cause.
 type concealed struct{ cause error }
 
 func (concealed) Error() string { return "cannot load the user" }
 
 func (c concealed) Unwrap() error { return c.cause }
 
-// Where LoadUser most likely means that the user is gone, and does not say so, no
-// session ends, and the log says what to return.
+// If LoadUser most likely means that the user does not exist but does not return ErrUserNotFound,
+// no session ends and the log says what to return.
 func TestLogNamesErrUserNotFoundWhereAQueryFindsNothing(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {

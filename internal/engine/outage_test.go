@@ -18,11 +18,11 @@ import (
 	"github.com/lucia-go/lucia/session"
 )
 
-// app is a manager whose LoadUser and store can be made to fail.
+// app is a manager whose LoadUser and store can fail on demand.
 type app struct {
 	*engine.Manager[profile]
 	store *tap
-	load  func(ctx context.Context) (profile, error) // nil: as ever
+	load  func(ctx context.Context) (profile, error) // nil: succeeds
 	event chan session.Event
 }
 
@@ -44,12 +44,12 @@ func newApp(t testing.TB, change func(*engine.Config[profile])) *app {
 	return a
 }
 
-// codedBy stands for an app's error that happens to wrap a code of this
-// package, as that of a LoadUser that itself is a client of such a server.
+// codedBy returns an app's error that wraps a code of this package, as LoadUser may if it is
+// itself a client of such a server.
 func codedBy(code session.Code) error { return fmt.Errorf("profile service: %w", code) }
 
-// failures are the ways in which LoadUser or the store can fail without saying
-// that the user is gone. release ends those that hang.
+// failures are the ways in which LoadUser or the store can fail without ErrUserNotFound. release
+// ends the calls that hang.
 func failures(release <-chan struct{}) map[string]func(context.Context) error {
 	return map[string]func(context.Context) error{
 		"no rows":             func(context.Context) error { return fmt.Errorf("query: %w", sql.ErrNoRows) },
@@ -69,7 +69,7 @@ func failures(release <-chan struct{}) map[string]func(context.Context) error {
 	}
 }
 
-// unavailable fails the test unless err says so and nothing else.
+// unavailable fails the test unless err has the code want and no other.
 func unavailable(t *testing.T, err error, want session.Code) {
 	t.Helper()
 	if session.CodeOf(err) != want || !errors.Is(err, want) {
@@ -120,7 +120,7 @@ func TestFailureOfLoadUserOrStoreEndsNoSession(t *testing.T) {
 	}
 }
 
-// outage tries everything while LoadUser or the store fails.
+// outage makes every kind of call while LoadUser or the store fails.
 func outage(t *testing.T, a *app, j jar) {
 	t.Helper()
 	s, err := a.Verify(j.access, j.fingerprint)
@@ -222,7 +222,7 @@ func TestSignInOfAnUnknownUserEndsNothing(t *testing.T) {
 	}
 	a.load = nil
 	j.must(t, a.Manager, session.Rotated)
-	// A store's error is never the verdict on a user, whatever it wraps.
+	// An error of the store never decides about a user, whatever it wraps.
 	a.store.set(func(context.Context, string) error { return session.ErrUserNotFound })
 	_, err = a.SignIn(t.Context(), "u1")
 	unavailable(t, err, session.CodeDatabaseUpdateFailed)
@@ -255,8 +255,8 @@ func TestUserIDsThatCannotBeOneAreRefused(t *testing.T) {
 	}
 }
 
-// A store that never answers holds a bounded number of goroutines; further
-// calls wait for a place, fail in time, and work when it answers again.
+// A store that never responds holds a bounded number of goroutines. Further calls wait, fail
+// within their timeout, and succeed when it responds again.
 func TestHangingStoreHoldsABoundedNumberOfCalls(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -281,7 +281,7 @@ func TestHangingStoreHoldsABoundedNumberOfCalls(t *testing.T) {
 				if took := time.Since(begin); took != engine.DefaultTimeout && took != engine.DefaultTimeout/2 {
 					t.Errorf("caller %d waited %v", i, took)
 				}
-				if strings.Contains(fmt.Sprint(err), "1024 calls under way") {
+				if strings.Contains(fmt.Sprint(err), "1024 calls in progress") {
 					crowded.Add(1)
 				}
 			})
@@ -296,7 +296,7 @@ func TestHangingStoreHoldsABoundedNumberOfCalls(t *testing.T) {
 		if n := a.store.took()["Refresh"]; n != 1024 {
 			t.Errorf("%d calls hang, want 1024", n)
 		}
-		// An outage of one kind of call does not take the place of the others.
+		// An outage of one kind of call does not take capacity from the others.
 		signOut := make(chan error)
 		a.store.set(nil)
 		go func() { signOut <- a.SignOut(t.Context(), "user0", session.NewID()) }()
@@ -370,8 +370,8 @@ func TestTooLargeUserDataFailsBeforeAnythingChanges(t *testing.T) {
 	}
 }
 
-// What takes as many bytes as a limit allows fits, and not one more. How many it
-// takes the error says.
+// Data of exactly the size of a limit fits, and one byte more does not. The size is taken from
+// the error.
 func TestSizeLimitsAreExact(t *testing.T) {
 	t.Parallel()
 	const most = 4096 // of a cookie, its name included
@@ -404,8 +404,8 @@ func TestSizeLimitsAreExact(t *testing.T) {
 	}
 }
 
-// Whatever is accepted by size can be parsed again: the estimate errs to the
-// safe side only, and by little.
+// Tokens that the size check accepts can be parsed again. The estimate is never too small, and
+// only slightly too large.
 func TestSizeIsJudgedAsTheTokensTurnOut(t *testing.T) {
 	t.Parallel()
 	a := newApp(t, nil)
@@ -426,8 +426,8 @@ func TestSizeIsJudgedAsTheTokensTurnOut(t *testing.T) {
 	}
 }
 
-// A store that is asked for twice as much as it can do goes on doing what it can:
-// what it does is not done for callers whose time is up.
+// A store with twice the load that it can handle completes as many calls as it can, and not for
+// callers whose timeout has passed.
 func TestOverloadedStoreIsNotWorkingInVain(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

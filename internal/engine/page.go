@@ -5,15 +5,15 @@ import (
 	"strings"
 )
 
-// pageCopy is what pages show of a session beside its access token. It is kept
-// with the cached access token from the first page on.
+// pageCopy is what pages show of a session besides its access token. It is kept with the cached
+// access token once a page has used it.
 type pageCopy struct {
 	user   string // the user's JSON, as the access token carries it
 	cookie SealedToken
-	token  RefreshToken // that cookie holds; empty if no cookie of the session has been opened
+	token  RefreshToken // the token sealed in cookie; empty if no cookie of the session has been opened
 }
 
-// bytes is roughly what the copy takes.
+// bytes returns the approximate size of the copy.
 func (p *pageCopy) bytes() int {
 	if p == nil {
 		return 0
@@ -21,14 +21,13 @@ func (p *pageCopy) bytes() int {
 	return len(p.user) + len(p.cookie) + len(p.token) + pageCopyBytes
 }
 
-// pageCopyBytes is what a copy takes beside its strings.
+// pageCopyBytes is the size of a copy without its strings.
 const pageCopyBytes = 64
 
-// AppendUser appends {"user":…} to b: the JSON form of s without its tokens. The
-// user is what the access token carries. Like everything that encoding/json writes
-// it can stand in a script element of an HTML page: <, >, &, U+2028 and U+2029 are
-// escaped. An error comes from s.User, if it has to be marshalled because
-// s.AccessToken is no token of this Manager.
+// AppendUser appends {"user":…} to b, the JSON form of s without its tokens. The user is what the
+// access token carries. Like all output of encoding/json it is safe in a script element of an
+// HTML page: <, >, &, U+2028 and U+2029 are escaped. If s.AccessToken is not a token of this
+// Manager, AppendUser marshals s.User and returns its error.
 func (m *Manager[U]) AppendUser(b []byte, s *Session[U]) ([]byte, error) {
 	p, _ := m.pageOf(s, nil)
 	if p.user != "" {
@@ -37,10 +36,10 @@ func (m *Manager[U]) AppendUser(b []byte, s *Session[U]) ([]byte, error) {
 	return appendSession(b, Session[U]{User: s.User})
 }
 
-// AppendSession appends the JSON form of s to b, as AppendUser does, with both
-// tokens. If s has no refresh token, it is that of the first of the cookies that
-// opens and is of the same session; cookies are the values that the request's
-// refresh cookie has. Without one the refresh token is left out.
+// AppendSession appends the JSON form of s to b with both tokens, as AppendUser does without.
+// cookies are the values of the request's refresh cookie. If s has no refresh token,
+// AppendSession uses that of the first cookie that can be opened and belongs to the session. If
+// there is none, it leaves out the refresh token.
 func (m *Manager[U]) AppendSession(b []byte, s *Session[U], cookies []string) ([]byte, error) {
 	if s.RefreshToken != "" {
 		cookies = nil
@@ -51,7 +50,7 @@ func (m *Manager[U]) AppendSession(b []byte, s *Session[U], cookies []string) ([
 	}
 	b = appendUser(b, p.user)
 	b = append(b[:len(b)-1], `,"access_token":"`...)
-	b = append(b, s.AccessToken...) // in base64url, like every token that was verified
+	b = append(b, s.AccessToken...) // base64url, like every token that was verified
 	b = append(b, '"')
 	if s.RefreshToken != "" {
 		b = append(b, `,"refresh_token":`...)
@@ -70,15 +69,15 @@ func appendUser(b []byte, user string) []byte {
 	return append(b, '}')
 }
 
-// appendSession appends what encoding/json makes of s.
+// appendSession appends the encoding/json form of s.
 func appendSession[U any](b []byte, s Session[U]) ([]byte, error) {
 	data, err := json.Marshal(s)
 	return append(b, data...), err
 }
 
-// pageOf returns what pages show of s: from the cache, as far as it is there, and
-// without a token unless one of the cookies holds it. ours is false if
-// s.AccessToken is no token of this Manager.
+// pageOf returns what pages show of s, from the cache if it is there. It has no refresh token
+// unless one of the cookies contains it. ours is false if s.AccessToken is not a token of this
+// Manager.
 func (m *Manager[U]) pageOf(s *Session[U], cookies []string) (p pageCopy, ours bool) {
 	v, cached := m.cache.get(s.AccessToken)
 	var kept *pageCopy

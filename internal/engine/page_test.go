@@ -10,8 +10,7 @@ import (
 	"github.com/lucia-go/lucia/session"
 )
 
-// onPage returns the session of a jar as a page is given it, decoded and as it
-// stands there.
+// onPage returns the session of a jar in the form for a page, decoded and as text.
 func onPage(t testing.TB, m *engine.Manager[profile], j jar, cookies ...string) (s session.Session[profile], text string) {
 	t.Helper()
 	verified, err := m.Verify(j.access, j.fingerprint)
@@ -29,15 +28,15 @@ func onPage(t testing.TB, m *engine.Manager[profile], j jar, cookies ...string) 
 	return s, text
 }
 
-// tokenOnPage returns the refresh token that a page of the jar's browser is given.
+// tokenOnPage returns the refresh token that a page is given in the jar's browser.
 func tokenOnPage(t testing.TB, m *engine.Manager[profile], j jar) session.RefreshToken {
 	t.Helper()
 	s, _ := onPage(t, m, j, string(j.sealed))
 	return s.RefreshToken
 }
 
-// A page is given what encoding/json writes, whether or not the token is cached and
-// has been on a page before.
+// A page is given the output of encoding/json, whether or not the token is cached and has been on
+// a page before.
 func TestPagesAreGivenTheSessionAsJSON(t *testing.T) {
 	t.Parallel()
 	for name, cache := range map[string]int{"cached": 0, "not cached": -1, "cache too small for one token": 1} {
@@ -74,8 +73,7 @@ func TestPagesAreGivenTheSessionAsJSON(t *testing.T) {
 	}
 }
 
-// A cookie is opened anew unless it is, byte for byte, the one that was opened
-// before.
+// A cookie is opened again unless it is byte for byte the one that was opened before.
 func TestPagesAreGivenTheTokenOfTheirOwnCookie(t *testing.T) {
 	t.Parallel()
 	m := newManager(t, nil)
@@ -106,8 +104,8 @@ func TestPagesAreGivenTheTokenOfTheirOwnCookie(t *testing.T) {
 	}
 }
 
-// A cookie that does not open is not kept, however many there are, and what is kept
-// counts towards the bound of the cache.
+// A cookie that does not open is not kept, however many there are, and the kept copies count
+// towards the limit of the cache.
 func TestPagesFillNoMemoryBeyondTheCache(t *testing.T) {
 	t.Parallel()
 	const bytes = 64 << 10

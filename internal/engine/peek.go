@@ -9,17 +9,17 @@ import (
 	"github.com/lucia-go/lucia/session"
 )
 
-// Peek asks the store whether the session of refresh tokens lives, without making a
-// new generation: for a request whose answer may not deliver cookies, such as the
-// upgrade to a WebSocket. However often it is repeated, it is no sign of theft.
-// Credentials and errors are those of [Manager.Refresh]. CodeUnauthorized is also the
-// answer to a predecessor whose answer must have been lost; the browser gets its
-// successor from a request that can deliver it. A reused token ends what Refresh ends.
+// Peek checks in the store whether the session of refresh tokens is alive, without making a new
+// generation. It is for a request whose response may not deliver cookies, such as the upgrade to
+// a WebSocket. Repeating it is never a sign of theft. Credentials and errors are those of
+// [Manager.Refresh]. In addition, CodeUnauthorized is the result for a predecessor whose response
+// must have been lost; the browser gets its successor from a request that can deliver it. A
+// reused token ends the sessions that it ends in Refresh.
 //
-// The Session has neither token, since an access token would be of a generation that
-// the browser may not have. ExpiresAt is when another Peek is due.
+// The Session has neither token, because an access token would be of a generation that the
+// browser may not have. ExpiresAt is when the next Peek is due.
 func (m *Manager[U]) Peek(ctx context.Context, fingerprint Fingerprint, credentials ...RefreshCredential) (Session[U], error) {
-	f, err := newRefreshRequest(fingerprint, credentials)
+	req, err := newRefreshRequest(fingerprint, credentials)
 	if err != nil {
 		return Session[U]{}, err
 	}
@@ -28,50 +28,50 @@ func (m *Manager[U]) Peek(ctx context.Context, fingerprint Fingerprint, credenti
 		err     error
 	}
 	r, err := callWithTimeout(withoutValues{ctx}, m.loads, func(ctx context.Context) (r result, err error) {
-		user, err := m.loadUser(ctx, f.subject)
+		user, err := m.loadUser(ctx, req.subject)
 		if errors.Is(err, ErrUserNotFound) {
-			r.err, err = m.userGone(ctx, f.subject, err)
+			r.err, err = m.userGone(ctx, req.subject, err)
 			return r, err
 		}
 		if err != nil {
 			return r, err
 		}
-		live, err := m.config.Store.List(ctx, f.userID)
+		live, err := m.config.Store.List(ctx, req.userID)
 		if err != nil {
 			return r, err
 		}
 		now := time.Now()
-		record, found := live[f.id]
-		if !found || !isRecent(record, f.presented, m.policy, InstantOf(now)) {
+		record, found := live[req.id]
+		if !found || !isRecent(record, req.presented, m.policy, InstantOf(now)) {
 			r.err = fmt.Errorf("%w: no session of this refresh token", CodeUnauthorized)
-			return r, m.judge(ctx, f, record, InstantOf(now))
+			return r, m.judge(ctx, req, record, InstantOf(now))
 		}
 		r.session = Session[U]{
-			User: user.user, ID: f.id, Generation: f.presented.Generation, IssuedAt: now,
+			User: user.user, ID: req.id, Generation: req.presented.Generation, IssuedAt: now,
 			ExpiresAt: now.Add(max(0, min(m.config.AccessTTL, record.ExpiresAt.Sub(InstantOf(now))))),
 		}
 		return r, nil
 	})
 	if err != nil {
-		return Session[U]{}, m.unavailable(ctx, CodeDatabaseFetchFailed, f.userID, f.id, err)
+		return Session[U]{}, m.unavailable(ctx, CodeDatabaseFetchFailed, req.userID, req.id, err)
 	}
 	return r.session, r.err
 }
 
-// judge lets the store decide about a token that looks reused. It returns the failure of
-// that.
-func (m *Manager[U]) judge(ctx context.Context, f refreshRequest, record Record, now Instant) error {
-	if outcome, _ := session.Refresh(record, f.presented, m.policy, now); outcome != Reused {
+// judge lets the store decide about a token that looks reused. It returns the failure of that
+// call.
+func (m *Manager[U]) judge(ctx context.Context, req refreshRequest, record Record, now Instant) error {
+	if outcome, _ := session.Refresh(record, req.presented, m.policy, now); outcome != Reused {
 		return nil
 	}
-	_, err := m.refresh(ctx, f)
+	_, err := m.refresh(ctx, req)
 	return err
 }
 
-// isRecent reports whether an honest browser may have what is presented of a live
-// session: the current generation, a later one that the store has lost, or for as
-// long as an answer may be under way the predecessor. now is by the app's clock: one
-// that is off makes a difference to the predecessor alone.
+// isRecent reports whether an honest browser may have the presented token of a live session. It
+// may have the current generation, a later one that the store has lost, and the predecessor as
+// long as a response may be in transit. now is the app's clock; its error affects only the
+// predecessor.
 func isRecent(record Record, p Presented, policy Policy, now Instant) bool {
 	switch n := record.Generation; {
 	case p.Generation > n:

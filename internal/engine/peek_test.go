@@ -13,13 +13,13 @@ import (
 	"github.com/lucia-go/lucia/session"
 )
 
-// peek asks with the refresh cookie alone.
+// peek calls Peek with the refresh cookie alone.
 func (j jar) peek(t testing.TB, m *engine.Manager[profile]) (session.Session[profile], error) {
 	t.Helper()
 	return m.Peek(t.Context(), j.fingerprint, j.credentials(t, m)[1])
 }
 
-// Whoever peeks for ever changes nothing: no generation, no record, no event.
+// Repeated calls of Peek change nothing: no generation, no record, no event.
 func TestPeekChangesNothing(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -55,15 +55,15 @@ func TestPeekChangesNothing(t *testing.T) {
 	})
 }
 
-// An old token is refused. A thief is found out by it; a browser whose answer was lost
-// is not taken for one, however often it comes.
+// An old token is refused. A thief is detected by it; a browser whose response was lost is not,
+// however often it returns.
 func TestPeekAtOldTokens(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct {
 		name    string
 		lost    session.Generation // by the browser: it is still at the generation before
 		pause   time.Duration      // since the current generation was made
-		sighted bool               // the current generation was seen in use
+		settled bool               // the current generation was seen in use
 		good    bool
 		reused  bool
 	}{
@@ -94,14 +94,14 @@ func TestPeekAtOldTokens(t *testing.T) {
 					time.Sleep(2 * time.Minute)
 				}
 				time.Sleep(test.pause)
-				if test.sighted {
+				if test.settled {
 					ahead.use(t, a.Manager)
 				}
 				if test.reused {
 					time.Sleep(31 * time.Second)
 				}
 				before := recordOf(t, a.Manager, "u1")
-				for range 5 { // a socket that comes back again and again
+				for range 5 { // a socket that reconnects again and again
 					_, err := browser.peek(t, a.Manager)
 					if good := err == nil; good != test.good || !good && session.CodeOf(err) != session.CodeUnauthorized {
 						t.Errorf("error %v, want a session: %v", err, test.good)

@@ -5,8 +5,8 @@ import (
 	"sync/atomic"
 )
 
-// recent is a map that remembers at least the last size and at most twice size
-// entries put into it. It is safe for concurrent use, and free while empty.
+// recent is a map that remembers at least the last size and at most twice size entries. It is
+// safe for concurrent use, and takes no lock while it is empty.
 type recent[K comparable, V any] struct {
 	size  int
 	used  atomic.Bool
@@ -38,8 +38,8 @@ func (r *recent[K, V]) put(k K, v V) (unknown bool) {
 	return r.update(k, func(V) V { return v })
 }
 
-// update sets the value of k to what change makes of it, or of a zero V where k is
-// unknown, and reports whether k was unknown.
+// update sets the value of k to the result of change for the former value, or for a zero V if k
+// is unknown. It reports whether k was unknown.
 func (r *recent[K, V]) update(k K, change func(V) V) (unknown bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -11,7 +11,7 @@ import (
 	"github.com/lucia-go/lucia/session"
 )
 
-// The results hold tokens and user data; neither gets into a log.
+// The results hold tokens and user data, and neither is logged.
 func TestResultsShowNoTokenInLogs(t *testing.T) {
 	t.Parallel()
 	const secret = "s3cr3t-t0ken"
@@ -42,7 +42,7 @@ func TestResultsShowNoTokenInLogs(t *testing.T) {
 	}
 }
 
-// withoutUserData leaves the tokens as the only secrets.
+// withoutUserData removes the user data, so that the tokens are the only secrets.
 func withoutUserData(v any) any {
 	switch v := v.(type) {
 	case engine.SignedIn[profile]:

@@ -13,10 +13,10 @@ type Refreshed[U any] struct {
 	Outcome Outcome
 	// Session has a new access token and the current refresh token.
 	Session Session[U]
-	// RefreshCookie is what the refresh cookie is to become; empty where it is to
-	// stay, because the request's cookie already is of that generation.
-	RefreshCookie SealedToken `json:"-"` // for a cookie that no script can read
-	// ExpiresIn is how long the session still lives unless it is refreshed.
+	// RefreshCookie is the new value of the refresh cookie. It is empty if the cookie must not
+	// change, because the request's cookie is already of that generation.
+	RefreshCookie SealedToken `json:"-"` // for a cookie that scripts cannot read
+	// ExpiresIn is how long the session lives unless it is refreshed.
 	ExpiresIn time.Duration
 }
 
@@ -25,38 +25,36 @@ func (r Refreshed[U]) LogValue() slog.Value {
 	return slog.GroupValue(slog.String("outcome", r.Outcome.String()), slog.Any("session", r.Session))
 }
 
-// Refresh exchanges refresh tokens for new ones (the original's refreshTokens).
-// The credentials are those of one request, its bearer token and its refresh
-// cookie in any order; those that are not of the fingerprint are left out.
+// Refresh exchanges refresh tokens for new ones (lucia-sveltekit's refreshTokens). The
+// credentials are those of one request, its bearer token and its refresh cookies in any order.
+// Credentials that do not match the fingerprint are ignored.
 //
 // Errors carry
-//   - CodeInvalidRefreshToken where no credential is left, or where they name
-//     different sessions;
-//   - CodeUnauthorized where the session has ended, with ErrReused if this token
-//     ended it, and with ErrUserNotFound if the user is gone;
-//   - CodeDatabaseFetchFailed where LoadUser or the store failed or took longer
-//     than Timeout, or ctx ended. Nothing is lost; the same call may succeed later.
+//   - CodeInvalidRefreshToken if no credential remains, or if they name different sessions;
+//   - CodeUnauthorized if the session has ended, with ErrReused if this token ended it, and with
+//     ErrUserNotFound if the user no longer exists;
+//   - CodeDatabaseFetchFailed if LoadUser or the store failed or took longer than Timeout, or ctx
+//     ended. Nothing is lost; the same call may succeed later.
 //
-// Concurrent calls with the same credentials share one call of LoadUser and the
-// store, which runs under a context of its own; a caller whose ctx ends fails
-// nobody else.
+// Concurrent calls with the same credentials share one call of LoadUser and the store, which has
+// a context of its own. If the ctx of one caller ends, the other callers are not affected.
 func (m *Manager[U]) Refresh(ctx context.Context, fingerprint Fingerprint, credentials ...RefreshCredential) (Refreshed[U], error) {
-	f, err := newRefreshRequest(fingerprint, credentials)
+	req, err := newRefreshRequest(fingerprint, credentials)
 	if err != nil {
 		return Refreshed[U]{}, err
 	}
-	a, err := m.flights.do(ctx, f.key(), m.loads,
-		func(ctx context.Context) (refreshResult[U], error) { return m.refresh(ctx, f) },
-		func(err error) { m.reportUnavailable(f.userID, f.id, err) })
+	a, err := m.refreshes.do(ctx, req.key(), m.loads,
+		func(ctx context.Context) (refreshResult[U], error) { return m.refresh(ctx, req) },
+		func(err error) { m.reportUnavailable(req.userID, req.id, err) })
 	if err != nil {
 		return Refreshed[U]{}, fmt.Errorf("%w: %w", CodeDatabaseFetchFailed, opaqueError{err, false})
 	}
 	return a.refreshed, a.err
 }
 
-// refreshResult is what callers share: the result, and the error that says that the
-// session has ended. What fails otherwise, panics included, is "unavailable",
-// whatever code the failure carries: only an refreshResult step ends a session.
+// refreshResult is what callers share: the result, and the error for a session that has ended.
+// Any other failure, including a panic, means that the session store is unavailable, whatever
+// code it carries. Only a step that succeeded in the store ends a session.
 type refreshResult[U any] struct {
 	refreshed Refreshed[U]
 	err       error
@@ -66,40 +64,40 @@ type refreshResult[U any] struct {
 type refreshRequest struct {
 	subject
 	presented Presented
-	bearer    Generation // 0: none
-	cookie    Generation // 0: none
-	sealer    sealer     // that opened a cookie, or none
+	bearer    Generation // 0 if there is none
+	cookie    Generation // 0 if there is none
+	sealer    sealer     // the sealer that opened a cookie, or none
 }
 
-// newRefreshRequest folds the credentials of one request into what the rule judges.
-func newRefreshRequest(fingerprint Fingerprint, credentials []RefreshCredential) (f refreshRequest, err error) {
+// newRefreshRequest combines the credentials of one request into the rule's input.
+func newRefreshRequest(fingerprint Fingerprint, credentials []RefreshCredential) (req refreshRequest, err error) {
 	hash, ok := hashFingerprint(fingerprint)
 	if !ok {
 		return refreshRequest{}, refreshErrors.fingerprint
 	}
-	f.hash = hash
+	req.hash = hash
 	found := false
 	for i, c := range credentials {
-		if !f.hash.is(c.hash) || c.handedAt == 0 && cameSealed(c, credentials, i) {
+		if !req.hash.is(c.hash) || c.handedAt == 0 && alsoSealed(c, credentials, i) {
 			continue
 		}
-		if found && (c.SessionID != f.id || c.UserID != f.userID) {
+		if found && (c.SessionID != req.id || c.UserID != req.userID) {
 			return refreshRequest{}, refreshErrors.malformed
 		}
 		found = true
-		f.userID, f.id = c.UserID, c.SessionID
-		f.add(c)
+		req.userID, req.id = c.UserID, c.SessionID
+		req.add(c)
 	}
 	if !found {
 		return refreshRequest{}, refreshErrors.fingerprint
 	}
-	return f, nil
+	return req, nil
 }
 
-// cameSealed reports whether the refresh token of credential c, a bearer's, is in
-// the cookie, too, as it is as a rule. The cookie proves more, and a request that
-// has the cookie alone shares the same call.
-func cameSealed(c RefreshCredential, credentials []RefreshCredential, at int) bool {
+// alsoSealed reports whether the refresh token of credential c, a bearer token, is also in the
+// cookie, which is the usual case. The cookie proves more, and a request that has only the cookie
+// shares the same call.
+func alsoSealed(c RefreshCredential, credentials []RefreshCredential, at int) bool {
 	for i, o := range credentials {
 		if i != at && o.handedAt != 0 && o.sameToken(c) {
 			return true
@@ -108,13 +106,13 @@ func cameSealed(c RefreshCredential, credentials []RefreshCredential, at int) bo
 	return false
 }
 
-func (f *refreshRequest) add(c RefreshCredential) {
+func (req *refreshRequest) add(c RefreshCredential) {
 	if c.handedAt == 0 {
-		f.bearer = max(f.bearer, c.generation)
+		req.bearer = max(req.bearer, c.generation)
 	} else {
-		f.cookie, f.sealer = max(f.cookie, c.generation), c.sealer
+		req.cookie, req.sealer = max(req.cookie, c.generation), c.sealer
 	}
-	p := &f.presented
+	p := &req.presented
 	switch {
 	case c.generation > p.Generation:
 		*p = Presented{Generation: c.generation, IssuedAt: c.issuedAt, ExpiresAt: c.expiresAt, HandedAt: c.handedAt}
@@ -128,21 +126,21 @@ var (
 	errMissing = fmt.Errorf("%w: there is no such session", CodeUnauthorized)
 )
 
-// callKey is the same for calls that may share an answer.
+// callKey is equal for calls that may share a result.
 type callKey struct {
 	id             ID
 	hash           fingerprintHash
 	bearer, cookie Generation
 }
 
-func (f refreshRequest) key() callKey { return callKey{f.id, f.hash, f.bearer, f.cookie} }
+func (req refreshRequest) key() callKey { return callKey{req.id, req.hash, req.bearer, req.cookie} }
 
-// refresh does the work. The user is loaded first: whatever goes wrong there,
-// and be it only a cookie that would not fit, leaves the session as it was.
-func (m *Manager[U]) refresh(ctx context.Context, f refreshRequest) (a refreshResult[U], err error) {
-	user, err := m.loadUser(ctx, f.subject)
+// refresh makes the call. LoadUser runs first, so that a failure of it, or of a cookie that would
+// be too large, leaves the session unchanged.
+func (m *Manager[U]) refresh(ctx context.Context, req refreshRequest) (a refreshResult[U], err error) {
+	user, err := m.loadUser(ctx, req.subject)
 	if errors.Is(err, ErrUserNotFound) {
-		a.err, err = m.userGone(ctx, f.subject, err)
+		a.err, err = m.userGone(ctx, req.subject, err)
 		return a, err
 	}
 	if err != nil {
@@ -150,13 +148,13 @@ func (m *Manager[U]) refresh(ctx context.Context, f refreshRequest) (a refreshRe
 	}
 	started := time.Now().Unix()
 	step, err := m.config.Store.Refresh(ctx, RefreshParams{
-		UserID: f.userID, ID: f.id, Presented: f.presented,
+		UserID: req.userID, ID: req.id, Presented: req.presented,
 		Policy: m.policy, RevokeUser: !m.config.RevokeSessionOnly,
 	})
 	if err != nil {
 		return a, err
 	}
-	m.observe(f, step)
+	m.observe(req, step)
 	switch {
 	case step.Outcome == Reused:
 		a.err = errReused
@@ -165,51 +163,51 @@ func (m *Manager[U]) refresh(ctx context.Context, f refreshRequest) (a refreshRe
 		a.err = errMissing
 		return a, nil
 	}
-	a.refreshed, err = m.answer(user, f, step, started)
+	a.refreshed, err = m.answer(user, req, step, started)
 	return a, err
 }
 
-// answer makes the tokens of an outcome that keeps the session alive.
-func (m *Manager[U]) answer(user loadedUser[U], f refreshRequest, step RefreshResult, started int64) (Refreshed[U], error) {
-	s := m.mint(user, f.subject, step.Record, step.Now, started)
+// answer makes the tokens for an outcome that keeps the session alive.
+func (m *Manager[U]) answer(user loadedUser[U], req refreshRequest, step RefreshResult, started int64) (Refreshed[U], error) {
+	s := m.mint(user, req.subject, step.Record, step.Now, started)
 	r := Refreshed[U]{Outcome: step.Outcome, Session: s, ExpiresIn: step.Record.ExpiresAt.Sub(step.Now)}
-	if (step.Outcome == Current || step.Outcome == Adopted) && f.cookie == step.Record.Generation {
-		return r, nil // a cookie set again would be younger, and settle later
+	if (step.Outcome == Current || step.Outcome == Adopted) && req.cookie == step.Record.Generation {
+		return r, nil // a cookie that is set again would be younger and would settle later
 	}
-	sealed, err := m.keys.seal(m.config.RefreshCookie, f.sealer, refreshClaimsOf(f.subject, step.Record), step.Now)
+	sealed, err := m.keys.seal(m.config.RefreshCookie, req.sealer, refreshClaimsOf(req.subject, step.Record), step.Now)
 	r.RefreshCookie = sealed
 	return r, err
 }
 
-// userGone ends the sessions of a user whom LoadUser does not know any more. It
-// returns the error that says so, or the failure of the store.
+// userGone ends the sessions of a user whom LoadUser no longer knows. It returns either the error
+// for the caller or the failure of the store.
 func (m *Manager[U]) userGone(ctx context.Context, t subject, why error) (gone, failure error) {
 	if err := m.config.Store.DeleteUser(ctx, t.userID); err != nil {
 		return nil, err
 	}
-	m.endings.endUser(t.userID)
+	m.revocations.endUser(t.userID)
 	m.reporter.report(Event{Kind: EventUserGone, UserID: t.userID, SessionID: t.id})
 	return fmt.Errorf("%w: %w", CodeUnauthorized, opaqueError{why, true}), nil
 }
 
-// observe draws the consequences of a step beside its answer.
-func (m *Manager[U]) observe(f refreshRequest, step RefreshResult) {
-	event := Event{UserID: f.userID, SessionID: f.id, Presented: f.presented.Generation}
+// observe records and reports the effects of a step besides its result.
+func (m *Manager[U]) observe(req refreshRequest, step RefreshResult) {
+	event := Event{UserID: req.userID, SessionID: req.id, Presented: req.presented.Generation}
 	switch {
 	case step.Outcome == Missing:
-		m.endings.endSession(f.userID, f.id)
+		m.revocations.endSession(req.userID, req.id)
 		return
 	case step.Outcome == Reused && m.config.RevokeSessionOnly:
-		m.endings.endSession(f.userID, f.id)
+		m.revocations.endSession(req.userID, req.id)
 		event.Kind = EventReuse
 	case step.Outcome == Reused:
-		m.endings.endUser(f.userID)
+		m.revocations.endUser(req.userID)
 		event.Kind = EventReuse
 	case step.Outcome == Adopted:
 		event.Kind = EventAdopted
 	case step.Late(m.policy.Grace):
 		event.Kind = EventLateRepeat
-		if m.repeats.count(generationKey{f.id, f.presented.Generation}) >= manyRepeats {
+		if m.repeats.count(generationKey{req.id, req.presented.Generation}) >= manyRepeats {
 			event.Kind = EventManyRepeats
 		}
 	default:

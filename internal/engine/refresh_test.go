@@ -15,7 +15,7 @@ import (
 	"github.com/lucia-go/lucia/session"
 )
 
-// credentials parses what is in the jar: bearer token and cookie.
+// credentials parses the bearer token and the cookie of the jar.
 func (j jar) credentials(t testing.TB, m *engine.Manager[profile]) []engine.RefreshCredential {
 	t.Helper()
 	bearer, err := m.ParseRefreshToken(j.bearer)
@@ -29,8 +29,7 @@ func (j jar) credentials(t testing.TB, m *engine.Manager[profile]) []engine.Refr
 	return []engine.RefreshCredential{bearer, cookie}
 }
 
-// must refreshes and fails the test unless that is the outcome and the session
-// lives.
+// must refreshes and fails the test unless the outcome is want and the session is alive.
 func (j *jar) must(t testing.TB, m *engine.Manager[profile], want session.Outcome) {
 	t.Helper()
 	if o, err := j.refresh(t, m); o != want || err != nil {
@@ -38,8 +37,7 @@ func (j *jar) must(t testing.TB, m *engine.Manager[profile], want session.Outcom
 	}
 }
 
-// use sends a request with the access token and lets what follows from it be
-// done.
+// use sends a request with the access token and waits for its effects.
 func (j *jar) use(t testing.TB, m *engine.Manager[profile]) {
 	t.Helper()
 	if _, err := m.Verify(j.access, j.fingerprint); err != nil {
@@ -78,8 +76,8 @@ func TestRefreshTokenOfAGenerationIsAlwaysTheSame(t *testing.T) {
 	})
 }
 
-// One new generation, one refresh token in all answers, one caller's cancelled
-// context failing nobody else.
+// There is one new generation and one refresh token in all responses, and the cancelled context
+// of one caller does not affect the others.
 func TestHundredConcurrentRefreshesAreOne(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -105,7 +103,7 @@ func TestHundredConcurrentRefreshesAreOne(t *testing.T) {
 				ctx = cancelled
 			}
 			wg.Go(func() { answers[i], errs[i] = m.Refresh(ctx, j.fingerprint, credentials...) })
-			synctest.Wait() // so that caller 0 is the one who begins the call
+			synctest.Wait() // so that caller 0 starts the call
 		}
 		time.Sleep(500 * time.Millisecond)
 		cancel()
@@ -127,7 +125,7 @@ func TestHundredConcurrentRefreshesAreOne(t *testing.T) {
 	})
 }
 
-// The same from processes that share nothing but the store.
+// The same holds for processes that share only the store.
 func TestConcurrentRefreshesOfManyProcessesAreOneGeneration(t *testing.T) {
 	t.Parallel()
 	store := memstore.New()
@@ -216,8 +214,8 @@ func TestCredentialsOfDifferentSessionsAreNeverCombined(t *testing.T) {
 	}
 }
 
-// The credentials of two sessions that share a fingerprint can only be forged
-// with our key; even so they do not speak for each other.
+// The credentials of two sessions with one fingerprint can only be forged with the app's key.
+// Even then neither stands in for the other.
 func TestOneFingerprintDoesNotJoinTwoSessions(t *testing.T) {
 	t.Parallel()
 	s := newSuspect(t)

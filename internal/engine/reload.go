@@ -5,15 +5,14 @@ import (
 	"errors"
 )
 
-// Reload returns the session with a new access token, made of what LoadUser now
-// says of the user. The refresh token does not rotate, and the new access token was
-// issued and expires when the old one was and does: no store was asked whether the
-// session goes on. So a process that has ended the session refuses the new token like
-// the old one, whichever process reloads it.
+// Reload returns the session with a new access token that has the current result of LoadUser. The
+// refresh token does not rotate. The new access token has the times of the old one, because the
+// store was not asked whether the session is alive. So a process that has ended the session
+// refuses the new token like the old one, whichever process reloads it.
 //
-// Errors carry CodeInvalidAccessToken where the session's access token is none or
-// this process has ended the session, CodeDatabaseFetchFailed where LoadUser failed,
-// and CodeUnauthorized with ErrUserNotFound where the user is gone.
+// Errors carry CodeInvalidAccessToken if the session's access token is invalid or this process
+// has ended the session, CodeDatabaseFetchFailed if LoadUser failed, and CodeUnauthorized with
+// ErrUserNotFound if the user no longer exists.
 func (m *Manager[U]) Reload(ctx context.Context, s Session[U]) (Session[U], error) {
 	v, _, err := m.verified(s.AccessToken)
 	if err != nil {
@@ -30,7 +29,7 @@ func (m *Manager[U]) Reload(ctx context.Context, s Session[U]) (Session[U], erro
 			return a, err
 		}
 		a.refreshed.Session = m.mintAccess(user, t, v.session.Generation, v.iat, v.session.ExpiresAt.Unix())
-		if m.endings.ended(t.userID, t.id, v.iat) { // asked last: meanwhile counts too
+		if m.revocations.ended(t.userID, t.id, v.iat) { // last, to include revocations during the call
 			a = refreshResult[U]{err: accessErrors.revoked}
 		}
 		return a, nil

@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// reporter logs events and passes them on.
+// reporter logs events and passes them to OnEvent.
 type reporter struct {
 	logger  *slog.Logger
 	onEvent func(Event)
@@ -17,8 +17,8 @@ type reporter struct {
 
 func newReporter(logger *slog.Logger, onEvent func(Event)) *reporter {
 	return &reporter{logger: logger, onEvent: onEvent, limits: map[EventKind]*limit{
-		// Reuse has no limit: each one ends a session, so nobody can flood the log
-		// with it, and each names somebody who must be told.
+		// Reuse has no limit. Each one ends a session, so an attacker cannot flood the log with
+		// it, and each one names a user who must be notified.
 		EventAdopted:      {},
 		EventLateRepeat:   {},
 		EventManyRepeats:  {},
@@ -28,14 +28,14 @@ func newReporter(logger *slog.Logger, onEvent func(Event)) *reporter {
 	}}
 }
 
-// report passes the event on and logs it. Both are code of the app's, on the path of a
-// call that several requests may share. The goroutine is for an OnEvent that ends its
-// own (runtime.Goexit, t.FailNow): it must not undo what was answered. Events are rare.
+// report passes the event to OnEvent and logs it. Both run code of the app, in a call that
+// several requests may share. The goroutine is for an OnEvent that ends its goroutine
+// (runtime.Goexit, t.FailNow), which must not affect the result of the call. Events are rare.
 func (r *reporter) report(e Event) {
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		defer r.survive()
+		defer r.recoverPanic()
 		defer r.log(e)
 		if r.onEvent != nil {
 			r.onEvent(e)
@@ -44,13 +44,13 @@ func (r *reporter) report(e Event) {
 	<-done
 }
 
-// survive logs a panic of OnEvent or of the logger.
-func (r *reporter) survive() {
+// recoverPanic logs a panic of OnEvent or of the logger.
+func (r *reporter) recoverPanic() {
 	p := recover()
 	if p == nil {
 		return
 	}
-	defer func() { _ = recover() }() // the logger may be what panics
+	defer func() { _ = recover() }() // the logger itself may panic
 	r.logger.Error("lucia: OnEvent or Logger panicked", slog.Any("panic", p))
 }
 
@@ -96,8 +96,7 @@ type limit struct {
 	muted atomic.Int64
 }
 
-// pass reports whether a line may be written now, and how many were not since
-// the last.
+// pass reports whether a line may be written now, and how many were left out since the last.
 func (l *limit) pass(t time.Time) (muted int64, ok bool) {
 	now, next := t.UnixNano(), l.next.Load()
 	if now < next || !l.next.CompareAndSwap(next, now+int64(time.Second)) {

@@ -11,8 +11,8 @@ import (
 	"github.com/lucia-go/lucia/session"
 )
 
-// stolen is a jar that was copied, whose owner then went on until the
-// successor of the copied token is confirmed and the grace has passed.
+// stolen returns a jar that was copied and the jar of its owner, who continued until the
+// successor of the copied token was confirmed and the grace period had passed.
 func stolen(t *testing.T, m *engine.Manager[profile]) (owner, thief jar) {
 	owner = signIn(t, m, "u1")
 	thief = owner
@@ -99,7 +99,7 @@ func TestStaleBearerBesideCurrentCookieIsNoTheft(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		m := newManager(t, nil)
-		current, page := stolen(t, m) // page is a tab left open, with the page data of long ago
+		current, page := stolen(t, m) // page is a tab left open with old page data
 		stale, err := m.ParseRefreshToken(page.bearer)
 		if err != nil {
 			t.Fatal(err)

@@ -15,27 +15,28 @@ import (
 //
 //	key id "." session id "." base64url(nonce, AES-256-GCM(contents))
 //
-// under a key of the session's own, so that random nonces are safe for as many
-// seals as a session will ever see (NIST SP 800-38D allows 2^32 per key). The
-// additional data binds it to the cookie's name, the key id and the session.
+// with a key of the session's own, so that random nonces are safe for as many seals as a session
+// can have (NIST SP 800-38D allows 2^32 per key). The additional data binds it to the cookie's
+// name, the key id and the session.
 //
-// The contents are what the refresh token is made of, in numbers of a fixed
-// length (big endian), and the user id last:
+// The contents are the claims of the refresh token as numbers of a fixed length (big endian), and
+// the user id last:
 //
-//	flags 1 | handed at, ms 6 | generation 4 | issued, s 5 | expires, s 5 | fingerprint hash 32 | user id
+//	flags 1 | handed at, ms 6 | generation 4 | issued, s 5 | expires, s 5 |
+//	fingerprint hash 32 | user id
 //
-// The token itself is signed again when it is needed: signing is deterministic,
-// and it takes three times the room.
+// The token itself is signed again when it is needed, because signing is deterministic and the
+// token takes three times the space.
 //
-// Each form of the contents has a key id of its own. A process that does not know
-// a form yet finds an unknown key: it keeps the cookie, and a newer process reads
-// it. So does a process that meets a flag it does not know.
+// Each form of the contents has a key id of its own. A process that does not know a form yet
+// finds an unknown key: it keeps the cookie, and a newer process reads it. A flag that a process
+// does not know has the same effect.
 
-// sealer is the AEAD of one session under one key set. What has opened a token
-// seals its successor: deriving the key is what costs most.
+// sealer is the AEAD of one session under one key set. The sealer that opened a token also seals
+// its successor, because deriving the key is the greatest cost.
 type sealer struct {
 	aead cipher.AEAD
-	keys *keySet // nil: no sealer
+	keys *keySet // nil in the zero sealer
 	id   ID
 }
 
@@ -71,7 +72,7 @@ const (
 	tagLen      = 16
 )
 
-// errNotSealable says that the store returned a record with impossible numbers.
+// errNotSealable means that the store returned a record with impossible numbers.
 var errNotSealable = errors.New("session: the record's generation or times are out of range")
 
 // appendContents appends the contents of a sealed token handed out at handed.
@@ -88,8 +89,7 @@ func (c *refreshClaims) appendContents(b []byte, handed Instant) ([]byte, error)
 	return append(b, c.UserID...), nil
 }
 
-// parseContents is the inverse of appendContents. The session id is not part of
-// the contents.
+// parseContents is the inverse of appendContents. The session id is not part of the contents.
 func (c *refreshClaims) parseContents(b []byte) (handed Instant, err error) {
 	if len(b) <= sealedFixed {
 		return 0, refreshErrors.malformed
@@ -124,8 +124,8 @@ func appendUint(b []byte, n int, v uint64) []byte {
 	return append(b, all[8-n:]...)
 }
 
-// seal encrypts what a refresh token is made of, handed out at handed, for the
-// cookie of that name. s is used if it is the right one.
+// seal encrypts the claims of a refresh token, handed out at handed, for the cookie of that name.
+// It uses s if s is the sealer of this session and key set.
 func (r keyring) seal(cookie string, s sealer, claims *refreshClaims, handed Instant) (SealedToken, error) {
 	k := r.current
 	if s.keys != k || s.id != claims.SessionID {
@@ -158,16 +158,15 @@ func sealedLen(n int) int {
 	return kidLen + 1 + idLen + 1 + base64.RawURLEncoding.EncodedLen(nonceLen+sealedFixed+n+tagLen)
 }
 
-// opened is what a sealed token holds, and what opened it.
+// opened is the contents of a sealed token and the sealer that opened it.
 type opened struct {
 	claims refreshClaims
 	handed Instant
 	sealer sealer
 }
 
-// unseal is the inverse of seal. It also opens the earlier form, under the key
-// set's own key id, which held the time of handing out in 8 bytes and the refresh
-// token.
+// unseal is the inverse of seal. It also opens the earlier form, which has the key set's kid as
+// its key id and contains the time of handing out in 8 bytes and the refresh token.
 func (r keyring) unseal(cookie string, sealed SealedToken) (o opened, err error) {
 	keyID, sid, data, ok := splitToken(string(sealed))
 	if !ok || len(keyID) != kidLen {
@@ -208,7 +207,7 @@ func (r keyring) unseal(cookie string, sealed SealedToken) (o opened, err error)
 	return o, nil
 }
 
-// parseEarlier reads the contents of the earlier form.
+// parseEarlier parses the contents of the earlier form.
 func (r keyring) parseEarlier(c *refreshClaims, plain []byte) (Instant, error) {
 	const handedLen = 8
 	if len(plain) < handedLen {

@@ -34,7 +34,7 @@ func TestSealedTokenOpensToTheRefreshToken(t *testing.T) {
 	}
 }
 
-// sealKey derives the sealing key of a session, as the specification says.
+// sealKey derives the sealing key of a session according to the specification.
 func sealKey(t testing.TB, secret []byte, sid string) cipher.AEAD {
 	t.Helper()
 	key, err := hkdf.Expand(sha256.New, deriveKey(t, secret, "seal"), "session/"+sid, 32)
@@ -66,7 +66,7 @@ func forgeSealed(t testing.TB, secret []byte, keyID, sid string, contents []byte
 	return session.SealedToken(keyID + "." + sid + "." + base64.RawURLEncoding.EncodeToString(box))
 }
 
-// contents are the contents of a sealed token, as the specification says.
+// contents are the contents of a sealed token according to the specification.
 type contents struct {
 	flags               byte
 	handed, iat, exp    uint64
@@ -74,7 +74,7 @@ type contents struct {
 	fingerprint, userID string
 }
 
-// contentsOf are those of the jar's cookie, handed out now.
+// contentsOf returns the contents of the jar's cookie, handed out now.
 func contentsOf(t testing.TB, j jar) contents {
 	t.Helper()
 	claims := claimsOf(t, string(j.bearer))
@@ -94,8 +94,8 @@ func (c contents) bytes() []byte {
 	return append(append(b, hash[:]...), c.userID...)
 }
 
-// The form that browsers hold today opens after every release: key, additional
-// data and contents, derived here once more.
+// The form of today's cookies opens after every release. Key, additional data and contents are
+// derived here again.
 func TestSealedFormNeverChanges(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -125,8 +125,8 @@ func TestSealedFormNeverChanges(t *testing.T) {
 	})
 }
 
-// TestEarlierSealedFormIsRead opens cookies of the form that held the refresh token
-// itself. A refresh replaces them.
+// TestEarlierSealedFormIsRead opens cookies of the form that contained the refresh token itself.
+// A refresh replaces them.
 func TestEarlierSealedFormIsRead(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -154,7 +154,7 @@ func TestEarlierSealedFormIsRead(t *testing.T) {
 	})
 }
 
-// Sealed with the right key, so that the contents are what is judged.
+// The contents are sealed with the right key, so that only the contents are tested.
 func TestWrongContentsAreRefused(t *testing.T) {
 	t.Parallel()
 	s := newSuspect(t)
@@ -188,8 +188,8 @@ func TestWrongContentsAreRefused(t *testing.T) {
 	judge("the refresh token", []byte(s.j.bearer), engine.ErrUnknownKey, engine.ErrMalformed)
 }
 
-// TestCookiesOfAnOrdinaryUserAreSmall weighs what a browser sends with every
-// request: a user with an id of 26 characters and two attributes.
+// TestCookiesOfAnOrdinaryUserAreSmall measures what a browser sends with every request for a user
+// with an id of 26 characters and two attributes.
 func TestCookiesOfAnOrdinaryUserAreSmall(t *testing.T) {
 	t.Parallel()
 	type user struct {
@@ -270,7 +270,7 @@ func TestNoTwoSealsAreAlike(t *testing.T) {
 			t.Fatal(o, err)
 		}
 		seen := map[session.SealedToken]bool{old.sealed: true, j.sealed: true}
-		for range 20 { // a lost answer, asked for again at the same instant
+		for range 20 { // a lost response, requested again at the same instant
 			again := old
 			if o, err := again.refresh(t, m); o != session.Repeated || err != nil {
 				t.Fatal(o, err)
@@ -286,8 +286,8 @@ func TestNoTwoSealsAreAlike(t *testing.T) {
 	})
 }
 
-// What stands in the seal is when it was handed out; only that tells a settled
-// cookie from a new one.
+// The seal contains the time of handing out, which alone distinguishes a settled cookie from a
+// new one.
 func TestSealCarriesTheTimeOfHandingOut(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

@@ -15,15 +15,15 @@ import (
 	"github.com/lucia-go/lucia/session"
 )
 
-// lossy is user data of which JSON loses a part.
+// lossy is user data that JSON does not represent completely.
 type lossy struct {
 	Kept   string
 	secret string
 	Any    any
 }
 
-// What requests see is what tokens carry, from the first one on: the answer that
-// makes a token knows no more than those that follow.
+// Requests see what tokens carry, from the first one on: the response that issues a token has no
+// more data than those that follow.
 func TestEveryAnswerSeesWhatTokensCarry(t *testing.T) {
 	t.Parallel()
 	m, err := engine.New(engine.Config[lossy]{
@@ -61,9 +61,8 @@ func TestEveryAnswerSeesWhatTokensCarry(t *testing.T) {
 
 type tenantKey struct{}
 
-// LoadUser sees no request's values, at sign-in as at every refresh after it; else it
-// could work by them at first and fail a quarter of an hour later. It sees the end of
-// the request that waits for it.
+// LoadUser sees no values of a request, at a sign-in or at a refresh. Otherwise it could depend
+// on them and fail at the first refresh. Its context ends with the request that waits for it.
 func TestLoadUserSeesNoRequestsValues(t *testing.T) {
 	t.Parallel()
 	a := newApp(t, nil)
@@ -117,8 +116,7 @@ func TestLoadUserSeesNoRequestsValues(t *testing.T) {
 	}
 }
 
-// A request that ends takes its sign-in or reload with it, at once and not when the
-// time is up.
+// The end of a request ends its sign-in or reload at once, not at the timeout.
 func TestSignInAndReloadEndWithTheirRequest(t *testing.T) {
 	t.Parallel()
 	for name, call := range map[string]func(*app, context.Context, session.Session[profile]) error{

@@ -23,7 +23,7 @@ type (
 	}
 	taggedLongS struct {
 		ID string `json:"uſer_id"`
-	} // folds to user_id in encoding/json
+	} // encoding/json decodes it as user_id
 	omitted struct {
 		ID string `json:"user_id,omitempty"`
 	}
@@ -72,11 +72,11 @@ func (o *asObject) UnmarshalJSON(b []byte) error {
 	return err
 }
 
-// Most cases are pointers: a pointer's user data counts like what it points to,
-// and the compiler makes one Manager for all pointers instead of one for each
-// type, which took it half a minute.
+// Most cases are pointers. A pointer's user data is treated like the value that it points to, and
+// the compiler generates one Manager for all pointers instead of one for each type, which took
+// half a minute.
 
-// newWith returns what New says of user type U, with a user of that type.
+// newWith returns the result of New for user type U, with a user of that type.
 func newWith[U any](user U) (*engine.Manager[U], error) {
 	return engine.New(engine.Config[U]{
 		Secret:   testSecret,
@@ -119,8 +119,8 @@ func TestNewRefusesUserTypesThatDoNotFit(t *testing.T) {
 	}
 }
 
-// signsIn reports how a session with that user data fares from sign-in to the
-// next request, and what its JSON is.
+// signsIn signs in with that user data, verifies the access token, and returns the JSON form of
+// the user.
 func signsIn[U any](t *testing.T, user U) string {
 	t.Helper()
 	m, err := newWith(user)
@@ -169,7 +169,7 @@ func TestNewAcceptsUserTypesThatFit(t *testing.T) {
 	}
 }
 
-// signInError is what SignIn says of that user data, its store untouched.
+// signInError returns the error of SignIn for that user data. The store must not be called.
 func signInError[U any](t *testing.T, user U) error {
 	t.Helper()
 	store := newTap()

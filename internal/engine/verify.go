@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// verified returns what an access token says if its form, signature and claims
-// hold, and whether the cache said so.
+// verified returns an access token if its form, signature and claims are valid, and whether it
+// came from the cache.
 func (m *Manager[U]) verified(token AccessToken) (v *verified[U], cached bool, err error) {
 	if len(token) > maxTokenBytes {
 		return nil, false, accessErrors.malformed
@@ -39,9 +39,9 @@ func (m *Manager[U]) verified(token AccessToken) (v *verified[U], cached bool, e
 	return v, false, nil
 }
 
-// RefreshCredential is a genuine refresh token: its signature held, or its seal.
-// Whether it is of the request's fingerprint, and what it is still good for, is
-// judged by [Manager.Refresh].
+// RefreshCredential is a genuine refresh token, whose signature or seal is valid.
+// [Manager.Refresh] checks whether it matches the request's fingerprint and what it is still
+// valid for.
 type RefreshCredential struct {
 	UserID    string
 	SessionID ID
@@ -51,7 +51,7 @@ type RefreshCredential struct {
 	issuedAt   Instant
 	expiresAt  Instant
 	handedAt   Instant // 0 unless it came sealed
-	sealer     sealer  // that opened it; none unless it came sealed
+	sealer     sealer  // the sealer that opened it; none unless it came sealed
 }
 
 func (c *refreshClaims) credential() RefreshCredential {
@@ -65,9 +65,9 @@ func (c *refreshClaims) credential() RefreshCredential {
 	}
 }
 
-// ParseRefreshToken verifies a refresh token as a bearer presents it. Errors
-// carry CodeInvalidRefreshToken and the reason. The token's expiry is not
-// judged: the store's record, not the app's clock, says when a session ends.
+// ParseRefreshToken verifies a refresh token that is presented as a bearer token. Errors carry
+// CodeInvalidRefreshToken and the reason. It does not check the expiry, because a session ends by
+// the store's record and not by the app's clock.
 func (m *Manager[U]) ParseRefreshToken(token RefreshToken) (RefreshCredential, error) {
 	var claims refreshClaims
 	if err := m.keys.open(string(token), refreshKey, &claims, &refreshErrors); err != nil {
@@ -76,8 +76,8 @@ func (m *Manager[U]) ParseRefreshToken(token RefreshToken) (RefreshCredential, e
 	return claims.credential(), nil
 }
 
-// OpenSealed verifies a refresh token as the cookie carries it. Errors are those
-// of ParseRefreshToken.
+// OpenSealed verifies a refresh token in the form of the cookie. Errors are those of
+// ParseRefreshToken.
 func (m *Manager[U]) OpenSealed(sealed SealedToken) (RefreshCredential, error) {
 	o, err := m.keys.unseal(m.config.RefreshCookie, sealed)
 	if err != nil {
@@ -88,9 +88,8 @@ func (m *Manager[U]) OpenSealed(sealed SealedToken) (RefreshCredential, error) {
 	return c, nil
 }
 
-// token returns the refresh token that was sealed, byte for byte: signed under the
-// key set that sealed it. A previous secret thereby signs only what it has already
-// signed.
+// token returns the refresh token that was sealed, byte for byte, by signing it with the key set
+// that sealed it. A previous secret thereby signs only what it has already signed.
 func (c RefreshCredential) token() RefreshToken { return c.sealer.keys.signRefresh(c.claims()) }
 
 // claims is the inverse of refreshClaims.credential.
@@ -100,9 +99,9 @@ func (c RefreshCredential) claims() *refreshClaims {
 	}}
 }
 
-// SealedSession returns the session that a sealed token names. Nothing proves it: it is
-// for a token under a key that this process does not have. ok is false if sealed does
-// not have the form of a sealed token.
+// SealedSession returns the session that a sealed token names. It does not verify the token: it
+// is for a token under a key that this process does not have. ok is false if sealed does not have
+// the form of a sealed token.
 func SealedSession(sealed SealedToken) (id ID, ok bool) {
 	_, sid, _, ok := splitToken(string(sealed))
 	if !ok {
@@ -112,7 +111,7 @@ func SealedSession(sealed SealedToken) (id ID, ok bool) {
 	return id, err == nil
 }
 
-// BelongsTo reports whether the credential is of the fingerprint.
+// BelongsTo reports whether the credential matches the fingerprint.
 func (c RefreshCredential) BelongsTo(fingerprint Fingerprint) bool {
 	return c.hash.of(fingerprint)
 }

@@ -1,8 +1,7 @@
-// Package adaptertest is the behaviour that lucia has in every framework: the
-// tables of docs/protocol.md row by row, and what a framework could spoil
-// (streaming, hijacking, panics, caching). An adapter's test builds the app of
-// its framework in a [Harness] and calls [Run]; what differs between frameworks
-// is a bug.
+// Package adaptertest tests the behavior that lucia has in every framework: the tables of
+// docs/protocol.md row by row, and what a framework could break (streaming, hijacking, panics,
+// caching). An adapter's test builds an app of its framework in a [Harness] and calls [Run]. A
+// difference between frameworks is a bug.
 package adaptertest
 
 import (
@@ -47,7 +46,7 @@ type App struct {
 	Skip    func(*http.Request) bool // given to the adapter, if not nil
 }
 
-// Harness builds an app in a framework, the adapter's middleware around it.
+// Harness builds an app in a framework, with the adapter's middleware around it.
 type Harness func(App) http.Handler
 
 // Run runs every case on the framework of h.
@@ -65,13 +64,13 @@ func Run(t *testing.T, h Harness) {
 	t.Run("connections", func(t *testing.T) { testConnections(t, h) })
 }
 
-// world is one app under test and what it stands on.
+// world is one app under test and its dependencies.
 type world struct {
 	t       testing.TB
 	auth    *middleware.Auth[Profile]
 	store   *countingStore
 	handler http.Handler
-	loadErr error // what LoadUser answers from now on
+	loadErr error // the error of LoadUser from now on
 }
 
 // change changes the configuration of a world.
@@ -112,8 +111,8 @@ func (w *world) loadUser(_ context.Context, id string) (Profile, error) {
 	return Profile{"name of " + id}, w.loadErr
 }
 
-// routes are the standard routes: /who asks for the session, /quiet does not,
-// /private wants one, /login gives one.
+// routes are the standard routes: /who uses the session, /quiet does not, /private requires one,
+// /login begins one.
 func (w *world) routes() []Route {
 	who := func(c Call) {
 		if s := c.Session(); s != nil {

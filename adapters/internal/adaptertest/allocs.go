@@ -5,9 +5,9 @@ import (
 	"testing"
 )
 
-// Allocs checks what the middleware costs over the bare handler of the same
-// framework, in allocations: one for a request. Behind Require there are two more in frameworks whose own context
-// keeps the session. bare builds the same app with middleware that does nothing.
+// Allocs checks the allocations of the middleware over the bare handler of the same framework:
+// one for a request, and two more behind Require in frameworks whose own context keeps the
+// session. bare builds the same app with middleware that does nothing.
 func Allocs(t *testing.T, h, bare Harness) {
 	if raceEnabled {
 		t.Skip("the race detector makes pools forget")
@@ -41,8 +41,7 @@ func Allocs(t *testing.T, h, bare Harness) {
 	}
 }
 
-// measure counts the allocations of one request, those of the ResponseWriter
-// aside.
+// measure counts the allocations of one request, without those of the ResponseWriter.
 func measure(h http.Handler, r *http.Request) float64 {
 	w := &sink{header: make(http.Header, 8)}
 	return testing.AllocsPerRun(200, func() {
@@ -51,7 +50,7 @@ func measure(h http.Handler, r *http.Request) float64 {
 	})
 }
 
-// sink is a ResponseWriter that costs nothing.
+// sink is a ResponseWriter that allocates nothing.
 type sink struct{ header http.Header }
 
 func (s *sink) Header() http.Header         { return s.header }

@@ -12,7 +12,7 @@ import (
 	"github.com/lucia-go/lucia/internal/wire"
 )
 
-// audience is a kind of request for something behind Require.
+// audience is a kind of request for a route behind Require.
 type audience struct {
 	name   string
 	method string
@@ -71,7 +71,7 @@ var situations = []struct {
 }{
 	{"signed in", signedIn, false},
 	{"refresh due", expired, false},
-	{"no session", nobody, false},
+	{"no session", anonymous, false},
 	{"outage", storeDown, false},
 	{"signed in, from a sibling host", signedIn, true},
 }
@@ -82,8 +82,8 @@ const (
 	tableEnd   = "<!-- End of the table. -->\n"
 )
 
-// testAudiences checks the table of who gets what, which docs/protocol.md shows. With
-// LUCIA_WRITE_DOCS=1 it writes the table there.
+// testAudiences checks the table of responses in docs/protocol.md. With LUCIA_WRITE_DOCS=1 it
+// writes the table.
 func testAudiences(t *testing.T, h Harness) {
 	got := audienceTable(t, h)
 	file, err := os.ReadFile(tableFile)
@@ -152,7 +152,7 @@ func checkAudience(t *testing.T, a audience, situation string, resp *http.Respon
 	}
 }
 
-// describe says in a few words what an answer is.
+// describe describes a response in a few words.
 func describe(resp *http.Response, body string) string {
 	var coded wire.ErrorBody
 	what := "?"

@@ -13,7 +13,7 @@ import (
 // Headers of a request, names and values in turn.
 type headers []string
 
-// What browsers say of a request.
+// What browsers send about a request.
 var (
 	navigation = headers{"Sec-Fetch-Dest", "document", "Sec-Fetch-Mode", "navigate", "Accept", "text/html"}
 	script     = headers{"Sec-Fetch-Dest", "empty", "Sec-Fetch-Site", "same-origin"}
@@ -34,8 +34,8 @@ var (
 
 func (h headers) and(more ...string) headers { return append(slices.Clip(h), more...) }
 
-// browser is a cookie jar, and the tokens that a page's script would hold. Its
-// jar keeps what is out of date.
+// browser is a cookie jar, and the tokens that a page's script would hold. The jar does not
+// remove expired cookies.
 type browser struct {
 	*world
 	access, refresh, fingerprint string // cookies; "" is none
@@ -47,7 +47,7 @@ type browser struct {
 
 func (w *world) browser() *browser { return &browser{world: w} }
 
-// signIn signs in beside the app, so that it works with any routes.
+// signIn signs in without using the app's routes, so that it works with any routes.
 func (b *browser) signIn(userID string) *browser {
 	b.t.Helper()
 	w := httptest.NewRecorder()
@@ -60,7 +60,7 @@ func (b *browser) signIn(userID string) *browser {
 	return b
 }
 
-// jar returns where the cookie of a name is kept, whatever its prefix.
+// jar returns a pointer to the cookie of a name, whatever its prefix.
 func (b *browser) jar(name string) *string {
 	switch {
 	case strings.HasSuffix(name, "fingerprint_token"):
@@ -71,7 +71,7 @@ func (b *browser) jar(name string) *string {
 	return &b.access
 }
 
-// keep stores the cookies of an answer.
+// keep stores the cookies of a response.
 func (b *browser) keep(resp *http.Response) {
 	for _, c := range resp.Cookies() {
 		if strings.HasSuffix(c.Name, "_token") { // else it is the app's own
@@ -101,7 +101,7 @@ func (b *browser) request(method, target, body string, h ...string) *http.Reques
 	return r
 }
 
-// send sends a request and returns the answer with its body.
+// send sends a request and returns the response with its body.
 func (b *browser) send(r *http.Request) (*http.Response, string) {
 	w := httptest.NewRecorder()
 	b.handler.ServeHTTP(w, r)
@@ -116,7 +116,7 @@ func (b *browser) do(method, target, body string, h ...string) (*http.Response, 
 	return resp, text
 }
 
-// effect says what an answer does to the cookies.
+// effect describes what a response does to the cookies.
 func effect(resp *http.Response) string {
 	var names []string
 	cleared := 0
@@ -155,7 +155,7 @@ const (
 	clearedOurs = "encrypt_refresh_token fingerprint_token"
 )
 
-// isPrivate reports whether an answer is for one person and not to be stored.
+// isPrivate reports whether a response is private and not stored by caches.
 func isPrivate(h http.Header) bool {
 	return h.Get("Cache-Control") == "private, no-store" && slices.Contains(h.Values("Vary"), "Cookie")
 }

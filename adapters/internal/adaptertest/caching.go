@@ -8,7 +8,7 @@ import (
 	"github.com/lucia-go/lucia/middleware"
 )
 
-// testCaching checks what caches between app and browser are told.
+// testCaching checks the headers for caches between app and browser.
 func testCaching(t *testing.T, h Harness) {
 	b := newWorld(t, h).browser().signIn("u1")
 	anonymous := b.world.browser()
@@ -21,14 +21,14 @@ func testCaching(t *testing.T, h Harness) {
 		vary    bool // Vary: Cookie
 	}{
 		{"static file, signed in", b, "/static", image, "public, max-age=60", false},
-		{"static file, by nobody", anonymous, "/static", image, "public, max-age=60", false},
-		{"static file, opened by nobody", anonymous, "/static", navigation, "public, max-age=60", true},
+		{"static file, signed out", anonymous, "/static", image, "public, max-age=60", false},
+		{"static file, opened by a signed-out visitor", anonymous, "/static", navigation, "public, max-age=60", true},
 		{"data, signed in", b, "/quiet", script, "private, no-store", true},
 		{"page, signed in", b, "/quiet", navigation, "private, no-store", true},
-		{"page, by nobody", anonymous, "/quiet", navigation, "private, no-cache", true},
-		{"data, by nobody", anonymous, "/who", script, "private, no-cache", true},
+		{"page, signed out", anonymous, "/quiet", navigation, "private, no-cache", true},
+		{"data, signed out", anonymous, "/who", script, "private, no-cache", true},
 		{"page data, signed in", b, "/page", script, "private, no-store", true},
-		{"page data, by nobody", anonymous, "/page", navigation, "private, no-cache", true},
+		{"page data, signed out", anonymous, "/page", navigation, "private, no-cache", true},
 		{"image that asks for the session, signed in", b, "/who", image, "", false},
 		{"image behind Require", b, "/private", image, "private, no-store", true},
 		{"refusal", anonymous, "/private", nil, "private, no-store", true},
@@ -44,7 +44,7 @@ func testCaching(t *testing.T, h Harness) {
 	t.Run("skipped", func(t *testing.T) { synctest.Test(t, func(t *testing.T) { testSkip(t, h) }) })
 }
 
-// testAppVaries asks for a page whose handler adds to Vary.
+// testAppVaries requests a page whose handler adds to Vary.
 func testAppVaries(t *testing.T, h Harness) {
 	b := buildWorld(t, h, App{Routes: []Route{{Path: "/varies", Handler: func(c Call) {
 		c.W.Header().Add("Vary", "Accept-Encoding")
@@ -55,8 +55,8 @@ func testAppVaries(t *testing.T, h Harness) {
 	want(t, "Vary: Cookie", varies(resp.Header, "Cookie"), true)
 }
 
-// testSkip checks that a skipped request is passed on untouched, both by the
-// configuration and by the adapter's own way of skipping.
+// testSkip checks that a skipped request is passed on unchanged, both by the configuration and by
+// the adapter's own way of skipping.
 func testSkip(t *testing.T, h Harness) {
 	skip := func(r *http.Request) bool { return r.Header.Get("X-Skip") != "" }
 	byConfig := newWorld(t, h, func(c *middleware.Config[Profile]) { c.Skip = skip })

@@ -9,13 +9,13 @@ import (
 	"github.com/lucia-go/lucia/middleware"
 )
 
-// passOn is a service worker that passes every request on as it is.
+// passOn is a service worker that passes on every request unchanged.
 const passOn = `self.addEventListener("install", () => self.skipWaiting());
 self.addEventListener("activate", (e) => e.waitUntil(self.clients.claim()));
 self.addEventListener("fetch", (e) => e.respondWith(fetch(e.request)));`
 
-// Chromium checks in a real browser what people see: past a service worker, and when
-// they use the sign-out form of a page that has been left behind.
+// Chromium checks in a real browser what people see: with a service worker, and when they use the
+// sign-out form of an outdated page.
 func Chromium(t *testing.T, h Harness) {
 	t.Run("service worker", func(t *testing.T) { testServiceWorker(t, h) })
 	t.Run("sign-out form", func(t *testing.T) { testSignOutForm(t, h) })

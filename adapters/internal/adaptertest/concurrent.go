@@ -15,10 +15,9 @@ import (
 // concurrentRequests is how many requests ConcurrentReads sends.
 const concurrentRequests = 3000
 
-// ConcurrentReads has handlers that start goroutines which read the session in
-// every way, while the handler sets headers, signs in and out and writes the answer,
-// and after the request: an audit line, a mail, a page rendered in parts. Run with
-// -race.
+// ConcurrentReads runs handlers that start goroutines which read the session in every way. They
+// do so while the handler sets headers, signs in and out and writes the response, and after the
+// request: an audit line, a mail, a page rendered in parts. Run it with -race.
 func ConcurrentReads(t *testing.T, h Harness) {
 	var reads sync.WaitGroup
 	var seen atomic.Int64
@@ -71,7 +70,7 @@ func ConcurrentReads(t *testing.T, h Harness) {
 	}
 }
 
-// act changes the request's session as it is asked to.
+// act changes the request's session as the request demands.
 func (w *world) act(c Call) error {
 	switch c.R.Header.Get("X-Act") {
 	case "in":
@@ -85,8 +84,8 @@ func (w *world) act(c Call) error {
 	return nil
 }
 
-// order sends one of the requests, by turns with a session, with one of its own that it
-// signs out of, and without any.
+// order sends one of the requests, in turn with a session, with a session of its own that it
+// signs out of, and without a session.
 func (b *browser) order(addr string, i int) {
 	own := b
 	header := script.and()

@@ -11,8 +11,7 @@ import (
 	"testing"
 )
 
-// testConnections checks what handlers do with the connection itself, on a real
-// listener.
+// testConnections checks handlers that use the connection itself, on a real listener.
 func testConnections(t *testing.T, h Harness) {
 	t.Run("server-sent events", func(t *testing.T) { t.Parallel(); testEvents(t, h) })
 	t.Run("hijacking", func(t *testing.T) { t.Parallel(); testHijack(t, h) })
@@ -26,8 +25,8 @@ func (w *world) listen(t *testing.T) string {
 	return strings.TrimPrefix(server.URL, "http://")
 }
 
-// testEvents reads an event while the handler still runs: the handler waits
-// until the event was read.
+// testEvents reads an event while the handler is still running: the handler waits until the event
+// has been read.
 func testEvents(t *testing.T, h Harness) {
 	read := make(chan struct{})
 	w := buildWorld(t, h, App{Routes: []Route{{Path: "/events", Handler: func(c Call) {
@@ -72,8 +71,8 @@ func noAccessBrowser(w *world) *browser {
 	return b
 }
 
-// testHijack takes the connection over after the upgrade request of a WebSocket
-// and talks on it; a page elsewhere gets no session that way.
+// testHijack takes over the connection after the upgrade request of a WebSocket and sends data on
+// it. A page of another origin gets no session in this way.
 func testHijack(t *testing.T, h Harness) {
 	w := buildWorld(t, h, App{Routes: []Route{{Path: "/socket", Require: true, Handler: func(c Call) {
 		conn, rw, err := http.NewResponseController(c.W).Hijack()
@@ -100,10 +99,10 @@ func testHijack(t *testing.T, h Harness) {
 	_, resp, _ = b.upgrade(addr, websocket.and(elsewhere...))
 	want(t, "status from another origin", resp.StatusCode, 403)
 	_, resp, _ = w.browser().upgrade(addr, websocket)
-	want(t, "status by nobody", resp.StatusCode, 401)
+	want(t, "status signed out", resp.StatusCode, 401)
 }
 
-// upgrade sends an upgrade request and returns the connection and its answer.
+// upgrade sends an upgrade request and returns the connection and the response.
 func (b *browser) upgrade(addr string, h headers) (net.Conn, *http.Response, io.Reader) {
 	b.t.Helper()
 	conn, err := net.Dial("tcp", addr)
@@ -123,7 +122,7 @@ func (b *browser) upgrade(addr string, h headers) (net.Conn, *http.Response, io.
 	return conn, resp, rest
 }
 
-// testOverNetwork checks on the wire the answers that have no body.
+// testOverNetwork checks the responses without a body on the network.
 func testOverNetwork(t *testing.T, h Harness) {
 	w := newWorld(t, h)
 	addr := w.listen(t)

@@ -14,8 +14,8 @@ import (
 	"github.com/lucia-go/lucia/middleware"
 )
 
-// attributeCases are the exact Set-Cookie lines in each configuration; VALUE
-// stands for what differs from sign-in to sign-in.
+// attributeCases are the exact Set-Cookie lines in each configuration. VALUE stands for the part
+// that differs from sign-in to sign-in.
 var attributeCases = []struct {
 	name   string
 	change change
@@ -100,8 +100,8 @@ func wantLines(t testing.TB, what string, resp *http.Response, want ...string) {
 	}
 }
 
-// testSignInAfterRefresh signs in with a request that the middleware has just
-// refreshed: the cookies of the sign-in stand, each once.
+// testSignInAfterRefresh signs in with a request that the middleware has just refreshed. The
+// cookies of the sign-in are set once each.
 func testSignInAfterRefresh(t *testing.T, h Harness) {
 	b := newWorld(t, h).browser()
 	expired(b)

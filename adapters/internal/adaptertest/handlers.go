@@ -10,8 +10,7 @@ import (
 	"github.com/lucia-go/lucia/session"
 )
 
-// testHandlers checks what handlers see and do, and what becomes of requests
-// that have none.
+// testHandlers checks what handlers see and do, and requests without a handler.
 func testHandlers(t *testing.T, h Harness) {
 	for name, test := range map[string]func(*testing.T, Harness){
 		"accessor": testAccessor, "framework's own Get": testGet,
@@ -25,8 +24,8 @@ func testHandlers(t *testing.T, h Harness) {
 	}
 }
 
-// testAccessor checks that the adapter's accessor and the request's context give
-// the same session.
+// testAccessor checks that the adapter's accessor and the request's context return the same
+// session.
 func testAccessor(t *testing.T, h Harness) {
 	var calls int
 	var w *world
@@ -41,7 +40,7 @@ func testAccessor(t *testing.T, h Harness) {
 	want(t, "calls", calls, 2)
 }
 
-// testGet checks what the framework's c.Get finds, where it has one.
+// testGet checks the result of the framework's c.Get, if it has one.
 func testGet(t *testing.T, h Harness) {
 	var got []any
 	probe := func(c Call) {
@@ -68,8 +67,8 @@ func testGet(t *testing.T, h Harness) {
 	}
 }
 
-// testPanic checks that a refresh is not lost with the answer of a handler that
-// panics, and that the next request is served.
+// testPanic checks that a refresh is not lost with the response of a handler that panics, and
+// that the next request is served.
 func testPanic(t *testing.T, h Harness) {
 	w := buildWorld(t, h, App{Recover: true, Routes: []Route{{Path: "/panic", Handler: func(c Call) {
 		if c.Session() == nil {
@@ -90,8 +89,8 @@ func testPanic(t *testing.T, h Harness) {
 	want(t, "next request", body, "u1 fresh")
 }
 
-// testNotFound checks that paths without a route pass the middleware: a page
-// that says so may well greet the person.
+// testNotFound checks that paths without a route pass through the middleware, since a page for
+// them may greet the person.
 func testNotFound(t *testing.T, h Harness) {
 	b := newWorld(t, h).browser()
 	expired(b)
@@ -104,7 +103,7 @@ func testNotFound(t *testing.T, h Harness) {
 	want(t, "status of the base path", resp.StatusCode, 404)
 }
 
-// testSignInAndOut signs in and out in handlers: the rest of the request sees it.
+// testSignInAndOut signs in and out in handlers. The rest of the request reflects it.
 func testSignInAndOut(t *testing.T, h Harness) {
 	var w *world
 	seen := func(c Call) string {

@@ -6,8 +6,8 @@ import (
 	"testing/synctest"
 )
 
-// testHTMX checks that htmx apps work by cookie alone, with and without tokens
-// in the page: htmx sends no token, and needs none.
+// testHTMX checks that htmx apps work by cookie alone, with and without tokens in the page. htmx
+// sends no token and needs none.
 func testHTMX(t *testing.T, h Harness) {
 	for mode, c := range map[string]change{"": nil, "hardened ": hardened} {
 		for _, method := range allMethods {

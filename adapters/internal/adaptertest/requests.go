@@ -8,8 +8,8 @@ import (
 	"github.com/lucia-go/lucia/middleware"
 )
 
-// requestCase is a row of the table of every other request: what the middleware
-// has decided before the app's handler runs.
+// requestCase is a row of the table of all other requests: what the middleware has decided before
+// the app's handler runs.
 type requestCase struct {
 	name   string
 	state  state
@@ -24,15 +24,15 @@ type requestCase struct {
 	caching string // before the handler runs
 }
 
-// What the answer says of its caching before the handler runs.
+// The response's caching before the handler runs.
 const (
-	alone    = ""                  // the app's business
-	unshared = "private, no-cache" // may be a page for everyone who is signed out
-	unstored = "private, no-store" // is this person's own
+	alone    = ""                  // left to the app
+	unshared = "private, no-cache" // may be a page for all signed-out visitors
+	unstored = "private, no-store" // belongs to one person
 )
 
-// testRequests runs each row twice: /who asks for the session and /quiet does not, which
-// makes no difference to the answer's header.
+// testRequests runs each row twice: /who uses the session and /quiet does not, which makes no
+// difference to the response's header.
 func testRequests(t *testing.T, h Harness) {
 	for _, table := range [][]requestCase{bearerCases, originCases, accessCases, passiveCases, refreshedCases, deadCases, tossedCases} {
 		for _, c := range table {
@@ -89,7 +89,7 @@ var originCases = []requestCase{
 	{"DELETE from another origin", signedIn, "DELETE", elsewhere, nil, "", middleware.OutcomeCrossOrigin, 0, kept, unstored},
 	{"POST from a neighbouring host", signedIn, "POST", headers{"Sec-Fetch-Site", "same-site", "Origin", "https://blog.example.com"}, nil, "", middleware.OutcomeCrossOrigin, 0, kept, unstored},
 	{"POST from another origin, old browser", signedIn, "POST", headers{"Origin", "https://evil.example"}, nil, "", middleware.OutcomeCrossOrigin, 0, kept, unstored},
-	{"POST from another origin by nobody", nobody, "POST", elsewhere, nil, "", middleware.OutcomeCrossOrigin, 0, kept, unstored},
+	{"POST from another origin signed out", anonymous, "POST", elsewhere, nil, "", middleware.OutcomeCrossOrigin, 0, kept, unstored},
 	{"expired POST from another origin", expired, "POST", elsewhere, nil, "", middleware.OutcomeCrossOrigin, 0, kept, unstored},
 	{"POST from a trusted origin", signedIn, "POST", headers{"Sec-Fetch-Site", "cross-site", "Origin", "https://partner.example"}, nil, "u1", middleware.OutcomeFresh, 0, kept, unstored},
 	{"POST from this origin", signedIn, "POST", script, nil, "u1", middleware.OutcomeFresh, 0, kept, unstored},
@@ -102,15 +102,15 @@ var originCases = []requestCase{
 }
 
 var accessCases = []requestCase{
-	{"page without cookies", nobody, "GET", navigation, nil, "", middleware.OutcomeAnonymous, 0, kept, unshared},
-	{"script without cookies", nobody, "GET", script, nil, "", middleware.OutcomeAnonymous, 0, kept, unshared},
+	{"page without cookies", anonymous, "GET", navigation, nil, "", middleware.OutcomeAnonymous, 0, kept, unshared},
+	{"script without cookies", anonymous, "GET", script, nil, "", middleware.OutcomeAnonymous, 0, kept, unshared},
 	{"page with a fingerprint only", onlyFingerprint, "GET", navigation, nil, "", middleware.OutcomeAnonymous, 0, kept, unshared},
 	{"page", signedIn, "GET", navigation, nil, "u1", middleware.OutcomeFresh, 0, kept, unstored},
 	{"page in a frame", signedIn, "GET", headers{"Sec-Fetch-Dest", "iframe"}, nil, "u1", middleware.OutcomeFresh, 0, kept, unstored},
 	{"page, old browser", signedIn, "GET", headers{"Accept", "text/html,*/*"}, nil, "u1", middleware.OutcomeFresh, 0, kept, unstored},
 	{"page that a service worker passes on", forged, "GET", passedPage, nil, "", middleware.OutcomeInvalid, 0, kept, unstored},
-	{"no browser, without cookies", nobody, "GET", nil, nil, "", middleware.OutcomeAnonymous, 0, kept, unshared},
-	{"POST without cookies", nobody, "POST", script, nil, "", middleware.OutcomeAnonymous, 0, kept, unshared},
+	{"no browser, without cookies", anonymous, "GET", nil, nil, "", middleware.OutcomeAnonymous, 0, kept, unshared},
+	{"POST without cookies", anonymous, "POST", script, nil, "", middleware.OutcomeAnonymous, 0, kept, unshared},
 	{"boosted page", signedIn, "GET", htmx.and(boosted...), nil, "u1", middleware.OutcomeFresh, 0, kept, unstored},
 	{"page from htmx's history", signedIn, "GET", htmx.and(restored...), nil, "u1", middleware.OutcomeFresh, 0, kept, unstored},
 	{"page in a frame", signedIn, "GET", headers{"Sec-Fetch-Dest", "frame"}, nil, "u1", middleware.OutcomeFresh, 0, kept, unstored},
@@ -125,7 +125,7 @@ var passiveCases = []requestCase{
 	{"expired image that a service worker passes on", expired, "GET", passedOn, nil, "", middleware.OutcomeDeferred, 0, kept, alone},
 	{"beacon", expired, "POST", passedOn, nil, "u1", middleware.OutcomeRefreshed, 1, renewed, unstored},
 	{"embedded page", expired, "GET", headers{"Sec-Fetch-Dest", "object", "Sec-Fetch-Mode", "navigate"}, nil, "u1", middleware.OutcomeRefreshed, 1, renewed, unstored},
-	{"image of nobody", nobody, "GET", image, nil, "", middleware.OutcomeAnonymous, 0, kept, alone},
+	{"image without cookies", anonymous, "GET", image, nil, "", middleware.OutcomeAnonymous, 0, kept, alone},
 	{"image", signedIn, "GET", image, nil, "u1", middleware.OutcomeFresh, 0, kept, alone},
 	{"prefetch", signedIn, "GET", prefetch, nil, "u1", middleware.OutcomeFresh, 0, kept, unstored},
 	{"expired image", expired, "GET", image, nil, "", middleware.OutcomeDeferred, 0, kept, alone},
@@ -172,5 +172,5 @@ var tossedCases = []requestCase{
 	{"page with rubbish beside", littered, "GET", navigation, nil, "u1", middleware.OutcomeFresh, 0, kept, unstored},
 }
 
-// allMethods are the methods that frameworks' "any" routes have.
+// allMethods are the methods of the frameworks' "any" routes.
 var allMethods = []string{http.MethodGet, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete}

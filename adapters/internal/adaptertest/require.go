@@ -11,7 +11,7 @@ import (
 	"github.com/lucia-go/lucia/session"
 )
 
-// requireCase is an answer of Require.
+// requireCase is a response of Require.
 type requireCase struct {
 	name   string
 	state  state
@@ -55,13 +55,13 @@ func (c requireCase) run(t *testing.T, h Harness, config change) {
 	}
 }
 
-// to is an answer that leads to the login page.
+// to returns the headers of a response that leads to the login page.
 func to(target string) headers { return headers{"Location", target, "HX-Redirect", ""} }
 func htmxTo(target string) headers {
 	return headers{"HX-Redirect", target, "Location", "", "Content-Type", "text/html; charset=utf-8"}
 }
 
-// from is an htmx request from a page.
+// from returns the headers of an htmx request from a page.
 func from(page string, more ...string) headers {
 	return htmx.and("HX-Current-URL", page).and(more...)
 }
@@ -86,7 +86,7 @@ const (
 		`<p>Nothing was done. <a href="/">To the start page</a></p></main></html>`
 )
 
-// leaving is the page with which a Turbo frame gives way to another page.
+// leaving returns the page with which a Turbo frame is replaced by another page.
 func leaving(url string) string {
 	return head + `<meta name="turbo-visit-control" content="reload"><meta http-equiv="refresh" content="0;url=` + url + `">` +
 		`<title>Sign in</title><main><h1>Sign in</h1><p>You are not signed in.</p><p><a href="` + url + `">Sign in</a></p></main></html>`
@@ -98,47 +98,47 @@ var requireCases = []requireCase{
 	{"script with a session", signedIn, "GET", "/private", script, 200, "u1 fresh", kept, nil},
 	{"POST with a session", signedIn, "POST", "/private", script, 200, "u1 fresh", kept, nil},
 
-	{"page", nobody, "GET", "/private?a=1&b=2", navigation, 303, "", kept, to("/login?next=%2Fprivate%3Fa%3D1%26b%3D2")},
-	{"HEAD of a page", nobody, "HEAD", "/private", navigation, 303, "", kept, to("/login?next=%2Fprivate")},
-	{"page, old browser", nobody, "GET", "/private", headers{"Accept", "text/html"}, 303, "", kept, to("/login?next=%2Fprivate")},
+	{"page", anonymous, "GET", "/private?a=1&b=2", navigation, 303, "", kept, to("/login?next=%2Fprivate%3Fa%3D1%26b%3D2")},
+	{"HEAD of a page", anonymous, "HEAD", "/private", navigation, 303, "", kept, to("/login?next=%2Fprivate")},
+	{"page, old browser", anonymous, "GET", "/private", headers{"Accept", "text/html"}, 303, "", kept, to("/login?next=%2Fprivate")},
 	{"page of an ended session", ended, "GET", "/private", navigation, 303, "", clearedTokens, to("/login?next=%2Fprivate")},
 	{"page with forged cookies", forged, "GET", "/private", navigation, 303, "", kept, to("/login?next=%2Fprivate")},
-	{"page that looks like a site", nobody, "GET", "/private?x=//evil.example", navigation, 303, "", kept, to("/login?next=%2Fprivate%3Fx%3D%2F%2Fevil.example")},
+	{"page that looks like a site", anonymous, "GET", "/private?x=//evil.example", navigation, 303, "", kept, to("/login?next=%2Fprivate%3Fx%3D%2F%2Fevil.example")},
 
-	{"htmx", nobody, "GET", "/private", from("http://example.com/notes?a=1"), 401, signInPart, kept, htmxTo("/login?next=%2Fnotes%3Fa%3D1")},
-	{"htmx on a page whose Referer is cut", nobody, "GET", "/private", from("http://example.com/notes?a=1", "Referer", "http://example.com/"), 401, signInPart, kept, htmxTo("/login?next=%2Fnotes%3Fa%3D1")},
-	{"htmx that takes pages, old browser", nobody, "GET", "/private", headers{"HX-Request", "true", "Accept", "text/html"}, 401, signInPart, kept, htmxTo("/login")},
-	{"htmx DELETE", nobody, "DELETE", "/private", from("http://example.com/notes"), 401, signInPart, kept, htmxTo("/login?next=%2Fnotes")},
-	{"htmx from nowhere", nobody, "GET", "/private", htmx, 401, signInPart, kept, htmxTo("/login")},
-	{"htmx from another site", nobody, "GET", "/private", from("https://evil.example/notes"), 401, signInPart, kept, htmxTo("/login")},
-	{"htmx from a script address", nobody, "GET", "/private", from("javascript:alert(1)"), 401, signInPart, kept, htmxTo("/login")},
-	{"htmx from a path that is a site", nobody, "GET", "/private", from("http://example.com//evil.example/"), 401, signInPart, kept, htmxTo("/login")},
-	{"htmx boosted", nobody, "GET", "/private", from("http://example.com/notes", "HX-Boosted", "true"), 303, "", kept, to("/login?next=%2Fprivate")},
-	{"htmx boosted form", nobody, "POST", "/private", from("http://example.com/notes", "HX-Boosted", "true"), 303, "", kept, to("/login?next=%2Fnotes")},
+	{"htmx", anonymous, "GET", "/private", from("http://example.com/notes?a=1"), 401, signInPart, kept, htmxTo("/login?next=%2Fnotes%3Fa%3D1")},
+	{"htmx on a page whose Referer is cut", anonymous, "GET", "/private", from("http://example.com/notes?a=1", "Referer", "http://example.com/"), 401, signInPart, kept, htmxTo("/login?next=%2Fnotes%3Fa%3D1")},
+	{"htmx that takes pages, old browser", anonymous, "GET", "/private", headers{"HX-Request", "true", "Accept", "text/html"}, 401, signInPart, kept, htmxTo("/login")},
+	{"htmx DELETE", anonymous, "DELETE", "/private", from("http://example.com/notes"), 401, signInPart, kept, htmxTo("/login?next=%2Fnotes")},
+	{"htmx from nowhere", anonymous, "GET", "/private", htmx, 401, signInPart, kept, htmxTo("/login")},
+	{"htmx from another site", anonymous, "GET", "/private", from("https://evil.example/notes"), 401, signInPart, kept, htmxTo("/login")},
+	{"htmx from a script address", anonymous, "GET", "/private", from("javascript:alert(1)"), 401, signInPart, kept, htmxTo("/login")},
+	{"htmx from a path that is a site", anonymous, "GET", "/private", from("http://example.com//evil.example/"), 401, signInPart, kept, htmxTo("/login")},
+	{"htmx boosted", anonymous, "GET", "/private", from("http://example.com/notes", "HX-Boosted", "true"), 303, "", kept, to("/login?next=%2Fprivate")},
+	{"htmx boosted form", anonymous, "POST", "/private", from("http://example.com/notes", "HX-Boosted", "true"), 303, "", kept, to("/login?next=%2Fnotes")},
 
-	{"htmx history", nobody, "GET", "/private", from("http://example.com/", restored...), 303, "", kept, to("/login?next=%2Fprivate")},
-	{"htmx on the login page", nobody, "GET", "/private", from("http://example.com/login?next=%2Fnotes"), 401, signInPart, kept, headers{"HX-Redirect", ""}},
-	{"boosted form on the login page", nobody, "POST", "/private", from("http://example.com/login?a=1", boosted...), 303, "", kept, to("/login")},
+	{"htmx history", anonymous, "GET", "/private", from("http://example.com/", restored...), 303, "", kept, to("/login?next=%2Fprivate")},
+	{"htmx on the login page", anonymous, "GET", "/private", from("http://example.com/login?next=%2Fnotes"), 401, signInPart, kept, headers{"HX-Redirect", ""}},
+	{"boosted form on the login page", anonymous, "POST", "/private", from("http://example.com/login?a=1", boosted...), 303, "", kept, to("/login")},
 	{"boosted, forged cookies", forged, "GET", "/private", from("http://example.com/", boosted...), 303, "", kept, to("/login?next=%2Fprivate")},
 
-	{"page that a service worker passes on", nobody, "GET", "/private", passedPage, 303, "", kept, to("/login?next=%2Fprivate")},
-	{"form that a service worker passes on", nobody, "POST", "/private", form.and(passedPage...), 303, "", kept, to("/login")},
-	{"Turbo visit", nobody, "GET", "/private", turbo, 303, "", kept, to("/login?next=%2Fprivate")},
-	{"Turbo form", nobody, "POST", "/private", turboForm.and("Referer", "http://example.com/notes"), 303, "", kept, to("/login?next=%2Fnotes")},
-	{"Turbo frame", nobody, "GET", "/private", turboFrame.and("Referer", "http://example.com/notes"), 401, leaving("/login?next=%2Fnotes"), kept, missing.and("Content-Type", "text/html; charset=utf-8")},
-	{"form in a Turbo frame", nobody, "POST", "/private", turboForm.and("Turbo-Frame", "cart"), 401, leaving("/login"), kept, missing},
+	{"page that a service worker passes on", anonymous, "GET", "/private", passedPage, 303, "", kept, to("/login?next=%2Fprivate")},
+	{"form that a service worker passes on", anonymous, "POST", "/private", form.and(passedPage...), 303, "", kept, to("/login")},
+	{"Turbo visit", anonymous, "GET", "/private", turbo, 303, "", kept, to("/login?next=%2Fprivate")},
+	{"Turbo form", anonymous, "POST", "/private", turboForm.and("Referer", "http://example.com/notes"), 303, "", kept, to("/login?next=%2Fnotes")},
+	{"Turbo frame", anonymous, "GET", "/private", turboFrame.and("Referer", "http://example.com/notes"), 401, leaving("/login?next=%2Fnotes"), kept, missing.and("Content-Type", "text/html; charset=utf-8")},
+	{"form in a Turbo frame", anonymous, "POST", "/private", turboForm.and("Turbo-Frame", "cart"), 401, leaving("/login"), kept, missing},
 	{"Turbo frame while the store is down", storeDown, "GET", "/private", turboFrame, 503, unavailableIn, kept, retry},
-	{"Unpoly", nobody, "GET", "/private", unpoly, 303, "", kept, to("/login?next=%2Fprivate")},
+	{"Unpoly", anonymous, "GET", "/private", unpoly, 303, "", kept, to("/login?next=%2Fprivate")},
 	{"Unpoly while the store is down", storeDown, "GET", "/private", unpoly, 503, unavailable, kept, retry.and("X-Up-Open-Layer", "{}")},
 	{"form from another origin", signedIn, "POST", "/private", navigation.and(elsewhere...), 403, foreign, kept, headers{"Content-Type", "text/html; charset=utf-8"}},
-	{"jQuery asks for a part", nobody, "GET", "/private", script.and("Accept", "text/html, */*; q=0.01", "X-Requested-With", "XMLHttpRequest"), 401, unauth, kept, missing},
-	{"script", nobody, "GET", "/private", script, 401, unauth, kept, missing.and(asJSON...)},
-	{"no browser", nobody, "GET", "/private", nil, 401, unauth, kept, missing.and(asJSON...)},
-	{"form that a script posts", nobody, "POST", "/private", form, 401, unauth, kept, missing},
-	{"form", nobody, "POST", "/private", submission.and("Referer", "http://example.com/notes?a=1"), 303, "", kept, to("/login?next=%2Fnotes%3Fa%3D1")},
-	{"form from nowhere", nobody, "POST", "/private", submission, 303, "", kept, to("/login")},
-	{"form from another site's page", nobody, "POST", "/private", submission.and("Referer", "https://evil.example/notes"), 303, "", kept, to("/login")},
-	{"form on the login page", nobody, "POST", "/private", submission.and("Referer", "http://example.com/login?a=1"), 303, "", kept, to("/login")},
+	{"jQuery asks for a part", anonymous, "GET", "/private", script.and("Accept", "text/html, */*; q=0.01", "X-Requested-With", "XMLHttpRequest"), 401, unauth, kept, missing},
+	{"script", anonymous, "GET", "/private", script, 401, unauth, kept, missing.and(asJSON...)},
+	{"no browser", anonymous, "GET", "/private", nil, 401, unauth, kept, missing.and(asJSON...)},
+	{"form that a script posts", anonymous, "POST", "/private", form, 401, unauth, kept, missing},
+	{"form", anonymous, "POST", "/private", submission.and("Referer", "http://example.com/notes?a=1"), 303, "", kept, to("/login?next=%2Fnotes%3Fa%3D1")},
+	{"form from nowhere", anonymous, "POST", "/private", submission, 303, "", kept, to("/login")},
+	{"form from another site's page", anonymous, "POST", "/private", submission.and("Referer", "https://evil.example/notes"), 303, "", kept, to("/login")},
+	{"form on the login page", anonymous, "POST", "/private", submission.and("Referer", "http://example.com/login?a=1"), 303, "", kept, to("/login")},
 	{"form of an ended session", ended, "POST", "/private", submission, 303, "", kept, to("/login")},
 	{"bad bearer, cookies good", signedIn, "GET", "/private", script.and("Authorization", "Bearer x"), 401, unauth, kept, invalid},
 	{"POST from another origin", signedIn, "POST", "/private", elsewhere, 403, forbidden, kept, asJSON},
@@ -151,12 +151,12 @@ var requireCases = []requireCase{
 	{"form while the store is down", storeDown, "POST", "/private", submission, 503, unavailableForm, kept, retry.and("Content-Type", "text/html; charset=utf-8")},
 	{"htmx while the store is down", storeDown, "GET", "/private", htmx, 503, unavailablePart, kept, retry.and("HX-Redirect", "")},
 	{"POST while users are down", usersDown, "POST", "/private", script, 503, fetchFail, kept, retry},
-	{"prefetch by nobody", nobody, "GET", "/private", prefetch, 503, "", kept, retry.and("Location", "")},
+	{"prefetch signed out", anonymous, "GET", "/private", prefetch, 503, "", kept, retry.and("Location", "")},
 	{"prefetch that needs a refresh", expired, "GET", "/private", prefetch, 503, "", kept, retry.and("Location", "")},
 }
 
-// denying answers in the app's own words: an outage in front of people, and
-// everything that is not for them.
+// denying responds in the app's own words: to people during an outage, and to all requests that
+// do not come from people.
 func denying(c *middleware.Config[Profile]) {
 	c.Deny = func(w http.ResponseWriter, r *http.Request, denial *middleware.Denial) error {
 		switch {
@@ -183,14 +183,14 @@ var (
 
 var denyCases = []requireCase{
 	{"page with a session", signedIn, "GET", "/private", navigation, 200, "u1 fresh", kept, bare},
-	{"page", nobody, "GET", "/private", navigation, 303, "", kept, to("/login?next=%2Fprivate").and(bare...)},
+	{"page", anonymous, "GET", "/private", navigation, 303, "", kept, to("/login?next=%2Fprivate").and(bare...)},
 	{"page while the store is down", storeDown, "GET", "/private", navigation, 503, "<h1>Our records sleep</h1>", kept, sleeping},
 	{"form while the store is down", storeDown, "POST", "/private", submission, 503, "<h1>Our records sleep</h1>", kept, sleeping},
-	{"script", nobody, "GET", "/private", script, 401, `{"message":"AUTH_UNAUTHORIZED","path":"/private"}`, kept, problem.and(missing...)},
+	{"script", anonymous, "GET", "/private", script, 401, `{"message":"AUTH_UNAUTHORIZED","path":"/private"}`, kept, problem.and(missing...)},
 	{"bad bearer", signedIn, "GET", "/private", script.and("Authorization", "Bearer x"), 401, `{"message":"AUTH_UNAUTHORIZED","path":"/private"}`, kept, problem.and(invalid...)},
-	{"htmx", nobody, "GET", "/private", htmx, 401, signInPart, kept, htmxTo("/login").and(missing...)},
+	{"htmx", anonymous, "GET", "/private", htmx, 401, signInPart, kept, htmxTo("/login").and(missing...)},
 	{"script while the store is down", storeDown, "GET", "/private", script, 503, `{"message":"DATABASE_FETCH_FAILED","path":"/private"}`, kept, problem.and(retry...)},
 	{"POST from another origin", signedIn, "POST", "/private", elsewhere, 403, `{"message":"AUTH_INVALID_REQUEST","path":"/private"}`, kept, problem.and(bare...)},
-	{"prefetch by nobody", nobody, "GET", "/private", prefetch, 503, "", kept, retry},
-	{"script's prefetch by nobody", nobody, "GET", "/private", script.and("Sec-Purpose", "prefetch"), 503, "", kept, retry},
+	{"prefetch signed out", anonymous, "GET", "/private", prefetch, 503, "", kept, retry},
+	{"script's prefetch signed out", anonymous, "GET", "/private", script.and("Sec-Purpose", "prefetch"), 503, "", kept, retry},
 }

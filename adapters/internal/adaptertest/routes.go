@@ -24,8 +24,8 @@ type routeCase struct {
 	header  headers // what the answer has
 }
 
-// Routes runs the table of the middleware's own routes alone: for apps whose
-// framework has other routes, or has them in another place.
+// Routes runs only the table of the middleware's own routes. It is for apps whose framework has
+// other routes, or has them in another place.
 func Routes(t *testing.T, h Harness) {
 	for _, table := range [][]routeCase{refreshCases, logoutCases, logoutFormCases, sessionCases} {
 		for _, c := range table {
@@ -67,7 +67,7 @@ func (c routeCase) run(t *testing.T, h Harness, slash string) {
 	want(t, "Clear-Site-Data", resp.Header.Get("Clear-Site-Data"), map[bool]string{true: ahead}[c.cookies == cleared3 || c.cookies == clearedOurs])
 }
 
-// ahead is what sign-out clears: the pages that the browser has got ahead of time.
+// ahead is what sign-out clears: the pages that the browser has loaded ahead of time.
 const ahead = `"prefetchCache", "prerenderCache"`
 
 func hardened(c *middleware.Config[Profile]) { c.Hardened = true }
@@ -113,7 +113,7 @@ var refreshCases = []routeCase{
 	{"refresh with a forged bearer token", nil, signedIn, post("/refresh", badRefresh), 401, unauth, 0, kept, invalid},
 	{"refresh with an access token", nil, signedIn, post("/refresh", theAccess), 401, unauth, 0, kept, invalid},
 	{"refresh without the fingerprint", nil, noFingerprint, post("/refresh", theRefresh), 401, unauth, 0, kept, invalid},
-	{"refresh by nobody", nil, nobody, post("/refresh", none), 401, unauth, 0, kept, missing},
+	{"refresh signed out", nil, anonymous, post("/refresh", none), 401, unauth, 0, kept, missing},
 	{"refresh of an ended session", nil, ended, post("/refresh", theRefresh), 401, unauth, 1, kept, invalid},
 	{"refresh with a reused token", nil, reused, post("/refresh", theRefresh), 401, unauth, 1, kept, invalid},
 	{"refresh under an unknown key", nil, otherKey, post("/refresh", theRefresh), 401, unauth, 0, kept, invalid},
@@ -121,7 +121,7 @@ var refreshCases = []routeCase{
 	{"refresh while users are down", nil, usersDown, post("/refresh", theRefresh), 503, fetchFail, 0, kept, retry},
 	{"refresh from another origin", nil, signedIn, post("/refresh", theRefresh, elsewhere...), 403, forbidden, 0, kept, nil},
 	{"hardened refresh by cookie", hardened, expired, post("/refresh", none), 200, `{"expires_in":900}`, 1, renewed, nil},
-	{"hardened refresh by nobody", hardened, nobody, post("/refresh", none), 401, unauth, 0, kept, missing},
+	{"hardened refresh signed out", hardened, anonymous, post("/refresh", none), 401, unauth, 0, kept, missing},
 	{"hardened refresh from another origin", hardened, expired, post("/refresh", none, elsewhere...), 403, forbidden, 0, kept, nil},
 }
 
@@ -132,15 +132,14 @@ var logoutCases = []routeCase{
 	{"logout without a token", nil, signedIn, post("/logout", none), 401, notAuth, 0, kept, missing},
 	{"logout with a refresh token", nil, signedIn, post("/logout", theRefresh), 401, notAuth, 0, kept, invalid},
 	{"logout without the fingerprint", nil, noFingerprint, post("/logout", theAccess), 401, notAuth, 0, kept, invalid},
-	{"logout by nobody", nil, nobody, post("/logout", none), 401, notAuth, 0, kept, missing},
+	{"logout signed out", nil, anonymous, post("/logout", none), 401, notAuth, 0, kept, missing},
 	{"logout while the store is down", nil, outage, post("/logout", theAccess), 503, message("DATABASE_UPDATE_FAILED"), 1, kept, retry},
 	{"logout from another origin", nil, signedIn, post("/logout", theAccess, elsewhere...), 403, forbidden, 0, kept, nil},
 	{"hardened logout by cookie", hardened, signedIn, post("/logout", none), 204, "", 1, cleared3, nil},
 	{"hardened logout by refresh cookie alone", hardened, noAccess, post("/logout", none), 204, "", 1, cleared3, nil},
 }
 
-// submit makes a form post to the logout route; TOKEN stands for the access
-// token.
+// submit makes a form post to the logout route. TOKEN stands for the access token.
 func submit(query, body string, h ...string) func(*browser) *http.Request {
 	return func(b *browser) *http.Request {
 		fill := strings.NewReplacer("TOKEN", string(b.bearer)).Replace
@@ -170,7 +169,7 @@ var logoutFormCases = []routeCase{
 	{"logout form that is too large", nil, signedIn, submit("", "_lucia=TOKEN&a="+strings.Repeat("a", 1<<17), submission...), 303, "", 1, cleared3, headers{"Location", "/"}},
 	{"logout form of an ended session", nil, ended, submit("", "_lucia=TOKEN", submission...), 303, "", 1, cleared3, headers{"Location", "/"}},
 	{"logout form once more", nil, signedOut, submit("", "_lucia=TOKEN", submission...), 303, "", 0, cleared3, headers{"Location", "/"}},
-	{"logout form by nobody", nil, nobody, submit("", "a=b", submission...), 303, "", 0, cleared3, headers{"Location", "/"}},
+	{"logout form signed out", nil, anonymous, submit("", "a=b", submission...), 303, "", 0, cleared3, headers{"Location", "/"}},
 	{"logout form with forged cookies", nil, forged, submit("", "a=b", submission...), 303, "", 0, clearedOurs, headers{"Location", "/"}},
 	{"logout form with a forged access cookie", nil, forgedAccess, submit("", "a=b", submission...), 303, "", 1, clearedOurs, headers{"Location", "/"}},
 	{"logout form that a service worker passes on", nil, signedIn, submit("", "_lucia=x", passedPage...), 303, "", 1, cleared3, headers{"Location", "/"}},
@@ -192,7 +191,7 @@ func get(method string, h ...string) func(*browser) *http.Request {
 var sessionCases = []routeCase{
 	{"session", nil, signedIn, get("GET", script...), 200, `{"_lucia":{"user":{"user_id":"u1","username":"name of u1"},"access_token":"ey`, 0, kept, asJSON},
 	{"session with its life", nil, signedIn, get("GET", script...), 200, `"expires_in":900`, 0, kept, nil},
-	{"session of nobody", nil, nobody, get("GET", script...), 200, `{"_lucia":null,"expires_in":0}`, 0, kept, nil},
+	{"session of a signed-out visitor", nil, anonymous, get("GET", script...), 200, `{"_lucia":null,"expires_in":0}`, 0, kept, nil},
 	{"session that needs a refresh", nil, expired, get("GET", script...), 200, `"user_id":"u1"`, 1, renewed, nil},
 	{"session that has ended", nil, ended, get("GET", script...), 200, `{"_lucia":null,"expires_in":0}`, 1, kept, nil},
 	{"session while the store is down", nil, storeDown, get("GET", script...), 503, fetchFail, 1, kept, retry},
@@ -201,8 +200,7 @@ var sessionCases = []routeCase{
 	{"hardened session", hardened, signedIn, get("GET", script...), 200, `{"_lucia":{"user":{"user_id":"u1","username":"name of u1"}},"expires_in":900`, 0, kept, nil},
 }
 
-// testMethods checks that every route answers 405 with Allow to methods that are
-// not its own.
+// testMethods checks that every route responds with 405 and Allow to other methods.
 func testMethods(t *testing.T, h Harness) {
 	b := newWorld(t, h).browser().signIn("u1")
 	for route, allow := range map[string]string{
@@ -227,7 +225,7 @@ func testMethods(t *testing.T, h Harness) {
 	}
 }
 
-// testOpened checks what a person sees who opens a route that is not for opening.
+// testOpened checks what people see who open a route that is not a page.
 func testOpened(t *testing.T, h Harness) {
 	b := newWorld(t, h).browser().signIn("u1")
 	for _, route := range []string{"/refresh", "/logout"} {
@@ -239,7 +237,7 @@ func testOpened(t *testing.T, h Harness) {
 	}
 }
 
-// testModules checks the browser module's routes, which are for everybody.
+// testModules checks the browser module's routes, which are open to everyone.
 func testModules(t *testing.T, h Harness) {
 	w := newWorld(t, h)
 	b := w.browser().signIn("u1")

@@ -10,9 +10,9 @@ import (
 	"github.com/lucia-go/lucia/middleware"
 )
 
-// testSockets lets a WebSocket come back for hours after its access token has expired.
-// Libraries that write the answer to the upgrade themselves drop its cookies; so none
-// is set, and what the browser has stays good.
+// testSockets lets a WebSocket reconnect for hours after its access token has expired. Libraries
+// that write the response to the upgrade themselves drop its cookies, so none is set, and the
+// browser's cookies remain valid.
 func testSockets(t *testing.T, h Harness) {
 	log := new(bytes.Buffer)
 	w := newWorld(t, h, func(c *middleware.Config[Profile]) {
@@ -32,7 +32,7 @@ func testSockets(t *testing.T, h Harness) {
 	_, body := b.do("GET", "/who", "", navigation...)
 	want(t, "the next page", body, "u1 refreshed")
 
-	// The answer to a refresh is lost, and the socket comes back first.
+	// The response to a refresh is lost, and the socket reconnects first.
 	time.Sleep(3 * time.Minute)
 	b.do("GET", "/who", "", navigation...) // shows that the browser has the new token
 	synctest.Wait()

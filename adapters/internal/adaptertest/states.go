@@ -11,28 +11,27 @@ import (
 	"github.com/lucia-go/lucia/middleware"
 )
 
-// state brings a browser, inside a synctest bubble, to where a case begins.
+// state puts a browser, inside a synctest bubble, into the state in which a case begins.
 type state func(b *browser)
 
-func nobody(*browser) {}
+func anonymous(*browser) {}
 
 func signedIn(b *browser) { b.signIn("u1") }
 
-// expired has an access token whose time is over.
+// expired has an expired access token.
 func expired(b *browser) {
 	b.signIn("u1")
 	time.Sleep(16 * time.Minute)
 }
 
-// again has signed in once more, in another tab: the page has the token of the session
-// before.
+// again has signed in once more in another tab. The page has the token of the previous session.
 func again(b *browser) {
 	b.signIn("u1")
 	old := b.bearer
 	b.signIn("u1").bearer = old
 }
 
-// signedOut has signed out, in another tab: the page still has its token.
+// signedOut has signed out in another tab. The page still has its token.
 func signedOut(b *browser) {
 	b.signIn("u1")
 	b.access, b.refresh, b.fingerprint = "", "", ""
@@ -45,7 +44,7 @@ func onlyFingerprint(b *browser) { b.signIn("u1"); b.access, b.refresh = "", "" 
 
 func noFingerprint(b *browser) { b.signIn("u1"); b.fingerprint = "" }
 
-// ended has a session that the store no longer has.
+// ended has a session that is no longer in the store.
 func ended(b *browser) {
 	expired(b)
 	if err := b.store.Store.Delete(context.Background(), "u1", b.id); err != nil {
@@ -59,20 +58,20 @@ func reused(b *browser) {
 	owner := *b
 	owner.do("POST", "/api/auth/refresh", "", "Authorization", "Bearer "+string(b.refreshToken))
 	time.Sleep(2 * time.Minute)
-	r := owner.request("GET", "/quiet", "", navigation...) // seen in use: confirmed
+	r := owner.request("GET", "/quiet", "", navigation...) // confirms the generation
 	owner.auth.HandleServerSession(&sink{http.Header{}}, r)
 	synctest.Wait()
 	time.Sleep(16 * time.Minute)
 }
 
-// current has rotated a moment ago and lost the access cookie since.
+// current has rotated a moment ago and has lost the access cookie since.
 func current(b *browser) {
 	b.signIn("u1")
 	b.do("POST", "/api/auth/refresh", "", "Authorization", "Bearer "+string(b.refreshToken))
 	b.access = ""
 }
 
-// repeated never got the answer of a refresh.
+// repeated did not get the response to a refresh.
 func repeated(b *browser) {
 	b.signIn("u1")
 	lost := *b
@@ -80,16 +79,16 @@ func repeated(b *browser) {
 	b.access = ""
 }
 
-// forged has an access cookie with a bad signature, and nothing that is genuine.
+// forged has an access cookie with a bad signature and no genuine cookie.
 func forged(b *browser) { b.signIn("u1"); b.access, b.refresh = flip(b.access), "" }
 
-// forgedAccess has one beside a genuine refresh cookie.
+// forgedAccess has one next to a genuine refresh cookie.
 func forgedAccess(b *browser) { b.signIn("u1"); b.access = flip(b.access) }
 
 // forgedRefresh has no access cookie, and a refresh cookie that does not open.
 func forgedRefresh(b *browser) { noAccess(b); b.refresh = flip(b.refresh) }
 
-// flip changes a character well inside a token, where every bit counts.
+// flip changes a character inside a token, where every bit is significant.
 func flip(token string) string {
 	i := len(token) - 9
 	c := byte('A')
@@ -110,22 +109,22 @@ func otherKey(b *browser) {
 // otherFingerprint has the refresh cookie of another sign-in.
 func otherFingerprint(b *browser) { noAccess(b); b.refresh = b.world.browser().signIn("u1").refresh }
 
-// storeDown needs a refresh that the store cannot answer.
+// storeDown needs a refresh while the store is unavailable.
 func storeDown(b *browser) { expired(b); b.store.down.Store(true) }
 
-// outage is an outage while the access token is good.
+// outage is an outage of the store while the access token is valid.
 func outage(b *browser) { b.signIn("u1"); b.store.down.Store(true) }
 
-// usersDown needs a refresh that LoadUser cannot answer.
+// usersDown needs a refresh while LoadUser fails.
 func usersDown(b *browser) { expired(b); b.loadErr = errDown }
 
-// tossed has two good sets of cookies: somebody has planted one.
+// tossed has two valid sets of cookies, one of which was planted.
 func tossed(b *browser) {
 	b.signIn("u1")
 	plant(b, b.world.browser().signIn("u2"))
 }
 
-// tossedRefresh is the same where only refresh cookies are left.
+// tossedRefresh is the same with only the refresh cookies left.
 func tossedRefresh(b *browser) { tossed(b); b.access = ""; b.extra = b.extra[1:] }
 
 func plant(b, other *browser) {
@@ -136,14 +135,14 @@ func plant(b, other *browser) {
 	}
 }
 
-// littered has bad values of each name beside the good ones.
+// littered has invalid values of each name next to the valid ones.
 func littered(b *browser) {
 	b.signIn("u1")
 	b.extra = []string{"access_token=x", "encrypt_refresh_token=y", "fingerprint_token=z"}
 }
 
-// fourth and fifth have the good access cookie behind others of its name. Four
-// of a name are looked at.
+// fourth and fifth have the valid access cookie behind others of its name. Four of a name are
+// examined.
 func fourth(b *browser) { buried(b, 3) }
 
 func fifth(b *browser) { buried(b, 4) }

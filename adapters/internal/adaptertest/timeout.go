@@ -12,9 +12,9 @@ import (
 	"github.com/lucia-go/lucia/middleware"
 )
 
-// testTimeoutHandler puts http.TimeoutHandler around the app, where the cookies of a
-// refresh pass it, and around a handler inside, where they are lost if the handler sets
-// a cookie of its own. The log then says so.
+// testTimeoutHandler puts http.TimeoutHandler around the app, where it passes on the cookies of a
+// refresh, and around a handler inside, where they are lost if the handler sets a cookie of its
+// own. That is logged.
 func testTimeoutHandler(t *testing.T, h Harness) {
 	cookie := func(w http.ResponseWriter) { http.SetCookie(w, &http.Cookie{Name: "theme", Value: "dark"}) }
 	for _, test := range []struct {
@@ -58,7 +58,7 @@ func testTimeoutHandler(t *testing.T, h Harness) {
 	}
 }
 
-// hasSet reports whether an answer sets a cookie of that name.
+// hasSet reports whether a response sets a cookie of that name.
 func hasSet(resp *http.Response, name string) bool {
 	for _, c := range resp.Cookies() {
 		if c.Name == name && c.MaxAge > 0 {

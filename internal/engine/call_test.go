@@ -13,8 +13,8 @@ import (
 	"github.com/lucia-go/lucia/session"
 )
 
-// hanging is what the store does in turn, call by call: each waits for its
-// channel, whatever becomes of its context. Further calls do not wait.
+// hanging returns what the store does, call by call: each call waits for its channel and ignores
+// its context. Further calls do not wait.
 func hanging(turns ...<-chan struct{}) func(context.Context, string) error {
 	next := make(chan (<-chan struct{}), len(turns))
 	for _, turn := range turns {
@@ -54,7 +54,7 @@ func TestRefreshThatHangsIsNotJoinedAfterItsTime(t *testing.T) {
 		if n := a.store.took()["Refresh"]; n != 2 {
 			t.Fatalf("%d calls, want one that hangs and a new one", n)
 		}
-		close(first) // which lands while the second is under way
+		close(first) // the first call returns while the second is in progress
 		synctest.Wait()
 		go func() { later <- refresh() }()
 		synctest.Wait()

@@ -13,7 +13,7 @@ import (
 	"github.com/lucia-go/lucia/session"
 )
 
-// verdict is what a process says of an access token.
+// verdict returns the error of a process for an access token.
 func verdict(m *engine.Manager[profile], j jar) error {
 	_, err := m.Verify(j.access, j.fingerprint)
 	return err
@@ -44,8 +44,8 @@ func TestRevokedUserMaySignInAtOnce(t *testing.T) {
 	})
 }
 
-// Revoked, signed in and revoked again within one second: the second end counts
-// as much as the first.
+// The user is revoked, signs in and is revoked again within one second. The second revocation
+// counts as much as the first.
 func TestRevokingAgainEndsWhatBeganInBetween(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -75,7 +75,7 @@ func TestSignOutEndsOneSession(t *testing.T) {
 		j, phone := signIn(t, m, "u1"), signIn(t, m, "u1")
 		c := j.credentials(t, m)[0]
 		gone, cancel := context.WithCancel(t.Context())
-		cancel() // the person has left the page already
+		cancel() // the person has already left the page
 		for range 2 {
 			if err := m.SignOut(gone, c.UserID, c.SessionID); err != nil {
 				t.Fatal(err)
@@ -94,8 +94,8 @@ func TestSignOutEndsOneSession(t *testing.T) {
 	})
 }
 
-// Another tab's refresh is under way when the person signs out. Whichever step
-// the store took first, nothing that works comes out of it.
+// A refresh of another tab is in progress when the person signs out. Whichever step the store
+// takes first, the resulting tokens are not valid.
 func TestSignOutWhileARefreshIsUnderWay(t *testing.T) {
 	t.Parallel()
 	for _, moment := range []string{"before the store's step", "after the store's step"} {
@@ -165,7 +165,7 @@ func TestOtherProcessesHonourATokenUntilItExpires(t *testing.T) {
 		if o, err := j.refresh(t, there); o != session.Missing {
 			t.Errorf("refresh: %v, %v", o, err)
 		}
-		// A refresh that finds the session gone tells the process so.
+		// A process learns that the session has ended from a refresh.
 		k := signIn(t, here, "u1")
 		c := k.credentials(t, here)[0]
 		if err := here.SignOut(t.Context(), c.UserID, c.SessionID); err != nil {
@@ -219,7 +219,7 @@ func TestReloadDoesNotReviveAnEndedSession(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		a := newApp(t, nil)
 		j := signIn(t, a.Manager, "u1")
-		s, err := a.Verify(j.access, j.fingerprint) // a request that goes on for long
+		s, err := a.Verify(j.access, j.fingerprint) // a request that takes a long time
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -267,8 +267,8 @@ func TestReloadOfAUserWhoIsGoneEndsTheSessions(t *testing.T) {
 	}
 }
 
-// A session's id is no secret. Whoever signs "their" session of that id out ends
-// nobody else's, in the store or in this process.
+// A session's id is not secret. A user who signs "their" session of that id out does not end
+// another user's session, in the store or in this process.
 func TestSignOutOfSomebodyElsesSession(t *testing.T) {
 	t.Parallel()
 	m := newManager(t, nil)
@@ -291,8 +291,8 @@ func TestSignOutOfSomebodyElsesSession(t *testing.T) {
 	}
 }
 
-// One user ends sessions that never existed, as fast as they can: that makes the
-// process forget no sign-out of another user.
+// A user who ends sessions that never existed, as fast as possible, does not make the process
+// forget a sign-out of another user.
 func TestMadeUpSessionsMakeNoProcessForgetASignOut(t *testing.T) {
 	t.Parallel()
 	m := newManager(t, func(c *engine.Config[profile]) { c.Logger = slog.New(slog.DiscardHandler) })
@@ -313,8 +313,8 @@ func TestMadeUpSessionsMakeNoProcessForgetASignOut(t *testing.T) {
 	}
 }
 
-// What a process remembers of one user is bounded. Past the bound it forgets no end;
-// the user's other sessions need a refresh at worst, and that suffices.
+// The memory for one user is bounded. Beyond the bound no revocation is forgotten; at worst the
+// user's other sessions need a refresh, which is sufficient.
 func TestManyEndsOfOneUserForgetNone(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -345,7 +345,7 @@ func TestManyEndsOfOneUserForgetNone(t *testing.T) {
 	})
 }
 
-// A process that has not heard of an end reloads the session. The one that ended it
+// A process that does not know of a revocation reloads the session. The process that ended it
 // refuses the new access token like the old one.
 func TestReloadInAnotherProcessDoesNotReviveAnEndedSession(t *testing.T) {
 	t.Parallel()

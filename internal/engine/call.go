@@ -1,0 +1,188 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime/debug"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// maxInFlight bounds the concurrent calls to Store and LoadUser, including those that hang after
+// their timeout. Further calls wait up to half of their timeout for one to return.
+const maxInFlight = 1024
+
+// limiter protects requests from calls that may hang or panic.
+type limiter struct {
+	timeout time.Duration
+	places  chan struct{}
+}
+
+func newLimiter(timeout time.Duration) limiter {
+	return limiter{timeout: timeout, places: make(chan struct{}, maxInFlight)}
+}
+
+// enter waits until the call may start and reports whether it may. It reserves half of the
+// timeout for the call itself. Otherwise, in an overload, every call would start after the
+// longest wait, and the server would work on results that no caller is still waiting for
+// (benchmarks/herd measures this).
+func (l limiter) enter(ctx context.Context) bool {
+	select {
+	case l.places <- struct{}{}:
+		return true
+	default:
+	}
+	timer := time.NewTimer(l.timeout / 2)
+	defer timer.Stop()
+	select {
+	case l.places <- struct{}{}:
+		return true
+	case <-timer.C:
+		return false
+	case <-ctx.Done():
+		return false
+	}
+}
+
+func (l limiter) leave() { <-l.places }
+
+// call is a call in progress, in a goroutine of its own. It is done once: when the function
+// returns or when its timeout has passed, whichever is first.
+type call[T any] struct {
+	ctx    context.Context // of the function
+	cancel context.CancelFunc
+	onDone func(error) // if not nil, is called with the error or nil before any waiter returns
+
+	entered  atomic.Bool // whether the function was started
+	finished atomic.Bool
+	done     chan struct{} // closed when value and err are set
+	value    T
+	err      error
+}
+
+// newCall returns a call under ctx with the limiter's timeout. The caller starts it with run or
+// cancels it.
+func newCall[T any](ctx context.Context, l limiter, onDone func(error)) *call[T] {
+	c := &call[T]{onDone: onDone, done: make(chan struct{})}
+	c.ctx, c.cancel = context.WithTimeout(ctx, l.timeout)
+	return c
+}
+
+// run makes the call.
+func (c *call[T]) run(l limiter, fn func(context.Context) (T, error)) {
+	defer c.cancel()
+	stop := context.AfterFunc(c.ctx, c.timeUp)
+	defer stop()
+	if !l.enter(c.ctx) {
+		c.timeUp()
+		return
+	}
+	c.entered.Store(true)
+	c.invoke(l, fn)
+}
+
+// invoke finishes the call with the result of fn. A panic of fn becomes an error, because
+// requests that share the call must not panic.
+func (c *call[T]) invoke(l limiter, fn func(context.Context) (T, error)) {
+	var value T
+	err := errors.New("lucia: the call ended its goroutine") // unless fn returns
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("lucia: panic: %v\n%s", p, debug.Stack())
+		}
+		l.leave()
+		c.finish(value, err)
+	}()
+	value, err = fn(c.ctx)
+}
+
+// timeUp finishes the call without a result.
+func (c *call[T]) timeUp() {
+	var none T
+	err := c.ctx.Err()
+	if err == nil { // waited for half of the timeout
+		err = context.DeadlineExceeded
+	}
+	if !c.entered.Load() {
+		err = fmt.Errorf("lucia: %d calls in progress: %w", maxInFlight, err)
+	}
+	c.finish(none, err)
+}
+
+func (c *call[T]) finish(value T, err error) {
+	if !c.finished.CompareAndSwap(false, true) {
+		return
+	}
+	c.value, c.err = value, err
+	if c.onDone != nil {
+		c.onDone(err)
+	}
+	close(c.done)
+}
+
+// wait returns when the call is done or ctx ends.
+func (c *call[T]) wait(ctx context.Context) (value T, err error) {
+	select {
+	case <-c.done:
+		return c.value, c.err
+	case <-ctx.Done():
+		return value, ctx.Err()
+	}
+}
+
+// callWithTimeout calls fn under ctx with the limiter's timeout. It returns when fn returns or
+// when that context ends, whether or not fn respects it.
+func callWithTimeout[T any](ctx context.Context, l limiter, fn func(context.Context) (T, error)) (T, error) {
+	c := newCall[T](ctx, l, nil)
+	go c.run(l, fn)
+	<-c.done
+	return c.value, c.err
+}
+
+// calls are calls that may be shared, by key. It works like singleflight, with the limiter built
+// in: the shared goroutine is that of the call, and no caller joins a call that is done, even if
+// it is done because of its timeout.
+type calls[K comparable, T any] struct {
+	mu         sync.Mutex
+	inProgress map[K]*call[T]
+}
+
+// do makes the call for a key, or joins the one in progress. It returns the call's result, or an
+// error when ctx ends. The call has a context of its own. report is called once with the call's
+// failure, even if all callers have returned by then.
+func (cs *calls[K, T]) do(ctx context.Context, key K, l limiter, fn func(context.Context) (T, error), report func(error)) (T, error) {
+	c, started := cs.join(key, l, report)
+	if started {
+		go c.run(l, fn)
+	}
+	return c.wait(ctx)
+}
+
+// join returns the call for a key and whether it is new. The caller runs a new call.
+func (cs *calls[K, T]) join(key K, l limiter, report func(error)) (c *call[T], started bool) {
+	c = newCall[T](context.Background(), l, func(err error) { // outside of the lock, though not always needed
+		cs.remove(key) // first, because the result may be outdated as soon as a caller knows it
+		if err != nil {
+			report(err)
+		}
+	})
+	cs.mu.Lock()
+	defer cs.mu.Unlock()
+	if other := cs.inProgress[key]; other != nil {
+		c.cancel()
+		return other, false
+	}
+	if cs.inProgress == nil {
+		cs.inProgress = map[K]*call[T]{}
+	}
+	cs.inProgress[key] = c
+	return c, true
+}
+
+func (cs *calls[K, T]) remove(key K) {
+	cs.mu.Lock()
+	defer cs.mu.Unlock()
+	delete(cs.inProgress, key)
+}
