@@ -110,11 +110,11 @@ func withFormerDomain(c *middleware.Config[profile]) {
 // token has expired; "-" is a signed-out visitor, whose refresh is refused; "-/u1" is one
 // whose open page is of u1, and whose refresh signs the browser in again.
 //
-// An app of this host believes only cookies that no other host can set. Under a
-// CookieDomain every host below the parent domain is believed: a set of a former scope
-// goes on, and a planted one looks the same. Two genuine sets of different sessions are
-// nobody's (the parts of the table with "-/u1"); every other cell with a genuine set is
-// signed in. Where a scope of the litter is the app's own, the newer set has replaced it.
+// An app of this host accepts only cookies that no other host can set. Under a CookieDomain the
+// app accepts every host below the domain: a set of a former scope continues, and a planted set
+// looks the same. Two genuine sets of different sessions belong to no one (the parts of the table
+// with "-/u1"). Every other cell with a genuine set is signed in. If a leftover's scope is the
+// app's own, the newer set has replaced it.
 var scopeRows = []struct {
 	name          string
 	put           litter

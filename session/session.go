@@ -1,6 +1,7 @@
 // Package session is the contract between the parts of lucia: sessions, users, tokens, error codes
-// and events, the [Store] interface, and the rotation rule, [Refresh] and [Confirm]. It imports only
-// the standard library. Authors of stores implement Store and check it with package sessiontest.
+// and events, the [Store] interface, and the rotation rule, [Refresh] and [Confirm]. It imports
+// only the standard library. Authors of stores implement Store and check it with package
+// sessiontest.
 package session
 
 import (

@@ -63,8 +63,8 @@ func build(site *demo.Site) (*lucia.Auth[demo.Profile], http.Handler, error) {
 	return auth, e, nil
 }
 
-// show shows a page. The middleware has found out the session by now, or that the
-// store cannot be asked: then a page for nobody would be a lie.
+// show shows a page. If the session store is unavailable, it shows an error, because the page of
+// a signed-out visitor would be misleading.
 func (a *app) show(p views.Page) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		if a.auth.Outcome(c.Request().Context()) == lucia.OutcomeUnavailable {

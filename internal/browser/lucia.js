@@ -611,7 +611,7 @@ const look = single(async () => {
     put(.../** @type {[any, number, number]} */ (mended));
     tell();
   } else if (user === pageUser || (user && !pageUser && !arrived)) {
-    // The page's own user, or the first one of a page that is nobody's.
+    // The page's own user, or the first one of a signed-out visitor's page.
     pageSession = browserSession;
     pageUser = user;
     veil();

@@ -1,5 +1,5 @@
-// Package engine begins, verifies, refreshes and ends sessions. It signs and seals their tokens, and
-// calls the store and LoadUser. It does not depend on HTTP.
+// Package engine begins, verifies, refreshes and ends sessions. It signs and seals their tokens,
+// and calls the store and LoadUser. It does not depend on HTTP.
 package engine
 
 import (

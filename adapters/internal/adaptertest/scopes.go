@@ -133,7 +133,7 @@ func (v *visitor) ask(method, path string, h ...string) string {
 	return string(body)
 }
 
-// user is who is signed in on a page of the app; "" is nobody.
+// user is who is signed in on a page of the app; "" is a signed-out visitor.
 func (v *visitor) user() string {
 	v.t.Helper()
 	said := v.ask("GET", "/who", navigation.and("Sec-Fetch-Site", "same-origin")...)
