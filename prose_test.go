@@ -1,0 +1,108 @@
+package lucia_test
+
+import (
+	"bufio"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+	"unicode/utf8"
+)
+
+// maxColumns is how wide a line of prose may be, with tabs of four columns.
+const maxColumns = 100
+
+// unplain are phrases that CONTRIBUTING.md asks for another word for.
+var unplain = regexp.MustCompile(`(?i)\b(nobody|the seed|the original|be it|cannot be told|for good)\b`)
+
+// TestProse checks comments and documents: lines of at most maxColumns, tables, code blocks and
+// lone links excepted, and none of the unplain phrases.
+func TestProse(t *testing.T) {
+	t.Parallel()
+	for _, path := range proseFiles(t) {
+		file, err := os.Open(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer file.Close()
+		isProse := proseLines(path)
+		lines := bufio.NewScanner(file)
+		lines.Buffer(nil, 1<<20)
+		for n := 1; lines.Scan(); n++ {
+			line := lines.Text()
+			if !isProse(line) {
+				continue
+			}
+			if columns(line) > maxColumns {
+				t.Errorf("%s:%d: %d columns, want at most %d", path, n, columns(line), maxColumns)
+			}
+			if phrase := unplain.FindString(line); phrase != "" {
+				t.Errorf("%s:%d: %q is not plain English", path, n, phrase)
+			}
+		}
+		if err := lines.Err(); err != nil {
+			t.Errorf("%s: %v", path, err)
+		}
+	}
+}
+
+// proseFiles returns the files of the repository that hold prose: sources and documents that
+// people write. It skips the test where there is no git checkout.
+func proseFiles(t *testing.T) (files []string) {
+	t.Helper()
+	out, err := exec.CommandContext(t.Context(), "git", "ls-files").Output()
+	if err != nil {
+		t.Skipf("needs a git checkout: %v", err)
+	}
+	for path := range strings.Lines(string(out)) {
+		path = strings.TrimSpace(path)
+		generated := strings.HasSuffix(path, "_templ.go")
+		if _, err := os.Stat(path); err != nil || generated {
+			continue
+		}
+		switch filepath.Ext(path) {
+		case ".go", ".md", ".js", ".mjs", ".ts", ".templ", ".lua":
+			files = append(files, path)
+		}
+	}
+	if len(files) < 100 {
+		t.Fatalf("git ls-files lists %d files of prose, want more than 100", len(files))
+	}
+	return files
+}
+
+// proseLines returns a function that reports, line after line, which lines of a file are prose.
+func proseLines(path string) func(line string) bool {
+	if filepath.Ext(path) != ".md" {
+		return func(line string) bool {
+			line = strings.TrimSpace(line)
+			for _, mark := range []string{"//", "/*", "* ", "--"} {
+				if strings.HasPrefix(line, mark) {
+					return !strings.HasPrefix(line, "//go:") && !isLoneLink(line)
+				}
+			}
+			return false
+		}
+	}
+	inCode := false
+	return func(line string) bool {
+		if strings.HasPrefix(strings.TrimSpace(line), "```") {
+			inCode = !inCode
+			return false
+		}
+		isTable := strings.HasPrefix(strings.TrimSpace(line), "|")
+		isCode := inCode || strings.HasPrefix(line, "    ")
+		return !isTable && !isCode && !isLoneLink(line)
+	}
+}
+
+// isLoneLink reports whether a line is one long word, such as a URL, that cannot be broken.
+func isLoneLink(line string) bool {
+	return strings.Contains(line, "://") && len(strings.Fields(line)) <= 2
+}
+
+func columns(line string) int {
+	return utf8.RuneCountInString(strings.ReplaceAll(line, "\t", "    "))
+}
