@@ -103,6 +103,7 @@ func (a *Auth[U]) resolve(w http.ResponseWriter, r *http.Request) (*http.Request
 		return r, nil
 	}
 	a.warnOfNesting(r.Context())
+	a.prepareProbe(r)
 	public := a.config.Public != nil && a.config.Public(r)
 	d := decision[U]{public: public}
 	a.decide(&d, r)

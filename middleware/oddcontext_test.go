@@ -13,16 +13,16 @@ import (
 func TestOddValuesUnderGinsContextKey(t *testing.T) {
 	a := newApp(t, nil)
 	type inner struct{ Request *http.Request }
-	type hidden struct{ request *http.Request }
 	for name, value := range map[string]any{
 		"nil": nil, "a string": "c", "a struct": inner{}, "a nil pointer": (*inner)(nil), "no request": &inner{},
 		"a pointer to a pointer": new(*inner), "a pointer to a number": new(int), "an unsafe pointer": unsafe.Pointer(nil),
 		"another type of request":   &struct{ Request string }{"GET"},
-		"an unexported field":       &hidden{},
+		"an unexported field":       &struct{ request, Other *http.Request }{},
 		"an embedded nil pointer":   &struct{ *inner }{},
 		"an embedded nil interface": &struct{ http.Handler }{},
 	} {
-		ctx := context.WithValue(t.Context(), "_gin-gonic/gin/contextkey", value) //nolint:staticcheck // gin's key is a string
+		//lint:ignore SA1029 gin's key is a string
+		ctx := context.WithValue(t.Context(), "_gin-gonic/gin/contextkey", value)
 		if s := a.auth.Session(ctx); s != nil {
 			t.Errorf("%s: a session", name)
 		}

@@ -192,7 +192,7 @@ func newScriptTag(base string) string {
 
 // scriptTag also starts the check whether browsers reach the routes that the script needs.
 func (s *state[U]) scriptTag() string {
-	s.auth.watchRoutes(s.request)
+	s.auth.watchRoutes()
 	return s.auth.scriptTag
 }
 

@@ -18,39 +18,57 @@ import (
 type reach struct {
 	seen    atomic.Bool // a request for a route has arrived
 	watched atomic.Bool // a page relies on the routes
+	probe   atomic.Pointer[probe]
+}
+
+// probe is a request for a route, made from the first page navigation.
+type probe struct {
+	server  *http.Server
+	request *http.Request
 }
 
 // probeAfter is how long browsers have to request the script of the first page.
 const probeAfter = time.Second
 
-// watchRoutes is called for a page with the script. If none of the routes is requested within a
-// second of the first such page, it requests one itself, once per Auth, from the server that
-// served the page.
-func (a *Auth[U]) watchRoutes(page *http.Request) {
-	if a.reach.seen.Load() || a.reach.watched.Swap(true) {
+// prepareProbe makes the probe from the first page navigation. It is called before the app's
+// handler runs, which may change the request's header later while page data is rendered.
+func (a *Auth[U]) prepareProbe(page *http.Request) {
+	if a.reach.probe.Load() != nil || a.reach.seen.Load() || !isNavigation(page) {
 		return
 	}
 	server, ok := page.Context().Value(http.ServerContextKey).(*http.Server)
 	if !ok {
 		return // a test without a server
 	}
-	r := a.probe(server, page)
-	time.AfterFunc(probeAfter, func() {
+	a.reach.probe.CompareAndSwap(nil, &probe{server, a.newProbeRequest(server, page)})
+}
+
+// watchRoutes is called for a page with the script. If none of the routes is requested within a
+// second of the first such page, it requests one itself, once per Auth, from the server that
+// served the page, unless that is shut down before.
+func (a *Auth[U]) watchRoutes() {
+	p := a.reach.probe.Load()
+	if p == nil || a.reach.seen.Load() || a.reach.watched.Swap(true) {
+		return
+	}
+	r := p.request
+	timer := time.AfterFunc(probeAfter, func() {
 		if a.reach.seen.Load() {
 			return
 		}
-		status := sendProbe(server, r)
+		status := sendProbe(p.server, r)
 		if !a.reach.seen.Load() {
 			a.logger().Warn("lucia: requests for the middleware's routes do not reach it, so pages do not keep themselves signed in: "+
 				"use it around the whole app and before any CSRF check, or mount its routes",
 				slog.String("path", r.URL.Path), slog.Int("status", status))
 		}
 	})
+	p.server.RegisterOnShutdown(func() { timer.Stop() })
 }
 
-// probe returns a request for the refresh route as the script of a page would send it, but
-// without credentials, so that the route refuses it without accessing the store.
-func (a *Auth[U]) probe(server *http.Server, page *http.Request) *http.Request {
+// newProbeRequest returns a request for the refresh route as the script of a page would send it,
+// but without credentials, so that the route refuses it without accessing the store.
+func (a *Auth[U]) newProbeRequest(server *http.Server, page *http.Request) *http.Request {
 	ctx := context.WithValue(context.Background(), http.ServerContextKey, server)
 	ctx = context.WithValue(ctx, http.LocalAddrContextKey, page.Context().Value(http.LocalAddrContextKey))
 	path := a.config.BasePath + wire.RouteRefresh

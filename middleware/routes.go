@@ -83,6 +83,7 @@ func (a *Auth[U]) denyMethod(w http.ResponseWriter, r *http.Request) {
 	if d.Person && strings.HasSuffix(r.URL.Path, wire.RouteLogout) {
 		d.Body = notice{"Sign out", "Do you want to sign out?", a.signOutButton()}.html(r, viewPage)
 	}
+	setPrivate(w.Header())
 	d.Write(w)
 }
 

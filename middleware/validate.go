@@ -22,7 +22,7 @@ func (a *Auth[U]) ValidateRequest(r *http.Request) (*session.Session[U], error) 
 	if a.foreign(r) {
 		return nil, fmt.Errorf("%w: bearer token from another origin", session.CodeInvalidRequest)
 	}
-	if s := a.Session(r.Context()); s != nil && string(s.AccessToken) == token {
+	if s := a.Session(r.Context()); s != nil && token != "" && string(s.AccessToken) == token {
 		return s, nil
 	}
 	var set cookieSet

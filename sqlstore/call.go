@@ -14,6 +14,10 @@ import (
 // errChanged reports that a row is no longer the one that was read.
 var errChanged = errors.New("the row has changed")
 
+// errEnded reports that the driver ended the goroutine of a call (runtime.Goexit). Without it such
+// a call would look like one that found no session.
+var errEnded = errors.New("the driver ended the call")
+
 // call runs step on a connection. It runs step again after a conflict or a lost connection. It
 // returns within the timeout even if the driver ignores ctx, as SQLite does while it waits for a
 // lock. An abandoned step ends by the driver's own timeouts, or at its next statement.
@@ -30,17 +34,19 @@ func call[T any](ctx context.Context, s *Store, timeout time.Duration, step func
 	done := make(chan result, 1)
 	go func() {
 		defer cancel()
-		var r result
+		r := result{err: errEnded}
 		defer func() {
 			if p := recover(); p != nil { // a panic in this goroutine would end the process
 				r = result{err: fmt.Errorf("the driver panicked: %v", p)}
 			}
 			done <- r
 		}()
-		r.err = s.retry(ctx, func() (err error) {
-			r.value, err = try(ctx, s, timeout/2, step)
+		var value T
+		err := s.retry(ctx, func() (err error) {
+			value, err = try(ctx, s, timeout/2, step)
 			return err
 		})
+		r = result{value, err}
 	}()
 	select {
 	case r := <-done:

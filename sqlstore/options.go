@@ -38,7 +38,7 @@ var tableName = regexp.MustCompile(`^([a-z_][a-z0-9_]*\.)?[a-z_][a-z0-9_]*$`)
 // tables do not see each other's sessions. The name may have a schema: "auth.sessions". WithTable
 // panics unless each part consists of lower-case letters, digits and underscores and does not
 // begin with a digit, and the whole has at most 50 bytes. Such names need no quotes in a
-// statement.
+// statement, unless they are reserved words such as user or order.
 func WithTable(name string) Option {
 	if !tableName.MatchString(name) || len(name) > maxTable {
 		panic("sqlstore: table name " + name + " is not lower-case letters, digits and underscores, at most 50 bytes")

@@ -39,7 +39,7 @@ func TestRowsAreReadable(t *testing.T) {
 		if got != rec || sessionID != id.String() || day != expires/(24*time.Hour).Milliseconds() {
 			t.Errorf("row %s %+v, day %d, want %v %+v", sessionID, got, day, id, rec)
 		}
-		if off := rec.CreatedAt.Time().Sub(time.Now()).Abs(); off > time.Minute {
+		if off := time.Until(rec.CreatedAt.Time()).Abs(); off > time.Minute {
 			t.Errorf("the database's clock is off by %v", off)
 		}
 	})

@@ -47,6 +47,8 @@ func echoApp(use func(a *lucia.Auth[user]) []echo.MiddlewareFunc) func(*lucia.Au
 }
 
 var (
+	// Apps use it all the same, so its order is tried.
+	//lint:ignore SA1019 deprecated in favor of ContextTimeout
 	echoTimeout = echomw.TimeoutWithConfig(echomw.TimeoutConfig{Timeout: time.Minute})
 	// In tests the login form has no token of echo's.
 	echoCSRF = echomw.CSRFWithConfig(echomw.CSRFConfig{Skipper: func(c echo.Context) bool { return c.Path() == "/login" }})
