@@ -503,14 +503,13 @@ function fill(value = proof()) {
 
 /** Removes the tokens from the page while a library saves a snapshot of it for its history. */
 function strip() {
-  const page = read();
-  const { session } = page;
+  const { session, block: element } = read();
   /** @type {any} */
-  const text = page.block?.firstChild;
+  const text = element?.firstChild;
   for (const token of Object.values(tokensOf(session))) {
     if (text) text.data = text.data.replaceAll(token, "");
   }
-  content = contentOf(page.block);
+  content = contentOf(element);
   fill("");
   // Turbo copies the page in the task after its event.
   setTimeout(() => setTimeout(fill));
