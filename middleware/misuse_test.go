@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -70,8 +71,9 @@ func served(t *testing.T, build func(a *app, page http.Handler) http.Handler) (l
 		a := newApp(t, nil)
 		page := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { middleware.PageData.Render(r.Context(), w) })
 		app := build(a, page)
+		var served atomic.Int64
 		server := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			requests++
+			served.Add(1)
 			app.ServeHTTP(w, r)
 		})}
 		for range 3 {
@@ -84,7 +86,7 @@ func served(t *testing.T, build func(a *app, page http.Handler) http.Handler) (l
 			time.Sleep(20 * time.Second)
 		}
 		synctest.Wait()
-		log = a.log.String()
+		log, requests = a.log.String(), int(served.Load())
 	})
 	return log, requests
 }

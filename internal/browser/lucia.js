@@ -485,12 +485,8 @@ const tokensOf = (/** @type {any} */ session) => {
   const { user, ...tokens } = session ?? {};
   return tokens;
 };
-/**
- * The value of the hidden fields: the access token, or in hardened mode the id of the page's
- * session, also after its end: the form was not another one's.
- */
-const proof = () =>
-  held.session?.access_token ?? (first.session?.access_token ? "" : (pageSession ?? ""));
+/** The value of the hidden fields: the access token, or in hardened mode the session's id. */
+const proof = () => (held.session && (held.session.access_token ?? pageSession)) || "";
 
 /** Fills the hidden fields of the forms that lead to this origin. */
 function fill(value = proof()) {
