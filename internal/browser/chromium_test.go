@@ -393,8 +393,8 @@ func testHardened(t *testing.T, b *chrometest.Browser) {
 	}
 	tab.Eval("lucia.signOut()", nil)
 	other.Until("session === null && !errors.length")
-	if got := other.Text(named); got == "" || strings.Contains(got, "true") {
-		t.Errorf("after the sign-out the hidden fields name no session: %q", got)
+	if got := other.Text(named); got == "" || strings.Contains(got, "false") {
+		t.Errorf("after the sign-out the hidden fields name the page's session: %q", got)
 	}
 	tab.Open(s.URL)
 	tab.Until("window.ready && session === null")

@@ -74,7 +74,7 @@ function read() {
   const { base, session: id = "", expiresIn, method } = block?.dataset ?? {};
   const url = base && resolve(base + "/");
   /** @type {Session | null} */
-  const session = attempt(() => JSON.parse(block?.textContent ?? "")._lucia) ?? null;
+  const session = attempt(() => JSON.parse(/** @type {any} */ (block?.textContent))._lucia) ?? null;
   return {
     block,
     content: contentOf(block),
@@ -485,8 +485,14 @@ const tokensOf = (/** @type {any} */ session) => {
   const { user, ...tokens } = session ?? {};
   return tokens;
 };
-/** The value of the hidden fields: the access token, or in hardened mode the session's id. */
-const proof = () => (held.session && (held.session.access_token ?? pageSession)) || "";
+/**
+ * The value of the hidden fields: the access token, or in hardened mode the id of the page's
+ * session, also after its end, because the form is that session's. The last session shows the mode.
+ */
+const proof = () =>
+  (first.session = held.session ?? first.session)?.access_token
+    ? (held.session?.access_token ?? "")
+    : (pageSession ?? "");
 
 /** Fills the hidden fields of the forms that lead to this origin. */
 function fill(value = proof()) {
@@ -503,7 +509,7 @@ function strip() {
   /** @type {any} */
   const text = element?.firstChild;
   for (const token of Object.values(tokensOf(session))) {
-    if (text) text.data = text.data.replaceAll(token, "");
+    text.data = text.data.replaceAll(token, "");
   }
   content = contentOf(element);
   fill("");
