@@ -29,6 +29,12 @@ const (
 	// Until the data is smaller, the user cannot sign in, and their sessions cannot be refreshed.
 	// No session has been ended.
 	EventUserTooLarge EventKind = "user data too large"
+	// EventFeedLost: this process could not read the feed for Config.Timeout. Until
+	// EventFeedRestored it does not know what other processes end, and does as Config.FeedLost
+	// says.
+	EventFeedLost EventKind = "feed lost"
+	// EventFeedRestored: this process reads the feed again. It has caught up.
+	EventFeedRestored EventKind = "feed restored"
 )
 
 // Event is something that an operator must see.
@@ -40,7 +46,7 @@ type Event struct {
 	SessionID ID
 	// Presented is the generation of the token that was presented, or 0 if none was.
 	Presented Generation
-	// Err is the cause of EventUnavailable and EventUserTooLarge, and nil for other kinds. It is
-	// for logs.
+	// Err is the cause of EventUnavailable, EventUserTooLarge and EventFeedLost, and nil for other
+	// kinds. It is for logs.
 	Err error
 }

@@ -55,6 +55,8 @@ const (
 	EventUserGone     = session.EventUserGone
 	EventUnavailable  = session.EventUnavailable
 	EventUserTooLarge = session.EventUserTooLarge
+	EventFeedLost     = session.EventFeedLost
+	EventFeedRestored = session.EventFeedRestored
 )
 
 var (

@@ -7,19 +7,26 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
+	"runtime"
 	"time"
 )
 
 // Engine begins sessions, verifies and refreshes their tokens, and ends them. It does not depend
 // on HTTP. U is the app's user data.
 //
-// An Engine is safe for concurrent use. It keeps no goroutine while idle.
+// An Engine is safe for concurrent use. If it has a feed it keeps one goroutine, which Close stops,
+// and otherwise none while idle.
 type Engine[U any] struct {
 	config      Config[U] // without its secrets
 	policy      Policy
 	keys        keyring
 	cache       tokenCache[U]
-	revocations revocations
+	revocations *revocations
+	streams     *streams
+	notices     noticeBoard
+	follower    *follower // nil if there is no feed
+	notBefore   int64     // Config.NotBefore in Unix seconds
 	repeats     *repeatCounter
 	// loads bounds the calls that use LoadUser, stores those that use only the store, so that
 	// people can sign out while the app's database hangs.
@@ -50,15 +57,40 @@ func New[U any](config Config[U]) (*Engine[U], error) {
 		policy:      config.policy(),
 		keys:        keys,
 		cache:       cache,
-		revocations: newRevocations(),
+		revocations: newRevocations(config.AccessTTL, config.leeway()),
+		streams:     &streams{},
+		notBefore:   notBefore(config.NotBefore),
 		repeats:     newRepeatCounter(),
 		loads:       newLimiter(config.Timeout),
 		stores:      newLimiter(config.Timeout),
 		reporter:    newReporter(config.Logger, config.OnEvent),
 	}
 	e.confirms = newConfirmer(e.stores, config.Store.Confirm)
+	e.notices = noticeBoard{e.revocations, e.streams}
+	if feed := config.feed(); feed != nil {
+		keep := time.Duration(e.revocations.keep) * time.Second
+		e.follower = follow(feed, e.notices.apply, e.reporter, config.Timeout, keep)
+		runtime.AddCleanup(e, (*follower).stopSoon, e.follower) // if Close is never called
+	}
 	return e, nil
 }
+
+// notBefore returns the second of t, and one that is before all tokens for the zero Time.
+func notBefore(t time.Time) int64 {
+	if t.IsZero() {
+		return 0
+	}
+	return t.Unix()
+}
+
+// isOver reports whether a session began before Config.NotBefore.
+func (e *Engine[U]) isOver(r Record) bool {
+	return r.Generation != 0 && r.CreatedAt < InstantOf(e.config.NotBefore)
+}
+
+// Close stops reading the feed and waits until the reading has stopped. The Engine can still be
+// used; it no longer knows what other processes end.
+func (e *Engine[U]) Close() { e.follower.close() }
 
 // SignedIn is the result of [Engine.SignIn], with everything that the browser is given.
 type SignedIn[U any] struct {
@@ -108,6 +140,7 @@ func (v withoutValues) AfterFunc(f func()) (stop func() bool) { return context.A
 func (e *Engine[U]) signIn(ctx context.Context, userID string) (*SignedIn[U], error) {
 	fp, hash := newFingerprint()
 	t := subject{userID: userID, id: NewID(), hash: hash}
+	m := e.revocations.mark(t)
 	user, err := e.loadUser(ctx, t)
 	if errors.Is(err, ErrUserNotFound) {
 		return nil, opaqueError{err, true}
@@ -115,17 +148,15 @@ func (e *Engine[U]) signIn(ctx context.Context, userID string) (*SignedIn[U], er
 	if err != nil {
 		return nil, opaqueError{err, false}
 	}
-	order, started := e.revocations.next(), time.Now().Unix()
 	record, err := e.config.Store.Create(ctx, CreateParams{UserID: userID, ID: t.id, Policy: e.policy, Max: e.config.MaxSessions})
 	if err != nil {
 		return nil, opaqueError{err, false}
 	}
-	e.revocations.begin(userID, t.id, order, started)
-	return e.signedIn(user, t, fp, record, started)
+	return e.signedIn(user, t, fp, record, m)
 }
 
-func (e *Engine[U]) signedIn(user loadedUser[U], t subject, fp Fingerprint, record Record, started int64) (*SignedIn[U], error) {
-	s := e.mint(user, t, record, record.IssuedAt, started)
+func (e *Engine[U]) signedIn(user loadedUser[U], t subject, fp Fingerprint, record Record, m mark) (*SignedIn[U], error) {
+	s := e.mint(user, t, record, record.IssuedAt, m)
 	sealed, err := e.keys.seal(e.config.RefreshCookie, sealer{}, refreshClaimsOf(t, record), record.IssuedAt)
 	if err != nil {
 		return nil, err
@@ -159,8 +190,12 @@ func (e *Engine[U]) Verify(token AccessToken, fingerprint Fingerprint) (Session[
 		}
 		return Session[U]{}, accessErrors.expired
 	}
-	if e.ended(v) {
+	e.follower.await()
+	if v.iat < e.notBefore {
 		return Session[U]{}, accessErrors.revoked
+	}
+	if err := e.revocations.check(&v.verifiedToken); err != nil {
+		return Session[U]{}, err
 	}
 	if !cached {
 		e.cache.put(v, fingerprint)
@@ -194,27 +229,35 @@ func (e *Engine[U]) SignOut(ctx context.Context, userID string, id ID) error {
 		return err
 	}
 	ctx = context.WithoutCancel(ctx)
-	err := e.end(ctx, func(ctx context.Context) error { return e.config.Store.Delete(ctx, userID, id) })
+	err := e.end(ctx, func(ctx context.Context) error {
+		if err := e.config.Store.Delete(ctx, userID, id); err != nil {
+			return err
+		}
+		return e.announce(ctx, endOfSession(userID, id))
+	})
 	if err != nil {
 		return e.unavailable(ctx, CodeDatabaseUpdateFailed, userID, id, err)
 	}
-	e.revocations.endSession(userID, id)
 	return nil
 }
 
 // RevokeUser ends all sessions of the user. Its errors and its use of ctx are those of SignOut.
-// Access tokens remain valid until they expire, except in this process, which refuses them at
-// once. (It remembers at least the last 32,768 users whose sessions were ended.)
+// This process refuses their access tokens at once, and the others as soon as they have read the
+// feed. Without a feed the others accept them until they expire.
 func (e *Engine[U]) RevokeUser(ctx context.Context, userID string) error {
 	if err := CheckUserID(userID); err != nil {
 		return err
 	}
 	ctx = context.WithoutCancel(ctx)
-	err := e.end(ctx, func(ctx context.Context) error { return e.config.Store.DeleteUser(ctx, userID) })
+	err := e.end(ctx, func(ctx context.Context) error {
+		if err := e.config.Store.DeleteUser(ctx, userID); err != nil {
+			return err
+		}
+		return e.announce(ctx, endOfUser(userID))
+	})
 	if err != nil {
 		return e.unavailable(ctx, CodeDatabaseUpdateFailed, userID, ID{}, err)
 	}
-	e.revocations.endUser(userID)
 	return nil
 }
 
@@ -238,6 +281,7 @@ func (e *Engine[U]) Sessions(ctx context.Context, userID string) (map[ID]Record,
 	if err != nil {
 		return nil, e.unavailable(ctx, CodeDatabaseFetchFailed, userID, ID{}, err)
 	}
+	maps.DeleteFunc(list, func(_ ID, r Record) bool { return e.isOver(r) })
 	return list, nil
 }
 

@@ -25,6 +25,8 @@ func newReporter(logger *slog.Logger, onEvent func(Event)) *reporter {
 		EventUserGone:     {},
 		EventUnavailable:  {},
 		EventUserTooLarge: {},
+		EventFeedLost:     {},
+		EventFeedRestored: {},
 	}}
 }
 
@@ -55,7 +57,10 @@ func (r *reporter) recoverPanic() {
 }
 
 func (r *reporter) log(e Event) {
-	attrs := []slog.Attr{slog.String("user_id", e.UserID)}
+	var attrs []slog.Attr
+	if e.UserID != "" {
+		attrs = append(attrs, slog.String("user_id", e.UserID))
+	}
 	if e.SessionID != (ID{}) {
 		attrs = append(attrs, slog.String("session_id", e.SessionID.String()))
 	}
@@ -82,7 +87,7 @@ func (r *reporter) log(e Event) {
 
 func levelOf(k EventKind) slog.Level {
 	switch k {
-	case EventLateRepeat, EventUserGone:
+	case EventLateRepeat, EventUserGone, EventFeedRestored:
 		return slog.LevelInfo
 	case EventUnavailable, EventUserTooLarge:
 		return slog.LevelError
