@@ -33,8 +33,8 @@ func TestRefreshThatHangsIsNotJoinedAfterItsTime(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		a := newApp(t, nil)
-		j := signIn(t, a.Manager, "u1")
-		credentials := j.credentials(t, a.Manager)
+		j := signIn(t, a.Engine, "u1")
+		credentials := j.credentials(t, a.Engine)
 		first, second := make(chan struct{}), make(chan struct{})
 		a.store.set(hanging(first, second))
 		a.store.took()
@@ -76,12 +76,12 @@ func TestRefreshThatHasLandedIsNotJoined(t *testing.T) {
 	const browsers, times = 16, 500
 	jars := make([]jar, browsers)
 	for i := range jars {
-		jars[i] = signIn(t, a.Manager, fmt.Sprint("user", i))
+		jars[i] = signIn(t, a.Engine, fmt.Sprint("user", i))
 	}
 	a.store.took()
 	var wg sync.WaitGroup
 	for _, j := range jars {
-		credentials := j.credentials(t, a.Manager)
+		credentials := j.credentials(t, a.Engine)
 		wg.Go(func() {
 			for range times {
 				if _, err := a.Refresh(t.Context(), j.fingerprint, credentials...); err != nil {
@@ -116,8 +116,8 @@ func TestFailedRefreshIsReportedOnceHoweverManyShareIt(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				release := make(chan struct{})
 				a := newApp(t, nil)
-				j := signIn(t, a.Manager, "u1")
-				credentials := j.credentials(t, a.Manager)
+				j := signIn(t, a.Engine, "u1")
+				credentials := j.credentials(t, a.Engine)
 				a.store.set(func(ctx context.Context, _ string) error {
 					time.Sleep(time.Second)
 					return c.fail(ctx, release)
@@ -160,8 +160,8 @@ func TestCallerLeavesThoughOnEventHangs(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		release := make(chan struct{})
 		a := newApp(t, func(c *engine.Config[profile]) { c.OnEvent = func(session.Event) { <-release } })
-		j := signIn(t, a.Manager, "u1")
-		credentials := j.credentials(t, a.Manager)
+		j := signIn(t, a.Engine, "u1")
+		credentials := j.credentials(t, a.Engine)
 		a.store.set(func(ctx context.Context, _ string) error { <-ctx.Done(); return ctx.Err() })
 		ctx, cancel := context.WithTimeout(t.Context(), engine.DefaultTimeout+time.Second)
 		defer cancel()

@@ -42,7 +42,7 @@ func (b *book) lines() []string {
 	return strings.Split(s, "\n")
 }
 
-// logged makes the manager log to the book.
+// logged makes the engine log to the book.
 func (b *book) logged(c *engine.Config[profile]) {
 	c.Logger = slog.New(slog.NewTextHandler(b, &slog.HandlerOptions{Level: slog.LevelDebug}))
 }
@@ -52,28 +52,28 @@ func TestOrdinaryTrafficIsNotLogged(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		log := &book{}
 		a := newApp(t, log.logged)
-		j := signIn(t, a.Manager, "u1")
+		j := signIn(t, a.Engine, "u1")
 		for range 10 {
 			old := j
-			if o, err := j.refresh(t, a.Manager); err != nil {
+			if o, err := j.refresh(t, a.Engine); err != nil {
 				t.Fatal(o, err)
 			}
-			if o, err := old.refresh(t, a.Manager); err != nil { // another tab
+			if o, err := old.refresh(t, a.Engine); err != nil { // another tab
 				t.Fatal(o, err)
 			}
 			time.Sleep(2 * time.Minute)
-			j.use(t, a.Manager)
+			j.use(t, a.Engine)
 			time.Sleep(15 * time.Minute)
 		}
-		_ = verdict(a.Manager, j) // expired
+		_ = verdict(a.Engine, j) // expired
 		if _, err := a.ParseRefreshToken("garbage"); err == nil {
 			t.Error("garbage is accepted")
 		}
-		c := j.credentials(t, a.Manager)[0]
+		c := j.credentials(t, a.Engine)[0]
 		if err := a.SignOut(t.Context(), c.UserID, c.SessionID); err != nil {
 			t.Error(err)
 		}
-		if o, _ := j.refresh(t, a.Manager); o != session.Missing {
+		if o, _ := j.refresh(t, a.Engine); o != session.Missing {
 			t.Error(o)
 		}
 		if lines := log.lines(); len(lines)+len(a.event) != 0 {
@@ -87,10 +87,10 @@ func TestReuseIsOneEventAndOneLine(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		log := &book{}
 		a := newApp(t, log.logged)
-		_, thief := stolen(t, a.Manager)
-		id := thief.credentials(t, a.Manager)[0].SessionID
+		_, thief := stolen(t, a.Engine)
+		id := thief.credentials(t, a.Engine)[0].SessionID
 		for range 5 {
-			if _, err := thief.refresh(t, a.Manager); err == nil {
+			if _, err := thief.refresh(t, a.Engine); err == nil {
 				t.Fatal("the thief is served")
 			}
 		}
@@ -119,7 +119,7 @@ func TestOutagesAndAdoptionsAreLoggedOnceASecond(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		log, store := &book{}, memstore.New()
 		events := 0
-		m := newManager(t, func(c *engine.Config[profile]) {
+		m := newEngine(t, func(c *engine.Config[profile]) {
 			log.logged(c)
 			c.Store, c.OnEvent = store, func(session.Event) { events++ }
 		})
@@ -187,17 +187,17 @@ func TestLateRepeatIsAnEvent(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		a := newApp(t, nil)
-		j := signIn(t, a.Manager, "u1")
+		j := signIn(t, a.Engine, "u1")
 		lost := j
-		lost.must(t, a.Manager, session.Rotated)
+		lost.must(t, a.Engine, session.Rotated)
 		time.Sleep(30 * time.Second)
 		again := j
-		again.must(t, a.Manager, session.Repeated)
+		again.must(t, a.Engine, session.Repeated)
 		if len(a.event) != 0 {
 			t.Errorf("within the grace period: %+v", <-a.event)
 		}
 		time.Sleep(time.Millisecond)
-		j.must(t, a.Manager, session.Repeated)
+		j.must(t, a.Engine, session.Repeated)
 		if e := <-a.event; e.Kind != session.EventLateRepeat || e.Presented != 1 {
 			t.Errorf("event %+v", e)
 		}
@@ -211,13 +211,13 @@ func TestManyLateRepeatsAreAnEventOfTheirOwn(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		log := &book{}
 		a := newApp(t, log.logged)
-		j := signIn(t, a.Manager, "u1")
+		j := signIn(t, a.Engine, "u1")
 		victim := j
-		victim.must(t, a.Manager, session.Rotated)
+		victim.must(t, a.Engine, session.Rotated)
 		for i := range 5 {
 			time.Sleep(15 * time.Minute)
 			thief := j
-			thief.must(t, a.Manager, session.Repeated)
+			thief.must(t, a.Engine, session.Repeated)
 			kind := session.EventLateRepeat
 			if i >= 2 {
 				kind = session.EventManyRepeats
@@ -282,19 +282,19 @@ func TestBrokenHooksDoNotChangeAnswers(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				log := &book{}
 				a := newApp(t, func(c *engine.Config[profile]) { log.logged(c); change(c) })
-				owner, thief := stolen(t, a.Manager)
-				if o, err := thief.refresh(t, a.Manager); o != session.Reused || session.CodeOf(err) != session.CodeUnauthorized {
+				owner, thief := stolen(t, a.Engine)
+				if o, err := thief.refresh(t, a.Engine); o != session.Reused || session.CodeOf(err) != session.CodeUnauthorized {
 					t.Errorf("reuse: %v, %v", o, err)
 				}
-				if o, _ := owner.refresh(t, a.Manager); o != session.Missing {
+				if o, _ := owner.refresh(t, a.Engine); o != session.Missing {
 					t.Errorf("afterwards: %v", o)
 				}
-				j := signIn(t, a.Manager, "u1")
+				j := signIn(t, a.Engine, "u1")
 				a.store.set(func(context.Context, string) error { return errors.New("down") })
-				_, err := j.refresh(t, a.Manager)
+				_, err := j.refresh(t, a.Engine)
 				unavailable(t, err, session.CodeDatabaseFetchFailed)
 				a.store.set(nil)
-				j.must(t, a.Manager, session.Rotated)
+				j.must(t, a.Engine, session.Rotated)
 				if lines := strings.Join(log.lines(), "\n"); name == "OnEvent panics" && (!strings.Contains(lines, "reuse detected") || !strings.Contains(lines, "panic=hook")) {
 					t.Errorf("log:\n%s", lines)
 				}
