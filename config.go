@@ -70,6 +70,25 @@ type Config[U any] struct {
 	// cloned disks or the stored state of a test. Such a copy presents an old token and is
 	// indistinguishable from a thief's.
 	RevokeSessionOnly bool
+	// NotBefore ends all sessions that began before it, in every process that has it, for example
+	// after a leak. New returns an error if it is in the future. The zero Time ends none.
+	//
+	// Processes without it, in a roll-out, accept the access tokens of these sessions until they
+	// expire, and processes with it those that the former have issued since NotBefore.
+	NotBefore time.Time
+	// Feed tells every process of the app what the others end, within a second and at no cost to
+	// requests. Nil means Store, if it is a session.Feed, as those of redisstore and sqlstore are.
+	// NoFeed means none: access tokens of ended sessions are then accepted until they expire,
+	// except in the process that ended them. Any other Feed may carry the notices of any Store.
+	//
+	// With a feed, New starts a goroutine that reads it four times a second; Auth.Close stops it.
+	// A call that ends sessions also publishes that, and fails if publishing fails, although the
+	// sessions have ended. It may be repeated.
+	Feed Feed
+	// FeedLost is what happens while the feed cannot be read for longer than Timeout. The default,
+	// FeedLostCarryOn, accepts access tokens until they expire. FeedLostAskStore asks the store
+	// for every request. Either way there is an event, session.EventFeedLost.
+	FeedLost FeedLost
 	// TokenCache bounds the memory for verified access tokens, in bytes. Default 32 MiB; negative
 	// means no cache.
 	TokenCache int
@@ -153,9 +172,11 @@ type Config[U any] struct {
 	// Logger logs what an operator must see and nothing of ordinary traffic. Default
 	// slog.Default().
 	Logger *slog.Logger
-	// OnEvent, if not nil, is called with every event. It must not block, because the request
-	// that caused the event waits for it. It may be called concurrently. A panic in it is logged
-	// and has no other effect.
+	// OnEvent, if not nil, is called with every event, in a goroutine of its own and not
+	// concurrently, in the order in which the events happened. No request waits for it. If it is
+	// so slow that thousands of events wait for it, further ones are dropped, and an
+	// EventDropped says how many. A panic in it is logged and has no other effect. Auth.Flush
+	// waits for it.
 	OnEvent func(Event)
 }
 

@@ -68,10 +68,10 @@ func Middleware[U any](auth *middleware.Auth[U], skip ...func(c *echo.Context) b
 // apps send. What a person is shown (the way to the login page, "back in a moment") is
 // written here. An error that Config.Deny returns goes to the HTTPErrorHandler, whoever
 // it is for.
-func Require[U any](auth *middleware.Auth[U]) echo.MiddlewareFunc {
+func Require[U any](auth *middleware.Auth[U], options ...middleware.RequireOption) echo.MiddlewareFunc {
 	return func(next echo.HandlerFunc) echo.HandlerFunc {
 		return func(c *echo.Context) error {
-			r, denial := auth.Admit(c.Response(), c.Request())
+			r, denial := auth.Admit(c.Response(), c.Request(), options...)
 			c.SetRequest(r)
 			if denial != nil {
 				return deny(c, auth.Deny(c.Response(), r, denial))

@@ -28,6 +28,7 @@ type Engine[U any] struct {
 	follower    *follower // nil if there is no feed
 	notBefore   int64     // Config.NotBefore in Unix seconds
 	repeats     *repeatCounter
+	expired     *recent[ID, bool] // sessions whose expiry has been reported
 	// loads bounds the calls that use LoadUser, stores those that use only the store, so that
 	// people can sign out while the app's database hangs.
 	loads     limiter
@@ -61,6 +62,7 @@ func New[U any](config Config[U]) (*Engine[U], error) {
 		streams:     &streams{},
 		notBefore:   notBefore(config.NotBefore),
 		repeats:     newRepeatCounter(),
+		expired:     newRecent[ID, bool](maxCounted),
 		loads:       newLimiter(config.Timeout),
 		stores:      newLimiter(config.Timeout),
 		reporter:    newReporter(config.Logger, config.OnEvent),
@@ -152,6 +154,7 @@ func (e *Engine[U]) signIn(ctx context.Context, userID string) (*SignedIn[U], er
 	if err != nil {
 		return nil, opaqueError{err, false}
 	}
+	e.reporter.report(Event{Kind: EventBegan, UserID: userID, SessionID: t.id})
 	return e.signedIn(user, t, fp, record, m)
 }
 
@@ -218,13 +221,23 @@ func (e *Engine[U]) VerifyEnded(token AccessToken, fingerprint Fingerprint) (Ses
 	return v.session, nil
 }
 
-// SignOut ends one session (lucia-sveltekit's invalidateRefreshToken). It returns nil if the
-// session has already ended. Errors carry CodeInvalidUserID or CodeDatabaseUpdateFailed. After
-// the latter it is unknown whether the session ended; repeating the call is harmless.
+// SignOut ends one session at its user's request (lucia-sveltekit's invalidateRefreshToken). It
+// returns nil if the session has already ended. Errors carry CodeInvalidUserID or
+// CodeDatabaseUpdateFailed. After the latter it is unknown whether the session ended; repeating
+// the call is harmless.
 //
 // The end of ctx does not stop the call, so that a person who signs out and leaves the page at
 // once is signed out. It returns within Timeout.
 func (e *Engine[U]) SignOut(ctx context.Context, userID string, id ID) error {
+	return e.endSession(ctx, CauseUser, userID, id)
+}
+
+// EndSession is SignOut at the app's request. They differ in the cause that the event names.
+func (e *Engine[U]) EndSession(ctx context.Context, userID string, id ID) error {
+	return e.endSession(ctx, CauseApp, userID, id)
+}
+
+func (e *Engine[U]) endSession(ctx context.Context, cause Cause, userID string, id ID) error {
 	if err := CheckUserID(userID); err != nil {
 		return err
 	}
@@ -238,6 +251,7 @@ func (e *Engine[U]) SignOut(ctx context.Context, userID string, id ID) error {
 	if err != nil {
 		return e.unavailable(ctx, CodeDatabaseUpdateFailed, userID, id, err)
 	}
+	e.reporter.report(Event{Kind: EventEnded, Cause: cause, UserID: userID, SessionID: id})
 	return nil
 }
 
@@ -258,6 +272,7 @@ func (e *Engine[U]) RevokeUser(ctx context.Context, userID string) error {
 	if err != nil {
 		return e.unavailable(ctx, CodeDatabaseUpdateFailed, userID, ID{}, err)
 	}
+	e.reporter.report(Event{Kind: EventEnded, Cause: CauseApp, UserID: userID})
 	return nil
 }
 
@@ -285,9 +300,11 @@ func (e *Engine[U]) Sessions(ctx context.Context, userID string) (map[ID]Record,
 	return list, nil
 }
 
-// Flush waits until no confirmation is in progress or ctx ends. An app calls it at shutdown,
-// after its last request.
-func (e *Engine[U]) Flush(ctx context.Context) error { return e.confirms.flush(ctx) }
+// Flush waits until no confirmation is in progress and no event waits for OnEvent, or ctx ends. An
+// app calls it at shutdown, after its last request.
+func (e *Engine[U]) Flush(ctx context.Context) error {
+	return errors.Join(e.confirms.flush(ctx), e.reporter.flush(ctx))
+}
 
 // unavailable reports a failure of the store or of LoadUser in a call under ctx, and returns it
 // with the code.

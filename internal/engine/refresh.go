@@ -159,6 +159,7 @@ func (e *Engine[U]) refresh(ctx context.Context, req refreshRequest) (a refreshR
 			return a, err
 		}
 		step = RefreshResult{Outcome: Missing, Now: step.Now}
+		e.reporter.report(Event{Kind: EventEnded, Cause: CauseNotBefore, UserID: req.userID, SessionID: req.id})
 	}
 	if err := e.observe(ctx, req, step); err != nil {
 		return a, err
@@ -197,23 +198,24 @@ func (e *Engine[U]) userGone(ctx context.Context, t subject, why error) (gone, f
 		return nil, err
 	}
 	e.reporter.report(Event{Kind: EventUserGone, UserID: t.userID, SessionID: t.id})
+	e.reporter.report(Event{Kind: EventEnded, Cause: CauseUserGone, UserID: t.userID})
 	return fmt.Errorf("%w: %w", CodeUnauthorized, opaqueError{why, true}), nil
 }
 
 // observe records and reports the effects of a step besides its result. It returns the failure of
 // the feed, if the step has ended sessions.
-func (e *Engine[U]) observe(ctx context.Context, req refreshRequest, step RefreshResult) (failure error) {
+func (e *Engine[U]) observe(ctx context.Context, req refreshRequest, step RefreshResult) error {
 	event := Event{UserID: req.userID, SessionID: req.id, Presented: req.presented.Generation}
 	switch {
 	case step.Outcome == Missing:
 		e.apply(e.revocations.now(endOfSession(req.userID, req.id))) // is no news to other processes
+		if req.presented.ExpiresAt <= step.Now && e.expired.put(req.id, true) {
+			event.Kind, event.Cause = EventEnded, CauseExpired
+			e.reporter.report(event)
+		}
 		return nil
-	case step.Outcome == Reused && e.config.RevokeSessionOnly:
-		failure = e.announce(ctx, endOfSession(req.userID, req.id))
-		event.Kind = EventReuse
 	case step.Outcome == Reused:
-		failure = e.announce(ctx, endOfUser(req.userID))
-		event.Kind = EventReuse
+		return e.observeReuse(ctx, event)
 	case step.Outcome == Adopted:
 		event.Kind = EventAdopted
 	case step.Late(e.policy.Grace):
@@ -225,5 +227,21 @@ func (e *Engine[U]) observe(ctx context.Context, req refreshRequest, step Refres
 		return nil
 	}
 	e.reporter.report(event)
+	return nil
+}
+
+// observeReuse records and reports that a reused token has ended its session or all sessions of
+// the user. It returns the failure of the feed.
+func (e *Engine[U]) observeReuse(ctx context.Context, event Event) error {
+	event.Kind = EventReuse
+	ended := Event{Kind: EventEnded, Cause: CauseReuse, UserID: event.UserID}
+	notice := endOfUser(event.UserID)
+	if e.config.RevokeSessionOnly {
+		ended.SessionID = event.SessionID
+		notice = endOfSession(event.UserID, event.SessionID)
+	}
+	failure := e.announce(ctx, notice)
+	e.reporter.report(event)
+	e.reporter.report(ended)
 	return failure
 }

@@ -171,6 +171,12 @@ func (e *Engine[U]) find(ctx context.Context, userID string, id ID) (Record, Ins
 	return record, min(now, record.ExpiresAt-1), err // the store has found it live, by its own clock
 }
 
+// MustAsk reports whether requests must ask the store, because the feed is lost and
+// Config.FeedLost says so.
+func (e *Engine[U]) MustAsk() bool {
+	return e.follower != nil && e.config.FeedLost == FeedLostAskStore && e.follower.lost.Load()
+}
+
 // AskStore checks in the store that a session is alive. Errors carry CodeUnauthorized if it has
 // ended, and CodeDatabaseFetchFailed if the store failed.
 func (e *Engine[U]) AskStore(ctx context.Context, s Session[U]) error {
