@@ -50,7 +50,7 @@ func (e *Engine[U]) announce(ctx context.Context, notices ...session.Notice) err
 func (e *Engine[U]) apply(n session.Notice) { e.notices.apply(n) }
 
 // noticeBoard is the part of an Engine that notices change. The follower refers to it and not to
-// the Engine, so that it does not keep an Engine alive that nobody uses.
+// the Engine, so that it keeps no unused Engine alive.
 type noticeBoard struct {
 	revocations *revocations
 	streams     *streams

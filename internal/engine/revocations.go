@@ -45,7 +45,7 @@ type userRevocations struct {
 	ended    int64 // of all the user's sessions that have ended
 	reload   int64 // of tokens with outdated data
 	sessions []sessionRevocation
-	count    int // of the sessions that have ended
+	count    int // of the ends of single sessions
 }
 
 // sessionRevocation is the bound of one session that has ended.
@@ -82,14 +82,10 @@ func (r *revocations) version(userID string) *atomic.Uint64 {
 }
 
 // now completes a notice of this process: it concerns the tokens issued until now, by any process.
-// If the last revocation of the user is of the same second, tokens may have been issued since, and
-// the notice concerns those, too.
+// After another revocation of the last seconds that includes the tokens that were issued after it.
 func (r *revocations) now(n session.Notice) session.Notice {
 	now := time.Now().Unix()
-	n.IssuedUntil = now + r.slack
-	if n.SessionID == (ID{}) {
-		n.IssuedUntil = min(max(n.IssuedUntil, r.bound(n.UserID, ID{})+1), now+maxAhead)
-	}
+	n.IssuedUntil = min(max(now+r.slack, r.bound(n.UserID, n.SessionID)+1), now+maxAhead)
 	return n
 }
 
@@ -102,14 +98,16 @@ func (r *revocations) add(n session.Notice) bool {
 		before = r.old[n.UserID]
 	}
 	after, changed := before.with(n)
-	if !changed {
+	if !changed && after.count == before.count {
 		return false
 	}
 	r.makeRoom(young)
 	r.latest = max(r.latest, n.IssuedUntil)
 	r.young[strings.Clone(n.UserID)] = after // the id may be a small part of a large string
-	r.version(n.UserID).Add(1)               // last, so that whoever sees it finds the revocation
-	return true
+	if changed {
+		r.version(n.UserID).Add(1) // last, so that whoever sees it finds the revocation
+	}
+	return changed
 }
 
 // maxAnnounced is how many ends of sessions of one user are announced one by one. It is more than
@@ -161,6 +159,9 @@ func (u userRevocations) with(n session.Notice) (after userRevocations, changed 
 		u.reload = max(u.reload, n.IssuedUntil)
 		return u, changed
 	}
+	if n.SessionID != (ID{}) {
+		u.count++
+	}
 	if n.IssuedUntil <= u.ended {
 		return u, false
 	}
@@ -187,7 +188,6 @@ func (u userRevocations) with(n session.Notice) (after userRevocations, changed 
 		sessions = sessions[1:]
 	}
 	u.sessions = sessions
-	u.count++
 	return u, true
 }
 

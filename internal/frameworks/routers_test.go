@@ -13,6 +13,7 @@ import (
 	"github.com/justinas/nosurf"
 
 	"github.com/lucia-go/lucia"
+	"github.com/lucia-go/lucia/adapters/nethttp"
 )
 
 // order is an app with the middleware in one place among others.
