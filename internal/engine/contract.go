@@ -23,6 +23,7 @@ type (
 	Event        = session.Event
 	EventKind    = session.EventKind
 	Store        = session.Store
+	Terms        = session.Terms
 
 	CreateParams  = session.CreateParams
 	RefreshParams = session.RefreshParams
