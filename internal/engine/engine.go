@@ -21,6 +21,7 @@ type Engine[U any] struct {
 	cache       tokenCache[U]
 	revocations revocations
 	repeats     *repeatCounter
+	expired     *recent[ID, bool] // sessions whose expiry has been reported
 	// loads bounds the calls that use LoadUser, stores those that use only the store, so that
 	// people can sign out while the app's database hangs.
 	loads     limiter
@@ -52,6 +53,7 @@ func New[U any](config Config[U]) (*Engine[U], error) {
 		cache:       cache,
 		revocations: newRevocations(),
 		repeats:     newRepeatCounter(),
+		expired:     newRecent[ID, bool](maxCounted),
 		loads:       newLimiter(config.Timeout),
 		stores:      newLimiter(config.Timeout),
 		reporter:    newReporter(config.Logger, config.OnEvent),
@@ -139,6 +141,7 @@ func (e *Engine[U]) signIn(ctx context.Context, p SignInParams) (*SignedIn[U], e
 		return nil, opaqueError{err, false}
 	}
 	e.revocations.begin(t.userID, t.id, order, started)
+	e.reporter.report(Event{Kind: EventBegan, UserID: t.userID, SessionID: t.id})
 	return e.signedIn(user, t, fp, record, started)
 }
 
@@ -201,13 +204,23 @@ func (e *Engine[U]) VerifyEnded(token AccessToken, fingerprint Fingerprint) (Ses
 	return v.session, nil
 }
 
-// SignOut ends one session (lucia-sveltekit's invalidateRefreshToken). It returns nil if the
-// session has already ended. Errors carry CodeInvalidUserID or CodeDatabaseUpdateFailed. After
-// the latter it is unknown whether the session ended; repeating the call is harmless.
+// SignOut ends one session at its user's request (lucia-sveltekit's invalidateRefreshToken). It
+// returns nil if the session has already ended. Errors carry CodeInvalidUserID or
+// CodeDatabaseUpdateFailed. After the latter it is unknown whether the session ended; repeating
+// the call is harmless.
 //
 // The end of ctx does not stop the call, so that a person who signs out and leaves the page at
 // once is signed out. It returns within Timeout.
 func (e *Engine[U]) SignOut(ctx context.Context, userID string, id ID) error {
+	return e.endSession(ctx, CauseUser, userID, id)
+}
+
+// EndSession is SignOut at the app's request. They differ in the cause that the event names.
+func (e *Engine[U]) EndSession(ctx context.Context, userID string, id ID) error {
+	return e.endSession(ctx, CauseApp, userID, id)
+}
+
+func (e *Engine[U]) endSession(ctx context.Context, cause Cause, userID string, id ID) error {
 	if err := CheckUserID(userID); err != nil {
 		return err
 	}
@@ -217,6 +230,7 @@ func (e *Engine[U]) SignOut(ctx context.Context, userID string, id ID) error {
 		return e.unavailable(ctx, CodeDatabaseUpdateFailed, userID, id, err)
 	}
 	e.revocations.endSession(userID, id)
+	e.reporter.report(Event{Kind: EventEnded, Cause: cause, UserID: userID, SessionID: id})
 	return nil
 }
 
@@ -233,6 +247,7 @@ func (e *Engine[U]) RevokeUser(ctx context.Context, userID string) error {
 		return e.unavailable(ctx, CodeDatabaseUpdateFailed, userID, ID{}, err)
 	}
 	e.revocations.endUser(userID)
+	e.reporter.report(Event{Kind: EventEnded, Cause: CauseApp, UserID: userID})
 	return nil
 }
 
@@ -259,9 +274,11 @@ func (e *Engine[U]) Sessions(ctx context.Context, userID string) (map[ID]Record,
 	return list, nil
 }
 
-// Flush waits until no confirmation is in progress or ctx ends. An app calls it at shutdown,
-// after its last request.
-func (e *Engine[U]) Flush(ctx context.Context) error { return e.confirms.flush(ctx) }
+// Flush waits until no confirmation is in progress and no event waits for OnEvent, or ctx ends. An
+// app calls it at shutdown, after its last request.
+func (e *Engine[U]) Flush(ctx context.Context) error {
+	return errors.Join(e.confirms.flush(ctx), e.reporter.flush(ctx))
+}
 
 // unavailable reports a failure of the store or of LoadUser in a call under ctx, and returns it
 // with the code.
