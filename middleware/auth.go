@@ -14,7 +14,7 @@ import (
 // methods for handlers. One Auth serves the whole app. It is safe for concurrent use.
 type Auth[U any] struct {
 	config  Config[U]
-	manager *engine.Manager[U]
+	engine  *engine.Engine[U]
 	cookies cookieWriter
 	origins *http.CrossOriginProtection
 	routes  map[string]route // by the last element of the path
@@ -45,7 +45,7 @@ func New[U any](config Config[U]) (*Auth[U], error) {
 	if err != nil {
 		return nil, err
 	}
-	if a.manager, err = engine.New(sessions); err != nil {
+	if a.engine, err = engine.New(sessions); err != nil {
 		return nil, err
 	}
 	a.config.Secret, a.config.PreviousSecrets = nil, nil // so that no log line can print them
@@ -132,9 +132,9 @@ func (a *Auth[U]) setCookies(h http.Header, r *http.Request, d *decision[U]) {
 // BasePath returns the path of the middleware's routes.
 func (a *Auth[U]) BasePath() string { return a.config.BasePath }
 
-// Flush waits until the background calls to the store are done, or ctx ends. Call it at shutdown,
-// after the server's own Shutdown.
-func (a *Auth[U]) Flush(ctx context.Context) error { return a.manager.Flush(ctx) }
+// Flush waits until the background calls to the store are done and OnEvent has been called with
+// every event, or ctx ends. Call it at shutdown, after the server's own Shutdown.
+func (a *Auth[U]) Flush(ctx context.Context) error { return a.engine.Flush(ctx) }
 
 // RevokeUser ends all sessions of the user ("sign out everywhere"). Access tokens remain valid
 // until they expire, except in this process, which refuses them at once. Errors carry
@@ -143,19 +143,19 @@ func (a *Auth[U]) Flush(ctx context.Context) error { return a.manager.Flush(ctx)
 // The calling request keeps its session, and its browser keeps the cookies. To end them as well
 // call SignOut; to end all other sessions, as after a change of password, call SignIn.
 func (a *Auth[U]) RevokeUser(ctx context.Context, userID string) error {
-	return a.manager.RevokeUser(ctx, userID)
+	return a.engine.RevokeUser(ctx, userID)
 }
 
 // CheckUser reports whether tokens can carry data as the result of LoadUser. It returns nil if
 // they can. An app calls it before it saves what people enter about themselves. The error is
 // session.ErrUserTooLarge if the tokens would not fit into the cookies (Config.MaxCookieBytes).
-func (a *Auth[U]) CheckUser(userID string, data U) error { return a.manager.CheckUser(userID, data) }
+func (a *Auth[U]) CheckUser(userID string, data U) error { return a.engine.CheckUser(userID, data) }
 
 // Sessions returns the live sessions of the user by id, for a page that lists them. A record has
 // the times at which the session began and was last issued a refresh token. Errors carry
 // session.CodeInvalidUserID or session.CodeDatabaseFetchFailed.
 func (a *Auth[U]) Sessions(ctx context.Context, userID string) (map[session.ID]session.Record, error) {
-	return a.manager.Sessions(ctx, userID)
+	return a.engine.Sessions(ctx, userID)
 }
 
 // EndSession ends one session of the user, on any device. It returns nil if the session has
@@ -166,5 +166,5 @@ func (a *Auth[U]) Sessions(ctx context.Context, userID string) (map[session.ID]s
 //
 // A request that ends its own session calls [Auth.SignOut], which clears the cookies.
 func (a *Auth[U]) EndSession(ctx context.Context, userID string, id session.ID) error {
-	return a.manager.SignOut(ctx, userID, id)
+	return a.engine.EndSession(ctx, userID, id)
 }

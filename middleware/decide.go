@@ -62,7 +62,7 @@ func (a *Auth[U]) decide(d *decision[U], r *http.Request) {
 func (a *Auth[U]) decideBearer(d *decision[U], token session.AccessToken, set *cookieSet) {
 	d.outcome = OutcomeInvalid
 	for _, fp := range set.fingerprint.all() {
-		s, err := a.manager.Verify(token, session.Fingerprint(fp))
+		s, err := a.engine.Verify(token, session.Fingerprint(fp))
 		switch {
 		case err == nil:
 			d.accept(&s, OutcomeFresh)
@@ -117,7 +117,7 @@ func (d *decision[U]) withoutSession(seen cookiesSeen) {
 // tryAccess judges one access cookie with every fingerprint.
 func (a *Auth[U]) tryAccess(d *decision[U], token session.AccessToken, set *cookieSet, seen *cookiesSeen) {
 	for _, fp := range set.fingerprint.all() {
-		s, err := a.manager.Verify(token, session.Fingerprint(fp))
+		s, err := a.engine.Verify(token, session.Fingerprint(fp))
 		switch {
 		case err == nil && d.signedIn && d.session.ID != s.ID:
 			*d = decision[U]{outcome: OutcomeAmbiguous}
@@ -187,7 +187,7 @@ func (a *Auth[U]) decideRefresh(d *decision[U], r *http.Request, set *cookieSet,
 
 // refresh refreshes the session in the store.
 func (a *Auth[U]) refresh(d *decision[U], r *http.Request, fp session.Fingerprint, own []engine.RefreshCredential) {
-	refreshed, err := a.manager.Refresh(r.Context(), fp, own...)
+	refreshed, err := a.engine.Refresh(r.Context(), fp, own...)
 	switch {
 	case err == nil:
 		d.accept(&refreshed.Session, outcomeOf(refreshed.Outcome))
@@ -207,7 +207,7 @@ func (a *Auth[U]) refresh(d *decision[U], r *http.Request, fp session.Fingerprin
 // WebSocket libraries write the response to an upgrade themselves, without the header's content.
 // A refresh would be lost each time that the socket reconnects.
 func (a *Auth[U]) peek(d *decision[U], r *http.Request, fp session.Fingerprint, own []engine.RefreshCredential) {
-	s, err := a.manager.Peek(r.Context(), fp, own...)
+	s, err := a.engine.Peek(r.Context(), fp, own...)
 	switch {
 	case err == nil:
 		d.accept(&s, OutcomeCurrent)
@@ -227,7 +227,7 @@ type credentials struct {
 
 func (a *Auth[U]) credentials(set *cookieSet) (c credentials) {
 	for _, sealed := range set.refresh.all() {
-		cred, err := a.manager.OpenSealed(session.SealedToken(sealed))
+		cred, err := a.engine.OpenSealed(session.SealedToken(sealed))
 		switch {
 		case err == nil:
 			c.list = append(c.list, cred)

@@ -151,7 +151,7 @@ func TestPageDataIsNeverPublic(t *testing.T) {
 			resp := b.do("GET", "/page", nil, "Sec-Fetch-Dest", "document")
 			body := text(t, resp)
 			want(t, name+" has tokens after "+said, strings.Contains(body, b.access), told)
-			want(t, name+" names the user after "+said, strings.Contains(body, "u1"), told && name == "page data")
+			want(t, name+" names the user after "+said, strings.Contains(body, `"user_id":"u1"`), told && name == "page data")
 			want(t, name+" has the script after "+said, strings.Contains(body, "auto.js"), told && name == "page data")
 			want(t, "lines in the log after "+said, strings.Count(a.log.String(), "page data without the session"), map[bool]int{false: 1}[told])
 			want(t, name+": caching", resp.Header.Get("Cache-Control"), said)

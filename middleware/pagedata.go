@@ -231,11 +231,11 @@ func (s *state[U]) appendSession(b []byte, head func([]byte, page, pageInfo) []b
 	case now == nil:
 		b = append(b, "null"...)
 	case s.auth.config.Hardened:
-		b, err = s.auth.manager.AppendUser(b, now)
+		b, err = s.auth.engine.AppendUser(b, now)
 	default:
 		var set cookieSet
 		s.auth.cookies.scanLine(s.cookies, &set)
-		b, err = s.auth.manager.AppendSession(b, now, set.refresh.all())
+		b, err = s.auth.engine.AppendSession(b, now, set.refresh.all())
 	}
 	return b, info, err
 }

@@ -101,7 +101,7 @@ func (a *Auth[U]) serveRefresh(w http.ResponseWriter, r *http.Request) {
 	fp, creds, err := a.presented(r)
 	var refreshed engine.Refreshed[U]
 	if err == nil {
-		refreshed, err = a.manager.Refresh(r.Context(), fp, creds...)
+		refreshed, err = a.engine.Refresh(r.Context(), fp, creds...)
 	}
 	if errors.Is(err, session.CodeDatabaseFetchFailed) {
 		Error(w, r, err)
@@ -147,7 +147,7 @@ func (a *Auth[U]) presented(r *http.Request) (session.Fingerprint, []engine.Refr
 	var creds []engine.RefreshCredential
 	sealed := a.credentials(&set)
 	if given {
-		c, err := a.manager.ParseRefreshToken(session.RefreshToken(token))
+		c, err := a.engine.ParseRefreshToken(session.RefreshToken(token))
 		if err != nil {
 			return "", nil, err
 		}
@@ -243,7 +243,7 @@ func (a *Auth[U]) logOut(w http.ResponseWriter, r *http.Request, out signOutRequ
 	if out.token != "" && !byID {
 		if s, err := a.verifyEnded(session.AccessToken(out.token), set); err == nil {
 			found, ended = true, s.ID
-			if err := a.manager.SignOut(r.Context(), s.User.ID, s.ID); err != nil {
+			if err := a.engine.SignOut(r.Context(), s.User.ID, s.ID); err != nil {
 				return err
 			}
 		}
@@ -252,7 +252,7 @@ func (a *Auth[U]) logOut(w http.ResponseWriter, r *http.Request, out signOutRequ
 		userID, id, err := a.identify(set)
 		if err == nil && (out.person || !byID || id == named) {
 			found, ended = true, id
-			if err := a.manager.SignOut(r.Context(), userID, id); err != nil {
+			if err := a.engine.SignOut(r.Context(), userID, id); err != nil {
 				return err
 			}
 		}

@@ -51,11 +51,11 @@ func (a *Auth[U]) classify(set *cookieSet) (saw cookieClasses) {
 		}
 	}
 	for _, token := range set.access.all() {
-		_, err := a.manager.Verify(session.AccessToken(token), "")
+		_, err := a.engine.Verify(session.AccessToken(token), "")
 		judge(partAccess, err)
 	}
 	for _, sealed := range set.refresh.all() {
-		_, err := a.manager.OpenSealed(session.SealedToken(sealed))
+		_, err := a.engine.OpenSealed(session.SealedToken(sealed))
 		judge(partRefresh, err)
 	}
 	for p := range parts {

@@ -32,7 +32,7 @@ func (a *Auth[U]) SignIn(w http.ResponseWriter, r *http.Request, userID string, 
 		return nil, fmt.Errorf("%w: sign-in from another origin", session.CodeInvalidRequest)
 	}
 	a.warnOfPlainHTTP(r)
-	signedIn, err := a.manager.SignIn(r.Context(), userID)
+	signedIn, err := a.engine.SignIn(r.Context(), userID)
 	if err != nil {
 		return nil, err
 	}
@@ -69,7 +69,7 @@ func (a *Auth[U]) endFormer(r *http.Request, set *cookieSet, but session.ID) {
 	end := func(userID string, id session.ID) {
 		if !slices.Contains(ids, id) {
 			ids = append(ids, id)
-			_ = a.manager.SignOut(r.Context(), userID, id)
+			_ = a.engine.SignOut(r.Context(), userID, id)
 		}
 	}
 	for _, o := range a.owned(set) {
@@ -105,7 +105,7 @@ func (a *Auth[U]) SignOut(w http.ResponseWriter, r *http.Request) error {
 
 // end ends a session and clears the cookies.
 func (a *Auth[U]) end(w http.ResponseWriter, r *http.Request, userID string, id session.ID) error {
-	if err := a.manager.SignOut(r.Context(), userID, id); err != nil {
+	if err := a.engine.SignOut(r.Context(), userID, id); err != nil {
 		return err
 	}
 	a.signedOut(w, r, id)
@@ -170,7 +170,7 @@ func (a *Auth[U]) owned(set *cookieSet) (list []owned) {
 func (a *Auth[U]) verifyEnded(token session.AccessToken, set *cookieSet) (s session.Session[U], err error) {
 	err = session.CodeInvalidAccessToken
 	for _, fp := range set.fingerprint.all() {
-		if s, err = a.manager.VerifyEnded(token, session.Fingerprint(fp)); err == nil {
+		if s, err = a.engine.VerifyEnded(token, session.Fingerprint(fp)); err == nil {
 			break
 		}
 	}
@@ -192,7 +192,7 @@ func (a *Auth[U]) Reload(w http.ResponseWriter, r *http.Request) error {
 	if !now.signedIn {
 		return session.CodeNotAuthenticated
 	}
-	s, err := a.manager.Reload(r.Context(), now.session)
+	s, err := a.engine.Reload(r.Context(), now.session)
 	if err != nil {
 		return err
 	}

@@ -126,8 +126,9 @@ func testSilentRefresh(t *testing.T, b *chrometest.Browser) {
 	}
 }
 
-// assertOnTime asserts that the first refresh of a 65 s token comes a minute
-// before its end. The server counts in whole seconds and rounds down twice.
+// assertOnTime asserts that the first refresh of a 65 s token comes a minute before its end. The
+// server counts in whole seconds and rounds down twice. The module and this check measure from
+// two clocks that differ by milliseconds, hence the slack of 50 ms.
 func assertOnTime(t *testing.T, tab *chrometest.Tab) {
 	t.Helper()
 	var seconds, at float64
@@ -137,7 +138,7 @@ func assertOnTime(t *testing.T, tab *chrometest.Tab) {
 	}
 	tab.Until("refreshes.length >= 2")
 	tab.Eval("refreshedAt[1] / 1000", &at)
-	if due := seconds - 60; at < due || at > due+5 {
+	if due := seconds - 60; at < due-0.05 || at > due+5 {
 		t.Errorf("refreshed %.2f s after the navigation, want %v s", at, due)
 	}
 }

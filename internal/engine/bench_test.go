@@ -18,7 +18,7 @@ func BenchmarkVerify(b *testing.B) {
 		cache int
 	}{{"cached", 0}, {"first sight", -1}} {
 		b.Run(c.name, func(b *testing.B) {
-			m := newManager(b, func(c2 *engine.Config[profile]) {
+			m := newEngine(b, func(c2 *engine.Config[profile]) {
 				c2.Cache, c2.Settle, c2.AccessTTL = c.cache, -1, time.Hour
 			})
 			const users = 1024
@@ -55,7 +55,7 @@ func BenchmarkVerify(b *testing.B) {
 // BenchmarkRefresh measures a rotation in memstore: it opens the sealed cookie, parses the bearer
 // token, rotates, signs two tokens and seals one.
 func BenchmarkRefresh(b *testing.B) {
-	m := newManager(b, nil)
+	m := newEngine(b, nil)
 	const users = 1024
 	var jars []jar
 	b.ReportAllocs()

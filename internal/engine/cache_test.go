@@ -21,7 +21,7 @@ func TestCachedTokensAreJudgedLikeNewOnes(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
-				m := newManager(t, func(c *engine.Config[profile]) { c.Cache = cache })
+				m := newEngine(t, func(c *engine.Config[profile]) { c.Cache = cache })
 				j, other := signIn(t, m, "u1"), signIn(t, m, "u1")
 				for range 3 {
 					s, err := m.Verify(j.access, j.fingerprint)
@@ -58,7 +58,7 @@ func TestCachedTokensAreJudgedLikeNewOnes(t *testing.T) {
 // The token is a small part of a large header. The cache and the session keep only the token.
 func TestVerifyCopiesTheTokenOutOfItsHeader(t *testing.T) {
 	t.Parallel()
-	m := newManager(t, nil)
+	m := newEngine(t, nil)
 	j := signIn(t, m, "u1")
 	header := strings.Repeat("x", 1000) + string(j.access)
 	token := session.AccessToken(header[1000:])
@@ -88,7 +88,7 @@ func TestExpiresInIsNeverNegative(t *testing.T) {
 
 func TestFaultsNameCodeAndReason(t *testing.T) {
 	t.Parallel()
-	_, err := newManager(t, nil).Verify("garbage", "")
+	_, err := newEngine(t, nil).Verify("garbage", "")
 	if want := fmt.Sprintf("%v: %v", session.CodeInvalidAccessToken, engine.ErrMalformed); err == nil || err.Error() != want {
 		t.Errorf("error %v, want %s", err, want)
 	}
@@ -97,7 +97,7 @@ func TestFaultsNameCodeAndReason(t *testing.T) {
 func TestCacheIsBoundedInBytesAndEntries(t *testing.T) {
 	t.Parallel()
 	const bytes, users = 64 << 10, 500
-	m := newManager(t, func(c *engine.Config[profile]) { c.Cache = bytes })
+	m := newEngine(t, func(c *engine.Config[profile]) { c.Cache = bytes })
 	total := 0
 	for i := range users {
 		j := signIn(t, m, fmt.Sprint("user", i))
@@ -115,7 +115,7 @@ func TestCacheIsBoundedInBytesAndEntries(t *testing.T) {
 
 func TestStrangersFillNoCache(t *testing.T) {
 	t.Parallel()
-	m := newManager(t, nil)
+	m := newEngine(t, nil)
 	j, other := signIn(t, m, "u1"), signIn(t, m, "u2")
 	for _, c := range []struct {
 		token       session.AccessToken

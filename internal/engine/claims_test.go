@@ -31,7 +31,7 @@ func TestDerivedKeysNeverChange(t *testing.T) {
 func TestTokensHaveExactlyTheseClaims(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		m := newManager(t, nil)
+		m := newEngine(t, nil)
 		s, err := m.SignIn(t.Context(), `Zoë "1"`)
 		if err != nil {
 			t.Fatal(err)
@@ -61,7 +61,7 @@ func TestTokensHaveExactlyTheseClaims(t *testing.T) {
 
 func TestAnyJWTLibraryCanVerifyTheTokens(t *testing.T) {
 	t.Parallel()
-	m := newManager(t, nil)
+	m := newEngine(t, nil)
 	j := signIn(t, m, "u1")
 	parser := jwt.NewParser(jwt.WithValidMethods([]string{"HS256"}), jwt.WithExpirationRequired(), jwt.WithIssuedAt())
 	for purpose, token := range map[string]string{"access": string(j.access), "refresh": string(j.bearer)} {
@@ -79,7 +79,7 @@ func TestAnyJWTLibraryCanVerifyTheTokens(t *testing.T) {
 
 func TestFingerprintsAndIDsAreRandom(t *testing.T) {
 	t.Parallel()
-	m := newManager(t, nil)
+	m := newEngine(t, nil)
 	seen := map[string]bool{}
 	for range 100 {
 		s, err := m.SignIn(t.Context(), "u1")

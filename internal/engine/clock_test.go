@@ -60,7 +60,7 @@ func TestWrongAppClockNeverCostsASession(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
 				inner := memstore.New()
-				m := newManager(t, func(c *engine.Config[profile]) { c.Store = shifted{inner, ahead} })
+				m := newEngine(t, func(c *engine.Config[profile]) { c.Store = shifted{inner, ahead} })
 				j := signIn(t, m, "u1")
 				refreshes, confirmed := 0, 0
 				for minute := range 24 * 60 {
@@ -97,11 +97,11 @@ func TestProcessesWhoseClocksDifferShareSessions(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		store := memstore.New()
-		right := newManager(t, func(c *engine.Config[profile]) { c.Store = store })
-		wrong := newManager(t, func(c *engine.Config[profile]) { c.Store, c.Secret = shifted{store, -7 * time.Minute}, testSecret })
+		right := newEngine(t, func(c *engine.Config[profile]) { c.Store = store })
+		wrong := newEngine(t, func(c *engine.Config[profile]) { c.Store, c.Secret = shifted{store, -7 * time.Minute}, testSecret })
 		j := signIn(t, right, "u1")
 		for i := range 200 {
-			m := []*engine.Manager[profile]{right, wrong}[i%2]
+			m := []*engine.Engine[profile]{right, wrong}[i%2]
 			time.Sleep(5 * time.Minute)
 			if verdict(m, j) != nil {
 				if o, err := j.refresh(t, m); err != nil {

@@ -20,7 +20,7 @@ const (
 	DefaultMaxSessions = 100
 )
 
-// Config configures a [Manager]. The fields that lucia.Config also has are documented there. The
+// Config configures a [Engine]. The fields that lucia.Config also has are documented there. The
 // zero value of a field means its default.
 type Config[U any] struct {
 	Secret          []byte

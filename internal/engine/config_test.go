@@ -88,7 +88,7 @@ func TestNewAcceptsTheExtremes(t *testing.T) {
 	}
 }
 
-func TestPrintingAManagerDoesNotShowItsSecrets(t *testing.T) {
+func TestPrintingAnEngineDoesNotShowItsSecrets(t *testing.T) {
 	t.Parallel()
 	config := validConfig()
 	config.Secret = []byte("the secret that must not be printed")

@@ -46,24 +46,24 @@ func newConfirmer(l limiter, confirm func(context.Context, ConfirmParams) error)
 // confirmSettled sends a confirmation if the token in use is old enough to prove that the browser
 // has saved its generation to disk. The generation of the sign-in needs none, because it has no
 // predecessor.
-func (m *Manager[U]) confirmSettled(v *verified[U], now time.Time) {
+func (e *Engine[U]) confirmSettled(v *verified[U], now time.Time) {
 	if v.session.Generation == FirstGeneration || v.settled.Load() {
 		return
 	}
 	handed := Instant(v.iat*1000 + 999) // iat is in whole seconds, rounded down
-	if InstantOf(now) < handed.Add(m.policy.Settle+m.policy.Settle/10) {
+	if InstantOf(now) < handed.Add(e.policy.Settle+e.policy.Settle/10) {
 		return // the tenth allows for the difference to the store's clock, which decides again
 	}
 	s := generationKey{v.session.ID, v.session.Generation}
-	if arrived, sent := m.confirms.sent.get(s); sent {
+	if arrived, sent := e.confirms.sent.get(s); sent {
 		if arrived {
 			v.settled.Store(true)
 		}
 		return
 	}
-	m.confirms.send(s, ConfirmParams{
+	e.confirms.send(s, ConfirmParams{
 		UserID: v.session.User.ID, ID: s.id, Generation: s.gen,
-		HandedAt: handed, Policy: m.policy,
+		HandedAt: handed, Policy: e.policy,
 	})
 }
 

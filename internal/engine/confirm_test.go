@@ -18,8 +18,8 @@ import (
 // rotated returns an app with a session that has just rotated to generation 2.
 func rotated(t *testing.T) (*app, jar) {
 	a := newApp(t, nil)
-	j := signIn(t, a.Manager, "u1")
-	j.must(t, a.Manager, session.Rotated)
+	j := signIn(t, a.Engine, "u1")
+	j.must(t, a.Engine, session.Rotated)
 	a.store.took()
 	return a, j
 }
@@ -28,11 +28,11 @@ func TestVerifyAsksNoStoreButForOneConfirmationAGeneration(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		a := newApp(t, nil)
-		j := signIn(t, a.Manager, "u1")
+		j := signIn(t, a.Engine, "u1")
 		for generation := 1; generation <= 3; generation++ {
 			for range 14 {
-				j.use(t, a.Manager)
-				j.use(t, a.Manager)
+				j.use(t, a.Engine)
+				j.use(t, a.Engine)
 				time.Sleep(time.Minute)
 			}
 			calls := a.store.took()
@@ -41,7 +41,7 @@ func TestVerifyAsksNoStoreButForOneConfirmationAGeneration(t *testing.T) {
 			if calls["Confirm"] != want || len(calls) != want {
 				t.Errorf("generation %d: store calls %v, want %d confirmations", generation, calls, want)
 			}
-			j.must(t, a.Manager, session.Rotated)
+			j.must(t, a.Engine, session.Rotated)
 			if calls := a.store.took(); calls["Refresh"] != 1 || len(calls) != 1 {
 				t.Errorf("a refresh made store calls %v, want one", calls)
 			}
@@ -53,16 +53,16 @@ func TestConfirmationWaitsUntilTheTokenHasSettled(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		a, j := rotated(t)
-		handed := recordOf(t, a.Manager, "u1").IssuedAt.Time()
+		handed := recordOf(t, a.Engine, "u1").IssuedAt.Time()
 		a.store.took()
 		for len(a.store.took()) == 0 {
 			if time.Since(handed) > engine.DefaultSettle+15*time.Second {
 				t.Fatal("no confirmation a while after settle")
 			}
 			time.Sleep(time.Second)
-			j.use(t, a.Manager)
+			j.use(t, a.Engine)
 		}
-		r := recordOf(t, a.Manager, "u1")
+		r := recordOf(t, a.Engine, "u1")
 		if r.ConfirmedAt == 0 || r.ConfirmedAt.Time().Sub(handed) < engine.DefaultSettle {
 			t.Errorf("confirmed %v after handing out", r.ConfirmedAt.Time().Sub(handed))
 		}
@@ -75,19 +75,19 @@ func TestFailedConfirmationIsSentAtTheNextSighting(t *testing.T) {
 		a, j := rotated(t)
 		time.Sleep(2 * time.Minute)
 		a.store.set(func(context.Context, string) error { return errors.New("down") })
-		j.use(t, a.Manager)
+		j.use(t, a.Engine)
 		a.store.set(func(ctx context.Context, _ string) error { <-ctx.Done(); return ctx.Err() })
-		j.use(t, a.Manager)
+		j.use(t, a.Engine)
 		a.store.set(func(context.Context, string) error { panic("boom") })
-		j.use(t, a.Manager)
+		j.use(t, a.Engine)
 		a.store.set(nil)
 		for range 3 {
-			j.use(t, a.Manager)
+			j.use(t, a.Engine)
 		}
 		if calls := a.store.took(); calls["Confirm"] != 4 {
 			t.Errorf("store calls %v, want three that fail and one that does not", calls)
 		}
-		if recordOf(t, a.Manager, "u1").ConfirmedAt == 0 {
+		if recordOf(t, a.Engine, "u1").ConfirmedAt == 0 {
 			t.Error("not confirmed")
 		}
 	})
@@ -107,7 +107,7 @@ func TestConfirmationThatFailsAfterFurtherSightingsIsSentAgain(t *testing.T) {
 		}
 		time.Sleep(time.Second)
 		a.store.set(nil)
-		j.use(t, a.Manager)
+		j.use(t, a.Engine)
 		if calls := a.store.took(); calls["Confirm"] != 2 {
 			t.Errorf("store calls %v, want one confirmation that fails and one that does not", calls)
 		}
@@ -124,8 +124,8 @@ func TestConfirmationsUnderWayAreBounded(t *testing.T) {
 		const sessions, most = 200, 16
 		jars := make([]jar, sessions)
 		for i := range jars {
-			jars[i] = signIn(t, a.Manager, fmt.Sprint("user", i))
-			jars[i].must(t, a.Manager, session.Rotated)
+			jars[i] = signIn(t, a.Engine, fmt.Sprint("user", i))
+			jars[i].must(t, a.Engine, session.Rotated)
 		}
 		idle := goroutinesOfThisPackage()
 		time.Sleep(2 * time.Minute)
@@ -177,7 +177,7 @@ func TestConfirmationsUnderWayAreBounded(t *testing.T) {
 			sent += a.store.took()["Confirm"]
 		}
 		for i := range jars {
-			if recordOf1(t, a.Manager, jars[i]).ConfirmedAt == 0 {
+			if recordOf1(t, a.Engine, jars[i]).ConfirmedAt == 0 {
 				t.Fatalf("session %d is not confirmed", i)
 			}
 		}
@@ -188,7 +188,7 @@ func TestConfirmationsUnderWayAreBounded(t *testing.T) {
 			t.Errorf("store calls %v after all were confirmed", calls)
 		}
 		if n := goroutinesOfThisPackage(); n > idle {
-			t.Errorf("%d goroutines of the manager, %d before", n, idle)
+			t.Errorf("%d goroutines of the engine, %d before", n, idle)
 		}
 		if err := a.Flush(t.Context()); err != nil {
 			t.Errorf("Flush with nothing to do: %v", err)
@@ -216,7 +216,7 @@ func TestConcurrentSightingsSendOneConfirmation(t *testing.T) {
 		time.Sleep(2 * time.Minute)
 		var wg sync.WaitGroup
 		for range 100 {
-			wg.Go(func() { j.use(t, a.Manager) })
+			wg.Go(func() { j.use(t, a.Engine) })
 		}
 		wg.Wait()
 		if calls := a.store.took(); calls["Confirm"] != 1 {

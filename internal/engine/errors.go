@@ -2,8 +2,8 @@ package engine
 
 import "errors"
 
-// Reasons for which a token is refused. The errors of [Manager.Verify],
-// [Manager.ParseRefreshToken], [Manager.OpenSealed] and [Manager.Refresh] wrap one of these
+// Reasons for which a token is refused. The errors of [Engine.Verify],
+// [Engine.ParseRefreshToken], [Engine.OpenSealed] and [Engine.Refresh] wrap one of these
 // besides their code, for errors.Is.
 var (
 	// ErrExpired: the token has expired or is not valid yet; form, signature and fingerprint are

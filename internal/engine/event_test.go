@@ -42,7 +42,7 @@ func (b *book) lines() []string {
 	return strings.Split(s, "\n")
 }
 
-// logged makes the manager log to the book.
+// logged makes the engine log to the book.
 func (b *book) logged(c *engine.Config[profile]) {
 	c.Logger = slog.New(slog.NewTextHandler(b, &slog.HandlerOptions{Level: slog.LevelDebug}))
 }
@@ -52,32 +52,32 @@ func TestOrdinaryTrafficIsNotLogged(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		log := &book{}
 		a := newApp(t, log.logged)
-		j := signIn(t, a.Manager, "u1")
+		j := signIn(t, a.Engine, "u1")
 		for range 10 {
 			old := j
-			if o, err := j.refresh(t, a.Manager); err != nil {
+			if o, err := j.refresh(t, a.Engine); err != nil {
 				t.Fatal(o, err)
 			}
-			if o, err := old.refresh(t, a.Manager); err != nil { // another tab
+			if o, err := old.refresh(t, a.Engine); err != nil { // another tab
 				t.Fatal(o, err)
 			}
 			time.Sleep(2 * time.Minute)
-			j.use(t, a.Manager)
+			j.use(t, a.Engine)
 			time.Sleep(15 * time.Minute)
 		}
-		_ = verdict(a.Manager, j) // expired
+		_ = verdict(a.Engine, j) // expired
 		if _, err := a.ParseRefreshToken("garbage"); err == nil {
 			t.Error("garbage is accepted")
 		}
-		c := j.credentials(t, a.Manager)[0]
+		c := j.credentials(t, a.Engine)[0]
 		if err := a.SignOut(t.Context(), c.UserID, c.SessionID); err != nil {
 			t.Error(err)
 		}
-		if o, _ := j.refresh(t, a.Manager); o != session.Missing {
+		if o, _ := j.refresh(t, a.Engine); o != session.Missing {
 			t.Error(o)
 		}
-		if lines := log.lines(); len(lines)+len(a.event) != 0 {
-			t.Errorf("%d events, log:\n%s", len(a.event), strings.Join(lines, "\n"))
+		if lines := log.lines(); len(lines)+a.events(t) != 0 {
+			t.Errorf("%d events, log:\n%s", a.events(t), strings.Join(lines, "\n"))
 		}
 	})
 }
@@ -87,18 +87,19 @@ func TestReuseIsOneEventAndOneLine(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		log := &book{}
 		a := newApp(t, log.logged)
-		_, thief := stolen(t, a.Manager)
-		id := thief.credentials(t, a.Manager)[0].SessionID
+		_, thief := stolen(t, a.Engine)
+		id := thief.credentials(t, a.Engine)[0].SessionID
 		for range 5 {
-			if _, err := thief.refresh(t, a.Manager); err == nil {
+			if _, err := thief.refresh(t, a.Engine); err == nil {
 				t.Fatal("the thief is served")
 			}
 		}
 		lines := log.lines()
-		if len(lines) != 1 || len(a.event) != 1 {
-			t.Fatalf("%d events, log:\n%s", len(a.event), strings.Join(lines, "\n"))
+		if len(lines) != 1 || a.events(t) != 1 {
+			t.Fatalf("%d events, log:\n%s", a.events(t), strings.Join(lines, "\n"))
 		}
-		if e := <-a.event; e != (session.Event{Kind: session.EventReuse, UserID: "u1", SessionID: id, Presented: 1}) {
+		want := session.Event{Kind: session.EventReuse, UserID: "u1", SessionID: id, Presented: 1, Time: time.Now()}
+		if e := <-a.event; e != want {
 			t.Errorf("event %+v", e)
 		}
 		for _, want := range []string{"level=WARN", `"lucia: refresh token reuse detected"`, "user_id=u1", "session_id=" + id.String(), "presented=1"} {
@@ -119,9 +120,13 @@ func TestOutagesAndAdoptionsAreLoggedOnceASecond(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		log, store := &book{}, memstore.New()
 		events := 0
-		m := newManager(t, func(c *engine.Config[profile]) {
+		m := newEngine(t, func(c *engine.Config[profile]) {
 			log.logged(c)
-			c.Store, c.OnEvent = store, func(session.Event) { events++ }
+			c.Store, c.OnEvent = store, func(e session.Event) {
+				if e.Kind == session.EventAdopted {
+					events++
+				}
+			}
 		})
 		jars := make([]jar, 20)
 		for i := range jars {
@@ -134,6 +139,9 @@ func TestOutagesAndAdoptionsAreLoggedOnceASecond(t *testing.T) {
 		restore()
 		for i := range jars {
 			jars[i].must(t, m, session.Adopted)
+		}
+		if err := m.Flush(t.Context()); err != nil {
+			t.Error(err)
 		}
 		if lines := log.lines(); len(lines) != 1 || events != len(jars) {
 			t.Errorf("%d events, log:\n%s", events, strings.Join(lines, "\n"))
@@ -154,8 +162,8 @@ func TestOutagesAndAdoptionsAreLoggedOnceASecond(t *testing.T) {
 			time.Sleep(100 * time.Millisecond)
 		}
 		lines := log.lines()
-		if len(lines) != 3 || len(a.event) != 30 || !strings.Contains(lines[0], "level=ERROR") || !strings.Contains(lines[0], "connection refused") {
-			t.Errorf("%d events, log:\n%s", len(a.event), strings.Join(lines, "\n"))
+		if len(lines) != 3 || a.events(t) != 30 || !strings.Contains(lines[0], "level=ERROR") || !strings.Contains(lines[0], "connection refused") {
+			t.Errorf("%d events, log:\n%s", a.events(t), strings.Join(lines, "\n"))
 		}
 		if strings.Contains(lines[0], "session_id") {
 			t.Errorf("a session that never was has an id: %s", lines[0])
@@ -177,8 +185,8 @@ func TestUserTooLargeIsLoggedOnceASecond(t *testing.T) {
 			time.Sleep(100 * time.Millisecond)
 		}
 		lines := log.lines()
-		if len(lines) != 3 || len(a.event) != 30 || !strings.Contains(lines[0], "level=ERROR") {
-			t.Errorf("%d events, log:\n%s", len(a.event), strings.Join(lines, "\n"))
+		if len(lines) != 3 || a.events(t) != 30 || !strings.Contains(lines[0], "level=ERROR") {
+			t.Errorf("%d events, log:\n%s", a.events(t), strings.Join(lines, "\n"))
 		}
 	})
 }
@@ -187,17 +195,17 @@ func TestLateRepeatIsAnEvent(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		a := newApp(t, nil)
-		j := signIn(t, a.Manager, "u1")
+		j := signIn(t, a.Engine, "u1")
 		lost := j
-		lost.must(t, a.Manager, session.Rotated)
+		lost.must(t, a.Engine, session.Rotated)
 		time.Sleep(30 * time.Second)
 		again := j
-		again.must(t, a.Manager, session.Repeated)
-		if len(a.event) != 0 {
+		again.must(t, a.Engine, session.Repeated)
+		if a.events(t) != 0 {
 			t.Errorf("within the grace period: %+v", <-a.event)
 		}
 		time.Sleep(time.Millisecond)
-		j.must(t, a.Manager, session.Repeated)
+		j.must(t, a.Engine, session.Repeated)
 		if e := <-a.event; e.Kind != session.EventLateRepeat || e.Presented != 1 {
 			t.Errorf("event %+v", e)
 		}
@@ -211,13 +219,13 @@ func TestManyLateRepeatsAreAnEventOfTheirOwn(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		log := &book{}
 		a := newApp(t, log.logged)
-		j := signIn(t, a.Manager, "u1")
+		j := signIn(t, a.Engine, "u1")
 		victim := j
-		victim.must(t, a.Manager, session.Rotated)
+		victim.must(t, a.Engine, session.Rotated)
 		for i := range 5 {
 			time.Sleep(15 * time.Minute)
 			thief := j
-			thief.must(t, a.Manager, session.Repeated)
+			thief.must(t, a.Engine, session.Repeated)
 			kind := session.EventLateRepeat
 			if i >= 2 {
 				kind = session.EventManyRepeats
@@ -241,8 +249,8 @@ func TestFailedSignOutIsReportedWhoeverHasLeft(t *testing.T) {
 	cancel()
 	unavailable(t, a.SignOut(ctx, "u1", session.NewID()), session.CodeDatabaseUpdateFailed)
 	unavailable(t, a.RevokeUser(ctx, "u1"), session.CodeDatabaseUpdateFailed)
-	if len(a.event) != 2 {
-		t.Errorf("%d events, want 2", len(a.event))
+	if a.events(t) != 2 {
+		t.Errorf("%d events, want 2", a.events(t))
 	}
 }
 
@@ -254,7 +262,7 @@ func TestCancelledCallersAreNotReported(t *testing.T) {
 	if _, err := a.SignIn(ctx, "u1"); session.CodeOf(err) != session.CodeDatabaseUpdateFailed || !errors.Is(err, context.Canceled) {
 		t.Errorf("SignIn = %v", err)
 	}
-	if len(a.event) != 0 {
+	if a.events(t) != 0 {
 		t.Errorf("event %+v", <-a.event)
 	}
 }
@@ -282,19 +290,22 @@ func TestBrokenHooksDoNotChangeAnswers(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				log := &book{}
 				a := newApp(t, func(c *engine.Config[profile]) { log.logged(c); change(c) })
-				owner, thief := stolen(t, a.Manager)
-				if o, err := thief.refresh(t, a.Manager); o != session.Reused || session.CodeOf(err) != session.CodeUnauthorized {
+				owner, thief := stolen(t, a.Engine)
+				if o, err := thief.refresh(t, a.Engine); o != session.Reused || session.CodeOf(err) != session.CodeUnauthorized {
 					t.Errorf("reuse: %v, %v", o, err)
 				}
-				if o, _ := owner.refresh(t, a.Manager); o != session.Missing {
+				if o, _ := owner.refresh(t, a.Engine); o != session.Missing {
 					t.Errorf("afterwards: %v", o)
 				}
-				j := signIn(t, a.Manager, "u1")
+				j := signIn(t, a.Engine, "u1")
 				a.store.set(func(context.Context, string) error { return errors.New("down") })
-				_, err := j.refresh(t, a.Manager)
+				_, err := j.refresh(t, a.Engine)
 				unavailable(t, err, session.CodeDatabaseFetchFailed)
 				a.store.set(nil)
-				j.must(t, a.Manager, session.Rotated)
+				j.must(t, a.Engine, session.Rotated)
+				if err := a.Flush(t.Context()); err != nil {
+					t.Error(err)
+				}
 				if lines := strings.Join(log.lines(), "\n"); name == "OnEvent panics" && (!strings.Contains(lines, "reuse detected") || !strings.Contains(lines, "panic=hook")) {
 					t.Errorf("log:\n%s", lines)
 				}

@@ -1,16 +1,16 @@
 package engine
 
 // UnderWay returns how many shared refreshes are in progress.
-func (m *Manager[U]) UnderWay() int {
-	m.refreshes.mu.Lock()
-	defer m.refreshes.mu.Unlock()
-	return len(m.refreshes.inProgress)
+func (e *Engine[U]) UnderWay() int {
+	e.refreshes.mu.Lock()
+	defer e.refreshes.mu.Unlock()
+	return len(e.refreshes.inProgress)
 }
 
 // Cached returns the number of tokens in the cache and their weight, after pending maintenance.
-func (m *Manager[U]) Cached() (entries int, weight uint64) {
-	m.cache.entries.CleanUp()
-	return m.cache.entries.EstimatedSize(), m.cache.entries.WeightedSize()
+func (e *Engine[U]) Cached() (entries int, weight uint64) {
+	e.cache.entries.CleanUp()
+	return e.cache.entries.EstimatedSize(), e.cache.entries.WeightedSize()
 }
 
 // TokenOf returns the refresh token of a credential that was sealed.

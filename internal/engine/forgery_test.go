@@ -13,18 +13,18 @@ import (
 	"github.com/lucia-go/lucia/session"
 )
 
-// suspect checks tokens that must not be accepted, with a manager whose store must not be called
+// suspect checks tokens that must not be accepted, with a engine whose store must not be called
 // for them.
 type suspect struct {
 	*testing.T
-	m     *engine.Manager[profile]
+	m     *engine.Engine[profile]
 	store *tap
 	j     jar
 }
 
 func newSuspect(t *testing.T) *suspect {
 	s := &suspect{T: t, store: newTap()}
-	s.m = newManager(t, func(c *engine.Config[profile]) { c.Store = s.store })
+	s.m = newEngine(t, func(c *engine.Config[profile]) { c.Store = s.store })
 	s.j = signIn(t, s.m, "u1")
 	s.store.took()
 	return s
@@ -174,7 +174,7 @@ func TestForgedHeadersAreRefused(t *testing.T) {
 	for _, kind := range []string{"access", "refresh"} {
 		payload := segment(t, s.token(kind), 1)
 		if got := forge(t, testSecret, kind, header(t, testSecret), payload); got != s.token(kind) {
-			t.Fatal("the forger does not sign as the manager does")
+			t.Fatal("the forger does not sign as the engine does")
 		}
 		for _, h := range []string{
 			``, `{}`, `null`, `[]`, `"HS256"`,

@@ -53,7 +53,7 @@ func oneSpelling(t *testing.T, purpose, token string, claims any) {
 }
 
 func FuzzParseAccess(f *testing.F) {
-	m := newManager(f, func(c *engine.Config[profile]) { c.Cache = -1 })
+	m := newEngine(f, func(c *engine.Config[profile]) { c.Cache = -1 })
 	j := signIn(f, m, "u1")
 	seedTokens(f, "access", string(j.access))
 	f.Fuzz(func(t *testing.T, h, payload, raw string) {
@@ -83,7 +83,7 @@ func FuzzParseAccess(f *testing.F) {
 }
 
 func FuzzParseRefresh(f *testing.F) {
-	m := newManager(f, nil)
+	m := newEngine(f, nil)
 	j := signIn(f, m, "u1")
 	seedTokens(f, "refresh", string(j.bearer))
 	f.Fuzz(func(t *testing.T, h, payload, raw string) {
@@ -114,7 +114,7 @@ func FuzzParseRefresh(f *testing.F) {
 // FuzzOpenSealed checks that no change to a sealed token is accepted, neither to its letters nor
 // to the decoded bytes.
 func FuzzOpenSealed(f *testing.F) {
-	m := newManager(f, nil)
+	m := newEngine(f, nil)
 	genuine := string(signIn(f, m, "u1").sealed)
 	for _, s := range []string{"", "..", genuine, genuine + "=", genuine[1:], "\n" + genuine, strings.Replace(genuine, ".", "..", 1), strings.ToLower(genuine)} {
 		f.Add(s, uint16(0), byte(0))
@@ -150,7 +150,7 @@ func FuzzOpenSealed(f *testing.F) {
 // through AES-GCM. Contents that open serialize back to the same bytes, and the refresh token
 // signed from them is accepted as a bearer token.
 func FuzzSealedContents(f *testing.F) {
-	m := newManager(f, nil)
+	m := newEngine(f, nil)
 	j := signIn(f, m, "u1")
 	kid, sid := sealID(f, testSecret), claimsOf(f, string(j.bearer))["sid"].(string)
 	genuine := contentsOf(f, j)

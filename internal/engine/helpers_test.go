@@ -20,7 +20,7 @@ import (
 
 var discard = slog.New(slog.DiscardHandler)
 
-// testSecret is the secret of newManager.
+// testSecret is the secret of newEngine.
 var testSecret = bytes.Repeat([]byte("s"), 32)
 
 // deriveKey repeats the key derivation of the specification. Its result must never change, or

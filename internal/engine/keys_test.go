@@ -13,7 +13,7 @@ import (
 )
 
 // accepts returns the errors of a process for the tokens in the jar.
-func accepts(t *testing.T, m *engine.Manager[profile], j jar) (errs [3]error) {
+func accepts(t *testing.T, m *engine.Engine[profile], j jar) (errs [3]error) {
 	t.Helper()
 	_, errs[0] = m.Verify(j.access, j.fingerprint)
 	_, errs[1] = m.ParseRefreshToken(j.bearer)
@@ -27,16 +27,16 @@ func TestSecretIsRolledOutWithoutLosingASession(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		store := memstore.New()
-		process := func(secret []byte, previous ...[]byte) *engine.Manager[profile] {
-			return newManager(t, func(c *engine.Config[profile]) { c.Store, c.Secret, c.PreviousSecrets = store, secret, previous })
+		process := func(secret []byte, previous ...[]byte) *engine.Engine[profile] {
+			return newEngine(t, func(c *engine.Config[profile]) { c.Store, c.Secret, c.PreviousSecrets = store, secret, previous })
 		}
 		older, newer := bytes.Repeat([]byte("o"), 32), bytes.Repeat([]byte("n"), 32)
 		before, told, promoted, after := process(older), process(older, newer), process(newer, older), process(newer)
 		for _, step := range []struct {
 			name string
-			a, b *engine.Manager[profile]
+			a, b *engine.Engine[profile]
 		}{{"the new secret is told", before, told}, {"the new secret is promoted", told, promoted}, {"the old secret is dropped", promoted, after}} {
-			for _, turn := range [][2]*engine.Manager[profile]{{step.a, step.b}, {step.b, step.a}} {
+			for _, turn := range [][2]*engine.Engine[profile]{{step.a, step.b}, {step.b, step.a}} {
 				j := signIn(t, turn[0], "u1")
 				for i := range 6 {
 					if step.b == after && i == 0 {
@@ -60,8 +60,8 @@ func TestPreviousSecretsOnlyVerify(t *testing.T) {
 	t.Parallel()
 	older, newer := bytes.Repeat([]byte("o"), 32), bytes.Repeat([]byte("n"), 32)
 	store := memstore.New()
-	before := newManager(t, func(c *engine.Config[profile]) { c.Store, c.Secret = store, older })
-	after := newManager(t, func(c *engine.Config[profile]) { c.Store, c.Secret, c.PreviousSecrets = store, newer, [][]byte{older} })
+	before := newEngine(t, func(c *engine.Config[profile]) { c.Store, c.Secret = store, older })
+	after := newEngine(t, func(c *engine.Config[profile]) { c.Store, c.Secret, c.PreviousSecrets = store, newer, [][]byte{older} })
 	j := signIn(t, before, "u1")
 	if o, err := j.refresh(t, after); o != session.Rotated || err != nil {
 		t.Fatal(o, err)
@@ -74,7 +74,7 @@ func TestPreviousSecretsOnlyVerify(t *testing.T) {
 	if errs := accepts(t, before, j); !allAre(errs, engine.ErrUnknownKey) {
 		t.Errorf("a process without the new secret: %v, want %v", errs, engine.ErrUnknownKey)
 	}
-	alone := newManager(t, func(c *engine.Config[profile]) { c.Store, c.Secret = store, newer })
+	alone := newEngine(t, func(c *engine.Config[profile]) { c.Store, c.Secret = store, newer })
 	if errs := accepts(t, alone, j); errs != [3]error{} {
 		t.Errorf("a process without the old secret: %v", errs)
 	}
@@ -86,8 +86,8 @@ func TestPageTokenUnderAPreviousSecret(t *testing.T) {
 	t.Parallel()
 	older, newer := bytes.Repeat([]byte("o"), 32), bytes.Repeat([]byte("n"), 32)
 	store := memstore.New()
-	before := newManager(t, func(c *engine.Config[profile]) { c.Store, c.Secret = store, older })
-	after := newManager(t, func(c *engine.Config[profile]) { c.Store, c.Secret, c.PreviousSecrets = store, newer, [][]byte{older} })
+	before := newEngine(t, func(c *engine.Config[profile]) { c.Store, c.Secret = store, older })
+	after := newEngine(t, func(c *engine.Config[profile]) { c.Store, c.Secret, c.PreviousSecrets = store, newer, [][]byte{older} })
 	j := signIn(t, before, "u1")
 	if got := tokenOnPage(t, after, j); got != j.bearer {
 		t.Errorf("a page is given %q, want %q", string(got), string(j.bearer))
@@ -96,9 +96,9 @@ func TestPageTokenUnderAPreviousSecret(t *testing.T) {
 
 func TestUnknownKeyIsNoForgery(t *testing.T) {
 	t.Parallel()
-	j := signIn(t, newManager(t, func(c *engine.Config[profile]) { c.Secret = bytes.Repeat([]byte("x"), 32) }), "u1")
+	j := signIn(t, newEngine(t, func(c *engine.Config[profile]) { c.Secret = bytes.Repeat([]byte("x"), 32) }), "u1")
 	store := newTap()
-	m := newManager(t, func(c *engine.Config[profile]) { c.Store = store })
+	m := newEngine(t, func(c *engine.Config[profile]) { c.Store = store })
 	errs := accepts(t, m, j)
 	if !allAre(errs, engine.ErrUnknownKey) {
 		t.Errorf("refused with %v, want %v", errs, engine.ErrUnknownKey)

@@ -14,7 +14,7 @@ import (
 func TestActiveSessionLivesUntilItsLifetimeEnds(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		m := newManager(t, func(c *engine.Config[profile]) {
+		m := newEngine(t, func(c *engine.Config[profile]) {
 			c.AccessTTL, c.RefreshTTL, c.Lifetime = 15*time.Minute, 24*time.Hour, 7*24*time.Hour
 		})
 		begin := time.Now()
@@ -47,7 +47,7 @@ func TestUnusedSessionEndsAfterRefreshTTL(t *testing.T) {
 	t.Parallel()
 	for unused, want := range map[time.Duration]session.Outcome{time.Hour - time.Millisecond: session.Rotated, time.Hour: session.Missing} {
 		synctest.Test(t, func(t *testing.T) {
-			m := newManager(t, func(c *engine.Config[profile]) { c.RefreshTTL = time.Hour })
+			m := newEngine(t, func(c *engine.Config[profile]) { c.RefreshTTL = time.Hour })
 			j := signIn(t, m, "u1")
 			time.Sleep(unused)
 			if o, err := j.refresh(t, m); o != want {
@@ -60,7 +60,7 @@ func TestUnusedSessionEndsAfterRefreshTTL(t *testing.T) {
 func TestSignInBeyondMaxSessionsEndsTheLeastRecent(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		m := newManager(t, func(c *engine.Config[profile]) { c.MaxSessions = 3 })
+		m := newEngine(t, func(c *engine.Config[profile]) { c.MaxSessions = 3 })
 		var jars []jar
 		for range 4 {
 			jars = append(jars, signIn(t, m, "u1"))
@@ -78,7 +78,7 @@ func TestAdoptedAfterTheStoreLostItsLastWrites(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		store := memstore.New()
-		m := newManager(t, func(c *engine.Config[profile]) { c.Store = store })
+		m := newEngine(t, func(c *engine.Config[profile]) { c.Store = store })
 		j := signIn(t, m, "u1")
 		time.Sleep(time.Minute)
 		restore := store.Snapshot()

@@ -23,22 +23,22 @@ type loadedUser[U any] struct {
 
 // loadUser returns the user's data from LoadUser. It checks that tokens can carry the data before
 // anything is written.
-func (m *Manager[U]) loadUser(ctx context.Context, t subject) (loadedUser[U], error) {
-	data, err := m.config.LoadUser(ctx, t.userID)
+func (e *Engine[U]) loadUser(ctx context.Context, t subject) (loadedUser[U], error) {
+	data, err := e.config.LoadUser(ctx, t.userID)
 	if err != nil {
 		return loadedUser[U]{}, loadError{err}
 	}
-	return m.encodeUser(User[U]{ID: t.userID, Data: data})
+	return e.encodeUser(User[U]{ID: t.userID, Data: data})
 }
 
 // encodeUser returns the user in the form that tokens carry. It decodes the data from its JSON, so
 // that the request that issues a token sees the same data as the requests that follow. Otherwise
 // the parts that JSON loses would be missing from the second page on.
-func (m *Manager[U]) encodeUser(user User[U]) (loaded loadedUser[U], err error) {
+func (e *Engine[U]) encodeUser(user User[U]) (loaded loadedUser[U], err error) {
 	if loaded.json, err = user.MarshalJSON(); err != nil { // compact and escaped already; json.Marshal would repeat both
 		return loadedUser[U]{}, err
 	}
-	if err := m.checkSize(user.ID, loaded.json); err != nil {
+	if err := e.checkSize(user.ID, loaded.json); err != nil {
 		return loadedUser[U]{}, err
 	}
 	if err := loaded.user.UnmarshalJSON(loaded.json); err != nil {
@@ -51,11 +51,11 @@ func (m *Manager[U]) encodeUser(user User[U]) (loaded loadedUser[U], err error) 
 // ErrUserTooLarge, or that data does not marshal to a JSON object and decode from it. An app that
 // lets people edit what LoadUser returns calls it before it saves the data. Otherwise those users
 // could neither sign in nor refresh.
-func (m *Manager[U]) CheckUser(userID string, data U) error {
+func (e *Engine[U]) CheckUser(userID string, data U) error {
 	if err := CheckUserID(userID); err != nil {
 		return err
 	}
-	_, err := m.encodeUser(User[U]{ID: userID, Data: data})
+	_, err := e.encodeUser(User[U]{ID: userID, Data: data})
 	return err
 }
 
@@ -70,19 +70,19 @@ const (
 
 // checkSize returns an error if the user data makes tokens too large to parse or to carry in
 // cookies.
-func (m *Manager[U]) checkSize(userID string, user json.RawMessage) error {
+func (e *Engine[U]) checkSize(userID string, user json.RawMessage) error {
 	jwtLen := func(payload int) int {
-		return len(m.keys.current.header) + tokenSeparator + base64.RawURLEncoding.EncodedLen(payload) + signatureLen
+		return len(e.keys.current.header) + tokenSeparator + base64.RawURLEncoding.EncodedLen(payload) + signatureLen
 	}
 	access, sealed := jwtLen(accessFrame+len(user)), sealedLen(len(userID))
 	total := access + sealed + fingerprintLen
 	if access > maxTokenBytes {
 		return fmt.Errorf("%w: an access token of up to %d bytes (user data %d), more than %d", ErrUserTooLarge, access, len(user), maxTokenBytes)
 	}
-	if m.config.MaxBytes > 0 && total > m.config.MaxBytes {
-		return fmt.Errorf("%w: tokens of up to %d bytes (user data %d), more than %d", ErrUserTooLarge, total, len(user), m.config.MaxBytes)
+	if e.config.MaxBytes > 0 && total > e.config.MaxBytes {
+		return fmt.Errorf("%w: tokens of up to %d bytes (user data %d), more than %d", ErrUserTooLarge, total, len(user), e.config.MaxBytes)
 	}
-	if largest := max(access, sealed) + len(browserPrefix) + len(m.config.RefreshCookie); m.config.MaxBytes > 0 && largest > maxCookieBytes {
+	if largest := max(access, sealed) + len(browserPrefix) + len(e.config.RefreshCookie); e.config.MaxBytes > 0 && largest > maxCookieBytes {
 		return fmt.Errorf("%w: a cookie of up to %d bytes, but browsers drop cookies of more than %d", ErrUserTooLarge, largest, maxCookieBytes)
 	}
 	return nil
@@ -99,17 +99,17 @@ const maxCookieBytes = 4096
 // token of the record's generation, which is byte for byte the same whenever it is handed out.
 // now is the store's clock at the step that made or found the record; started is the app's clock
 // in Unix seconds when it requested that step.
-func (m *Manager[U]) mint(user loadedUser[U], t subject, record Record, now Instant, started int64) Session[U] {
+func (e *Engine[U]) mint(user loadedUser[U], t subject, record Record, now Instant, started int64) Session[U] {
 	// An access token does not outlive its session.
-	life := max(time.Second, min(m.config.AccessTTL, record.ExpiresAt.Sub(now)))
-	iat := m.revocations.issue(t, started)
-	s := m.mintAccess(user, t, record.Generation, iat, iat+int64(life/time.Second))
-	s.RefreshToken = m.keys.current.signRefresh(refreshClaimsOf(t, record))
+	life := max(time.Second, min(e.config.AccessTTL, record.ExpiresAt.Sub(now)))
+	iat := e.revocations.issue(t, started)
+	s := e.mintAccess(user, t, record.Generation, iat, iat+int64(life/time.Second))
+	s.RefreshToken = e.keys.current.signRefresh(refreshClaimsOf(t, record))
 	return s
 }
 
-func (m *Manager[U]) mintAccess(user loadedUser[U], t subject, gen Generation, iat, exp int64) Session[U] {
-	k := m.keys.current
+func (e *Engine[U]) mintAccess(user loadedUser[U], t subject, gen Generation, iat, exp int64) Session[U] {
+	k := e.keys.current
 	claims := accessClaims{User: user.json, commonClaims: commonClaims{t.hash, t.id, gen, iat, exp}}
 	token := sign(k, k.access, claims.append(make([]byte, 0, payloadRoom)))
 	return Session[U]{

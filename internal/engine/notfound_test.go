@@ -49,7 +49,7 @@ func TestLogNamesErrUserNotFoundWhereAQueryFindsNothing(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				log := &book{}
 				a := newApp(t, log.logged)
-				j := signIn(t, a.Manager, "u1")
+				j := signIn(t, a.Engine, "u1")
 				logs := func(what string, want bool) {
 					t.Helper()
 					lines := strings.Join(log.lines(), "\n")
@@ -59,7 +59,7 @@ func TestLogNamesErrUserNotFoundWhereAQueryFindsNothing(t *testing.T) {
 					time.Sleep(time.Second) // a kind of event is logged once a second
 				}
 				a.load = func(context.Context) (profile, error) { return profile{}, test.err }
-				_, err := j.refresh(t, a.Manager)
+				_, err := j.refresh(t, a.Engine)
 				unavailable(t, err, session.CodeDatabaseFetchFailed)
 				logs("refresh", test.hint)
 				_, err = a.SignIn(t.Context(), "u2")
@@ -68,11 +68,11 @@ func TestLogNamesErrUserNotFoundWhereAQueryFindsNothing(t *testing.T) {
 
 				a.load = nil
 				a.store.set(func(context.Context, string) error { return test.err })
-				_, err = j.refresh(t, a.Manager)
+				_, err = j.refresh(t, a.Engine)
 				unavailable(t, err, session.CodeDatabaseFetchFailed)
 				logs("store", false)
 				a.store.set(nil)
-				if o, err := j.refresh(t, a.Manager); err != nil {
+				if o, err := j.refresh(t, a.Engine); err != nil {
 					t.Errorf("the same tokens afterwards: %v, %v", o, err)
 				}
 			})

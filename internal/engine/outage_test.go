@@ -18,19 +18,39 @@ import (
 	"github.com/lucia-go/lucia/session"
 )
 
-// app is a manager whose LoadUser and store can fail on demand.
+// app is a engine whose LoadUser and store can fail on demand.
 type app struct {
-	*engine.Manager[profile]
+	*engine.Engine[profile]
 	store *tap
 	load  func(ctx context.Context) (profile, error) // nil: succeeds
-	event chan session.Event
+	event chan session.Event                         // without those of audit
+	audit chan session.Event                         // the ordinary ones: EventBegan and EventEnded
+}
+
+// events waits until OnEvent has been called with every event, and returns how many are in
+// a.event.
+func (a *app) events(t testing.TB) int {
+	t.Helper()
+	if err := a.Flush(t.Context()); err != nil {
+		t.Error(err)
+	}
+	return len(a.event)
 }
 
 func newApp(t testing.TB, change func(*engine.Config[profile])) *app {
-	a := &app{store: newTap(), event: make(chan session.Event, 1000)}
-	a.Manager = newManager(t, func(c *engine.Config[profile]) {
+	a := &app{store: newTap(), event: make(chan session.Event, 1000), audit: make(chan session.Event, 100)}
+	a.Engine = newEngine(t, func(c *engine.Config[profile]) {
 		c.Store = a.store
-		c.OnEvent = func(e session.Event) { a.event <- e }
+		c.OnEvent = func(e session.Event) {
+			if e.Kind != session.EventBegan && e.Kind != session.EventEnded {
+				a.event <- e
+				return
+			}
+			select {
+			case a.audit <- e:
+			default: // a test with so many sessions does not look at them
+			}
+		}
 		c.LoadUser = func(ctx context.Context, id string) (profile, error) {
 			if a.load != nil {
 				return a.load(ctx)
@@ -95,8 +115,8 @@ func TestFailureOfLoadUserOrStoreEndsNoSession(t *testing.T) {
 					release := make(chan struct{})
 					fail := failures(release)[name]
 					a := newApp(t, nil)
-					j := signIn(t, a.Manager, "u1")
-					before := recordOf(t, a.Manager, "u1")
+					j := signIn(t, a.Engine, "u1")
+					before := recordOf(t, a.Engine, "u1")
 					if where == "store" {
 						a.store.set(func(ctx context.Context, _ string) error { return fail(ctx) })
 					} else {
@@ -107,11 +127,11 @@ func TestFailureOfLoadUserOrStoreEndsNoSession(t *testing.T) {
 					synctest.Wait()
 					a.load = nil
 					a.store.set(nil)
-					if diff := cmp.Diff(before, recordOf1(t, a.Manager, j)); diff != "" && where == "LoadUser" {
+					if diff := cmp.Diff(before, recordOf1(t, a.Engine, j)); diff != "" && where == "LoadUser" {
 						t.Errorf("the record changed (-before +after):\n%s", diff)
 					}
-					j.use(t, a.Manager)
-					if o, err := j.refresh(t, a.Manager); err != nil {
+					j.use(t, a.Engine)
+					if o, err := j.refresh(t, a.Engine); err != nil {
 						t.Errorf("the same tokens afterwards: %v, %v", o, err)
 					}
 				})
@@ -128,7 +148,7 @@ func outage(t *testing.T, a *app, j jar) {
 		t.Errorf("a valid access token: %v", err)
 	}
 	begin := time.Now()
-	_, err = a.Refresh(t.Context(), j.fingerprint, j.credentials(t, a.Manager)...)
+	_, err = a.Refresh(t.Context(), j.fingerprint, j.credentials(t, a.Engine)...)
 	unavailable(t, err, session.CodeDatabaseFetchFailed)
 	_, err = a.SignIn(t.Context(), "u1")
 	unavailable(t, err, session.CodeDatabaseUpdateFailed)
@@ -143,10 +163,10 @@ func outage(t *testing.T, a *app, j jar) {
 	if took := time.Since(begin); took > 5*engine.DefaultTimeout {
 		t.Errorf("all that took %v", took)
 	}
-	if len(a.event) == 0 {
+	if a.events(t) == 0 {
 		t.Error("no event says so")
 	}
-	for len(a.event) > 0 {
+	for a.events(t) > 0 {
 		if e := <-a.event; e.Kind != session.EventUnavailable || e.Err == nil || e.UserID != "u1" {
 			t.Errorf("event %+v", e)
 		}
@@ -161,11 +181,11 @@ func outage(t *testing.T, a *app, j jar) {
 func TestUnavailableErrorsKeepTheirCauseForLogs(t *testing.T) {
 	t.Parallel()
 	a := newApp(t, nil)
-	j := signIn(t, a.Manager, "u1")
+	j := signIn(t, a.Engine, "u1")
 	a.load = func(context.Context) (profile, error) {
 		return profile{}, fmt.Errorf("select: %w", &codeAndMore{codedBy(session.CodeUnauthorized)})
 	}
-	_, err := j.refresh(t, a.Manager)
+	_, err := j.refresh(t, a.Engine)
 	if more, ok := errors.AsType[*codeAndMore](err); !ok || more == nil || !strings.Contains(err.Error(), "select: profile service") {
 		t.Errorf("%v has lost its cause", err)
 	}
@@ -182,12 +202,12 @@ func TestUserNotFoundEndsAllSessionsOfThatUser(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		a := newApp(t, nil)
-		j, phone, other := signIn(t, a.Manager, "u1"), signIn(t, a.Manager, "u1"), signIn(t, a.Manager, "u2")
+		j, phone, other := signIn(t, a.Engine, "u1"), signIn(t, a.Engine, "u1"), signIn(t, a.Engine, "u2")
 		time.Sleep(time.Second)
 		a.load = func(context.Context) (profile, error) {
 			return profile{}, fmt.Errorf("%w: %w", codedBy(session.CodeDatabaseFetchFailed), session.ErrUserNotFound)
 		}
-		_, err := j.refresh(t, a.Manager)
+		_, err := j.refresh(t, a.Engine)
 		if session.CodeOf(err) != session.CodeUnauthorized || !errors.Is(err, session.ErrUserNotFound) || errors.Is(err, session.CodeDatabaseFetchFailed) {
 			t.Errorf("refresh of a user who is gone: %v", err)
 		}
@@ -199,18 +219,18 @@ func TestUserNotFoundEndsAllSessionsOfThatUser(t *testing.T) {
 			if _, err := a.Verify(j.access, j.fingerprint); !errors.Is(err, engine.ErrRevoked) {
 				t.Errorf("%s, access token: %v", name, err)
 			}
-			if o, err := j.refresh(t, a.Manager); o != session.Missing || session.CodeOf(err) != session.CodeUnauthorized {
+			if o, err := j.refresh(t, a.Engine); o != session.Missing || session.CodeOf(err) != session.CodeUnauthorized {
 				t.Errorf("%s, refresh: %v, %v", name, o, err)
 			}
 		}
-		other.must(t, a.Manager, session.Rotated)
+		other.must(t, a.Engine, session.Rotated)
 	})
 }
 
 func TestSignInOfAnUnknownUserEndsNothing(t *testing.T) {
 	t.Parallel()
 	a := newApp(t, nil)
-	j := signIn(t, a.Manager, "u1")
+	j := signIn(t, a.Engine, "u1")
 	a.store.took()
 	a.load = func(context.Context) (profile, error) { return profile{}, session.ErrUserNotFound }
 	_, err := a.SignIn(t.Context(), "u1")
@@ -221,12 +241,12 @@ func TestSignInOfAnUnknownUserEndsNothing(t *testing.T) {
 		t.Errorf("store calls %v", calls)
 	}
 	a.load = nil
-	j.must(t, a.Manager, session.Rotated)
+	j.must(t, a.Engine, session.Rotated)
 	// An error of the store never decides about a user, whatever it wraps.
 	a.store.set(func(context.Context, string) error { return session.ErrUserNotFound })
 	_, err = a.SignIn(t.Context(), "u1")
 	unavailable(t, err, session.CodeDatabaseUpdateFailed)
-	_, err = j.refresh(t, a.Manager)
+	_, err = j.refresh(t, a.Engine)
 	unavailable(t, err, session.CodeDatabaseFetchFailed)
 }
 
@@ -247,8 +267,8 @@ func TestUserIDsThatCannotBeOneAreRefused(t *testing.T) {
 		t.Errorf("store calls %v", calls)
 	}
 	for _, id := range []string{"u", strings.Repeat("é", 128), "\x00", "</script>", "a\nb", "\u2028", "🙂", strings.Repeat("\x00", 256)} {
-		j := signIn(t, a.Manager, id)
-		j.must(t, a.Manager, session.Rotated)
+		j := signIn(t, a.Engine, id)
+		j.must(t, a.Engine, session.Rotated)
 		if s, err := a.Verify(j.access, j.fingerprint); err != nil || s.User.ID != id {
 			t.Errorf("%q is verified as %q, %v", id, s.User.ID, err)
 		}
@@ -264,7 +284,7 @@ func TestHangingStoreHoldsABoundedNumberOfCalls(t *testing.T) {
 		const callers = 1500
 		jars := make([]jar, callers)
 		for i := range jars {
-			jars[i] = signIn(t, a.Manager, fmt.Sprint("user", i))
+			jars[i] = signIn(t, a.Engine, fmt.Sprint("user", i))
 		}
 		a.store.took()
 		release := make(chan struct{})
@@ -274,7 +294,7 @@ func TestHangingStoreHoldsABoundedNumberOfCalls(t *testing.T) {
 		var crowded atomic.Int64
 		for i := range jars {
 			wg.Go(func() {
-				_, err := jars[i].refresh(t, a.Manager)
+				_, err := jars[i].refresh(t, a.Engine)
 				if session.CodeOf(err) != session.CodeDatabaseFetchFailed {
 					t.Errorf("caller %d: %v", i, err)
 				}
@@ -306,7 +326,7 @@ func TestHangingStoreHoldsABoundedNumberOfCalls(t *testing.T) {
 		close(release)
 		synctest.Wait()
 		for i := range jars {
-			if o, err := jars[i].refresh(t, a.Manager); err != nil {
+			if o, err := jars[i].refresh(t, a.Engine); err != nil {
 				t.Fatalf("user %d afterwards: %v, %v", i, o, err)
 			}
 		}
@@ -323,11 +343,11 @@ func TestTooLargeUserDataFailsBeforeAnythingChanges(t *testing.T) {
 			a := newApp(t, func(config *engine.Config[profile]) { config.MaxBytes = c.maxBytes })
 			size := c.fits
 			a.load = func(context.Context) (profile, error) { return profile{strings.Repeat("x", size)}, nil }
-			j := signIn(t, a.Manager, "u1")
+			j := signIn(t, a.Engine, "u1")
 			if total := len(j.access) + len(j.sealed) + len(j.fingerprint); c.maxBytes > 0 && total > c.maxBytes {
 				t.Errorf("accepted with %d bytes, more than %d", total, c.maxBytes)
 			}
-			before := recordOf(t, a.Manager, "u1")
+			before := recordOf(t, a.Engine, "u1")
 			a.store.took()
 			if err := a.CheckUser("u1", profile{strings.Repeat("x", size)}); err != nil {
 				t.Errorf("%d bytes are signed in and not good: %v", size, err)
@@ -347,7 +367,7 @@ func TestTooLargeUserDataFailsBeforeAnythingChanges(t *testing.T) {
 			_, err = a.Reload(t.Context(), s)
 			unavailable(t, err, session.CodeDatabaseFetchFailed)
 			tooLarge("Reload", err)
-			_, err = j.refresh(t, a.Manager)
+			_, err = j.refresh(t, a.Engine)
 			unavailable(t, err, session.CodeDatabaseFetchFailed)
 			tooLarge("Refresh", err)
 			_, err = a.SignIn(t.Context(), "u1")
@@ -361,11 +381,11 @@ func TestTooLargeUserDataFailsBeforeAnythingChanges(t *testing.T) {
 			if calls := a.store.took(); len(calls) != 0 {
 				t.Errorf("store calls %v", calls)
 			}
-			if diff := cmp.Diff(before, recordOf(t, a.Manager, "u1")); diff != "" {
+			if diff := cmp.Diff(before, recordOf(t, a.Engine, "u1")); diff != "" {
 				t.Errorf("the record changed (-before +after):\n%s", diff)
 			}
 			size = c.fits
-			j.must(t, a.Manager, session.Rotated)
+			j.must(t, a.Engine, session.Rotated)
 		})
 	}
 }
@@ -382,7 +402,7 @@ func TestSizeLimitsAreExact(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			check := func(spare int) error {
-				m := newManager(t, func(c *engine.Config[profile]) { c.MaxBytes, c.RefreshCookie = limit(spare) })
+				m := newEngine(t, func(c *engine.Config[profile]) { c.MaxBytes, c.RefreshCookie = limit(spare) })
 				return m.CheckUser("u1", profile{strings.Repeat("x", 2300)})
 			}
 			err := check(0)

@@ -27,9 +27,9 @@ const pageCopyBytes = 64
 // AppendUser appends {"user":…} to b, the JSON form of s without its tokens. The user is what the
 // access token carries. Like all output of encoding/json it is safe in a script element of an
 // HTML page: <, >, &, U+2028 and U+2029 are escaped. If s.AccessToken is not a token of this
-// Manager, AppendUser marshals s.User and returns its error.
-func (m *Manager[U]) AppendUser(b []byte, s *Session[U]) ([]byte, error) {
-	p, _ := m.pageOf(s, nil)
+// Engine, AppendUser marshals s.User and returns its error.
+func (e *Engine[U]) AppendUser(b []byte, s *Session[U]) ([]byte, error) {
+	p, _ := e.pageOf(s, nil)
 	if p.user != "" {
 		return appendUser(b, p.user), nil
 	}
@@ -40,11 +40,11 @@ func (m *Manager[U]) AppendUser(b []byte, s *Session[U]) ([]byte, error) {
 // cookies are the values of the request's refresh cookie. If s has no refresh token,
 // AppendSession uses that of the first cookie that can be opened and belongs to the session. If
 // there is none, it leaves out the refresh token.
-func (m *Manager[U]) AppendSession(b []byte, s *Session[U], cookies []string) ([]byte, error) {
+func (e *Engine[U]) AppendSession(b []byte, s *Session[U], cookies []string) ([]byte, error) {
 	if s.RefreshToken != "" {
 		cookies = nil
 	}
-	p, ours := m.pageOf(s, cookies)
+	p, ours := e.pageOf(s, cookies)
 	if !ours {
 		return appendSession(b, *s)
 	}
@@ -77,9 +77,9 @@ func appendSession[U any](b []byte, s Session[U]) ([]byte, error) {
 
 // pageOf returns what pages show of s, from the cache if it is there. It has no refresh token
 // unless one of the cookies contains it. ours is false if s.AccessToken is not a token of this
-// Manager.
-func (m *Manager[U]) pageOf(s *Session[U], cookies []string) (p pageCopy, ours bool) {
-	v, cached := m.cache.get(s.AccessToken)
+// Engine.
+func (e *Engine[U]) pageOf(s *Session[U], cookies []string) (p pageCopy, ours bool) {
+	v, cached := e.cache.get(s.AccessToken)
 	var kept *pageCopy
 	var hash fingerprintHash
 	if cached {
@@ -98,7 +98,7 @@ func (m *Manager[U]) pageOf(s *Session[U], cookies []string) (p pageCopy, ours b
 		if kept != nil && cookie == string(kept.cookie) {
 			return *kept, true
 		}
-		c, err := m.OpenSealed(SealedToken(cookie))
+		c, err := e.OpenSealed(SealedToken(cookie))
 		if err == nil && c.SessionID == s.ID && c.UserID == s.User.ID && c.hash == hash {
 			p.cookie, p.token = SealedToken(strings.Clone(cookie)), c.token() // not the whole Cookie header
 			break
@@ -107,7 +107,7 @@ func (m *Manager[U]) pageOf(s *Session[U], cookies []string) (p pageCopy, ours b
 	if cached && (kept == nil || p.token != "") {
 		copied := p // p itself stays off the heap
 		v.page.Store(&copied)
-		m.cache.weighAgain(v)
+		e.cache.weighAgain(v)
 	}
 	return p, true
 }

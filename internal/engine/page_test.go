@@ -11,7 +11,7 @@ import (
 )
 
 // onPage returns the session of a jar in the form for a page, decoded and as text.
-func onPage(t testing.TB, m *engine.Manager[profile], j jar, cookies ...string) (s session.Session[profile], text string) {
+func onPage(t testing.TB, m *engine.Engine[profile], j jar, cookies ...string) (s session.Session[profile], text string) {
 	t.Helper()
 	verified, err := m.Verify(j.access, j.fingerprint)
 	if err != nil {
@@ -29,7 +29,7 @@ func onPage(t testing.TB, m *engine.Manager[profile], j jar, cookies ...string) 
 }
 
 // tokenOnPage returns the refresh token that a page is given in the jar's browser.
-func tokenOnPage(t testing.TB, m *engine.Manager[profile], j jar) session.RefreshToken {
+func tokenOnPage(t testing.TB, m *engine.Engine[profile], j jar) session.RefreshToken {
 	t.Helper()
 	s, _ := onPage(t, m, j, string(j.sealed))
 	return s.RefreshToken
@@ -41,7 +41,7 @@ func TestPagesAreGivenTheSessionAsJSON(t *testing.T) {
 	t.Parallel()
 	for name, cache := range map[string]int{"cached": 0, "not cached": -1, "cache too small for one token": 1} {
 		for _, id := range []string{"u1", `"</script>`, "Zoë\u2028\u2029&<>", "\x00\\", "_lucia", "\ufeff"} {
-			m := newManager(t, func(c *engine.Config[profile]) { c.Cache = cache })
+			m := newEngine(t, func(c *engine.Config[profile]) { c.Cache = cache })
 			j := signIn(t, m, id)
 			verified, err := m.Verify(j.access, j.fingerprint)
 			if err != nil {
@@ -76,10 +76,10 @@ func TestPagesAreGivenTheSessionAsJSON(t *testing.T) {
 // A cookie is opened again unless it is byte for byte the one that was opened before.
 func TestPagesAreGivenTheTokenOfTheirOwnCookie(t *testing.T) {
 	t.Parallel()
-	m := newManager(t, nil)
+	m := newEngine(t, nil)
 	j, other := signIn(t, m, "u1"), signIn(t, m, "u1")
 	own, foreign := string(j.sealed), string(other.sealed)
-	stranger := string(signIn(t, newManager(t, func(c *engine.Config[profile]) { c.Secret = []byte(strings.Repeat("x", 32)) }), "u1").sealed)
+	stranger := string(signIn(t, newEngine(t, func(c *engine.Config[profile]) { c.Secret = []byte(strings.Repeat("x", 32)) }), "u1").sealed)
 	next := j
 	next.must(t, m, session.Rotated)
 	for i, c := range []struct {
@@ -109,7 +109,7 @@ func TestPagesAreGivenTheTokenOfTheirOwnCookie(t *testing.T) {
 func TestPagesFillNoMemoryBeyondTheCache(t *testing.T) {
 	t.Parallel()
 	const bytes = 64 << 10
-	m := newManager(t, func(c *engine.Config[profile]) { c.Cache = bytes })
+	m := newEngine(t, func(c *engine.Config[profile]) { c.Cache = bytes })
 	j := signIn(t, m, "u1")
 	j.use(t, m)
 	_, before := m.Cached()
@@ -137,7 +137,7 @@ func TestPagesFillNoMemoryBeyondTheCache(t *testing.T) {
 // A session whose access token the app has changed is marshalled as it is.
 func TestPageOfAChangedSession(t *testing.T) {
 	t.Parallel()
-	m := newManager(t, nil)
+	m := newEngine(t, nil)
 	j := signIn(t, m, "u1")
 	for _, token := range []session.AccessToken{"", `"</script>`, "a.b.c", j.access[:20]} {
 		s := session.Session[profile]{User: session.User[profile]{ID: "</script>"}, AccessToken: token}

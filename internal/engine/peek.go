@@ -12,13 +12,13 @@ import (
 // Peek checks in the store whether the session of refresh tokens is alive, without making a new
 // generation. It is for a request whose response may not deliver cookies, such as the upgrade to
 // a WebSocket. Repeating it is never a sign of theft. Credentials and errors are those of
-// [Manager.Refresh]. In addition, CodeUnauthorized is the result for a predecessor whose response
+// [Engine.Refresh]. In addition, CodeUnauthorized is the result for a predecessor whose response
 // must have been lost; the browser gets its successor from a request that can deliver it. A
 // reused token ends the sessions that it ends in Refresh.
 //
 // The Session has neither token, because an access token would be of a generation that the
 // browser may not have. ExpiresAt is when the next Peek is due.
-func (m *Manager[U]) Peek(ctx context.Context, fingerprint Fingerprint, credentials ...RefreshCredential) (Session[U], error) {
+func (e *Engine[U]) Peek(ctx context.Context, fingerprint Fingerprint, credentials ...RefreshCredential) (Session[U], error) {
 	req, err := newRefreshRequest(fingerprint, credentials)
 	if err != nil {
 		return Session[U]{}, err
@@ -27,44 +27,44 @@ func (m *Manager[U]) Peek(ctx context.Context, fingerprint Fingerprint, credenti
 		session Session[U]
 		err     error
 	}
-	r, err := callWithTimeout(withoutValues{ctx}, m.loads, func(ctx context.Context) (r result, err error) {
-		user, err := m.loadUser(ctx, req.subject)
+	r, err := callWithTimeout(withoutValues{ctx}, e.loads, func(ctx context.Context) (r result, err error) {
+		user, err := e.loadUser(ctx, req.subject)
 		if errors.Is(err, ErrUserNotFound) {
-			r.err, err = m.userGone(ctx, req.subject, err)
+			r.err, err = e.userGone(ctx, req.subject, err)
 			return r, err
 		}
 		if err != nil {
 			return r, err
 		}
-		live, err := m.config.Store.List(ctx, req.userID)
+		live, err := e.config.Store.List(ctx, req.userID)
 		if err != nil {
 			return r, err
 		}
 		now := time.Now()
 		record, found := live[req.id]
-		if !found || !isRecent(record, req.presented, m.policy, InstantOf(now)) {
+		if !found || !isRecent(record, req.presented, e.policy, InstantOf(now)) {
 			r.err = fmt.Errorf("%w: no session of this refresh token", CodeUnauthorized)
-			return r, m.judge(ctx, req, record, InstantOf(now))
+			return r, e.judge(ctx, req, record, InstantOf(now))
 		}
 		r.session = Session[U]{
 			User: user.user, ID: req.id, Generation: req.presented.Generation, IssuedAt: now,
-			ExpiresAt: now.Add(max(0, min(m.config.AccessTTL, record.ExpiresAt.Sub(InstantOf(now))))),
+			ExpiresAt: now.Add(max(0, min(e.config.AccessTTL, record.ExpiresAt.Sub(InstantOf(now))))),
 		}
 		return r, nil
 	})
 	if err != nil {
-		return Session[U]{}, m.unavailable(ctx, CodeDatabaseFetchFailed, req.userID, req.id, err)
+		return Session[U]{}, e.unavailable(ctx, CodeDatabaseFetchFailed, req.userID, req.id, err)
 	}
 	return r.session, r.err
 }
 
 // judge lets the store decide about a token that looks reused. It returns the failure of that
 // call.
-func (m *Manager[U]) judge(ctx context.Context, req refreshRequest, record Record, now Instant) error {
-	if outcome, _ := session.Refresh(record, req.presented, m.policy, now); outcome != Reused {
+func (e *Engine[U]) judge(ctx context.Context, req refreshRequest, record Record, now Instant) error {
+	if outcome, _ := session.Refresh(record, req.presented, e.policy, now); outcome != Reused {
 		return nil
 	}
-	_, err := m.refresh(ctx, req)
+	_, err := e.refresh(ctx, req)
 	return err
 }
 

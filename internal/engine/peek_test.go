@@ -14,7 +14,7 @@ import (
 )
 
 // peek calls Peek with the refresh cookie alone.
-func (j jar) peek(t testing.TB, m *engine.Manager[profile]) (session.Session[profile], error) {
+func (j jar) peek(t testing.TB, m *engine.Engine[profile]) (session.Session[profile], error) {
 	t.Helper()
 	return m.Peek(t.Context(), j.fingerprint, j.credentials(t, m)[1])
 }
@@ -25,11 +25,11 @@ func TestPeekChangesNothing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		log := &book{}
 		a := newApp(t, log.logged)
-		j := signIn(t, a.Manager, "u1")
+		j := signIn(t, a.Engine, "u1")
 		for generation := session.FirstGeneration; generation < 4; generation++ {
-			before := recordOf(t, a.Manager, "u1")
+			before := recordOf(t, a.Engine, "u1")
 			for range 20 {
-				s, err := j.peek(t, a.Manager)
+				s, err := j.peek(t, a.Engine)
 				if err != nil || s.User.ID != "u1" || s.User.Data.Username != "name of u1" || s.Generation != generation {
 					t.Fatalf("generation %d: %+v, %v", generation, s, err)
 				}
@@ -41,16 +41,16 @@ func TestPeekChangesNothing(t *testing.T) {
 				}
 				time.Sleep(time.Minute)
 			}
-			if diff := cmp.Diff(before, recordOf(t, a.Manager, "u1")); diff != "" {
+			if diff := cmp.Diff(before, recordOf(t, a.Engine, "u1")); diff != "" {
 				t.Errorf("the record changed (-before +after):\n%s", diff)
 			}
-			j.must(t, a.Manager, session.Rotated)
+			j.must(t, a.Engine, session.Rotated)
 			time.Sleep(2 * time.Minute)
-			j.use(t, a.Manager)
+			j.use(t, a.Engine)
 			time.Sleep(2 * time.Minute)
 		}
-		if lines := log.lines(); len(lines)+len(a.event) != 0 {
-			t.Errorf("%d events, log:\n%v", len(a.event), lines)
+		if lines := log.lines(); len(lines)+a.events(t) != 0 {
+			t.Errorf("%d events, log:\n%v", a.events(t), lines)
 		}
 	})
 }
@@ -79,10 +79,10 @@ func TestPeekAtOldTokens(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				log := &book{}
 				a := newApp(t, log.logged)
-				ahead := signIn(t, a.Manager, "u1")
+				ahead := signIn(t, a.Engine, "u1")
 				browser := ahead
 				for i := range session.Generation(3) {
-					ahead.must(t, a.Manager, session.Rotated)
+					ahead.must(t, a.Engine, session.Rotated)
 					if i < 3-test.lost {
 						browser = ahead
 					}
@@ -90,34 +90,34 @@ func TestPeekAtOldTokens(t *testing.T) {
 						break
 					}
 					time.Sleep(2 * time.Minute)
-					ahead.use(t, a.Manager)
+					ahead.use(t, a.Engine)
 					time.Sleep(2 * time.Minute)
 				}
 				time.Sleep(test.pause)
 				if test.settled {
-					ahead.use(t, a.Manager)
+					ahead.use(t, a.Engine)
 				}
 				if test.reused {
 					time.Sleep(31 * time.Second)
 				}
-				before := recordOf(t, a.Manager, "u1")
+				before := recordOf(t, a.Engine, "u1")
 				for range 5 { // a socket that reconnects again and again
-					_, err := browser.peek(t, a.Manager)
+					_, err := browser.peek(t, a.Engine)
 					if good := err == nil; good != test.good || !good && session.CodeOf(err) != session.CodeUnauthorized {
 						t.Errorf("error %v, want a session: %v", err, test.good)
 					}
 				}
 				if test.reused {
-					if e := <-a.event; e.Kind != session.EventReuse || len(a.event) != 0 {
-						t.Errorf("event %v and %d more", e, len(a.event))
+					if e := <-a.event; e.Kind != session.EventReuse || a.events(t) != 0 {
+						t.Errorf("event %v and %d more", e, a.events(t))
 					}
 					return
 				}
-				if diff := cmp.Diff(before, recordOf(t, a.Manager, "u1")); diff != "" {
+				if diff := cmp.Diff(before, recordOf(t, a.Engine, "u1")); diff != "" {
 					t.Errorf("the record changed (-before +after):\n%s", diff)
 				}
-				if lines := log.lines(); len(lines)+len(a.event) != 0 {
-					t.Errorf("%d events, log:\n%v", len(a.event), lines)
+				if lines := log.lines(); len(lines)+a.events(t) != 0 {
+					t.Errorf("%d events, log:\n%v", a.events(t), lines)
 				}
 			})
 		})
@@ -127,26 +127,26 @@ func TestPeekAtOldTokens(t *testing.T) {
 func TestPeekAtWhatHasEnded(t *testing.T) {
 	t.Parallel()
 	a := newApp(t, nil)
-	j, other := signIn(t, a.Manager, "u1"), signIn(t, a.Manager, "u1")
-	c := j.credentials(t, a.Manager)[1]
+	j, other := signIn(t, a.Engine, "u1"), signIn(t, a.Engine, "u1")
+	c := j.credentials(t, a.Engine)[1]
 	if err := a.SignOut(t.Context(), c.UserID, c.SessionID); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := j.peek(t, a.Manager); session.CodeOf(err) != session.CodeUnauthorized {
+	if _, err := j.peek(t, a.Engine); session.CodeOf(err) != session.CodeUnauthorized {
 		t.Errorf("after sign-out: %v", err)
 	}
-	if _, err := other.peek(t, a.Manager); err != nil {
+	if _, err := other.peek(t, a.Engine); err != nil {
 		t.Errorf("another session of the user: %v", err)
 	}
 	if _, err := a.Peek(t.Context(), other.fingerprint, c); session.CodeOf(err) != session.CodeInvalidRefreshToken {
 		t.Errorf("with another fingerprint: %v", err)
 	}
 	a.store.set(func(context.Context, string) error { return errors.New("connection refused") })
-	_, err := other.peek(t, a.Manager)
+	_, err := other.peek(t, a.Engine)
 	unavailable(t, err, session.CodeDatabaseFetchFailed)
 	a.store.set(nil)
 	a.load = func(context.Context) (profile, error) { return profile{}, session.ErrUserNotFound }
-	if _, err := other.peek(t, a.Manager); session.CodeOf(err) != session.CodeUnauthorized || !errors.Is(err, session.ErrUserNotFound) {
+	if _, err := other.peek(t, a.Engine); session.CodeOf(err) != session.CodeUnauthorized || !errors.Is(err, session.ErrUserNotFound) {
 		t.Errorf("of a user who is gone: %v", err)
 	}
 }
@@ -156,13 +156,13 @@ func TestPeekAtWhatTheStoreHasLost(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		a := newApp(t, nil)
-		j := signIn(t, a.Manager, "u1")
-		c := j.credentials(t, a.Manager)[1]
-		j.must(t, a.Manager, session.Rotated)
+		j := signIn(t, a.Engine, "u1")
+		c := j.credentials(t, a.Engine)[1]
+		j.must(t, a.Engine, session.Rotated)
 		if _, err := a.store.Store.Create(t.Context(), session.CreateParams{UserID: "u1", ID: c.SessionID, Policy: session.Policy{Idle: time.Hour, Lifetime: time.Hour}, Max: 1}); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := j.peek(t, a.Manager); err != nil {
+		if _, err := j.peek(t, a.Engine); err != nil {
 			t.Errorf("a token from beyond what the store knows: %v", err)
 		}
 	})

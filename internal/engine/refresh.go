@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// Refreshed is the result of [Manager.Refresh].
+// Refreshed is the result of [Engine.Refresh].
 type Refreshed[U any] struct {
 	Outcome Outcome
 	// Session has a new access token and the current refresh token.
@@ -38,14 +38,14 @@ func (r Refreshed[U]) LogValue() slog.Value {
 //
 // Concurrent calls with the same credentials share one call of LoadUser and the store, which has
 // a context of its own. If the ctx of one caller ends, the other callers are not affected.
-func (m *Manager[U]) Refresh(ctx context.Context, fingerprint Fingerprint, credentials ...RefreshCredential) (Refreshed[U], error) {
+func (e *Engine[U]) Refresh(ctx context.Context, fingerprint Fingerprint, credentials ...RefreshCredential) (Refreshed[U], error) {
 	req, err := newRefreshRequest(fingerprint, credentials)
 	if err != nil {
 		return Refreshed[U]{}, err
 	}
-	a, err := m.refreshes.do(ctx, req.key(), m.loads,
-		func(ctx context.Context) (refreshResult[U], error) { return m.refresh(ctx, req) },
-		func(err error) { m.reportUnavailable(req.userID, req.id, err) })
+	a, err := e.refreshes.do(ctx, req.key(), e.loads,
+		func(ctx context.Context) (refreshResult[U], error) { return e.refresh(ctx, req) },
+		func(err error) { e.reportUnavailable(req.userID, req.id, err) })
 	if err != nil {
 		return Refreshed[U]{}, fmt.Errorf("%w: %w", CodeDatabaseFetchFailed, opaqueError{err, false})
 	}
@@ -137,24 +137,24 @@ func (req refreshRequest) key() callKey { return callKey{req.id, req.hash, req.b
 
 // refresh makes the call. LoadUser runs first, so that a failure of it, or of a cookie that would
 // be too large, leaves the session unchanged.
-func (m *Manager[U]) refresh(ctx context.Context, req refreshRequest) (a refreshResult[U], err error) {
-	user, err := m.loadUser(ctx, req.subject)
+func (e *Engine[U]) refresh(ctx context.Context, req refreshRequest) (a refreshResult[U], err error) {
+	user, err := e.loadUser(ctx, req.subject)
 	if errors.Is(err, ErrUserNotFound) {
-		a.err, err = m.userGone(ctx, req.subject, err)
+		a.err, err = e.userGone(ctx, req.subject, err)
 		return a, err
 	}
 	if err != nil {
 		return a, err
 	}
 	started := time.Now().Unix()
-	step, err := m.config.Store.Refresh(ctx, RefreshParams{
+	step, err := e.config.Store.Refresh(ctx, RefreshParams{
 		UserID: req.userID, ID: req.id, Presented: req.presented,
-		Policy: m.policy, RevokeUser: !m.config.RevokeSessionOnly,
+		Policy: e.policy, RevokeUser: !e.config.RevokeSessionOnly,
 	})
 	if err != nil {
 		return a, err
 	}
-	m.observe(req, step)
+	e.observe(req, step)
 	switch {
 	case step.Outcome == Reused:
 		a.err = errReused
@@ -163,55 +163,72 @@ func (m *Manager[U]) refresh(ctx context.Context, req refreshRequest) (a refresh
 		a.err = errMissing
 		return a, nil
 	}
-	a.refreshed, err = m.answer(user, req, step, started)
+	a.refreshed, err = e.answer(user, req, step, started)
 	return a, err
 }
 
 // answer makes the tokens for an outcome that keeps the session alive.
-func (m *Manager[U]) answer(user loadedUser[U], req refreshRequest, step RefreshResult, started int64) (Refreshed[U], error) {
-	s := m.mint(user, req.subject, step.Record, step.Now, started)
+func (e *Engine[U]) answer(user loadedUser[U], req refreshRequest, step RefreshResult, started int64) (Refreshed[U], error) {
+	s := e.mint(user, req.subject, step.Record, step.Now, started)
 	r := Refreshed[U]{Outcome: step.Outcome, Session: s, ExpiresIn: step.Record.ExpiresAt.Sub(step.Now)}
 	if (step.Outcome == Current || step.Outcome == Adopted) && req.cookie == step.Record.Generation {
 		return r, nil // a cookie that is set again would be younger and would settle later
 	}
-	sealed, err := m.keys.seal(m.config.RefreshCookie, req.sealer, refreshClaimsOf(req.subject, step.Record), step.Now)
+	sealed, err := e.keys.seal(e.config.RefreshCookie, req.sealer, refreshClaimsOf(req.subject, step.Record), step.Now)
 	r.RefreshCookie = sealed
 	return r, err
 }
 
 // userGone ends the sessions of a user whom LoadUser no longer knows. It returns either the error
 // for the caller or the failure of the store.
-func (m *Manager[U]) userGone(ctx context.Context, t subject, why error) (gone, failure error) {
-	if err := m.config.Store.DeleteUser(ctx, t.userID); err != nil {
+func (e *Engine[U]) userGone(ctx context.Context, t subject, why error) (gone, failure error) {
+	if err := e.config.Store.DeleteUser(ctx, t.userID); err != nil {
 		return nil, err
 	}
-	m.revocations.endUser(t.userID)
-	m.reporter.report(Event{Kind: EventUserGone, UserID: t.userID, SessionID: t.id})
+	e.revocations.endUser(t.userID)
+	e.reporter.report(Event{Kind: EventUserGone, UserID: t.userID, SessionID: t.id})
+	e.reporter.report(Event{Kind: EventEnded, Cause: CauseUserGone, UserID: t.userID})
 	return fmt.Errorf("%w: %w", CodeUnauthorized, opaqueError{why, true}), nil
 }
 
 // observe records and reports the effects of a step besides its result.
-func (m *Manager[U]) observe(req refreshRequest, step RefreshResult) {
+func (e *Engine[U]) observe(req refreshRequest, step RefreshResult) {
 	event := Event{UserID: req.userID, SessionID: req.id, Presented: req.presented.Generation}
 	switch {
 	case step.Outcome == Missing:
-		m.revocations.endSession(req.userID, req.id)
+		e.revocations.endSession(req.userID, req.id)
+		if req.presented.ExpiresAt <= step.Now && e.expired.put(req.id, true) {
+			event.Kind, event.Cause = EventEnded, CauseExpired
+			e.reporter.report(event)
+		}
 		return
-	case step.Outcome == Reused && m.config.RevokeSessionOnly:
-		m.revocations.endSession(req.userID, req.id)
-		event.Kind = EventReuse
 	case step.Outcome == Reused:
-		m.revocations.endUser(req.userID)
-		event.Kind = EventReuse
+		e.observeReuse(event)
+		return
 	case step.Outcome == Adopted:
 		event.Kind = EventAdopted
-	case step.Late(m.policy.Grace):
+	case step.Late(e.policy.Grace):
 		event.Kind = EventLateRepeat
-		if m.repeats.count(generationKey{req.id, req.presented.Generation}) >= manyRepeats {
+		if e.repeats.count(generationKey{req.id, req.presented.Generation}) >= manyRepeats {
 			event.Kind = EventManyRepeats
 		}
 	default:
 		return
 	}
-	m.reporter.report(event)
+	e.reporter.report(event)
+}
+
+// observeReuse records and reports that a reused token has ended its session or all sessions of
+// the user.
+func (e *Engine[U]) observeReuse(event Event) {
+	event.Kind = EventReuse
+	ended := Event{Kind: EventEnded, Cause: CauseReuse, UserID: event.UserID}
+	if e.config.RevokeSessionOnly {
+		ended.SessionID = event.SessionID
+		e.revocations.endSession(event.UserID, event.SessionID)
+	} else {
+		e.revocations.endUser(event.UserID)
+	}
+	e.reporter.report(event)
+	e.reporter.report(ended)
 }

@@ -16,7 +16,7 @@ import (
 )
 
 // credentials parses the bearer token and the cookie of the jar.
-func (j jar) credentials(t testing.TB, m *engine.Manager[profile]) []engine.RefreshCredential {
+func (j jar) credentials(t testing.TB, m *engine.Engine[profile]) []engine.RefreshCredential {
 	t.Helper()
 	bearer, err := m.ParseRefreshToken(j.bearer)
 	if err != nil {
@@ -30,7 +30,7 @@ func (j jar) credentials(t testing.TB, m *engine.Manager[profile]) []engine.Refr
 }
 
 // must refreshes and fails the test unless the outcome is want and the session is alive.
-func (j *jar) must(t testing.TB, m *engine.Manager[profile], want session.Outcome) {
+func (j *jar) must(t testing.TB, m *engine.Engine[profile], want session.Outcome) {
 	t.Helper()
 	if o, err := j.refresh(t, m); o != want || err != nil {
 		t.Fatalf("refresh = %v, %v, want %v", o, err, want)
@@ -38,7 +38,7 @@ func (j *jar) must(t testing.TB, m *engine.Manager[profile], want session.Outcom
 }
 
 // use sends a request with the access token and waits for its effects.
-func (j *jar) use(t testing.TB, m *engine.Manager[profile]) {
+func (j *jar) use(t testing.TB, m *engine.Engine[profile]) {
 	t.Helper()
 	if _, err := m.Verify(j.access, j.fingerprint); err != nil {
 		t.Fatal(err)
@@ -51,7 +51,7 @@ func (j *jar) use(t testing.TB, m *engine.Manager[profile]) {
 func TestRefreshTokenOfAGenerationIsAlwaysTheSame(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		m := newManager(t, nil)
+		m := newEngine(t, nil)
 		j := signIn(t, m, "u1")
 		time.Sleep(1234 * time.Millisecond)
 		old := j
@@ -82,7 +82,7 @@ func TestHundredConcurrentRefreshesAreOne(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		store, loads := newTap(), atomic.Int32{}
-		m := newManager(t, func(c *engine.Config[profile]) {
+		m := newEngine(t, func(c *engine.Config[profile]) {
 			c.Store = store
 			c.LoadUser = func(ctx context.Context, id string) (profile, error) {
 				loads.Add(1)
@@ -129,9 +129,9 @@ func TestHundredConcurrentRefreshesAreOne(t *testing.T) {
 func TestConcurrentRefreshesOfManyProcessesAreOneGeneration(t *testing.T) {
 	t.Parallel()
 	store := memstore.New()
-	processes := make([]*engine.Manager[profile], 8)
+	processes := make([]*engine.Engine[profile], 8)
 	for i := range processes {
-		processes[i] = newManager(t, func(c *engine.Config[profile]) { c.Store = store })
+		processes[i] = newEngine(t, func(c *engine.Config[profile]) { c.Store = store })
 	}
 	j := signIn(t, processes[0], "u1")
 	var wg sync.WaitGroup
@@ -157,7 +157,7 @@ func TestConcurrentRefreshesOfManyProcessesAreOneGeneration(t *testing.T) {
 func TestAnswerThrownAwayAndAskedForAnHourLater(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		m := newManager(t, nil)
+		m := newEngine(t, nil)
 		j := signIn(t, m, "u1")
 		for range 3 {
 			lost := j
@@ -179,7 +179,7 @@ func TestAnswerThrownAwayAndAskedForAnHourLater(t *testing.T) {
 func TestCredentialsOfDifferentSessionsAreNeverCombined(t *testing.T) {
 	t.Parallel()
 	store := newTap()
-	m := newManager(t, func(c *engine.Config[profile]) { c.Store = store })
+	m := newEngine(t, func(c *engine.Config[profile]) { c.Store = store })
 	a, b := signIn(t, m, "u1"), signIn(t, m, "u1")
 	ca, cb := a.credentials(t, m), b.credentials(t, m)
 	store.took()

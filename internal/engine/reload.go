@@ -13,29 +13,29 @@ import (
 // Errors carry CodeInvalidAccessToken if the session's access token is invalid or this process
 // has ended the session, CodeDatabaseFetchFailed if LoadUser failed, and CodeUnauthorized with
 // ErrUserNotFound if the user no longer exists.
-func (m *Manager[U]) Reload(ctx context.Context, s Session[U]) (Session[U], error) {
-	v, _, err := m.verified(s.AccessToken)
+func (e *Engine[U]) Reload(ctx context.Context, s Session[U]) (Session[U], error) {
+	v, _, err := e.verified(s.AccessToken)
 	if err != nil {
 		return Session[U]{}, err
 	}
 	t := subject{userID: v.session.User.ID, id: v.session.ID, hash: v.hash}
-	a, err := callWithTimeout(withoutValues{ctx}, m.loads, func(ctx context.Context) (a refreshResult[U], err error) {
-		user, err := m.loadUser(ctx, t)
+	a, err := callWithTimeout(withoutValues{ctx}, e.loads, func(ctx context.Context) (a refreshResult[U], err error) {
+		user, err := e.loadUser(ctx, t)
 		if errors.Is(err, ErrUserNotFound) {
-			a.err, err = m.userGone(ctx, t, err)
+			a.err, err = e.userGone(ctx, t, err)
 			return a, err
 		}
 		if err != nil {
 			return a, err
 		}
-		a.refreshed.Session = m.mintAccess(user, t, v.session.Generation, v.iat, v.session.ExpiresAt.Unix())
-		if m.revocations.ended(t.userID, t.id, v.iat) { // last, to include revocations during the call
+		a.refreshed.Session = e.mintAccess(user, t, v.session.Generation, v.iat, v.session.ExpiresAt.Unix())
+		if e.revocations.ended(t.userID, t.id, v.iat) { // last, to include revocations during the call
 			a = refreshResult[U]{err: accessErrors.revoked}
 		}
 		return a, nil
 	})
 	if err != nil {
-		return Session[U]{}, m.unavailable(ctx, CodeDatabaseFetchFailed, t.userID, t.id, err)
+		return Session[U]{}, e.unavailable(ctx, CodeDatabaseFetchFailed, t.userID, t.id, err)
 	}
 	if a.err != nil {
 		return Session[U]{}, a.err

@@ -13,7 +13,7 @@ import (
 
 // stolen returns a jar that was copied and the jar of its owner, who continued until the
 // successor of the copied token was confirmed and the grace period had passed.
-func stolen(t *testing.T, m *engine.Manager[profile]) (owner, thief jar) {
+func stolen(t *testing.T, m *engine.Engine[profile]) (owner, thief jar) {
 	owner = signIn(t, m, "u1")
 	thief = owner
 	owner.must(t, m, session.Rotated)
@@ -27,7 +27,7 @@ func stolen(t *testing.T, m *engine.Manager[profile]) (owner, thief jar) {
 }
 
 // recordOf1 returns the record of the jar's session.
-func recordOf1(t testing.TB, m *engine.Manager[profile], j jar) session.Record {
+func recordOf1(t testing.TB, m *engine.Engine[profile], j jar) session.Record {
 	t.Helper()
 	c, err := m.OpenSealed(j.sealed)
 	if err != nil {
@@ -46,7 +46,7 @@ func TestReusedTokenEndsEverySessionOfItsUser(t *testing.T) {
 		t.Run(fmt.Sprintf("RevokeSessionOnly %v", only), func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
-				m := newManager(t, func(c *engine.Config[profile]) { c.RevokeSessionOnly = only })
+				m := newEngine(t, func(c *engine.Config[profile]) { c.RevokeSessionOnly = only })
 				owner, thief := stolen(t, m)
 				phone, other := signIn(t, m, "u1"), signIn(t, m, "u2")
 				time.Sleep(time.Second)
@@ -80,7 +80,7 @@ func TestPredecessorIsAnsweredUntilGraceHasPassed(t *testing.T) {
 		t.Run(wait.String(), func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
-				m := newManager(t, nil)
+				m := newEngine(t, nil)
 				j := signIn(t, m, "u1")
 				old := j
 				j.must(t, m, session.Rotated)
@@ -98,7 +98,7 @@ func TestPredecessorIsAnsweredUntilGraceHasPassed(t *testing.T) {
 func TestStaleBearerBesideCurrentCookieIsNoTheft(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		m := newManager(t, nil)
+		m := newEngine(t, nil)
 		current, page := stolen(t, m) // page is a tab left open with old page data
 		stale, err := m.ParseRefreshToken(page.bearer)
 		if err != nil {

@@ -129,14 +129,14 @@ func (r revocations) ended(userID string, id ID, iat int64) bool {
 
 // ended reports whether the session of the token was revoked at the token's iat or later. It
 // looks up the session only if something was revoked since the last look-up.
-func (m *Manager[U]) ended(v *verified[U]) bool {
+func (e *Engine[U]) ended(v *verified[U]) bool {
 	// The version is read before the look-up, so that a revocation during the look-up causes
 	// another one next time. Reading it afterwards would miss that revocation.
-	version := m.revocations.version.Load()
+	version := e.revocations.version.Load()
 	if v.checkedVersion.Load() == version {
 		return false
 	}
-	if m.revocations.ended(v.session.User.ID, v.session.ID, v.iat) {
+	if e.revocations.ended(v.session.User.ID, v.session.ID, v.iat) {
 		return true
 	}
 	v.checkedVersion.Store(version)

@@ -14,7 +14,7 @@ import (
 )
 
 // verdict returns the error of a process for an access token.
-func verdict(m *engine.Manager[profile], j jar) error {
+func verdict(m *engine.Engine[profile], j jar) error {
 	_, err := m.Verify(j.access, j.fingerprint)
 	return err
 }
@@ -22,7 +22,7 @@ func verdict(m *engine.Manager[profile], j jar) error {
 func TestRevokedUserMaySignInAtOnce(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		m := newManager(t, nil)
+		m := newEngine(t, nil)
 		before := signIn(t, m, "u1")
 		other := signIn(t, m, "u2")
 		if err := m.RevokeUser(t.Context(), "u1"); err != nil {
@@ -49,7 +49,7 @@ func TestRevokedUserMaySignInAtOnce(t *testing.T) {
 func TestRevokingAgainEndsWhatBeganInBetween(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		m := newManager(t, nil)
+		m := newEngine(t, nil)
 		var between []jar
 		for range 3 {
 			if err := m.RevokeUser(t.Context(), "u1"); err != nil {
@@ -71,7 +71,7 @@ func TestRevokingAgainEndsWhatBeganInBetween(t *testing.T) {
 func TestSignOutEndsOneSession(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		m := newManager(t, nil)
+		m := newEngine(t, nil)
 		j, phone := signIn(t, m, "u1"), signIn(t, m, "u1")
 		c := j.credentials(t, m)[0]
 		gone, cancel := context.WithCancel(t.Context())
@@ -103,7 +103,7 @@ func TestSignOutWhileARefreshIsUnderWay(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
 				a := newApp(t, nil)
-				j := signIn(t, a.Manager, "u1")
+				j := signIn(t, a.Engine, "u1")
 				held := make(chan struct{})
 				hold := func(call string) {
 					if call == "Refresh" {
@@ -117,11 +117,11 @@ func TestSignOutWhileARefreshIsUnderWay(t *testing.T) {
 				}
 				tab, answered := j, make(chan error)
 				go func() {
-					_, err := tab.refresh(t, a.Manager)
+					_, err := tab.refresh(t, a.Engine)
 					answered <- err
 				}()
 				synctest.Wait()
-				c := j.credentials(t, a.Manager)[0]
+				c := j.credentials(t, a.Engine)[0]
 				if err := a.SignOut(t.Context(), c.UserID, c.SessionID); err != nil {
 					t.Fatal(err)
 				}
@@ -131,10 +131,10 @@ func TestSignOutWhileARefreshIsUnderWay(t *testing.T) {
 					t.Errorf("the refresh: %v", err)
 				}
 				time.Sleep(2 * time.Second)
-				if err := verdict(a.Manager, tab); !errors.Is(err, engine.ErrRevoked) {
+				if err := verdict(a.Engine, tab); !errors.Is(err, engine.ErrRevoked) {
 					t.Errorf("the access token it brought: %v", err)
 				}
-				if o, err := tab.refresh(t, a.Manager); o != session.Missing {
+				if o, err := tab.refresh(t, a.Engine); o != session.Missing {
 					t.Errorf("the refresh token it brought: %v, %v", o, err)
 				}
 				if list, err := a.Sessions(t.Context(), "u1"); len(list) != 0 || err != nil {
@@ -150,7 +150,7 @@ func TestOtherProcessesHonourATokenUntilItExpires(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		store := memstore.New()
 		share := func(c *engine.Config[profile]) { c.Store = store }
-		here, there := newManager(t, share), newManager(t, share)
+		here, there := newEngine(t, share), newEngine(t, share)
 		j := signIn(t, here, "u1")
 		if err := here.RevokeUser(t.Context(), "u1"); err != nil {
 			t.Fatal(err)
@@ -184,7 +184,7 @@ func TestReloadTellsThePagesWhatChanged(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		a := newApp(t, nil)
-		j := signIn(t, a.Manager, "u1")
+		j := signIn(t, a.Engine, "u1")
 		before, err := a.Verify(j.access, j.fingerprint)
 		if err != nil {
 			t.Fatal(err)
@@ -218,7 +218,7 @@ func TestReloadDoesNotReviveAnEndedSession(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		a := newApp(t, nil)
-		j := signIn(t, a.Manager, "u1")
+		j := signIn(t, a.Engine, "u1")
 		s, err := a.Verify(j.access, j.fingerprint) // a request that takes a long time
 		if err != nil {
 			t.Fatal(err)
@@ -252,7 +252,7 @@ func TestReloadDoesNotReviveAnEndedSession(t *testing.T) {
 func TestReloadOfAUserWhoIsGoneEndsTheSessions(t *testing.T) {
 	t.Parallel()
 	a := newApp(t, nil)
-	j := signIn(t, a.Manager, "u1")
+	j := signIn(t, a.Engine, "u1")
 	s, err := a.Verify(j.access, j.fingerprint)
 	if err != nil {
 		t.Fatal(err)
@@ -271,7 +271,7 @@ func TestReloadOfAUserWhoIsGoneEndsTheSessions(t *testing.T) {
 // another user's session, in the store or in this process.
 func TestSignOutOfSomebodyElsesSession(t *testing.T) {
 	t.Parallel()
-	m := newManager(t, nil)
+	m := newEngine(t, nil)
 	bob := signIn(t, m, "bob")
 	id := bob.credentials(t, m)[0].SessionID
 	if err := m.SignOut(t.Context(), "mallory", id); err != nil {
@@ -295,7 +295,7 @@ func TestSignOutOfSomebodyElsesSession(t *testing.T) {
 // forget a sign-out of another user.
 func TestMadeUpSessionsMakeNoProcessForgetASignOut(t *testing.T) {
 	t.Parallel()
-	m := newManager(t, func(c *engine.Config[profile]) { c.Logger = slog.New(slog.DiscardHandler) })
+	m := newEngine(t, func(c *engine.Config[profile]) { c.Logger = slog.New(slog.DiscardHandler) })
 	victim, phone := signIn(t, m, "victim"), signIn(t, m, "victim")
 	if err := m.SignOut(t.Context(), "victim", victim.credentials(t, m)[0].SessionID); err != nil {
 		t.Fatal(err)
@@ -318,7 +318,7 @@ func TestMadeUpSessionsMakeNoProcessForgetASignOut(t *testing.T) {
 func TestManyEndsOfOneUserForgetNone(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		m := newManager(t, nil)
+		m := newEngine(t, nil)
 		kept := signIn(t, m, "u1")
 		var ended []jar
 		for range 40 {
@@ -352,7 +352,7 @@ func TestReloadInAnotherProcessDoesNotReviveAnEndedSession(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		store := memstore.New()
 		share := func(c *engine.Config[profile]) { c.Store = store }
-		here, there := newManager(t, share), newManager(t, share)
+		here, there := newEngine(t, share), newEngine(t, share)
 		for name, end := range map[string]func(jar) error{
 			"signed out": func(j jar) error {
 				return here.SignOut(t.Context(), "u1", j.credentials(t, here)[0].SessionID)

@@ -23,7 +23,7 @@ import (
 
 func TestSealedTokenOpensToTheRefreshToken(t *testing.T) {
 	t.Parallel()
-	m := newManager(t, nil)
+	m := newEngine(t, nil)
 	j := signIn(t, m, "u1")
 	c, err := m.OpenSealed(j.sealed)
 	if err != nil || c.UserID != "u1" || !c.BelongsTo(j.fingerprint) || c.BelongsTo("") {
@@ -99,7 +99,7 @@ func (c contents) bytes() []byte {
 func TestSealedFormNeverChanges(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		m := newManager(t, nil)
+		m := newEngine(t, nil)
 		j := signIn(t, m, "u1")
 		parts := strings.Split(string(j.sealed), ".")
 		kid, sid := parts[0], parts[1]
@@ -130,7 +130,7 @@ func TestSealedFormNeverChanges(t *testing.T) {
 func TestEarlierSealedFormIsRead(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		m := newManager(t, nil)
+		m := newEngine(t, nil)
 		j, other := signIn(t, m, "u1"), signIn(t, m, "u1")
 		kid, sid := keyID(t, testSecret), claimsOf(t, string(j.bearer))["sid"].(string)
 		handed := func(d time.Duration) []byte {
@@ -216,10 +216,10 @@ func TestCookiesOfAnOrdinaryUserAreSmall(t *testing.T) {
 
 func TestSealedTokenIsBoundToItsCookie(t *testing.T) {
 	t.Parallel()
-	m := newManager(t, nil)
+	m := newEngine(t, nil)
 	j := signIn(t, m, "u1")
 	for name, refused := range map[string]bool{"encrypt_refresh_token": false, "__Host-encrypt_refresh_token": true, "access_token": true, "encrypt_refresh_token\x00": true} {
-		other := newManager(t, func(c *engine.Config[profile]) { c.RefreshCookie = name })
+		other := newEngine(t, func(c *engine.Config[profile]) { c.RefreshCookie = name })
 		if _, err := other.OpenSealed(j.sealed); (err != nil) != refused {
 			t.Errorf("as cookie %q: %v, want refused %v", name, err, refused)
 		}
@@ -263,7 +263,7 @@ func TestSealedTokenIsNotMalleable(t *testing.T) {
 func TestNoTwoSealsAreAlike(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		m := newManager(t, nil)
+		m := newEngine(t, nil)
 		j := signIn(t, m, "u1")
 		old := j
 		if o, err := j.refresh(t, m); o != session.Rotated || err != nil {
@@ -291,7 +291,7 @@ func TestNoTwoSealsAreAlike(t *testing.T) {
 func TestSealCarriesTheTimeOfHandingOut(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		m := newManager(t, nil)
+		m := newEngine(t, nil)
 		j := signIn(t, m, "u1")
 		before := j
 		j.refresh(t, m) // generation 2, handed out now
@@ -310,7 +310,7 @@ func TestSealCarriesTheTimeOfHandingOut(t *testing.T) {
 }
 
 // recordOf returns the record of the user's only session.
-func recordOf(t testing.TB, m *engine.Manager[profile], userID string) session.Record {
+func recordOf(t testing.TB, m *engine.Engine[profile], userID string) session.Record {
 	t.Helper()
 	list, err := m.Sessions(t.Context(), userID)
 	if err != nil || len(list) != 1 {

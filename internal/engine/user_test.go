@@ -152,7 +152,7 @@ func TestSignInAndReloadEndWithTheirRequest(t *testing.T) {
 
 func TestSessionsAsJSON(t *testing.T) {
 	t.Parallel()
-	m := newManager(t, nil)
+	m := newEngine(t, nil)
 	s, err := m.SignIn(t.Context(), "u1")
 	if err != nil {
 		t.Fatal(err)

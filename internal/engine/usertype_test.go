@@ -73,11 +73,11 @@ func (o *asObject) UnmarshalJSON(b []byte) error {
 }
 
 // Most cases are pointers. A pointer's user data is treated like the value that it points to, and
-// the compiler generates one Manager for all pointers instead of one for each type, which took
+// the compiler generates one Engine for all pointers instead of one for each type, which took
 // half a minute.
 
 // newWith returns the result of New for user type U, with a user of that type.
-func newWith[U any](user U) (*engine.Manager[U], error) {
+func newWith[U any](user U) (*engine.Engine[U], error) {
 	return engine.New(engine.Config[U]{
 		Secret:   testSecret,
 		Store:    memstore.New(),

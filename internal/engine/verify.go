@@ -8,15 +8,15 @@ import (
 
 // verified returns an access token if its form, signature and claims are valid, and whether it
 // came from the cache.
-func (m *Manager[U]) verified(token AccessToken) (v *verified[U], cached bool, err error) {
+func (e *Engine[U]) verified(token AccessToken) (v *verified[U], cached bool, err error) {
 	if len(token) > maxTokenBytes {
 		return nil, false, accessErrors.malformed
 	}
-	if v, ok := m.cache.get(token); ok {
+	if v, ok := e.cache.get(token); ok {
 		return v, true, nil
 	}
 	var claims accessClaims
-	if err := m.keys.open(string(token), accessKey, &claims, &accessErrors); err != nil {
+	if err := e.keys.open(string(token), accessKey, &claims, &accessErrors); err != nil {
 		return nil, false, err
 	}
 	v = &verified[U]{
@@ -40,7 +40,7 @@ func (m *Manager[U]) verified(token AccessToken) (v *verified[U], cached bool, e
 }
 
 // RefreshCredential is a genuine refresh token, whose signature or seal is valid.
-// [Manager.Refresh] checks whether it matches the request's fingerprint and what it is still
+// [Engine.Refresh] checks whether it matches the request's fingerprint and what it is still
 // valid for.
 type RefreshCredential struct {
 	UserID    string
@@ -68,9 +68,9 @@ func (c *refreshClaims) credential() RefreshCredential {
 // ParseRefreshToken verifies a refresh token that is presented as a bearer token. Errors carry
 // CodeInvalidRefreshToken and the reason. It does not check the expiry, because a session ends by
 // the store's record and not by the app's clock.
-func (m *Manager[U]) ParseRefreshToken(token RefreshToken) (RefreshCredential, error) {
+func (e *Engine[U]) ParseRefreshToken(token RefreshToken) (RefreshCredential, error) {
 	var claims refreshClaims
-	if err := m.keys.open(string(token), refreshKey, &claims, &refreshErrors); err != nil {
+	if err := e.keys.open(string(token), refreshKey, &claims, &refreshErrors); err != nil {
 		return RefreshCredential{}, err
 	}
 	return claims.credential(), nil
@@ -78,8 +78,8 @@ func (m *Manager[U]) ParseRefreshToken(token RefreshToken) (RefreshCredential, e
 
 // OpenSealed verifies a refresh token in the form of the cookie. Errors are those of
 // ParseRefreshToken.
-func (m *Manager[U]) OpenSealed(sealed SealedToken) (RefreshCredential, error) {
-	o, err := m.keys.unseal(m.config.RefreshCookie, sealed)
+func (e *Engine[U]) OpenSealed(sealed SealedToken) (RefreshCredential, error) {
+	o, err := e.keys.unseal(e.config.RefreshCookie, sealed)
 	if err != nil {
 		return RefreshCredential{}, err
 	}

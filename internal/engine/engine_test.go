@@ -19,7 +19,7 @@ type profile struct {
 	Username string `json:"username"`
 }
 
-func newManager(t testing.TB, change func(*engine.Config[profile])) *engine.Manager[profile] {
+func newEngine(t testing.TB, change func(*engine.Config[profile])) *engine.Engine[profile] {
 	t.Helper()
 	config := engine.Config[profile]{
 		Secret: bytes.Repeat([]byte("s"), 32),
@@ -47,7 +47,7 @@ type jar struct {
 	sealed      session.SealedToken
 }
 
-func signIn(t testing.TB, m *engine.Manager[profile], userID string) jar {
+func signIn(t testing.TB, m *engine.Engine[profile], userID string) jar {
 	t.Helper()
 	s, err := m.SignIn(t.Context(), userID)
 	if err != nil {
@@ -57,7 +57,7 @@ func signIn(t testing.TB, m *engine.Manager[profile], userID string) jar {
 }
 
 // refresh presents what is in the jar and stores the answer in it.
-func (j *jar) refresh(t testing.TB, m *engine.Manager[profile]) (session.Outcome, error) {
+func (j *jar) refresh(t testing.TB, m *engine.Engine[profile]) (session.Outcome, error) {
 	t.Helper()
 	cookie, err := m.OpenSealed(j.sealed)
 	if err != nil {
@@ -86,7 +86,7 @@ func (j *jar) refresh(t testing.TB, m *engine.Manager[profile]) (session.Outcome
 
 func TestSessionFromSignInToSignOut(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		m := newManager(t, nil)
+		m := newEngine(t, nil)
 		j := signIn(t, m, "u1")
 		s, err := m.Verify(j.access, j.fingerprint)
 		if err != nil || s.User.ID != "u1" || s.User.Data.Username != "name of u1" {

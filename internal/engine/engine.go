@@ -10,17 +10,18 @@ import (
 	"time"
 )
 
-// Manager begins sessions, verifies and refreshes their tokens, and ends them. It does not depend
+// Engine begins sessions, verifies and refreshes their tokens, and ends them. It does not depend
 // on HTTP. U is the app's user data.
 //
-// A Manager is safe for concurrent use. It keeps no goroutine while idle.
-type Manager[U any] struct {
+// An Engine is safe for concurrent use. It keeps no goroutine while idle.
+type Engine[U any] struct {
 	config      Config[U] // without its secrets
 	policy      Policy
 	keys        keyring
 	cache       tokenCache[U]
 	revocations revocations
 	repeats     *repeatCounter
+	expired     *recent[ID, bool] // sessions whose expiry has been reported
 	// loads bounds the calls that use LoadUser, stores those that use only the store, so that
 	// people can sign out while the app's database hangs.
 	loads     limiter
@@ -30,8 +31,8 @@ type Manager[U any] struct {
 	reporter  *reporter
 }
 
-// New returns a Manager. It returns an error that describes the problem if config is invalid.
-func New[U any](config Config[U]) (*Manager[U], error) {
+// New returns an Engine. It returns an error that describes the problem if config is invalid.
+func New[U any](config Config[U]) (*Engine[U], error) {
 	config = config.withDefaults()
 	if err := config.validate(); err != nil {
 		return nil, err
@@ -45,22 +46,23 @@ func New[U any](config Config[U]) (*Manager[U], error) {
 		return nil, err
 	}
 	config.Secret, config.PreviousSecrets = nil, nil // so that no log line can print them
-	m := &Manager[U]{
+	e := &Engine[U]{
 		config:      config,
 		policy:      config.policy(),
 		keys:        keys,
 		cache:       cache,
 		revocations: newRevocations(),
 		repeats:     newRepeatCounter(),
+		expired:     newRecent[ID, bool](maxCounted),
 		loads:       newLimiter(config.Timeout),
 		stores:      newLimiter(config.Timeout),
 		reporter:    newReporter(config.Logger, config.OnEvent),
 	}
-	m.confirms = newConfirmer(m.stores, config.Store.Confirm)
-	return m, nil
+	e.confirms = newConfirmer(e.stores, config.Store.Confirm)
+	return e, nil
 }
 
-// SignedIn is the result of [Manager.SignIn], with everything that the browser is given.
+// SignedIn is the result of [Engine.SignIn], with everything that the browser is given.
 type SignedIn[U any] struct {
 	Session Session[U]
 	// Fingerprint and RefreshCookie are for cookies that scripts cannot read, so they are never
@@ -79,18 +81,18 @@ func (s SignedIn[U]) LogValue() slog.Value { return s.Session.LogValue() }
 // authenticated the user. Errors carry CodeInvalidUserID if the id is invalid or LoadUser does
 // not know it, and CodeDatabaseUpdateFailed if LoadUser or the store failed. After an error there
 // is no session that anyone could use.
-func (m *Manager[U]) SignIn(ctx context.Context, userID string) (*SignedIn[U], error) {
+func (e *Engine[U]) SignIn(ctx context.Context, userID string) (*SignedIn[U], error) {
 	if err := CheckUserID(userID); err != nil {
 		return nil, err
 	}
-	s, err := callWithTimeout(withoutValues{ctx}, m.loads, func(ctx context.Context) (*SignedIn[U], error) {
-		return m.signIn(ctx, userID)
+	s, err := callWithTimeout(withoutValues{ctx}, e.loads, func(ctx context.Context) (*SignedIn[U], error) {
+		return e.signIn(ctx, userID)
 	})
 	if gone, ok := errors.AsType[opaqueError](err); ok && gone.gone {
 		return nil, fmt.Errorf("%w: %w", CodeInvalidUserID, gone)
 	}
 	if err != nil {
-		return nil, m.unavailable(ctx, CodeDatabaseUpdateFailed, userID, ID{}, err)
+		return nil, e.unavailable(ctx, CodeDatabaseUpdateFailed, userID, ID{}, err)
 	}
 	return s, nil
 }
@@ -105,28 +107,29 @@ func (withoutValues) Value(any) any { return nil }
 // AfterFunc lets package context derive contexts from it without a goroutine.
 func (v withoutValues) AfterFunc(f func()) (stop func() bool) { return context.AfterFunc(v.Context, f) }
 
-func (m *Manager[U]) signIn(ctx context.Context, userID string) (*SignedIn[U], error) {
+func (e *Engine[U]) signIn(ctx context.Context, userID string) (*SignedIn[U], error) {
 	fp, hash := newFingerprint()
 	t := subject{userID: userID, id: NewID(), hash: hash}
-	user, err := m.loadUser(ctx, t)
+	user, err := e.loadUser(ctx, t)
 	if errors.Is(err, ErrUserNotFound) {
 		return nil, opaqueError{err, true}
 	}
 	if err != nil {
 		return nil, opaqueError{err, false}
 	}
-	order, started := m.revocations.next(), time.Now().Unix()
-	record, err := m.config.Store.Create(ctx, CreateParams{UserID: userID, ID: t.id, Policy: m.policy, Max: m.config.MaxSessions})
+	order, started := e.revocations.next(), time.Now().Unix()
+	record, err := e.config.Store.Create(ctx, CreateParams{UserID: userID, ID: t.id, Policy: e.policy, Max: e.config.MaxSessions})
 	if err != nil {
 		return nil, opaqueError{err, false}
 	}
-	m.revocations.begin(userID, t.id, order, started)
-	return m.signedIn(user, t, fp, record, started)
+	e.revocations.begin(userID, t.id, order, started)
+	e.reporter.report(Event{Kind: EventBegan, UserID: userID, SessionID: t.id})
+	return e.signedIn(user, t, fp, record, started)
 }
 
-func (m *Manager[U]) signedIn(user loadedUser[U], t subject, fp Fingerprint, record Record, started int64) (*SignedIn[U], error) {
-	s := m.mint(user, t, record, record.IssuedAt, started)
-	sealed, err := m.keys.seal(m.config.RefreshCookie, sealer{}, refreshClaimsOf(t, record), record.IssuedAt)
+func (e *Engine[U]) signedIn(user loadedUser[U], t subject, fp Fingerprint, record Record, started int64) (*SignedIn[U], error) {
+	s := e.mint(user, t, record, record.IssuedAt, started)
+	sealed, err := e.keys.seal(e.config.RefreshCookie, sealer{}, refreshClaimsOf(t, record), record.IssuedAt)
 	if err != nil {
 		return nil, err
 	}
@@ -135,7 +138,7 @@ func (m *Manager[U]) signedIn(user loadedUser[U], t subject, fp Fingerprint, rec
 		Fingerprint:   fp,
 		RefreshCookie: sealed,
 		ExpiresIn:     record.ExpiresAt.Sub(record.IssuedAt),
-		Lifetime:      m.config.Lifetime,
+		Lifetime:      e.config.Lifetime,
 	}, nil
 }
 
@@ -144,8 +147,8 @@ func (m *Manager[U]) signedIn(user loadedUser[U], t subject, fp Fingerprint, rec
 //
 // Errors carry CodeInvalidAccessToken and the reason. The reasons ErrExpired and ErrRevoked mean
 // that the token is valid otherwise, and that VerifyEnded returns its session.
-func (m *Manager[U]) Verify(token AccessToken, fingerprint Fingerprint) (Session[U], error) {
-	v, cached, err := m.verified(token)
+func (e *Engine[U]) Verify(token AccessToken, fingerprint Fingerprint) (Session[U], error) {
+	v, cached, err := e.verified(token)
 	if err != nil {
 		return Session[U]{}, err
 	}
@@ -153,27 +156,27 @@ func (m *Manager[U]) Verify(token AccessToken, fingerprint Fingerprint) (Session
 		return Session[U]{}, accessErrors.fingerprint
 	}
 	now := time.Now()
-	if now.After(v.session.ExpiresAt.Add(m.config.leeway())) || now.Before(v.session.IssuedAt.Add(-maxLeeway)) {
+	if now.After(v.session.ExpiresAt.Add(e.config.leeway())) || now.Before(v.session.IssuedAt.Add(-maxLeeway)) {
 		if cached {
-			m.cache.remove(token)
+			e.cache.remove(token)
 		}
 		return Session[U]{}, accessErrors.expired
 	}
-	if m.ended(v) {
+	if e.ended(v) {
 		return Session[U]{}, accessErrors.revoked
 	}
 	if !cached {
-		m.cache.put(v, fingerprint)
+		e.cache.put(v, fingerprint)
 	}
-	m.confirmSettled(v, now)
+	e.confirmSettled(v, now)
 	return v.session, nil
 }
 
 // VerifyEnded is Verify for a token that may have expired and whose session may have ended. It
 // returns the session that the token names, for signing out and for forms that were open for a
 // long time.
-func (m *Manager[U]) VerifyEnded(token AccessToken, fingerprint Fingerprint) (Session[U], error) {
-	v, cached, err := m.verified(token)
+func (e *Engine[U]) VerifyEnded(token AccessToken, fingerprint Fingerprint) (Session[U], error) {
+	v, cached, err := e.verified(token)
 	if err != nil {
 		return Session[U]{}, err
 	}
@@ -183,43 +186,55 @@ func (m *Manager[U]) VerifyEnded(token AccessToken, fingerprint Fingerprint) (Se
 	return v.session, nil
 }
 
-// SignOut ends one session (lucia-sveltekit's invalidateRefreshToken). It returns nil if the
-// session has already ended. Errors carry CodeInvalidUserID or CodeDatabaseUpdateFailed. After
-// the latter it is unknown whether the session ended; repeating the call is harmless.
+// SignOut ends one session at its user's request (lucia-sveltekit's invalidateRefreshToken). It
+// returns nil if the session has already ended. Errors carry CodeInvalidUserID or
+// CodeDatabaseUpdateFailed. After the latter it is unknown whether the session ended; repeating
+// the call is harmless.
 //
 // The end of ctx does not stop the call, so that a person who signs out and leaves the page at
 // once is signed out. It returns within Timeout.
-func (m *Manager[U]) SignOut(ctx context.Context, userID string, id ID) error {
+func (e *Engine[U]) SignOut(ctx context.Context, userID string, id ID) error {
+	return e.endSession(ctx, CauseUser, userID, id)
+}
+
+// EndSession is SignOut at the app's request. They differ in the cause that the event names.
+func (e *Engine[U]) EndSession(ctx context.Context, userID string, id ID) error {
+	return e.endSession(ctx, CauseApp, userID, id)
+}
+
+func (e *Engine[U]) endSession(ctx context.Context, cause Cause, userID string, id ID) error {
 	if err := CheckUserID(userID); err != nil {
 		return err
 	}
 	ctx = context.WithoutCancel(ctx)
-	err := m.end(ctx, func(ctx context.Context) error { return m.config.Store.Delete(ctx, userID, id) })
+	err := e.end(ctx, func(ctx context.Context) error { return e.config.Store.Delete(ctx, userID, id) })
 	if err != nil {
-		return m.unavailable(ctx, CodeDatabaseUpdateFailed, userID, id, err)
+		return e.unavailable(ctx, CodeDatabaseUpdateFailed, userID, id, err)
 	}
-	m.revocations.endSession(userID, id)
+	e.revocations.endSession(userID, id)
+	e.reporter.report(Event{Kind: EventEnded, Cause: cause, UserID: userID, SessionID: id})
 	return nil
 }
 
 // RevokeUser ends all sessions of the user. Its errors and its use of ctx are those of SignOut.
 // Access tokens remain valid until they expire, except in this process, which refuses them at
 // once. (It remembers at least the last 32,768 users whose sessions were ended.)
-func (m *Manager[U]) RevokeUser(ctx context.Context, userID string) error {
+func (e *Engine[U]) RevokeUser(ctx context.Context, userID string) error {
 	if err := CheckUserID(userID); err != nil {
 		return err
 	}
 	ctx = context.WithoutCancel(ctx)
-	err := m.end(ctx, func(ctx context.Context) error { return m.config.Store.DeleteUser(ctx, userID) })
+	err := e.end(ctx, func(ctx context.Context) error { return e.config.Store.DeleteUser(ctx, userID) })
 	if err != nil {
-		return m.unavailable(ctx, CodeDatabaseUpdateFailed, userID, ID{}, err)
+		return e.unavailable(ctx, CodeDatabaseUpdateFailed, userID, ID{}, err)
 	}
-	m.revocations.endUser(userID)
+	e.revocations.endUser(userID)
+	e.reporter.report(Event{Kind: EventEnded, Cause: CauseApp, UserID: userID})
 	return nil
 }
 
-func (m *Manager[U]) end(ctx context.Context, call func(context.Context) error) error {
-	_, err := callWithTimeout(ctx, m.stores, func(ctx context.Context) (struct{}, error) {
+func (e *Engine[U]) end(ctx context.Context, call func(context.Context) error) error {
+	_, err := callWithTimeout(ctx, e.stores, func(ctx context.Context) (struct{}, error) {
 		return struct{}{}, call(ctx)
 	})
 	return err
@@ -228,36 +243,38 @@ func (m *Manager[U]) end(ctx context.Context, call func(context.Context) error) 
 // Sessions returns the live sessions of the user, for a page that lists them. A Record has the
 // times at which the session began and was last issued a refresh token. Errors carry
 // CodeInvalidUserID or CodeDatabaseFetchFailed.
-func (m *Manager[U]) Sessions(ctx context.Context, userID string) (map[ID]Record, error) {
+func (e *Engine[U]) Sessions(ctx context.Context, userID string) (map[ID]Record, error) {
 	if err := CheckUserID(userID); err != nil {
 		return nil, err
 	}
-	list, err := callWithTimeout(ctx, m.stores, func(ctx context.Context) (map[ID]Record, error) {
-		return m.config.Store.List(ctx, userID)
+	list, err := callWithTimeout(ctx, e.stores, func(ctx context.Context) (map[ID]Record, error) {
+		return e.config.Store.List(ctx, userID)
 	})
 	if err != nil {
-		return nil, m.unavailable(ctx, CodeDatabaseFetchFailed, userID, ID{}, err)
+		return nil, e.unavailable(ctx, CodeDatabaseFetchFailed, userID, ID{}, err)
 	}
 	return list, nil
 }
 
-// Flush waits until no confirmation is in progress or ctx ends. An app calls it at shutdown,
-// after its last request.
-func (m *Manager[U]) Flush(ctx context.Context) error { return m.confirms.flush(ctx) }
+// Flush waits until no confirmation is in progress and no event waits for OnEvent, or ctx ends. An
+// app calls it at shutdown, after its last request.
+func (e *Engine[U]) Flush(ctx context.Context) error {
+	return errors.Join(e.confirms.flush(ctx), e.reporter.flush(ctx))
+}
 
 // unavailable reports a failure of the store or of LoadUser in a call under ctx, and returns it
 // with the code.
-func (m *Manager[U]) unavailable(ctx context.Context, code Code, userID string, id ID, err error) error {
+func (e *Engine[U]) unavailable(ctx context.Context, code Code, userID string, id ID, err error) error {
 	if !errors.Is(ctx.Err(), context.Canceled) { // otherwise the caller went away, which is no failure
-		m.reportUnavailable(userID, id, err)
+		e.reportUnavailable(userID, id, err)
 	}
 	return fmt.Errorf("%w: %w", code, opaqueError{err, false})
 }
 
-func (m *Manager[U]) reportUnavailable(userID string, id ID, err error) {
+func (e *Engine[U]) reportUnavailable(userID string, id ID, err error) {
 	kind := EventUnavailable
 	if errors.Is(err, ErrUserTooLarge) {
 		kind = EventUserTooLarge
 	}
-	m.reporter.report(Event{Kind: kind, UserID: userID, SessionID: id, Err: err})
+	e.reporter.report(Event{Kind: kind, UserID: userID, SessionID: id, Err: err})
 }
