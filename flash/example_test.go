@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log"
 	"net/http"
+	"net/http/cookiejar"
 
 	"github.com/lucia-go/lucia/flash"
 	"github.com/lucia-go/lucia/luciatest"
@@ -18,7 +19,9 @@ func Example() {
 	}
 	mux := http.NewServeMux()
 	mux.HandleFunc("POST /save", func(w http.ResponseWriter, r *http.Request) {
-		flashes.Set(w, "notice", "Saved.")
+		if err := flashes.Set(w, "notice", "Saved."); err != nil {
+			log.Print(err) // the person is not told, and nothing else is lost
+		}
 		http.Redirect(w, r, "/", http.StatusSeeOther)
 	})
 	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, r *http.Request) {
@@ -26,6 +29,18 @@ func Example() {
 		fmt.Printf("%q %t\n", notice, ok)
 	})
 
-	_ = luciatest.Transport
+	jar, err := cookiejar.New(nil)
+	if err != nil {
+		log.Fatal(err)
+	}
+	browser := http.Client{Jar: jar, Transport: luciatest.Transport(mux)}
+	if _, err := browser.Post("https://app.example/save", "", nil); err != nil { // shows / next
+		log.Fatal(err)
+	}
+	if _, err := browser.Get("https://app.example/"); err != nil {
+		log.Fatal(err)
+	}
 	// Output:
+	// "Saved." true
+	// "" false
 }

@@ -106,9 +106,9 @@ func New(config Config) (*Flash, error) {
 	return f, nil
 }
 
-// Set sends a value to the browser. A later Set of the same name replaces it. The name consists of
-// letters, digits, _ and -, and has at most 64. Set has to be called before the response's header
-// is written.
+// Set sends a value to the browser. A later Set of the same name replaces it. The name has at most
+// 64 characters: letters, digits, _ and -. Set is called before the response's header is written,
+// and marks the response as private and not to be stored.
 func (f *Flash) Set(w http.ResponseWriter, name, value string) error {
 	if !validName.MatchString(name) {
 		return fmt.Errorf("flash: name %q has characters other than letters, digits, _ and -, or more than 64", name)
@@ -121,15 +121,15 @@ func (f *Flash) Set(w http.ResponseWriter, name, value string) error {
 	cookie := f.cookie(name)
 	sealed := f.aeads[0].Seal(nil, nil, plain, []byte(cookie.Name))
 	cookie.Value = base64.RawURLEncoding.EncodeToString(sealed)
-	cookie.MaxAge = max(1, int(f.config.TTL/time.Second))
-	http.SetCookie(w, cookie)
+	cookie.MaxAge = int(f.config.TTL / time.Second)
+	setCookie(w, cookie)
 	return nil
 }
 
 // Take returns the value of a name and deletes it from the browser. It returns false if there is
-// none, or if it has expired or has been tampered with. If the request has such a cookie, the
-// response is marked as private and not to be stored. Take has to be called before the response's
-// header is written.
+// none, or if it has expired or has been tampered with. Take is called before the response's header
+// is written. If the request has such a cookie, the response deletes it, and is marked as private
+// and not to be stored.
 func (f *Flash) Take(w http.ResponseWriter, r *http.Request, name string) (value string, ok bool) {
 	if !validName.MatchString(name) {
 		return "", false
@@ -140,14 +140,32 @@ func (f *Flash) Take(w http.ResponseWriter, r *http.Request, name string) (value
 		return "", false
 	}
 	expired.MaxAge = -1
-	http.SetCookie(w, expired)
-	w.Header().Set("Cache-Control", "private, no-store")
+	setCookie(w, expired)
+	return f.first(cookies)
+}
+
+// Peek returns the value of a name like Take and leaves it in the browser.
+func (f *Flash) Peek(r *http.Request, name string) (value string, ok bool) {
+	if !validName.MatchString(name) {
+		return "", false
+	}
+	return f.first(r.CookiesNamed(f.cookie(name).Name))
+}
+
+// first returns the first value that is genuine and has not expired.
+func (f *Flash) first(cookies []*http.Cookie) (value string, ok bool) {
 	for _, cookie := range cookies {
 		if value, ok := f.open(cookie); ok {
 			return value, true
 		}
 	}
 	return "", false
+}
+
+// setCookie also keeps the response out of caches.
+func setCookie(w http.ResponseWriter, cookie *http.Cookie) {
+	http.SetCookie(w, cookie)
+	w.Header().Set("Cache-Control", "private, no-store")
 }
 
 // open returns the value of a cookie that is genuine and has not expired.

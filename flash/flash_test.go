@@ -38,6 +38,9 @@ func set(t *testing.T, f *flash.Flash, name, value string) *http.Cookie {
 		t.Fatal(err)
 	}
 	cookies := w.Result().Cookies()
+	if got := w.Header().Get("Cache-Control"); got != "private, no-store" {
+		t.Errorf("Cache-Control %q", got)
+	}
 	if len(cookies) != 1 {
 		t.Fatalf("cookies %v, want one", cookies)
 	}
@@ -50,8 +53,12 @@ func take(f *flash.Flash, name string, cookies ...*http.Cookie) (value string, o
 	for _, c := range cookies {
 		r.AddCookie(&http.Cookie{Name: c.Name, Value: c.Value})
 	}
+	peeked, peekedOK := f.Peek(r, name)
 	w := httptest.NewRecorder()
 	value, ok = f.Take(w, r, name)
+	if peeked != value || peekedOK != ok {
+		panic("Peek and Take differ")
+	}
 	return value, ok, w.Result()
 }
 
