@@ -14,14 +14,16 @@ import (
 // TokenFor returns a token with which another service recognizes the user of the request that ctx
 // belongs to. audience names the service, which must accept no other audience; it is a name
 // without white space, or a URI. ttl is whole seconds, at least one and at most Config.AccessTTL,
-// since other services do not learn when the session ends. A handler requests a token whenever it
-// calls the service, and sends it as "Authorization: Bearer" (RFC 6750).
+// since other services do not learn when the session ends. The token does not outlive the latest
+// end that the session can have. A handler requests a token whenever it calls the service, and
+// sends it as "Authorization: Bearer" (RFC 6750).
 //
 // The token is an OAuth access token (RFC 9068): a JWT with typ at+jwt, signed with Ed25519, with
-// the claims iss, sub (the user's id), aud, client_id (as iss), sid (the session's id), iat, exp
-// and jti. The service verifies it with the keys at the route jwks.json below Config.BasePath, and
-// checks typ, iss and aud. This library accepts no such token, and no service that checks the
-// signature accepts one of this library's own access tokens.
+// the claims iss, sub (the user's id), aud, client_id (as iss), sid (the session's id), auth_time,
+// iat, exp and jti, and act.sub (RFC 8693) if someone acts as the user. The service verifies it
+// with the keys at the route jwks.json below Config.BasePath, and checks typ, iss and aud. This
+// library accepts no such token, and no service that checks the signature accepts one of this
+// library's own access tokens.
 //
 // TokenFor does not access the store. It may be called by any goroutine as long as the request's
 // access token is valid. Errors carry session.CodeNotAuthenticated if the request has no session,

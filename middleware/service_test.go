@@ -112,7 +112,8 @@ func TestTokenForHasTheClaimsOfRFC9068(t *testing.T) {
 		now := float64(time.Now().Unix())
 		want := map[string]any{
 			"iss": issuer, "sub": "u1", "aud": "https://orders.example", "client_id": issuer, "sid": decode(t, b.access, 1)["sid"],
-			"iat": now, "exp": now + 120, "jti": jti,
+			"auth_time": now - 300,
+			"iat":       now, "exp": now + 120, "jti": jti,
 		}
 		if diff := cmp.Diff(want, claims); diff != "" {
 			t.Errorf("claims: %s", diff)

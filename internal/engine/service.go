@@ -108,15 +108,23 @@ type serviceClaims struct {
 	Audience string `json:"aud"`
 	Client   string `json:"client_id"`
 	Session  string `json:"sid"`
+	AuthTime int64  `json:"auth_time,omitempty"`
 	IssuedAt int64  `json:"iat"`
 	Expires  int64  `json:"exp"`
 	ID       string `json:"jti"`
+
+	Actor *actorClaim `json:"act,omitempty"`
+}
+
+// actorClaim is who acts as the user (RFC 8693, section 4.1).
+type actorClaim struct {
+	Subject string `json:"sub"`
 }
 
 // TokenFor returns a token with which another service recognizes the session's user. It is valid
-// for ttl. Errors carry CodeInvalidAccessToken if the session has
-// expired or this process has ended it. Errors without a code mean that there is no issuer, or
-// that audience or ttl is invalid.
+// for ttl, but not longer than the session may live. Errors carry CodeInvalidAccessToken if the
+// session has expired or this process has ended it. Errors without a code mean that there is no
+// issuer, or that audience or ttl is invalid.
 func (e *Engine[U]) TokenFor(s Session[U], audience string, ttl time.Duration) (string, error) {
 	if err := e.checkTokenFor(audience, ttl); err != nil {
 		return "", err
@@ -128,7 +136,7 @@ func (e *Engine[U]) TokenFor(s Session[U], audience string, ttl time.Duration) (
 	if e.revocations.ended(s.User.ID, s.ID, s.IssuedAt.Unix()) {
 		return "", accessErrors.revoked
 	}
-	payload, err := json.Marshal(serviceClaims{
+	claims := serviceClaims{
 		Issuer:   e.config.Issuer,
 		Subject:  s.User.ID,
 		Audience: audience,
@@ -137,7 +145,21 @@ func (e *Engine[U]) TokenFor(s Session[U], audience string, ttl time.Duration) (
 		IssuedAt: now.Unix(),
 		Expires:  now.Add(ttl).Unix(),
 		ID:       NewID().String(),
-	})
+	}
+	if !s.AuthTime.IsZero() {
+		claims.AuthTime = s.AuthTime.Unix()
+		claims.Expires = min(claims.Expires, s.AuthTime.Add(e.config.Lifetime).Unix())
+	}
+	if !s.EndsBy.IsZero() {
+		claims.Expires = min(claims.Expires, s.EndsBy.Unix())
+	}
+	if s.Actor != nil {
+		claims.Actor = &actorClaim{s.Actor.ID}
+	}
+	if claims.Expires <= claims.IssuedAt {
+		return "", accessErrors.expired
+	}
+	payload, err := json.Marshal(claims)
 	if err != nil {
 		return "", err
 	}
