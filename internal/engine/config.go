@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"crypto/ed25519"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -41,6 +42,8 @@ type Config[U any] struct {
 	Feed              session.Feed
 	FeedLost          FeedLost
 	NotBefore         time.Time
+	Issuer            string
+	ServiceKeys       []ed25519.PrivateKey
 	Logger            *slog.Logger
 	OnEvent           func(Event)
 
@@ -137,6 +140,9 @@ func (c Config[U]) validate() error {
 		return fmt.Errorf("lucia: NotBefore is in the future: %v", c.NotBefore)
 	case c.MaxBytes < 0:
 		return fmt.Errorf("lucia: MaxBytes is negative: %d", c.MaxBytes)
+	}
+	if err := c.validateIssuer(); err != nil {
+		return err
 	}
 	return checkUserType[U]()
 }
