@@ -107,7 +107,7 @@ func (e *Engine[U]) Begin(ctx context.Context, p SignInParams) (*SignedIn[U], er
 		return nil, err
 	}
 	if err := e.breaker.admit(); err != nil {
-		return nil, e.unavailable(ctx, CodeDatabaseUpdateFailed, userID, ID{}, err)
+		return nil, e.unavailable(ctx, CodeDatabaseUpdateFailed, p.UserID, ID{}, err)
 	}
 	s, err := callWithTimeout(withoutValues{ctx}, e.loads, func(ctx context.Context) (*SignedIn[U], error) {
 		return e.signIn(ctx, p)
