@@ -17,7 +17,7 @@ import (
 	"github.com/lucia-go/lucia/session"
 )
 
-// A Redis that is stopped, or that hangs, opens the breaker, and all sessions go on when it is back.
+// A Redis that is stopped, or that hangs, opens the breaker. All sessions go on when it is back.
 func TestBreakerWithARedisThatIsStopped(t *testing.T) {
 	t.Parallel()
 	for name, fault := range map[string]struct{ stop, start func(*testenv.RedisServer) }{
