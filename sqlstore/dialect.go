@@ -32,6 +32,9 @@ type dialect struct {
 	text string
 	// schemas tells whether the name of a table may have a schema.
 	schemas bool
+	// serial and autoincrement, before and after PRIMARY KEY, make a column of numbers that grow
+	// and are never used twice.
+	serial, autoincrement string
 	// options end the definition of the table.
 	options string
 	// numbered converts $1 to the database's form of numbered parameters.
@@ -57,6 +60,7 @@ var postgres = dialect{
 	// Free space in each page lets a rotation put the new version of a row beside the old one (a
 	// HOT update), which does not change the indexes.
 	options:  " WITH (fillfactor = 80)",
+	serial:   "bigint GENERATED ALWAYS AS IDENTITY",
 	schemas:  true,
 	numbered: func(query string) string { return query },
 	failure:  postgresFailure,
@@ -72,9 +76,10 @@ var sqlite = dialect{
 	oneWriter: true,
 	begin:     "BEGIN IMMEDIATE",
 	text:      "TEXT",
-	options:   " WITHOUT ROWID",
-	numbered:  func(query string) string { return strings.ReplaceAll(query, "$", "?") },
-	failure:   sqliteFailure,
+	serial:    "INTEGER", autoincrement: " AUTOINCREMENT",
+	options:  " WITHOUT ROWID",
+	numbered: func(query string) string { return strings.ReplaceAll(query, "$", "?") },
+	failure:  sqliteFailure,
 }
 
 // String returns the name of the database.

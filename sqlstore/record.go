@@ -3,6 +3,7 @@ package sqlstore
 import (
 	"fmt"
 	"math"
+	"strconv"
 	"strings"
 	"unicode/utf8"
 
@@ -28,6 +29,28 @@ func userText(id string) string {
 			b.WriteString(id[i : i+size])
 		}
 		i += size
+	}
+	return b.String()
+}
+
+// userID is the inverse of userText.
+func userID(text string) string {
+	if !strings.Contains(text, `\`) {
+		return text
+	}
+	var b strings.Builder
+	for i := 0; i < len(text); i++ {
+		switch rest := text[i:]; {
+		case strings.HasPrefix(rest, `\\`):
+			b.WriteByte('\\')
+			i++
+		case strings.HasPrefix(rest, `\x`) && len(rest) >= len(`\x00`):
+			v, _ := strconv.ParseUint(rest[2:4], 16, 8)
+			b.WriteByte(byte(v))
+			i += 3
+		default:
+			b.WriteByte(text[i])
+		}
 	}
 	return b.String()
 }
