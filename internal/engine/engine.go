@@ -30,6 +30,7 @@ type Engine[U any] struct {
 	refreshes calls[callKey, refreshResult[U]]
 	confirms  *confirmer
 	reporter  *reporter
+	breaker   *breaker
 }
 
 // New returns an Engine. It returns an error that describes the problem if config is invalid.
@@ -64,7 +65,9 @@ func New[U any](config Config[U]) (*Engine[U], error) {
 		stores:      newLimiter(config.Timeout),
 		reporter:    newReporter(config.Logger, config.OnEvent),
 	}
-	e.confirms = newConfirmer(e.stores, config.Store.Confirm)
+	e.breaker = newBreaker(config.Timeout, e.reporter.report)
+	e.config.Store = watchedStore{config.Store, e.breaker}
+	e.confirms = newConfirmer(e.stores, e.breaker, e.config.Store.Confirm)
 	return e, nil
 }
 
@@ -108,6 +111,9 @@ func (e *Engine[U]) Begin(ctx context.Context, p SignInParams) (*SignedIn[U], er
 	}
 	if err := checkTerms(&p.Terms); err != nil {
 		return nil, err
+	}
+	if err := e.breaker.admit(); err != nil {
+		return nil, e.unavailable(ctx, CodeDatabaseUpdateFailed, p.UserID, ID{}, err)
 	}
 	s, err := callWithTimeout(withoutValues{ctx}, e.loads, func(ctx context.Context) (*SignedIn[U], error) {
 		return e.signIn(ctx, p)
@@ -271,6 +277,9 @@ func (e *Engine[U]) Sessions(ctx context.Context, userID string) (map[ID]Record,
 	if err := CheckUserID(userID); err != nil {
 		return nil, err
 	}
+	if err := e.breaker.admit(); err != nil {
+		return nil, e.unavailable(ctx, CodeDatabaseFetchFailed, userID, ID{}, err)
+	}
 	list, err := callWithTimeout(ctx, e.stores, func(ctx context.Context) (map[ID]Record, error) {
 		return e.config.Store.List(ctx, userID)
 	})
@@ -286,8 +295,8 @@ func (e *Engine[U]) Flush(ctx context.Context) error {
 	return errors.Join(e.confirms.flush(ctx), e.reporter.flush(ctx))
 }
 
-// unavailable reports a failure of the store or of LoadUser in a call under ctx, and returns it
-// with the code.
+// unavailable reports a failure of the store or of LoadUser in a call under ctx, unless the breaker
+// has refused the call, and returns it with the code.
 func (e *Engine[U]) unavailable(ctx context.Context, code Code, userID string, id ID, err error) error {
 	if !errors.Is(ctx.Err(), context.Canceled) { // otherwise the caller went away, which is no failure
 		e.reportUnavailable(userID, id, err)
@@ -296,6 +305,9 @@ func (e *Engine[U]) unavailable(ctx context.Context, code Code, userID string, i
 }
 
 func (e *Engine[U]) reportUnavailable(userID string, id ID, err error) {
+	if errors.Is(err, errBreakerOpen) {
+		return // EventBreakerOpened was reported
+	}
 	kind := EventUnavailable
 	if errors.Is(err, ErrUserTooLarge) {
 		kind = EventUserTooLarge

@@ -23,6 +23,9 @@ func (e *Engine[U]) Peek(ctx context.Context, fingerprint Fingerprint, credentia
 	if err != nil {
 		return Session[U]{}, err
 	}
+	if err := e.breaker.admit(); err != nil {
+		return Session[U]{}, e.unavailable(ctx, CodeDatabaseFetchFailed, req.userID, req.id, err)
+	}
 	type result struct {
 		session Session[U]
 		err     error
