@@ -103,8 +103,9 @@ func readmeSQL(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	db.SetMaxOpenConns(16)                       // PostgreSQL; the sum over all processes stays below max_connections
-	db.SetMaxIdleConns(16)                       // otherwise connections are opened and closed all the time
+	db.SetMaxOpenConns(16) // PostgreSQL; the sum over all processes stays below max_connections
+	db.SetMaxIdleConns(16) // otherwise connections are opened and closed all the time
+
 	store := sqlstore.New(db, sqlstore.Postgres) // or sqlstore.SQLite
 	if err := store.Migrate(ctx); err != nil {
 		return err
