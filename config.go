@@ -153,9 +153,11 @@ type Config[U any] struct {
 	// Logger logs what an operator must see and nothing of ordinary traffic. Default
 	// slog.Default().
 	Logger *slog.Logger
-	// OnEvent, if not nil, is called with every event. It must not block, because the request
-	// that caused the event waits for it. It may be called concurrently. A panic in it is logged
-	// and has no other effect.
+	// OnEvent, if not nil, is called with every event, in a goroutine of its own and not
+	// concurrently, in the order in which the events happened. No request waits for it. If it is
+	// so slow that thousands of events wait for it, further ones are dropped, and an
+	// EventDropped says how many. A panic in it is logged and has no other effect. Auth.Flush
+	// waits for it.
 	OnEvent func(Event)
 }
 

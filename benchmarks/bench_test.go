@@ -2,6 +2,7 @@
 // those who want to look into one of its figures with a profiler:
 //
 //	go test -bench 'Request/lucia_on_net' -cpuprofile cpu.prof
+//	go test -bench 'Page/lucia_on_net/http_html' -memprofile mem.prof
 //	go test -bench 'Refresh/pool.*/lucia_the_refresh' -mutexprofile mutex.prof
 package benchmarks_test
 
@@ -29,9 +30,13 @@ func startRedis(b *testing.B) string {
 	return server.Addr
 }
 
-func BenchmarkRequest(b *testing.B) {
+func BenchmarkRequest(b *testing.B) { benchmark(b, contend.All()) }
+
+func BenchmarkPage(b *testing.B) { benchmark(b, contend.Pages()) }
+
+func benchmark(b *testing.B, list []contend.Contender) {
 	env := contend.Env{Users: 1024, Redis: startRedis(b)}
-	for _, c := range contend.All() {
+	for _, c := range list {
 		b.Run(plain(c.Name), func(b *testing.B) {
 			app, err := c.New(env)
 			if err != nil {

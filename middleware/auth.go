@@ -132,8 +132,8 @@ func (a *Auth[U]) setCookies(h http.Header, r *http.Request, d *decision[U]) {
 // BasePath returns the path of the middleware's routes.
 func (a *Auth[U]) BasePath() string { return a.config.BasePath }
 
-// Flush waits until the background calls to the store are done, or ctx ends. Call it at shutdown,
-// after the server's own Shutdown.
+// Flush waits until the background calls to the store are done and OnEvent has been called with
+// every event, or ctx ends. Call it at shutdown, after the server's own Shutdown.
 func (a *Auth[U]) Flush(ctx context.Context) error { return a.engine.Flush(ctx) }
 
 // RevokeUser ends all sessions of the user ("sign out everywhere"). Access tokens remain valid
@@ -166,5 +166,5 @@ func (a *Auth[U]) Sessions(ctx context.Context, userID string) (map[session.ID]s
 //
 // A request that ends its own session calls [Auth.SignOut], which clears the cookies.
 func (a *Auth[U]) EndSession(ctx context.Context, userID string, id session.ID) error {
-	return a.engine.SignOut(ctx, userID, id)
+	return a.engine.EndSession(ctx, userID, id)
 }

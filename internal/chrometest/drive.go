@@ -28,15 +28,36 @@ func (tab *Tab) Open(url string) {
 }
 
 // Back goes back in the tab's history, as the button does. It does not wait, because a page from
-// the back/forward cache has no load event.
+// the back/forward cache has no load event. While the tab changes its document, the browser cannot
+// go back, so Back tries again.
 func (tab *Tab) Back() {
 	tab.t.Helper()
-	history := call(tab, page.GetNavigationHistory, cdp.Empty{})
+	deadline := time.Now().Add(patience)
+	for {
+		err := tab.back()
+		if err == nil {
+			return
+		}
+		if !left(err) || time.Now().After(deadline) {
+			tab.t.Fatalf("chrometest: going back: %v", err)
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+}
+
+func (tab *Tab) back() error {
+	ctx, cancel := context.WithTimeout(tab.ctx, patience)
+	defer cancel()
+	history, err := chromedp.Call(ctx, page.GetNavigationHistory, cdp.Empty{})
+	if err != nil {
+		return err
+	}
 	if history.CurrentIndex == 0 {
-		tab.t.Fatal("chrometest: there is no page to go back to")
+		return errors.New("there is no page to go back to")
 	}
 	entry := history.Entries[history.CurrentIndex-1]
-	call(tab, page.NavigateToHistoryEntry, page.NavigateToHistoryEntryParams{EntryID: entry.ID})
+	_, err = chromedp.Call(ctx, page.NavigateToHistoryEntry, page.NavigateToHistoryEntryParams{EntryID: entry.ID})
+	return err
 }
 
 // Eval evaluates a JavaScript expression, waits for it if it is a promise, and
@@ -83,9 +104,12 @@ func (tab *Tab) Until(expression string) {
 	}
 }
 
-// left reports whether an evaluation failed because the tab left its page.
+// left reports whether a command failed because the tab left its page.
 func left(err error) bool {
-	for _, s := range []string{"navigated", "context was destroyed", "Cannot find context", "Promise was collected"} {
+	for _, s := range []string{
+		"navigated", "context was destroyed", "Cannot find context", "Promise was collected",
+		"Not attached to an active page",
+	} {
 		if strings.Contains(err.Error(), s) {
 			return true
 		}

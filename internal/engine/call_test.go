@@ -9,6 +9,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
 	"github.com/lucia-go/lucia/internal/engine"
 	"github.com/lucia-go/lucia/session"
 )
@@ -135,17 +136,17 @@ func TestFailedRefreshIsReportedOnceHoweverManyShareIt(t *testing.T) {
 					})
 				}
 				wg.Wait()
-				if !c.leave && len(a.event) != 1 {
-					t.Errorf("%d events when the callers have their answers, want 1", len(a.event))
+				if !c.leave && a.events(t) != 1 {
+					t.Errorf("%d events when the callers have their answers, want 1", a.events(t))
 				}
 				time.Sleep(engine.DefaultTimeout)
-				if len(a.event) != 1 {
-					t.Errorf("%d events when the time is up, want 1", len(a.event))
+				if a.events(t) != 1 {
+					t.Errorf("%d events when the time is up, want 1", a.events(t))
 				}
 				close(release)
 				time.Sleep(time.Minute)
-				if len(a.event) != 1 {
-					t.Errorf("%d events in the end, want 1", len(a.event))
+				if a.events(t) != 1 {
+					t.Errorf("%d events in the end, want 1", a.events(t))
 				}
 				if n := a.UnderWay(); n != 0 {
 					t.Errorf("%d refreshes under way in the end", n)
@@ -155,26 +156,46 @@ func TestFailedRefreshIsReportedOnceHoweverManyShareIt(t *testing.T) {
 	}
 }
 
-func TestCallerLeavesThoughOnEventHangs(t *testing.T) {
+// OnEvent holds up no call, and it is called with one event at a time.
+func TestCallersDoNotWaitForOnEvent(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		release := make(chan struct{})
-		a := newApp(t, func(c *engine.Config[profile]) { c.OnEvent = func(session.Event) { <-release } })
+		var kinds []session.EventKind
+		a := newApp(t, func(c *engine.Config[profile]) {
+			c.OnEvent = func(e session.Event) {
+				<-release
+				kinds = append(kinds, e.Kind)
+			}
+		})
 		j := signIn(t, a.Engine, "u1")
 		credentials := j.credentials(t, a.Engine)
-		a.store.set(func(ctx context.Context, _ string) error { <-ctx.Done(); return ctx.Err() })
-		ctx, cancel := context.WithTimeout(t.Context(), engine.DefaultTimeout+time.Second)
-		defer cancel()
+		a.store.set(func(ctx context.Context, _ string) error { return errors.New("down") })
 		begin := time.Now()
-		_, err := a.Refresh(ctx, j.fingerprint, credentials...)
+		_, err := a.Refresh(t.Context(), j.fingerprint, credentials...)
 		unavailable(t, err, session.CodeDatabaseFetchFailed)
-		if took := time.Since(begin); took != engine.DefaultTimeout+time.Second {
-			t.Errorf("the caller left after %v", took)
-		}
 		a.store.set(nil)
 		if _, err := a.Refresh(t.Context(), j.fingerprint, credentials...); err != nil {
 			t.Errorf("the next: %v", err)
 		}
+		if err := a.RevokeUser(t.Context(), "u1"); err != nil {
+			t.Error(err)
+		}
+		if took := time.Since(begin); took != 0 {
+			t.Errorf("the callers waited %v", took)
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		if err := a.Flush(ctx); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("Flush = %v while OnEvent hangs", err)
+		}
 		close(release)
+		if err := a.Flush(t.Context()); err != nil {
+			t.Error(err)
+		}
+		want := []session.EventKind{session.EventBegan, session.EventUnavailable, session.EventEnded}
+		if diff := cmp.Diff(want, kinds); diff != "" {
+			t.Errorf("events (-want +got):\n%s", diff)
+		}
 	})
 }

@@ -22,7 +22,9 @@ type (
 	Code         = session.Code
 	Event        = session.Event
 	EventKind    = session.EventKind
+	Cause        = session.Cause
 	Store        = session.Store
+	Terms        = session.Terms
 
 	CreateParams  = session.CreateParams
 	RefreshParams = session.RefreshParams
@@ -48,13 +50,36 @@ const (
 	CodeInvalidRefreshToken  = session.CodeInvalidRefreshToken
 	CodeInvalidUserID        = session.CodeInvalidUserID
 
-	EventReuse        = session.EventReuse
-	EventAdopted      = session.EventAdopted
-	EventLateRepeat   = session.EventLateRepeat
-	EventManyRepeats  = session.EventManyRepeats
-	EventUserGone     = session.EventUserGone
-	EventUnavailable  = session.EventUnavailable
-	EventUserTooLarge = session.EventUserTooLarge
+	EventBegan          = session.EventBegan
+	EventEnded          = session.EventEnded
+	EventSteppedUp      = session.EventSteppedUp
+	EventBound          = session.EventBound
+	EventActing         = session.EventActing
+	EventActingEnded    = session.EventActingEnded
+	EventReuse          = session.EventReuse
+	EventAdopted        = session.EventAdopted
+	EventLateRepeat     = session.EventLateRepeat
+	EventManyRepeats    = session.EventManyRepeats
+	EventUserGone       = session.EventUserGone
+	EventSignInRefused  = session.EventSignInRefused
+	EventBindingRefused = session.EventBindingRefused
+	EventUnbound        = session.EventUnbound
+	EventUserTooLarge   = session.EventUserTooLarge
+	EventUnavailable    = session.EventUnavailable
+	EventBreakerOpened  = session.EventBreakerOpened
+	EventBreakerClosed  = session.EventBreakerClosed
+	EventFeedLost       = session.EventFeedLost
+	EventFeedRestored   = session.EventFeedRestored
+	EventDropped        = session.EventDropped
+
+	CauseUser      = session.CauseUser
+	CauseApp       = session.CauseApp
+	CauseReuse     = session.CauseReuse
+	CauseLimit     = session.CauseLimit
+	CauseIdle      = session.CauseIdle
+	CauseExpired   = session.CauseExpired
+	CauseUserGone  = session.CauseUserGone
+	CauseNotBefore = session.CauseNotBefore
 )
 
 var (

@@ -21,6 +21,7 @@ type Engine[U any] struct {
 	cache       tokenCache[U]
 	revocations revocations
 	repeats     *repeatCounter
+	expired     *recent[ID, bool] // sessions whose expiry has been reported
 	// loads bounds the calls that use LoadUser, stores those that use only the store, so that
 	// people can sign out while the app's database hangs.
 	loads     limiter
@@ -52,6 +53,7 @@ func New[U any](config Config[U]) (*Engine[U], error) {
 		cache:       cache,
 		revocations: newRevocations(),
 		repeats:     newRepeatCounter(),
+		expired:     newRecent[ID, bool](maxCounted),
 		loads:       newLimiter(config.Timeout),
 		stores:      newLimiter(config.Timeout),
 		reporter:    newReporter(config.Logger, config.OnEvent),
@@ -60,7 +62,7 @@ func New[U any](config Config[U]) (*Engine[U], error) {
 	return e, nil
 }
 
-// SignedIn is the result of [Engine.SignIn], with everything that the browser is given.
+// SignedIn is the result of [Engine.Begin], with everything that the browser is given.
 type SignedIn[U any] struct {
 	Session Session[U]
 	// Fingerprint and RefreshCookie are for cookies that scripts cannot read, so they are never
@@ -75,22 +77,40 @@ type SignedIn[U any] struct {
 // LogValue returns the ids of the session and no token.
 func (s SignedIn[U]) LogValue() slog.Value { return s.Session.LogValue() }
 
-// SignIn begins a session of the user (lucia-sveltekit's createUserSession). The caller has
-// authenticated the user. Errors carry CodeInvalidUserID if the id is invalid or LoadUser does
-// not know it, and CodeDatabaseUpdateFailed if LoadUser or the store failed. After an error there
-// is no session that anyone could use.
+// SignInParams are the arguments of [Engine.Begin].
+type SignInParams struct {
+	UserID string
+	// Terms are the terms of the session. AuthTime is the time of the call if it is zero.
+	Terms Terms
+}
+
+// SignIn is [Engine.Begin] without terms.
 func (e *Engine[U]) SignIn(ctx context.Context, userID string) (*SignedIn[U], error) {
-	if err := CheckUserID(userID); err != nil {
+	return e.Begin(ctx, SignInParams{UserID: userID})
+}
+
+// Begin begins a session of the user (lucia-sveltekit's createUserSession). The caller has
+// authenticated the user. Errors carry CodeInvalidUserID if the id is invalid or LoadUser does
+// not know it, CodeInvalidTerms if the terms are invalid, and CodeDatabaseUpdateFailed if LoadUser
+// or the store failed. After an error there is no session that anyone could use.
+func (e *Engine[U]) Begin(ctx context.Context, p SignInParams) (*SignedIn[U], error) {
+	if err := CheckUserID(p.UserID); err != nil {
+		return nil, err
+	}
+	if p.Terms.AuthTime.IsZero() {
+		p.Terms.AuthTime = time.Unix(time.Now().Unix(), 0)
+	}
+	if err := checkTerms(&p.Terms); err != nil {
 		return nil, err
 	}
 	s, err := callWithTimeout(withoutValues{ctx}, e.loads, func(ctx context.Context) (*SignedIn[U], error) {
-		return e.signIn(ctx, userID)
+		return e.signIn(ctx, p)
 	})
 	if gone, ok := errors.AsType[opaqueError](err); ok && gone.gone {
 		return nil, fmt.Errorf("%w: %w", CodeInvalidUserID, gone)
 	}
 	if err != nil {
-		return nil, e.unavailable(ctx, CodeDatabaseUpdateFailed, userID, ID{}, err)
+		return nil, e.unavailable(ctx, CodeDatabaseUpdateFailed, p.UserID, ID{}, err)
 	}
 	return s, nil
 }
@@ -105,9 +125,9 @@ func (withoutValues) Value(any) any { return nil }
 // AfterFunc lets package context derive contexts from it without a goroutine.
 func (v withoutValues) AfterFunc(f func()) (stop func() bool) { return context.AfterFunc(v.Context, f) }
 
-func (e *Engine[U]) signIn(ctx context.Context, userID string) (*SignedIn[U], error) {
+func (e *Engine[U]) signIn(ctx context.Context, p SignInParams) (*SignedIn[U], error) {
 	fp, hash := newFingerprint()
-	t := subject{userID: userID, id: NewID(), hash: hash}
+	t := subject{userID: p.UserID, id: NewID(), hash: hash, terms: p.Terms}
 	user, err := e.loadUser(ctx, t)
 	if errors.Is(err, ErrUserNotFound) {
 		return nil, opaqueError{err, true}
@@ -116,11 +136,12 @@ func (e *Engine[U]) signIn(ctx context.Context, userID string) (*SignedIn[U], er
 		return nil, opaqueError{err, false}
 	}
 	order, started := e.revocations.next(), time.Now().Unix()
-	record, err := e.config.Store.Create(ctx, CreateParams{UserID: userID, ID: t.id, Policy: e.policy, Max: e.config.MaxSessions})
+	record, err := e.config.Store.Create(ctx, CreateParams{UserID: t.userID, ID: t.id, Policy: e.policy, Max: e.config.MaxSessions})
 	if err != nil {
 		return nil, opaqueError{err, false}
 	}
-	e.revocations.begin(userID, t.id, order, started)
+	e.revocations.begin(t.userID, t.id, order, started)
+	e.reporter.report(Event{Kind: EventBegan, UserID: t.userID, SessionID: t.id})
 	return e.signedIn(user, t, fp, record, started)
 }
 
@@ -183,13 +204,23 @@ func (e *Engine[U]) VerifyEnded(token AccessToken, fingerprint Fingerprint) (Ses
 	return v.session, nil
 }
 
-// SignOut ends one session (lucia-sveltekit's invalidateRefreshToken). It returns nil if the
-// session has already ended. Errors carry CodeInvalidUserID or CodeDatabaseUpdateFailed. After
-// the latter it is unknown whether the session ended; repeating the call is harmless.
+// SignOut ends one session at its user's request (lucia-sveltekit's invalidateRefreshToken). It
+// returns nil if the session has already ended. Errors carry CodeInvalidUserID or
+// CodeDatabaseUpdateFailed. After the latter it is unknown whether the session ended; repeating
+// the call is harmless.
 //
 // The end of ctx does not stop the call, so that a person who signs out and leaves the page at
 // once is signed out. It returns within Timeout.
 func (e *Engine[U]) SignOut(ctx context.Context, userID string, id ID) error {
+	return e.endSession(ctx, CauseUser, userID, id)
+}
+
+// EndSession is SignOut at the app's request. They differ in the cause that the event names.
+func (e *Engine[U]) EndSession(ctx context.Context, userID string, id ID) error {
+	return e.endSession(ctx, CauseApp, userID, id)
+}
+
+func (e *Engine[U]) endSession(ctx context.Context, cause Cause, userID string, id ID) error {
 	if err := CheckUserID(userID); err != nil {
 		return err
 	}
@@ -199,6 +230,7 @@ func (e *Engine[U]) SignOut(ctx context.Context, userID string, id ID) error {
 		return e.unavailable(ctx, CodeDatabaseUpdateFailed, userID, id, err)
 	}
 	e.revocations.endSession(userID, id)
+	e.reporter.report(Event{Kind: EventEnded, Cause: cause, UserID: userID, SessionID: id})
 	return nil
 }
 
@@ -215,6 +247,7 @@ func (e *Engine[U]) RevokeUser(ctx context.Context, userID string) error {
 		return e.unavailable(ctx, CodeDatabaseUpdateFailed, userID, ID{}, err)
 	}
 	e.revocations.endUser(userID)
+	e.reporter.report(Event{Kind: EventEnded, Cause: CauseApp, UserID: userID})
 	return nil
 }
 
@@ -241,9 +274,11 @@ func (e *Engine[U]) Sessions(ctx context.Context, userID string) (map[ID]Record,
 	return list, nil
 }
 
-// Flush waits until no confirmation is in progress or ctx ends. An app calls it at shutdown,
-// after its last request.
-func (e *Engine[U]) Flush(ctx context.Context) error { return e.confirms.flush(ctx) }
+// Flush waits until no confirmation is in progress and no event waits for OnEvent, or ctx ends. An
+// app calls it at shutdown, after its last request.
+func (e *Engine[U]) Flush(ctx context.Context) error {
+	return errors.Join(e.confirms.flush(ctx), e.reporter.flush(ctx))
+}
 
 // unavailable reports a failure of the store or of LoadUser in a call under ctx, and returns it
 // with the code.

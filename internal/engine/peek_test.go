@@ -49,8 +49,8 @@ func TestPeekChangesNothing(t *testing.T) {
 			j.use(t, a.Engine)
 			time.Sleep(2 * time.Minute)
 		}
-		if lines := log.lines(); len(lines)+len(a.event) != 0 {
-			t.Errorf("%d events, log:\n%v", len(a.event), lines)
+		if lines := log.lines(); len(lines)+a.events(t) != 0 {
+			t.Errorf("%d events, log:\n%v", a.events(t), lines)
 		}
 	})
 }
@@ -108,16 +108,16 @@ func TestPeekAtOldTokens(t *testing.T) {
 					}
 				}
 				if test.reused {
-					if e := <-a.event; e.Kind != session.EventReuse || len(a.event) != 0 {
-						t.Errorf("event %v and %d more", e, len(a.event))
+					if e := <-a.event; e.Kind != session.EventReuse || a.events(t) != 0 {
+						t.Errorf("event %v and %d more", e, a.events(t))
 					}
 					return
 				}
 				if diff := cmp.Diff(before, recordOf(t, a.Engine, "u1")); diff != "" {
 					t.Errorf("the record changed (-before +after):\n%s", diff)
 				}
-				if lines := log.lines(); len(lines)+len(a.event) != 0 {
-					t.Errorf("%d events, log:\n%v", len(a.event), lines)
+				if lines := log.lines(); len(lines)+a.events(t) != 0 {
+					t.Errorf("%d events, log:\n%v", a.events(t), lines)
 				}
 			})
 		})

@@ -115,6 +115,7 @@ func (req *refreshRequest) add(c RefreshCredential) {
 	p := &req.presented
 	switch {
 	case c.generation > p.Generation:
+		req.terms = c.terms
 		*p = Presented{Generation: c.generation, IssuedAt: c.issuedAt, ExpiresAt: c.expiresAt, HandedAt: c.handedAt}
 	case c.generation == p.Generation:
 		p.HandedAt = max(p.HandedAt, c.handedAt) // the later one proves less
@@ -187,6 +188,7 @@ func (e *Engine[U]) userGone(ctx context.Context, t subject, why error) (gone, f
 	}
 	e.revocations.endUser(t.userID)
 	e.reporter.report(Event{Kind: EventUserGone, UserID: t.userID, SessionID: t.id})
+	e.reporter.report(Event{Kind: EventEnded, Cause: CauseUserGone, UserID: t.userID})
 	return fmt.Errorf("%w: %w", CodeUnauthorized, opaqueError{why, true}), nil
 }
 
@@ -196,13 +198,14 @@ func (e *Engine[U]) observe(req refreshRequest, step RefreshResult) {
 	switch {
 	case step.Outcome == Missing:
 		e.revocations.endSession(req.userID, req.id)
+		if req.presented.ExpiresAt <= step.Now && e.expired.put(req.id, true) {
+			event.Kind, event.Cause = EventEnded, CauseExpired
+			e.reporter.report(event)
+		}
 		return
-	case step.Outcome == Reused && e.config.RevokeSessionOnly:
-		e.revocations.endSession(req.userID, req.id)
-		event.Kind = EventReuse
 	case step.Outcome == Reused:
-		e.revocations.endUser(req.userID)
-		event.Kind = EventReuse
+		e.observeReuse(event)
+		return
 	case step.Outcome == Adopted:
 		event.Kind = EventAdopted
 	case step.Late(e.policy.Grace):
@@ -214,4 +217,19 @@ func (e *Engine[U]) observe(req refreshRequest, step RefreshResult) {
 		return
 	}
 	e.reporter.report(event)
+}
+
+// observeReuse records and reports that a reused token has ended its session or all sessions of
+// the user.
+func (e *Engine[U]) observeReuse(event Event) {
+	event.Kind = EventReuse
+	ended := Event{Kind: EventEnded, Cause: CauseReuse, UserID: event.UserID}
+	if e.config.RevokeSessionOnly {
+		ended.SessionID = event.SessionID
+		e.revocations.endSession(event.UserID, event.SessionID)
+	} else {
+		e.revocations.endUser(event.UserID)
+	}
+	e.reporter.report(event)
+	e.reporter.report(ended)
 }

@@ -1,4 +1,4 @@
-package browser_test
+package libraries_test
 
 import (
 	"encoding/json"
@@ -17,11 +17,11 @@ import (
 // library is a page-swapping library that the browser module works beside.
 type library struct {
 	name    string   // as people know it, with the line of versions
-	npm     string   // its alias in testdata/libraries/package.json
+	npm     string   // its alias in testdata/package.json
 	kind    string   // "htmx", "turbo" or "unpoly"
 	scripts []string // paths in the package
 	styles  []string // paths in the package
-	app     string   // the app's own set-up in testdata/libraries/app, if it needs one
+	app     string   // the app's own set-up in testdata/app, if it needs one
 }
 
 var libraries = []library{
@@ -71,16 +71,17 @@ func TestLibraries(t *testing.T) {
 	}
 }
 
-const librariesDir = "testdata/libraries"
+// dir is where npm installs the libraries.
+const dir = "testdata"
 
 // install installs what package-lock.json says, once.
 var install = sync.OnceValue(func() error {
 	if installed() {
 		return nil
 	}
-	out, err := exec.Command("npm", "ci", "--prefix", librariesDir, "--ignore-scripts", "--no-audit", "--no-fund").CombinedOutput()
+	out, err := exec.Command("npm", "ci", "--prefix", dir, "--ignore-scripts", "--no-audit", "--no-fund").CombinedOutput()
 	if err != nil {
-		return fmt.Errorf("npm ci --prefix %s: %v\n%s", librariesDir, err, out)
+		return fmt.Errorf("npm ci --prefix %s: %v\n%s", dir, err, out)
 	}
 	return nil
 })
@@ -107,7 +108,7 @@ type packageFile struct {
 // lockedPackages returns the packages of package-lock.json, by alias.
 func lockedPackages() (map[string]packageFile, error) {
 	var lock struct{ Packages map[string]packageFile }
-	if err := readJSON(filepath.Join(librariesDir, "package-lock.json"), &lock); err != nil {
+	if err := readJSON(filepath.Join(dir, "package-lock.json"), &lock); err != nil {
 		return nil, err
 	}
 	locked := map[string]packageFile{}
@@ -127,7 +128,7 @@ func installed() bool {
 	}
 	for alias, want := range locked {
 		var got packageFile
-		if readJSON(filepath.Join(librariesDir, "node_modules", alias, "package.json"), &got) != nil || got.Version != want.Version {
+		if readJSON(filepath.Join(dir, "node_modules", alias, "package.json"), &got) != nil || got.Version != want.Version {
 			return false
 		}
 	}
@@ -149,7 +150,7 @@ func TestReadmeNamesTheLibraries(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	readme, err := os.ReadFile("README.md")
+	readme, err := os.ReadFile("../README.md")
 	if err != nil {
 		t.Fatal(err)
 	}

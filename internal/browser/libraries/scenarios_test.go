@@ -1,4 +1,4 @@
-package browser_test
+package libraries_test
 
 import (
 	"fmt"

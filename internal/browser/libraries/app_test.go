@@ -1,35 +1,46 @@
-package browser_test
+package libraries_test
 
 import (
 	"cmp"
+	"context"
 	"embed"
+	"fmt"
 	"html/template"
+	"log/slog"
 	"net/http"
+	"net/http/httptest"
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
+	"github.com/lucia-go/lucia/adapters/nethttp"
 	"github.com/lucia-go/lucia/internal/chrometest"
 	"github.com/lucia-go/lucia/internal/wire"
+	"github.com/lucia-go/lucia/memstore"
 	"github.com/lucia-go/lucia/middleware"
+	"github.com/lucia-go/lucia/session"
 )
 
-//go:embed testdata/libraries/app
-var libraryFiles embed.FS
+//go:embed testdata/app
+var files embed.FS
 
-var libraryPages = template.Must(template.ParseFS(libraryFiles, "testdata/libraries/app/page.html"))
+var templates = template.Must(template.ParseFS(files, "testdata/app/page.html"))
 
-// libraryPolicy lets the libraries style what they show, and no more.
-const libraryPolicy = "default-src 'self'; script-src 'self'; style-src 'self' 'unsafe-inline'"
+// policy lets the libraries style what they show, and no more.
+const policy = "default-src 'self'; script-src 'self'; style-src 'self' 'unsafe-inline'"
 
 // deed is what somebody has done with a form.
 type deed struct{ user, text string }
 
 // libraryApp is an app whose links and forms a library takes over.
 type libraryApp struct {
-	*site
+	*httptest.Server
+	auth      *middleware.Auth[struct{}]
+	refreshes atomic.Int64 // requests to the refresh route
+
 	lib library
 	// morph has pages be morphed into one another, noHistory has htmx keep none.
 	morph, noHistory bool
@@ -38,26 +49,57 @@ type libraryApp struct {
 	deeds []deed
 }
 
+// grace is the time that a request of these tests may be under way. A busy machine needs some.
+const grace = 3 * time.Second
+
+// newLibraryApp starts an app whose access tokens live for ttl. Tokens count as settled at once,
+// since these tests cannot wait for disks.
 func newLibraryApp(t *testing.T, lib library, ttl time.Duration, change ...func(*libraryApp)) *libraryApp {
 	t.Helper()
 	app := &libraryApp{lib: lib}
 	for _, c := range change {
 		c(app)
 	}
-	app.site = newSiteOf(t, ttl, app.pages)
+	auth, err := middleware.New(middleware.Config[struct{}]{
+		Secret:    []byte("a secret of thirty-two bytes....."),
+		Store:     memstore.New(),
+		LoadUser:  func(context.Context, string) (struct{}, error) { return struct{}{}, nil },
+		AccessTTL: ttl,
+		Grace:     grace,
+		Settle:    -1,
+		Dev:       true,
+		Logger:    slog.New(slog.DiscardHandler),
+		OnEvent: func(e session.Event) {
+			if e.Kind == session.EventReuse {
+				t.Errorf("an honest browser was taken for a thief: %+v", e)
+			}
+		},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	app.auth = auth
+	handler := nethttp.Wrap(auth, app.pages())
+	app.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/api/auth/refresh" {
+			app.refreshes.Add(1)
+		}
+		handler.ServeHTTP(w, r)
+	}))
+	t.Cleanup(app.Close)
 	return app
 }
 
 // pages are the app's own. All but the first and the login page need a session.
-func (app *libraryApp) pages(s *site) http.Handler {
+func (app *libraryApp) pages() http.Handler {
 	mux := http.NewServeMux()
-	private := func(pattern string, page http.HandlerFunc) { mux.Handle(pattern, s.auth.Require(page)) }
+	private := func(pattern string, page http.HandlerFunc) { mux.Handle(pattern, app.auth.Require(page)) }
 	// form is a page for posts that prove the session of their page.
 	form := func(pattern string, page func(w http.ResponseWriter, r *http.Request, text string)) {
 		private(pattern, func(w http.ResponseWriter, r *http.Request) {
-			got, err := s.auth.ValidateFormSubmission(r)
+			got, err := app.auth.ValidateFormSubmission(r)
 			if err != nil {
-				app.page(s, w, r, middleware.Status(err), pageContent{Heading: "refused"})
+				app.page(w, r, middleware.Status(err), pageContent{Heading: "refused"})
 				return
 			}
 			text := strings.TrimSpace(r.PostFormValue("text"))
@@ -71,7 +113,7 @@ func (app *libraryApp) pages(s *site) http.Handler {
 	}
 	heading := func(heading string) http.HandlerFunc {
 		return func(w http.ResponseWriter, r *http.Request) {
-			app.page(s, w, r, http.StatusOK, pageContent{Heading: heading})
+			app.page(w, r, http.StatusOK, pageContent{Heading: heading})
 		}
 	}
 	mux.HandleFunc("GET /{$}", heading("home"))
@@ -79,13 +121,13 @@ func (app *libraryApp) pages(s *site) http.Handler {
 	private("GET /b", heading("b"))
 	private("GET /saved", heading("saved"))
 	private("GET /search", func(w http.ResponseWriter, r *http.Request) {
-		app.page(s, w, r, http.StatusOK, pageContent{Heading: "found " + r.FormValue("q")})
+		app.page(w, r, http.StatusOK, pageContent{Heading: "found " + r.FormValue("q")})
 	})
 	mux.HandleFunc("GET /login", func(w http.ResponseWriter, r *http.Request) {
-		app.page(s, w, r, http.StatusOK, pageContent{Heading: "login", Next: middleware.ReturnPath(r, "")})
+		app.page(w, r, http.StatusOK, pageContent{Heading: "login", Next: middleware.ReturnPath(r, "")})
 	})
 	mux.HandleFunc("POST /login", func(w http.ResponseWriter, r *http.Request) {
-		if _, err := s.auth.SignIn(w, r, r.PostFormValue("user")); err != nil {
+		if _, err := app.auth.SignIn(w, r, r.PostFormValue("user")); err != nil {
 			middleware.WriteError(w, err)
 			return
 		}
@@ -94,28 +136,36 @@ func (app *libraryApp) pages(s *site) http.Handler {
 	form("POST /save", func(w http.ResponseWriter, r *http.Request, text string) {
 		switch text {
 		case "":
-			app.page(s, w, r, http.StatusUnprocessableEntity, pageContent{Heading: "again", Error: "Say something."})
+			app.page(w, r, http.StatusUnprocessableEntity, pageContent{Heading: "again", Error: "Say something."})
 		case "stay":
 			http.Redirect(w, r, "/a", http.StatusSeeOther)
 		default:
 			http.Redirect(w, r, "/saved", http.StatusSeeOther)
 		}
 	})
-	private("GET /part", func(w http.ResponseWriter, r *http.Request) { app.part(s, w, r, r.FormValue("n")) })
-	form("POST /part", func(w http.ResponseWriter, r *http.Request, text string) { app.part(s, w, r, text) })
+	private("GET /part", func(w http.ResponseWriter, r *http.Request) { app.part(w, r, r.FormValue("n")) })
+	form("POST /part", func(w http.ResponseWriter, r *http.Request, text string) { app.part(w, r, text) })
 	form("POST /stream", func(w http.ResponseWriter, r *http.Request, _ string) {
 		w.Header().Set("Content-Type", "text/vnd.turbo-stream.html; charset=utf-8")
-		app.render(s, w, r, "stream", pageContent{Note: "streamed"})
+		app.render(w, r, "stream", pageContent{Note: "streamed"})
 	})
 	mux.HandleFunc("GET /forget", func(w http.ResponseWriter, _ *http.Request) {
 		http.SetCookie(w, &http.Cookie{Name: wire.CookieAccess, Path: "/", MaxAge: -1})
 	})
-	mux.HandleFunc("GET /api/me", s.me)
-	mux.HandleFunc("GET /library/{file...}", func(w http.ResponseWriter, r *http.Request) {
-		http.ServeFile(w, r, librariesDir+"/node_modules/"+app.lib.npm+"/"+r.PathValue("file"))
+	mux.HandleFunc("GET /api/me", func(w http.ResponseWriter, r *http.Request) {
+		got, err := app.auth.ValidateRequest(r)
+		if err != nil {
+			w.Header().Set("WWW-Authenticate", wire.ChallengeInvalid)
+			middleware.WriteError(w, err)
+			return
+		}
+		fmt.Fprint(w, got.User.ID)
 	})
-	mux.Handle("GET /testdata/libraries/app/", http.FileServerFS(libraryFiles))
-	mux.Handle("GET /testdata/site/", http.FileServerFS(siteFiles))
+	mux.HandleFunc("GET /library/{file...}", func(w http.ResponseWriter, r *http.Request) {
+		http.ServeFile(w, r, dir+"/node_modules/"+app.lib.npm+"/"+r.PathValue("file"))
+	})
+	mux.Handle("GET /testdata/app/", http.FileServerFS(files))
+	mux.Handle("GET /testdata/site/", http.FileServer(http.Dir(".."))) // of package browser
 	return mux
 }
 
@@ -137,30 +187,30 @@ func (c pageContent) Following() int {
 
 // part answers with a part of a page: alone where htmx asks for it, within a page
 // for the others.
-func (app *libraryApp) part(s *site, w http.ResponseWriter, r *http.Request, part string) {
+func (app *libraryApp) part(w http.ResponseWriter, r *http.Request, part string) {
 	content := pageContent{Heading: "part", Part: part}
 	if app.lib.kind != "htmx" {
-		app.page(s, w, r, http.StatusOK, content)
+		app.page(w, r, http.StatusOK, content)
 		return
 	}
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
-	app.render(s, w, r, "part", content)
+	app.render(w, r, "part", content)
 }
 
-func (app *libraryApp) page(s *site, w http.ResponseWriter, r *http.Request, status int, content pageContent) {
+func (app *libraryApp) page(w http.ResponseWriter, r *http.Request, status int, content pageContent) {
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
-	w.Header().Set("Content-Security-Policy", libraryPolicy)
+	w.Header().Set("Content-Security-Policy", policy)
 	if r.Method == http.MethodPost {
 		w.Header().Set("HX-Push-Url", "false") // the answer to a form is no page to come back to
 	}
 	content.PageData = middleware.DataBlock.HTML(r.Context())
 	w.WriteHeader(status)
-	app.render(s, w, r, "page.html", content)
+	app.render(w, r, "page.html", content)
 }
 
-func (app *libraryApp) render(s *site, w http.ResponseWriter, r *http.Request, name string, content pageContent) {
+func (app *libraryApp) render(w http.ResponseWriter, r *http.Request, name string, content pageContent) {
 	content.Who = "nobody"
-	if session := s.auth.Session(r.Context()); session != nil {
+	if session := app.auth.Session(r.Context()); session != nil {
 		content.Who = session.User.ID
 	}
 	content.Kind = app.lib.kind
@@ -174,9 +224,9 @@ func (app *libraryApp) render(s *site, w http.ResponseWriter, r *http.Request, n
 		content.Scripts = append(content.Scripts, "/library/"+f)
 	}
 	if app.lib.app != "" {
-		content.Scripts = append(content.Scripts, "/testdata/libraries/app/"+app.lib.app)
+		content.Scripts = append(content.Scripts, "/testdata/app/"+app.lib.app)
 	}
-	if err := libraryPages.ExecuteTemplate(w, name, content); err != nil {
+	if err := templates.ExecuteTemplate(w, name, content); err != nil {
 		panic(err)
 	}
 }
@@ -259,6 +309,10 @@ func (v *visitor) on(heading, user string) {
 		document.querySelector("h1")?.innerText === "` + heading + `" &&
 		document.querySelector("#who").innerText === "` + user + `" && ` + store + ` && ` + fieldsFollow)
 }
+
+// anotherSecond is true when an access token made now would differ: its time of issue is in whole
+// seconds.
+const anotherSecond = "Date.now() / 1000 > 1 + JSON.parse(atob(session.access_token.split('.')[1].replace(/-/g, '+').replace(/_/g, '/'))).iat"
 
 const fieldsFollow = `[...document.querySelectorAll("[name=_lucia]")].every((f) => f.value === (session?.access_token ?? ""))`
 

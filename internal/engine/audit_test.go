@@ -1,0 +1,373 @@
+package engine_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+	"github.com/lucia-go/lucia/internal/engine"
+	"github.com/lucia-go/lucia/memstore"
+	"github.com/lucia-go/lucia/session"
+)
+
+// trail returns what a has reported to the audit since its last call.
+func (a *app) trail(t testing.TB) (events []session.Event) {
+	t.Helper()
+	a.events(t)
+	for len(a.audit) > 0 {
+		events = append(events, <-a.audit)
+	}
+	return events
+}
+
+func idOf(t testing.TB, e *engine.Engine[profile], j jar) session.ID {
+	t.Helper()
+	c, err := e.OpenSealed(j.sealed)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c.SessionID
+}
+
+func TestEveryBeginAndEndIsAnEvent(t *testing.T) {
+	t.Parallel()
+	gone := func(a *app) {
+		a.load = func(context.Context) (profile, error) { return profile{}, session.ErrUserNotFound }
+	}
+	for name, test := range map[string]struct {
+		change func(*engine.Config[profile])
+		end    func(t *testing.T, a *app, j jar)
+		cause  session.Cause
+		all    bool // all sessions of the user
+	}{
+		"sign-out": {end: func(t *testing.T, a *app, j jar) {
+			if err := a.SignOut(t.Context(), "u1", idOf(t, a.Engine, j)); err != nil {
+				t.Error(err)
+			}
+		}, cause: session.CauseUser},
+		"ended by the app": {end: func(t *testing.T, a *app, j jar) {
+			if err := a.EndSession(t.Context(), "u1", idOf(t, a.Engine, j)); err != nil {
+				t.Error(err)
+			}
+		}, cause: session.CauseApp},
+		"revoked by the app": {end: func(t *testing.T, a *app, _ jar) {
+			if err := a.RevokeUser(t.Context(), "u1"); err != nil {
+				t.Error(err)
+			}
+		}, cause: session.CauseApp, all: true},
+		"reuse": {end: func(t *testing.T, a *app, j jar) { reuse(t, a, j) }, cause: session.CauseReuse, all: true},
+		"reuse, session only": {
+			change: func(c *engine.Config[profile]) { c.RevokeSessionOnly = true },
+			end:    func(t *testing.T, a *app, j jar) { reuse(t, a, j) }, cause: session.CauseReuse,
+		},
+		"user gone at a refresh": {end: func(t *testing.T, a *app, j jar) {
+			gone(a)
+			if _, err := j.refresh(t, a.Engine); !errors.Is(err, session.ErrUserNotFound) {
+				t.Error(err)
+			}
+		}, cause: session.CauseUserGone, all: true},
+		"expiry seen": {end: func(t *testing.T, a *app, j jar) {
+			time.Sleep(engine.DefaultRefreshTTL)
+			for range 3 { // and reported once
+				if o, _ := j.refresh(t, a.Engine); o != session.Missing {
+					t.Error(o)
+				}
+			}
+		}, cause: session.CauseExpired},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				a := newApp(t, test.change)
+				j := signIn(t, a.Engine, "u1")
+				id := idOf(t, a.Engine, j)
+				began := session.Event{Kind: session.EventBegan, Time: time.Now(), UserID: "u1", SessionID: id}
+				if diff := cmp.Diff([]session.Event{began}, a.trail(t)); diff != "" {
+					t.Errorf("sign-in (-want +got):\n%s", diff)
+				}
+				test.end(t, a, j)
+				ended := session.Event{Kind: session.EventEnded, Cause: test.cause, Time: time.Now(), UserID: "u1", SessionID: id}
+				if test.all {
+					ended.SessionID = session.ID{}
+				}
+				if diff := cmp.Diff([]session.Event{ended}, a.trail(t), cmpopts.IgnoreFields(session.Event{}, "Presented")); diff != "" {
+					t.Errorf("the end (-want +got):\n%s", diff)
+				}
+				if o, _ := j.refresh(t, a.Engine); o != session.Missing {
+					t.Errorf("afterwards: %v", o)
+				}
+			})
+		})
+	}
+}
+
+// reuse rotates the jar's session, confirms the successor and presents the jar's token again.
+func reuse(t *testing.T, a *app, j jar) {
+	t.Helper()
+	owner := j
+	owner.must(t, a.Engine, session.Rotated)
+	time.Sleep(2 * time.Minute)
+	owner.use(t, a.Engine)
+	if recordOf1(t, a.Engine, owner).ConfirmedAt == 0 {
+		t.Fatal("the successor is not confirmed")
+	}
+	time.Sleep(31 * time.Second)
+	if o, err := j.refresh(t, a.Engine); o != session.Reused {
+		t.Fatal(o, err)
+	}
+}
+
+// A session that ended in another way, and tokens that have not expired, are no seen expiry.
+func TestMissingSessionIsNoExpiry(t *testing.T) {
+	t.Parallel()
+	a := newApp(t, nil)
+	j := signIn(t, a.Engine, "u1")
+	if err := a.store.Store.DeleteUser(t.Context(), "u1"); err != nil { // by another process
+		t.Fatal(err)
+	}
+	if o, _ := j.refresh(t, a.Engine); o != session.Missing {
+		t.Error(o)
+	}
+	if trail := a.trail(t); len(trail) != 1 {
+		t.Errorf("events %+v, want the sign-in alone", trail)
+	}
+}
+
+func TestFailedEndIsNoEvent(t *testing.T) {
+	t.Parallel()
+	a := newApp(t, nil)
+	signIn(t, a.Engine, "u1")
+	a.store.set(func(context.Context, string) error { return errors.New("down") })
+	if err := errors.Join(a.SignOut(t.Context(), "u1", session.NewID()), a.RevokeUser(t.Context(), "u1")); err == nil {
+		t.Error("the store is down, and all is well")
+	}
+	if trail := a.trail(t); len(trail) != 1 {
+		t.Errorf("events %+v, want the sign-in alone", trail)
+	}
+}
+
+// If OnEvent is too slow, the events beyond a bound are dropped, those first that can come in any
+// number, and the app is told how many.
+func TestSlowOnEventDropsEventsAndIsTold(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		log := &book{}
+		release := make(chan struct{})
+		var events []session.Event
+		a := newApp(t, func(c *engine.Config[profile]) {
+			log.logged(c)
+			c.OnEvent = func(e session.Event) {
+				<-release
+				events = append(events, e)
+			}
+		})
+		a.store.set(func(_ context.Context, call string) error {
+			if call == "List" {
+				return errors.New("down")
+			}
+			return nil
+		})
+		const most = 4096
+		for range most { // EventUnavailable may fill half
+			if _, err := a.Sessions(t.Context(), "u1"); err == nil {
+				t.Fatal("the store is down, and all is well")
+			}
+		}
+		for range most {
+			if err := a.SignOut(t.Context(), "u1", session.NewID()); err != nil {
+				t.Fatal(err)
+			}
+		}
+		log.lines()
+		close(release)
+		if err := a.Flush(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		count := map[session.EventKind]int{}
+		for _, e := range events {
+			count[e.Kind]++
+		}
+		// OnEvent may have one event besides those that wait.
+		failed, ended := count[session.EventUnavailable], count[session.EventEnded]
+		if failed < most/2 || failed > most/2+1 || failed+ended < most || failed+ended > most+1 || len(events) != failed+ended+1 {
+			t.Errorf("delivered: %v", count)
+		}
+		last := events[len(events)-1]
+		if want := fmt.Sprintf("%d events", 2*most-failed-ended); last.Kind != session.EventDropped || last.Err.Error() != want {
+			t.Errorf("the last event is %+v, want that %s are dropped", last, want)
+		}
+		if lines := log.lines(); len(lines) != 1 || !strings.Contains(lines[0], "level=ERROR") || !strings.Contains(lines[0], string(session.EventDropped)) {
+			t.Errorf("log:\n%s", strings.Join(lines, "\n"))
+		}
+	})
+}
+
+// printed returns the event in every form in which a program may print it.
+func printed(t testing.TB, e session.Event) string {
+	t.Helper()
+	var b bytes.Buffer
+	for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x"} {
+		fmt.Fprintf(&b, verb+"\n", e)
+	}
+	for _, h := range []slog.Handler{slog.NewTextHandler(&b, nil), slog.NewJSONHandler(&b, nil)} {
+		l := slog.New(h)
+		l.Info("event", "event", e)
+		l.LogAttrs(t.Context(), slog.LevelInfo, "event", e.Attrs()...)
+	}
+	data, err := json.Marshal(e)
+	if err != nil {
+		t.Error(err)
+	}
+	b.Write(data)
+	return b.String()
+}
+
+// secrets returns what an event must not contain: the jar's tokens, their signatures, which are
+// enough to complete a token whose claims are known, and the fingerprint, as text and in hex.
+func (j jar) secrets() (list []string) {
+	for _, token := range []string{string(j.access), string(j.bearer), string(j.sealed), string(j.fingerprint)} {
+		if token == "" {
+			continue
+		}
+		signature := token[strings.LastIndexByte(token, '.')+1:]
+		list = append(list, token, signature, fmt.Sprintf("%x", token), fmt.Sprintf("%x", signature))
+	}
+	return list
+}
+
+// provoked lists the kinds of events that this package reports, each with what provokes it. Jars
+// whose tokens an event might contain are passed to seen.
+var provoked = map[session.EventKind]func(t *testing.T, a *app, seen func(jar)){
+	session.EventBegan: func(t *testing.T, a *app, seen func(jar)) { seen(signIn(t, a.Engine, "u1")) },
+	session.EventEnded: func(t *testing.T, a *app, seen func(jar)) {
+		j := signIn(t, a.Engine, "u1")
+		seen(j)
+		if err := a.SignOut(t.Context(), "u1", idOf(t, a.Engine, j)); err != nil {
+			t.Error(err)
+		}
+	},
+	session.EventReuse: func(t *testing.T, a *app, seen func(jar)) {
+		owner, thief := stolen(t, a.Engine)
+		seen(owner)
+		seen(thief)
+		_, _ = thief.refresh(t, a.Engine)
+	},
+	session.EventAdopted: func(t *testing.T, a *app, seen func(jar)) {
+		j := signIn(t, a.Engine, "u1")
+		restore := a.store.Store.(*memstore.Store).Snapshot()
+		j.must(t, a.Engine, session.Rotated)
+		restore()
+		j.must(t, a.Engine, session.Adopted)
+		seen(j)
+	},
+	session.EventLateRepeat:  func(t *testing.T, a *app, seen func(jar)) { repeat(t, a, seen, 1) },
+	session.EventManyRepeats: func(t *testing.T, a *app, seen func(jar)) { repeat(t, a, seen, 3) },
+	session.EventUserGone: func(t *testing.T, a *app, seen func(jar)) {
+		j := signIn(t, a.Engine, "u1")
+		seen(j)
+		a.load = func(context.Context) (profile, error) { return profile{}, session.ErrUserNotFound }
+		_, _ = j.refresh(t, a.Engine)
+	},
+	session.EventUserTooLarge: func(t *testing.T, a *app, seen func(jar)) {
+		j := signIn(t, a.Engine, "u1")
+		seen(j)
+		a.load = func(context.Context) (profile, error) { return profile{strings.Repeat("x", 1<<14)}, nil }
+		_, _ = j.refresh(t, a.Engine)
+	},
+	session.EventUnavailable: func(t *testing.T, a *app, seen func(jar)) {
+		j := signIn(t, a.Engine, "u1")
+		seen(j)
+		a.store.set(func(context.Context, string) error { return errors.New("connection refused") })
+		_, _ = j.refresh(t, a.Engine)
+	},
+}
+
+func repeat(t *testing.T, a *app, seen func(jar), times int) {
+	j := signIn(t, a.Engine, "u1")
+	successor := j
+	successor.must(t, a.Engine, session.Rotated)
+	seen(successor)
+	for range times {
+		time.Sleep(time.Minute)
+		again := j
+		again.must(t, a.Engine, session.Repeated)
+		seen(again)
+	}
+}
+
+// provokedElsewhere lists the kinds that the tests of other code provoke.
+var provokedElsewhere = []session.EventKind{
+	session.EventDropped, // TestSlowOnEventDropsEventsAndIsTold
+	// To be provoked by the features that report them:
+	session.EventSteppedUp, session.EventBound, session.EventActing, session.EventActingEnded, session.EventSignInRefused,
+	session.EventBindingRefused, session.EventUnbound, session.EventBreakerOpened, session.EventBreakerClosed,
+	session.EventFeedLost, session.EventFeedRestored,
+}
+
+func TestEventsContainNoTokens(t *testing.T) {
+	t.Parallel()
+	for kind, provoke := range provoked {
+		t.Run(string(kind), func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				var events []session.Event
+				a := newApp(t, func(c *engine.Config[profile]) {
+					c.OnEvent = func(e session.Event) { events = append(events, e) }
+				})
+				var secrets []string
+				provoke(t, a, func(j jar) { secrets = append(secrets, j.secrets()...) })
+				if err := a.Flush(t.Context()); err != nil {
+					t.Fatal(err)
+				}
+				if !slices.ContainsFunc(events, func(e session.Event) bool { return e.Kind == kind }) {
+					t.Fatalf("not provoked: %+v", events)
+				}
+				if len(secrets) == 0 {
+					t.Fatal("no jar was seen")
+				}
+				for _, e := range events {
+					text := printed(t, e)
+					if !strings.Contains(text, "u1") {
+						t.Errorf("not printed: %s", text)
+					}
+					for _, secret := range secrets {
+						if strings.Contains(text, secret) {
+							t.Errorf("%s contains %q:\n%s", e.Kind, secret, text)
+						}
+					}
+				}
+			})
+		})
+	}
+}
+
+// Every kind is provoked by a test.
+func TestEveryKindIsProvoked(t *testing.T) {
+	t.Parallel()
+	source, err := os.ReadFile("../../session/event.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	kinds := regexp.MustCompile(`(?m)^\tEvent\w+ EventKind = "(.*)"$`).FindAllStringSubmatch(string(source), -1)
+	if len(kinds) < 20 {
+		t.Fatalf("%d kinds in the source", len(kinds))
+	}
+	for _, k := range kinds {
+		kind := session.EventKind(k[1])
+		if provoked[kind] == nil && !slices.Contains(provokedElsewhere, kind) {
+			t.Errorf("no test provokes %q", kind)
+		}
+	}
+}
