@@ -31,7 +31,7 @@ type idleWorld struct {
 	losses        uint8 // how often the store may lose its last write
 	// tabs and flights are how many of them there are, at most two. Without crashes the browser
 	// does not crash; without confirms no generation is confirmed, so that there are only two.
-	tabs, flights    int
+	tabs, flights     int
 	crashes, confirms bool
 
 	idleRule

@@ -19,7 +19,9 @@ const entryBytes = 512
 type verified[U any] struct {
 	session Session[U]
 	iat     int64
-	hash    fingerprintHash
+	// activeAt is the claim of that name, or 0.
+	activeAt int64
+	hash     fingerprintHash
 	// seen is the fingerprint with which the token was accepted. Comparing it saves hashing the
 	// fingerprint for a cached token. It discloses nothing: an attacker who can read this memory
 	// also finds the keys in it.

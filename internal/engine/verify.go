@@ -20,8 +20,9 @@ func (e *Engine[U]) verified(token AccessToken) (v *verified[U], cached bool, er
 		return nil, false, err
 	}
 	v = &verified[U]{
-		iat:  claims.IssuedAt,
-		hash: claims.FingerprintHash,
+		iat:      claims.IssuedAt,
+		activeAt: claims.ActiveAt,
+		hash:     claims.FingerprintHash,
 		session: Session[U]{
 			AccessToken: AccessToken(strings.Clone(string(token))), // not the whole Cookie header
 			ID:          claims.SessionID,
@@ -29,6 +30,7 @@ func (e *Engine[U]) verified(token AccessToken) (v *verified[U], cached bool, er
 			IssuedAt:    time.Unix(claims.IssuedAt, 0),
 			ExpiresAt:   time.Unix(claims.ExpiresAt, 0),
 			Terms:       claims.Terms,
+			ActiveAt:    unixTime(claims.ActiveAt),
 		},
 	}
 	if v.session.User.UnmarshalJSON(claims.User) != nil || CheckUserID(v.session.User.ID) != nil {
@@ -38,6 +40,14 @@ func (e *Engine[U]) verified(token AccessToken) (v *verified[U], cached bool, er
 		return nil, false, accessErrors.outdated
 	}
 	return v, false, nil
+}
+
+// unixTime returns the zero Time for 0.
+func unixTime(seconds int64) time.Time {
+	if seconds == 0 {
+		return time.Time{}
+	}
+	return time.Unix(seconds, 0)
 }
 
 // RefreshCredential is a genuine refresh token, whose signature or seal is valid.
@@ -98,7 +108,7 @@ func (c RefreshCredential) token() RefreshToken { return c.sealer.keys.signRefre
 // claims is the inverse of refreshClaims.credential.
 func (c RefreshCredential) claims() *refreshClaims {
 	return &refreshClaims{UserID: c.UserID, commonClaims: commonClaims{
-		c.hash, c.SessionID, c.generation, int64(c.issuedAt) / 1000, int64(c.expiresAt) / 1000, c.terms,
+		c.hash, c.SessionID, c.generation, int64(c.issuedAt) / 1000, int64(c.expiresAt) / 1000, c.terms, 0,
 	}}
 }
 
