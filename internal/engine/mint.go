@@ -105,13 +105,14 @@ const maxCookieBytes = 4096
 
 // mint returns the session of a record with both tokens: a new access token, and the refresh
 // token of the record's generation, which is byte for byte the same whenever it is handed out.
-// now is the store's clock at the step that made or found the record; started is the app's clock
-// in Unix seconds when it requested that step, in which p was presented.
-func (e *Engine[U]) mint(user loadedUser[U], t subject, record Record, p Presented, now Instant, started int64) Session[U] {
+// now is the store's clock at the step that made or found the record; m is what was known before
+// that step, in which p was presented.
+func (e *Engine[U]) mint(user loadedUser[U], t subject, record Record, p Presented, now Instant, m mark) Session[U] {
 	// An access token does not outlive its session.
 	life := max(time.Second, min(e.config.AccessTTL, record.ExpiresAt.Sub(now)))
-	iat := e.revocations.issue(t, started)
-	s := e.mintAccess(user, t, record.Generation, iat, iat+int64(life/time.Second), e.activeAt(record, p, now, iat))
+	iat := e.revocations.issue(t, m)
+	exp := max(time.Now().Unix()+int64(life/time.Second), iat+1)
+	s := e.mintAccess(user, t, record.Generation, iat, exp, e.activeAt(record, p, now, iat))
 	s.RefreshToken = e.keys.current.signRefresh(refreshClaimsOf(t, record))
 	return s
 }
@@ -127,7 +128,7 @@ func (e *Engine[U]) activeAt(record Record, p Presented, now Instant, iat int64)
 	if p.Active {
 		ago = min(ago, max(0, p.ActiveAgo))
 	}
-	return max(1, iat-int64((ago+time.Second-1)/time.Second))
+	return max(1, min(iat, time.Now().Unix()-int64((ago+time.Second-1)/time.Second)))
 }
 
 // IsQuiet reports whether the store has to be told if a person is active in the session now: with

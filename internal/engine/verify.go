@@ -20,9 +20,7 @@ func (e *Engine[U]) verified(token AccessToken) (v *verified[U], cached bool, er
 		return nil, false, err
 	}
 	v = &verified[U]{
-		iat:      claims.IssuedAt,
-		activeAt: claims.ActiveAt,
-		hash:     claims.FingerprintHash,
+		hash: claims.FingerprintHash,
 		session: Session[U]{
 			AccessToken: AccessToken(strings.Clone(string(token))), // not the whole Cookie header
 			ID:          claims.SessionID,
@@ -39,6 +37,8 @@ func (e *Engine[U]) verified(token AccessToken) (v *verified[U], cached bool, er
 		}
 		return nil, false, accessErrors.outdated
 	}
+	v.iat, v.userID, v.id = claims.IssuedAt, v.session.User.ID, claims.SessionID
+	v.version = e.revocations.version(v.userID)
 	return v, false, nil
 }
 
@@ -48,6 +48,14 @@ func unixTime(seconds int64) time.Time {
 		return time.Time{}
 	}
 	return time.Unix(seconds, 0)
+}
+
+// unixSeconds is the inverse of unixTime.
+func unixSeconds(t time.Time) int64 {
+	if t.IsZero() {
+		return 0
+	}
+	return t.Unix()
 }
 
 // RefreshCredential is a genuine refresh token, whose signature or seal is valid.
