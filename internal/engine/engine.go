@@ -136,13 +136,17 @@ func (e *Engine[U]) signIn(ctx context.Context, p SignInParams) (*SignedIn[U], e
 		return nil, opaqueError{err, false}
 	}
 	order, started := e.revocations.next(), time.Now().Unix()
-	record, err := e.config.Store.Create(ctx, CreateParams{UserID: t.userID, ID: t.id, Policy: e.policy, Max: e.config.MaxSessions})
+	made, err := e.config.Store.Create(ctx, CreateParams{UserID: t.userID, ID: t.id, Policy: e.policy, Max: e.config.MaxSessions})
 	if err != nil {
 		return nil, opaqueError{err, false}
 	}
+	for _, id := range made.Ended {
+		e.revocations.endSession(t.userID, id)
+		e.reporter.report(Event{Kind: EventEnded, UserID: t.userID, SessionID: id, Cause: CauseLimit})
+	}
 	e.revocations.begin(t.userID, t.id, order, started)
 	e.reporter.report(Event{Kind: EventBegan, UserID: t.userID, SessionID: t.id})
-	return e.signedIn(user, t, fp, record, started)
+	return e.signedIn(user, t, fp, made.Record, started)
 }
 
 func (e *Engine[U]) signedIn(user loadedUser[U], t subject, fp Fingerprint, record Record, started int64) (*SignedIn[U], error) {
@@ -261,11 +265,11 @@ func (e *Engine[U]) end(ctx context.Context, call func(context.Context) error) e
 // Sessions returns the live sessions of the user, for a page that lists them. A Record has the
 // times at which the session began and was last issued a refresh token. Errors carry
 // CodeInvalidUserID or CodeDatabaseFetchFailed.
-func (e *Engine[U]) Sessions(ctx context.Context, userID string) (map[ID]Record, error) {
+func (e *Engine[U]) Sessions(ctx context.Context, userID string) (map[ID]Listed, error) {
 	if err := CheckUserID(userID); err != nil {
 		return nil, err
 	}
-	list, err := callWithTimeout(ctx, e.stores, func(ctx context.Context) (map[ID]Record, error) {
+	list, err := callWithTimeout(ctx, e.stores, func(ctx context.Context) (map[ID]Listed, error) {
 		return e.config.Store.List(ctx, userID)
 	})
 	if err != nil {

@@ -37,7 +37,7 @@ if not v then
 end
 local version, n1, n2, n3, n4, _, _, _, _, _, _, f1, f2, f3, f4, f5, f6, c1, c2, c3, c4, c5, c6, e1, e2, e3, e4, e5, e6 =
   v:byte(1, 29)
-if #v ~= 29 or version ~= 1 then
+if #v < 29 or version ~= 1 then
   return '\255' .. at .. v:sub(1, 1)
 end
 local n = ((n1 * 256 + n2) * 256 + n3) * 256 + n4
@@ -79,6 +79,7 @@ if rotates then
   outcome = '\1' -- rotated
   v = '\1' .. a:sub(48, 51) .. at .. '\0\0\0\0\0\0'
     .. string.char(c1, c2, c3, c4, c5, c6, (high - p) / 65536, (p - q) / 256, q, (low - r) / 65536, (r - s) / 256, s)
+    .. v:sub(30)
 elseif g > n then
   local x1, x2, x3, x4, x5, x6 = a:byte(11, 16)
   ends = ((((x1 * 256 + x2) * 256 + x3) * 256 + x4) * 256 + x5) * 256 + x6
@@ -87,7 +88,7 @@ elseif g > n then
     return '\0' .. at .. v -- missing
   end
   outcome = '\4' -- adopted
-  v = '\1' .. a:sub(1, 10) .. (settled and at or '\0\0\0\0\0\0') .. v:sub(18, 23) .. a:sub(11, 16)
+  v = '\1' .. a:sub(1, 10) .. (settled and at or '\0\0\0\0\0\0') .. v:sub(18, 23) .. a:sub(11, 16) .. v:sub(30)
 elseif g == n then
   outcome = '\2' -- current
   if confirmed ~= 0 or not settled then
