@@ -203,7 +203,7 @@ func (e *Engine[U]) madeRoom(ctx context.Context, userID string, ended []ID) {
 }
 
 func (e *Engine[U]) signedIn(user loadedUser[U], t subject, fp Fingerprint, record Record, m mark) (*SignedIn[U], error) {
-	s := e.mint(user, t, record, record.IssuedAt, m)
+	s := e.mint(user, t, record, Presented{Active: true}, record.IssuedAt, m)
 	sealed, err := e.keys.seal(e.config.RefreshCookie, sealer{}, refreshClaimsOf(t, record), record.IssuedAt)
 	if err != nil {
 		return nil, err
@@ -212,7 +212,7 @@ func (e *Engine[U]) signedIn(user loadedUser[U], t subject, fp Fingerprint, reco
 		Session:       s,
 		Fingerprint:   fp,
 		RefreshCookie: sealed,
-		ExpiresIn:     record.ExpiresAt.Sub(record.IssuedAt),
+		ExpiresIn:     e.cookieLife(record, record.IssuedAt),
 		Lifetime:      e.config.Lifetime,
 	}, nil
 }
