@@ -49,9 +49,9 @@ func (f *fakeStore) step(calls *atomic.Int64) error {
 	return err
 }
 
-func (f *fakeStore) Create(ctx context.Context, c session.CreateParams) (session.Record, error) {
+func (f *fakeStore) Create(ctx context.Context, c session.CreateParams) (session.CreateResult, error) {
 	if err := f.step(&f.calls); err != nil {
-		return session.Record{}, err
+		return session.CreateResult{}, err
 	}
 	return f.Store.Create(ctx, c)
 }
@@ -82,6 +82,13 @@ func (f *fakeStore) DeleteUser(ctx context.Context, userID string) error {
 		return err
 	}
 	return f.Store.DeleteUser(ctx, userID)
+}
+
+func (f *fakeStore) List(ctx context.Context, userID string) (map[session.ID]session.Listed, error) {
+	if err := f.step(&f.calls); err != nil {
+		return nil, err
+	}
+	return f.Store.List(ctx, userID)
 }
 
 var errDown = errors.New("connection refused")

@@ -41,6 +41,7 @@ func build(site *demo.Site) (*lucia.Auth[demo.Profile], http.Handler, error) {
 	mux.HandleFunc("POST /login", a.enter("login", site.CheckPassword))
 	mux.Handle("GET /profile", auth.Require(a.show("profile")))
 	mux.HandleFunc("POST /profile", a.saveProfile)
+	mux.Handle("GET /events", auth.Require(site.Events(auth)))
 	mux.HandleFunc("GET /api/me", a.me)
 	mux.Handle("GET /static/", site.Assets)
 	return auth, nethttp.Wrap(auth, demo.WithErrorPages(mux, a.fail)), nil

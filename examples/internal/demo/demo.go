@@ -43,6 +43,7 @@ type Site struct {
 	redis     redis.UniversalClient // nil if Redis is not used
 	db        *sql.DB               // nil if SQLite is not used
 	log       *slog.Logger
+	stopping  chan struct{} // closed when the server shuts down
 }
 
 // NewSite returns a site. The caller must close it.
@@ -51,7 +52,7 @@ func NewSite(framework string, o Options, log *slog.Logger) (*Site, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Site{Framework: framework, Templates: templates(), Assets: assets, passwords: newPasswords(), log: log}
+	s := &Site{Framework: framework, Templates: templates(), Assets: assets, passwords: newPasswords(), log: log, stopping: make(chan struct{})}
 	switch {
 	case o.DB != "":
 		ctx, cancel := context.WithTimeout(context.Background(), migrationTimeout)
@@ -80,6 +81,9 @@ func NewSite(framework string, o Options, log *slog.Logger) (*Site, error) {
 		Dev:        !o.Secure,
 		Hardened:   o.Hardened,
 		Logger:     log,
+	}
+	if !o.Feed {
+		s.Config.Feed = lucia.NoFeed
 	}
 	return s, nil
 }

@@ -56,7 +56,8 @@ func run(ctx context.Context, framework string, o Options, build Build, log *slo
 	}
 	site.checkStore(ctx)
 	announce(framework, listener.Addr(), o)
-	return serve(ctx, listener, site.Outer(handler), auth)
+	defer auth.Close()
+	return site.serve(ctx, listener, site.Outer(handler), auth)
 }
 
 // announce prints the app's URL, for a person to click and for a program to read.
@@ -71,9 +72,9 @@ func announce(framework string, addr net.Addr, o Options) {
 	}
 }
 
-// serve serves until ctx ends. It then waits for the requests in progress and for pending calls
-// of the store.
-func serve(ctx context.Context, listener net.Listener, handler http.Handler, auth *lucia.Auth[Profile]) error {
+// serve serves until ctx ends. It then ends the streams of events and waits for the requests in
+// progress and for pending calls of the store.
+func (s *Site) serve(ctx context.Context, listener net.Listener, handler http.Handler, auth *lucia.Auth[Profile]) error {
 	const (
 		headerTimeout = 5 * time.Second
 		readTimeout   = 15 * time.Second
@@ -95,6 +96,7 @@ func serve(ctx context.Context, listener net.Listener, handler http.Handler, aut
 		return err
 	case <-ctx.Done():
 	}
+	close(s.stopping)
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), patience)
 	defer cancel()
 	return errors.Join(server.Shutdown(ctx), auth.Flush(ctx))
