@@ -31,6 +31,7 @@ var importRules = map[string][]string{
 	"adapters/internal/adaptertest": {"*"},
 	"client":                        {"session", "internal/htmlform", "internal/wire", "golang.org/x/sys/windows"},
 	"internal/browser":              {},
+	"internal/dbsc":                 {},
 	"internal/htmlform":             {"internal/wire", "golang.org/x/net/html", "golang.org/x/net/html/atom"},
 	"internal/wire":                 {},
 	"internal/testenv":              {"*"},
