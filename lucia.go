@@ -32,6 +32,7 @@
 package lucia
 
 import (
+	"context"
 	"html/template"
 	"net/http"
 
@@ -61,6 +62,16 @@ const MinSecretBytes = middleware.MinSecretBytes
 
 // Session is a signed-in session as handlers and pages see it.
 type Session[U any] = session.Session[U]
+
+// Terms are what a session was begun with. They are fields of every [Session].
+type Terms = session.Terms
+
+// Actor is a person who acts as another user.
+type Actor = session.Actor
+
+// TermsOf returns the terms of the session that LoadUser is called for, such as its Attributes and
+// its Actor, given LoadUser's context.
+func TermsOf(ctx context.Context) Terms { return session.TermsOf(ctx) }
 
 // User is a user's id and the app's own data about the user.
 type User[U any] = session.User[U]
@@ -226,6 +237,8 @@ const (
 	// CodeInvalidUserID: a user id is empty, longer than 256 bytes or not UTF-8, or there is no
 	// such user.
 	CodeInvalidUserID = session.CodeInvalidUserID
+	// CodeInvalidTerms: the options of a sign-in are invalid. See [Terms].
+	CodeInvalidTerms = session.CodeInvalidTerms
 	// CodeUnknown: any other error.
 	CodeUnknown = session.CodeUnknown
 )

@@ -62,7 +62,7 @@ func New[U any](config Config[U]) (*Engine[U], error) {
 	return e, nil
 }
 
-// SignedIn is the result of [Engine.SignIn], with everything that the browser is given.
+// SignedIn is the result of [Engine.Begin], with everything that the browser is given.
 type SignedIn[U any] struct {
 	Session Session[U]
 	// Fingerprint and RefreshCookie are for cookies that scripts cannot read, so they are never
@@ -77,22 +77,40 @@ type SignedIn[U any] struct {
 // LogValue returns the ids of the session and no token.
 func (s SignedIn[U]) LogValue() slog.Value { return s.Session.LogValue() }
 
-// SignIn begins a session of the user (lucia-sveltekit's createUserSession). The caller has
-// authenticated the user. Errors carry CodeInvalidUserID if the id is invalid or LoadUser does
-// not know it, and CodeDatabaseUpdateFailed if LoadUser or the store failed. After an error there
-// is no session that anyone could use.
+// SignInParams are the arguments of [Engine.Begin].
+type SignInParams struct {
+	UserID string
+	// Terms are the terms of the session. AuthTime is the time of the call if it is zero.
+	Terms Terms
+}
+
+// SignIn is [Engine.Begin] without terms.
 func (e *Engine[U]) SignIn(ctx context.Context, userID string) (*SignedIn[U], error) {
-	if err := CheckUserID(userID); err != nil {
+	return e.Begin(ctx, SignInParams{UserID: userID})
+}
+
+// Begin begins a session of the user (lucia-sveltekit's createUserSession). The caller has
+// authenticated the user. Errors carry CodeInvalidUserID if the id is invalid or LoadUser does
+// not know it, CodeInvalidTerms if the terms are invalid, and CodeDatabaseUpdateFailed if LoadUser
+// or the store failed. After an error there is no session that anyone could use.
+func (e *Engine[U]) Begin(ctx context.Context, p SignInParams) (*SignedIn[U], error) {
+	if err := CheckUserID(p.UserID); err != nil {
+		return nil, err
+	}
+	if p.Terms.AuthTime.IsZero() {
+		p.Terms.AuthTime = time.Unix(time.Now().Unix(), 0)
+	}
+	if err := checkTerms(&p.Terms); err != nil {
 		return nil, err
 	}
 	s, err := callWithTimeout(withoutValues{ctx}, e.loads, func(ctx context.Context) (*SignedIn[U], error) {
-		return e.signIn(ctx, userID)
+		return e.signIn(ctx, p)
 	})
 	if gone, ok := errors.AsType[opaqueError](err); ok && gone.gone {
 		return nil, fmt.Errorf("%w: %w", CodeInvalidUserID, gone)
 	}
 	if err != nil {
-		return nil, e.unavailable(ctx, CodeDatabaseUpdateFailed, userID, ID{}, err)
+		return nil, e.unavailable(ctx, CodeDatabaseUpdateFailed, p.UserID, ID{}, err)
 	}
 	return s, nil
 }
@@ -107,9 +125,9 @@ func (withoutValues) Value(any) any { return nil }
 // AfterFunc lets package context derive contexts from it without a goroutine.
 func (v withoutValues) AfterFunc(f func()) (stop func() bool) { return context.AfterFunc(v.Context, f) }
 
-func (e *Engine[U]) signIn(ctx context.Context, userID string) (*SignedIn[U], error) {
+func (e *Engine[U]) signIn(ctx context.Context, p SignInParams) (*SignedIn[U], error) {
 	fp, hash := newFingerprint()
-	t := subject{userID: userID, id: NewID(), hash: hash}
+	t := subject{userID: p.UserID, id: NewID(), hash: hash, terms: p.Terms}
 	user, err := e.loadUser(ctx, t)
 	if errors.Is(err, ErrUserNotFound) {
 		return nil, opaqueError{err, true}
@@ -118,12 +136,12 @@ func (e *Engine[U]) signIn(ctx context.Context, userID string) (*SignedIn[U], er
 		return nil, opaqueError{err, false}
 	}
 	order, started := e.revocations.next(), time.Now().Unix()
-	record, err := e.config.Store.Create(ctx, CreateParams{UserID: userID, ID: t.id, Policy: e.policy, Max: e.config.MaxSessions})
+	record, err := e.config.Store.Create(ctx, CreateParams{UserID: t.userID, ID: t.id, Policy: e.policy, Max: e.config.MaxSessions})
 	if err != nil {
 		return nil, opaqueError{err, false}
 	}
-	e.revocations.begin(userID, t.id, order, started)
-	e.reporter.report(Event{Kind: EventBegan, UserID: userID, SessionID: t.id})
+	e.revocations.begin(t.userID, t.id, order, started)
+	e.reporter.report(Event{Kind: EventBegan, UserID: t.userID, SessionID: t.id})
 	return e.signedIn(user, t, fp, record, started)
 }
 

@@ -115,6 +115,7 @@ func (req *refreshRequest) add(c RefreshCredential) {
 	p := &req.presented
 	switch {
 	case c.generation > p.Generation:
+		req.terms = c.terms
 		*p = Presented{Generation: c.generation, IssuedAt: c.issuedAt, ExpiresAt: c.expiresAt, HandedAt: c.handedAt}
 	case c.generation == p.Generation:
 		p.HandedAt = max(p.HandedAt, c.handedAt) // the later one proves less
