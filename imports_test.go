@@ -18,7 +18,7 @@ var importRules = map[string][]string{
 	"":                              {"middleware", "session"},
 	"session":                       {},
 	"session/sessiontest":           {"session"},
-	"internal/engine":               {"session", "github.com/golang-jwt/jwt/v5", "github.com/maypok86/otter/v2"},
+	"internal/engine":               {"session", "internal/dbsc", "github.com/golang-jwt/jwt/v5", "github.com/maypok86/otter/v2"},
 	"memstore":                      {"session"},
 	"redisstore":                    {"session", "github.com/redis/go-redis/v9"},
 	"sqlstore":                      {"session"},

@@ -38,6 +38,7 @@ type Config[U any] struct {
 	RevokeSessionOnly bool
 	Logger            *slog.Logger
 	OnEvent           func(Event)
+	DeviceBound       bool
 
 	// MaxBytes bounds the total size of access token, sealed refresh token and fingerprint. 0
 	// means that only the size of a single token is bounded (8 KiB). A sign-in or refresh beyond

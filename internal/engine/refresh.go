@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"log/slog"
 	"time"
+
+	"github.com/lucia-go/lucia/internal/dbsc"
 )
 
 // Refreshed is the result of [Engine.Refresh].
@@ -31,6 +33,7 @@ func (r Refreshed[U]) LogValue() slog.Value {
 //
 // Errors carry
 //   - CodeInvalidRefreshToken if no credential remains, or if they name different sessions;
+//   - CodeUnauthorized with ErrUnproved if a credential is bound and the request proves nothing;
 //   - CodeUnauthorized if the session has ended, with ErrReused if this token ended it, and with
 //     ErrUserNotFound if the user no longer exists;
 //   - CodeDatabaseFetchFailed if LoadUser or the store failed or took longer than Timeout, or ctx
@@ -84,6 +87,9 @@ func newRefreshRequest(fingerprint Fingerprint, credentials []RefreshCredential)
 		if found && (c.SessionID != req.id || c.UserID != req.userID) {
 			return refreshRequest{}, refreshErrors.malformed
 		}
+		if c.Bound() && !c.proved {
+			return refreshRequest{}, errUnproved
+		}
 		found = true
 		req.userID, req.id = c.UserID, c.SessionID
 		req.add(c)
@@ -115,7 +121,7 @@ func (req *refreshRequest) add(c RefreshCredential) {
 	p := &req.presented
 	switch {
 	case c.generation > p.Generation:
-		req.terms = c.terms
+		req.terms, req.device = c.terms, c.device
 		*p = Presented{Generation: c.generation, IssuedAt: c.issuedAt, ExpiresAt: c.expiresAt, HandedAt: c.handedAt}
 	case c.generation == p.Generation:
 		p.HandedAt = max(p.HandedAt, c.handedAt) // the later one proves less
@@ -132,9 +138,12 @@ type callKey struct {
 	id             ID
 	hash           fingerprintHash
 	bearer, cookie Generation
+	device         dbsc.Key
 }
 
-func (req refreshRequest) key() callKey { return callKey{req.id, req.hash, req.bearer, req.cookie} }
+func (req refreshRequest) key() callKey {
+	return callKey{req.id, req.hash, req.bearer, req.cookie, req.device}
+}
 
 // refresh makes the call. LoadUser runs first, so that a failure of it, or of a cookie that would
 // be too large, leaves the session unchanged.
@@ -170,12 +179,17 @@ func (e *Engine[U]) refresh(ctx context.Context, req refreshRequest) (a refreshR
 
 // answer makes the tokens for an outcome that keeps the session alive.
 func (e *Engine[U]) answer(user loadedUser[U], req refreshRequest, step RefreshResult, started int64) (Refreshed[U], error) {
+	handed := step.Now
+	if unbound := !step.Record.Generation.Bound(); unbound && req.device != (dbsc.Key{}) { // the first proof
+		step.Record.Generation = e.keys.current.firstBound(req.device)
+		handed = max(handed, InstantOf(time.Now())).Add(e.config.leeway())
+	}
 	s := e.mint(user, req.subject, step.Record, step.Now, started)
 	r := Refreshed[U]{Outcome: step.Outcome, Session: s, ExpiresIn: step.Record.ExpiresAt.Sub(step.Now)}
 	if (step.Outcome == Current || step.Outcome == Adopted) && req.cookie == step.Record.Generation {
 		return r, nil // a cookie that is set again would be younger and would settle later
 	}
-	sealed, err := e.keys.seal(e.config.RefreshCookie, req.sealer, refreshClaimsOf(req.subject, step.Record), step.Now)
+	sealed, err := e.keys.seal(e.config.RefreshCookie, req.sealer, refreshClaimsOf(req.subject, step.Record), handed)
 	r.RefreshCookie = sealed
 	return r, err
 }
@@ -206,6 +220,8 @@ func (e *Engine[U]) observe(req refreshRequest, step RefreshResult) {
 	case step.Outcome == Reused:
 		e.observeReuse(event)
 		return
+	case step.Outcome == Adopted && isFirstBound(req.presented.Generation):
+		event.Kind = EventBound
 	case step.Outcome == Adopted:
 		event.Kind = EventAdopted
 	case step.Late(e.policy.Grace):

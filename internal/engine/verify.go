@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"strings"
 	"time"
+
+	"github.com/lucia-go/lucia/internal/dbsc"
 )
 
 // verified returns an access token if its form, signature and claims are valid, and whether it
@@ -54,7 +56,12 @@ type RefreshCredential struct {
 	terms      Terms
 	handedAt   Instant // 0 unless it came sealed
 	sealer     sealer  // the sealer that opened it; none unless it came sealed
+	device     dbsc.Key
+	proved     bool // the request proves that its browser has the key device
 }
+
+// Bound reports whether the token is accepted only with a proof of the device's key.
+func (c RefreshCredential) Bound() bool { return c.generation.Bound() }
 
 func (c *refreshClaims) credential() RefreshCredential {
 	return RefreshCredential{
@@ -65,6 +72,7 @@ func (c *refreshClaims) credential() RefreshCredential {
 		issuedAt:   Instant(c.IssuedAt * 1000),
 		expiresAt:  Instant(c.ExpiresAt * 1000),
 		terms:      c.Terms,
+		device:     c.Device,
 	}
 }
 
@@ -99,7 +107,7 @@ func (c RefreshCredential) token() RefreshToken { return c.sealer.keys.signRefre
 func (c RefreshCredential) claims() *refreshClaims {
 	return &refreshClaims{UserID: c.UserID, commonClaims: commonClaims{
 		c.hash, c.SessionID, c.generation, int64(c.issuedAt) / 1000, int64(c.expiresAt) / 1000, c.terms,
-	}}
+	}, Device: c.device}
 }
 
 // SealedSession returns the session that a sealed token names. It does not verify the token: it
