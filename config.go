@@ -2,6 +2,7 @@ package lucia
 
 import (
 	"context"
+	"crypto/ed25519"
 	"log/slog"
 	"net/http"
 	"time"
@@ -159,6 +160,18 @@ type Config[U any] struct {
 	// EventDropped says how many. A panic in it is logged and has no other effect. Auth.Flush
 	// waits for it.
 	OnEvent func(Event)
+
+	// Issuer is the name under which the app issues tokens for other services, usually its public
+	// origin, such as "https://app.example.com". It is the claim iss of these tokens. If it is
+	// set, Auth.TokenFor issues such tokens, and the route jwks.json below BasePath publishes the
+	// keys that verify them.
+	Issuer string
+	// ServiceKeys are the keys of Auth.TokenFor. The first one signs. The public halves of all are
+	// published, so a change of keys disturbs no service: first append the new key, then after an
+	// hour move it to the front, and remove the old key after another hour. Default: a key derived
+	// from Secret signs, and those derived from PreviousSecrets are published too. Changing Secret
+	// as PreviousSecrets describes publishes the next key before it signs.
+	ServiceKeys []ed25519.PrivateKey
 }
 
 // New returns an Auth. It returns an error that describes the problem if config is invalid.

@@ -48,7 +48,7 @@ func New[U any](config Config[U]) (*Auth[U], error) {
 	if a.engine, err = engine.New(sessions); err != nil {
 		return nil, err
 	}
-	a.config.Secret, a.config.PreviousSecrets = nil, nil // so that no log line can print them
+	a.config.Secret, a.config.PreviousSecrets, a.config.ServiceKeys = nil, nil, nil // so that no log line can print them
 	a.routes = a.newRoutes()
 	a.scriptTag = newScriptTag(config.BasePath)
 	return a, nil

@@ -2,6 +2,7 @@ package middleware
 
 import (
 	"context"
+	"crypto/ed25519"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -68,6 +69,9 @@ type Config[U any] struct {
 
 	Logger  *slog.Logger
 	OnEvent func(session.Event)
+
+	Issuer      string
+	ServiceKeys []ed25519.PrivateKey
 }
 
 func (c Config[U]) withDefaults() Config[U] {
@@ -134,6 +138,8 @@ func (c Config[U]) engineConfig(cookies cookieWriter) (engine.Config[U], error) 
 		Cache:             c.TokenCache,
 		Logger:            c.Logger,
 		OnEvent:           c.OnEvent,
+		Issuer:            c.Issuer,
+		ServiceKeys:       c.ServiceKeys,
 	}, nil
 }
 

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"crypto/ed25519"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -36,6 +37,8 @@ type Config[U any] struct {
 	Timeout           time.Duration
 	MaxSessions       int
 	RevokeSessionOnly bool
+	Issuer            string
+	ServiceKeys       []ed25519.PrivateKey
 	Logger            *slog.Logger
 	OnEvent           func(Event)
 	DeviceBound       bool
@@ -107,6 +110,9 @@ func (c Config[U]) validate() error {
 		return fmt.Errorf("lucia: MaxSessions is negative: %d", c.MaxSessions)
 	case c.MaxBytes < 0:
 		return fmt.Errorf("lucia: MaxBytes is negative: %d", c.MaxBytes)
+	}
+	if err := c.validateIssuer(); err != nil {
+		return err
 	}
 	return checkUserType[U]()
 }

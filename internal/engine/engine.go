@@ -18,6 +18,7 @@ type Engine[U any] struct {
 	config      Config[U] // without its secrets
 	policy      Policy
 	keys        keyring
+	service     serviceKeys // empty without an issuer
 	cache       tokenCache[U]
 	revocations revocations
 	repeats     *repeatCounter
@@ -41,15 +42,20 @@ func New[U any](config Config[U]) (*Engine[U], error) {
 	if err != nil {
 		return nil, err
 	}
+	service, err := config.serviceKeys()
+	if err != nil {
+		return nil, err
+	}
 	cache, err := newTokenCache[U](config.Cache)
 	if err != nil {
 		return nil, err
 	}
-	config.Secret, config.PreviousSecrets = nil, nil // so that no log line can print them
+	config.Secret, config.PreviousSecrets, config.ServiceKeys = nil, nil, nil // so that no log line can print them
 	e := &Engine[U]{
 		config:      config,
 		policy:      config.policy(),
 		keys:        keys,
+		service:     service,
 		cache:       cache,
 		revocations: newRevocations(),
 		repeats:     newRepeatCounter(),
