@@ -34,6 +34,8 @@ const (
 	// earlyRefresh is the lifetime of the access cookie after a registration. Chromium refreshes
 	// a cookie with less than two minutes left beside the next request, which is the first proof.
 	earlyRefresh = 100 * time.Second
+	// ahead is how long before its end Chromium refreshes a cookie, beside the next request.
+	ahead = 2 * time.Minute
 )
 
 // The layout of a bound generation: the bit of [session.BoundGenerations], a tag of the key, and
@@ -137,6 +139,11 @@ func (e *Engine[U]) refuseProof(c RefreshCredential, why string) error {
 	return err
 }
 
+// ReportUnproved reports that a bound refresh token was presented without a proof.
+func (e *Engine[U]) ReportUnproved(c RefreshCredential) {
+	e.reporter.report(Event{Kind: EventUnbound, UserID: c.UserID, SessionID: c.SessionID, Presented: c.generation, Err: ErrUnproved})
+}
+
 // Registered is the result of [Engine.Register].
 type Registered struct {
 	// Certificate is what the browser sends with each proof.
@@ -222,6 +229,9 @@ func (e *Engine[U]) Prove(ctx context.Context, p ProofParams[U]) (r Refreshed[U]
 // proved answers a proof that is valid.
 func (e *Engine[U]) proved(ctx context.Context, p ProofParams[U]) (Refreshed[U], error) {
 	c := p.Cookie
+	if p.Access.ExpiresIn(time.Now()) <= ahead {
+		p.Access = nil
+	}
 	switch {
 	case !c.Bound() && p.Access != nil && c.generation == FirstGeneration && p.Access.Generation == FirstGeneration:
 		return e.bind(p)

@@ -103,6 +103,14 @@ func (e *Engine[U]) OpenSealed(sealed SealedToken) (RefreshCredential, error) {
 // that sealed it. A previous secret thereby signs only what it has already signed.
 func (c RefreshCredential) token() RefreshToken { return c.sealer.keys.signRefresh(c.claims()) }
 
+// Token returns the refresh token of a sealed one, and "" for a bearer token.
+func (c RefreshCredential) Token() RefreshToken {
+	if c.sealer.keys == nil {
+		return ""
+	}
+	return c.token()
+}
+
 // claims is the inverse of refreshClaims.credential.
 func (c RefreshCredential) claims() *refreshClaims {
 	return &refreshClaims{UserID: c.UserID, commonClaims: commonClaims{
