@@ -289,20 +289,19 @@ func (e *Engine[U]) bind(p ProofParams[U]) (Refreshed[U], error) {
 // extend returns a new access token for a session whose first bound token is not in force yet.
 // The store is asked whether the session is alive, and changes nothing.
 func (e *Engine[U]) extend(ctx context.Context, p ProofParams[U]) (Refreshed[U], error) {
-	started := time.Now().Unix()
-	s, err := e.Peek(ctx, p.Fingerprint, p.Cookie)
+	c := p.Cookie
+	t := subject{userID: c.UserID, id: c.SessionID, hash: c.hash, terms: c.terms, device: c.device}
+	m := e.revocations.mark(t)
+	s, err := e.Peek(ctx, p.Fingerprint, c)
 	if err != nil {
 		return Refreshed[U]{}, err
 	}
-	c := p.Cookie
-	t := subject{userID: c.UserID, id: c.SessionID, hash: c.hash, terms: c.terms, device: c.device}
 	user, err := e.encodeUser(s.User, &t.terms)
 	if err != nil {
 		return Refreshed[U]{}, fmt.Errorf("%w: %w", CodeDatabaseFetchFailed, opaqueError{err, false})
 	}
-	iat := e.revocations.issue(t, started)
-	life := max(time.Second, s.ExpiresIn(s.IssuedAt))
-	session := e.mintAccess(user, t, c.generation, iat, iat+int64(life/time.Second))
+	iat := e.revocations.issue(t, m)
+	session := e.mintAccess(user, t, c.generation, iat, max(s.ExpiresAt.Unix(), iat+1))
 	session.RefreshToken = c.token()
 	return Refreshed[U]{Outcome: Current, Session: session}, nil
 }
