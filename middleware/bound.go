@@ -253,6 +253,13 @@ func (a *Auth[U]) refreshBound(w http.ResponseWriter, r *http.Request, creds []e
 		Error(w, r, session.CodeDatabaseFetchFailed)
 		return
 	}
+	if a.noteActivity(&d, r, &set); !d.signedIn {
+		Error(w, r, session.CodeUnauthorized)
+		return
+	}
+	if d.refreshed != nil {
+		a.setRefreshed(w.Header(), r, d.refreshed)
+	}
 	for _, c := range creds {
 		if token := c.Token(); token != "" {
 			d.session.RefreshToken = token

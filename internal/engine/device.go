@@ -272,17 +272,20 @@ func (e *Engine[U]) bind(p ProofParams[U]) (Refreshed[U], error) {
 	if err != nil {
 		return Refreshed[U]{}, fmt.Errorf("%w: %w", CodeDatabaseFetchFailed, opaqueError{err, false})
 	}
-	record := Record{Generation: e.keys.current.firstBound(c.device), IssuedAt: c.issuedAt, ExpiresAt: c.expiresAt}
+	record := Record{
+		Generation: e.keys.current.firstBound(c.device),
+		IssuedAt:   c.issuedAt, CreatedAt: c.issuedAt, ExpiresAt: c.expiresAt,
+	}
 	claims := refreshClaimsOf(t, record)
 	sealed, err := e.keys.seal(e.config.RefreshCookie, c.sealer, claims, e.handBound(c))
 	if err != nil {
 		return Refreshed[U]{}, err
 	}
-	session := e.mintAccess(user, t, record.Generation, v.iat, s.ExpiresAt.Unix())
+	session := e.mintAccess(user, t, record.Generation, v.iat, s.ExpiresAt.Unix(), v.activeAt())
 	session.RefreshToken = e.keys.current.signRefresh(claims)
 	return Refreshed[U]{
 		Outcome: Current, Session: session, RefreshCookie: sealed,
-		ExpiresIn: record.ExpiresAt.Sub(InstantOf(time.Now())),
+		ExpiresIn: e.cookieLife(record, InstantOf(time.Now())),
 	}, nil
 }
 
@@ -301,7 +304,54 @@ func (e *Engine[U]) extend(ctx context.Context, p ProofParams[U]) (Refreshed[U],
 		return Refreshed[U]{}, fmt.Errorf("%w: %w", CodeDatabaseFetchFailed, opaqueError{err, false})
 	}
 	iat := e.revocations.issue(t, m)
-	session := e.mintAccess(user, t, c.generation, iat, max(s.ExpiresAt.Unix(), iat+1))
+	session := e.mintAccess(user, t, c.generation, iat, max(s.ExpiresAt.Unix(), iat+1), e.neverActive())
 	session.RefreshToken = c.token()
 	return Refreshed[U]{Outcome: Current, Session: session}, nil
+}
+
+// neverActive is the activity that a token knows of if none is known.
+func (e *Engine[U]) neverActive() int64 {
+	if e.policy.ByActivity {
+		return 1
+	}
+	return 0
+}
+
+// activeAt returns the activity that the token knows of.
+func (v *verified[U]) activeAt() int64 {
+	if v.session.ActiveAt.IsZero() {
+		return 0
+	}
+	return v.session.ActiveAt.Unix()
+}
+
+// NoteActivity tells the store that a person was active in a bound session, for a request that has
+// the valid access token of s and proves nothing. It is no refresh: the new access token, which
+// knows of the activity, expires when that of s does, and there is no new refresh cookie. So a
+// copied cookie jar is of use no longer than without it. Errors are those of [Engine.Refresh].
+//
+// It does nothing until the first bound token may be presented to the store.
+func (e *Engine[U]) NoteActivity(ctx context.Context, ago time.Duration, fingerprint Fingerprint, c RefreshCredential, s *Session[U]) (Refreshed[U], error) {
+	unchanged := Refreshed[U]{Outcome: Current, Session: *s}
+	v, _, err := e.verified(s.AccessToken)
+	if err != nil || !c.Bound() || !e.inForce(c, time.Now()) {
+		return unchanged, nil
+	}
+	c.proved = true // of nothing but the activity
+	r, err := e.RefreshActive(ctx, ago, fingerprint, c)
+	if err != nil {
+		return Refreshed[U]{}, err
+	}
+	t := subject{userID: c.UserID, id: c.SessionID, hash: v.hash, terms: c.terms, device: c.device}
+	user, err := e.encodeUser(r.Session.User, &t.terms)
+	if err != nil {
+		return unchanged, nil
+	}
+	active := e.neverActive()
+	if at := r.Session.ActiveAt; !at.IsZero() {
+		active = at.Unix()
+	}
+	noted := e.mintAccess(user, t, s.Generation, v.iat, s.ExpiresAt.Unix(), active)
+	noted.RefreshToken = s.RefreshToken
+	return Refreshed[U]{Outcome: Current, Session: noted}, nil
 }
