@@ -27,6 +27,9 @@ type (
 	Terms        = session.Terms
 
 	CreateParams  = session.CreateParams
+	CreateResult  = session.CreateResult
+	Details       = session.Details
+	Listed        = session.Listed
 	RefreshParams = session.RefreshParams
 	RefreshResult = session.RefreshResult
 	ConfirmParams = session.ConfirmParams

@@ -327,7 +327,7 @@ func recordOf(t testing.TB, m *engine.Engine[profile], userID string) session.Re
 		t.Fatalf("Sessions = %v, %v, want one", list, err)
 	}
 	for _, r := range list {
-		return r
+		return r.Record
 	}
 	panic("unreachable")
 }
