@@ -88,6 +88,30 @@ func readmeGinInShort(auth *lucia.Auth[Profile], g *gin.Engine, c *gin.Context, 
 	return session
 }
 
+func sessionsRecent(auth *lucia.Auth[Profile], mux *http.ServeMux, closePage, closeAccount http.HandlerFunc) {
+	mux.Handle("GET /account/close", auth.RequireRecent(10*time.Minute)(closePage))
+	mux.Handle("POST /account/close", auth.RequireRecent(20*time.Minute)(closeAccount))
+}
+
+type app struct {
+	auth           *lucia.Auth[Profile]
+	checkPassword  func(ctx context.Context, userID, password string) error
+	showStepUpPage func(w http.ResponseWriter, r *http.Request, err error)
+}
+
+func (a *app) confirm(w http.ResponseWriter, r *http.Request) {
+	s := a.auth.Session(r.Context()) // the page is behind auth.Require
+	if err := a.checkPassword(r.Context(), s.User.ID, r.PostFormValue("password")); err != nil {
+		a.showStepUpPage(w, r, err)
+		return
+	}
+	if _, err := a.auth.StepUp(w, r); err != nil {
+		lucia.Error(w, r, err)
+		return
+	}
+	http.Redirect(w, r, lucia.ReturnPath(r, "/"), http.StatusSeeOther)
+}
+
 func readmeRedis() error {
 	opts, err := redisstore.ParseURL(os.Getenv("REDIS_URL"))
 	if err != nil {
@@ -160,7 +184,7 @@ func TestReadmeCodeRuns(t *testing.T) {
 func TestReadmeCodeCompiles(t *testing.T) {
 	t.Parallel()
 	compiled := lines(t, "readme_test.go") + lines(t, "luciatest/readme_test.go") + lines(t, "examples/readme/main.go") + lines(t, "internal/frameworks/services_test.go")
-	for name, least := range map[string]int{"README.md": 3, "docs/frameworks.md": 7, "docs/redis.md": 1, "docs/services.md": 2} {
+	for name, least := range map[string]int{"README.md": 3, "docs/frameworks.md": 7, "docs/redis.md": 1, "docs/services.md": 2, "docs/sessions.md": 2} {
 		blocks := strings.Split(string(read(t, name)), "```go\n")[1:]
 		if len(blocks) < least {
 			t.Errorf("%s: %d blocks of Go code, want at least %d", name, len(blocks), least)

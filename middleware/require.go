@@ -3,6 +3,7 @@ package middleware
 import (
 	"errors"
 	"net/http"
+	"time"
 
 	"github.com/lucia-go/lucia/session"
 )
@@ -17,9 +18,11 @@ import (
 // The response is private and not stored by caches, whatever is requested. Require also works
 // without the middleware around the app. It then runs the middleware's core itself for the
 // requests that it handles.
-func (a *Auth[U]) Require(next http.Handler) http.Handler {
+func (a *Auth[U]) Require(next http.Handler) http.Handler { return a.require(next) }
+
+func (a *Auth[U]) require(next http.Handler, options ...RequireOption) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		r, denial := a.Admit(w, r)
+		r, denial := a.Admit(w, r, options...)
 		if denial == nil {
 			next.ServeHTTP(w, r)
 			return
@@ -39,10 +42,26 @@ func answer(w http.ResponseWriter, r *http.Request, err error) {
 	Error(w, r, err)
 }
 
+// RequireOption modifies [Auth.Require] and its equivalents of the frameworks. It is a value and not
+// a function, so that applying options allocates nothing.
+type RequireOption struct {
+	maxAge time.Duration // since the user signed in; 0 is unlimited
+}
+
+// requirementOf returns what options demand together.
+func requirementOf(options []RequireOption) (all RequireOption) {
+	for _, o := range options {
+		if o.maxAge > 0 && (all.maxAge == 0 || o.maxAge < all.maxAge) {
+			all.maxAge = o.maxAge
+		}
+	}
+	return all
+}
+
 // Admit is the core of [Auth.Require], for authors of framework adapters. If the request has a
 // session, denial is nil and the caller passes the returned request to the handler. Otherwise
 // denial is the refusal, for [Auth.Deny]; only headers have been written.
-func (a *Auth[U]) Admit(w http.ResponseWriter, r *http.Request) (out *http.Request, denial *Denial) {
+func (a *Auth[U]) Admit(w http.ResponseWriter, r *http.Request, options ...RequireOption) (out *http.Request, denial *Denial) {
 	out, denial = a.resolve(w, r)
 	if denial != nil {
 		return out, denial
@@ -53,7 +72,7 @@ func (a *Auth[U]) Admit(w http.ResponseWriter, r *http.Request) (out *http.Reque
 		s.setPrivate(w.Header())
 	}
 	if now.signedIn {
-		return out, nil
+		return out, a.stepUpDenial(out, &now.session, requirementOf(options).maxAge)
 	}
 	return out, a.refusal(out, now.outcome)
 }
@@ -93,8 +112,8 @@ func (a *Auth[U]) refusal(r *http.Request, outcome Outcome) *Denial {
 		return prefetchDenial()
 	}
 	d := newDenial(r, session.CodeUnauthorized)
-	if back := back(r); d.Person && !a.isLogin(at(r)) { // or else the login page would redirect to itself
-		d.leadTo(r, a.loginURL(back))
+	if d.Person && !isAt(at(r), a.config.LoginPath) { // or else the login page would redirect to itself
+		d.leadTo(r, a.withReturn(a.config.LoginPath, back(r)))
 	}
 	return d
 }

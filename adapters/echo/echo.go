@@ -26,6 +26,7 @@ package luciaecho
 
 import (
 	"net/http"
+	"time"
 
 	"github.com/labstack/echo/v4"
 
@@ -80,10 +81,10 @@ func (m *mounted) wrap(next echo.HandlerFunc) echo.HandlerFunc {
 // writes it, and echo's own writes the same JSON as an app on net/http. For a person Require
 // writes the response itself: the redirect to the login page, or the page for an unavailable
 // store. An error that Config.Deny returns goes to the HTTPErrorHandler in both cases.
-func Require[U any](auth *middleware.Auth[U]) echo.MiddlewareFunc {
+func Require[U any](auth *middleware.Auth[U], options ...middleware.RequireOption) echo.MiddlewareFunc {
 	return func(next echo.HandlerFunc) echo.HandlerFunc {
 		return func(c echo.Context) error {
-			r, denial := auth.Admit(c.Response(), c.Request())
+			r, denial := auth.Admit(c.Response(), c.Request(), options...)
 			c.SetRequest(r)
 			if denial != nil {
 				return deny(c, auth.Deny(c.Response(), r, denial))
@@ -92,6 +93,13 @@ func Require[U any](auth *middleware.Auth[U]) echo.MiddlewareFunc {
 			return next(c)
 		}
 	}
+}
+
+// RequireRecent is Require for what must not happen at an unattended device. It passes only
+// requests whose user signed in no longer than maxAge ago, as auth.RequireRecent does, and refuses
+// others as Require does: people go to the step-up page, scripts get a 401.
+func RequireRecent[U any](auth *middleware.Auth[U], maxAge time.Duration, options ...middleware.RequireOption) echo.MiddlewareFunc {
+	return Require(auth, append(options[:len(options):len(options)], middleware.Recent(maxAge))...)
 }
 
 // Session returns the session of the request, or nil, as auth.Session does. It reflects a sign-in
