@@ -71,6 +71,25 @@ type Config[U any] struct {
 	// cloned disks or the stored state of a test. Such a copy presents an old token and is
 	// indistinguishable from a thief's.
 	RevokeSessionOnly bool
+	// NotBefore ends all sessions that began before it, in every process that has it, for example
+	// after a leak. New returns an error if it is in the future. The zero Time ends none.
+	//
+	// Processes without it, in a roll-out, accept the access tokens of these sessions until they
+	// expire, and a process with it accepts those that the former have issued since it started.
+	NotBefore time.Time
+	// Feed tells every process of the app what the others end, within a second and at no cost to
+	// requests. Nil means Store, if it is a session.Feed, as those of redisstore and sqlstore are.
+	// NoFeed means none: access tokens of ended sessions are then accepted until they expire,
+	// except in the process that ended them. Any other Feed may carry the notices of any Store.
+	//
+	// With a feed, New starts a goroutine that reads it four times a second; Auth.Close stops it.
+	// A call that ends sessions also publishes that, and fails if publishing fails, although the
+	// sessions have ended. It may be repeated.
+	Feed Feed
+	// FeedLost is what happens while the feed cannot be read for longer than Timeout. The default,
+	// FeedLostCarryOn, accepts access tokens until they expire. FeedLostAskStore asks the store
+	// for every request. Either way there is an event, session.EventFeedLost.
+	FeedLost FeedLost
 	// TokenCache bounds the memory for verified access tokens, in bytes. Default 32 MiB; negative
 	// means no cache.
 	TokenCache int
@@ -138,9 +157,9 @@ type Config[U any] struct {
 	// own middleware to write.
 	//
 	// denial.Code is CodeUnauthorized, CodeStepUpRequired (RequireRecent), CodeDatabaseFetchFailed
-	// or CodeInvalidRequest (another origin), and denial.Person distinguishes people from scripts. The headers for clients
-	// (Retry-After, WWW-Authenticate, caching) are already set in w. Deny is not called for
-	// requests that load a page ahead of time.
+	// or CodeInvalidRequest (another origin), and denial.Person distinguishes people from scripts.
+	// The headers for clients (Retry-After, WWW-Authenticate, caching) are already set in w. Deny
+	// is not called for requests that load a page ahead of time.
 	Deny func(w http.ResponseWriter, r *http.Request, denial *Denial) error
 	// Public reports whether a page does not depend on the session, so that shared caches may
 	// store it. The middleware does not change the caching of its response, refreshes no session

@@ -3,12 +3,14 @@ package lucia_test
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"net/http"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/gin-gonic/gin"
 	_ "github.com/jackc/pgx/v5/stdlib"
@@ -142,6 +144,52 @@ func readmeClient(ctx context.Context, path string) (*client.Client[profile], er
 	return c, err
 }
 
+// sessionsStepUp runs the code of docs/sessions.md: a session that is old enough to be asked for
+// the password, and a right and a wrong one.
+func sessionsStepUp(t *testing.T, auth *lucia.Auth[Profile]) {
+	t.Helper()
+	mux := http.NewServeMux()
+	handled := func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNoContent) }
+	sessionsRecent(auth, mux, handled, handled)
+	a := &app{auth: auth,
+		checkPassword: func(_ context.Context, _, password string) error {
+			if password != "right" {
+				return errors.New("wrong")
+			}
+			return nil
+		},
+		showStepUpPage: func(w http.ResponseWriter, _ *http.Request, _ error) { w.WriteHeader(http.StatusUnauthorized) },
+	}
+	mux.Handle("POST /again", auth.Require(http.HandlerFunc(a.confirm)))
+	w := httptest.NewRecorder()
+	if _, err := auth.SignIn(w, httptest.NewRequest("POST", "/", nil), userID); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		target string
+		status int
+	}{
+		{"/account/close", http.StatusNoContent},
+		{"/again?password=wrong", http.StatusUnauthorized},
+		{"/again?next=/account/close&password=right", http.StatusSeeOther},
+	} {
+		path, query, _ := strings.Cut(c.target, "?")
+		r := httptest.NewRequest("POST", path, strings.NewReader(query))
+		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+		for _, cookie := range w.Result().Cookies() {
+			r.AddCookie(cookie)
+		}
+		answer := httptest.NewRecorder()
+		mux.ServeHTTP(answer, r)
+		if answer.Code != c.status {
+			t.Errorf("%s: %d, want %d", c.target, answer.Code, c.status)
+		}
+		if back := answer.Header().Get("Location"); c.status == http.StatusSeeOther && back != "/account/close" {
+			t.Errorf("back to %q", back)
+		}
+	}
+}
+
 // TestReadmeCodeRuns runs each function above as far as possible without a network.
 func TestReadmeCodeRuns(t *testing.T) {
 	t.Setenv("REDIS_URL", "redis://127.0.0.1:6379")
@@ -167,6 +215,7 @@ func TestReadmeCodeRuns(t *testing.T) {
 	if s := readmeGinInShort(auth, g, c, func(*gin.Context) {}); s != nil {
 		t.Errorf("gin: a session for a signed-out visitor: %v", s)
 	}
+	sessionsStepUp(t, auth)
 	if err := readmeRedis(); err != nil {
 		t.Error(err)
 	}

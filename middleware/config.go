@@ -50,6 +50,9 @@ type Config[U any] struct {
 	Timeout           time.Duration
 	MaxSessions       int
 	RevokeSessionOnly bool
+	NotBefore         time.Time
+	Feed              session.Feed
+	FeedLost          FeedLost
 	TokenCache        int
 
 	BasePath            string
@@ -142,6 +145,9 @@ func (c Config[U]) engineConfig(cookies cookieWriter) (engine.Config[U], error) 
 		MaxSessions:       c.MaxSessions,
 		MaxBytes:          room,
 		RevokeSessionOnly: c.RevokeSessionOnly,
+		NotBefore:         c.NotBefore,
+		Feed:              c.Feed,
+		FeedLost:          c.FeedLost,
 		RefreshCookie:     cookies.sealed,
 		Cache:             c.TokenCache,
 		Logger:            c.Logger,

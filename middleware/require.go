@@ -17,10 +17,8 @@ import (
 //
 // The response is private and not stored by caches, whatever is requested. Require also works
 // without the middleware around the app. It then runs the middleware's core itself for the
-// requests that it handles.
-func (a *Auth[U]) Require(next http.Handler) http.Handler { return a.require(next) }
-
-func (a *Auth[U]) require(next http.Handler, options ...RequireOption) http.Handler {
+// requests that it handles. Options demand more than a session.
+func (a *Auth[U]) Require(next http.Handler, options ...RequireOption) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		r, denial := a.Admit(w, r, options...)
 		if denial == nil {
@@ -42,15 +40,17 @@ func answer(w http.ResponseWriter, r *http.Request, err error) {
 	Error(w, r, err)
 }
 
-// RequireOption modifies [Auth.Require] and its equivalents of the frameworks. It is a value and not
-// a function, so that applying options allocates nothing.
+// RequireOption modifies [Auth.Require] and its equivalents of the frameworks. It is a value and
+// not a function, so that applying options allocates nothing.
 type RequireOption struct {
-	maxAge time.Duration // since the user signed in; 0 is unlimited
+	askStore bool
+	maxAge   time.Duration // since the user signed in; 0 is unlimited
 }
 
 // requirementOf returns what options demand together.
 func requirementOf(options []RequireOption) (all RequireOption) {
 	for _, o := range options {
+		all.askStore = all.askStore || o.askStore
 		if o.maxAge > 0 && (all.maxAge == 0 || o.maxAge < all.maxAge) {
 			all.maxAge = o.maxAge
 		}
@@ -67,12 +67,16 @@ func (a *Auth[U]) Admit(w http.ResponseWriter, r *http.Request, options ...Requi
 		return out, denial
 	}
 	s := a.stateOf(out.Context())
+	need := requirementOf(options)
+	if need.askStore {
+		a.askNow(s)
+	}
 	now := s.current.Load()
 	if !now.private {
 		s.setPrivate(w.Header())
 	}
 	if now.signedIn {
-		return out, a.stepUpDenial(out, &now.session, requirementOf(options).maxAge)
+		return out, a.stepUpDenial(out, &now.session, need.maxAge)
 	}
 	return out, a.refusal(out, now.outcome)
 }

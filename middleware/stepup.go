@@ -32,7 +32,7 @@ import (
 // an earlier release began has none and is never recent.
 func (a *Auth[U]) RequireRecent(maxAge time.Duration, options ...RequireOption) func(next http.Handler) http.Handler {
 	options = append(options[:len(options):len(options)], Recent(maxAge))
-	return func(next http.Handler) http.Handler { return a.require(next, options...) }
+	return func(next http.Handler) http.Handler { return a.Require(next, options...) }
 }
 
 // Recent is the option of [Auth.Admit] for the frameworks' equivalents of [Auth.RequireRecent].

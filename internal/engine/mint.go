@@ -100,13 +100,14 @@ const maxCookieBytes = 4096
 
 // mint returns the session of a record with both tokens: a new access token, and the refresh
 // token of the record's generation, which is byte for byte the same whenever it is handed out.
-// now is the store's clock at the step that made or found the record; started is the app's clock
-// in Unix seconds when it requested that step.
-func (e *Engine[U]) mint(user loadedUser[U], t subject, record Record, now Instant, started int64) Session[U] {
+// now is the store's clock at the step that made or found the record; m is what was known before
+// that step.
+func (e *Engine[U]) mint(user loadedUser[U], t subject, record Record, now Instant, m mark) Session[U] {
 	// An access token does not outlive its session.
 	life := max(time.Second, min(e.config.AccessTTL, record.ExpiresAt.Sub(now)))
-	iat := e.revocations.issue(t, started)
-	s := e.mintAccess(user, t, record.Generation, iat, iat+int64(life/time.Second))
+	iat := e.revocations.issue(t, m)
+	exp := max(time.Now().Unix()+int64(life/time.Second), iat+1)
+	s := e.mintAccess(user, t, record.Generation, iat, exp)
 	s.RefreshToken = e.keys.current.signRefresh(refreshClaimsOf(t, record))
 	return s
 }

@@ -20,7 +20,6 @@ func (e *Engine[U]) verified(token AccessToken) (v *verified[U], cached bool, er
 		return nil, false, err
 	}
 	v = &verified[U]{
-		iat:  claims.IssuedAt,
 		hash: claims.FingerprintHash,
 		session: Session[U]{
 			AccessToken: AccessToken(strings.Clone(string(token))), // not the whole Cookie header
@@ -37,6 +36,8 @@ func (e *Engine[U]) verified(token AccessToken) (v *verified[U], cached bool, er
 		}
 		return nil, false, accessErrors.outdated
 	}
+	v.iat, v.userID, v.id = claims.IssuedAt, v.session.User.ID, claims.SessionID
+	v.version = e.revocations.version(v.userID)
 	return v, false, nil
 }
 
