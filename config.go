@@ -2,6 +2,7 @@ package lucia
 
 import (
 	"context"
+	"crypto/ed25519"
 	"log/slog"
 	"net/http"
 	"time"
@@ -70,6 +71,25 @@ type Config[U any] struct {
 	// cloned disks or the stored state of a test. Such a copy presents an old token and is
 	// indistinguishable from a thief's.
 	RevokeSessionOnly bool
+	// NotBefore ends all sessions that began before it, in every process that has it, for example
+	// after a leak. New returns an error if it is in the future. The zero Time ends none.
+	//
+	// Processes without it, in a roll-out, accept the access tokens of these sessions until they
+	// expire, and a process with it accepts those that the former have issued since it started.
+	NotBefore time.Time
+	// Feed tells every process of the app what the others end, within a second and at no cost to
+	// requests. Nil means Store, if it is a session.Feed, as those of redisstore and sqlstore are.
+	// NoFeed means none: access tokens of ended sessions are then accepted until they expire,
+	// except in the process that ended them. Any other Feed may carry the notices of any Store.
+	//
+	// With a feed, New starts a goroutine that reads it four times a second; Auth.Close stops it.
+	// A call that ends sessions also publishes that, and fails if publishing fails, although the
+	// sessions have ended. It may be repeated.
+	Feed Feed
+	// FeedLost is what happens while the feed cannot be read for longer than Timeout. The default,
+	// FeedLostCarryOn, accepts access tokens until they expire. FeedLostAskStore asks the store
+	// for every request. Either way there is an event, session.EventFeedLost.
+	FeedLost FeedLost
 	// TokenCache bounds the memory for verified access tokens, in bytes. Default 32 MiB; negative
 	// means no cache.
 	TokenCache int
@@ -159,6 +179,18 @@ type Config[U any] struct {
 	// EventDropped says how many. A panic in it is logged and has no other effect. Auth.Flush
 	// waits for it.
 	OnEvent func(Event)
+
+	// Issuer is the name under which the app issues tokens for other services, usually its public
+	// origin, such as "https://app.example.com". It is the claim iss of these tokens. If it is
+	// set, Auth.TokenFor issues such tokens, and the route jwks.json below BasePath publishes the
+	// keys that verify them.
+	Issuer string
+	// ServiceKeys are the keys of Auth.TokenFor. The first one signs. The public halves of all are
+	// published, so a change of keys disturbs no service: first append the new key, then after an
+	// hour move it to the front, and remove the old key after another hour. Default: a key derived
+	// from Secret signs, and those derived from PreviousSecrets are published too. Changing Secret
+	// as PreviousSecrets describes publishes the next key before it signs.
+	ServiceKeys []ed25519.PrivateKey
 }
 
 // New returns an Auth. It returns an error that describes the problem if config is invalid.

@@ -30,6 +30,7 @@ var importRules = map[string][]string{
 	"adapters/internal/refusal":     {"middleware"},
 	"adapters/internal/adaptertest": {"*"},
 	"client":                        {"session", "internal/htmlform", "internal/wire", "golang.org/x/sys/windows"},
+	"flash":                         {},
 	"internal/browser":              {},
 	"internal/htmlform":             {"internal/wire", "golang.org/x/net/html", "golang.org/x/net/html/atom"},
 	"internal/wire":                 {},

@@ -32,6 +32,7 @@
 package lucia
 
 import (
+	"context"
 	"html/template"
 	"net/http"
 
@@ -62,6 +63,16 @@ const MinSecretBytes = middleware.MinSecretBytes
 // Session is a signed-in session as handlers and pages see it.
 type Session[U any] = session.Session[U]
 
+// Terms are what a session was begun with. They are fields of every [Session].
+type Terms = session.Terms
+
+// Actor is a person who acts as another user.
+type Actor = session.Actor
+
+// TermsOf returns the terms of the session that LoadUser is called for, such as its Attributes and
+// its Actor, given LoadUser's context.
+func TermsOf(ctx context.Context) Terms { return session.TermsOf(ctx) }
+
 // User is a user's id and the app's own data about the user.
 type User[U any] = session.User[U]
 
@@ -78,6 +89,32 @@ type Record = session.Record
 // Store keeps the state of refresh tokens, for Config.Store: memstore.New() for one process,
 // redisstore.New(client) for several.
 type Store = session.Store
+
+// Feed tells every process of an app what the others end, for Config.Feed.
+type Feed = session.Feed
+
+// NoFeed is the Config.Feed that carries nothing: other processes accept the access tokens of an
+// ended session until they expire.
+var NoFeed = session.NoFeed
+
+// FeedLost is what an Auth does while it cannot read the feed, for Config.FeedLost.
+type FeedLost = middleware.FeedLost
+
+// The values of [FeedLost].
+const (
+	// FeedLostCarryOn: access tokens are accepted until they expire, as without a feed.
+	FeedLostCarryOn = middleware.FeedLostCarryOn
+	// FeedLostAskStore: every request with an access token asks the store. If the store fails, too,
+	// the answer is 503.
+	FeedLostAskStore = middleware.FeedLostAskStore
+)
+
+// RequireOption modifies Auth.Require and its equivalents of the frameworks.
+type RequireOption = middleware.RequireOption
+
+// AskStore makes Auth.Require ask the store whether the session is alive now, with one call for
+// each request.
+func AskStore() RequireOption { return middleware.AskStore() }
 
 // Event is something that an operator must see, for Config.OnEvent. Package session defines the
 // kinds.
@@ -226,6 +263,8 @@ const (
 	// CodeInvalidUserID: a user id is empty, longer than 256 bytes or not UTF-8, or there is no
 	// such user.
 	CodeInvalidUserID = session.CodeInvalidUserID
+	// CodeInvalidTerms: the options of a sign-in are invalid. See [Terms].
+	CodeInvalidTerms = session.CodeInvalidTerms
 	// CodeUnknown: any other error.
 	CodeUnknown = session.CodeUnknown
 )

@@ -13,8 +13,10 @@ import (
 
 	"github.com/gin-gonic/gin"
 	"github.com/labstack/echo/v4"
+	echov5 "github.com/labstack/echo/v5"
 
 	luciaecho "github.com/lucia-go/lucia/adapters/echo"
+	luciaechov5 "github.com/lucia-go/lucia/adapters/echov5"
 	luciagin "github.com/lucia-go/lucia/adapters/gin"
 	"github.com/lucia-go/lucia/adapters/nethttp"
 	"github.com/lucia-go/lucia/luciatest"
@@ -24,7 +26,7 @@ import (
 
 type auth = *middleware.Auth[profile]
 
-// frameworks are the same small app three times: POST /login, GET /profile.
+// frameworks are the same small app on each framework: POST /login, GET /profile.
 var frameworks = map[string]func(auth) http.Handler{
 	"net/http": func(a auth) http.Handler {
 		mux := http.NewServeMux()
@@ -58,6 +60,21 @@ var frameworks = map[string]func(auth) http.Handler{
 		e.GET("/profile", func(c echo.Context) error {
 			return c.HTML(http.StatusOK, profilePage(c.Request(), luciaecho.Session(c, a)))
 		}, luciaecho.Require(a))
+		return e
+	},
+	"echo v5": func(a auth) http.Handler {
+		e := echov5.New()
+		e.Use(luciaechov5.Middleware(a))
+		e.GET("/login", func(c *echov5.Context) error { return c.HTML(http.StatusOK, loginForm) })
+		e.POST("/login", func(c *echov5.Context) error {
+			if _, err := a.SignIn(c.Response(), c.Request(), c.FormValue("username")); err != nil {
+				return luciaechov5.Error(c, err)
+			}
+			return c.Redirect(http.StatusSeeOther, "/profile")
+		})
+		e.GET("/profile", func(c *echov5.Context) error {
+			return c.HTML(http.StatusOK, profilePage(c.Request(), luciaechov5.Session(c, a)))
+		}, luciaechov5.Require(a))
 		return e
 	},
 	"gin": func(a auth) http.Handler {

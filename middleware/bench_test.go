@@ -216,3 +216,18 @@ func withoutAccess(cookies string) string {
 	i := bytes.IndexByte([]byte(cookies), ';')
 	return cookies[i+2:]
 }
+
+// BenchmarkTokenFor issues a token for another service in a request.
+func BenchmarkTokenFor(b *testing.B) {
+	auth := benchAuth(b, func(c *middleware.Config[person]) { c.Issuer = "https://app.example.com" })
+	r := httptest.NewRequest("GET", "/", nil)
+	r.Header.Set("Cookie", benchCookies(b, auth, 1)[0])
+	auth.Handler(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		b.ReportAllocs()
+		for b.Loop() {
+			if _, err := auth.TokenFor(r.Context(), "https://orders.example.com", time.Minute); err != nil {
+				b.Fatal(err)
+			}
+		}
+	})).ServeHTTP(httptest.NewRecorder(), r)
+}

@@ -2,6 +2,7 @@ package middleware
 
 import (
 	"context"
+	"crypto/ed25519"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -49,6 +50,9 @@ type Config[U any] struct {
 	Timeout           time.Duration
 	MaxSessions       int
 	RevokeSessionOnly bool
+	NotBefore         time.Time
+	Feed              session.Feed
+	FeedLost          FeedLost
 	TokenCache        int
 
 	BasePath            string
@@ -68,6 +72,9 @@ type Config[U any] struct {
 
 	Logger  *slog.Logger
 	OnEvent func(session.Event)
+
+	Issuer      string
+	ServiceKeys []ed25519.PrivateKey
 }
 
 func (c Config[U]) withDefaults() Config[U] {
@@ -130,10 +137,15 @@ func (c Config[U]) engineConfig(cookies cookieWriter) (engine.Config[U], error) 
 		MaxSessions:       c.MaxSessions,
 		MaxBytes:          room,
 		RevokeSessionOnly: c.RevokeSessionOnly,
+		NotBefore:         c.NotBefore,
+		Feed:              c.Feed,
+		FeedLost:          c.FeedLost,
 		RefreshCookie:     cookies.sealed,
 		Cache:             c.TokenCache,
 		Logger:            c.Logger,
 		OnEvent:           c.OnEvent,
+		Issuer:            c.Issuer,
+		ServiceKeys:       c.ServiceKeys,
 	}, nil
 }
 

@@ -29,7 +29,7 @@ func Status(err error) int {
 		return http.StatusForbidden
 	case session.CodeInvalidRequestMethod:
 		return http.StatusMethodNotAllowed
-	case session.CodeInvalidUserID:
+	case session.CodeInvalidUserID, session.CodeInvalidTerms:
 		return http.StatusBadRequest
 	case session.CodeDatabaseFetchFailed, session.CodeDatabaseUpdateFailed:
 		return http.StatusServiceUnavailable

@@ -44,9 +44,16 @@ const (
 	CodeInvalidUserID Code = "AUTH_INVALID_USER_ID"
 )
 
+// Codes that lucia-sveltekit 0.9 does not have.
+const (
+	// CodeInvalidTerms: the options of a sign-in are invalid. See [Terms].
+	CodeInvalidTerms Code = "AUTH_INVALID_TERMS"
+)
+
 var codes = [...]Code{
 	CodeNotAuthenticated, CodeUnauthorized, CodeDatabaseFetchFailed, CodeDatabaseUpdateFailed, CodeUnknown,
 	CodeInvalidAccessToken, CodeInvalidRefreshToken, CodeInvalidRequest, CodeInvalidRequestMethod, CodeInvalidUserID,
+	CodeInvalidTerms,
 }
 
 // ParseCode returns the code with the given name on the wire. It returns CodeUnknown and false if

@@ -11,7 +11,7 @@ func (w *world) forget(s *state) {
 		}
 	}
 	w.forgetAges(s)
-	if !w.noMaximum {
+	if !w.noMaximum && !w.bearers {
 		s.forgetBearers(least, w.bearerAccess)
 	}
 	if s.jar == s.disk {
@@ -40,7 +40,7 @@ func (w *world) forgetAges(s *state) {
 	}
 	for _, t := range [...]*token{&s.jar.refresh, &s.disk.refresh, &s.flights[0].cookie, &s.flights[1].cookie} {
 		if t.gen != 0 && !s.confirms(t.gen) {
-			t.age = w.settle
+			t.age = w.cap(*t)
 		}
 	}
 	for i := range s.tabs {

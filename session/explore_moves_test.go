@@ -30,6 +30,11 @@ const (
 	loseWrites
 	signOut
 	steal
+
+	registered // binding
+	prove
+	handBound
+	handAccess
 )
 
 // moves calls emit for everything that can happen in s, with the state after
@@ -43,6 +48,7 @@ func (w *world) moves(s state, emit func(m move, next state, wrong string)) {
 	w.time(s, emit)
 	if s.rec.gen != 0 {
 		w.browser(s, emit)
+		w.register(s, emit)
 		w.confirms(s, emit)
 		w.faults(s, emit)
 	}
@@ -92,26 +98,25 @@ func (w *world) browser(s state, emit func(move, state, string)) {
 		if !w.outlive && next.late.age < w.settle {
 			next.late = token{}
 		}
-		emit(move{kind: crash}, next, "")
+		w.recover(next, emit)
 	}
-	slot := 0
-	for slot < len(s.flights) && s.flights[slot].phase != free {
-		slot++
-	}
-	if slot == len(s.flights) {
+	slot := s.slot()
+	if slot < 0 {
 		return
 	}
 	for i, tab := range s.tabs {
 		next := s
 		f := flight{phase: request, tab: uint8(i), cookie: s.jar.refresh}
-		next.flights[slot] = f
-		emit(move{navigate, uint8(i)}, next, "")
-		if tab.gen == 0 || tab.gen <= f.cookie.gen && !w.noMaximum {
+		if next.flights[slot] = f; w.asksStore(f) {
+			emit(move{navigate, uint8(i)}, next, "")
+		}
+		if tab.gen == 0 || tab.gen <= f.cookie.gen && !w.noMaximum && !w.bearers {
 			continue // a bearer token that says nothing makes no difference
 		}
 		f.bearer = tab.gen
-		next.flights[slot] = f
-		emit(move{refreshTab, uint8(i)}, next, "")
+		if next.flights[slot] = f; w.asksStore(f) {
+			emit(move{refreshTab, uint8(i)}, next, "")
+		}
 	}
 }
 
@@ -163,6 +168,11 @@ func (w *world) faults(s state, emit func(move, state, string)) {
 // server answers a request.
 func (w *world) server(s state, i uint8, emit func(move, state, string)) {
 	f := s.flights[i]
+	w.bindUnasked(s, i, emit)
+	if !w.asksStore(f) {
+		w.waits(s, i, emit)
+		return
+	}
 	outcome, rec := w.judge(s.rec, f)
 	next := s
 	next.write(rec)
@@ -177,7 +187,10 @@ func (w *world) server(s state, i uint8, emit func(move, state, string)) {
 	next.flights[i] = flight{}
 	if outcome.Alive() && f.tab != nobody {
 		kept := (outcome == session.Current || outcome == session.Adopted) && f.cookie.gen == rec.gen && !w.alwaysReset
-		next.flights[i] = flight{phase: answer, tab: f.tab, gen: rec.gen, sets: !kept}
+		next.flights[i] = flight{phase: answer, tab: f.tab, gen: rec.gen, sets: !kept, proof: f.proof}
+		if f.proof && !isBound(f.cookie.gen) {
+			next.flights[i] = flight{phase: answer, gen: firstBound, sets: true, proof: true}
+		}
 	}
 	emit(move{process, i}, next, wrong)
 }
@@ -198,6 +211,9 @@ func (w *world) answers(s state, i uint8, emit func(move, state, string)) {
 	emit(move{loseAnswer, i}, next, "")
 	next.receive(f)
 	emit(move{arriveHeaders, i}, next, "")
+	if f.proof {
+		return // no page reads it
+	}
 	next.tabs[f.tab] = token{gen: f.gen}
 	if w.bearerAccess {
 		next.tabs[f.tab].age = f.age
@@ -246,5 +262,5 @@ func (m move) describe(w *world, s state) string {
 	case steal:
 		return "a thief presents an old token"
 	}
-	return "unknown move"
+	return m.describeBound(s)
 }

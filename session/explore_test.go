@@ -29,7 +29,7 @@ func (w *world) explore(most int) (x explored, complete bool) {
 		if len(x.states) > most {
 			return x, false
 		}
-		if x.wrong = w.theft(x.states[i].rec); x.wrong != "" {
+		if x.wrong = cmp.Or(w.theft(x.states[i].rec), w.boundTheft(x.states[i].rec)); x.wrong != "" {
 			x.last, x.final = i, move{kind: steal}
 			return x, true
 		}
@@ -73,28 +73,39 @@ func (w *world) normalise(s *state) {
 		&s.flights[0].bearer, &s.flights[0].cookie.gen, &s.flights[0].gen,
 		&s.flights[1].bearer, &s.flights[1].cookie.gen, &s.flights[1].gen,
 	}
-	newest, oldest := uint8(0), uint8(255)
-	for _, g := range gens {
-		newest = max(newest, *g)
-	}
-	for _, g := range gens {
-		if *g == 0 {
-			continue
-		}
-		if newest > span {
-			*g = max(*g, newest-span)
-		}
-		oldest = min(oldest, *g)
-	}
-	// Only the sign-in's generation, 1, is not like the others.
-	for _, g := range gens {
-		if *g != 0 && oldest > 2 {
-			*g -= oldest - 2
-		}
+	for _, class := range [...]uint8{0, boundBit} {
+		w.renumber(class, gens[:])
 	}
 	if !w.named {
 		s.unname()
 	}
+}
+
+// renumber makes the generations of one class small, the unbound or the bound ones. The first of
+// each, 1, is not like the others.
+func (w *world) renumber(class uint8, gens []*uint8) {
+	newest, oldest := uint8(0), uint8(255)
+	each := func(f func(n uint8) uint8) {
+		for _, g := range gens {
+			if *g != 0 && *g&boundBit == class {
+				*g = f(*g&^boundBit) | class
+			}
+		}
+	}
+	each(func(n uint8) uint8 { newest = max(newest, n); return n })
+	each(func(n uint8) uint8 {
+		if newest > span {
+			n = max(n, newest-span)
+		}
+		oldest = min(oldest, n)
+		return n
+	})
+	each(func(n uint8) uint8 {
+		if oldest > 2 {
+			n -= oldest - 2
+		}
+		return n
+	})
 }
 
 // unname puts tabs and flights in an order that does not tell which was first.
@@ -113,8 +124,8 @@ func (s *state) unname() {
 }
 
 func (f flight) compare(g flight) int {
-	sets := func(f flight) int {
-		if f.sets {
+	number := func(is bool) int {
+		if is {
 			return 1
 		}
 		return 0
@@ -122,7 +133,7 @@ func (f flight) compare(g flight) int {
 	return cmp.Or(
 		cmp.Compare(f.phase, g.phase), cmp.Compare(f.age, g.age), cmp.Compare(f.tab, g.tab), cmp.Compare(f.bearer, g.bearer),
 		cmp.Compare(f.cookie.gen, g.cookie.gen), cmp.Compare(f.cookie.age, g.cookie.age), cmp.Compare(f.gen, g.gen),
-		cmp.Compare(sets(f), sets(g)),
+		cmp.Compare(number(f.sets), number(g.sets)), cmp.Compare(number(f.proof), number(g.proof)),
 	)
 }
 
@@ -152,7 +163,7 @@ func (x *explored) trace() string {
 		})
 		switch {
 		case i == len(path)-1:
-			return b.String() + cmp.Or(wrong, w.theft(s.rec), "but it is not wrong: "+x.wrong)
+			return b.String() + cmp.Or(wrong, w.theft(s.rec), w.boundTheft(s.rec), "but it is not wrong: "+x.wrong)
 		case !found:
 			return b.String() + "but that cannot be: " + x.wrong
 		}

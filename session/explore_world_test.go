@@ -24,6 +24,7 @@ type world struct {
 	bearerAccess bool
 
 	rule
+	binding
 	outcomes [session.Reused + 1]int // how often each came out
 
 	// named keeps tabs and requests apart by number, for a readable trace.
@@ -55,6 +56,7 @@ type state struct {
 	tabs    [2]token
 	flights [2]flight
 	late    token // an access token whose use has not reached the store yet
+	key     bool  // the browser has registered a key
 }
 
 // record is a session.Record without what plays no part here.
@@ -78,6 +80,7 @@ type flight struct {
 	cookie token // of the request
 	gen    uint8 // of the answer
 	sets   bool  // the answer sets the refresh cookie, not only the access cookie
+	proof  bool  // the browser's own request, with a proof of its key; or the answer to one
 }
 
 // The phases of a flight; and the tab of a request whose browser has crashed.
@@ -124,7 +127,7 @@ func (w *world) real(r record) session.Record {
 	if r.gen == 0 {
 		return session.Record{}
 	}
-	rec := session.Record{Generation: session.Generation(r.gen), IssuedAt: 1, CreatedAt: 1, ExpiresAt: forever}
+	rec := session.Record{Generation: generation(r.gen), IssuedAt: 1, CreatedAt: 1, ExpiresAt: forever}
 	if r.confirmed > 0 {
 		rec.ConfirmedAt = ago(r.confirmed - 1)
 	}
@@ -132,7 +135,7 @@ func (w *world) real(r record) session.Record {
 }
 
 func (w *world) small(rec session.Record) record {
-	r := record{gen: uint8(rec.Generation)}
+	r := record{gen: smallGeneration(rec.Generation)}
 	if rec.ConfirmedAt != 0 {
 		r.confirmed = uint8(now.Sub(rec.ConfirmedAt)/tick) + 1
 	}
@@ -141,11 +144,11 @@ func (w *world) small(rec session.Record) record {
 
 // judge asks the rule about a request.
 func (w *world) judge(r record, f flight) (session.Outcome, record) {
-	p := session.Presented{Generation: session.Generation(max(f.bearer, f.cookie.gen)), IssuedAt: 1, ExpiresAt: forever}
-	if w.noMaximum && f.bearer != 0 {
-		p.Generation = session.Generation(f.bearer)
+	p := session.Presented{Generation: generation(max(f.bearer, f.cookie.gen)), IssuedAt: 1, ExpiresAt: forever}
+	if (w.noMaximum || w.bearers && isBound(f.cookie.gen)) && f.bearer != 0 {
+		p.Generation = generation(f.bearer)
 	}
-	if session.Generation(f.cookie.gen) == p.Generation {
+	if generation(f.cookie.gen) == p.Generation {
 		p.HandedAt = ago(f.cookie.age)
 	}
 	refresh := session.Refresh
@@ -173,7 +176,7 @@ func (w *world) theft(r record) string {
 
 // judgeConfirm asks the rule's other half.
 func (w *world) judgeConfirm(r record, t token) record {
-	rec, _ := session.Confirm(w.real(r), session.Generation(t.gen), ago(t.age), w.policy(), now)
+	rec, _ := session.Confirm(w.real(r), generation(t.gen), ago(t.age), w.policy(), now)
 	return w.small(rec)
 }
 
@@ -232,7 +235,7 @@ func (w *world) tick(s *state) {
 
 func (w *world) older(t *token) {
 	if t.gen != 0 {
-		t.age = min(t.age+1, w.settle)
+		t.age = min(t.age+1, w.cap(*t))
 	}
 }
 
@@ -240,6 +243,9 @@ func (w *world) older(t *token) {
 func (t token) String() string {
 	if t.gen == 0 {
 		return "-"
+	}
+	if isBound(t.gen) {
+		return fmt.Sprintf("bound %d (%d ago)", t.gen&^boundBit, t.age)
 	}
 	return fmt.Sprintf("%d (%d ago)", t.gen, t.age)
 }

@@ -39,6 +39,15 @@ type Generation uint32
 // FirstGeneration is the generation of the sign-in.
 const FirstGeneration Generation = 1
 
+// BoundGenerations is the least generation of a session that is bound to a key of its device. A
+// bound refresh token is accepted only with a proof of that key. Bound generations are numbered
+// in the same way, and are above all unbound ones: when the first of them is presented, the rule
+// adopts it, and every unbound token of the session is from then on Reused.
+const BoundGenerations Generation = 1 << 31
+
+// Bound reports whether g is the generation of a session that is bound to a key.
+func (g Generation) Bound() bool { return g >= BoundGenerations }
+
 // Record is all that a store keeps of a session, beside its user and ID. It
 // holds no secret: a refresh token names its session and generation and is
 // signed, so that the token of any generation can be signed again. The zero

@@ -16,8 +16,8 @@ import (
 //
 // An empty token is left out. The other fields are not part of the JSON form.
 //
-// Requests that carry the same access token may share a Session, so what User.Data points to must
-// not be modified.
+// Requests that carry the same access token may share a Session, so what User.Data and Terms point
+// to must not be modified.
 type Session[U any] struct {
 	User         User[U]      `json:"user"`
 	AccessToken  AccessToken  `json:"access_token,omitempty"`
@@ -31,6 +31,9 @@ type Session[U any] struct {
 	// app's clock.
 	IssuedAt  time.Time `json:"-"`
 	ExpiresAt time.Time `json:"-"`
+
+	// Terms are what the session was begun with, such as AuthTime, Attributes and Actor.
+	Terms `json:"-"`
 }
 
 // ExpiresIn returns the remaining lifetime of the access token at now. It is never negative, and
@@ -42,11 +45,15 @@ func (s *Session[U]) ExpiresIn(now time.Time) time.Duration {
 	return max(0, s.ExpiresAt.Sub(now))
 }
 
-// LogValue returns the ids of the session and its user, and no tokens or user data.
+// LogValue returns the ids of the session, its user and its actor, and no tokens or user data.
 func (s Session[U]) LogValue() slog.Value {
-	return slog.GroupValue(
+	attrs := []slog.Attr{
 		slog.String("user_id", s.User.ID),
 		slog.String("session_id", s.ID.String()),
 		slog.Uint64("generation", uint64(s.Generation)),
-	)
+	}
+	if s.Actor != nil {
+		attrs = append(attrs, slog.String("actor_id", s.Actor.ID))
+	}
+	return slog.GroupValue(attrs...)
 }

@@ -41,7 +41,9 @@ type dialect struct {
 }
 
 // Postgres is PostgreSQL 12 or later, in a database with the encoding UTF8.
-var Postgres = Dialect{&dialect{
+var Postgres = Dialect{&postgres}
+
+var postgres = dialect{
 	name:     "PostgreSQL",
 	clock:    "floor(extract(epoch FROM clock_timestamp()) * 1000)::bigint",
 	readOnly: "current_setting('transaction_read_only') = 'on'",
@@ -58,10 +60,12 @@ var Postgres = Dialect{&dialect{
 	schemas:  true,
 	numbered: func(query string) string { return query },
 	failure:  postgresFailure,
-}}
+}
 
 // SQLite is SQLite 3.35 or later.
-var SQLite = Dialect{&dialect{
+var SQLite = Dialect{&sqlite}
+
+var sqlite = dialect{
 	name: "SQLite",
 	// Days as a float have a resolution of 0.04 ms in this century.
 	clock:     "CAST(round((julianday('now') - 2440587.5) * 86400000) AS INTEGER)",
@@ -71,7 +75,7 @@ var SQLite = Dialect{&dialect{
 	options:   " WITHOUT ROWID",
 	numbered:  func(query string) string { return strings.ReplaceAll(query, "$", "?") },
 	failure:   sqliteFailure,
-}}
+}
 
 // String returns the name of the database.
 func (d Dialect) String() string {

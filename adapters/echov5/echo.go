@@ -1,27 +1,27 @@
-// Package luciaecho mounts lucia in apps on echo v5, the one whose handlers take an
-// *echo.Context:
+// Package luciaecho mounts lucia in apps on echo v5, whose handlers take an *echo.Context:
 //
 //	e.Use(luciaecho.Middleware(auth))
 //	e.GET("/profile", profile, luciaecho.Require(auth))
 //	session := luciaecho.Session(c, auth) // in a handler
 //
-// Middleware works with Use and with Pre, before or after the routes are added,
-// and covers groups and paths that have no route. All of auth is at hand in
-// handlers: auth.SignIn(c.Response(), c.Request(), userID).
+// Middleware works with Use and with Pre, before or after the routes are added. It covers groups
+// and paths without a route. Handlers can use all methods of auth, for example
+// auth.SignIn(c.Response(), c.Request(), userID).
 //
 // Order, from the outside in:
 //
-//   - http.TimeoutHandler goes around the app. By echo.WrapMiddleware inside Middleware it
-//     drops the cookies of a refresh if a handler sets one too.
-//   - Pre: AddTrailingSlash and RemoveTrailingSlash. The routes answer with a slash at
-//     the end, too.
-//   - Use or Pre: Middleware, on the app. On a group below a path, or on single routes, it
-//     does not see its own routes: add [Mount].
-//   - Use: CSRF goes inside, or it may refuse the script's refresh. So does ContextTimeout.
-//   - Recover, Gzip, Secure and loggers go anywhere. HTTPErrorHandler gets the errors of
-//     the app and the refusals of [Require].
+//   - http.TimeoutHandler goes around the app. Used by echo.WrapMiddleware inside Middleware it
+//     drops the cookies of a refresh if a handler also sets a cookie.
+//   - Pre: AddTrailingSlash and RemoveTrailingSlash. The middleware's routes also accept a slash
+//     at the end.
+//   - Use or Pre: Middleware, on the app. On a group below a path, or on single routes, it does
+//     not receive requests for its own routes: add [Mount].
+//   - Use: CSRF goes inside, because it may refuse the script's refresh otherwise. ContextTimeout
+//     goes inside, too.
+//   - Recover, Gzip, Secure and loggers go anywhere. HTTPErrorHandler gets the errors of the app
+//     and the refusals of [Require].
 //
-// The log names the orders that cannot work, at their first use.
+// The first use of an order that cannot work is logged.
 package luciaecho
 
 import (
@@ -31,17 +31,17 @@ import (
 	"github.com/lucia-go/lucia/session"
 )
 
-// Key is where c.Get finds the *session.Session[U] that [Require] let through, as
-// it was then. Elsewhere [Session] is the way to it: to set it for every request
-// would make each pay for it (ADR 11).
+// Key is the key with which c.Get returns the *session.Session[U] of a request that [Require] let
+// through, as it was then. Use [Session] elsewhere: setting the key for every request would slow
+// down each of them (ADR 11).
 const Key = "lucia"
 
-// Middleware answers the routes of auth and gives every other request its
-// session. Requests that one of skip reports true for pass as if it were not
-// there; values of echo's middleware.Skipper fit.
+// Middleware serves the routes of auth and gives every other request its session. It passes on a
+// request unchanged if one of skip reports true for it; values of echo's middleware.Skipper are
+// accepted.
 //
-// Its routes are answered to the letter of the protocol that the clients speak,
-// errors included, so they do not pass the app's HTTPErrorHandler.
+// Its routes respond exactly as the protocol of the clients demands, also with errors, so they do
+// not use the app's HTTPErrorHandler.
 func Middleware[U any](auth *middleware.Auth[U], skip ...func(c *echo.Context) bool) echo.MiddlewareFunc {
 	return func(next echo.HandlerFunc) echo.HandlerFunc {
 		return func(c *echo.Context) error {
@@ -62,16 +62,15 @@ func Middleware[U any](auth *middleware.Auth[U], skip ...func(c *echo.Context) b
 	}
 }
 
-// Require lets only requests with a session through, as auth.Require does. A
-// refusal for a script comes back as an [echo.HTTPError] with its header already set,
-// for the app's HTTPErrorHandler to write: echo's own writes the same JSON that net/http
-// apps send. What a person is shown (the way to the login page, "back in a moment") is
-// written here. An error that Config.Deny returns goes to the HTTPErrorHandler, whoever
-// it is for.
-func Require[U any](auth *middleware.Auth[U]) echo.MiddlewareFunc {
+// Require lets only requests with a session through, as auth.Require does. For a script it
+// returns a refusal as an [echo.HTTPError] and sets its headers; the app's HTTPErrorHandler
+// writes it, and echo's own writes the same JSON as an app on net/http. For a person Require
+// writes the response itself: the redirect to the login page, or the page for an unavailable
+// store. An error that Config.Deny returns goes to the HTTPErrorHandler in both cases.
+func Require[U any](auth *middleware.Auth[U], options ...middleware.RequireOption) echo.MiddlewareFunc {
 	return func(next echo.HandlerFunc) echo.HandlerFunc {
 		return func(c *echo.Context) error {
-			r, denial := auth.Admit(c.Response(), c.Request())
+			r, denial := auth.Admit(c.Response(), c.Request(), options...)
 			c.SetRequest(r)
 			if denial != nil {
 				return deny(c, auth.Deny(c.Response(), r, denial))
@@ -82,8 +81,8 @@ func Require[U any](auth *middleware.Auth[U]) echo.MiddlewareFunc {
 	}
 }
 
-// Session returns the session of the request, or nil, as auth.Session does. It follows
-// a sign-in and a sign-out of the request itself.
+// Session returns the session of the request, or nil, as auth.Session does. It reflects a sign-in
+// and a sign-out of the request itself.
 func Session[U any](c *echo.Context, auth *middleware.Auth[U]) *session.Session[U] {
 	return auth.Session(c.Request().Context())
 }

@@ -7,11 +7,11 @@ import (
 	"github.com/lucia-go/lucia/middleware"
 )
 
-// Error turns an error of auth into what a handler returns. For a script that is an
-// [echo.HTTPError] with the error's status and code, and its header already set; the
-// error itself is wrapped in it, for logs and errors.Is. A person is answered with a
-// page at once, since echo's own HTTPErrorHandler writes JSON, and the handler returns
-// nil: an app with error pages of its own returns the error in its own way instead.
+// Error converts an error of auth to the error that a handler returns. For a script this is an
+// [echo.HTTPError] with the error's status and code, whose headers are already set. It wraps
+// the error itself, for logs and errors.Is. To a person Error responds with a page at
+// once, since echo's own HTTPErrorHandler writes JSON, and returns nil. An app with error pages
+// of its own returns the error in its own way instead.
 //
 //	if _, err := auth.SignIn(c.Response(), c.Request(), id); err != nil {
 //		return luciaecho.Error(c, err)
@@ -23,8 +23,8 @@ func Error(c *echo.Context, err error) error {
 	return answer(c, middleware.DenialOf(c.Request(), err), err)
 }
 
-// deny answers what Config.Deny has left to be answered. What is no denial is the
-// app's own error.
+// deny writes the response that Config.Deny has not written. An error that is not a denial is the
+// app's own.
 func deny(c *echo.Context, err error) error {
 	if denial := refusal.Of(err); denial != nil {
 		return answer(c, denial, denial)

@@ -6,15 +6,14 @@ import (
 	"github.com/lucia-go/lucia/middleware"
 )
 
-// Router is what routes are added to: *echo.Echo and *echo.Group.
+// Router is what Mount adds routes to: *echo.Echo or *echo.Group.
 type Router interface {
 	Any(path string, h echo.HandlerFunc, m ...echo.MiddlewareFunc) echo.RouteInfo
 }
 
-// Mount adds the routes of auth to echo's own table, for apps that want them
-// behind a group's middleware or that run no [Middleware]. router is the app or
-// the group whose prefix is auth.BasePath(), which is where pages look for the
-// routes; Mount panics for any other group.
+// Mount adds the routes of auth to echo's router, for apps that want them behind a group's
+// middleware or that use no [Middleware]. router is the app or the group whose prefix is
+// auth.BasePath(), where pages request the routes. Mount panics for any other group.
 func Mount[U any](router Router, auth *middleware.Auth[U]) {
 	prefix := ""
 	if _, app := router.(*echo.Echo); app {

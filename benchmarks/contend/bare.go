@@ -6,6 +6,7 @@ import (
 
 	"github.com/gin-gonic/gin"
 	"github.com/labstack/echo/v4"
+	echov5 "github.com/labstack/echo/v5"
 )
 
 // newMux returns a net/http app whose page shows what name returns, or 401 for
@@ -29,6 +30,20 @@ func newEcho(name func(c echo.Context) string, use ...echo.MiddlewareFunc) *echo
 	e := echo.New()
 	e.Use(use...)
 	e.GET(Path, func(c echo.Context) error {
+		n := name(c)
+		if n == "" {
+			return c.NoContent(http.StatusUnauthorized)
+		}
+		return c.String(http.StatusOK, n)
+	})
+	return e
+}
+
+// newEchoV5 returns an echo v5 app with the same page.
+func newEchoV5(name func(c *echov5.Context) string, use ...echov5.MiddlewareFunc) *echov5.Echo {
+	e := echov5.New()
+	e.Use(use...)
+	e.GET(Path, func(c *echov5.Context) error {
 		n := name(c)
 		if n == "" {
 			return c.NoContent(http.StatusUnauthorized)
@@ -71,6 +86,11 @@ func bareHTTP(env Env) (*App, error) {
 func bareEcho(env Env) (*App, error) {
 	name := Name(0)
 	return &App{Handler: newEcho(func(echo.Context) string { return name }), Cookies: fillers(env.Users)}, nil
+}
+
+func bareEchoV5(env Env) (*App, error) {
+	name := Name(0)
+	return &App{Handler: newEchoV5(func(*echov5.Context) string { return name }), Cookies: fillers(env.Users)}, nil
 }
 
 func bareGin(env Env) (*App, error) {

@@ -76,9 +76,11 @@ func All() []Contender {
 	return []Contender{
 		{Name: "net/http, bare handler", New: bareHTTP},
 		{Name: "echo, bare handler", New: bareEcho},
+		{Name: "echo v5, bare handler", New: bareEchoV5},
 		{Name: "gin, bare handler", New: bareGin},
 		{Name: "**lucia** on net/http", Base: "net/http, bare handler", New: luciaHTTP},
 		{Name: "**lucia** on echo", Base: "echo, bare handler", New: luciaEcho},
+		{Name: "**lucia** on echo v5", Base: "echo v5, bare handler", New: luciaEchoV5},
 		{Name: "**lucia** on gin", Base: "gin, bare handler", New: luciaGin},
 		{Name: "**lucia** on net/http, behind Require", Base: "net/http, bare handler", New: luciaHTTPRequire},
 		{Name: "**lucia** on echo, behind Require", Base: "echo, bare handler", New: luciaEchoRequire},

@@ -12,9 +12,11 @@ import (
 
 	"github.com/gin-gonic/gin"
 	"github.com/labstack/echo/v4"
+	echov5 "github.com/labstack/echo/v5"
 
 	"github.com/lucia-go/lucia"
 	luciaecho "github.com/lucia-go/lucia/adapters/echo"
+	luciaechov5 "github.com/lucia-go/lucia/adapters/echov5"
 	luciagin "github.com/lucia-go/lucia/adapters/gin"
 	"github.com/lucia-go/lucia/adapters/nethttp"
 	"github.com/lucia-go/lucia/memstore"
@@ -143,6 +145,12 @@ func luciaFirstSight(env Env) (*App, error) { return luciaApp(env, -1, onHTTP) }
 func luciaEcho(env Env) (*App, error) {
 	return luciaApp(env, 0, func(auth *lucia.Auth[Profile]) http.Handler {
 		return newEcho(func(c echo.Context) string { return nameOf(luciaecho.Session(c, auth)) }, luciaecho.Middleware(auth))
+	})
+}
+
+func luciaEchoV5(env Env) (*App, error) {
+	return luciaApp(env, 0, func(auth *lucia.Auth[Profile]) http.Handler {
+		return newEchoV5(func(c *echov5.Context) string { return nameOf(luciaechov5.Session(c, auth)) }, luciaechov5.Middleware(auth))
 	})
 }
 

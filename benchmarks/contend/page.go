@@ -9,9 +9,11 @@ import (
 	"github.com/a-h/templ"
 	"github.com/gin-gonic/gin"
 	"github.com/labstack/echo/v4"
+	echov5 "github.com/labstack/echo/v5"
 
 	"github.com/lucia-go/lucia"
 	luciaecho "github.com/lucia-go/lucia/adapters/echo"
+	luciaechov5 "github.com/lucia-go/lucia/adapters/echov5"
 	luciagin "github.com/lucia-go/lucia/adapters/gin"
 	"github.com/lucia-go/lucia/adapters/nethttp"
 	"github.com/lucia-go/lucia/memstore"
@@ -22,7 +24,7 @@ import (
 // two constants in the same places.
 func Pages() []Contender {
 	var list []Contender
-	for _, framework := range []string{"net/http", "echo", "gin"} {
+	for _, framework := range []string{"net/http", "echo", "echo v5", "gin"} {
 		for _, engine := range []string{"html/template", "templ"} {
 			bare := framework + ", " + engine
 			list = append(list,
@@ -127,6 +129,16 @@ func mount(framework string, show http.HandlerFunc, auth *lucia.Auth[Profile]) h
 			e.Use(luciaecho.Middleware(auth))
 		}
 		e.GET(Path, func(c echo.Context) error {
+			show(c.Response(), c.Request())
+			return nil
+		})
+		return e
+	case "echo v5":
+		e := echov5.New()
+		if auth != nil {
+			e.Use(luciaechov5.Middleware(auth))
+		}
+		e.GET(Path, func(c *echov5.Context) error {
 			show(c.Response(), c.Request())
 			return nil
 		})

@@ -309,10 +309,11 @@ func repeat(t *testing.T, a *app, seen func(jar), times int) {
 
 // provokedElsewhere lists the kinds that the tests of other code provoke.
 var provokedElsewhere = []session.EventKind{
-	session.EventDropped, // TestSlowOnEventDropsEventsAndIsTold
+	session.EventDropped,                                   // TestSlowOnEventDropsEventsAndIsTold
+	session.EventBreakerOpened, session.EventBreakerClosed, // TestBreakerRefusesWhileTheStoreIsDown
 	// To be provoked by the features that report them:
 	session.EventSteppedUp, session.EventBound, session.EventActing, session.EventActingEnded, session.EventSignInRefused,
-	session.EventBindingRefused, session.EventUnbound, session.EventBreakerOpened, session.EventBreakerClosed,
+	session.EventBindingRefused, session.EventUnbound,
 	session.EventFeedLost, session.EventFeedRestored,
 }
 

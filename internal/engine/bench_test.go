@@ -1,8 +1,11 @@
 package engine_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -71,5 +74,39 @@ func BenchmarkRefresh(b *testing.B) {
 		if o, err := jars[i%users].refresh(b, m); o != session.Rotated || err != nil {
 			b.Fatal(o, err)
 		}
+	}
+}
+
+// BenchmarkUnavailable measures a refresh while the store hangs: before the breaker opens, which
+// takes Timeout, and after.
+func BenchmarkUnavailable(b *testing.B) {
+	for _, open := range []bool{false, true} {
+		b.Run(fmt.Sprintf("breaker open %v", open), func(b *testing.B) {
+			a := newApp(b, func(c *engine.Config[profile]) { c.OnEvent = nil })
+			jars := []jar{signIn(b, a.Engine, "u0"), signIn(b, a.Engine, "u1"), signIn(b, a.Engine, "u2")}
+			a.store.set(func(ctx context.Context, _ string) error { <-ctx.Done(); return ctx.Err() })
+			var ready sync.WaitGroup
+			for i := range jars {
+				if open {
+					ready.Go(func() { _, _ = jars[i].refresh(b, a.Engine) })
+				}
+			}
+			ready.Wait()
+			credentials := jars[0].credentials(b, a.Engine)
+			b.ReportAllocs()
+			refused := 0
+			for b.Loop() {
+				_, err := a.Refresh(b.Context(), jars[0].fingerprint, credentials...)
+				if err == nil {
+					b.Fatal("a store that hangs answers")
+				}
+				if strings.Contains(err.Error(), "circuit breaker") {
+					refused++
+				}
+				if open && refused == 0 {
+					b.Fatalf("the breaker is not open: %v", err)
+				}
+			}
+		})
 	}
 }

@@ -151,17 +151,21 @@ type calls[K comparable, T any] struct {
 
 // do makes the call for a key, or joins the one in progress. It returns the call's result, or an
 // error when ctx ends. The call has a context of its own. report is called once with the call's
-// failure, even if all callers have returned by then.
-func (cs *calls[K, T]) do(ctx context.Context, key K, l limiter, fn func(context.Context) (T, error), report func(error)) (T, error) {
-	c, started := cs.join(key, l, report)
+// failure, even if all callers have returned by then. A call that b refuses is not made.
+func (cs *calls[K, T]) do(ctx context.Context, key K, l limiter, b *breaker, fn func(context.Context) (T, error), report func(error)) (value T, err error) {
+	c, started, err := cs.join(key, l, b, report)
+	if err != nil {
+		return value, err
+	}
 	if started {
 		go c.run(l, fn)
 	}
 	return c.wait(ctx)
 }
 
-// join returns the call for a key and whether it is new. The caller runs a new call.
-func (cs *calls[K, T]) join(key K, l limiter, report func(error)) (c *call[T], started bool) {
+// join returns the call for a key and whether it is new. The caller runs a new call. The error is
+// that of b, which is asked about new calls only.
+func (cs *calls[K, T]) join(key K, l limiter, b *breaker, report func(error)) (c *call[T], started bool, err error) {
 	c = newCall[T](context.Background(), l, func(err error) { // outside of the lock, though not always needed
 		cs.remove(key) // first, because the result may be outdated as soon as a caller knows it
 		if err != nil {
@@ -172,13 +176,17 @@ func (cs *calls[K, T]) join(key K, l limiter, report func(error)) (c *call[T], s
 	defer cs.mu.Unlock()
 	if other := cs.inProgress[key]; other != nil {
 		c.cancel()
-		return other, false
+		return other, false, nil
+	}
+	if err := b.admit(); err != nil {
+		c.cancel()
+		return nil, false, err
 	}
 	if cs.inProgress == nil {
 		cs.inProgress = map[K]*call[T]{}
 	}
 	cs.inProgress[key] = c
-	return c, true
+	return c, true, nil
 }
 
 func (cs *calls[K, T]) remove(key K) {

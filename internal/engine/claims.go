@@ -39,6 +39,7 @@ type commonClaims struct {
 	Generation      Generation
 	IssuedAt        int64
 	ExpiresAt       int64
+	Terms           Terms
 }
 
 // The fixed text between the values.
@@ -76,6 +77,7 @@ func (c *commonClaims) appendCommon(b []byte, mid string) []byte {
 	b = strconv.AppendInt(b, c.IssuedAt, 10)
 	b = append(b, expHead...)
 	b = strconv.AppendInt(b, c.ExpiresAt, 10)
+	b = appendTerms(b, &c.Terms)
 	return append(b, '}')
 }
 
@@ -99,25 +101,33 @@ func (c *accessClaims) read(token AccessToken) bool {
 
 func (c *refreshClaims) parse(data []byte) bool {
 	id, ok := c.parseCommon(data, refreshHead, refreshMid)
-	if n := len(id); ok && n > 2 && id[0] == '"' && id[n-1] == '"' && isPlain(id[1:n-1]) {
-		c.UserID = string(id[1 : n-1])
-		return CheckUserID(c.UserID) == nil
+	if ok {
+		c.UserID, ok = parseJSONString(id)
 	}
-	if !ok || json.Unmarshal(id, &c.UserID) != nil || CheckUserID(c.UserID) != nil {
-		return false
-	}
-	return bytes.Equal(appendJSONString(nil, c.UserID), id)
+	return ok && CheckUserID(c.UserID) == nil
 }
 
-// parseCommon parses the common claims and returns the value between head and them. None of their
-// values is free text, so they begin at the last hashHead.
+// parseCommon parses the common claims and returns the value between head and them. They begin at
+// the last hashHead, unless that is the name of an attribute. What follows such an attribute is
+// never the rest of the common claims, since attributes have no numbers. What follows a hashHead
+// within the value is never the end of data. So at most one hashHead fits.
 func (c *commonClaims) parseCommon(data []byte, head, mid string) (value []byte, ok bool) {
-	i := bytes.LastIndex(data, []byte(hashHead))
-	if i < len(head) || !bytes.HasPrefix(data, []byte(head)) {
+	if !bytes.HasPrefix(data, []byte(head)) {
 		return nil, false
 	}
-	value = data[len(head):i]
-	s := scanner{data[i+len(hashHead):], true}
+	for end := len(data); !ok; {
+		end = bytes.LastIndex(data[:end], []byte(hashHead))
+		if end < len(head) {
+			return nil, false
+		}
+		value, ok = data[len(head):end], c.parseFrom(data[end+len(hashHead):], mid)
+	}
+	return value, true
+}
+
+// parseFrom parses the common claims after hashHead.
+func (c *commonClaims) parseFrom(data []byte, mid string) bool {
+	s := scanner{data, true}
 	s.base64(c.FingerprintHash[:])
 	s.text(mid)
 	s.base64(c.SessionID[:])
@@ -127,9 +137,10 @@ func (c *commonClaims) parseCommon(data []byte, head, mid string) (value []byte,
 	c.IssuedAt = s.number()
 	s.text(expHead)
 	c.ExpiresAt = s.number()
+	s.terms(&c.Terms)
 	s.text("}")
 	c.Generation = Generation(gen)
-	return value, s.ok && len(s.rest) == 0 && int64(c.Generation) == gen && c.valid()
+	return s.ok && len(s.rest) == 0 && int64(c.Generation) == gen && c.valid()
 }
 
 // maxUnix keeps a claim's seconds within 48 bits of milliseconds.
@@ -161,6 +172,15 @@ func (s *scanner) text(want string) {
 	if string(s.take(len(want))) != want {
 		s.ok = false
 	}
+}
+
+// skip reports whether the rest begins with want, and takes it if so.
+func (s *scanner) skip(want string) bool {
+	if !s.ok || len(s.rest) < len(want) || string(s.rest[:len(want)]) != want {
+		return false
+	}
+	s.rest = s.rest[len(want):]
+	return true
 }
 
 // base64 fills dst.
@@ -217,6 +237,17 @@ func appendJSONString(b []byte, s string) []byte {
 	}
 	quoted, _ := json.Marshal(s) // a string always marshals
 	return append(b, quoted...)
+}
+
+// parseJSONString is the inverse of appendJSONString. It rejects every other spelling.
+func parseJSONString(data []byte) (s string, ok bool) {
+	if n := len(data); n >= 2 && data[0] == '"' && data[n-1] == '"' && isPlain(data[1:n-1]) {
+		return string(data[1 : n-1]), true
+	}
+	if json.Unmarshal(data, &s) != nil {
+		return "", false
+	}
+	return s, bytes.Equal(appendJSONString(nil, s), data)
 }
 
 // isPlain reports whether json.Marshal writes s unchanged.

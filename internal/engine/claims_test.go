@@ -40,11 +40,11 @@ func TestTokensHaveExactlyTheseClaims(t *testing.T) {
 		hash, now := base64.RawURLEncoding.EncodeToString(sum[:]), time.Now().Unix()
 		for _, c := range []struct{ name, token, payload string }{
 			{"access", string(s.Session.AccessToken), fmt.Sprintf(
-				`{"ver":2,"user":{"user_id":"Zoë \"1\"","username":"name of Zoë \"1\""},"fingerprint_hash":%q,"role":"access_token","sid":%q,"gen":1,"iat":%d,"exp":%d}`,
-				hash, s.Session.ID, now, now+15*60)},
+				`{"ver":2,"user":{"user_id":"Zoë \"1\"","username":"name of Zoë \"1\""},"fingerprint_hash":%q,"role":"access_token","sid":%q,"gen":1,"iat":%d,"exp":%d,"auth_time":%d}`,
+				hash, s.Session.ID, now, now+15*60, now)},
 			{"refresh", string(s.Session.RefreshToken), fmt.Sprintf(
-				`{"user_id":"Zoë \"1\"","fingerprint_hash":%q,"role":"refresh_token","sid":%q,"gen":1,"iat":%d,"exp":%d}`,
-				hash, s.Session.ID, now, now+365*24*60*60)},
+				`{"user_id":"Zoë \"1\"","fingerprint_hash":%q,"role":"refresh_token","sid":%q,"gen":1,"iat":%d,"exp":%d,"auth_time":%d}`,
+				hash, s.Session.ID, now, now+365*24*60*60, now)},
 		} {
 			if got := segment(t, c.token, 0); got != header(t, testSecret) {
 				t.Errorf("%s header = %s, want %s", c.name, got, header(t, testSecret))

@@ -2,11 +2,14 @@ package engine
 
 import (
 	"context"
+	"crypto/ed25519"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
 	"time"
+
+	"github.com/lucia-go/lucia/session"
 )
 
 // Defaults of [Config].
@@ -36,6 +39,11 @@ type Config[U any] struct {
 	Timeout           time.Duration
 	MaxSessions       int
 	RevokeSessionOnly bool
+	Feed              session.Feed
+	FeedLost          FeedLost
+	NotBefore         time.Time
+	Issuer            string
+	ServiceKeys       []ed25519.PrivateKey
 	Logger            *slog.Logger
 	OnEvent           func(Event)
 
@@ -49,6 +57,28 @@ type Config[U any] struct {
 	// Cache bounds the memory for verified access tokens, in bytes. Default 32 MiB; negative
 	// means no cache.
 	Cache int
+}
+
+// FeedLost is what an Auth does while it cannot read the feed.
+type FeedLost uint8
+
+const (
+	// FeedLostCarryOn: access tokens are accepted until they expire, as without a feed.
+	FeedLostCarryOn FeedLost = iota
+	// FeedLostAskStore: every request with an access token asks the store. If the store fails, too,
+	// the answer is 503.
+	FeedLostAskStore
+)
+
+// feed returns the feed to read, or nil.
+func (c Config[U]) feed() session.Feed {
+	switch {
+	case c.Feed == nil:
+		return session.FeedOf(c.Store)
+	case c.Feed == session.NoFeed:
+		return nil
+	}
+	return c.Feed
 }
 
 func (c Config[U]) withDefaults() Config[U] {
@@ -104,8 +134,15 @@ func (c Config[U]) validate() error {
 		return fmt.Errorf("lucia: Timeout is negative: %v", c.Timeout)
 	case c.MaxSessions < 0:
 		return fmt.Errorf("lucia: MaxSessions is negative: %d", c.MaxSessions)
+	case c.FeedLost > FeedLostAskStore:
+		return fmt.Errorf("lucia: FeedLost is %d, want FeedLostCarryOn or FeedLostAskStore", c.FeedLost)
+	case c.NotBefore.After(time.Now()):
+		return fmt.Errorf("lucia: NotBefore is in the future: %v", c.NotBefore)
 	case c.MaxBytes < 0:
 		return fmt.Errorf("lucia: MaxBytes is negative: %d", c.MaxBytes)
+	}
+	if err := c.validateIssuer(); err != nil {
+		return err
 	}
 	return checkUserType[U]()
 }

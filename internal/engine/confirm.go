@@ -27,15 +27,17 @@ type generationKey struct {
 // rotate one refresh later.
 type confirmer struct {
 	limiter  limiter
+	breaker  *breaker
 	confirm  func(context.Context, ConfirmParams) error
 	sent     *recent[generationKey, bool] // true if the call has succeeded
 	places   chan struct{}                // holds a value for each confirmation in progress
 	flushing chan struct{}                // held by one flush at a time
 }
 
-func newConfirmer(l limiter, confirm func(context.Context, ConfirmParams) error) *confirmer {
+func newConfirmer(l limiter, b *breaker, confirm func(context.Context, ConfirmParams) error) *confirmer {
 	return &confirmer{
 		limiter:  l,
+		breaker:  b,
 		confirm:  confirm,
 		sent:     newRecent[generationKey, bool](maxRemembered),
 		places:   make(chan struct{}, maxConfirming),
@@ -67,8 +69,12 @@ func (e *Engine[U]) confirmSettled(v *verified[U], now time.Time) {
 	})
 }
 
-// send starts a confirmation unless it has been sent or maxConfirming are in progress.
+// send starts a confirmation unless it has been sent, maxConfirming are in progress, or the breaker
+// refuses it.
 func (q *confirmer) send(s generationKey, c ConfirmParams) {
+	if q.breaker.admit() != nil {
+		return
+	}
 	select {
 	case q.places <- struct{}{}:
 	default:

@@ -24,6 +24,7 @@ type (
 	EventKind    = session.EventKind
 	Cause        = session.Cause
 	Store        = session.Store
+	Terms        = session.Terms
 
 	CreateParams  = session.CreateParams
 	RefreshParams = session.RefreshParams

@@ -7,19 +7,27 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
+	"runtime"
 	"time"
 )
 
 // Engine begins sessions, verifies and refreshes their tokens, and ends them. It does not depend
 // on HTTP. U is the app's user data.
 //
-// An Engine is safe for concurrent use. It keeps no goroutine while idle.
+// An Engine is safe for concurrent use. If it has a feed it keeps one goroutine, which Close stops,
+// and otherwise none while idle.
 type Engine[U any] struct {
 	config      Config[U] // without its secrets
 	policy      Policy
 	keys        keyring
+	service     serviceKeys // empty without an issuer
 	cache       tokenCache[U]
-	revocations revocations
+	revocations *revocations
+	streams     *streams
+	notices     noticeBoard
+	follower    *follower // nil if there is no feed
+	started     int64     // Unix second
 	repeats     *repeatCounter
 	expired     *recent[ID, bool] // sessions whose expiry has been reported
 	// loads bounds the calls that use LoadUser, stores those that use only the store, so that
@@ -29,6 +37,7 @@ type Engine[U any] struct {
 	refreshes calls[callKey, refreshResult[U]]
 	confirms  *confirmer
 	reporter  *reporter
+	breaker   *breaker
 }
 
 // New returns an Engine. It returns an error that describes the problem if config is invalid.
@@ -41,28 +50,62 @@ func New[U any](config Config[U]) (*Engine[U], error) {
 	if err != nil {
 		return nil, err
 	}
+	service, err := config.serviceKeys()
+	if err != nil {
+		return nil, err
+	}
 	cache, err := newTokenCache[U](config.Cache)
 	if err != nil {
 		return nil, err
 	}
-	config.Secret, config.PreviousSecrets = nil, nil // so that no log line can print them
+	config.Secret, config.PreviousSecrets, config.ServiceKeys = nil, nil, nil // so that no log line can print them
 	e := &Engine[U]{
 		config:      config,
 		policy:      config.policy(),
 		keys:        keys,
+		service:     service,
 		cache:       cache,
-		revocations: newRevocations(),
+		revocations: newRevocations(config.AccessTTL, config.leeway()),
+		streams:     &streams{},
+		started:     time.Now().Unix(),
 		repeats:     newRepeatCounter(),
 		expired:     newRecent[ID, bool](maxCounted),
 		loads:       newLimiter(config.Timeout),
 		stores:      newLimiter(config.Timeout),
 		reporter:    newReporter(config.Logger, config.OnEvent),
 	}
-	e.confirms = newConfirmer(e.stores, config.Store.Confirm)
+	e.breaker = newBreaker(config.Timeout, e.reporter.report)
+	e.config.Store = watchedStore{config.Store, e.breaker}
+	e.confirms = newConfirmer(e.stores, e.breaker, e.config.Store.Confirm)
+	e.notices = noticeBoard{e.revocations, e.streams}
+	if feed := config.feed(); feed != nil {
+		keep := time.Duration(e.revocations.keep) * time.Second
+		e.follower = follow(feed, e.notices.apply, e.reporter, config.Timeout, keep)
+		runtime.AddCleanup(e, (*follower).stopSoon, e.follower) // if Close is never called
+	}
 	return e, nil
 }
 
-// SignedIn is the result of [Engine.SignIn], with everything that the browser is given.
+// isBefore reports whether an access token may be of a session that began before Config.NotBefore.
+// A refresh in this process looks at the record, so the tokens that it issues are accepted.
+func (e *Engine[U]) isBefore(iat int64, authTime time.Time) bool {
+	limit := e.config.NotBefore
+	if limit.IsZero() {
+		return false
+	}
+	return iat < limit.Unix() || iat < e.started && authTime.Before(limit)
+}
+
+// isOver reports whether a session began before Config.NotBefore.
+func (e *Engine[U]) isOver(r Record) bool {
+	return r.Generation != 0 && r.CreatedAt < InstantOf(e.config.NotBefore)
+}
+
+// Close stops reading the feed and waits until the reading has stopped. The Engine can still be
+// used; it no longer knows what other processes end.
+func (e *Engine[U]) Close() { e.follower.close() }
+
+// SignedIn is the result of [Engine.Begin], with everything that the browser is given.
 type SignedIn[U any] struct {
 	Session Session[U]
 	// Fingerprint and RefreshCookie are for cookies that scripts cannot read, so they are never
@@ -77,22 +120,43 @@ type SignedIn[U any] struct {
 // LogValue returns the ids of the session and no token.
 func (s SignedIn[U]) LogValue() slog.Value { return s.Session.LogValue() }
 
-// SignIn begins a session of the user (lucia-sveltekit's createUserSession). The caller has
-// authenticated the user. Errors carry CodeInvalidUserID if the id is invalid or LoadUser does
-// not know it, and CodeDatabaseUpdateFailed if LoadUser or the store failed. After an error there
-// is no session that anyone could use.
+// SignInParams are the arguments of [Engine.Begin].
+type SignInParams struct {
+	UserID string
+	// Terms are the terms of the session. AuthTime is the time of the call if it is zero.
+	Terms Terms
+}
+
+// SignIn is [Engine.Begin] without terms.
 func (e *Engine[U]) SignIn(ctx context.Context, userID string) (*SignedIn[U], error) {
-	if err := CheckUserID(userID); err != nil {
+	return e.Begin(ctx, SignInParams{UserID: userID})
+}
+
+// Begin begins a session of the user (lucia-sveltekit's createUserSession). The caller has
+// authenticated the user. Errors carry CodeInvalidUserID if the id is invalid or LoadUser does
+// not know it, CodeInvalidTerms if the terms are invalid, and CodeDatabaseUpdateFailed if LoadUser
+// or the store failed. After an error there is no session that anyone could use.
+func (e *Engine[U]) Begin(ctx context.Context, p SignInParams) (*SignedIn[U], error) {
+	if err := CheckUserID(p.UserID); err != nil {
 		return nil, err
 	}
+	if p.Terms.AuthTime.IsZero() {
+		p.Terms.AuthTime = time.Unix(time.Now().Unix(), 0)
+	}
+	if err := checkTerms(&p.Terms); err != nil {
+		return nil, err
+	}
+	if err := e.breaker.admit(); err != nil {
+		return nil, e.unavailable(ctx, CodeDatabaseUpdateFailed, p.UserID, ID{}, err)
+	}
 	s, err := callWithTimeout(withoutValues{ctx}, e.loads, func(ctx context.Context) (*SignedIn[U], error) {
-		return e.signIn(ctx, userID)
+		return e.signIn(ctx, p)
 	})
 	if gone, ok := errors.AsType[opaqueError](err); ok && gone.gone {
 		return nil, fmt.Errorf("%w: %w", CodeInvalidUserID, gone)
 	}
 	if err != nil {
-		return nil, e.unavailable(ctx, CodeDatabaseUpdateFailed, userID, ID{}, err)
+		return nil, e.unavailable(ctx, CodeDatabaseUpdateFailed, p.UserID, ID{}, err)
 	}
 	return s, nil
 }
@@ -107,9 +171,10 @@ func (withoutValues) Value(any) any { return nil }
 // AfterFunc lets package context derive contexts from it without a goroutine.
 func (v withoutValues) AfterFunc(f func()) (stop func() bool) { return context.AfterFunc(v.Context, f) }
 
-func (e *Engine[U]) signIn(ctx context.Context, userID string) (*SignedIn[U], error) {
+func (e *Engine[U]) signIn(ctx context.Context, p SignInParams) (*SignedIn[U], error) {
 	fp, hash := newFingerprint()
-	t := subject{userID: userID, id: NewID(), hash: hash}
+	t := subject{userID: p.UserID, id: NewID(), hash: hash, terms: p.Terms}
+	m := e.revocations.mark(t)
 	user, err := e.loadUser(ctx, t)
 	if errors.Is(err, ErrUserNotFound) {
 		return nil, opaqueError{err, true}
@@ -117,18 +182,16 @@ func (e *Engine[U]) signIn(ctx context.Context, userID string) (*SignedIn[U], er
 	if err != nil {
 		return nil, opaqueError{err, false}
 	}
-	order, started := e.revocations.next(), time.Now().Unix()
-	record, err := e.config.Store.Create(ctx, CreateParams{UserID: userID, ID: t.id, Policy: e.policy, Max: e.config.MaxSessions})
+	record, err := e.config.Store.Create(ctx, CreateParams{UserID: t.userID, ID: t.id, Policy: e.policy, Max: e.config.MaxSessions})
 	if err != nil {
 		return nil, opaqueError{err, false}
 	}
-	e.revocations.begin(userID, t.id, order, started)
-	e.reporter.report(Event{Kind: EventBegan, UserID: userID, SessionID: t.id})
-	return e.signedIn(user, t, fp, record, started)
+	e.reporter.report(Event{Kind: EventBegan, UserID: t.userID, SessionID: t.id})
+	return e.signedIn(user, t, fp, record, m)
 }
 
-func (e *Engine[U]) signedIn(user loadedUser[U], t subject, fp Fingerprint, record Record, started int64) (*SignedIn[U], error) {
-	s := e.mint(user, t, record, record.IssuedAt, started)
+func (e *Engine[U]) signedIn(user loadedUser[U], t subject, fp Fingerprint, record Record, m mark) (*SignedIn[U], error) {
+	s := e.mint(user, t, record, record.IssuedAt, m)
 	sealed, err := e.keys.seal(e.config.RefreshCookie, sealer{}, refreshClaimsOf(t, record), record.IssuedAt)
 	if err != nil {
 		return nil, err
@@ -162,8 +225,12 @@ func (e *Engine[U]) Verify(token AccessToken, fingerprint Fingerprint) (Session[
 		}
 		return Session[U]{}, accessErrors.expired
 	}
-	if e.ended(v) {
+	e.follower.await()
+	if e.isBefore(v.iat, v.session.AuthTime) {
 		return Session[U]{}, accessErrors.revoked
+	}
+	if err := e.revocations.check(&v.verifiedToken); err != nil {
+		return Session[U]{}, err
 	}
 	if !cached {
 		e.cache.put(v, fingerprint)
@@ -207,28 +274,36 @@ func (e *Engine[U]) endSession(ctx context.Context, cause Cause, userID string, 
 		return err
 	}
 	ctx = context.WithoutCancel(ctx)
-	err := e.end(ctx, func(ctx context.Context) error { return e.config.Store.Delete(ctx, userID, id) })
+	err := e.end(ctx, func(ctx context.Context) error {
+		if err := e.config.Store.Delete(ctx, userID, id); err != nil {
+			return err
+		}
+		return e.announce(ctx, endOfSession(userID, id))
+	})
 	if err != nil {
 		return e.unavailable(ctx, CodeDatabaseUpdateFailed, userID, id, err)
 	}
-	e.revocations.endSession(userID, id)
 	e.reporter.report(Event{Kind: EventEnded, Cause: cause, UserID: userID, SessionID: id})
 	return nil
 }
 
 // RevokeUser ends all sessions of the user. Its errors and its use of ctx are those of SignOut.
-// Access tokens remain valid until they expire, except in this process, which refuses them at
-// once. (It remembers at least the last 32,768 users whose sessions were ended.)
+// This process refuses their access tokens at once, and the others as soon as they have read the
+// feed. Without a feed the others accept them until they expire.
 func (e *Engine[U]) RevokeUser(ctx context.Context, userID string) error {
 	if err := CheckUserID(userID); err != nil {
 		return err
 	}
 	ctx = context.WithoutCancel(ctx)
-	err := e.end(ctx, func(ctx context.Context) error { return e.config.Store.DeleteUser(ctx, userID) })
+	err := e.end(ctx, func(ctx context.Context) error {
+		if err := e.config.Store.DeleteUser(ctx, userID); err != nil {
+			return err
+		}
+		return e.announce(ctx, endOfUser(userID))
+	})
 	if err != nil {
 		return e.unavailable(ctx, CodeDatabaseUpdateFailed, userID, ID{}, err)
 	}
-	e.revocations.endUser(userID)
 	e.reporter.report(Event{Kind: EventEnded, Cause: CauseApp, UserID: userID})
 	return nil
 }
@@ -247,12 +322,16 @@ func (e *Engine[U]) Sessions(ctx context.Context, userID string) (map[ID]Record,
 	if err := CheckUserID(userID); err != nil {
 		return nil, err
 	}
+	if err := e.breaker.admit(); err != nil {
+		return nil, e.unavailable(ctx, CodeDatabaseFetchFailed, userID, ID{}, err)
+	}
 	list, err := callWithTimeout(ctx, e.stores, func(ctx context.Context) (map[ID]Record, error) {
 		return e.config.Store.List(ctx, userID)
 	})
 	if err != nil {
 		return nil, e.unavailable(ctx, CodeDatabaseFetchFailed, userID, ID{}, err)
 	}
+	maps.DeleteFunc(list, func(_ ID, r Record) bool { return e.isOver(r) })
 	return list, nil
 }
 
@@ -262,8 +341,8 @@ func (e *Engine[U]) Flush(ctx context.Context) error {
 	return errors.Join(e.confirms.flush(ctx), e.reporter.flush(ctx))
 }
 
-// unavailable reports a failure of the store or of LoadUser in a call under ctx, and returns it
-// with the code.
+// unavailable reports a failure of the store or of LoadUser in a call under ctx, unless the breaker
+// has refused the call, and returns it with the code.
 func (e *Engine[U]) unavailable(ctx context.Context, code Code, userID string, id ID, err error) error {
 	if !errors.Is(ctx.Err(), context.Canceled) { // otherwise the caller went away, which is no failure
 		e.reportUnavailable(userID, id, err)
@@ -272,6 +351,9 @@ func (e *Engine[U]) unavailable(ctx context.Context, code Code, userID string, i
 }
 
 func (e *Engine[U]) reportUnavailable(userID string, id ID, err error) {
+	if errors.Is(err, errBreakerOpen) {
+		return // EventBreakerOpened was reported
+	}
 	kind := EventUnavailable
 	if errors.Is(err, ErrUserTooLarge) {
 		kind = EventUserTooLarge

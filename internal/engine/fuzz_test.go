@@ -35,6 +35,19 @@ func seedTokens(f *testing.F, kind, genuine string) {
 	}
 }
 
+// seedTerms adds payloads with all terms, each in its spelling and in others.
+func seedTerms(f *testing.F, genuine string) {
+	h, p := segment(f, genuine, 0), segment(f, genuine, 1)
+	p, _, _ = strings.Cut(p, `,"auth_time"`)
+	for _, terms := range []string{
+		``, allTermsJSON, `,"auth_time":0`, `,"short":false`, `,"ends_by":-1`, `,"attributes":{}`, `,"attributes":null`, `,"attributes":{"a":null}`,
+		`,"attributes":{"b":"1","a":"2"}`, `,"attributes":{"a":"1","a":"2"}`, `,"attributes":{"a":"1"`, `,"attributes":{"":"1"}`, `,"attributes":{"a":"}`,
+		`,"attributes":{"a":"` + strings.Repeat("x", 250) + `"}`, `,"act":{}`, `,"act":null`, `,"short":true,"auth_time":1`, `,"unknown":1`,
+	} {
+		f.Add(h, p+terms+"}", "")
+	}
+}
+
 // oneSpelling fails the test unless an accepted token has the spelling that the library writes:
 // header, payload and base64.
 func oneSpelling(t *testing.T, purpose, token string, claims any) {
@@ -52,10 +65,24 @@ func oneSpelling(t *testing.T, purpose, token string, claims any) {
 	}
 }
 
+// termsClaims are the optional claims of both tokens.
+type termsClaims struct {
+	AuthTime   int64             `json:"auth_time,omitempty"`
+	Short      bool              `json:"short,omitempty"`
+	EndsBy     int64             `json:"ends_by,omitempty"`
+	Attributes map[string]string `json:"attributes,omitempty"`
+	Act        *struct {
+		Sub    string `json:"sub"`
+		SID    string `json:"sid"`
+		Reason string `json:"reason"`
+	} `json:"act,omitempty"`
+}
+
 func FuzzParseAccess(f *testing.F) {
 	m := newEngine(f, func(c *engine.Config[profile]) { c.Cache = -1 })
 	j := signIn(f, m, "u1")
 	seedTokens(f, "access", string(j.access))
+	seedTerms(f, string(j.access))
 	f.Fuzz(func(t *testing.T, h, payload, raw string) {
 		for _, token := range []string{raw, forge(t, testSecret, "access", h, payload)} {
 			s, err := m.Verify(session.AccessToken(token), j.fingerprint)
@@ -77,6 +104,7 @@ func FuzzParseAccess(f *testing.F) {
 				Gen  uint32          `json:"gen"`
 				IAT  int64           `json:"iat"`
 				EXP  int64           `json:"exp"`
+				termsClaims
 			}{})
 		}
 	})
@@ -86,6 +114,7 @@ func FuzzParseRefresh(f *testing.F) {
 	m := newEngine(f, nil)
 	j := signIn(f, m, "u1")
 	seedTokens(f, "refresh", string(j.bearer))
+	seedTerms(f, string(j.bearer))
 	f.Fuzz(func(t *testing.T, h, payload, raw string) {
 		for _, token := range []string{raw, forge(t, testSecret, "refresh", h, payload)} {
 			c, err := m.ParseRefreshToken(session.RefreshToken(token))
@@ -106,6 +135,7 @@ func FuzzParseRefresh(f *testing.F) {
 				Gen  uint32 `json:"gen"`
 				IAT  int64  `json:"iat"`
 				EXP  int64  `json:"exp"`
+				termsClaims
 			}{})
 		}
 	})
@@ -160,7 +190,16 @@ func FuzzSealedContents(f *testing.F) {
 		c.userID = id
 		f.Add(c.bytes())
 	}
-	f.Add(append([]byte{1}, genuine.bytes()[1:]...))
+	for flags := range 64 {
+		c := genuine
+		c.flags, c.terms = byte(flags), nil
+		for i, field := range allTermsFields {
+			if flags&(1<<i) != 0 {
+				c.terms = append(c.terms, field...)
+			}
+		}
+		f.Add(c.bytes())
+	}
 	f.Add(genuine.bytes()[:50])
 	f.Fuzz(func(t *testing.T, plain []byte) {
 		c, err := m.OpenSealed(forgeSealed(t, testSecret, kid, sid, plain))

@@ -40,7 +40,7 @@ func deriveKeys(secret []byte) (*keySet, error) {
 		purpose string
 		key     *[]byte
 	}{{"access", &access}, {"refresh", &refresh}, {"seal", &seal}, {"key-id", &id}, {"sealed-key-id", &sealID}} {
-		key, err := hkdf.Key(sha256.New, secret, nil, "lucia-go/v1/"+d.purpose, 32)
+		key, err := derive(secret, d.purpose)
 		if err != nil {
 			return nil, err
 		}
@@ -48,6 +48,11 @@ func deriveKeys(secret []byte) (*keySet, error) {
 	}
 	kid := keyID(id)
 	return &keySet{kid: kid, sealID: keyID(sealID), header: headerSegment(kid), access: access, refresh: refresh, seal: seal}, nil
+}
+
+// derive returns the key for a purpose.
+func derive(secret []byte, purpose string) ([]byte, error) {
+	return hkdf.Key(sha256.New, secret, nil, "lucia-go/v1/"+purpose, 32)
 }
 
 // keyID returns the first 9 bytes of a derived key in base64url.

@@ -6,6 +6,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"time"
+
+	"github.com/lucia-go/lucia/session"
 )
 
 // subject is what all tokens of one session have in common.
@@ -13,6 +15,7 @@ type subject struct {
 	userID string
 	id     ID
 	hash   fingerprintHash
+	terms  Terms
 }
 
 // loadedUser is a user with the JSON form that goes into access tokens.
@@ -24,21 +27,21 @@ type loadedUser[U any] struct {
 // loadUser returns the user's data from LoadUser. It checks that tokens can carry the data before
 // anything is written.
 func (e *Engine[U]) loadUser(ctx context.Context, t subject) (loadedUser[U], error) {
-	data, err := e.config.LoadUser(ctx, t.userID)
+	data, err := e.config.LoadUser(session.WithTerms(ctx, t.terms), t.userID)
 	if err != nil {
 		return loadedUser[U]{}, loadError{err}
 	}
-	return e.encodeUser(User[U]{ID: t.userID, Data: data})
+	return e.encodeUser(User[U]{ID: t.userID, Data: data}, &t.terms)
 }
 
 // encodeUser returns the user in the form that tokens carry. It decodes the data from its JSON, so
 // that the request that issues a token sees the same data as the requests that follow. Otherwise
 // the parts that JSON loses would be missing from the second page on.
-func (e *Engine[U]) encodeUser(user User[U]) (loaded loadedUser[U], err error) {
+func (e *Engine[U]) encodeUser(user User[U], terms *Terms) (loaded loadedUser[U], err error) {
 	if loaded.json, err = user.MarshalJSON(); err != nil { // compact and escaped already; json.Marshal would repeat both
 		return loadedUser[U]{}, err
 	}
-	if err := e.checkSize(user.ID, loaded.json); err != nil {
+	if err := e.checkSize(user.ID, loaded.json, terms); err != nil {
 		return loadedUser[U]{}, err
 	}
 	if err := loaded.user.UnmarshalJSON(loaded.json); err != nil {
@@ -55,7 +58,7 @@ func (e *Engine[U]) CheckUser(userID string, data U) error {
 	if err := CheckUserID(userID); err != nil {
 		return err
 	}
-	_, err := e.encodeUser(User[U]{ID: userID, Data: data})
+	_, err := e.encodeUser(User[U]{ID: userID, Data: data}, &Terms{AuthTime: time.Now()})
 	return err
 }
 
@@ -68,13 +71,13 @@ const (
 	tokenSeparator = 2
 )
 
-// checkSize returns an error if the user data makes tokens too large to parse or to carry in
-// cookies.
-func (e *Engine[U]) checkSize(userID string, user json.RawMessage) error {
+// checkSize returns an error if the user data and the terms make tokens too large to parse or to
+// carry in cookies.
+func (e *Engine[U]) checkSize(userID string, user json.RawMessage, terms *Terms) error {
 	jwtLen := func(payload int) int {
 		return len(e.keys.current.header) + tokenSeparator + base64.RawURLEncoding.EncodedLen(payload) + signatureLen
 	}
-	access, sealed := jwtLen(accessFrame+len(user)), sealedLen(len(userID))
+	access, sealed := jwtLen(accessFrame+len(user)+len(appendTerms(nil, terms))), sealedLen(contentsLen(userID, terms))
 	total := access + sealed + fingerprintLen
 	if access > maxTokenBytes {
 		return fmt.Errorf("%w: an access token of up to %d bytes (user data %d), more than %d", ErrUserTooLarge, access, len(user), maxTokenBytes)
@@ -97,20 +100,21 @@ const maxCookieBytes = 4096
 
 // mint returns the session of a record with both tokens: a new access token, and the refresh
 // token of the record's generation, which is byte for byte the same whenever it is handed out.
-// now is the store's clock at the step that made or found the record; started is the app's clock
-// in Unix seconds when it requested that step.
-func (e *Engine[U]) mint(user loadedUser[U], t subject, record Record, now Instant, started int64) Session[U] {
+// now is the store's clock at the step that made or found the record; m is what was known before
+// that step.
+func (e *Engine[U]) mint(user loadedUser[U], t subject, record Record, now Instant, m mark) Session[U] {
 	// An access token does not outlive its session.
 	life := max(time.Second, min(e.config.AccessTTL, record.ExpiresAt.Sub(now)))
-	iat := e.revocations.issue(t, started)
-	s := e.mintAccess(user, t, record.Generation, iat, iat+int64(life/time.Second))
+	iat := e.revocations.issue(t, m)
+	exp := max(time.Now().Unix()+int64(life/time.Second), iat+1)
+	s := e.mintAccess(user, t, record.Generation, iat, exp)
 	s.RefreshToken = e.keys.current.signRefresh(refreshClaimsOf(t, record))
 	return s
 }
 
 func (e *Engine[U]) mintAccess(user loadedUser[U], t subject, gen Generation, iat, exp int64) Session[U] {
 	k := e.keys.current
-	claims := accessClaims{User: user.json, commonClaims: commonClaims{t.hash, t.id, gen, iat, exp}}
+	claims := accessClaims{User: user.json, commonClaims: commonClaims{t.hash, t.id, gen, iat, exp, t.terms}}
 	token := sign(k, k.access, claims.append(make([]byte, 0, payloadRoom)))
 	return Session[U]{
 		User:        user.user,
@@ -119,13 +123,14 @@ func (e *Engine[U]) mintAccess(user loadedUser[U], t subject, gen Generation, ia
 		Generation:  gen,
 		IssuedAt:    time.Unix(iat, 0),
 		ExpiresAt:   time.Unix(exp, 0),
+		Terms:       t.terms,
 	}
 }
 
 // refreshClaimsOf returns the claims of a record's refresh token.
 func refreshClaimsOf(t subject, record Record) *refreshClaims {
 	issued, expires := int64(record.IssuedAt)/1000, int64(record.ExpiresAt)/1000
-	return &refreshClaims{UserID: t.userID, commonClaims: commonClaims{t.hash, t.id, record.Generation, issued, expires}}
+	return &refreshClaims{UserID: t.userID, commonClaims: commonClaims{t.hash, t.id, record.Generation, issued, expires, t.terms}}
 }
 
 // signRefresh returns the refresh token of the claims. It is the same for the same claims and key

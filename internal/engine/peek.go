@@ -23,11 +23,15 @@ func (e *Engine[U]) Peek(ctx context.Context, fingerprint Fingerprint, credentia
 	if err != nil {
 		return Session[U]{}, err
 	}
+	if err := e.breaker.admit(); err != nil {
+		return Session[U]{}, e.unavailable(ctx, CodeDatabaseFetchFailed, req.userID, req.id, err)
+	}
 	type result struct {
 		session Session[U]
 		err     error
 	}
 	r, err := callWithTimeout(withoutValues{ctx}, e.loads, func(ctx context.Context) (r result, err error) {
+		m := e.revocations.mark(req.subject)
 		user, err := e.loadUser(ctx, req.subject)
 		if errors.Is(err, ErrUserNotFound) {
 			r.err, err = e.userGone(ctx, req.subject, err)
@@ -42,12 +46,13 @@ func (e *Engine[U]) Peek(ctx context.Context, fingerprint Fingerprint, credentia
 		}
 		now := time.Now()
 		record, found := live[req.id]
-		if !found || !isRecent(record, req.presented, e.policy, InstantOf(now)) {
+		if !found || e.isOver(record) || !isRecent(record, req.presented, e.policy, InstantOf(now)) {
 			r.err = fmt.Errorf("%w: no session of this refresh token", CodeUnauthorized)
 			return r, e.judge(ctx, req, record, InstantOf(now))
 		}
 		r.session = Session[U]{
-			User: user.user, ID: req.id, Generation: req.presented.Generation, IssuedAt: now,
+			User: user.user, ID: req.id, Generation: req.presented.Generation,
+			IssuedAt:  time.Unix(e.revocations.issue(req.subject, m), 0),
 			ExpiresAt: now.Add(max(0, min(e.config.AccessTTL, record.ExpiresAt.Sub(InstantOf(now))))),
 		}
 		return r, nil

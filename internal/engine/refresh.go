@@ -43,7 +43,7 @@ func (e *Engine[U]) Refresh(ctx context.Context, fingerprint Fingerprint, creden
 	if err != nil {
 		return Refreshed[U]{}, err
 	}
-	a, err := e.refreshes.do(ctx, req.key(), e.loads,
+	a, err := e.refreshes.do(ctx, req.key(), e.loads, e.breaker,
 		func(ctx context.Context) (refreshResult[U], error) { return e.refresh(ctx, req) },
 		func(err error) { e.reportUnavailable(req.userID, req.id, err) })
 	if err != nil {
@@ -115,6 +115,7 @@ func (req *refreshRequest) add(c RefreshCredential) {
 	p := &req.presented
 	switch {
 	case c.generation > p.Generation:
+		req.terms = c.terms
 		*p = Presented{Generation: c.generation, IssuedAt: c.issuedAt, ExpiresAt: c.expiresAt, HandedAt: c.handedAt}
 	case c.generation == p.Generation:
 		p.HandedAt = max(p.HandedAt, c.handedAt) // the later one proves less
@@ -138,6 +139,7 @@ func (req refreshRequest) key() callKey { return callKey{req.id, req.hash, req.b
 // refresh makes the call. LoadUser runs first, so that a failure of it, or of a cookie that would
 // be too large, leaves the session unchanged.
 func (e *Engine[U]) refresh(ctx context.Context, req refreshRequest) (a refreshResult[U], err error) {
+	m := e.revocations.mark(req.subject)
 	user, err := e.loadUser(ctx, req.subject)
 	if errors.Is(err, ErrUserNotFound) {
 		a.err, err = e.userGone(ctx, req.subject, err)
@@ -146,7 +148,6 @@ func (e *Engine[U]) refresh(ctx context.Context, req refreshRequest) (a refreshR
 	if err != nil {
 		return a, err
 	}
-	started := time.Now().Unix()
 	step, err := e.config.Store.Refresh(ctx, RefreshParams{
 		UserID: req.userID, ID: req.id, Presented: req.presented,
 		Policy: e.policy, RevokeUser: !e.config.RevokeSessionOnly,
@@ -154,7 +155,16 @@ func (e *Engine[U]) refresh(ctx context.Context, req refreshRequest) (a refreshR
 	if err != nil {
 		return a, err
 	}
-	e.observe(req, step)
+	if step.Outcome.Alive() && e.isOver(step.Record) {
+		if err := e.config.Store.Delete(ctx, req.userID, req.id); err != nil {
+			return a, err
+		}
+		step = RefreshResult{Outcome: Missing, Now: step.Now}
+		e.reporter.report(Event{Kind: EventEnded, Cause: CauseNotBefore, UserID: req.userID, SessionID: req.id})
+	}
+	if err := e.observe(ctx, req, step); err != nil {
+		return a, err
+	}
 	switch {
 	case step.Outcome == Reused:
 		a.err = errReused
@@ -163,13 +173,13 @@ func (e *Engine[U]) refresh(ctx context.Context, req refreshRequest) (a refreshR
 		a.err = errMissing
 		return a, nil
 	}
-	a.refreshed, err = e.answer(user, req, step, started)
+	a.refreshed, err = e.answer(user, req, step, m)
 	return a, err
 }
 
 // answer makes the tokens for an outcome that keeps the session alive.
-func (e *Engine[U]) answer(user loadedUser[U], req refreshRequest, step RefreshResult, started int64) (Refreshed[U], error) {
-	s := e.mint(user, req.subject, step.Record, step.Now, started)
+func (e *Engine[U]) answer(user loadedUser[U], req refreshRequest, step RefreshResult, m mark) (Refreshed[U], error) {
+	s := e.mint(user, req.subject, step.Record, step.Now, m)
 	r := Refreshed[U]{Outcome: step.Outcome, Session: s, ExpiresIn: step.Record.ExpiresAt.Sub(step.Now)}
 	if (step.Outcome == Current || step.Outcome == Adopted) && req.cookie == step.Record.Generation {
 		return r, nil // a cookie that is set again would be younger and would settle later
@@ -185,26 +195,28 @@ func (e *Engine[U]) userGone(ctx context.Context, t subject, why error) (gone, f
 	if err := e.config.Store.DeleteUser(ctx, t.userID); err != nil {
 		return nil, err
 	}
-	e.revocations.endUser(t.userID)
+	if err := e.announce(ctx, endOfUser(t.userID)); err != nil {
+		return nil, err
+	}
 	e.reporter.report(Event{Kind: EventUserGone, UserID: t.userID, SessionID: t.id})
 	e.reporter.report(Event{Kind: EventEnded, Cause: CauseUserGone, UserID: t.userID})
 	return fmt.Errorf("%w: %w", CodeUnauthorized, opaqueError{why, true}), nil
 }
 
-// observe records and reports the effects of a step besides its result.
-func (e *Engine[U]) observe(req refreshRequest, step RefreshResult) {
+// observe records and reports the effects of a step besides its result. It returns the failure of
+// the feed, if the step has ended sessions.
+func (e *Engine[U]) observe(ctx context.Context, req refreshRequest, step RefreshResult) error {
 	event := Event{UserID: req.userID, SessionID: req.id, Presented: req.presented.Generation}
 	switch {
 	case step.Outcome == Missing:
-		e.revocations.endSession(req.userID, req.id)
+		e.apply(e.revocations.now(endOfSession(req.userID, req.id))) // is no news to other processes
 		if req.presented.ExpiresAt <= step.Now && e.expired.put(req.id, true) {
 			event.Kind, event.Cause = EventEnded, CauseExpired
 			e.reporter.report(event)
 		}
-		return
+		return nil
 	case step.Outcome == Reused:
-		e.observeReuse(event)
-		return
+		return e.observeReuse(ctx, event)
 	case step.Outcome == Adopted:
 		event.Kind = EventAdopted
 	case step.Late(e.policy.Grace):
@@ -213,22 +225,24 @@ func (e *Engine[U]) observe(req refreshRequest, step RefreshResult) {
 			event.Kind = EventManyRepeats
 		}
 	default:
-		return
+		return nil
 	}
 	e.reporter.report(event)
+	return nil
 }
 
 // observeReuse records and reports that a reused token has ended its session or all sessions of
-// the user.
-func (e *Engine[U]) observeReuse(event Event) {
+// the user. It returns the failure of the feed.
+func (e *Engine[U]) observeReuse(ctx context.Context, event Event) error {
 	event.Kind = EventReuse
 	ended := Event{Kind: EventEnded, Cause: CauseReuse, UserID: event.UserID}
+	notice := endOfUser(event.UserID)
 	if e.config.RevokeSessionOnly {
 		ended.SessionID = event.SessionID
-		e.revocations.endSession(event.UserID, event.SessionID)
-	} else {
-		e.revocations.endUser(event.UserID)
+		notice = endOfSession(event.UserID, event.SessionID)
 	}
+	failure := e.announce(ctx, notice)
 	e.reporter.report(event)
 	e.reporter.report(ended)
+	return failure
 }

@@ -19,11 +19,11 @@ import (
 // can have (NIST SP 800-38D allows 2^32 per key). The additional data binds it to the cookie's
 // name, the key id and the session.
 //
-// The contents are the claims of the refresh token as numbers of a fixed length (big endian), and
-// the user id last:
+// The contents are the claims of the refresh token as numbers of a fixed length (big endian), then
+// the fields of the terms that the flags name, and the user id last:
 //
 //	flags 1 | handed at, ms 6 | generation 4 | issued, s 5 | expires, s 5 |
-//	fingerprint hash 32 | user id
+//	fingerprint hash 32 | terms | user id
 //
 // The token itself is signed again when it is needed, because signing is deterministic and the
 // token takes three times the space.
@@ -80,38 +80,31 @@ func (c *refreshClaims) appendContents(b []byte, handed Instant) ([]byte, error)
 	if !c.valid() || handed < 0 || handed >= 1<<(8*instantLen) {
 		return nil, errNotSealable
 	}
-	b = append(b, 0) // no flags
+	b = append(b, termFlags(&c.Terms))
 	b = appendUint(b, instantLen, uint64(handed))
 	b = binary.BigEndian.AppendUint32(b, uint32(c.Generation))
 	b = appendUint(b, secondsLen, uint64(c.IssuedAt))
 	b = appendUint(b, secondsLen, uint64(c.ExpiresAt))
 	b = append(b, c.FingerprintHash[:]...)
+	b = appendTermFields(b, &c.Terms)
 	return append(b, c.UserID...), nil
 }
 
 // parseContents is the inverse of appendContents. The session id is not part of the contents.
 func (c *refreshClaims) parseContents(b []byte) (handed Instant, err error) {
-	if len(b) <= sealedFixed {
-		return 0, refreshErrors.malformed
-	}
-	if b[0] != 0 { // a flag of a newer process
+	s := scanner{b, true}
+	flags := byte(s.uint(flagsLen))
+	if s.ok && flags&^knownFlags != 0 { // a flag of a newer process
 		return 0, refreshErrors.unknownKey
 	}
-	b = b[flagsLen:]
-	take := func(n int) (v uint64) {
-		for _, digit := range b[:n] {
-			v = v<<8 | uint64(digit)
-		}
-		b = b[n:]
-		return v
-	}
-	handed = Instant(take(instantLen))
-	c.Generation = Generation(take(4))
-	c.IssuedAt = int64(take(secondsLen))
-	c.ExpiresAt = int64(take(secondsLen))
-	c.FingerprintHash = fingerprintHash(b[:sha256.Size])
-	c.UserID = string(b[sha256.Size:])
-	if !c.valid() || CheckUserID(c.UserID) != nil {
+	handed = Instant(s.uint(instantLen))
+	c.Generation = Generation(s.uint(4))
+	c.IssuedAt = int64(s.uint(secondsLen))
+	c.ExpiresAt = int64(s.uint(secondsLen))
+	copy(c.FingerprintHash[:], s.take(sha256.Size))
+	s.termFields(flags, &c.Terms)
+	c.UserID = string(s.rest)
+	if !s.ok || !c.valid() || CheckUserID(c.UserID) != nil {
 		return 0, refreshErrors.malformed
 	}
 	return handed, nil
@@ -135,7 +128,7 @@ func (r keyring) seal(cookie string, s sealer, claims *refreshClaims, handed Ins
 		}
 	}
 	sid := claims.SessionID.String()
-	contents := sealedFixed + len(claims.UserID)
+	contents := contentsLen(claims.UserID, &claims.Terms)
 	room := make([]byte, 0, len(cookie)+1+kidLen+1+idLen+nonceLen+2*contents+tagLen)
 	data := appendSealData(room, cookie, k.sealID, sid)
 	all, err := claims.appendContents(data, handed)
@@ -144,7 +137,7 @@ func (r keyring) seal(cookie string, s sealer, claims *refreshClaims, handed Ins
 	}
 	box := s.aead.Seal(all[len(all):], nil, all[len(data):], data)
 	var b strings.Builder
-	b.Grow(sealedLen(len(claims.UserID)))
+	b.Grow(sealedLen(contents))
 	b.WriteString(k.sealID)
 	b.WriteByte('.')
 	b.WriteString(sid)
@@ -153,9 +146,27 @@ func (r keyring) seal(cookie string, s sealer, claims *refreshClaims, handed Ins
 	return SealedToken(b.String()), nil
 }
 
-// sealedLen returns the length of the sealed form for a user id of n bytes.
+// contentsLen returns the length of the contents of a sealed token.
+func contentsLen(userID string, t *Terms) int {
+	n := sealedFixed + len(userID)
+	if !t.AuthTime.IsZero() {
+		n += secondsLen
+	}
+	if !t.EndsBy.IsZero() {
+		n += secondsLen
+	}
+	if len(t.Attributes) > 0 {
+		n += 2 + len(attributesJSON(t.Attributes))
+	}
+	if t.Actor != nil {
+		n += len(t.Actor.SessionID) + 2 + len(t.Actor.ID) + 1 + len(t.Actor.Reason)
+	}
+	return n
+}
+
+// sealedLen returns the length of the sealed form of n bytes of contents.
 func sealedLen(n int) int {
-	return kidLen + 1 + idLen + 1 + base64.RawURLEncoding.EncodedLen(nonceLen+sealedFixed+n+tagLen)
+	return kidLen + 1 + idLen + 1 + base64.RawURLEncoding.EncodedLen(nonceLen+n+tagLen)
 }
 
 // opened is the contents of a sealed token and the sealer that opened it.

@@ -20,7 +20,6 @@ func (e *Engine[U]) verified(token AccessToken) (v *verified[U], cached bool, er
 		return nil, false, err
 	}
 	v = &verified[U]{
-		iat:  claims.IssuedAt,
 		hash: claims.FingerprintHash,
 		session: Session[U]{
 			AccessToken: AccessToken(strings.Clone(string(token))), // not the whole Cookie header
@@ -28,6 +27,7 @@ func (e *Engine[U]) verified(token AccessToken) (v *verified[U], cached bool, er
 			Generation:  claims.Generation,
 			IssuedAt:    time.Unix(claims.IssuedAt, 0),
 			ExpiresAt:   time.Unix(claims.ExpiresAt, 0),
+			Terms:       claims.Terms,
 		},
 	}
 	if v.session.User.UnmarshalJSON(claims.User) != nil || CheckUserID(v.session.User.ID) != nil {
@@ -36,6 +36,8 @@ func (e *Engine[U]) verified(token AccessToken) (v *verified[U], cached bool, er
 		}
 		return nil, false, accessErrors.outdated
 	}
+	v.iat, v.userID, v.id = claims.IssuedAt, v.session.User.ID, claims.SessionID
+	v.version = e.revocations.version(v.userID)
 	return v, false, nil
 }
 
@@ -50,6 +52,7 @@ type RefreshCredential struct {
 	generation Generation
 	issuedAt   Instant
 	expiresAt  Instant
+	terms      Terms
 	handedAt   Instant // 0 unless it came sealed
 	sealer     sealer  // the sealer that opened it; none unless it came sealed
 }
@@ -62,6 +65,7 @@ func (c *refreshClaims) credential() RefreshCredential {
 		generation: c.Generation,
 		issuedAt:   Instant(c.IssuedAt * 1000),
 		expiresAt:  Instant(c.ExpiresAt * 1000),
+		terms:      c.Terms,
 	}
 }
 
@@ -95,7 +99,7 @@ func (c RefreshCredential) token() RefreshToken { return c.sealer.keys.signRefre
 // claims is the inverse of refreshClaims.credential.
 func (c RefreshCredential) claims() *refreshClaims {
 	return &refreshClaims{UserID: c.UserID, commonClaims: commonClaims{
-		c.hash, c.SessionID, c.generation, int64(c.issuedAt) / 1000, int64(c.expiresAt) / 1000,
+		c.hash, c.SessionID, c.generation, int64(c.issuedAt) / 1000, int64(c.expiresAt) / 1000, c.terms,
 	}}
 }
 
@@ -116,7 +120,8 @@ func (c RefreshCredential) BelongsTo(fingerprint Fingerprint) bool {
 	return c.hash.of(fingerprint)
 }
 
-// sameToken reports whether two credentials are of one refresh token.
+// sameToken reports whether two credentials are of one refresh token. The terms of one generation
+// never differ.
 func (c RefreshCredential) sameToken(o RefreshCredential) bool {
 	return c.UserID == o.UserID && c.SessionID == o.SessionID && c.hash == o.hash &&
 		c.generation == o.generation && c.issuedAt == o.issuedAt && c.expiresAt == o.expiresAt

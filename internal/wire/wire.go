@@ -16,6 +16,7 @@ const (
 	RouteSession = "/session"
 	RouteClient  = "/client.js"
 	RouteAuto    = "/auto.js"
+	RouteJWKS    = "/jwks.json"
 )
 
 // Cookie names without a prefix. The names are those of lucia-sveltekit 0.9.

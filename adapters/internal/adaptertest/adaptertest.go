@@ -64,6 +64,9 @@ func Run(t *testing.T, h Harness) {
 	t.Run("connections", func(t *testing.T) { testConnections(t, h) })
 }
 
+// issuer is the issuer of tokens for other services.
+const issuer = "https://example.com"
+
 // world is one app under test and its dependencies.
 type world struct {
 	t       testing.TB
@@ -90,6 +93,7 @@ func buildWorld(t testing.TB, h Harness, app App, changes ...change) *world {
 		Store:    w.store,
 		LoadUser: w.loadUser,
 		Dev:      true,
+		Issuer:   issuer,
 		Logger:   slog.New(slog.DiscardHandler),
 	}
 	for _, c := range changes {

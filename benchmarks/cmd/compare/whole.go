@@ -67,8 +67,8 @@ type sample struct {
 // inProcesses are the contenders that are measured as processes: the fast ones, and one of each
 // other kind.
 var inProcesses = []string{
-	"net/http, bare handler", "echo, bare handler", "gin, bare handler",
-	"**lucia** on net/http", "**lucia** on echo", "**lucia** on gin",
+	"net/http, bare handler", "echo, bare handler", "echo v5, bare handler", "gin, bare handler",
+	"**lucia** on net/http", "**lucia** on echo", "**lucia** on echo v5", "**lucia** on gin",
 	"golang-jwt v5 by hand, fingerprint", "echo-jwt v4", "gin-jwt v3", "scs v2, memory", "scs v2, Redis",
 }
 

@@ -10,6 +10,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"runtime"
 	"time"
 
 	_ "modernc.org/sqlite" // the driver
@@ -78,9 +79,9 @@ CREATE TABLE IF NOT EXISTS notes (
 func keptSecret(database string) ([]byte, error) {
 	const ownerOnly = 0o600
 	name := database + ".secret"
-	secret, err := os.ReadFile(name)
+	secret, err := readSecret(name)
 	if err == nil || !errors.Is(err, os.ErrNotExist) {
-		return checkSecret(name, secret, err)
+		return secret, err
 	}
 	made := make([]byte, lucia.MinSecretBytes)
 	rand.Read(made) // never fails
@@ -97,11 +98,21 @@ func keptSecret(database string) ([]byte, error) {
 	if err := os.Link(f.Name(), name); err != nil && !errors.Is(err, os.ErrExist) {
 		return nil, err
 	}
-	secret, err = os.ReadFile(name)
-	return checkSecret(name, secret, err)
+	return readSecret(name)
 }
 
-func checkSecret(name string, secret []byte, err error) ([]byte, error) {
+// readSecret refuses a file that is a link or that other users of the machine can read, because
+// whoever knows the secret can sign in as anyone.
+func readSecret(name string) ([]byte, error) {
+	const others = 0o077
+	info, err := os.Lstat(name)
+	if err != nil {
+		return nil, err
+	}
+	if mode := info.Mode(); !mode.IsRegular() || runtime.GOOS != "windows" && mode.Perm()&others != 0 {
+		return nil, fmt.Errorf("%s has mode %v, want a file that only its owner can read", name, mode)
+	}
+	secret, err := os.ReadFile(name)
 	if err == nil && len(secret) < lucia.MinSecretBytes {
 		err = fmt.Errorf("%s has %d bytes, want at least %d", name, len(secret), lucia.MinSecretBytes)
 	}

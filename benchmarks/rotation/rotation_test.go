@@ -1,0 +1,107 @@
+package rotation_test
+
+import (
+	"fmt"
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/lucia-go/lucia/benchmarks/rotation"
+)
+
+const (
+	doc   = "../../docs/rotation.md"
+	begin = "<!-- The tables are written by the tests of benchmarks/rotation with LUCIA_WRITE_DOCS=1. -->\n"
+	end   = "<!-- End of the tables. -->\n"
+)
+
+// TestTables checks the tables of docs/rotation.md. With LUCIA_WRITE_DOCS=1 it writes them.
+func TestTables(t *testing.T) {
+	file, err := os.ReadFile(doc)
+	if err != nil {
+		t.Fatal(err)
+	}
+	before, rest, begun := strings.Cut(string(file), begin)
+	written, after, ended := strings.Cut(rest, end)
+	if !begun || !ended {
+		t.Fatalf("%s has no place for the tables", doc)
+	}
+	got := "\n### Without a thief\n\n" + table(rotation.Failures) +
+		"\n### With a thief\n\n" + table(rotation.Thefts) +
+		"\n### The rules\n\n" + sources()
+	if os.Getenv("LUCIA_WRITE_DOCS") != "" {
+		if err := os.WriteFile(doc, []byte(before+begin+got+end+after), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		return
+	}
+	if got != written {
+		t.Errorf("%s is stale; LUCIA_WRITE_DOCS=1 go test ./rotation writes\n%s", doc, got)
+	}
+}
+
+// TestNoFailureSignsOut checks the first promise of the library: no failure signs a person out.
+// It also checks that every scenario signs the person out under some rule, so that each of them
+// is a failure.
+func TestNoFailureSignsOut(t *testing.T) {
+	for _, scenario := range rotation.Failures {
+		failed := false
+		for i, entry := range rotation.Rules {
+			got := scenario.Run(entry)
+			if i == 0 && got != "stays" {
+				t.Errorf("%s, %s: %s", entry.Name, scenario.Name, got)
+			}
+			failed = failed || strings.HasPrefix(got, "**")
+		}
+		if !failed {
+			t.Errorf("%s signs no one out under any rule", scenario.Name)
+		}
+	}
+}
+
+func table(scenarios []rotation.Scenario) string {
+	var b strings.Builder
+	head, rule := "| |", "|---|"
+	for _, s := range scenarios {
+		head, rule = head+" "+s.Name+" |", rule+"---|"
+	}
+	fmt.Fprintln(&b, head+"\n"+rule)
+	for _, entry := range rotation.Rules {
+		fmt.Fprintf(&b, "| %s |", name(entry))
+		for _, s := range scenarios {
+			fmt.Fprintf(&b, " %s |", s.Run(entry))
+		}
+		fmt.Fprintln(&b)
+	}
+	return b.String()
+}
+
+func sources() string {
+	var b strings.Builder
+	fmt.Fprintln(&b, "| | version | setting | what a reuse ends | source |\n|---|---|---|---|---|")
+	for _, e := range rotation.Rules {
+		source := e.Source
+		if strings.HasPrefix(source, "https://") {
+			source = fmt.Sprintf("[%s](%s)", label(source), source)
+		} else {
+			source = fmt.Sprintf("[%s](../%s)", source, source)
+		}
+		fmt.Fprintf(&b, "| %s | %s | %s | %s | %s |\n", name(e), e.Version, e.Setting, e.Ends, source)
+	}
+	return b.String()
+}
+
+// label returns the file's name for source code and the host for documents.
+func label(source string) string {
+	if strings.HasPrefix(source, "https://github.com/") {
+		return source[strings.LastIndexByte(source, '/')+1:]
+	}
+	return strings.Split(source, "/")[2]
+}
+
+func name(e rotation.Entry) string {
+	if e.Name == "lucia" {
+		return "**lucia**"
+	}
+	return e.Name
+}

@@ -1,0 +1,209 @@
+// Package flash keeps small values in the browser between two requests: the message that the page
+// after a redirect shows, what a visitor has chosen before they sign in, the state of a sign-in at
+// an identity provider. Apps that used a session library for these need it no longer.
+//
+//	flashes, err := flash.New(flash.Config{Secret: secret})
+//	…
+//	flashes.Set(w, "notice", "Saved.")           // before the redirect
+//	notice, ok := flashes.Take(w, r, "notice")   // on the next page
+//
+// Each value is a cookie of its own, encrypted and authenticated. So it needs no store, a person
+// cannot read or change it, another host cannot plant it, and two requests at once do not overwrite
+// each other's values.
+//
+// A value is taken once in so far as the browser deletes the cookie. A cookie that has been copied
+// works until it expires. Do not keep in a flash what must not be used twice, such as a voucher.
+// A value belongs to the browser and not to a user. Do not show in it what another person who signs
+// in at the same browser must not see.
+package flash
+
+import (
+	"crypto/aes"
+	"crypto/cipher"
+	"crypto/hkdf"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"net/http"
+	"regexp"
+	"time"
+)
+
+const (
+	// DefaultTTL is the default of Config.TTL.
+	DefaultTTL = 10 * time.Minute
+	// MaxValueBytes is the greatest length of a value. Its cookie then stays below the 4,096 bytes
+	// that browsers keep.
+	MaxValueBytes = 2048
+	// MinSecretBytes is the minimum length of Config.Secret.
+	MinSecretBytes = 32
+)
+
+// ErrTooLarge is wrapped by the error of Set for a value longer than MaxValueBytes.
+var ErrTooLarge = errors.New("flash: value is too large")
+
+// Config configures a [Flash]. Secret is required.
+type Config struct {
+	// Secret is the key that the cookies' keys are derived from, at least 32 random bytes. It may
+	// be the secret of lucia.Config: the derived keys differ.
+	Secret []byte
+	// PreviousSecrets open values and never seal them, while the secret is changed.
+	PreviousSecrets [][]byte
+	// TTL is how long a value can be taken. Default 10 minutes.
+	TTL time.Duration
+	// Prefix is a prefix of the cookies' names, after __Host-. It separates several apps on one
+	// host.
+	Prefix string
+	// CrossSite makes browsers send the cookies with requests from other sites, too
+	// (SameSite=None). A provider's answer that arrives as a form post needs this. CrossSite
+	// excludes Dev, since such cookies need HTTPS.
+	CrossSite bool
+	// Dev is for development over plain HTTP: cookies have neither the Secure attribute nor the
+	// __Host- prefix.
+	Dev bool
+}
+
+// Flash sets and takes values. It is safe for concurrent use.
+type Flash struct {
+	config Config
+	aeads  []cipher.AEAD // the first one seals
+}
+
+// New returns a Flash. It returns an error that describes the problem if config is invalid.
+func New(config Config) (*Flash, error) {
+	if config.TTL == 0 {
+		config.TTL = DefaultTTL
+	}
+	switch {
+	case config.TTL < time.Second:
+		return nil, fmt.Errorf("flash: TTL is %v, want at least a second", config.TTL)
+	case config.CrossSite && config.Dev:
+		return nil, errors.New("flash: CrossSite excludes Dev: such cookies need HTTPS")
+	case config.Prefix != "" && !validName.MatchString(config.Prefix):
+		return nil, fmt.Errorf("flash: Prefix %q has characters other than letters, digits, _ and -", config.Prefix)
+	}
+	f := &Flash{config: config}
+	for i, secret := range append([][]byte{config.Secret}, config.PreviousSecrets...) {
+		if len(secret) < MinSecretBytes {
+			return nil, fmt.Errorf("flash: secret %d has %d bytes, want at least %d", i, len(secret), MinSecretBytes)
+		}
+		key, err := hkdf.Key(sha256.New, secret, nil, "lucia-go/v1/flash", 32)
+		if err != nil {
+			return nil, fmt.Errorf("flash: %w", err)
+		}
+		block, err := aes.NewCipher(key)
+		if err != nil {
+			return nil, fmt.Errorf("flash: %w", err)
+		}
+		aead, err := cipher.NewGCMWithRandomNonce(block)
+		if err != nil {
+			return nil, fmt.Errorf("flash: %w", err)
+		}
+		f.aeads = append(f.aeads, aead)
+	}
+	return f, nil
+}
+
+// Set sends a value to the browser. A later Set of the same name replaces it. The name has at most
+// 64 characters: letters, digits, _ and -. Set is called before the response's header is written,
+// and marks the response as private and not to be stored.
+func (f *Flash) Set(w http.ResponseWriter, name, value string) error {
+	if !validName.MatchString(name) {
+		return fmt.Errorf("flash: name %q has characters other than letters, digits, _ and -, or more than 64", name)
+	}
+	if len(value) > MaxValueBytes {
+		return fmt.Errorf("%w: %q has %d bytes, want at most %d", ErrTooLarge, name, len(value), MaxValueBytes)
+	}
+	plain := binary.BigEndian.AppendUint64(nil, uint64(time.Now().Add(f.config.TTL).UnixMilli()))
+	plain = append(plain, value...)
+	cookie := f.cookie(name)
+	sealed := f.aeads[0].Seal(nil, nil, plain, []byte(cookie.Name))
+	cookie.Value = base64.RawURLEncoding.EncodeToString(sealed)
+	cookie.MaxAge = int(f.config.TTL / time.Second)
+	setCookie(w, cookie)
+	return nil
+}
+
+// Take returns the value of a name and deletes it from the browser. It returns false if there is
+// none, or if it has expired or has been tampered with. Take is called before the response's header
+// is written. If the request has such a cookie, the response deletes it, and is marked as private
+// and not to be stored.
+func (f *Flash) Take(w http.ResponseWriter, r *http.Request, name string) (value string, ok bool) {
+	if !validName.MatchString(name) {
+		return "", false
+	}
+	expired := f.cookie(name)
+	cookies := r.CookiesNamed(expired.Name)
+	if len(cookies) == 0 {
+		return "", false
+	}
+	expired.MaxAge = -1
+	setCookie(w, expired)
+	return f.first(cookies)
+}
+
+// Peek returns the value of a name like Take and leaves it in the browser.
+func (f *Flash) Peek(r *http.Request, name string) (value string, ok bool) {
+	if !validName.MatchString(name) {
+		return "", false
+	}
+	return f.first(r.CookiesNamed(f.cookie(name).Name))
+}
+
+// first returns the first value that is genuine and has not expired.
+func (f *Flash) first(cookies []*http.Cookie) (value string, ok bool) {
+	for _, cookie := range cookies {
+		if value, ok := f.open(cookie); ok {
+			return value, true
+		}
+	}
+	return "", false
+}
+
+// setCookie also keeps the response out of caches.
+func setCookie(w http.ResponseWriter, cookie *http.Cookie) {
+	http.SetCookie(w, cookie)
+	w.Header().Set("Cache-Control", "private, no-store")
+}
+
+// open returns the value of a cookie that is genuine and has not expired.
+func (f *Flash) open(cookie *http.Cookie) (string, bool) {
+	sealed, err := base64.RawURLEncoding.Strict().DecodeString(cookie.Value)
+	if err != nil {
+		return "", false
+	}
+	for _, aead := range f.aeads {
+		plain, err := aead.Open(nil, nil, sealed, []byte(cookie.Name))
+		if err != nil || len(plain) < 8 {
+			continue
+		}
+		expires := time.UnixMilli(int64(binary.BigEndian.Uint64(plain)))
+		if !time.Now().Before(expires) {
+			return "", false
+		}
+		return string(plain[8:]), true
+	}
+	return "", false
+}
+
+var validName = regexp.MustCompile(`^[A-Za-z0-9_-]{1,64}$`)
+
+// cookie returns the cookie of a name without a value.
+func (f *Flash) cookie(name string) *http.Cookie {
+	c := &http.Cookie{
+		Name:     "__Host-" + f.config.Prefix + "flash_" + name,
+		Path:     "/",
+		HttpOnly: true,
+		Secure:   true,
+		SameSite: http.SameSiteLaxMode,
+	}
+	if f.config.CrossSite {
+		c.SameSite = http.SameSiteNoneMode
+	}
+	if f.config.Dev {
+		c.Name, c.Secure = f.config.Prefix+"flash_"+name, false
+	}
+	return c
+}

@@ -1,0 +1,60 @@
+package session
+
+import (
+	"context"
+	"time"
+)
+
+// Terms are what a session was begun with. They are signed into both tokens and do not change
+// while the session lives. The zero Terms are those of a session that an earlier release began.
+type Terms struct {
+	// AuthTime is when the user authenticated, in whole seconds of the app's clock (OpenID
+	// Connect's auth_time). It is zero if the session was begun by an earlier release.
+	AuthTime time.Time
+	// Short reports whether the session was begun with Remember(false): the browser forgets it
+	// when it closes, and Config.Short bounds it.
+	Short bool
+	// EndsBy is when the session ends at the latest, in whole seconds, whatever the policy
+	// allows. It is zero if the policy alone decides.
+	EndsBy time.Time
+	// Attributes are the app's own small map of the session. It must not be modified, because
+	// requests share it.
+	Attributes map[string]string
+	// Actor is who acts as the user, or nil if the users themselves signed in. It must not be
+	// modified.
+	Actor *Actor
+}
+
+// Actor is a person who acts as another user, such as an administrator who sees what a customer
+// sees (the act claim of RFC 8693, section 4.1).
+type Actor struct {
+	// ID is the actor's own user id.
+	ID string
+	// Reason is what the actor stated as the reason, for the log. It may be empty.
+	Reason string
+	// SessionID is the actor's own session. The session of the user ends with it.
+	SessionID ID
+}
+
+// Limits of [Terms].
+const (
+	// MaxAttributesBytes bounds the attributes in their JSON form.
+	MaxAttributesBytes = 256
+	// MaxReasonBytes bounds an actor's reason.
+	MaxReasonBytes = 200
+)
+
+type termsKey struct{}
+
+// WithTerms returns a context for LoadUser with the terms of the session that it loads the user
+// for. The library calls it; a test of a LoadUser may, too.
+func WithTerms(ctx context.Context, t Terms) context.Context {
+	return context.WithValue(ctx, termsKey{}, t)
+}
+
+// TermsOf returns the terms of the session that LoadUser is called for, given LoadUser's context.
+// They are zero in every other context.
+func TermsOf(ctx context.Context) Terms {
+	t, _ := ctx.Value(termsKey{}).(Terms)
+	return t
+}
