@@ -54,6 +54,16 @@ type Config[U any] struct {
 	// Lifetime is the longest life of a session. Default and limit 400 days, the longest that
 	// browsers keep a cookie (RFC 6265bis, section 5.5).
 	Lifetime time.Duration
+	// IdleTimeout ends a session in which no person was active for so long, open tab or not.
+	// Default 0: sessions do not end for want of activity. Page views and form posts count, and
+	// what the browser module reports: the use of pointer, keyboard or touch. Refreshes in the
+	// background and requests by scripts do not count (docs/sessions.md).
+	//
+	// A session lives for at least IdleTimeout after an activity, and no longer than IdleTimeout +
+	// AccessTTL + Grace after the last one has reached the server. Page views with a valid access
+	// token do not reach the store, so an app that needs a sharper end chooses a shorter AccessTTL.
+	// IdleTimeout is at least AccessTTL, and RefreshTTL at least the sum of the three.
+	IdleTimeout time.Duration
 	// Grace is the longest time that a request or a response may be in transit. Default 30 s.
 	Grace time.Duration
 	// Settle is the age at which a token in use proves that the browser has saved it to disk.

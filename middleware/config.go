@@ -45,6 +45,7 @@ type Config[U any] struct {
 	AccessTTL         time.Duration
 	RefreshTTL        time.Duration
 	Lifetime          time.Duration
+	IdleTimeout       time.Duration
 	Grace             time.Duration
 	Settle            time.Duration
 	Timeout           time.Duration
@@ -131,6 +132,7 @@ func (c Config[U]) engineConfig(cookies cookieWriter) (engine.Config[U], error) 
 		AccessTTL:         c.AccessTTL,
 		RefreshTTL:        c.RefreshTTL,
 		Lifetime:          c.Lifetime,
+		IdleTimeout:       c.IdleTimeout,
 		Grace:             c.Grace,
 		Settle:            c.Settle,
 		Timeout:           c.Timeout,

@@ -54,7 +54,9 @@ func (a *Auth[U]) decideFirst(d *decision[U], r *http.Request) {
 	}
 	seen := a.decideAccess(d, &set)
 	switch {
-	case d.signedIn || d.outcome == OutcomeAmbiguous:
+	case d.signedIn:
+		a.noteActivity(d, r, &set)
+	case d.outcome == OutcomeAmbiguous:
 	case set.refresh.n == 0:
 		d.withoutSession(seen)
 	case d.public || isPassive(r) || isPrefetch(r):
@@ -194,7 +196,7 @@ func (a *Auth[U]) decideRefresh(d *decision[U], r *http.Request, set *cookieSet,
 
 // refresh refreshes the session in the store.
 func (a *Auth[U]) refresh(d *decision[U], r *http.Request, fp session.Fingerprint, own []engine.RefreshCredential) {
-	refreshed, err := a.engine.Refresh(r.Context(), fp, own...)
+	refreshed, err := a.refreshSession(r, fp, own)
 	switch {
 	case err == nil:
 		d.accept(&refreshed.Session, outcomeOf(refreshed.Outcome))

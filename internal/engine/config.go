@@ -34,6 +34,7 @@ type Config[U any] struct {
 	AccessTTL         time.Duration
 	RefreshTTL        time.Duration
 	Lifetime          time.Duration
+	IdleTimeout       time.Duration
 	Grace             time.Duration
 	Settle            time.Duration
 	Timeout           time.Duration
@@ -128,6 +129,12 @@ func (c Config[U]) validate() error {
 		return fmt.Errorf("lucia: RefreshTTL %v would end sessions in use, want at least %v (twice AccessTTL, Settle and twice Grace)", c.RefreshTTL, c.shortestIdle())
 	case c.Lifetime > DefaultLifetime:
 		return fmt.Errorf("lucia: Lifetime is %v, browsers keep cookies for 400 days at most", c.Lifetime)
+	case c.IdleTimeout < 0:
+		return fmt.Errorf("lucia: IdleTimeout is negative: %v", c.IdleTimeout)
+	case c.IdleTimeout > 0 && c.IdleTimeout < c.AccessTTL:
+		return fmt.Errorf("lucia: IdleTimeout %v is shorter than AccessTTL %v, for which page views go unseen", c.IdleTimeout, c.AccessTTL)
+	case c.IdleTimeout > 0 && c.RefreshTTL < c.idle():
+		return fmt.Errorf("lucia: RefreshTTL %v would end sessions before IdleTimeout does, want at least %v (IdleTimeout, AccessTTL and Grace)", c.RefreshTTL, c.idle())
 	case c.Grace < 0:
 		return fmt.Errorf("lucia: Grace is negative: %v", c.Grace)
 	case c.Timeout < 0:
@@ -163,5 +170,13 @@ func checkUserType[U any]() error {
 func (c Config[U]) shortestIdle() time.Duration { return 2*c.AccessTTL + c.Settle + 2*c.Grace }
 
 func (c Config[U]) policy() Policy {
-	return Policy{Grace: c.Grace, Settle: c.Settle, Idle: c.RefreshTTL, Lifetime: c.Lifetime}
+	p := Policy{Grace: c.Grace, Settle: c.Settle, Idle: c.RefreshTTL, Lifetime: c.Lifetime}
+	if c.IdleTimeout > 0 {
+		p.Idle, p.ByActivity = c.idle(), true
+	}
+	return p
 }
+
+// idle returns how long a session lives after the last activity that the store knows. A page view
+// within AccessTTL after that one does not reach the store, and a request may take Grace to arrive.
+func (c Config[U]) idle() time.Duration { return c.IdleTimeout + c.AccessTTL + c.Grace }

@@ -191,7 +191,7 @@ func (e *Engine[U]) signIn(ctx context.Context, p SignInParams) (*SignedIn[U], e
 }
 
 func (e *Engine[U]) signedIn(user loadedUser[U], t subject, fp Fingerprint, record Record, m mark) (*SignedIn[U], error) {
-	s := e.mint(user, t, record, record.IssuedAt, m)
+	s := e.mint(user, t, record, Presented{Active: true}, record.IssuedAt, m)
 	sealed, err := e.keys.seal(e.config.RefreshCookie, sealer{}, refreshClaimsOf(t, record), record.IssuedAt)
 	if err != nil {
 		return nil, err
@@ -200,7 +200,7 @@ func (e *Engine[U]) signedIn(user loadedUser[U], t subject, fp Fingerprint, reco
 		Session:       s,
 		Fingerprint:   fp,
 		RefreshCookie: sealed,
-		ExpiresIn:     record.ExpiresAt.Sub(record.IssuedAt),
+		ExpiresIn:     e.cookieLife(record, record.IssuedAt),
 		Lifetime:      e.config.Lifetime,
 	}, nil
 }

@@ -16,7 +16,9 @@ type Refreshed[U any] struct {
 	// RefreshCookie is the new value of the refresh cookie. It is empty if the cookie must not
 	// change, because the request's cookie is already of that generation.
 	RefreshCookie SealedToken `json:"-"` // for a cookie that scripts cannot read
-	// ExpiresIn is how long the session lives unless it is refreshed.
+	// ExpiresIn is how long the browser keeps the refresh cookie: as long as the session lives
+	// unless it is refreshed. With IdleTimeout it is longer, because an activity may extend the
+	// session without setting the cookie again.
 	ExpiresIn time.Duration
 }
 
@@ -38,10 +40,26 @@ func (r Refreshed[U]) LogValue() slog.Value {
 //
 // Concurrent calls with the same credentials share one call of LoadUser and the store, which has
 // a context of its own. If the ctx of one caller ends, the other callers are not affected.
+//
+// Refresh is for background refreshes. With IdleTimeout it does not extend the session; see
+// [Engine.RefreshActive].
 func (e *Engine[U]) Refresh(ctx context.Context, fingerprint Fingerprint, credentials ...RefreshCredential) (Refreshed[U], error) {
+	return e.refreshAs(ctx, Presented{}, fingerprint, credentials)
+}
+
+// RefreshActive is Refresh for a request which shows that a person was active ago before it.
+func (e *Engine[U]) RefreshActive(ctx context.Context, ago time.Duration, fingerprint Fingerprint, credentials ...RefreshCredential) (Refreshed[U], error) {
+	return e.refreshAs(ctx, Presented{Active: true, ActiveAgo: ago}, fingerprint, credentials)
+}
+
+// refreshAs refreshes with the activity of as.
+func (e *Engine[U]) refreshAs(ctx context.Context, as Presented, fingerprint Fingerprint, credentials []RefreshCredential) (Refreshed[U], error) {
 	req, err := newRefreshRequest(fingerprint, credentials)
 	if err != nil {
 		return Refreshed[U]{}, err
+	}
+	if e.policy.ByActivity {
+		req.presented.Active, req.presented.ActiveAgo = as.Active, as.ActiveAgo
 	}
 	a, err := e.refreshes.do(ctx, req.key(), e.loads, e.breaker,
 		func(ctx context.Context) (refreshResult[U], error) { return e.refresh(ctx, req) },
@@ -132,9 +150,13 @@ type callKey struct {
 	id             ID
 	hash           fingerprintHash
 	bearer, cookie Generation
+	active         bool
+	activeAgo      time.Duration
 }
 
-func (req refreshRequest) key() callKey { return callKey{req.id, req.hash, req.bearer, req.cookie} }
+func (req refreshRequest) key() callKey {
+	return callKey{req.id, req.hash, req.bearer, req.cookie, req.presented.Active, req.presented.ActiveAgo}
+}
 
 // refresh makes the call. LoadUser runs first, so that a failure of it, or of a cookie that would
 // be too large, leaves the session unchanged.
@@ -179,14 +201,22 @@ func (e *Engine[U]) refresh(ctx context.Context, req refreshRequest) (a refreshR
 
 // answer makes the tokens for an outcome that keeps the session alive.
 func (e *Engine[U]) answer(user loadedUser[U], req refreshRequest, step RefreshResult, m mark) (Refreshed[U], error) {
-	s := e.mint(user, req.subject, step.Record, step.Now, m)
-	r := Refreshed[U]{Outcome: step.Outcome, Session: s, ExpiresIn: step.Record.ExpiresAt.Sub(step.Now)}
+	s := e.mint(user, req.subject, step.Record, req.presented, step.Now, m)
+	r := Refreshed[U]{Outcome: step.Outcome, Session: s, ExpiresIn: e.cookieLife(step.Record, step.Now)}
 	if (step.Outcome == Current || step.Outcome == Adopted) && req.cookie == step.Record.Generation {
 		return r, nil // a cookie that is set again would be younger and would settle later
 	}
 	sealed, err := e.keys.seal(e.config.RefreshCookie, req.sealer, refreshClaimsOf(req.subject, step.Record), step.Now)
 	r.RefreshCookie = sealed
 	return r, err
+}
+
+// cookieLife returns how long the browser keeps a refresh cookie.
+func (e *Engine[U]) cookieLife(record Record, now Instant) time.Duration {
+	if !e.policy.ByActivity {
+		return record.ExpiresAt.Sub(now)
+	}
+	return max(record.ExpiresAt.Sub(now), min(e.config.RefreshTTL, record.CreatedAt.Add(e.config.Lifetime).Sub(now)))
 }
 
 // userGone ends the sessions of a user whom LoadUser no longer knows. It returns either the error
@@ -211,7 +241,7 @@ func (e *Engine[U]) observe(ctx context.Context, req refreshRequest, step Refres
 	case step.Outcome == Missing:
 		e.apply(e.revocations.now(endOfSession(req.userID, req.id))) // is no news to other processes
 		if req.presented.ExpiresAt <= step.Now && e.expired.put(req.id, true) {
-			event.Kind, event.Cause = EventEnded, CauseExpired
+			event.Kind, event.Cause = EventEnded, e.causeOfExpiry(req)
 			e.reporter.report(event)
 		}
 		return nil
@@ -229,6 +259,16 @@ func (e *Engine[U]) observe(ctx context.Context, req refreshRequest, step Refres
 	}
 	e.reporter.report(event)
 	return nil
+}
+
+// causeOfExpiry returns why the session of a refresh token that has expired ended. With
+// IdleTimeout that is for want of an activity, unless Lifetime bounded the session first.
+func (e *Engine[U]) causeOfExpiry(req refreshRequest) Cause {
+	ends := InstantOf(req.terms.AuthTime).Add(e.policy.Lifetime - time.Second) // tokens have whole seconds
+	if e.policy.ByActivity && req.presented.ExpiresAt < ends {
+		return CauseIdle
+	}
+	return CauseExpired
 }
 
 // observeReuse records and reports that a reused token has ended its session or all sessions of
