@@ -62,7 +62,13 @@ export class LuciaError extends Error {
 /** The code that ends a session. */
 const UNAUTHORIZED = "AUTH_UNAUTHORIZED";
 
-/** @typedef {{ session: any, json: string, subscribers: Set<[(session: any) => void]> }} StoreState */
+/**
+ * What a store holds.
+ * @typedef {object} StoreState
+ * @property {any} session
+ * @property {string} json the session in JSON, to detect a change
+ * @property {Set<[(session: any) => void]>} subscribers
+ */
 
 /** @typedef {[session: any, sent: number, life: number, id: string]} Answer */
 
@@ -898,7 +904,9 @@ function start() {
     formdata({ target, formData }) {
       const submitter = sent?.target === target ? sent.submitter : null;
       sent = null;
-      if (formData.has("_lucia")) formData.set("_lucia", isSameOrigin(target, submitter) ? fieldValue() : "");
+      if (formData.has("_lucia")) {
+        formData.set("_lucia", isSameOrigin(target, submitter) ? fieldValue() : "");
+      }
     },
   };
   // All events reach the window first when captured, even if they do not bubble.
