@@ -143,7 +143,7 @@ let askedAt = 0; // when the server was asked for what the store holds
 let quietUntil = 0; // until then a refused request causes no refresh
 let verifyAt = 0; // when to ask for the browser's session, if it is unsure
 
-let unverified = isBrowser && !block; // whether the server has to be asked for the browser's session
+let unverified = isBrowser && !block; // the server has to be asked for the browser's session
 let version = 0; // incremented by whatever makes pending answers obsolete
 let failures = 0; // of requests since the last success
 let signingOut = 0; // calls of signOut in progress
@@ -497,7 +497,9 @@ const tokensOf = (/** @type {any} */ session) => {
  * session, also after its end, because the form is that session's. The last session shows the mode.
  */
 const fieldValue = () =>
-  ((initial.session = current.session ?? initial.session)?.access_token ? current.session?.access_token : pageSession) ?? "";
+  ((initial.session = current.session ?? initial.session)?.access_token
+    ? current.session?.access_token
+    : pageSession) ?? "";
 
 /** Fills the hidden fields of the forms that lead to this origin. */
 function fillFields(value = fieldValue()) {

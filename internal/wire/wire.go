@@ -14,6 +14,7 @@ const (
 	RouteRefresh = "/refresh"
 	RouteLogout  = "/logout"
 	RouteSession = "/session"
+	RouteBound   = "/bound"
 	RouteClient  = "/client.js"
 	RouteAuto    = "/auto.js"
 	RouteJWKS    = "/jwks.json"
