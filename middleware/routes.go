@@ -118,8 +118,13 @@ func (a *Auth[U]) serveRefresh(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	a.setRefreshed(w.Header(), r, &refreshed)
+	a.writeRefreshed(w, r, &refreshed.Session)
+}
+
+// writeRefreshed writes the response of a refresh.
+func (a *Auth[U]) writeRefreshed(w http.ResponseWriter, r *http.Request, s *session.Session[U]) {
 	pooled(func(b []byte) []byte {
-		b, err := a.appendRefreshed(b, &refreshed.Session)
+		b, err := a.appendRefreshed(b, s)
 		if err != nil {
 			Error(w, r, err)
 			return b
