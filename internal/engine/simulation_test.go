@@ -38,6 +38,7 @@ type person struct {
 	jar    jar
 	ended  time.Time // zero while the session lives
 	stream <-chan struct{}
+	host   *engine.Engine[profile] // the process that has the stream
 
 	reloaded time.Time // when the user was last to be loaded anew, and what they had to be then
 	atLeast  int
@@ -210,7 +211,7 @@ func (w *world) join(id string) {
 		w.Fatalf("sign-in: %v", err)
 	}
 	p := &person{id: id, jar: jar{s.Fingerprint, s.Session.AccessToken, s.Session.RefreshToken, s.RefreshCookie}}
-	p.stream = e.Ended(w.Context(), s.Session)
+	p.stream, p.host = e.Ended(w.Context(), s.Session), e
 	w.users = append(w.users, p)
 }
 
@@ -257,11 +258,14 @@ func (w *world) checkStreams() {
 	}
 }
 
-// checkStream checks that a stream has ended if its session has. The process that had it may have
-// been restarted: its streams end with it.
+// checkStream checks that a stream has ended if and only if its session has. The streams of a
+// process that was restarted end with it.
 func (w *world) checkStream(p *person) {
-	if p.ended.IsZero() == isClosed(p.stream) && time.Since(p.ended) > 2*time.Minute {
-		w.Errorf("%s: the session has ended: %v, the stream: %v", p.id, !p.ended.IsZero(), isClosed(p.stream))
+	if !slices.Contains(w.nodes, p.host) || time.Since(p.ended) <= aSecond {
+		return
+	}
+	if p.ended.IsZero() == isClosed(p.stream) {
+		w.Errorf("%v: %s: the session has ended at %v, the stream has ended: %v", w.now(), p.id, p.ended.Sub(epoch), isClosed(p.stream))
 	}
 }
 
