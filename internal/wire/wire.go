@@ -4,6 +4,8 @@
 // files. docs/protocol.md describes the protocol in prose.
 package wire
 
+import "encoding/json"
+
 // Routes below the base path.
 const (
 	// DefaultBasePath is the path of the routes unless the app configures another one.
@@ -16,6 +18,7 @@ const (
 	RouteClient  = "/client.js"
 	RouteAuto    = "/auto.js"
 	RouteJWKS    = "/jwks.json"
+	RouteStepUp  = "/step-up"
 )
 
 // Cookie names without a prefix. The names are those of lucia-sveltekit 0.9.
@@ -48,20 +51,24 @@ const (
 // last active. 0 means now.
 const HeaderActive = "Lucia-Active"
 
-// Challenges of 401 answers (RFC 6750, section 3.1): the first when a token was
-// presented and refused, the second when none was presented.
+// Challenges of 401 answers (RFC 6750, section 3.1): the first when a token was presented and
+// refused, the second when none was presented, the third when the user has to sign in again (RFC
+// 9470, section 3). The third has no realm, because a refresh does not help.
 const (
 	ChallengeInvalid = `Bearer realm="` + ChallengeRealm + `", error="invalid_token"`
 	ChallengeMissing = `Bearer realm="` + ChallengeRealm + `"`
+	ChallengeStepUp  = `Bearer error="insufficient_user_authentication", error_description="A more recent sign-in is required"`
 )
 
-// Refreshed is the body of a successful answer of the refresh route. In
-// hardened mode the tokens are absent.
+// Refreshed is the body of a successful answer of the refresh route. In hardened mode, where the
+// tokens are absent, the session is that of the cookies, which may be another than the client's.
 type Refreshed struct {
-	AccessToken  string `json:"access_token,omitempty"`
-	RefreshToken string `json:"refresh_token,omitempty"`
+	User         json.RawMessage `json:"user"`
+	AccessToken  string          `json:"access_token,omitempty"`
+	RefreshToken string          `json:"refresh_token,omitempty"`
 	// ExpiresIn is the remaining life of the access token in whole seconds.
-	ExpiresIn int64 `json:"expires_in"`
+	ExpiresIn int64  `json:"expires_in"`
+	SessionID string `json:"session_id"`
 }
 
 // MaxExpiresIn is the longest lifetime in seconds that clients accept. Longer ones could overflow

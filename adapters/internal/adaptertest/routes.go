@@ -120,7 +120,7 @@ var refreshCases = []routeCase{
 	{"refresh while the store is down", nil, storeDown, post("/refresh", theRefresh), 503, fetchFail, 1, kept, retry},
 	{"refresh while users are down", nil, usersDown, post("/refresh", theRefresh), 503, fetchFail, 0, kept, retry},
 	{"refresh from another origin", nil, signedIn, post("/refresh", theRefresh, elsewhere...), 403, forbidden, 0, kept, nil},
-	{"hardened refresh by cookie", hardened, expired, post("/refresh", none), 200, `{"expires_in":900}`, 1, renewed, nil},
+	{"hardened refresh by cookie", hardened, expired, post("/refresh", none), 200, `},"expires_in":900,"session_id":"`, 1, renewed, nil},
 	{"hardened refresh signed out", hardened, anonymous, post("/refresh", none), 401, unauth, 0, kept, missing},
 	{"hardened refresh from another origin", hardened, expired, post("/refresh", none, elsewhere...), 403, forbidden, 0, kept, nil},
 }
@@ -206,7 +206,7 @@ func testMethods(t *testing.T, h Harness) {
 	for route, allow := range map[string]string{
 		"/refresh": "POST", "/logout": "POST",
 		"/session": "GET, HEAD", "/bound": "POST, GET, HEAD", "/client.js": "GET, HEAD", "/auto.js": "GET, HEAD",
-		"/jwks.json": "GET, HEAD",
+		"/jwks.json": "GET, HEAD", "/step-up": "GET, HEAD",
 	} {
 		for _, method := range []string{"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"} {
 			resp, body := b.send(b.request(method, "/api/auth"+route, "", script...))
