@@ -209,10 +209,7 @@ func (e *Engine[U]) observe(req refreshRequest, step RefreshResult) {
 	case step.Outcome == Adopted:
 		event.Kind = EventAdopted
 	case step.Late(e.policy.Grace):
-		event.Kind = EventLateRepeat
-		if e.repeats.count(generationKey{req.id, req.presented.Generation}) >= manyRepeats {
-			event.Kind = EventManyRepeats
-		}
+		event.Kind = e.repeats.count(generationKey{req.id, req.presented.Generation}, 0)
 	default:
 		return
 	}
