@@ -102,7 +102,9 @@ func (a *Auth[U]) serveRefresh(w http.ResponseWriter, r *http.Request) {
 	fp, creds, err := a.presented(r)
 	var refreshed engine.Refreshed[U]
 	if err == nil {
+		begin := a.clock()
 		refreshed, err = a.engine.Refresh(r.Context(), fp, creds...)
+		a.observe(r, outcomeOfRefresh(refreshed.Outcome, err), begin)
 	}
 	if errors.Is(err, session.CodeDatabaseFetchFailed) {
 		Error(w, r, err)
@@ -301,7 +303,9 @@ func (a *Auth[U]) serveSession(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	var d decision[U]
+	begin := a.clock()
 	a.decide(&d, r)
+	a.observe(r, d.outcome, begin)
 	if d.outcome == OutcomeUnavailable {
 		Error(w, r, session.CodeDatabaseFetchFailed)
 		return

@@ -30,7 +30,7 @@ func (e *Engine[U]) Peek(ctx context.Context, fingerprint Fingerprint, credentia
 		session Session[U]
 		err     error
 	}
-	r, err := callWithTimeout(withoutValues{ctx}, e.loads, func(ctx context.Context) (r result, err error) {
+	r, err := callWithTimeout(e.callContext(withoutValues{ctx}, ctx), e.loads, func(ctx context.Context) (r result, err error) {
 		user, err := e.loadUser(ctx, req.subject)
 		if errors.Is(err, ErrUserNotFound) {
 			r.err, err = e.userGone(ctx, req.subject, err)

@@ -43,7 +43,7 @@ func (e *Engine[U]) Refresh(ctx context.Context, fingerprint Fingerprint, creden
 	if err != nil {
 		return Refreshed[U]{}, err
 	}
-	a, err := e.refreshes.do(ctx, req.key(), e.loads, e.breaker,
+	a, err := e.refreshes.do(ctx, e.callContext(context.Background(), ctx), req.key(), e.loads, e.breaker,
 		func(ctx context.Context) (refreshResult[U], error) { return e.refresh(ctx, req) },
 		func(err error) { e.reportUnavailable(req.userID, req.id, err) })
 	if err != nil {
