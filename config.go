@@ -54,6 +54,16 @@ type Config[U any] struct {
 	// Lifetime is the longest life of a session. Default and limit 400 days, the longest that
 	// browsers keep a cookie (RFC 6265bis, section 5.5).
 	Lifetime time.Duration
+	// IdleTimeout ends a session in which no person was active for so long, open tab or not.
+	// Default 0: sessions do not end for want of activity. Page views and form posts count, and
+	// what the browser module reports: the use of pointer, keyboard or touch. Refreshes in the
+	// background and requests by scripts do not count (docs/sessions.md).
+	//
+	// A session lives for at least IdleTimeout after an activity, and no longer than IdleTimeout +
+	// AccessTTL + Grace after the last one has reached the server. Page views with a valid access
+	// token do not reach the store, so an app that needs a sharper end chooses a shorter AccessTTL.
+	// IdleTimeout is at least AccessTTL, and RefreshTTL at least the sum of the three.
+	IdleTimeout time.Duration
 	// Grace is the longest time that a request or a response may be in transit. Default 30 s.
 	Grace time.Duration
 	// Settle is the age at which a token in use proves that the browser has saved it to disk.
@@ -71,6 +81,25 @@ type Config[U any] struct {
 	// cloned disks or the stored state of a test. Such a copy presents an old token and is
 	// indistinguishable from a thief's.
 	RevokeSessionOnly bool
+	// NotBefore ends all sessions that began before it, in every process that has it, for example
+	// after a leak. New returns an error if it is in the future. The zero Time ends none.
+	//
+	// Processes without it, in a roll-out, accept the access tokens of these sessions until they
+	// expire, and a process with it accepts those that the former have issued since it started.
+	NotBefore time.Time
+	// Feed tells every process of the app what the others end, within a second and at no cost to
+	// requests. Nil means Store, if it is a session.Feed, as those of redisstore and sqlstore are.
+	// NoFeed means none: access tokens of ended sessions are then accepted until they expire,
+	// except in the process that ended them. Any other Feed may carry the notices of any Store.
+	//
+	// With a feed, New starts a goroutine that reads it four times a second; Auth.Close stops it.
+	// A call that ends sessions also publishes that, and fails if publishing fails, although the
+	// sessions have ended. It may be repeated.
+	Feed Feed
+	// FeedLost is what happens while the feed cannot be read for longer than Timeout. The default,
+	// FeedLostCarryOn, accepts access tokens until they expire. FeedLostAskStore asks the store
+	// for every request. Either way there is an event, session.EventFeedLost.
+	FeedLost FeedLost
 	// TokenCache bounds the memory for verified access tokens, in bytes. Default 32 MiB; negative
 	// means no cache.
 	TokenCache int

@@ -90,6 +90,32 @@ type Record = session.Record
 // redisstore.New(client) for several.
 type Store = session.Store
 
+// Feed tells every process of an app what the others end, for Config.Feed.
+type Feed = session.Feed
+
+// NoFeed is the Config.Feed that carries nothing: other processes accept the access tokens of an
+// ended session until they expire.
+var NoFeed = session.NoFeed
+
+// FeedLost is what an Auth does while it cannot read the feed, for Config.FeedLost.
+type FeedLost = middleware.FeedLost
+
+// The values of [FeedLost].
+const (
+	// FeedLostCarryOn: access tokens are accepted until they expire, as without a feed.
+	FeedLostCarryOn = middleware.FeedLostCarryOn
+	// FeedLostAskStore: every request with an access token asks the store. If the store fails, too,
+	// the answer is 503.
+	FeedLostAskStore = middleware.FeedLostAskStore
+)
+
+// RequireOption modifies Auth.Require and its equivalents of the frameworks.
+type RequireOption = middleware.RequireOption
+
+// AskStore makes Auth.Require ask the store whether the session is alive now, with one call for
+// each request.
+func AskStore() RequireOption { return middleware.AskStore() }
+
 // Event is something that an operator must see, for Config.OnEvent. Package session defines the
 // kinds.
 type Event = session.Event

@@ -34,7 +34,7 @@ func TestConformanceInRealTime(t *testing.T) {
 func TestLongHistories(t *testing.T) {
 	t.Parallel()
 	seed := sessiontest.Seed(t)
-	for i := range uint64(3) {
+	for i := range uint64(4) {
 		t.Run(fmt.Sprintf("seed %d", seed+i), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) { sessiontest.Model(t, open(t), seed+i, 50_000) })
 		})

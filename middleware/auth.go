@@ -162,8 +162,9 @@ func (a *Auth[U]) Flush(ctx context.Context) error { return a.engine.Flush(ctx) 
 // a check that all processes fail at once.
 func (a *Auth[U]) Ready(ctx context.Context) error { return a.engine.Ready(ctx) }
 
-// RevokeUser ends all sessions of the user ("sign out everywhere"). Access tokens remain valid
-// until they expire, except in this process, which refuses them at once. Errors carry
+// RevokeUser ends all sessions of the user ("sign out everywhere"). This process refuses their
+// access tokens at once, and every process that reads the feed within a second. Without a feed
+// (Config.Feed) the other processes accept them until they expire. Errors carry
 // session.CodeDatabaseUpdateFailed or session.CodeInvalidUserID.
 //
 // The calling request keeps its session, and its browser keeps the cookies. To end them as well
@@ -185,10 +186,9 @@ func (a *Auth[U]) Sessions(ctx context.Context, userID string) (map[session.ID]s
 }
 
 // EndSession ends one session of the user, on any device. It returns nil if the session has
-// already ended. Access tokens of the session remain valid until they expire, except in this
-// process, which refuses them at once. Errors carry session.CodeInvalidUserID or
-// session.CodeDatabaseUpdateFailed. After the latter it is unknown whether the session ended;
-// repeating the call is harmless. The end of ctx does not stop the call.
+// already ended. The session's access tokens are refused as after [Auth.RevokeUser]. Errors carry
+// session.CodeInvalidUserID or session.CodeDatabaseUpdateFailed. After the latter it is unknown
+// whether the session ended; repeating the call is harmless. The end of ctx does not stop the call.
 //
 // A request that ends its own session calls [Auth.SignOut], which clears the cookies.
 func (a *Auth[U]) EndSession(ctx context.Context, userID string, id session.ID) error {

@@ -45,11 +45,15 @@ type Config[U any] struct {
 	AccessTTL         time.Duration
 	RefreshTTL        time.Duration
 	Lifetime          time.Duration
+	IdleTimeout       time.Duration
 	Grace             time.Duration
 	Settle            time.Duration
 	Timeout           time.Duration
 	MaxSessions       int
 	RevokeSessionOnly bool
+	NotBefore         time.Time
+	Feed              session.Feed
+	FeedLost          FeedLost
 	TokenCache        int
 
 	BasePath            string
@@ -130,12 +134,16 @@ func (c Config[U]) engineConfig(cookies cookieWriter) (engine.Config[U], error) 
 		AccessTTL:         c.AccessTTL,
 		RefreshTTL:        c.RefreshTTL,
 		Lifetime:          c.Lifetime,
+		IdleTimeout:       c.IdleTimeout,
 		Grace:             c.Grace,
 		Settle:            c.Settle,
 		Timeout:           c.Timeout,
 		MaxSessions:       c.MaxSessions,
 		MaxBytes:          room,
 		RevokeSessionOnly: c.RevokeSessionOnly,
+		NotBefore:         c.NotBefore,
+		Feed:              c.Feed,
+		FeedLost:          c.FeedLost,
 		RefreshCookie:     cookies.sealed,
 		Cache:             c.TokenCache,
 		Logger:            c.Logger,

@@ -18,6 +18,7 @@ type decision[U any] struct {
 	refreshed *engine.Refreshed[U] // the cookies to set, or nil
 	dead      bool                 // the tokens in the cookies can never become valid again
 	public    bool                 // the response is for everyone, so nothing is refreshed
+	asked     bool                 // the store has been asked, besides a refresh
 }
 
 func (d *decision[U]) accept(s *session.Session[U], o Outcome) {
@@ -27,6 +28,12 @@ func (d *decision[U]) accept(s *session.Session[U], o Outcome) {
 // decide judges a request. The checks are in the order of the table in docs/protocol.md. It
 // accesses the store at most once. d is a new decision.
 func (a *Auth[U]) decide(d *decision[U], r *http.Request) {
+	a.decideFirst(d, r)
+	a.askIfLost(d, r)
+}
+
+// decideFirst is decide while the feed is read.
+func (a *Auth[U]) decideFirst(d *decision[U], r *http.Request) {
 	token, presented := bearer(r)
 	if a.crossOrigin(r) || presented && a.foreign(r) {
 		d.outcome = OutcomeCrossOrigin
@@ -47,7 +54,9 @@ func (a *Auth[U]) decide(d *decision[U], r *http.Request) {
 	}
 	seen := a.decideAccess(d, &set)
 	switch {
-	case d.signedIn || d.outcome == OutcomeAmbiguous:
+	case d.signedIn:
+		a.noteActivity(d, r, &set)
+	case d.outcome == OutcomeAmbiguous:
 	case set.refresh.n == 0:
 		d.withoutSession(seen)
 	case d.public || isPassive(r) || isPrefetch(r):
@@ -187,7 +196,7 @@ func (a *Auth[U]) decideRefresh(d *decision[U], r *http.Request, set *cookieSet,
 
 // refresh refreshes the session in the store.
 func (a *Auth[U]) refresh(d *decision[U], r *http.Request, fp session.Fingerprint, own []engine.RefreshCredential) {
-	refreshed, err := a.engine.Refresh(r.Context(), fp, own...)
+	refreshed, err := a.refreshSession(r, fp, own)
 	d.outcome = outcomeOfRefresh(refreshed.Outcome, err)
 	switch d.outcome {
 	case OutcomeReused, OutcomeExpired:

@@ -142,6 +142,7 @@ type page interface {
 type pageInfo struct {
 	signedIn  bool
 	expiresIn int64
+	idle      int64 // IdleTimeout in seconds, or 0
 	id        session.ID
 }
 
@@ -224,7 +225,7 @@ func (s *state[U]) appendFormValue(b []byte) []byte {
 func (s *state[U]) appendSession(b []byte, head func([]byte, page, pageInfo) []byte) (_ []byte, info pageInfo, err error) {
 	now := s.current.Load().sessionOrNil()
 	if now != nil {
-		info = pageInfo{true, seconds(now.ExpiresIn(time.Now())), now.ID}
+		info = pageInfo{true, seconds(now.ExpiresIn(time.Now())), seconds(s.auth.config.IdleTimeout), now.ID}
 	}
 	b = head(b, s, info)
 	switch {
@@ -288,6 +289,11 @@ func appendBlockHead(b []byte, p page, info pageInfo) []byte {
 		b = strconv.AppendInt(b, info.expiresIn, 10)
 		b = append(b, `" data-session="`...)
 		b, _ = info.id.AppendText(b)
+		b = append(b, '"')
+	}
+	if info.idle > 0 {
+		b = append(b, ` data-idle="`...)
+		b = strconv.AppendInt(b, info.idle, 10)
 		b = append(b, '"')
 	}
 	if method := p.unsafeMethod(); method != "" {

@@ -16,10 +16,10 @@ import (
 //
 // The response is private and not stored by caches, whatever is requested. Require also works
 // without the middleware around the app. It then runs the middleware's core itself for the
-// requests that it handles.
-func (a *Auth[U]) Require(next http.Handler) http.Handler {
+// requests that it handles. Options demand more than a session.
+func (a *Auth[U]) Require(next http.Handler, options ...RequireOption) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		r, denial := a.Admit(w, r)
+		r, denial := a.Admit(w, r, options...)
 		if denial == nil {
 			next.ServeHTTP(w, r)
 			return
@@ -42,12 +42,15 @@ func answer(w http.ResponseWriter, r *http.Request, err error) {
 // Admit is the core of [Auth.Require], for authors of framework adapters. If the request has a
 // session, denial is nil and the caller passes the returned request to the handler. Otherwise
 // denial is the refusal, for [Auth.Deny]; only headers have been written.
-func (a *Auth[U]) Admit(w http.ResponseWriter, r *http.Request) (out *http.Request, denial *Denial) {
+func (a *Auth[U]) Admit(w http.ResponseWriter, r *http.Request, options ...RequireOption) (out *http.Request, denial *Denial) {
 	out, denial = a.resolve(w, r)
 	if denial != nil {
 		return out, denial
 	}
 	s := a.stateOf(out.Context())
+	if requirementOf(options).askStore {
+		a.askNow(s)
+	}
 	now := s.current.Load()
 	if !now.private {
 		s.setPrivate(w.Header())

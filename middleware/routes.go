@@ -103,7 +103,7 @@ func (a *Auth[U]) serveRefresh(w http.ResponseWriter, r *http.Request) {
 	var refreshed engine.Refreshed[U]
 	if err == nil {
 		begin := a.clock()
-		refreshed, err = a.engine.Refresh(r.Context(), fp, creds...)
+		refreshed, err = a.refreshSession(r, fp, creds)
 		a.observe(r, outcomeOfRefresh(refreshed.Outcome, err), begin)
 	}
 	if errors.Is(err, session.CodeDatabaseFetchFailed) {
@@ -325,8 +325,8 @@ func (a *Auth[U]) serveSession(w http.ResponseWriter, r *http.Request) {
 	writeBody(w, http.StatusOK, body)
 }
 
-// appendSessionBody appends {"_lucia":SESSION or null,"expires_in":N,"session_id":"…"}. The id is
-// left out if there is no session.
+// appendSessionBody appends {"_lucia":SESSION or null,"expires_in":N,"idle":N,"session_id":"…"}.
+// The id is left out if there is no session, and idle also without IdleTimeout.
 func appendSessionBody(b []byte, p page) ([]byte, error) {
 	b, info, err := p.appendSession(b, func(b []byte, _ page, _ pageInfo) []byte {
 		return append(b, `{"`+wire.FormField+`":`...)
@@ -336,6 +336,10 @@ func appendSessionBody(b []byte, p page) ([]byte, error) {
 	}
 	b = append(b, `,"expires_in":`...)
 	b = strconv.AppendInt(b, info.expiresIn, 10)
+	if info.idle > 0 {
+		b = append(b, `,"idle":`...)
+		b = strconv.AppendInt(b, info.idle, 10)
+	}
 	if info.signedIn {
 		b = append(b, `,"session_id":"`...)
 		b, _ = info.id.AppendText(b)

@@ -27,6 +27,7 @@ type state[U any] struct {
 	cookies   string        // of the request, for the refresh token of page data
 	lines     [2]string     // values of the response's Cache-Control and Vary
 	forms     sync.Mutex    // held while a goroutine parses the request's form
+	stream    atomic.Pointer[streamOf]
 	current   atomic.Pointer[resolved[U]]
 	first     resolved[U] // what current points to until something changes
 }
@@ -39,6 +40,7 @@ type resolved[U any] struct {
 	private  bool // this library has made the response private
 	public   bool // the app has declared the response public
 	warned   bool // a warning about this request's page data has been logged
+	asked    bool // the store has been asked about the session
 	// refreshed is set if the response has the cookies of a refresh.
 	refreshed bool
 	session   session.Session[U]
@@ -62,6 +64,7 @@ func (a *Auth[U]) newState(r *http.Request, d *decision[U]) *state[U] {
 		s.cookies = strings.Join(lines, "; ")
 	}
 	s.first.outcome, s.first.public, s.first.refreshed = d.outcome, d.public, d.refreshed != nil
+	s.first.asked = d.asked
 	if d.signedIn {
 		s.first.session, s.first.signedIn = d.session, true
 	}

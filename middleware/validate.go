@@ -29,6 +29,7 @@ func (a *Auth[U]) ValidateRequest(r *http.Request) (*session.Session[U], error) 
 	a.cookies.scan(r.Header, &set)
 	var d decision[U]
 	a.decideBearer(&d, session.AccessToken(token), &set)
+	a.askIfLost(&d, r)
 	if !d.signedIn {
 		return nil, fmt.Errorf("%w: %v", session.CodeInvalidAccessToken, d.outcome)
 	}
@@ -57,13 +58,13 @@ func (a *Auth[U]) byCookie(r *http.Request) (*session.Session[U], error) {
 	if _, presented := bearer(r); presented {
 		var set cookieSet
 		a.cookies.scan(r.Header, &set)
-		return a.byAccessCookie(&set)
+		return a.byAccessCookie(r, &set)
 	}
 	st := a.stateOf(r.Context())
 	if st == nil {
 		var set cookieSet
 		a.cookies.scan(r.Header, &set)
-		return a.byAccessCookie(&set)
+		return a.byAccessCookie(r, &set)
 	}
 	switch now := st.current.Load(); {
 	case now.signedIn:
@@ -75,12 +76,13 @@ func (a *Auth[U]) byCookie(r *http.Request) (*session.Session[U], error) {
 	}
 }
 
-func (a *Auth[U]) byAccessCookie(set *cookieSet) (*session.Session[U], error) {
+func (a *Auth[U]) byAccessCookie(r *http.Request, set *cookieSet) (*session.Session[U], error) {
 	var d decision[U]
 	seen := a.decideAccess(&d, set)
 	if set.present() && !d.signedIn && d.outcome != OutcomeAmbiguous {
 		d.withoutSession(seen)
 	}
+	a.askIfLost(&d, r)
 	if !d.signedIn {
 		return nil, fmt.Errorf("%w: %v", session.CodeInvalidAccessToken, d.outcome)
 	}
@@ -184,6 +186,7 @@ func (a *Auth[U]) byFormToken(r *http.Request, token session.AccessToken) (*sess
 	// The cookies prove no session. A form token that is still valid is sufficient.
 	var d decision[U]
 	a.decideBearer(&d, token, &set)
+	a.askIfLost(&d, r)
 	if d.signedIn {
 		return a.forApp(&d.session), nil
 	}

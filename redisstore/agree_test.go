@@ -46,7 +46,7 @@ func TestLuaAgreesWithGo(t *testing.T) {
 			if testing.Short() {
 				n = min(n, 2000)
 			}
-			const histories = 6 // each policy of the suite twice
+			const histories = 8 // each policy of the suite twice
 			for i := range uint64(histories) {
 				synctest.Test(t, func(t *testing.T) {
 					// The server's own clock must not reach what the bubble's has set.

@@ -62,7 +62,7 @@ func encodeCreating(c session.CreateParams) ([]byte, error) {
 }
 
 func encodeRefreshing(r session.RefreshParams) ([]byte, error) {
-	e := encoder{b: make([]byte, 0, 51)}
+	e := encoder{b: make([]byte, 0, 57)}
 	e.generation(r.Presented.Generation)
 	e.instant(r.Presented.IssuedAt)
 	e.instant(r.Presented.ExpiresAt)
@@ -71,13 +71,26 @@ func encodeRefreshing(r session.RefreshParams) ([]byte, error) {
 	e.duration(r.Policy.Settle)
 	e.duration(r.Policy.Idle)
 	e.duration(r.Policy.Lifetime)
-	var all byte
+	var flags byte
 	if r.RevokeUser {
-		all = 1
+		flags |= 1
 	}
-	e.b = append(e.b, all)
+	if r.Policy.ByActivity {
+		flags |= 2
+	}
+	e.b = append(e.b, flags)
 	e.generation(r.Presented.Generation + 1) // wraps around as in the rule
+	e.millis(activity(r.Presented))
 	return e.b, e.err
+}
+
+// activity returns how long ago a person was active in milliseconds, plus 1, or 0 if none is
+// known.
+func activity(p session.Presented) int64 {
+	if !p.Active {
+		return 0
+	}
+	return int64(max(p.ActiveAgo, 0)/time.Millisecond) + 1
 }
 
 func encodeConfirming(c session.ConfirmParams) ([]byte, error) {

@@ -79,8 +79,8 @@ const (
 	EventBreakerOpened EventKind = "session store does not answer, circuit breaker opened"
 	// EventBreakerClosed: the store answers again.
 	EventBreakerClosed EventKind = "session store answers again, circuit breaker closed"
-	// EventFeedLost: this process is no longer told which sessions other processes end. Err is
-	// the failure.
+	// EventFeedLost: this process could not read the feed for Config.Timeout. It is no longer told
+	// which sessions other processes end, and does as Config.FeedLost says. Err is the failure.
 	EventFeedLost EventKind = "feed of ended sessions lost"
 	// EventFeedRestored: the feed works again, and this process has caught up.
 	EventFeedRestored EventKind = "feed of ended sessions restored"

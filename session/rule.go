@@ -78,6 +78,11 @@ type Presented struct {
 	// the store's clock, as sealed inside it. 0 where no cookie of that
 	// generation was presented.
 	HandedAt Instant
+	// Active is whether the request shows that a person was active, and ActiveAgo how long before
+	// the call. A background refresh shows no activity. Both matter only with Policy.ByActivity. A
+	// negative ActiveAgo counts as 0, so no request can be of use later than now.
+	Active    bool
+	ActiveAgo time.Duration
 }
 
 // Policy is the set of durations that the rule works with, cut to the
@@ -92,8 +97,12 @@ type Policy struct {
 	// writing to disk, for which browsers take up to 30 s; and a second delay, if
 	// the requests of a browser that has crashed may still arrive.
 	Settle time.Duration
-	// Idle is how long a session lives after a rotation or its sign-in.
+	// Idle is how long a session lives after a rotation or its sign-in. With ByActivity it is how
+	// long a session lives after its sign-in or the last activity of a person.
 	Idle time.Duration
+	// ByActivity makes Idle count from the last activity of a person. A refresh without activity
+	// rotates the token as usual and does not extend the session.
+	ByActivity bool
 	// Lifetime is how long a session lives at most, however often it is
 	// refreshed.
 	Lifetime time.Duration
@@ -103,6 +112,21 @@ type Policy struct {
 // token now.
 func (p Policy) expires(created, now Instant) Instant {
 	return min(now.Add(p.Idle), created.Add(p.Lifetime))
+}
+
+// extended returns when a session of rec ends after a request that presents p. With ByActivity an
+// activity that is older than another one changes nothing, so the activities of several tabs
+// combine in any order.
+func (p Policy) extended(rec Record, presented Presented, now Instant) Instant {
+	limit := p.expires(rec.CreatedAt, now)
+	if !p.ByActivity {
+		return limit
+	}
+	ends := rec.ExpiresAt
+	if presented.Active {
+		ends = max(ends, now.Add(-max(presented.ActiveAgo, 0)).Add(p.Idle))
+	}
+	return min(ends, limit) // limit is earlier if the policy has become stricter
 }
 
 // settled reports whether something handed out at handed is, at now, surely on
@@ -188,17 +212,25 @@ func Refresh(rec Record, p Presented, policy Policy, now Instant) (Outcome, Reco
 	case p.Generation == n && mayRotate(rec, policy, now):
 		rec.Generation++
 		rec.IssuedAt, rec.ConfirmedAt = now, 0
-		rec.ExpiresAt = policy.expires(rec.CreatedAt, now)
+		rec.ExpiresAt = policy.extended(rec, p, now)
 		return Rotated, rec
 	case p.Generation == n:
 		if rec.ConfirmedAt == 0 && policy.settled(p.HandedAt, now) {
 			rec.ConfirmedAt = now
 		}
-		return Current, rec
+		return Current, active(rec, p, policy, now)
 	case p.Generation == n-1 && p.Generation != 0 && (rec.ConfirmedAt == 0 || now <= rec.ConfirmedAt.Add(policy.Grace)):
-		return Repeated, rec
+		return Repeated, active(rec, p, policy, now)
 	}
 	return Reused, Record{}
+}
+
+// active extends a session that is not rotated, which only an activity does.
+func active(rec Record, p Presented, policy Policy, now Instant) Record {
+	if policy.ByActivity {
+		rec.ExpiresAt = policy.extended(rec, p, now)
+	}
+	return rec
 }
 
 // mayRotate reports whether the current generation may get a successor: the
@@ -210,11 +242,18 @@ func mayRotate(rec Record, policy Policy, now Instant) bool {
 }
 
 func adopt(rec Record, p Presented, policy Policy, now Instant) (Outcome, Record) {
-	if now >= p.ExpiresAt {
+	switch {
+	case policy.ByActivity:
+		// An activity since then may have extended the session without a new token.
+		rec.ExpiresAt = max(rec.ExpiresAt, p.ExpiresAt)
+		rec.ExpiresAt = policy.extended(rec, p, now)
+	case now >= p.ExpiresAt:
 		return Missing, rec
+	default:
+		rec.ExpiresAt = p.ExpiresAt
 	}
 	rec.Generation = p.Generation
-	rec.IssuedAt, rec.ExpiresAt, rec.ConfirmedAt = p.IssuedAt, p.ExpiresAt, 0
+	rec.IssuedAt, rec.ConfirmedAt = p.IssuedAt, 0
 	if policy.settled(p.HandedAt, now) {
 		rec.ConfirmedAt = now
 	}

@@ -31,6 +31,10 @@ type Session[U any] struct {
 	// app's clock.
 	IssuedAt  time.Time `json:"-"`
 	ExpiresAt time.Time `json:"-"`
+	// ActiveAt is when a person was last known to be active when the access token was issued, in
+	// whole seconds of the app's clock. Page views since then are not included. It is zero
+	// without IdleTimeout.
+	ActiveAt time.Time `json:"-"`
 
 	// Terms are what the session was begun with, such as AuthTime, Attributes and Actor.
 	Terms `json:"-"`

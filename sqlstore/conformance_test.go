@@ -65,7 +65,7 @@ func TestLongHistories(t *testing.T) {
 			steps = 1000
 		}
 		seed := sessiontest.Seed(t)
-		for i := range uint64(3) {
+		for i := range uint64(4) {
 			sessiontest.Model(t, frozen(t, d, db), seed+i, steps)
 		}
 	})

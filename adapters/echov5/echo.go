@@ -67,10 +67,10 @@ func Middleware[U any](auth *middleware.Auth[U], skip ...func(c *echo.Context) b
 // writes it, and echo's own writes the same JSON as an app on net/http. For a person Require
 // writes the response itself: the redirect to the login page, or the page for an unavailable
 // store. An error that Config.Deny returns goes to the HTTPErrorHandler in both cases.
-func Require[U any](auth *middleware.Auth[U]) echo.MiddlewareFunc {
+func Require[U any](auth *middleware.Auth[U], options ...middleware.RequireOption) echo.MiddlewareFunc {
 	return func(next echo.HandlerFunc) echo.HandlerFunc {
 		return func(c *echo.Context) error {
-			r, denial := auth.Admit(c.Response(), c.Request())
+			r, denial := auth.Admit(c.Response(), c.Request(), options...)
 			c.SetRequest(r)
 			if denial != nil {
 				return deny(c, auth.Deny(c.Response(), r, denial))

@@ -57,9 +57,9 @@ func Middleware[U any](auth *middleware.Auth[U], skip ...gin.Skipper) gin.Handle
 // other requests and aborts the chain. It also adds the refusal to c.Errors, for the app's logs.
 // An error that Config.Deny returns is added to c.Errors without a body, and the app's own
 // middleware writes the response.
-func Require[U any](auth *middleware.Auth[U]) gin.HandlerFunc {
+func Require[U any](auth *middleware.Auth[U], options ...middleware.RequireOption) gin.HandlerFunc {
 	return func(c *gin.Context) {
-		r, denial := auth.Admit(c.Writer, c.Request)
+		r, denial := auth.Admit(c.Writer, c.Request, options...)
 		c.Request = r
 		if denial != nil {
 			deny(c, denial, auth.Deny(c.Writer, r, denial))

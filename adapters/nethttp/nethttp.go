@@ -18,7 +18,8 @@
 //
 // The first use of an order that cannot work is logged.
 //
-// In handlers auth.Session(r.Context()) returns the session; auth.Require protects a handler.
+// In handlers auth.Session(r.Context()) returns the session; auth.Require protects a handler, and
+// [Require] the handlers of a router.
 package nethttp
 
 import (
@@ -32,6 +33,13 @@ import (
 // unchanged. Routers whose Use method takes net/http middleware take auth.Handler itself.
 func Wrap[U any](auth *middleware.Auth[U], next http.Handler) http.Handler {
 	return auth.Handler(next)
+}
+
+// Require returns auth.Require as middleware of a router, such as chi:
+//
+//	r.With(nethttp.Require(auth, lucia.AskStore())).Post("/transfer", transfer)
+func Require[U any](auth *middleware.Auth[U], options ...middleware.RequireOption) func(http.Handler) http.Handler {
+	return func(next http.Handler) http.Handler { return auth.Require(next, options...) }
 }
 
 // Mount registers the middleware's routes with mux. It is for apps that protect only some

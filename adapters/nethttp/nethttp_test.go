@@ -11,7 +11,7 @@ import (
 )
 
 // build builds the app's routes on a ServeMux.
-func build(app adaptertest.App) *http.ServeMux { return buildBehind(app, app.Auth.Require) }
+func build(app adaptertest.App) *http.ServeMux { return buildBehind(app, nethttp.Require(app.Auth)) }
 
 // buildBehind builds them with another middleware instead of Require.
 func buildBehind(app adaptertest.App, require func(http.Handler) http.Handler) *http.ServeMux {

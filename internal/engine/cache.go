@@ -17,17 +17,17 @@ const entryBytes = 512
 // verified is an access token whose form, signature and claims are valid. Its expiry, its
 // session's revocation and its fingerprint are checked at each use.
 type verified[U any] struct {
+	verifiedToken
 	session Session[U]
-	iat     int64
 	hash    fingerprintHash
 	// seen is the fingerprint with which the token was accepted. Comparing it saves hashing the
 	// fingerprint for a cached token. It discloses nothing: an attacker who can read this memory
 	// also finds the keys in it.
 	seen [fingerprintLen]byte
 
-	// These two fields save a cached token two look-ups under locks that all requests share.
-	checkedVersion atomic.Uint64 // the revocations' version at which the session was last found not to be revoked
-	settled        atomic.Bool   // whether its generation's confirmation has been sent
+	// settled is whether its generation's confirmation has been sent. Like checkedVersion it saves
+	// a cached token a look-up under a lock that all requests share.
+	settled atomic.Bool
 
 	page atomic.Pointer[pageCopy] // nil until a page has shown the session
 }

@@ -40,6 +40,9 @@ type commonClaims struct {
 	IssuedAt        int64
 	ExpiresAt       int64
 	Terms           Terms
+	// ActiveAt is when a person was last known to be active. It is 0 without IdleTimeout and in
+	// refresh tokens.
+	ActiveAt int64
 }
 
 // The fixed text between the values.
@@ -52,6 +55,7 @@ const (
 	genHead     = `","gen":`
 	iatHead     = `,"iat":`
 	expHead     = `,"exp":`
+	activeHead  = `,"active_at":`
 )
 
 func (c *accessClaims) append(b []byte) []byte {
@@ -78,6 +82,10 @@ func (c *commonClaims) appendCommon(b []byte, mid string) []byte {
 	b = append(b, expHead...)
 	b = strconv.AppendInt(b, c.ExpiresAt, 10)
 	b = appendTerms(b, &c.Terms)
+	if c.ActiveAt != 0 {
+		b = append(b, activeHead...)
+		b = strconv.AppendInt(b, c.ActiveAt, 10)
+	}
 	return append(b, '}')
 }
 
@@ -104,7 +112,7 @@ func (c *refreshClaims) parse(data []byte) bool {
 	if ok {
 		c.UserID, ok = parseJSONString(id)
 	}
-	return ok && CheckUserID(c.UserID) == nil
+	return ok && c.ActiveAt == 0 && CheckUserID(c.UserID) == nil
 }
 
 // parseCommon parses the common claims and returns the value between head and them. They begin at
@@ -138,6 +146,9 @@ func (c *commonClaims) parseFrom(data []byte, mid string) bool {
 	s.text(expHead)
 	c.ExpiresAt = s.number()
 	s.terms(&c.Terms)
+	if s.skip(activeHead) {
+		c.ActiveAt = s.number() // which rejects zero
+	}
 	s.text("}")
 	c.Generation = Generation(gen)
 	return s.ok && len(s.rest) == 0 && int64(c.Generation) == gen && c.valid()
@@ -147,7 +158,8 @@ func (c *commonClaims) parseFrom(data []byte, mid string) bool {
 const maxUnix = 1 << 37
 
 func (c *commonClaims) valid() bool {
-	return c.Generation >= FirstGeneration && 0 < c.IssuedAt && c.IssuedAt < c.ExpiresAt && c.ExpiresAt < maxUnix
+	return c.Generation >= FirstGeneration && 0 < c.IssuedAt && c.IssuedAt < c.ExpiresAt && c.ExpiresAt < maxUnix &&
+		c.ActiveAt <= c.IssuedAt
 }
 
 // scanner reads the parts that append writes, one after another. It sets ok to false if it finds

@@ -8,6 +8,8 @@ import (
 	"fmt"
 	"log/slog"
 	"time"
+
+	"github.com/lucia-go/lucia/session"
 )
 
 // Defaults of [Config].
@@ -32,11 +34,15 @@ type Config[U any] struct {
 	AccessTTL         time.Duration
 	RefreshTTL        time.Duration
 	Lifetime          time.Duration
+	IdleTimeout       time.Duration
 	Grace             time.Duration
 	Settle            time.Duration
 	Timeout           time.Duration
 	MaxSessions       int
 	RevokeSessionOnly bool
+	Feed              session.Feed
+	FeedLost          FeedLost
+	NotBefore         time.Time
 	Issuer            string
 	ServiceKeys       []ed25519.PrivateKey
 	Logger            *slog.Logger
@@ -53,6 +59,28 @@ type Config[U any] struct {
 	// Cache bounds the memory for verified access tokens, in bytes. Default 32 MiB; negative
 	// means no cache.
 	Cache int
+}
+
+// FeedLost is what an Auth does while it cannot read the feed.
+type FeedLost uint8
+
+const (
+	// FeedLostCarryOn: access tokens are accepted until they expire, as without a feed.
+	FeedLostCarryOn FeedLost = iota
+	// FeedLostAskStore: every request with an access token asks the store. If the store fails, too,
+	// the answer is 503.
+	FeedLostAskStore
+)
+
+// feed returns the feed to read, or nil.
+func (c Config[U]) feed() session.Feed {
+	switch {
+	case c.Feed == nil:
+		return session.FeedOf(c.Store)
+	case c.Feed == session.NoFeed:
+		return nil
+	}
+	return c.Feed
 }
 
 func (c Config[U]) withDefaults() Config[U] {
@@ -102,12 +130,22 @@ func (c Config[U]) validate() error {
 		return fmt.Errorf("lucia: RefreshTTL %v would end sessions in use, want at least %v (twice AccessTTL, Settle and twice Grace)", c.RefreshTTL, c.shortestIdle())
 	case c.Lifetime > DefaultLifetime:
 		return fmt.Errorf("lucia: Lifetime is %v, browsers keep cookies for 400 days at most", c.Lifetime)
+	case c.IdleTimeout < 0:
+		return fmt.Errorf("lucia: IdleTimeout is negative: %v", c.IdleTimeout)
+	case c.IdleTimeout > 0 && c.IdleTimeout < c.AccessTTL:
+		return fmt.Errorf("lucia: IdleTimeout %v is shorter than AccessTTL %v, for which page views go unseen", c.IdleTimeout, c.AccessTTL)
+	case c.IdleTimeout > 0 && c.RefreshTTL < c.idle():
+		return fmt.Errorf("lucia: RefreshTTL %v would end sessions before IdleTimeout does, want at least %v (IdleTimeout, AccessTTL and Grace)", c.RefreshTTL, c.idle())
 	case c.Grace < 0:
 		return fmt.Errorf("lucia: Grace is negative: %v", c.Grace)
 	case c.Timeout < 0:
 		return fmt.Errorf("lucia: Timeout is negative: %v", c.Timeout)
 	case c.MaxSessions < 0:
 		return fmt.Errorf("lucia: MaxSessions is negative: %d", c.MaxSessions)
+	case c.FeedLost > FeedLostAskStore:
+		return fmt.Errorf("lucia: FeedLost is %d, want FeedLostCarryOn or FeedLostAskStore", c.FeedLost)
+	case c.NotBefore.After(time.Now()):
+		return fmt.Errorf("lucia: NotBefore is in the future: %v", c.NotBefore)
 	case c.MaxBytes < 0:
 		return fmt.Errorf("lucia: MaxBytes is negative: %d", c.MaxBytes)
 	}
@@ -133,5 +171,13 @@ func checkUserType[U any]() error {
 func (c Config[U]) shortestIdle() time.Duration { return 2*c.AccessTTL + c.Settle + 2*c.Grace }
 
 func (c Config[U]) policy() Policy {
-	return Policy{Grace: c.Grace, Settle: c.Settle, Idle: c.RefreshTTL, Lifetime: c.Lifetime}
+	p := Policy{Grace: c.Grace, Settle: c.Settle, Idle: c.RefreshTTL, Lifetime: c.Lifetime}
+	if c.IdleTimeout > 0 {
+		p.Idle, p.ByActivity = c.idle(), true
+	}
+	return p
 }
+
+// idle returns how long a session lives after the last activity that the store knows. A page view
+// within AccessTTL after that one does not reach the store, and a request may take Grace to arrive.
+func (c Config[U]) idle() time.Duration { return c.IdleTimeout + c.AccessTTL + c.Grace }

@@ -7,20 +7,27 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
+	"runtime"
 	"time"
 )
 
 // Engine begins sessions, verifies and refreshes their tokens, and ends them. It does not depend
 // on HTTP. U is the app's user data.
 //
-// An Engine is safe for concurrent use. It keeps no goroutine while idle.
+// An Engine is safe for concurrent use. If it has a feed it keeps one goroutine, which Close stops,
+// and otherwise none while idle.
 type Engine[U any] struct {
 	config      Config[U] // without its secrets
 	policy      Policy
 	keys        keyring
 	service     serviceKeys // empty without an issuer
 	cache       tokenCache[U]
-	revocations revocations
+	revocations *revocations
+	streams     *streams
+	notices     noticeBoard
+	follower    *follower // nil if there is no feed
+	started     int64     // Unix second
 	repeats     *repeatCounter
 	expired     *recent[ID, bool] // sessions whose expiry has been reported
 	// loads bounds the calls that use LoadUser, stores those that use only the store, so that
@@ -58,7 +65,9 @@ func New[U any](config Config[U]) (*Engine[U], error) {
 		keys:        keys,
 		service:     service,
 		cache:       cache,
-		revocations: newRevocations(),
+		revocations: newRevocations(config.AccessTTL, config.leeway()),
+		streams:     &streams{},
+		started:     time.Now().Unix(),
 		repeats:     newRepeatCounter(),
 		expired:     newRecent[ID, bool](maxCounted),
 		loads:       newLimiter(config.Timeout),
@@ -68,8 +77,33 @@ func New[U any](config Config[U]) (*Engine[U], error) {
 	e.breaker = newBreaker(config.Timeout, e.reporter.report)
 	e.config.Store = watchedStore{config.Store, e.breaker}
 	e.confirms = newConfirmer(e.stores, e.breaker, e.config.Store.Confirm)
+	e.notices = noticeBoard{e.revocations, e.streams}
+	if feed := config.feed(); feed != nil {
+		keep := time.Duration(e.revocations.keep) * time.Second
+		e.follower = follow(feed, e.notices.apply, e.reporter, config.Timeout, keep)
+		runtime.AddCleanup(e, (*follower).stopSoon, e.follower) // if Close is never called
+	}
 	return e, nil
 }
+
+// isBefore reports whether an access token may be of a session that began before Config.NotBefore.
+// A refresh in this process looks at the record, so the tokens that it issues are accepted.
+func (e *Engine[U]) isBefore(iat int64, authTime time.Time) bool {
+	limit := e.config.NotBefore
+	if limit.IsZero() {
+		return false
+	}
+	return iat < limit.Unix() || iat < e.started && authTime.Before(limit)
+}
+
+// isOver reports whether a session began before Config.NotBefore.
+func (e *Engine[U]) isOver(r Record) bool {
+	return r.Generation != 0 && r.CreatedAt < InstantOf(e.config.NotBefore)
+}
+
+// Close stops reading the feed and waits until the reading has stopped. The Engine can still be
+// used; it no longer knows what other processes end.
+func (e *Engine[U]) Close() { e.follower.close() }
 
 // SignedIn is the result of [Engine.Begin], with everything that the browser is given.
 type SignedIn[U any] struct {
@@ -149,6 +183,7 @@ func (e *Engine[U]) callContext(ctx, request context.Context) context.Context {
 func (e *Engine[U]) signIn(ctx context.Context, p SignInParams) (*SignedIn[U], error) {
 	fp, hash := newFingerprint()
 	t := subject{userID: p.UserID, id: NewID(), hash: hash, terms: p.Terms}
+	m := e.revocations.mark(t)
 	user, err := e.loadUser(ctx, t)
 	if errors.Is(err, ErrUserNotFound) {
 		return nil, opaqueError{err, true}
@@ -156,14 +191,12 @@ func (e *Engine[U]) signIn(ctx context.Context, p SignInParams) (*SignedIn[U], e
 	if err != nil {
 		return nil, opaqueError{err, false}
 	}
-	order, started := e.revocations.next(), time.Now().Unix()
 	record, err := e.config.Store.Create(ctx, CreateParams{UserID: t.userID, ID: t.id, Policy: e.policy, Max: e.config.MaxSessions})
 	if err != nil {
 		return nil, opaqueError{err, false}
 	}
-	e.revocations.begin(t.userID, t.id, order, started)
 	e.reportBegan(t)
-	return e.signedIn(user, t, fp, record, started)
+	return e.signedIn(user, t, fp, record, m)
 }
 
 // reportBegan reports that a session has begun, and that someone acts for its user.
@@ -179,8 +212,8 @@ func (e *Engine[U]) reportBegan(t subject) {
 	}
 }
 
-func (e *Engine[U]) signedIn(user loadedUser[U], t subject, fp Fingerprint, record Record, started int64) (*SignedIn[U], error) {
-	s := e.mint(user, t, record, record.IssuedAt, started)
+func (e *Engine[U]) signedIn(user loadedUser[U], t subject, fp Fingerprint, record Record, m mark) (*SignedIn[U], error) {
+	s := e.mint(user, t, record, Presented{Active: true}, record.IssuedAt, m)
 	sealed, err := e.keys.seal(e.config.RefreshCookie, sealer{}, refreshClaimsOf(t, record), record.IssuedAt)
 	if err != nil {
 		return nil, err
@@ -189,7 +222,7 @@ func (e *Engine[U]) signedIn(user loadedUser[U], t subject, fp Fingerprint, reco
 		Session:       s,
 		Fingerprint:   fp,
 		RefreshCookie: sealed,
-		ExpiresIn:     record.ExpiresAt.Sub(record.IssuedAt),
+		ExpiresIn:     e.cookieLife(record, record.IssuedAt),
 		Lifetime:      e.config.Lifetime,
 	}, nil
 }
@@ -214,8 +247,12 @@ func (e *Engine[U]) Verify(token AccessToken, fingerprint Fingerprint) (Session[
 		}
 		return Session[U]{}, accessErrors.expired
 	}
-	if e.ended(v) {
+	e.follower.await()
+	if e.isBefore(v.iat, v.session.AuthTime) {
 		return Session[U]{}, accessErrors.revoked
+	}
+	if err := e.revocations.check(&v.verifiedToken); err != nil {
+		return Session[U]{}, err
 	}
 	if !cached {
 		e.cache.put(v, fingerprint)
@@ -259,28 +296,36 @@ func (e *Engine[U]) endSession(ctx context.Context, cause Cause, userID string, 
 		return err
 	}
 	ctx = context.WithoutCancel(ctx)
-	err := e.end(ctx, func(ctx context.Context) error { return e.config.Store.Delete(ctx, userID, id) })
+	err := e.end(ctx, func(ctx context.Context) error {
+		if err := e.config.Store.Delete(ctx, userID, id); err != nil {
+			return err
+		}
+		return e.announce(ctx, endOfSession(userID, id))
+	})
 	if err != nil {
 		return e.unavailable(ctx, CodeDatabaseUpdateFailed, userID, id, err)
 	}
-	e.revocations.endSession(userID, id)
 	e.reporter.report(Event{Kind: EventEnded, Cause: cause, UserID: userID, SessionID: id})
 	return nil
 }
 
 // RevokeUser ends all sessions of the user. Its errors and its use of ctx are those of SignOut.
-// Access tokens remain valid until they expire, except in this process, which refuses them at
-// once. (It remembers at least the last 32,768 users whose sessions were ended.)
+// This process refuses their access tokens at once, and the others as soon as they have read the
+// feed. Without a feed the others accept them until they expire.
 func (e *Engine[U]) RevokeUser(ctx context.Context, userID string) error {
 	if err := CheckUserID(userID); err != nil {
 		return err
 	}
 	ctx = context.WithoutCancel(ctx)
-	err := e.end(ctx, func(ctx context.Context) error { return e.config.Store.DeleteUser(ctx, userID) })
+	err := e.end(ctx, func(ctx context.Context) error {
+		if err := e.config.Store.DeleteUser(ctx, userID); err != nil {
+			return err
+		}
+		return e.announce(ctx, endOfUser(userID))
+	})
 	if err != nil {
 		return e.unavailable(ctx, CodeDatabaseUpdateFailed, userID, ID{}, err)
 	}
-	e.revocations.endUser(userID)
 	e.reporter.report(Event{Kind: EventEnded, Cause: CauseApp, UserID: userID})
 	return nil
 }
@@ -308,6 +353,7 @@ func (e *Engine[U]) Sessions(ctx context.Context, userID string) (map[ID]Record,
 	if err != nil {
 		return nil, e.unavailable(ctx, CodeDatabaseFetchFailed, userID, ID{}, err)
 	}
+	maps.DeleteFunc(list, func(_ ID, r Record) bool { return e.isOver(r) })
 	return list, nil
 }
 

@@ -12,9 +12,10 @@ var (
 	// ErrRevoked: this process has ended the session since the token was issued, and the token is
 	// valid otherwise.
 	ErrRevoked = errors.New("session was ended")
-	// ErrOutdated: the token is genuine, but its user data does not decode into U, because a
-	// release with another U issued it. A refresh replaces it.
-	ErrOutdated = errors.New("token has user data of another release")
+	// ErrOutdated: the token is genuine, but its user data is outdated. Either it does not decode
+	// into U, because a release with another U issued it, or ReloadUser was called since. A refresh
+	// replaces it.
+	ErrOutdated = errors.New("token has outdated user data")
 	// ErrUnknownKey: the token is well formed, but signed with a key that this process does not
 	// have. During a roll-out this is not the browser's fault.
 	ErrUnknownKey = errors.New("token is signed with an unknown key")

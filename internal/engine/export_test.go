@@ -20,3 +20,27 @@ func TokenOf(c RefreshCredential) RefreshToken { return c.token() }
 func ContentsOf(c RefreshCredential) ([]byte, error) {
 	return c.claims().appendContents(nil, c.handedAt)
 }
+
+// Streams returns the number of channels of Ended that are held.
+func (e *Engine[U]) Streams() (n int) {
+	e.streams.mu.Lock()
+	defer e.streams.mu.Unlock()
+	for _, own := range e.streams.users {
+		n += len(own)
+	}
+	return n
+}
+
+// SetMaxRevokedUsers sets the bound of the revocations that are remembered.
+func (e *Engine[U]) SetMaxRevokedUsers(n int) {
+	e.revocations.mu.Lock()
+	defer e.revocations.mu.Unlock()
+	e.revocations.maxUsers = n
+}
+
+// RevokedUsers returns the number of users whose revocations are remembered.
+func (e *Engine[U]) RevokedUsers() int {
+	e.revocations.mu.RLock()
+	defer e.revocations.mu.RUnlock()
+	return len(e.revocations.young) + len(e.revocations.old)
+}

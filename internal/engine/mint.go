@@ -68,6 +68,7 @@ const (
 	idLen          = 22     // of an ID
 	numberRoom     = 3 * 11 // gen, iat, exp
 	accessFrame    = len(`{"ver":2,"user":,"fingerprint_hash":"","role":"access_token","sid":"","gen":,"iat":,"exp":}`) + hashLen + idLen + numberRoom
+	activeRoom     = len(activeHead) + 11
 	tokenSeparator = 2
 )
 
@@ -77,7 +78,11 @@ func (e *Engine[U]) checkSize(userID string, user json.RawMessage, terms *Terms)
 	jwtLen := func(payload int) int {
 		return len(e.keys.current.header) + tokenSeparator + base64.RawURLEncoding.EncodedLen(payload) + signatureLen
 	}
-	access, sealed := jwtLen(accessFrame+len(user)+len(appendTerms(nil, terms))), sealedLen(contentsLen(userID, terms))
+	frame := accessFrame
+	if e.policy.ByActivity {
+		frame += activeRoom
+	}
+	access, sealed := jwtLen(frame+len(user)+len(appendTerms(nil, terms))), sealedLen(contentsLen(userID, terms))
 	total := access + sealed + fingerprintLen
 	if access > maxTokenBytes {
 		return fmt.Errorf("%w: an access token of up to %d bytes (user data %d), more than %d", ErrUserTooLarge, access, len(user), maxTokenBytes)
@@ -100,20 +105,41 @@ const maxCookieBytes = 4096
 
 // mint returns the session of a record with both tokens: a new access token, and the refresh
 // token of the record's generation, which is byte for byte the same whenever it is handed out.
-// now is the store's clock at the step that made or found the record; started is the app's clock
-// in Unix seconds when it requested that step.
-func (e *Engine[U]) mint(user loadedUser[U], t subject, record Record, now Instant, started int64) Session[U] {
+// now is the store's clock at the step that made or found the record; m is what was known before
+// that step, in which p was presented.
+func (e *Engine[U]) mint(user loadedUser[U], t subject, record Record, p Presented, now Instant, m mark) Session[U] {
 	// An access token does not outlive its session.
 	life := max(time.Second, min(e.config.AccessTTL, record.ExpiresAt.Sub(now)))
-	iat := e.revocations.issue(t, started)
-	s := e.mintAccess(user, t, record.Generation, iat, iat+int64(life/time.Second))
+	iat := e.revocations.issue(t, m)
+	exp := max(time.Now().Unix()+int64(life/time.Second), iat+1)
+	s := e.mintAccess(user, t, record.Generation, iat, exp, e.activeAt(record, p, now, iat))
 	s.RefreshToken = e.keys.current.signRefresh(refreshClaimsOf(t, record))
 	return s
 }
 
-func (e *Engine[U]) mintAccess(user loadedUser[U], t subject, gen Generation, iat, exp int64) Session[U] {
+// activeAt returns when a person was last known to be active, for an access token issued at iat: by
+// the record, or by what was presented if the record's expiry was bounded otherwise. It is 0
+// without IdleTimeout.
+func (e *Engine[U]) activeAt(record Record, p Presented, now Instant, iat int64) int64 {
+	if !e.policy.ByActivity {
+		return 0
+	}
+	ago := max(0, e.policy.Idle-record.ExpiresAt.Sub(now))
+	if p.Active {
+		ago = min(ago, max(0, p.ActiveAgo))
+	}
+	return max(1, min(iat, time.Now().Unix()-int64((ago+time.Second-1)/time.Second)))
+}
+
+// IsQuiet reports whether the store has to be told if a person is active in the session now: with
+// IdleTimeout, if its access token knows of no activity within AccessTTL.
+func (e *Engine[U]) IsQuiet(s *Session[U]) bool {
+	return e.policy.ByActivity && time.Since(s.ActiveAt) >= e.config.AccessTTL
+}
+
+func (e *Engine[U]) mintAccess(user loadedUser[U], t subject, gen Generation, iat, exp, active int64) Session[U] {
 	k := e.keys.current
-	claims := accessClaims{User: user.json, commonClaims: commonClaims{t.hash, t.id, gen, iat, exp, t.terms}}
+	claims := accessClaims{User: user.json, commonClaims: commonClaims{t.hash, t.id, gen, iat, exp, t.terms, active}}
 	token := sign(k, k.access, claims.append(make([]byte, 0, payloadRoom)))
 	return Session[U]{
 		User:        user.user,
@@ -123,13 +149,14 @@ func (e *Engine[U]) mintAccess(user loadedUser[U], t subject, gen Generation, ia
 		IssuedAt:    time.Unix(iat, 0),
 		ExpiresAt:   time.Unix(exp, 0),
 		Terms:       t.terms,
+		ActiveAt:    unixTime(active),
 	}
 }
 
 // refreshClaimsOf returns the claims of a record's refresh token.
 func refreshClaimsOf(t subject, record Record) *refreshClaims {
 	issued, expires := int64(record.IssuedAt)/1000, int64(record.ExpiresAt)/1000
-	return &refreshClaims{UserID: t.userID, commonClaims: commonClaims{t.hash, t.id, record.Generation, issued, expires, t.terms}}
+	return &refreshClaims{UserID: t.userID, commonClaims: commonClaims{t.hash, t.id, record.Generation, issued, expires, t.terms, 0}}
 }
 
 // signRefresh returns the refresh token of the claims. It is the same for the same claims and key

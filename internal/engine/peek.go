@@ -11,10 +11,10 @@ import (
 
 // Peek checks in the store whether the session of refresh tokens is alive, without making a new
 // generation. It is for a request whose response may not deliver cookies, such as the upgrade to
-// a WebSocket. Repeating it with the current token is never a sign of theft. Credentials and errors
-// are those of [Engine.Refresh]. In addition, CodeUnauthorized is the result for a predecessor whose response
-// must have been lost; the browser gets its successor from a request that can deliver it. A
-// reused token ends the sessions that it ends in Refresh.
+// a WebSocket. Repeating it with the current token is never a sign of theft. Credentials and
+// errors are those of [Engine.Refresh]. In addition, CodeUnauthorized is the result for a
+// predecessor whose response must have been lost; the browser gets its successor from a request
+// that can deliver it. A reused token ends the sessions that it ends in Refresh.
 //
 // The Session has neither token, because an access token would be of a generation that the
 // browser may not have. ExpiresAt is when the next Peek is due.
@@ -31,6 +31,7 @@ func (e *Engine[U]) Peek(ctx context.Context, fingerprint Fingerprint, credentia
 		err     error
 	}
 	r, err := callWithTimeout(e.callContext(withoutValues{ctx}, ctx), e.loads, func(ctx context.Context) (r result, err error) {
+		m := e.revocations.mark(req.subject)
 		user, err := e.loadUser(ctx, req.subject)
 		if errors.Is(err, ErrUserNotFound) {
 			r.err, err = e.userGone(ctx, req.subject, err)
@@ -45,12 +46,13 @@ func (e *Engine[U]) Peek(ctx context.Context, fingerprint Fingerprint, credentia
 		}
 		now := time.Now()
 		record, found := live[req.id]
-		if !found || !isRecent(record, req.presented, e.policy, InstantOf(now)) {
+		if !found || e.isOver(record) || !isRecent(record, req.presented, e.policy, InstantOf(now)) {
 			r.err = fmt.Errorf("%w: no session of this refresh token", CodeUnauthorized)
 			return r, e.judge(ctx, req, record, InstantOf(now))
 		}
 		r.session = Session[U]{
-			User: user.user, ID: req.id, Generation: req.presented.Generation, IssuedAt: now,
+			User: user.user, ID: req.id, Generation: req.presented.Generation,
+			IssuedAt:  time.Unix(e.revocations.issue(req.subject, m), 0),
 			ExpiresAt: now.Add(max(0, min(e.config.AccessTTL, record.ExpiresAt.Sub(InstantOf(now))))),
 		}
 		return r, nil

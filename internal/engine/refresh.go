@@ -16,7 +16,9 @@ type Refreshed[U any] struct {
 	// RefreshCookie is the new value of the refresh cookie. It is empty if the cookie must not
 	// change, because the request's cookie is already of that generation.
 	RefreshCookie SealedToken `json:"-"` // for a cookie that scripts cannot read
-	// ExpiresIn is how long the session lives unless it is refreshed.
+	// ExpiresIn is how long the browser keeps the refresh cookie: as long as the session lives
+	// unless it is refreshed. With IdleTimeout it is longer, because an activity may extend the
+	// session without setting the cookie again.
 	ExpiresIn time.Duration
 }
 
@@ -38,10 +40,26 @@ func (r Refreshed[U]) LogValue() slog.Value {
 //
 // Concurrent calls with the same credentials share one call of LoadUser and the store, which has
 // a context of its own. If the ctx of one caller ends, the other callers are not affected.
+//
+// Refresh is for background refreshes. With IdleTimeout it does not extend the session; see
+// [Engine.RefreshActive].
 func (e *Engine[U]) Refresh(ctx context.Context, fingerprint Fingerprint, credentials ...RefreshCredential) (Refreshed[U], error) {
+	return e.refreshAs(ctx, Presented{}, fingerprint, credentials)
+}
+
+// RefreshActive is Refresh for a request which shows that a person was active ago before it.
+func (e *Engine[U]) RefreshActive(ctx context.Context, ago time.Duration, fingerprint Fingerprint, credentials ...RefreshCredential) (Refreshed[U], error) {
+	return e.refreshAs(ctx, Presented{Active: true, ActiveAgo: ago}, fingerprint, credentials)
+}
+
+// refreshAs refreshes with the activity of as.
+func (e *Engine[U]) refreshAs(ctx context.Context, as Presented, fingerprint Fingerprint, credentials []RefreshCredential) (Refreshed[U], error) {
 	req, err := newRefreshRequest(fingerprint, credentials)
 	if err != nil {
 		return Refreshed[U]{}, err
+	}
+	if e.policy.ByActivity {
+		req.presented.Active, req.presented.ActiveAgo = as.Active, as.ActiveAgo
 	}
 	a, err := e.refreshes.do(ctx, e.callContext(context.Background(), ctx), req.key(), e.loads, e.breaker,
 		func(ctx context.Context) (refreshResult[U], error) { return e.refresh(ctx, req) },
@@ -132,13 +150,18 @@ type callKey struct {
 	id             ID
 	hash           fingerprintHash
 	bearer, cookie Generation
+	active         bool
+	activeAgo      time.Duration
 }
 
-func (req refreshRequest) key() callKey { return callKey{req.id, req.hash, req.bearer, req.cookie} }
+func (req refreshRequest) key() callKey {
+	return callKey{req.id, req.hash, req.bearer, req.cookie, req.presented.Active, req.presented.ActiveAgo}
+}
 
 // refresh makes the call. LoadUser runs first, so that a failure of it, or of a cookie that would
 // be too large, leaves the session unchanged.
 func (e *Engine[U]) refresh(ctx context.Context, req refreshRequest) (a refreshResult[U], err error) {
+	m := e.revocations.mark(req.subject)
 	user, err := e.loadUser(ctx, req.subject)
 	if errors.Is(err, ErrUserNotFound) {
 		a.err, err = e.userGone(ctx, req.subject, err)
@@ -147,7 +170,6 @@ func (e *Engine[U]) refresh(ctx context.Context, req refreshRequest) (a refreshR
 	if err != nil {
 		return a, err
 	}
-	started := time.Now().Unix()
 	step, err := e.config.Store.Refresh(ctx, RefreshParams{
 		UserID: req.userID, ID: req.id, Presented: req.presented,
 		Policy: e.policy, RevokeUser: !e.config.RevokeSessionOnly,
@@ -155,7 +177,16 @@ func (e *Engine[U]) refresh(ctx context.Context, req refreshRequest) (a refreshR
 	if err != nil {
 		return a, err
 	}
-	e.observe(req, step)
+	if step.Outcome.Alive() && e.isOver(step.Record) {
+		if err := e.config.Store.Delete(ctx, req.userID, req.id); err != nil {
+			return a, err
+		}
+		step = RefreshResult{Outcome: Missing, Now: step.Now}
+		e.reporter.report(Event{Kind: EventEnded, Cause: CauseNotBefore, UserID: req.userID, SessionID: req.id})
+	}
+	if err := e.observe(ctx, req, step); err != nil {
+		return a, err
+	}
 	switch {
 	case step.Outcome == Reused:
 		a.err = errReused
@@ -164,14 +195,14 @@ func (e *Engine[U]) refresh(ctx context.Context, req refreshRequest) (a refreshR
 		a.err = errMissing
 		return a, nil
 	}
-	a.refreshed, err = e.answer(user, req, step, started)
+	a.refreshed, err = e.answer(user, req, step, m)
 	return a, err
 }
 
 // answer makes the tokens for an outcome that keeps the session alive.
-func (e *Engine[U]) answer(user loadedUser[U], req refreshRequest, step RefreshResult, started int64) (Refreshed[U], error) {
-	s := e.mint(user, req.subject, step.Record, step.Now, started)
-	r := Refreshed[U]{Outcome: step.Outcome, Session: s, ExpiresIn: step.Record.ExpiresAt.Sub(step.Now)}
+func (e *Engine[U]) answer(user loadedUser[U], req refreshRequest, step RefreshResult, m mark) (Refreshed[U], error) {
+	s := e.mint(user, req.subject, step.Record, req.presented, step.Now, m)
+	r := Refreshed[U]{Outcome: step.Outcome, Session: s, ExpiresIn: e.cookieLife(step.Record, step.Now)}
 	if (step.Outcome == Current || step.Outcome == Adopted) && req.cookie == step.Record.Generation {
 		return r, nil // a cookie that is set again would be younger and would settle later
 	}
@@ -180,53 +211,75 @@ func (e *Engine[U]) answer(user loadedUser[U], req refreshRequest, step RefreshR
 	return r, err
 }
 
+// cookieLife returns how long the browser keeps a refresh cookie.
+func (e *Engine[U]) cookieLife(record Record, now Instant) time.Duration {
+	if !e.policy.ByActivity {
+		return record.ExpiresAt.Sub(now)
+	}
+	return max(record.ExpiresAt.Sub(now), min(e.config.RefreshTTL, record.CreatedAt.Add(e.config.Lifetime).Sub(now)))
+}
+
 // userGone ends the sessions of a user whom LoadUser no longer knows. It returns either the error
 // for the caller or the failure of the store.
 func (e *Engine[U]) userGone(ctx context.Context, t subject, why error) (gone, failure error) {
 	if err := e.config.Store.DeleteUser(ctx, t.userID); err != nil {
 		return nil, err
 	}
-	e.revocations.endUser(t.userID)
+	if err := e.announce(ctx, endOfUser(t.userID)); err != nil {
+		return nil, err
+	}
 	e.reporter.report(Event{Kind: EventUserGone, UserID: t.userID, SessionID: t.id})
 	e.reporter.report(Event{Kind: EventEnded, Cause: CauseUserGone, UserID: t.userID})
 	return fmt.Errorf("%w: %w", CodeUnauthorized, opaqueError{why, true}), nil
 }
 
-// observe records and reports the effects of a step besides its result.
-func (e *Engine[U]) observe(req refreshRequest, step RefreshResult) {
+// observe records and reports the effects of a step besides its result. It returns the failure of
+// the feed, if the step has ended sessions.
+func (e *Engine[U]) observe(ctx context.Context, req refreshRequest, step RefreshResult) error {
 	event := Event{UserID: req.userID, SessionID: req.id, Presented: req.presented.Generation}
 	switch {
 	case step.Outcome == Missing:
-		e.revocations.endSession(req.userID, req.id)
+		e.apply(e.revocations.now(endOfSession(req.userID, req.id))) // is no news to other processes
 		if req.presented.ExpiresAt <= step.Now && e.expired.put(req.id, true) {
-			event.Kind, event.Cause = EventEnded, CauseExpired
+			event.Kind, event.Cause = EventEnded, e.causeOfExpiry(req)
 			e.reporter.report(event)
 		}
-		return
+		return nil
 	case step.Outcome == Reused:
-		e.observeReuse(event)
-		return
+		return e.observeReuse(ctx, event)
 	case step.Outcome == Adopted:
 		event.Kind = EventAdopted
 	case step.Late(e.policy.Grace):
 		event.Kind = e.repeats.count(generationKey{req.id, req.presented.Generation}, 0)
 	default:
-		return
+		return nil
 	}
 	e.reporter.report(event)
+	return nil
+}
+
+// causeOfExpiry returns why the session of a refresh token that has expired ended. With
+// IdleTimeout that is for want of an activity, unless Lifetime bounded the session first.
+func (e *Engine[U]) causeOfExpiry(req refreshRequest) Cause {
+	ends := InstantOf(req.terms.AuthTime).Add(e.policy.Lifetime - time.Second) // tokens have whole seconds
+	if e.policy.ByActivity && req.presented.ExpiresAt < ends {
+		return CauseIdle
+	}
+	return CauseExpired
 }
 
 // observeReuse records and reports that a reused token has ended its session or all sessions of
-// the user.
-func (e *Engine[U]) observeReuse(event Event) {
+// the user. It returns the failure of the feed.
+func (e *Engine[U]) observeReuse(ctx context.Context, event Event) error {
 	event.Kind = EventReuse
 	ended := Event{Kind: EventEnded, Cause: CauseReuse, UserID: event.UserID}
+	notice := endOfUser(event.UserID)
 	if e.config.RevokeSessionOnly {
 		ended.SessionID = event.SessionID
-		e.revocations.endSession(event.UserID, event.SessionID)
-	} else {
-		e.revocations.endUser(event.UserID)
+		notice = endOfSession(event.UserID, event.SessionID)
 	}
+	failure := e.announce(ctx, notice)
 	e.reporter.report(event)
 	e.reporter.report(ended)
+	return failure
 }

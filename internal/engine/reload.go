@@ -28,7 +28,7 @@ func (e *Engine[U]) Reload(ctx context.Context, s Session[U]) (Session[U], error
 		if err != nil {
 			return a, err
 		}
-		a.refreshed.Session = e.mintAccess(user, t, v.session.Generation, v.iat, v.session.ExpiresAt.Unix())
+		a.refreshed.Session = e.mintAccess(user, t, v.session.Generation, v.iat, v.session.ExpiresAt.Unix(), unixSeconds(v.session.ActiveAt))
 		if e.revocations.ended(t.userID, t.id, v.iat) { // last, to include revocations during the call
 			a = refreshResult[U]{err: accessErrors.revoked}
 		}

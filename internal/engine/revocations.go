@@ -1,155 +1,275 @@
 package engine
 
 import (
+	"hash/maphash"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/lucia-go/lucia/session"
 )
 
-// revocations records the sessions that this process knows to have ended before their access
-// tokens expired. The store is authoritative: a token that is refused here costs its owner a
-// refresh, at which the store decides. Other processes accept such a token until it expires.
+// revocations records which access tokens this process must refuse before they expire: those of
+// sessions that have ended, and those of users to be loaded anew. It knows from this process's own
+// calls and from the feed. The store is authoritative: a token that is refused here costs its
+// owner a refresh, at which the store decides.
 //
-// Memory is bounded by the number of users, and also for each user. However many sessions a user
-// ends, real or made up, the process does not forget the revocations of another user.
+// Each revocation is a bound: tokens issued up to that second are refused. A process that knows
+// the bound before it asks the store and LoadUser issues later tokens, so that no token is refused
+// again that has taken the revocation into account.
+//
+// A revocation is remembered until the tokens that it concerns have expired. However many sessions
+// are ended, real or made up, none is forgotten before: beyond the bounds of the memory, several
+// revocations are merged into one that refuses more tokens.
 type revocations struct {
-	users   *recent[string, userRevocations]
-	orders  *atomic.Uint64
-	version *atomic.Uint64 // incremented with every revocation
+	// keep is how long a revocation is remembered at least, slack the number of seconds that a
+	// bound is after the clock, because tokens may have been issued by a faster clock.
+	keep, slack int64
+	maxUsers    int
+
+	// versions are incremented with every revocation, by the hash of the user. A cached token
+	// looks up its user only after its version has changed.
+	versions [1 << 12]atomic.Uint64
+	seed     maphash.Seed
+
+	mu         sync.RWMutex
+	young, old map[string]userRevocations
+	youngSince int64 // Unix second
+	floor      int64 // bound for all users
+	latest     int64 // the greatest bound
 }
 
-// userRevocations are the revocations of one user. A value is immutable; an update creates a new
-// one.
+// userRevocations are the bounds of one user. A value is immutable; an update creates a new one.
 type userRevocations struct {
-	// all is when all sessions of the user were revoked. It is zero if they never were.
-	all revocation
-	// sessions are the sessions that differ from all, the latest last.
+	ended    int64 // of all the user's sessions that have ended
+	reload   int64 // of tokens with outdated data
 	sessions []sessionRevocation
+	count    int // of the ends of single sessions
 }
 
-// revocation is a revocation at a Unix second. order orders the revocations and sign-ins of the
-// same second.
-type revocation struct {
-	at    int64
-	order uint64
-}
-
-// sessionRevocation is the revocation of one session, or its start after all were revoked.
+// sessionRevocation is the bound of one session that has ended.
 type sessionRevocation struct {
 	id    ID
-	at    int64  // Unix second of its revocation; 0 if it was not revoked
-	began uint64 // the order of its start; 0 if unknown
+	ended int64
 }
 
-// Bounds of the memory. maxRevokedUsers is a lower bound; the upper bound is twice as many. That
-// is about 60 MB if all of these users have ended as many sessions and have as long an id as
-// possible, and a few megabytes with ordinary users.
+// Bounds of the memory: of the users with revocations in the time keep, which need some tens of
+// megabytes if there are as many, and of the sessions of one user.
 const (
-	maxRevokedUsers    = 1 << 15
-	maxRevokedSessions = 16 // of one user
+	maxRevokedUsers    = 1 << 17
+	maxRevokedSessions = 16
 )
 
-func newRevocations() revocations {
-	return revocations{
-		users:   newRecent[string, userRevocations](maxRevokedUsers),
-		orders:  new(atomic.Uint64),
-		version: new(atomic.Uint64),
+// Bounds are at most maxAhead after the clock, and so are the tokens issued after them, which
+// processes accept whose clock is slower by the rest of maxLeeway.
+const maxAhead = 15 // seconds
+
+func newRevocations(accessTTL, leeway time.Duration) *revocations {
+	const maxSlack = 5 * time.Second
+	slack := min(maxSlack, accessTTL/10) / time.Second
+	return &revocations{
+		keep:     int64((accessTTL+leeway+maxLeeway)/time.Second) + maxAhead,
+		slack:    int64(slack),
+		maxUsers: maxRevokedUsers,
+		seed:     maphash.MakeSeed(),
 	}
 }
 
-// next returns a number greater than all numbers before.
-func (r revocations) next() uint64 { return r.orders.Add(1) }
-
-func (r revocations) endSession(userID string, id ID) {
-	s := sessionRevocation{id: id, at: time.Now().Unix()}
-	r.update(userID, func(u userRevocations) userRevocations { return u.with(s) })
-	r.version.Add(1)
+// version returns the version of a user.
+func (r *revocations) version(userID string) *atomic.Uint64 {
+	return &r.versions[maphash.String(r.seed, userID)%uint64(len(r.versions))]
 }
 
-func (r revocations) endUser(userID string) {
-	all := revocation{at: time.Now().Unix(), order: r.next()}
-	r.update(userID, func(userRevocations) userRevocations { return userRevocations{all: all} })
-	r.version.Add(1)
+// now completes a notice of this process: it concerns the tokens issued until now, by any process.
+// After another revocation of the last seconds that includes the tokens that were issued after it.
+func (r *revocations) now(n session.Notice) session.Notice {
+	now := time.Now().Unix()
+	n.IssuedUntil = min(max(now+r.slack, r.bound(n.UserID, n.SessionID)+1), now+maxAhead)
+	return n
 }
 
-// begin records the start of a session by a call that began at order, at the Unix second started.
-// That second may be the one in which all of the user's sessions were revoked before.
-func (r revocations) begin(userID string, id ID, order uint64, started int64) {
-	u, ok := r.users.get(userID)
-	if !ok || order < u.all.order || started > u.all.at {
-		return
+// add records a notice and reports whether it is new.
+func (r *revocations) add(n session.Notice) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	before, young := r.young[n.UserID]
+	if !young {
+		before = r.old[n.UserID]
 	}
-	r.update(userID, func(u userRevocations) userRevocations {
-		return u.with(sessionRevocation{id: id, began: order})
-	})
+	after, changed := before.with(n)
+	if !changed && after.count == before.count {
+		return false
+	}
+	r.makeRoom(young)
+	r.latest = max(r.latest, n.IssuedUntil)
+	r.young[strings.Clone(n.UserID)] = after // the id may be a small part of a large string
+	if changed {
+		r.version(n.UserID).Add(1) // last, so that whoever sees it finds the revocation
+	}
+	return changed
 }
 
-func (r revocations) update(userID string, change func(userRevocations) userRevocations) {
-	// The id may be a small part of a large string, such as a request body.
-	r.users.update(strings.Clone(userID), change)
+// maxAnnounced is how many ends of sessions of one user are announced one by one. It is more than
+// a user has sessions.
+const maxAnnounced = 256
+
+// flooded reports whether n ends a session of a user of whom so many have ended that most of them
+// cannot have existed.
+func (r *revocations) flooded(n session.Notice) bool {
+	if n.Kind != session.NoticeEnd || n.SessionID == (ID{}) {
+		return false
+	}
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	u, ok := r.young[n.UserID]
+	if !ok {
+		u = r.old[n.UserID]
+	}
+	return u.count >= maxAnnounced
 }
 
-// with returns u with one more session. If there are too many, the first is merged into all:
-// every token issued up to its revocation is refused. That costs the user's other sessions a
-// refresh if they have tokens of that age.
-func (u userRevocations) with(s sessionRevocation) userRevocations {
-	sessions := make([]sessionRevocation, 0, len(u.sessions)+1)
-	for _, known := range u.sessions {
-		if known.id != s.id {
-			sessions = append(sessions, known)
+// makeRoom makes the map of young users ready for one more. Users who have been in it for the time
+// keep are dropped. If there are too many, all users are: their tokens are refused, and everyone
+// else's of that age.
+func (r *revocations) makeRoom(known bool) {
+	now := time.Now().Unix()
+	switch {
+	case r.young == nil || now > r.youngSince+r.keep:
+		r.old = nil
+		if now <= r.youngSince+2*r.keep {
+			r.old = r.young
+		}
+		r.young, r.youngSince = map[string]userRevocations{}, now
+	case !known && len(r.young) >= r.maxUsers:
+		r.floor = max(r.floor, r.latest)
+		r.young, r.old, r.youngSince = map[string]userRevocations{}, nil, now
+		for i := range r.versions {
+			r.versions[i].Add(1)
 		}
 	}
-	sessions = append(sessions, s)
+}
+
+// with returns u with a notice, and whether the notice has changed it. If there are too many
+// sessions, the first is merged into all: that costs the user's other sessions a refresh if they
+// have tokens of that age.
+func (u userRevocations) with(n session.Notice) (after userRevocations, changed bool) {
+	if n.Kind == session.NoticeReload {
+		changed = n.IssuedUntil > u.reload
+		u.reload = max(u.reload, n.IssuedUntil)
+		return u, changed
+	}
+	if n.SessionID != (ID{}) {
+		u.count++
+	}
+	if n.IssuedUntil <= u.ended {
+		return u, false
+	}
+	sessions := make([]sessionRevocation, 0, len(u.sessions)+1)
+	if n.SessionID == (ID{}) {
+		for _, s := range u.sessions {
+			if s.ended > n.IssuedUntil {
+				sessions = append(sessions, s)
+			}
+		}
+		u.ended, u.sessions = n.IssuedUntil, sessions
+		return u, true
+	}
+	for _, s := range u.sessions {
+		if s.id != n.SessionID {
+			sessions = append(sessions, s)
+		} else if n.IssuedUntil <= s.ended {
+			return u, false
+		}
+	}
+	sessions = append(sessions, sessionRevocation{n.SessionID, n.IssuedUntil})
 	if len(sessions) > maxRevokedSessions {
-		u.all.at = max(u.all.at, sessions[0].at)
+		u.ended = max(u.ended, sessions[0].ended)
 		sessions = sessions[1:]
 	}
 	u.sessions = sessions
-	return u
+	return u, true
 }
 
-// ended reports whether the session of an access token issued at iat was revoked in that second
-// or later.
-func (r revocations) ended(userID string, id ID, iat int64) bool {
-	u, ok := r.users.get(userID)
+// bounds returns the bounds of a session's tokens: of those that are refused because the session
+// has ended, and of those whose data is outdated.
+func (r *revocations) bounds(userID string, id ID) (ended, reload int64) {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	u, ok := r.young[userID]
 	if !ok {
-		return false
+		u = r.old[userID]
 	}
-	var began uint64
+	ended = max(r.floor, u.ended)
 	for _, s := range u.sessions {
 		if s.id == id {
-			if iat <= s.at {
-				return true
-			}
-			began = s.began
+			ended = max(ended, s.ended)
 		}
 	}
-	return iat <= u.all.at && began <= u.all.order
+	return ended, u.reload
 }
 
-// ended reports whether the session of the token was revoked at the token's iat or later. It
-// looks up the session only if something was revoked since the last look-up.
-func (e *Engine[U]) ended(v *verified[U]) bool {
+// bound returns the greater of the bounds.
+func (r *revocations) bound(userID string, id ID) int64 {
+	ended, reload := r.bounds(userID, id)
+	return max(ended, reload)
+}
+
+// ended reports whether the session of an access token issued at iat has ended since.
+func (r *revocations) ended(userID string, id ID, iat int64) bool {
+	ended, _ := r.bounds(userID, id)
+	return iat <= ended
+}
+
+// check returns the error for a token that is revoked. It looks up the session only if a user with
+// the same version has been revoked since the last look-up.
+func (r *revocations) check(v *verifiedToken) error {
 	// The version is read before the look-up, so that a revocation during the look-up causes
 	// another one next time. Reading it afterwards would miss that revocation.
-	version := e.revocations.version.Load()
+	version := v.version.Load()
 	if v.checkedVersion.Load() == version {
-		return false
+		return nil
 	}
-	if e.revocations.ended(v.session.User.ID, v.session.ID, v.iat) {
-		return true
+	ended, reload := r.bounds(v.userID, v.id)
+	switch {
+	case v.iat <= ended:
+		return accessErrors.revoked
+	case v.iat <= reload:
+		return accessErrors.outdated
 	}
 	v.checkedVersion.Store(version)
-	return false
+	return nil
 }
 
-// issue returns the iat of an access token made by a step that began at started. It is now, or
-// started if the session was revoked since, so that a token made during a sign-out is refused
-// like those before.
-func (r revocations) issue(t subject, started int64) int64 {
+// verifiedToken is the part of a verified access token that revocations check.
+type verifiedToken struct {
+	userID string
+	id     ID
+	iat    int64
+
+	version        *atomic.Uint64 // of the user
+	checkedVersion atomic.Uint64  // the version at which the token was last found valid
+}
+
+// mark is what this process knew before a step that issues an access token.
+type mark struct {
+	started int64 // Unix second
+	bound   int64
+}
+
+// mark is called before LoadUser and the store's step.
+func (r *revocations) mark(t subject) mark {
+	return mark{time.Now().Unix(), r.bound(t.userID, t.id)}
+}
+
+// issue returns the iat of an access token made by a step that began at m. It is now, but later
+// than all revocations that were known before the step. If there was a revocation during the step,
+// it is early enough for the token to be refused.
+func (r *revocations) issue(t subject, m mark) int64 {
 	now := time.Now().Unix()
-	if r.ended(t.userID, t.id, started) {
-		return started
+	bound := r.bound(t.userID, t.id)
+	if bound > m.bound {
+		return min(m.started, bound)
 	}
-	return now
+	return max(now, min(bound+1, now+maxAhead))
 }

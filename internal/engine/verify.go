@@ -20,7 +20,6 @@ func (e *Engine[U]) verified(token AccessToken) (v *verified[U], cached bool, er
 		return nil, false, err
 	}
 	v = &verified[U]{
-		iat:  claims.IssuedAt,
 		hash: claims.FingerprintHash,
 		session: Session[U]{
 			AccessToken: AccessToken(strings.Clone(string(token))), // not the whole Cookie header
@@ -29,6 +28,7 @@ func (e *Engine[U]) verified(token AccessToken) (v *verified[U], cached bool, er
 			IssuedAt:    time.Unix(claims.IssuedAt, 0),
 			ExpiresAt:   time.Unix(claims.ExpiresAt, 0),
 			Terms:       claims.Terms,
+			ActiveAt:    unixTime(claims.ActiveAt),
 		},
 	}
 	if v.session.User.UnmarshalJSON(claims.User) != nil || CheckUserID(v.session.User.ID) != nil {
@@ -37,7 +37,25 @@ func (e *Engine[U]) verified(token AccessToken) (v *verified[U], cached bool, er
 		}
 		return nil, false, accessErrors.outdated
 	}
+	v.iat, v.userID, v.id = claims.IssuedAt, v.session.User.ID, claims.SessionID
+	v.version = e.revocations.version(v.userID)
 	return v, false, nil
+}
+
+// unixTime returns the zero Time for 0.
+func unixTime(seconds int64) time.Time {
+	if seconds == 0 {
+		return time.Time{}
+	}
+	return time.Unix(seconds, 0)
+}
+
+// unixSeconds is the inverse of unixTime.
+func unixSeconds(t time.Time) int64 {
+	if t.IsZero() {
+		return 0
+	}
+	return t.Unix()
 }
 
 // RefreshCredential is a genuine refresh token, whose signature or seal is valid.
@@ -98,7 +116,7 @@ func (c RefreshCredential) token() RefreshToken { return c.sealer.keys.signRefre
 // claims is the inverse of refreshClaims.credential.
 func (c RefreshCredential) claims() *refreshClaims {
 	return &refreshClaims{UserID: c.UserID, commonClaims: commonClaims{
-		c.hash, c.SessionID, c.generation, int64(c.issuedAt) / 1000, int64(c.expiresAt) / 1000, c.terms,
+		c.hash, c.SessionID, c.generation, int64(c.issuedAt) / 1000, int64(c.expiresAt) / 1000, c.terms, 0,
 	}}
 }
 

@@ -13,6 +13,7 @@ import (
 	"github.com/justinas/nosurf"
 
 	"github.com/lucia-go/lucia"
+	"github.com/lucia-go/lucia/adapters/nethttp"
 )
 
 // order is an app with the middleware in one place among others.
@@ -33,7 +34,7 @@ func onMux(auth *lucia.Auth[user], h handlers) *http.ServeMux {
 func onChi(r chi.Router, auth *lucia.Auth[user], h handlers) {
 	r.Post("/login", h.login)
 	r.Get("/page", h.page)
-	r.With(auth.Require).Get("/private", h.private)
+	r.With(nethttp.Require(auth)).Get("/private", h.private)
 }
 
 func onGorilla(r *mux.Router, auth *lucia.Auth[user], h handlers) {

@@ -43,6 +43,10 @@ const (
 	ChallengeRealm = "lucia"
 )
 
+// HeaderActive is the request header with which a script reports how many seconds ago a person was
+// last active. 0 means now.
+const HeaderActive = "Lucia-Active"
+
 // Challenges of 401 answers (RFC 6750, section 3.1): the first when a token was
 // presented and refused, the second when none was presented.
 const (

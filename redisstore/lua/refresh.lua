@@ -4,8 +4,10 @@
 -- ARGV[1]  the session's id
 -- ARGV[2]  generation 1-4, issued 5-10, expires 11-16, handed 17-22 as
 --          presented; grace 23-28, settle 29-34, idle 35-40, lifetime 41-46;
---          byte 47 is 1 if reuse ends all sessions of the user; the
---          generation after the one presented 48-51
+--          byte 47 is 1 if reuse ends all sessions of the user, plus 2 if idle
+--          counts from the last activity; the generation after the one presented
+--          48-51; how long ago a person was active, plus 1, or 0 if none is known
+--          52-57
 -- Reply:   outcome (1 byte: session.Outcome), now (6 bytes), and the record if
 --          one remains; or 255, now and the version of a record that cannot be
 --          read.
@@ -64,41 +66,68 @@ if g >= n and not rotates then
   settled = handed ~= 0 and now >= handed + settle
 end
 
-local outcome, ends
-if rotates then
+local flags = a:byte(47)
+local by_activity = flags >= 2
+local ends, ends_packed = expires, nil
+if rotates or by_activity then
   local i1, i2, i3, i4, i5, i6, l1, l2, l3, l4, l5, l6 = a:byte(35, 46)
-  ends = now + ((((i1 * 256 + i2) * 256 + i3) * 256 + i4) * 256 + i5) * 256 + i6
-  local last = ((((c1 * 256 + c2) * 256 + c3) * 256 + c4) * 256 + c5) * 256 + c6
+  local idle = ((((i1 * 256 + i2) * 256 + i3) * 256 + i4) * 256 + i5) * 256 + i6
+  local limit = ((((c1 * 256 + c2) * 256 + c3) * 256 + c4) * 256 + c5) * 256 + c6
     + ((((l1 * 256 + l2) * 256 + l3) * 256 + l4) * 256 + l5) * 256 + l6
-  if ends > last then
-    ends = last
+  if limit > now + idle then
+    limit = now + idle
+  end
+  if by_activity then
+    local x1, x2, x3, x4, x5, x6 = a:byte(11, 16)
+    local handed_out = ((((x1 * 256 + x2) * 256 + x3) * 256 + x4) * 256 + x5) * 256 + x6
+    if g > n and handed_out > ends then
+      ends = handed_out
+    end
+    local o1, o2, o3, o4, o5, o6 = a:byte(52, 57)
+    local ago = ((((o1 * 256 + o2) * 256 + o3) * 256 + o4) * 256 + o5) * 256 + o6 - 1
+    if ago >= 0 and now - ago + idle > ends then
+      ends = now - ago + idle
+    end
+  end
+  if ends > limit or not by_activity then
+    ends = limit
   end
   low = ends % 16777216
   high = (ends - low) / 16777216
   p, q, r, s = high % 65536, high % 256, low % 65536, low % 256
+  ends_packed = string.char((high - p) / 65536, (p - q) / 256, q, (low - r) / 65536, (r - s) / 256, s)
+end
+
+local outcome
+if rotates then
   outcome = '\1' -- rotated
-  v = '\1' .. a:sub(48, 51) .. at .. '\0\0\0\0\0\0'
-    .. string.char(c1, c2, c3, c4, c5, c6, (high - p) / 65536, (p - q) / 256, q, (low - r) / 65536, (r - s) / 256, s)
+  v = '\1' .. a:sub(48, 51) .. at .. '\0\0\0\0\0\0' .. v:sub(18, 23) .. ends_packed
 elseif g > n then
-  local x1, x2, x3, x4, x5, x6 = a:byte(11, 16)
-  ends = ((((x1 * 256 + x2) * 256 + x3) * 256 + x4) * 256 + x5) * 256 + x6
-  if now >= ends then
-    redis.call('HDEL', key, '')
-    return '\0' .. at .. v -- missing
+  if not by_activity then
+    local x1, x2, x3, x4, x5, x6 = a:byte(11, 16)
+    ends = ((((x1 * 256 + x2) * 256 + x3) * 256 + x4) * 256 + x5) * 256 + x6
+    if now >= ends then
+      redis.call('HDEL', key, '')
+      return '\0' .. at .. v -- missing
+    end
   end
   outcome = '\4' -- adopted
-  v = '\1' .. a:sub(1, 10) .. (settled and at or '\0\0\0\0\0\0') .. v:sub(18, 23) .. a:sub(11, 16)
+  v = '\1' .. a:sub(1, 10) .. (settled and at or '\0\0\0\0\0\0') .. v:sub(18, 23) .. (ends_packed or a:sub(11, 16))
 elseif g == n then
   outcome = '\2' -- current
-  if confirmed ~= 0 or not settled then
+  local confirms = confirmed == 0 and settled
+  if not confirms and ends == expires then
     return outcome .. at .. v
   end
-  ends = expires
-  v = v:sub(1, 11) .. at .. v:sub(18)
+  v = v:sub(1, 11) .. (confirms and at or v:sub(12, 17)) .. v:sub(18, 23) .. (ends_packed or v:sub(24))
 elseif g == n - 1 and g ~= 0 and (confirmed == 0 or now <= confirmed + grace) then
-  return '\3' .. at .. v -- repeated
+  outcome = '\3' -- repeated
+  if ends == expires then
+    return outcome .. at .. v
+  end
+  v = v:sub(1, 23) .. ends_packed
 else
-  if a:byte(47) == 1 then
+  if flags % 2 == 1 then
     redis.call('DEL', key)
   else
     redis.call('HDEL', key, id)

@@ -58,6 +58,7 @@ var policies = [...]session.Policy{
 	{Grace: 5 * time.Millisecond, Settle: 9 * time.Millisecond, Idle: 150 * time.Millisecond, Lifetime: time.Second},
 	{Grace: 2 * time.Millisecond, Settle: 3 * time.Millisecond, Idle: 40 * time.Millisecond, Lifetime: 60 * time.Millisecond},
 	{Idle: time.Hour, Lifetime: 2 * time.Second},
+	{Grace: 5 * time.Millisecond, Settle: 9 * time.Millisecond, Idle: 60 * time.Millisecond, ByActivity: true, Lifetime: time.Second},
 }
 
 // records is what a store holds, by the rule: users to sessions. It may hold

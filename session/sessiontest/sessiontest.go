@@ -77,5 +77,5 @@ func (c testCase) run(t *testing.T, open func(*testing.T) Harness) {
 }
 
 func cases() []testCase {
-	return slices.Concat(createCases, ruleCases, confirmCases, deleteCases, identityCases, failureCases, longCases)
+	return slices.Concat(createCases, ruleCases, activityCases, confirmCases, deleteCases, identityCases, failureCases, longCases)
 }

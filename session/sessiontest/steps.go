@@ -157,6 +157,16 @@ func (h *history) present(c *client) (p session.Presented) {
 		p.Generation += session.Generation(h.rng.IntN(3))
 		p.ExpiresAt = h.nearly(0)
 	}
+	// A session that is refreshed at random gets an activity about every second time. The rest are
+	// background refreshes.
+	switch h.rng.IntN(8) {
+	case 0, 1:
+		p.Active = true
+	case 2, 3:
+		p.Active, p.ActiveAgo = true, time.Duration(h.rng.IntN(60))*time.Millisecond
+	case 4:
+		p.Active, p.ActiveAgo = true, time.Duration(h.rng.Int64())-time.Hour
+	}
 	return p
 }
 

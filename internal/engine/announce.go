@@ -1,0 +1,79 @@
+package engine
+
+import (
+	"context"
+	"errors"
+
+	"github.com/lucia-go/lucia/session"
+)
+
+// endOfSession is the notice that one session has ended, endOfUser that all sessions of the user
+// have, and reloadOf that the user's data has changed.
+func endOfSession(userID string, id ID) session.Notice {
+	return session.Notice{Kind: session.NoticeEnd, UserID: userID, SessionID: id}
+}
+
+func endOfUser(userID string) session.Notice {
+	return session.Notice{Kind: session.NoticeEnd, UserID: userID}
+}
+
+func reloadOf(userID string) session.Notice {
+	return session.Notice{Kind: session.NoticeReload, UserID: userID}
+}
+
+// announce makes notices known to this process and to all others. It is called after every step
+// that has ended sessions in the store, within the step's timeout, and whatever ended them. Its
+// error is the failure of the feed: the caller fails with it, and the call may be repeated. The
+// sessions have ended nevertheless, and the follower publishes their end as soon as it can.
+func (e *Engine[U]) announce(ctx context.Context, notices ...session.Notice) error {
+	var failures []error
+	for _, n := range notices {
+		n = e.revocations.now(n)
+		flooded := e.revocations.flooded(n)
+		e.apply(n)
+		if flooded {
+			// Other processes refuse all tokens of the user, which a refresh replaces if its
+			// session is alive. One notice a second is enough for that.
+			n = session.Notice{Kind: session.NoticeReload, UserID: n.UserID, IssuedUntil: n.IssuedUntil}
+			if !e.revocations.add(n) {
+				continue
+			}
+		}
+		if e.follower != nil {
+			failures = append(failures, e.follower.publish(ctx, n))
+		}
+	}
+	return errors.Join(failures...)
+}
+
+// apply applies a notice to this process.
+func (e *Engine[U]) apply(n session.Notice) { e.notices.apply(n) }
+
+// noticeBoard is the part of an Engine that notices change. The follower refers to it and not to
+// the Engine, so that it keeps no unused Engine alive.
+type noticeBoard struct {
+	revocations *revocations
+	streams     *streams
+}
+
+func (b noticeBoard) apply(n session.Notice) {
+	b.revocations.add(n)
+	if n.Kind == session.NoticeEnd {
+		b.streams.end(n)
+	}
+}
+
+// ReloadUser makes the next request of each session of the user load the user anew, in every
+// process that reads the feed. No session ends. Errors carry CodeInvalidUserID, or
+// CodeDatabaseUpdateFailed if the feed failed; repeating the call is harmless. The end of ctx does
+// not stop the call.
+func (e *Engine[U]) ReloadUser(ctx context.Context, userID string) error {
+	if err := CheckUserID(userID); err != nil {
+		return err
+	}
+	ctx = context.WithoutCancel(ctx)
+	if err := e.end(ctx, func(ctx context.Context) error { return e.announce(ctx, reloadOf(userID)) }); err != nil {
+		return e.unavailable(ctx, CodeDatabaseUpdateFailed, userID, ID{}, err)
+	}
+	return nil
+}

@@ -1,0 +1,785 @@
+package engine_test
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strconv"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/lucia-go/lucia/internal/engine"
+	"github.com/lucia-go/lucia/memstore"
+	"github.com/lucia-go/lucia/session"
+)
+
+// errCut is the error of a feed that is cut.
+var errCut = errors.New("the feed is cut")
+
+// cable is a process's connection to the feed. It can be cut.
+type cable struct {
+	session.Feed
+	mu    sync.Mutex
+	isCut bool
+	hangs bool
+}
+
+func (c *cable) set(isCut, hangs bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.isCut, c.hangs = isCut, hangs
+}
+
+func (c *cable) fault(ctx context.Context) error {
+	c.mu.Lock()
+	isCut, hangs := c.isCut, c.hangs
+	c.mu.Unlock()
+	if hangs {
+		<-ctx.Done()
+		return ctx.Err()
+	}
+	if isCut {
+		return errCut
+	}
+	return nil
+}
+
+func (c *cable) Publish(ctx context.Context, n session.Notice, keep time.Duration) error {
+	if err := c.fault(ctx); err != nil {
+		return err
+	}
+	return c.Feed.Publish(ctx, n, keep)
+}
+
+func (c *cable) ReadFeed(ctx context.Context, after session.FeedPosition) ([]session.Notice, session.FeedPosition, error) {
+	if err := c.fault(ctx); err != nil {
+		return nil, after, err
+	}
+	return c.Feed.ReadFeed(ctx, after)
+}
+
+// fleet is some processes with one store and one feed.
+type fleet struct {
+	store *tap
+	feed  *memstore.Feed
+	data  string // what LoadUser returns
+	gone  bool   // whether LoadUser reports that the user is gone
+
+	mu     sync.Mutex
+	events []session.Event
+}
+
+func newFleet() *fleet {
+	return &fleet{store: newTap(), feed: memstore.NewFeed(), data: "old"}
+}
+
+// process starts a process. It ends with the test.
+func (f *fleet) process(t *testing.T, change ...func(*engine.Config[profile])) (*engine.Engine[profile], *cable) {
+	t.Helper()
+	c := &cable{Feed: f.feed}
+	e := newEngine(t, func(config *engine.Config[profile]) {
+		config.Store, config.Feed = f.store, c
+		config.LoadUser = func(context.Context, string) (profile, error) {
+			f.mu.Lock()
+			defer f.mu.Unlock()
+			if f.gone {
+				return profile{}, session.ErrUserNotFound
+			}
+			return profile{f.data}, nil
+		}
+		config.OnEvent = func(event session.Event) {
+			f.mu.Lock()
+			defer f.mu.Unlock()
+			f.events = append(f.events, event)
+		}
+		for _, ch := range change {
+			ch(config)
+		}
+	})
+	t.Cleanup(e.Close)
+	return e, c
+}
+
+func (f *fleet) load(data string, gone bool) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.data, f.gone = data, gone
+}
+
+// saw returns how many events of a kind there were.
+func (f *fleet) saw(kind session.EventKind) (n int) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for _, e := range f.events {
+		if e.Kind == kind {
+			n++
+		}
+	}
+	return n
+}
+
+// aSecond is the time within which an end is felt everywhere.
+const aSecond = time.Second
+
+func isClosed(c <-chan struct{}) bool {
+	select {
+	case <-c:
+		return true
+	default:
+		return false
+	}
+}
+
+// sessionOf returns the session of the access token in a jar.
+func sessionOf(t testing.TB, e *engine.Engine[profile], j jar) session.Session[profile] {
+	t.Helper()
+	s, err := e.Verify(j.access, j.fingerprint)
+	if err != nil {
+		t.Fatalf("Verify: %v", err)
+	}
+	return s
+}
+
+// Each way in which a session ends in one process is felt in another within a second: by its
+// requests, without a call of the store, and by its streams.
+func TestEndsAreFeltInOtherProcesses(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		name string
+		end  func(t *testing.T, f *fleet, here *engine.Engine[profile], j, phone jar)
+		all  bool // of the user's sessions
+	}{
+		{"sign-out", func(t *testing.T, _ *fleet, here *engine.Engine[profile], j, _ jar) {
+			if err := here.SignOut(t.Context(), "u1", idOf(t, here, j)); err != nil {
+				t.Fatal(err)
+			}
+		}, false},
+		{"the app ends a session", func(t *testing.T, _ *fleet, here *engine.Engine[profile], j, _ jar) {
+			if err := here.EndSession(t.Context(), "u1", idOf(t, here, j)); err != nil {
+				t.Fatal(err)
+			}
+		}, false},
+		{"revocation", func(t *testing.T, _ *fleet, here *engine.Engine[profile], _, _ jar) {
+			if err := here.RevokeUser(t.Context(), "u1"); err != nil {
+				t.Fatal(err)
+			}
+		}, true},
+		{"reuse", func(t *testing.T, _ *fleet, here *engine.Engine[profile], j, phone jar) {
+			thief := phone
+			for range 4 {
+				phone.must(t, here, session.Rotated)
+				time.Sleep(10 * time.Minute)
+				if _, err := here.Verify(phone.access, phone.fingerprint); err != nil {
+					t.Fatal(err)
+				}
+				synctest.Wait() // the confirmation
+				time.Sleep(10 * time.Minute)
+			}
+			if o, err := j.refresh(t, here); !o.Alive() { // so that its access token is valid
+				t.Fatal(o, err)
+			}
+			time.Sleep(aSecond)
+			if o, err := thief.refresh(t, here); o != session.Reused {
+				t.Fatalf("the thief: %v, %v", o, err)
+			}
+		}, true},
+		{"user gone", func(t *testing.T, f *fleet, here *engine.Engine[profile], _, phone jar) {
+			f.load("", true)
+			if _, err := phone.refresh(t, here); !errors.Is(err, session.ErrUserNotFound) {
+				t.Fatal(err)
+			}
+		}, true},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				f := newFleet()
+				here, _ := f.process(t)
+				there, _ := f.process(t)
+				j, phone, other := signIn(t, here, "u1"), signIn(t, here, "u1"), signIn(t, here, "u2")
+				ended := there.Ended(t.Context(), sessionOf(t, there, j))
+				ofPhone := there.Ended(t.Context(), sessionOf(t, there, phone))
+				ofOther := there.Ended(t.Context(), sessionOf(t, there, other))
+				c.end(t, f, here, j, phone)
+				time.Sleep(aSecond)
+				f.store.took()
+				if !isClosed(ended) {
+					t.Error("the stream goes on")
+				}
+				if isClosed(ofPhone) != c.all || isClosed(ofOther) {
+					t.Errorf("the stream of the user's other session is closed: %v, of another user: %v", isClosed(ofPhone), isClosed(ofOther))
+				}
+				for range 3 {
+					if err := verdict(there, j); !errors.Is(err, engine.ErrRevoked) && !errors.Is(err, engine.ErrExpired) {
+						t.Errorf("Verify = %v, want ErrRevoked", err)
+					}
+					if err := verdict(there, other); errors.Is(err, engine.ErrRevoked) {
+						t.Errorf("another user: %v", err)
+					}
+				}
+				if calls := f.store.took(); len(calls) != 0 {
+					t.Errorf("requests called the store: %v", calls)
+				}
+			})
+		})
+	}
+}
+
+// After "sign out everywhere" the user signs in again at once, in any process. The new session is
+// accepted by each process, and at the latest after one refresh.
+func TestSessionsBegunAfterARevocationGoOn(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		f := newFleet()
+		here, _ := f.process(t)
+		there, _ := f.process(t)
+		old := signIn(t, here, "u1")
+		if err := here.RevokeUser(t.Context(), "u1"); err != nil {
+			t.Fatal(err)
+		}
+		same, elsewhere := signIn(t, here, "u1"), signIn(t, there, "u1")
+		time.Sleep(aSecond)
+		for name, e := range map[string]*engine.Engine[profile]{"here": here, "there": there} {
+			if err := verdict(e, old); !errors.Is(err, engine.ErrRevoked) {
+				t.Errorf("%s, the old session: %v", name, err)
+			}
+			if err := verdict(e, same); err != nil {
+				t.Errorf("%s, signed in in the process of the revocation: %v", name, err)
+			}
+			if err := verdict(e, elsewhere); !errors.Is(err, engine.ErrRevoked) {
+				t.Errorf("%s, signed in where the revocation was not known yet: %v, want a refresh", name, err)
+			}
+		}
+		elsewhere.must(t, there, session.Rotated)
+		for name, e := range map[string]*engine.Engine[profile]{"here": here, "there": there} {
+			if err := verdict(e, elsewhere); err != nil {
+				t.Errorf("%s, after its refresh: %v", name, err)
+			}
+		}
+	})
+}
+
+func TestReloadUserLoadsTheUserAnewEverywhere(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		f := newFleet()
+		here, _ := f.process(t)
+		there, _ := f.process(t)
+		sessions := []jar{signIn(t, here, "u1"), signIn(t, there, "u1")}
+		other := signIn(t, here, "u2")
+		ended := there.Ended(t.Context(), sessionOf(t, there, sessions[0]))
+		time.Sleep(time.Minute)
+		for round, data := range []string{"new", "newer", "newest"} { // at once after each other
+			f.load(data, false)
+			if err := here.ReloadUser(t.Context(), "u1"); err != nil {
+				t.Fatal(err)
+			}
+			if round == 0 {
+				time.Sleep(aSecond)
+			}
+			for i := range sessions {
+				e := []*engine.Engine[profile]{here, there}[(i+round)%2]
+				if round > 0 { // there may not know yet
+					e = here
+				}
+				if err := verdict(e, sessions[i]); !errors.Is(err, engine.ErrOutdated) {
+					t.Errorf("%s, session %d: %v, want ErrOutdated", data, i, err)
+				}
+				if o, err := sessions[i].refresh(t, e); !o.Alive() {
+					t.Errorf("%s, session %d: refresh %v, %v", data, i, o, err)
+				}
+				for range 2 {
+					if s := sessionOf(t, e, sessions[i]); s.User.Data.Username != data {
+						t.Errorf("session %d has %q, want %q", i, s.User.Data.Username, data)
+					}
+				}
+			}
+		}
+		time.Sleep(aSecond)
+		for i, j := range sessions {
+			if s := sessionOf(t, there, j); s.User.Data.Username != "newest" {
+				t.Errorf("session %d has %q in the other process", i, s.User.Data.Username)
+			}
+		}
+		if err := verdict(there, other); err != nil {
+			t.Errorf("another user: %v", err)
+		}
+		if isClosed(ended) {
+			t.Error("the reload has closed a stream")
+		}
+		if err := here.ReloadUser(t.Context(), ""); session.CodeOf(err) != session.CodeInvalidUserID {
+			t.Errorf("of no user: %v", err)
+		}
+	})
+}
+
+// A token that was issued while the user changed has the old data. It is refused like those before.
+func TestReloadUserDuringARefresh(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		f := newFleet()
+		here, _ := f.process(t)
+		j := signIn(t, here, "u1")
+		held := make(chan struct{})
+		f.store.set(func(_ context.Context, call string) error {
+			if call == "Refresh" {
+				<-held
+			}
+			return nil
+		})
+		answered := make(chan error)
+		go func() {
+			_, err := j.refresh(t, here) // has loaded the user
+			answered <- err
+		}()
+		synctest.Wait()
+		f.load("new", false)
+		if err := here.ReloadUser(t.Context(), "u1"); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(aSecond)
+		close(held)
+		if err := <-answered; err != nil {
+			t.Fatal(err)
+		}
+		if err := verdict(here, j); !errors.Is(err, engine.ErrOutdated) {
+			t.Errorf("Verify = %v, want ErrOutdated", err)
+		}
+	})
+}
+
+// A process that starts knows what has ended before, and answers no request until it does.
+func TestAStartingProcessReadsWhatHasEnded(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		f := newFleet()
+		here, _ := f.process(t)
+		var ended []jar
+		for i := range 1500 { // more than one page of the feed
+			user := "u" + strconv.Itoa(i)
+			j := signIn(t, here, user)
+			ended = append(ended, j)
+			if err := here.SignOut(t.Context(), user, idOf(t, here, j)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		time.Sleep(10 * time.Minute)
+		fresh, _ := f.process(t)
+		for _, j := range []jar{ended[0], ended[len(ended)-1]} {
+			if err := verdict(fresh, j); !errors.Is(err, engine.ErrRevoked) {
+				t.Errorf("Verify = %v, want ErrRevoked", err)
+			}
+		}
+	})
+}
+
+// A process that cannot read the feed when it starts serves requests after Timeout.
+func TestAFeedThatIsDownAtTheStart(t *testing.T) {
+	t.Parallel()
+	for _, hangs := range []bool{false, true} {
+		synctest.Test(t, func(t *testing.T) {
+			f := newFleet()
+			here, _ := f.process(t)
+			j := signIn(t, here, "u1")
+			var c *cable
+			fresh, _ := f.process(t, func(config *engine.Config[profile]) {
+				c = config.Feed.(*cable)
+				c.set(true, hangs)
+			})
+			began := time.Now()
+			if err := verdict(fresh, j); err != nil {
+				t.Errorf("hangs %v: Verify = %v", hangs, err)
+			}
+			if waited := time.Since(began); waited > engine.DefaultTimeout+aSecond {
+				t.Errorf("hangs %v: the first request waited %v", hangs, waited)
+			}
+			c.set(false, false) // or else Close waits for the call
+		})
+	}
+}
+
+// The feed is cut and restored. Nothing that was published meanwhile is missed, and the events say
+// when it was lost.
+func TestACutFeedMissesNothing(t *testing.T) {
+	t.Parallel()
+	for _, ask := range []engine.FeedLost{engine.FeedLostCarryOn, engine.FeedLostAskStore} {
+		synctest.Test(t, func(t *testing.T) {
+			f := newFleet()
+			here, _ := f.process(t)
+			there, c := f.process(t, func(c *engine.Config[profile]) { c.FeedLost = ask })
+			j, kept := signIn(t, here, "u1"), signIn(t, here, "u1")
+			s := sessionOf(t, there, j)
+			c.set(true, false)
+			time.Sleep(aSecond)
+			if there.MustAsk() {
+				t.Error("a short failure makes requests ask the store")
+			}
+			time.Sleep(5 * time.Second)
+			if err := here.SignOut(t.Context(), "u1", s.ID); err != nil {
+				t.Fatal(err)
+			}
+			time.Sleep(time.Minute)
+			if n := f.saw(session.EventFeedLost); n != 1 {
+				t.Errorf("%d events that the feed is lost", n)
+			}
+			if there.MustAsk() != (ask == engine.FeedLostAskStore) {
+				t.Errorf("FeedLost %d: MustAsk = %v", ask, there.MustAsk())
+			}
+			if err := verdict(there, j); err != nil {
+				t.Errorf("while the feed is cut: %v", err)
+			}
+			c.set(false, false)
+			time.Sleep(aSecond)
+			if err := verdict(there, j); !errors.Is(err, engine.ErrRevoked) {
+				t.Errorf("after it: %v, want ErrRevoked", err)
+			}
+			if err := verdict(there, kept); err != nil {
+				t.Errorf("another session: %v", err)
+			}
+			if n := f.saw(session.EventFeedRestored); n != 1 || there.MustAsk() {
+				t.Errorf("%d events that the feed is restored; MustAsk %v", n, there.MustAsk())
+			}
+		})
+	}
+}
+
+func TestAskStore(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		f := newFleet()
+		e, _ := f.process(t, func(c *engine.Config[profile]) { c.Feed = session.NoFeed })
+		j := signIn(t, e, "u1")
+		s := sessionOf(t, e, j)
+		if err := e.AskStore(t.Context(), s); err != nil {
+			t.Errorf("alive: %v", err)
+		}
+		f.store.set(func(context.Context, string) error { return errCut })
+		if err := e.AskStore(t.Context(), s); session.CodeOf(err) != session.CodeDatabaseFetchFailed {
+			t.Errorf("store down: %v", err)
+		}
+		f.store.set(nil)
+		if err := f.store.Store.Delete(t.Context(), "u1", s.ID); err != nil { // elsewhere
+			t.Fatal(err)
+		}
+		if err := verdict(e, j); err != nil {
+			t.Errorf("before asking: %v", err)
+		}
+		if err := e.AskStore(t.Context(), s); session.CodeOf(err) != session.CodeUnauthorized {
+			t.Errorf("ended: %v", err)
+		}
+		if err := verdict(e, j); !errors.Is(err, engine.ErrRevoked) {
+			t.Errorf("after asking: %v", err)
+		}
+	})
+}
+
+// A feed that fails makes the calls fail. The sessions have ended nevertheless, repeating the call
+// is harmless, and the end is published when the feed works again, even if the call is not
+// repeated.
+func TestAFailingFeedMakesTheCallFail(t *testing.T) {
+	t.Parallel()
+	for name, repeat := range map[string]bool{"repeated": true, "not repeated": false} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				f := newFleet()
+				here, c := f.process(t)
+				there, _ := f.process(t)
+				j, k := signIn(t, here, "u1"), signIn(t, here, "u2")
+				c.set(true, false)
+				calls := map[string]func() error{
+					"SignOut":    func() error { return here.SignOut(t.Context(), "u1", idOf(t, here, j)) },
+					"RevokeUser": func() error { return here.RevokeUser(t.Context(), "u2") },
+					"ReloadUser": func() error { return here.ReloadUser(t.Context(), "u3") },
+				}
+				l := signIn(t, here, "u3")
+				for name, call := range calls {
+					if err := call(); session.CodeOf(err) != session.CodeDatabaseUpdateFailed || !errors.Is(err, errCut) {
+						t.Errorf("%s = %v", name, err)
+					}
+				}
+				if err := verdict(here, j); !errors.Is(err, engine.ErrRevoked) {
+					t.Errorf("in the process itself: %v", err)
+				}
+				time.Sleep(time.Minute)
+				c.set(false, false)
+				if repeat {
+					for name, call := range calls {
+						if err := call(); err != nil {
+							t.Errorf("%s again: %v", name, err)
+						}
+					}
+				}
+				time.Sleep(aSecond)
+				for _, ended := range []jar{j, k} {
+					if err := verdict(there, ended); !errors.Is(err, engine.ErrRevoked) {
+						t.Errorf("in another process: %v", err)
+					}
+				}
+				if err := verdict(there, l); !errors.Is(err, engine.ErrOutdated) {
+					t.Errorf("the user to load anew: %v", err)
+				}
+			})
+		})
+	}
+}
+
+func TestEndedFollowsTheSession(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		f := newFleet()
+		e, _ := f.process(t, func(c *engine.Config[profile]) {
+			c.Feed, c.RefreshTTL, c.Lifetime = session.NoFeed, 2*time.Hour, 3*time.Hour
+		})
+		j, silent := signIn(t, e, "u1"), signIn(t, e, "u1")
+		stream, left := context.WithCancel(t.Context())
+		ended := e.Ended(stream, sessionOf(t, e, j))
+		ofSilent := e.Ended(t.Context(), sessionOf(t, e, silent))
+		gone := e.Ended(stream, sessionOf(t, e, j))
+		for range 10 { // 100 minutes
+			time.Sleep(10 * time.Minute)
+			if o, err := j.refresh(t, e); !o.Alive() {
+				t.Fatal(o, err)
+			}
+			if _, err := e.Verify(j.access, j.fingerprint); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if isClosed(ended) || isClosed(ofSilent) {
+			t.Fatal("a rotation, or the expiry of the access token, has closed a stream")
+		}
+		time.Sleep(21 * time.Minute)
+		if !isClosed(ofSilent) {
+			t.Error("the stream of a session that has expired goes on")
+		}
+		if isClosed(ended) {
+			t.Error("the stream of a session that was refreshed is closed")
+		}
+		if n := e.Streams(); n != 2 {
+			t.Errorf("%d streams are held, want 2", n)
+		}
+		f.store.set(func(context.Context, string) error { return errCut })
+		time.Sleep(20 * time.Minute)
+		if isClosed(ended) {
+			t.Error("a store that is down has closed a stream")
+		}
+		left() // the person closes the page
+		synctest.Wait()
+		if n := e.Streams(); n != 0 || isClosed(gone) {
+			t.Errorf("%d streams are held after their context has ended; closed %v", n, isClosed(gone))
+		}
+		f.store.set(nil)
+		ended = e.Ended(t.Context(), sessionOfEnded(t, e, j))
+		f.store.set(func(context.Context, string) error { return errCut })
+		time.Sleep(3 * time.Hour)
+		f.store.set(nil)
+		time.Sleep(time.Minute)
+		if !isClosed(ended) {
+			t.Error("the stream outlives the longest life of its session")
+		}
+		if n := e.Streams(); n != 0 {
+			t.Errorf("%d streams are held at the end", n)
+		}
+	})
+}
+
+// sessionOfEnded returns the session of a jar, whether or not its access token is valid.
+func sessionOfEnded(t testing.TB, e *engine.Engine[profile], j jar) session.Session[profile] {
+	t.Helper()
+	s, err := e.VerifyEnded(j.access, j.fingerprint)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+// Without a feed, a stream ends when the access token expires and the store no longer has the
+// session.
+func TestEndedWithoutAFeed(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		f := newFleet()
+		none := func(c *engine.Config[profile]) { c.Feed = session.NoFeed }
+		here, _ := f.process(t, none)
+		there, _ := f.process(t, none)
+		j := signIn(t, here, "u1")
+		ended := there.Ended(t.Context(), sessionOf(t, there, j))
+		if err := here.RevokeUser(t.Context(), "u1"); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(14 * time.Minute)
+		if isClosed(ended) {
+			t.Error("closed before")
+		}
+		time.Sleep(2 * time.Minute)
+		if !isClosed(ended) {
+			t.Error("the stream goes on")
+		}
+		already := here.Ended(t.Context(), sessionOfEnded(t, here, j))
+		if !isClosed(already) || here.Streams() != 0 {
+			t.Error("the stream of a session that has ended before is not closed")
+		}
+	})
+}
+
+func TestNotBeforeEndsOlderSessions(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		f := newFleet()
+		here, _ := f.process(t)
+		old, phone := signIn(t, here, "u1"), signIn(t, here, "u1")
+		time.Sleep(time.Hour)
+		now := time.Now()
+		time.Sleep(time.Second)
+		if o, err := phone.refresh(t, here); o != session.Rotated { // is issued after NotBefore
+			t.Fatal(o, err)
+		}
+		fresh := signIn(t, here, "u1")
+		time.Sleep(2 * time.Second) // until the roll-out
+		there, _ := f.process(t, func(c *engine.Config[profile]) { c.NotBefore = now })
+		for _, j := range []jar{old, phone} {
+			if err := verdict(there, j); !errors.Is(err, engine.ErrRevoked) && !errors.Is(err, engine.ErrExpired) {
+				t.Errorf("an access token of an old session: %v", err)
+			}
+		}
+		if list, err := there.Sessions(t.Context(), "u1"); len(list) != 1 || err != nil {
+			t.Errorf("%d sessions are listed, %v", len(list), err)
+		}
+		for _, j := range []jar{old, phone} {
+			if o, err := j.refresh(t, there); o != session.Missing || session.CodeOf(err) != session.CodeUnauthorized {
+				t.Errorf("refresh of an old session: %v, %v", o, err)
+			}
+		}
+		if err := verdict(there, fresh); err != nil {
+			t.Errorf("a session begun afterwards: %v", err)
+		}
+		fresh.must(t, there, session.Rotated)
+		if list, err := here.Sessions(t.Context(), "u1"); len(list) != 1 || err != nil {
+			t.Errorf("%d sessions are left in the store, %v", len(list), err)
+		}
+		if _, err := engine.New(func() engine.Config[profile] {
+			c := validConfig()
+			c.NotBefore = time.Now().Add(time.Hour)
+			return c
+		}()); err == nil {
+			t.Error("a NotBefore in the future is accepted")
+		}
+	})
+}
+
+// However many sessions are ended, real or made up, no process forgets the end of another one.
+// When a process has no more room it refuses more tokens, which costs their owners a refresh.
+func TestFloodsMakeNoProcessForgetAnEnd(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		f := newFleet()
+		here, _ := f.process(t)
+		there, _ := f.process(t)
+		there.SetMaxRevokedUsers(100)
+		victim, honest := signIn(t, here, "victim"), signIn(t, here, "honest")
+		if err := here.SignOut(t.Context(), "victim", idOf(t, here, victim)); err != nil {
+			t.Fatal(err)
+		}
+		for i := range 1000 {
+			if err := here.EndSession(t.Context(), string(rune('A'+i%26))+time.Duration(i).String(), session.NewID()); err != nil {
+				t.Fatal(err)
+			}
+		}
+		time.Sleep(aSecond)
+		if err := verdict(there, victim); !errors.Is(err, engine.ErrRevoked) {
+			t.Errorf("the session that was signed out: %v, want ErrRevoked", err)
+		}
+		if err := verdict(there, honest); err != nil {
+			honest.must(t, there, session.Rotated)
+			time.Sleep(aSecond)
+			if err := verdict(there, honest); err != nil {
+				t.Errorf("an honest session, after a refresh: %v", err)
+			}
+		}
+	})
+}
+
+// A user who ends sessions that never existed does not fill the feed.
+func TestMadeUpSessionsDoNotFillTheFeed(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		f := newFleet()
+		here, _ := f.process(t)
+		there, _ := f.process(t)
+		j, phone := signIn(t, here, "u1"), signIn(t, here, "u1")
+		for range 100 {
+			for range 100 {
+				if err := here.EndSession(t.Context(), "u1", session.NewID()); err != nil {
+					t.Fatal(err)
+				}
+			}
+			time.Sleep(10 * time.Millisecond)
+		}
+		if err := here.SignOut(t.Context(), "u1", idOf(t, here, j)); err != nil { // the real one
+			t.Fatal(err)
+		}
+		time.Sleep(aSecond)
+		published := 0
+		var at session.FeedPosition
+		for {
+			notices, next, err := f.feed.ReadFeed(t.Context(), at)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if len(notices) == 0 {
+				break
+			}
+			published, at = published+len(notices), next
+		}
+		if published > 500 {
+			t.Errorf("%d notices in the feed", published)
+		}
+		if err := verdict(there, j); err == nil {
+			t.Error("the session that was signed out is accepted in another process")
+		}
+		phone.must(t, there, session.Rotated)
+		if err := verdict(there, phone); err != nil {
+			t.Errorf("the session that goes on: %v", err)
+		}
+	})
+}
+
+// Revocations are dropped when they concern no token any more.
+func TestMemoryOfRevocationsIsBoundedByTime(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		f := newFleet()
+		e, _ := f.process(t)
+		var sizes []int
+		for range 12 {
+			for i := range 200 {
+				if err := e.RevokeUser(t.Context(), time.Duration(time.Now().UnixNano()+int64(i)).String()); err != nil {
+					t.Fatal(err)
+				}
+			}
+			time.Sleep(10 * time.Minute)
+			sizes = append(sizes, e.RevokedUsers())
+		}
+		if got := slices.Max(sizes); got > 1200 {
+			t.Errorf("users remembered: %v", sizes)
+		}
+	})
+}
+
+// Close ends the goroutine. Closing again, or an Engine without a feed, is harmless.
+func TestCloseStopsReading(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) { // fails if a goroutine is left
+		f := newFleet()
+		e, _ := f.process(t)
+		j := signIn(t, e, "u1")
+		e.Close()
+		e.Close()
+		if err := verdict(e, j); err != nil {
+			t.Errorf("after Close: %v", err)
+		}
+		newEngine(t, nil).Close()
+	})
+}

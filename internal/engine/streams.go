@@ -1,0 +1,192 @@
+package engine
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"github.com/lucia-go/lucia/session"
+)
+
+// streams are the channels of [Engine.Ended] that are open, by user. Each is freed when its context
+// or its session ends.
+type streams struct {
+	mu    sync.Mutex
+	users map[string]map[*stream]struct{}
+}
+
+// stream is one channel.
+type stream struct {
+	userID string
+	id     ID
+	iat    int64
+	ended  chan struct{}
+
+	// These are guarded by the lock of the streams.
+	timer  *time.Timer // asks the store
+	unbind func() bool // stops waiting for the context
+}
+
+// add registers a stream.
+func (s *streams) add(w *stream) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.users == nil {
+		s.users = map[string]map[*stream]struct{}{}
+	}
+	if s.users[w.userID] == nil {
+		s.users[w.userID] = map[*stream]struct{}{}
+	}
+	s.users[w.userID][w] = struct{}{}
+}
+
+// remove frees a stream and reports whether it was registered.
+func (s *streams) remove(w *stream) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.removeLocked(w)
+}
+
+func (s *streams) removeLocked(w *stream) bool {
+	own := s.users[w.userID]
+	if _, ok := own[w]; !ok {
+		return false
+	}
+	delete(own, w)
+	if len(own) == 0 {
+		delete(s.users, w.userID)
+	}
+	if w.timer != nil {
+		w.timer.Stop()
+	}
+	if w.unbind != nil {
+		w.unbind()
+	}
+	return true
+}
+
+// has reports whether a stream is registered.
+func (s *streams) has(w *stream) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	_, ok := s.users[w.userID][w]
+	return ok
+}
+
+// bind frees a stream when ctx ends.
+func (s *streams) bind(ctx context.Context, w *stream) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if _, ok := s.users[w.userID][w]; ok {
+		w.unbind = context.AfterFunc(ctx, func() { s.remove(w) })
+	}
+}
+
+// schedule calls ask after d unless the stream has been freed by then.
+func (s *streams) schedule(w *stream, d time.Duration, ask func()) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if _, ok := s.users[w.userID][w]; ok {
+		w.timer = time.AfterFunc(d, ask)
+	}
+}
+
+// close closes the channel of a stream.
+func (s *streams) close(w *stream) {
+	if s.remove(w) {
+		close(w.ended)
+	}
+}
+
+// end closes the channels of the sessions that a notice ends.
+func (s *streams) end(n session.Notice) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for w := range s.users[n.UserID] {
+		if w.iat <= n.IssuedUntil && (n.SessionID == w.id || n.SessionID == (ID{})) {
+			s.removeLocked(w)
+			close(w.ended)
+		}
+	}
+}
+
+// Ended returns a channel that is closed when the session ends. Rotation does not close it. It
+// closes as soon as this process knows of the end: at once for its own calls, from the feed for
+// those of other processes. When the access token of s has expired, and then once in the lifetime
+// of an access token and when the session is due to expire, it asks the store. So it also closes
+// when the session has expired, and in time if there is no feed. If the store fails, it carries on
+// until the session is due to expire.
+//
+// Nothing is held any more when ctx has ended or the channel is closed.
+func (e *Engine[U]) Ended(ctx context.Context, s Session[U]) <-chan struct{} {
+	w := &stream{userID: s.User.ID, id: s.ID, iat: s.IssuedAt.Unix(), ended: make(chan struct{})}
+	e.streams.add(w)
+	if e.revocations.ended(w.userID, w.id, w.iat) { // after add, so that no notice is missed
+		e.streams.close(w)
+		return w.ended
+	}
+	e.streams.bind(ctx, w)
+	e.streams.schedule(w, time.Until(s.ExpiresAt), func() { e.ask(w, time.Time{}) })
+	return w.ended
+}
+
+// retryAsking is how long a stream waits after the store has failed.
+const retryAsking = 5 * time.Second
+
+// ask asks the store whether the session of a stream is alive, and schedules the next time. due is
+// when the session expires according to the last answer, and zero if there was none.
+func (e *Engine[U]) ask(w *stream, due time.Time) {
+	if !e.streams.has(w) {
+		return
+	}
+	record, now, err := e.find(context.Background(), w.userID, w.id)
+	wait := retryAsking
+	switch {
+	case err != nil && !due.IsZero() && time.Now().After(due):
+		e.streams.close(w)
+		return
+	case err != nil:
+		e.reportUnavailable(w.userID, w.id, err)
+	case !record.Live(now):
+		e.streams.close(w)
+		return
+	default:
+		left := record.ExpiresAt.Sub(now)
+		due = time.Now().Add(left)
+		wait = min(e.config.AccessTTL, left+time.Second)
+	}
+	e.streams.schedule(w, wait, func() { e.ask(w, due) })
+}
+
+// find returns the record of a session in the store, and the time with which to judge it.
+func (e *Engine[U]) find(ctx context.Context, userID string, id ID) (Record, Instant, error) {
+	live, err := callWithTimeout(ctx, e.stores, func(ctx context.Context) (map[ID]Record, error) {
+		return e.config.Store.List(ctx, userID)
+	})
+	now := InstantOf(time.Now())
+	record := live[id]
+	if e.isOver(record) {
+		record = Record{}
+	}
+	return record, min(now, record.ExpiresAt-1), err // the store has found it live, by its own clock
+}
+
+// MustAsk reports whether requests must ask the store, because the feed is lost and
+// Config.FeedLost says so.
+func (e *Engine[U]) MustAsk() bool {
+	return e.follower != nil && e.config.FeedLost == FeedLostAskStore && e.follower.lost.Load()
+}
+
+// AskStore checks in the store that a session is alive. Errors carry CodeUnauthorized if it has
+// ended, and CodeDatabaseFetchFailed if the store failed.
+func (e *Engine[U]) AskStore(ctx context.Context, s Session[U]) error {
+	record, now, err := e.find(ctx, s.User.ID, s.ID)
+	if err != nil {
+		return e.unavailable(ctx, CodeDatabaseFetchFailed, s.User.ID, s.ID, err)
+	}
+	if !record.Live(now) {
+		e.apply(e.revocations.now(endOfSession(s.User.ID, s.ID))) // is no news to other processes
+		return errMissing
+	}
+	return nil
+}

@@ -1,0 +1,396 @@
+package moving_test
+
+import (
+	"context"
+	"encoding/json"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"os"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/alexedwards/scs/v2"
+	"github.com/gin-contrib/sessions/cookie"
+	"github.com/gin-gonic/gin"
+	"github.com/gorilla/sessions"
+
+	"github.com/lucia-go/lucia"
+	"github.com/lucia-go/lucia/adapters/nethttp"
+	"github.com/lucia-go/lucia/internal/moving/fromechojwt"
+	"github.com/lucia-go/lucia/internal/moving/fromginjwt"
+	"github.com/lucia-go/lucia/internal/moving/fromginsessions"
+	"github.com/lucia-go/lucia/internal/moving/fromgorilla"
+	"github.com/lucia-go/lucia/internal/moving/fromscs"
+	"github.com/lucia-go/lucia/internal/moving/fromsveltekit"
+	"github.com/lucia-go/lucia/internal/moving/people"
+	"github.com/lucia-go/lucia/luciatest"
+)
+
+func TestMain(m *testing.M) {
+	gin.SetMode(gin.TestMode)
+	os.Exit(m.Run())
+}
+
+// site is an app that is replaced by another one.
+type site struct{ http.Handler }
+
+var ada = url.Values{"username": {"Ada"}, "password": {"secret"}}
+
+func newKit(t *testing.T) *luciatest.Kit[people.Profile] {
+	return luciatest.New(t, map[string]people.Profile{"u1": {Name: "Ada"}, "u2": {Name: "Grace"}})
+}
+
+// must returns the app, or fails the test.
+func must(t *testing.T) func(http.Handler, error) http.Handler {
+	return func(app http.Handler, err error) http.Handler {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return app
+	}
+}
+
+// want checks that a page is at a path and contains the texts.
+func want(t *testing.T, page *luciatest.Page, path string, texts ...string) {
+	t.Helper()
+	if page.URL.Path != path || page.Status >= 400 {
+		t.Errorf("the page is %d %s %.300q, want %s", page.Status, page.URL.Path, page.Body, path)
+	}
+	for _, text := range texts {
+		if !strings.Contains(page.Body, text) {
+			t.Errorf("%s: %.600q, want %q", page.URL.Path, page.Body, text)
+		}
+	}
+}
+
+// names returns the names of the browser's cookies.
+func names(b *luciatest.Browser) (names []string) {
+	for _, c := range b.Cookies() {
+		names = append(names, c.Name)
+	}
+	slices.Sort(names)
+	return names
+}
+
+// carriedOver checks that the browser has lucia's cookies and none of the old app's, and that the
+// user has one session.
+func carriedOver(t *testing.T, kit *luciatest.Kit[people.Profile], b *luciatest.Browser, also ...string) {
+	t.Helper()
+	expected := append([]string{"__Host-access_token", "__Host-encrypt_refresh_token", "__Host-fingerprint_token"}, also...)
+	slices.Sort(expected)
+	if got := names(b); !slices.Equal(got, expected) {
+		t.Errorf("cookies %v, want %v", got, expected)
+	}
+	if n := sessions1(t, kit); n != 1 {
+		t.Errorf("the user has %d sessions, want one", n)
+	}
+}
+
+func sessions1(t *testing.T, kit *luciatest.Kit[people.Profile]) int {
+	t.Helper()
+	list, err := kit.Store.List(t.Context(), "u1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return len(list)
+}
+
+// replay opens a page in a browser that has copies of cookies, and returns the answer.
+func replay(app http.Handler, path string, cookies []*http.Cookie) *http.Response {
+	r := httptest.NewRequest("GET", "https://app.example"+path, nil)
+	r.Header.Set("Sec-Fetch-Mode", "navigate")
+	r.Header.Set("Sec-Fetch-Dest", "document")
+	for _, c := range cookies {
+		r.AddCookie(&http.Cookie{Name: c.Name, Value: c.Value})
+	}
+	w := httptest.NewRecorder()
+	app.ServeHTTP(w, r)
+	return w.Result()
+}
+
+// spentOnce checks that copies of the old app's cookies are worth nothing.
+func spentOnce(t *testing.T, kit *luciatest.Kit[people.Profile], app http.Handler, path string, cookies []*http.Cookie) {
+	t.Helper()
+	before := sessions1(t, kit)
+	if answer := replay(app, path, cookies); answer.StatusCode != http.StatusSeeOther {
+		t.Errorf("old cookies, a second time: %d, want the login page", answer.StatusCode)
+	}
+	if after := sessions1(t, kit); after != before {
+		t.Errorf("old cookies, a second time: %d sessions, %d before", after, before)
+	}
+}
+
+func TestFromSCS(t *testing.T) {
+	t.Parallel()
+	kit, carts := newKit(t), &people.Carts{}
+	old := scs.New()
+	old.Cookie.Secure = true
+	app := &site{fromscs.Before(old)}
+	browser := luciatest.NewBrowser(t, app)
+	tab := browser.Open("/")
+	want(t, tab.Submit(url.Values{"item": {"pen"}}), "/", "Cart: pen", "Added.")
+	want(t, tab.Get("/account"), "/login")
+	want(t, tab.Submit(ada), "/account", "Account of Ada")
+	cookies := browser.Cookies()
+
+	app.Handler = must(t)(fromscs.After(kit.Config, old, carts))
+	want(t, tab.Get("/"), "/", "Hello, Ada", "Cart: pen")
+	carriedOver(t, kit, browser)
+	spentOnce(t, kit, app, "/account", cookies)
+	want(t, tab.Submit(url.Values{"item": {"ink"}}), "/", "Cart: pen,ink", "Added.")
+	if page := tab.Get("/"); strings.Contains(page.Body, "Added.") {
+		t.Error("the message is shown twice")
+	}
+	want(t, tab.Submit(url.Values{"out": {"1"}}), "/", "stranger", "Cart: <")
+
+	visitor := luciatest.NewBrowser(t, app).Open("/")
+	visitor.Submit(url.Values{"item": {"cup"}})
+	want(t, visitor.Submit(url.Values{"item": {"pot"}}), "/", "Cart: cup,pot")
+	want(t, visitor.Get("/account"), "/login")
+	want(t, visitor.Submit(ada), "/account", "Account of Ada")
+	want(t, visitor.Get("/"), "/", "Cart: pen,ink,cup,pot")
+}
+
+// A form that is open while the new version is deployed is not lost.
+func TestFormOfAnOldPageIsAccepted(t *testing.T) {
+	t.Parallel()
+	kit, carts := newKit(t), &people.Carts{}
+	old := scs.New()
+	app := &site{fromscs.Before(old)}
+	tab := luciatest.NewBrowser(t, app).Open("/login")
+	want(t, tab.Submit(ada), "/")
+	app.Handler = must(t)(fromscs.After(kit.Config, old, carts))
+	want(t, tab.Submit(url.Values{"item": {"pen"}}), "/", "Hello, Ada", "Cart: pen", "Added.")
+}
+
+// While lucia's store is down, an old session is neither lost nor used up.
+func TestOldSessionSurvivesAnOutage(t *testing.T) {
+	t.Parallel()
+	kit := newKit(t)
+	old := scs.New()
+	app := &site{fromscs.Before(old)}
+	tab := luciatest.NewBrowser(t, app).Open("/login")
+	tab.Submit(ada)
+	app.Handler = must(t)(fromscs.After(kit.Config, old, &people.Carts{}))
+	up := kit.StoreDown()
+	want(t, tab.Get("/"), "/", "stranger")
+	up()
+	want(t, tab.Get("/"), "/", "Hello, Ada")
+}
+
+func TestFromGorilla(t *testing.T) {
+	t.Parallel()
+	for name, store := range map[string]sessions.Store{
+		"cookies": sessions.NewCookieStore([]byte(strings.Repeat("k", 32))),
+		"files":   sessions.NewFilesystemStore(t.TempDir(), []byte(strings.Repeat("k", 32))),
+	} {
+		t.Run(name, func(t *testing.T) {
+			kit := newKit(t)
+			app := &site{fromgorilla.Before(store)}
+			browser := luciatest.NewBrowser(t, app)
+			tab := browser.Open("/account")
+			want(t, tab.Submit(ada), "/", "Hello, Ada", "Welcome back.")
+			cookies := browser.Cookies()
+
+			app.Handler = must(t)(fromgorilla.After(kit.Config, store, &fromgorilla.Spent{}))
+			want(t, tab.Get("/account"), "/account", "Account of Ada")
+			carriedOver(t, kit, browser)
+			spentOnce(t, kit, app, "/account", cookies)
+			tab.Get("/")
+			want(t, tab.Submit(url.Values{"out": {"1"}}), "/", "stranger")
+			want(t, tab.Get("/account"), "/login")
+			want(t, tab.Submit(ada), "/account")
+			want(t, tab.Get("/"), "/", "Welcome back.")
+		})
+	}
+}
+
+func TestFromGinSessions(t *testing.T) {
+	t.Parallel()
+	kit := newKit(t)
+	store := cookie.NewStore([]byte(strings.Repeat("k", 32)))
+	app := &site{fromginsessions.Before(store)}
+	browser := luciatest.NewBrowser(t, app)
+	tab := browser.Open("/account")
+	want(t, tab.Submit(ada), "/", "Hello, Ada")
+	cookies := browser.Cookies()
+
+	app.Handler = must(t)(fromginsessions.After(kit.Config, store, new(fromgorilla.Spent).First))
+	want(t, tab.Get("/account"), "/account", "Account of Ada")
+	carriedOver(t, kit, browser)
+	spentOnce(t, kit, app, "/account", cookies)
+	tab.Get("/")
+	want(t, tab.Submit(url.Values{"out": {"1"}}), "/", "stranger")
+	want(t, tab.Get("/account"), "/login")
+	want(t, tab.Submit(ada), "/account", "Account of Ada")
+}
+
+func TestFromGinJWT(t *testing.T) {
+	t.Parallel()
+	kit := newKit(t)
+	old, err := fromginjwt.Middleware([]byte(strings.Repeat("k", 32)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	app := &site{fromginjwt.Before(old)}
+	browser := luciatest.NewBrowser(t, app)
+	tab := browser.Open("/")
+	fetch := func(method, path, body string, status int, text string) {
+		t.Helper()
+		if page := tab.Fetch(method, path, strings.NewReader(body)); page.Status != status || !strings.Contains(page.Body, text) {
+			t.Errorf("%s %s: %d %.200q, want %d %q", method, path, page.Status, page.Body, status, text)
+		}
+	}
+	credentials := `{"username":"Ada","password":"secret"}`
+	fetch("POST", "/login", credentials, 200, "access_token")
+	fetch("GET", "/api/me", "", 200, `"name":"Ada"`)
+	cookies := browser.Cookies()
+
+	app.Handler = must(t)(fromginjwt.After(kit.Config, old))
+	fetch("GET", "/api/me", "", 401, "AUTH_UNAUTHORIZED")
+	fetch("POST", "/move", "", 204, "")
+	fetch("GET", "/api/me", "", 200, `"name":"Ada"`)
+	carriedOver(t, kit, browser)
+	fetch("POST", "/move", "", 401, "")
+	r := httptest.NewRequest("POST", "https://app.example/move", nil)
+	for _, c := range cookies {
+		r.AddCookie(c)
+	}
+	w := httptest.NewRecorder()
+	if app.ServeHTTP(w, r); w.Code != 401 || sessions1(t, kit) != 1 {
+		t.Errorf("the old refresh token, a second time: %d", w.Code)
+	}
+	fetch("POST", "/login", `{"username":"Ada"}`, 401, "")
+	fetch("POST", "/login", credentials, 204, "")
+	fetch("GET", "/api/me", "", 200, `"name":"Ada"`)
+}
+
+func TestFromEchoJWT(t *testing.T) {
+	t.Parallel()
+	kit, key := newKit(t), []byte(strings.Repeat("k", 32))
+	app := &site{fromechojwt.Before(key)}
+	browser := luciatest.NewBrowser(t, app)
+	tab := browser.Open("/account")
+	want(t, tab.Submit(ada), "/account", "Hello, Ada")
+	cookies := browser.Cookies()
+
+	app.Handler = must(t)(fromechojwt.After(kit.Config, key, new(fromgorilla.Spent).First))
+	want(t, tab.Get("/account"), "/account", "Hello, Ada")
+	carriedOver(t, kit, browser)
+	spentOnce(t, kit, app, "/account", cookies)
+	tab.Submit(url.Values{"out": {"1"}})
+	want(t, tab.Get("/account"), "/login")
+	want(t, tab.Submit(ada), "/account", "Hello, Ada")
+	forged := []*http.Cookie{{Name: "token", Value: "eyJhbGciOiJub25lIn0.eyJzdWIiOiJ1MSIsImV4cCI6OTk5OTk5OTk5OX0."}}
+	spentOnce(t, kit, app, "/account", forged)
+}
+
+// rows is a table refresh_token.
+type rows struct {
+	mu     sync.Mutex
+	tokens map[string]bool
+}
+
+func (r *rows) Exists(_ context.Context, token string) (bool, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.tokens[token], nil
+}
+
+func (r *rows) Delete(_ context.Context, token string) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	delete(r.tokens, token)
+	return nil
+}
+
+// TestFromSvelteKit reads cookies that lucia-sveltekit 0.9.1 has made.
+func TestFromSvelteKit(t *testing.T) {
+	t.Parallel()
+	file, err := os.ReadFile("fromsveltekit/testdata/session.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var old struct {
+		Secret         string
+		HashedPassword string `json:"hashed_password"`
+		RefreshToken   string `json:"refresh_token"`
+		Cookies        map[string]string
+	}
+	if err := json.Unmarshal(file, &old); err != nil {
+		t.Fatal(err)
+	}
+	if !fromsveltekit.Verify("secret", old.HashedPassword) || fromsveltekit.Verify("Secret", old.HashedPassword) {
+		t.Error("the password's hash is not verified")
+	}
+	cookies := func(change ...string) (list []*http.Cookie) {
+		for name, value := range old.Cookies {
+			for i := 0; i+1 < len(change); i += 2 {
+				if change[i] == name {
+					value = change[i+1]
+				}
+			}
+			if value != "" {
+				list = append(list, &http.Cookie{Name: name, Value: value})
+			}
+		}
+		return list
+	}
+	for name, test := range map[string]struct {
+		cookies []*http.Cookie
+		secret  string
+		row     bool
+		later   time.Duration
+		want    int
+	}{
+		"carried over":           {cookies(), old.Secret, true, 0, 200},
+		"access token expired":   {cookies("access_token", ""), old.Secret, true, 0, 200},
+		"row deleted":            {cookies(), old.Secret, false, 0, 303},
+		"another secret":         {cookies(), "another " + old.Secret, true, 0, 303},
+		"another fingerprint":    {cookies("fingerprint_token", strings.Repeat("f", 64)), old.Secret, true, 0, 303},
+		"no fingerprint":         {cookies("fingerprint_token", ""), old.Secret, true, 0, 303},
+		"tampered refresh token": {cookies("encrypt_refresh_token", "00"+old.Cookies["encrypt_refresh_token"][2:]), old.Secret, true, 0, 303},
+		"not a refresh token":    {cookies("encrypt_refresh_token", "x"), old.Secret, true, 0, 303},
+		"expired":                {cookies(), old.Secret, true, 40 * 365 * 24 * time.Hour, 303},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) { // the clock of the bubble is before the tokens' expiry
+				time.Sleep(test.later)
+				kit := newKit(t)
+				auth, err := lucia.New(kit.Config)
+				if err != nil {
+					t.Fatal(err)
+				}
+				mux := http.NewServeMux()
+				mux.Handle("GET /account", auth.Require(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+					w.Write([]byte("Account of " + auth.Session(r.Context()).User.Data.Name))
+				})))
+				table := &rows{tokens: map[string]bool{old.RefreshToken: test.row}}
+				app := nethttp.Wrap(auth, fromsveltekit.CarryOver(auth, test.secret, table, mux))
+				answer := replay(app, "/account", test.cookies)
+				if answer.StatusCode != test.want {
+					t.Errorf("status %d, want %d", answer.StatusCode, test.want)
+				}
+				cleared := 0
+				for _, c := range answer.Cookies() {
+					if !strings.HasPrefix(c.Name, "__Host-") && c.MaxAge < 0 {
+						cleared++
+					}
+				}
+				if cleared != 3 {
+					t.Errorf("%d of the old cookies are cleared, want 3", cleared)
+				}
+				if test.want == 200 {
+					spentOnce(t, kit, app, "/account", test.cookies)
+				}
+			})
+		})
+	}
+}
