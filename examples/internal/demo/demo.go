@@ -81,6 +81,8 @@ func NewSite(framework string, o Options, log *slog.Logger) (*Site, error) {
 		Dev:        !o.Secure,
 		Hardened:   o.Hardened,
 		Logger:     log,
+
+		DeviceBound: o.Bound,
 	}
 	if !o.Feed {
 		s.Config.Feed = lucia.NoFeed
