@@ -311,8 +311,9 @@ func repeat(t *testing.T, a *app, seen func(jar), times int) {
 var provokedElsewhere = []session.EventKind{
 	session.EventDropped,                                   // TestSlowOnEventDropsEventsAndIsTold
 	session.EventBreakerOpened, session.EventBreakerClosed, // TestBreakerRefusesWhileTheStoreIsDown
+	session.EventSteppedUp, // TestStepUpIsAnEvent
 	// To be provoked by the features that report them:
-	session.EventSteppedUp, session.EventBound, session.EventActing, session.EventActingEnded, session.EventSignInRefused,
+	session.EventBound, session.EventActing, session.EventActingEnded, session.EventSignInRefused,
 	session.EventBindingRefused, session.EventUnbound,
 	session.EventFeedLost, session.EventFeedRestored,
 }
