@@ -52,6 +52,9 @@ func build(site *demo.Site) (*lucia.Auth[demo.Profile], http.Handler, error) {
 	r.Match(reads, "/profile", luciagin.Require(auth), a.show("profile"))
 	r.POST("/profile", a.saveProfile)
 	r.Match(reads, "/events", luciagin.Require(auth), gin.WrapH(site.Events(auth)))
+	r.Match(reads, "/danger", luciagin.RequireRecent(auth, site.Recent), a.show("danger"))
+	r.Match(reads, "/again", luciagin.Require(auth), a.show("again"))
+	r.POST("/again", luciagin.Require(auth), a.confirm)
 	r.Match(reads, "/api/me", a.me)
 	r.Match(reads, "/static/*name", gin.WrapH(site.Assets))
 	r.NoRoute(a.fail(demo.ErrNotFound))
@@ -106,6 +109,20 @@ func (a *app) saveProfile(c *gin.Context) {
 		return
 	}
 	c.Redirect(http.StatusSeeOther, "/profile")
+}
+
+// confirm handles the form of the step-up page. It begins a new session of the same user and
+// returns to the page that was refused.
+func (a *app) confirm(c *gin.Context) {
+	err := a.site.ConfirmPassword(c.Request, luciagin.Session(c, a.auth))
+	if err == nil {
+		_, err = a.auth.StepUp(c.Writer, c.Request)
+	}
+	if err != nil {
+		a.page(c, "again", err)
+		return
+	}
+	c.Redirect(http.StatusSeeOther, lucia.ReturnPath(c.Request, "/danger"))
 }
 
 // me is for scripts and programs, which send the access token as a bearer token.
