@@ -80,6 +80,8 @@ func NewSite(framework string, o Options, log *slog.Logger) (*Site, error) {
 		Dev:        !o.Secure,
 		Hardened:   o.Hardened,
 		Logger:     log,
+
+		DeviceBound: o.Bound,
 	}
 	return s, nil
 }

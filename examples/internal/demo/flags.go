@@ -26,6 +26,8 @@ type Options struct {
 	Secret     []byte
 	Secure     bool
 	Hardened   bool
+	TLS        bool
+	Bound      bool
 
 	// RandomSecret reports that Secret ends with this process, and all sessions with it.
 	RandomSecret bool
@@ -48,11 +50,17 @@ func ParseFlags(name string, args []string, stderr io.Writer) (Options, error) {
 	f.StringVar(&secret, "secret", "", "what all keys are made of, 32 bytes or more, the same for all servers of one app; empty makes one up\n(for real, take it from a file or the environment: command lines are visible to others)")
 	f.BoolVar(&o.Secure, "secure", false, "cookies for https only")
 	f.BoolVar(&o.Hardened, "hardened", false, "keep the tokens out of pages")
+	f.BoolVar(&o.TLS, "tls", false, "serve https with a certificate of its own, which implies -secure; prints its SPKI for\nChromium's --ignore-certificate-errors-spki-list")
+	f.BoolVar(&o.Bound, "device-bound", false, "bind sessions to the browser's device; needs -secure or -tls")
 	if err := f.Parse(args); err != nil {
 		return o, err
 	}
 	if f.NArg() > 0 {
 		return o, fmt.Errorf("unexpected argument %q", f.Arg(0))
+	}
+	o.Secure = o.Secure || o.TLS
+	if o.Bound && !o.Secure {
+		return o, errors.New("-device-bound needs https: take -tls, or -secure behind a proxy with https")
 	}
 	if o.DB != "" && store != "" {
 		return o, errors.New("-db and -redis: take one of the two")
