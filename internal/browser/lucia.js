@@ -6,8 +6,8 @@
  *
  * Code without modules listens for `lucia:session` on `document`. Its `detail` is `{ session,
  * expires_in, idle_in, stale }`. It is dispatched when silent refresh starts, when the session
- * changes, after each refresh and when the idle end is near. Hidden fields named `_lucia` hold the current access token in forms that lead
- * to this origin.
+ * changes, after each refresh and when the idle end is near. Hidden fields named `_lucia` hold the
+ * current access token in forms that lead to this origin.
  *
  * Three rules hold throughout:
  *
