@@ -48,12 +48,15 @@ const (
 const (
 	// CodeInvalidTerms: the options of a sign-in are invalid. See [Terms].
 	CodeInvalidTerms Code = "AUTH_INVALID_TERMS"
+	// CodeTooManySessions: the user has as many sessions as they may have, and a new one is
+	// refused.
+	CodeTooManySessions Code = "AUTH_TOO_MANY_SESSIONS"
 )
 
 var codes = [...]Code{
 	CodeNotAuthenticated, CodeUnauthorized, CodeDatabaseFetchFailed, CodeDatabaseUpdateFailed, CodeUnknown,
 	CodeInvalidAccessToken, CodeInvalidRefreshToken, CodeInvalidRequest, CodeInvalidRequestMethod, CodeInvalidUserID,
-	CodeInvalidTerms,
+	CodeInvalidTerms, CodeTooManySessions,
 }
 
 // ParseCode returns the code with the given name on the wire. It returns CodeUnknown and false if

@@ -32,6 +32,10 @@ func (e *Engine[U]) Peek(ctx context.Context, fingerprint Fingerprint, credentia
 	}
 	r, err := callWithTimeout(withoutValues{ctx}, e.loads, func(ctx context.Context) (r result, err error) {
 		m := e.revocations.mark(req.subject)
+		if cause, err := e.overBy(ctx, &req.terms); cause != "" || err != nil {
+			r.err = errMissing // the next refresh ends it
+			return r, err
+		}
 		user, err := e.loadUser(ctx, req.subject)
 		if errors.Is(err, ErrUserNotFound) {
 			r.err, err = e.userGone(ctx, req.subject, err)
@@ -67,7 +71,7 @@ func (e *Engine[U]) Peek(ctx context.Context, fingerprint Fingerprint, credentia
 // judge lets the store decide about a token that looks reused. It returns the failure of that
 // call.
 func (e *Engine[U]) judge(ctx context.Context, req refreshRequest, record Record, now Instant) error {
-	if outcome, _ := session.Refresh(record, req.presented, e.policy, now); outcome != Reused {
+	if outcome, _ := session.Refresh(record, req.presented, e.policyOf(&req.terms, 0), now); outcome != Reused {
 		return nil
 	}
 	_, err := e.refresh(ctx, req)
