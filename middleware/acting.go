@@ -21,7 +21,7 @@ const parkedName = "actor_session"
 
 // actorsOwn checks that the request may begin a session in which someone acts as userID. It returns
 // the value of the parked cookie, and completes the actor in o. It returns "" if nobody acts.
-func (a *Auth[U]) actorsOwn(w http.ResponseWriter, r *http.Request, o *signInOptions, set *cookieSet, userID string) (string, error) {
+func (a *Auth[U]) actorsOwn(w http.ResponseWriter, r *http.Request, o *signInOptions, userID string) (string, error) {
 	if !o.acts {
 		return "", nil
 	}
@@ -36,13 +36,15 @@ func (a *Auth[U]) actorsOwn(w http.ResponseWriter, r *http.Request, o *signInOpt
 		return "", fmt.Errorf("%w: the actor is the user", session.CodeInvalidTerms)
 	}
 	actor.SessionID = own.ID
+	var set cookieSet
+	a.cookies.scanAll(r.Header, &set)
 	values := append(a.written(w.Header()), set.refresh.all()...)
 	for _, value := range values {
 		c, err := a.engine.OpenSealed(session.SealedToken(value))
 		if err != nil || c.SessionID != own.ID || c.UserID != own.User.ID {
 			continue
 		}
-		if fp, ok := ownFingerprint(c, set); ok {
+		if fp, ok := ownFingerprint(c, &set); ok {
 			return value + "." + string(fp), nil
 		}
 	}

@@ -115,6 +115,9 @@ func (a *Auth[U]) resolve(w http.ResponseWriter, r *http.Request) (*http.Request
 		setPrivate(w.Header())
 		return &s.forwarded, prefetchDenial()
 	}
+	if again := a.startOver(&d, r); again != nil && !public {
+		return &s.forwarded, again
+	}
 	a.setCookies(w.Header(), r, &d)
 	return &s.forwarded, nil
 }

@@ -75,6 +75,7 @@ type Config[U any] struct {
 
 	BasePath            string
 	LoginPath           string
+	StepUpPath          string
 	Dev                 bool
 	CookiePrefix        string
 	CookieDomain        string
@@ -87,6 +88,7 @@ type Config[U any] struct {
 	Public              func(r *http.Request) bool
 	Skip                func(r *http.Request) bool
 	Hardened            bool
+	DeviceBound         bool
 
 	Logger  *slog.Logger
 	OnEvent func(session.Event)
@@ -101,6 +103,9 @@ func (c Config[U]) withDefaults() Config[U] {
 	}
 	if c.LoginPath == "" {
 		c.LoginPath = DefaultLoginPath
+	}
+	if c.StepUpPath == "" {
+		c.StepUpPath = c.BasePath + wire.RouteStepUp
 	}
 	if c.MaxCookieBytes == 0 {
 		c.MaxCookieBytes = DefaultMaxCookieBytes
@@ -117,6 +122,10 @@ func (c Config[U]) validate() error {
 		return fmt.Errorf("middleware: LoginPath %q is not a path of this site", c.LoginPath)
 	case c.LoginPath == c.BasePath || strings.HasPrefix(c.LoginPath, c.BasePath+"/"):
 		return fmt.Errorf("middleware: LoginPath %q is below BasePath %q, which is reserved for the middleware's routes", c.LoginPath, c.BasePath)
+	case !isLocalPath(c.StepUpPath) || strings.Contains(c.StepUpPath, "#"):
+		return fmt.Errorf("middleware: StepUpPath %q is not a path of this site", c.StepUpPath)
+	case c.StepUpPath != c.BasePath+wire.RouteStepUp && (c.StepUpPath == c.BasePath || strings.HasPrefix(c.StepUpPath, c.BasePath+"/")):
+		return fmt.Errorf("middleware: StepUpPath %q is below BasePath %q, which is reserved for the middleware's routes", c.StepUpPath, c.BasePath)
 	case !isToken(c.CookiePrefix):
 		return fmt.Errorf("middleware: CookiePrefix %q has characters that are not allowed in a cookie name", c.CookiePrefix)
 	case strings.HasPrefix(c.CookiePrefix, "__"):
@@ -129,6 +138,8 @@ func (c Config[U]) validate() error {
 		return errors.New("middleware: Embedded and Dev exclude each other: browsers send cookies in another site's frame only over HTTPS")
 	case c.MaxCookieBytes < 0:
 		return fmt.Errorf("middleware: MaxCookieBytes is negative: %d", c.MaxCookieBytes)
+	case c.DeviceBound && (c.Dev || c.CookieDomain != "" || c.Embedded):
+		return errors.New("middleware: DeviceBound excludes Dev, CookieDomain and Embedded: browsers bind cookies of one host over HTTPS")
 	case c.Hardened && c.CookieDomain != "":
 		return errors.New("middleware: Hardened and CookieDomain exclude each other: with a domain every host below it can set the cookies that Hardened relies on")
 	}
@@ -165,6 +176,7 @@ func (c Config[U]) engineConfig(cookies cookieWriter) (engine.Config[U], error) 
 		Cache:             c.TokenCache,
 		Logger:            c.Logger,
 		OnEvent:           c.OnEvent,
+		DeviceBound:       c.DeviceBound,
 		Issuer:            c.Issuer,
 		ServiceKeys:       c.ServiceKeys,
 	}, nil

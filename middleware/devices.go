@@ -39,9 +39,6 @@ type Device struct {
 	ActorID string
 }
 
-// firstBound is the first generation of a session that is bound to a device.
-const firstBound session.Generation = 1<<31 | 1
-
 // Sessions returns the live sessions of the user, the one that began last first, for a page that
 // shows people where they are signed in. ctx may be that of a request, whose session is then
 // Current. Errors carry session.CodeInvalidUserID or session.CodeDatabaseFetchFailed.
@@ -60,7 +57,7 @@ func (a *Auth[U]) Sessions(ctx context.Context, userID string) ([]Device, error)
 	for id, s := range list {
 		devices = append(devices, Device{
 			ID: id, Current: id == current && current != session.ID{},
-			Label: s.Label, Address: s.Address, ActorID: s.ActorID, Bound: s.Generation >= firstBound,
+			Label: s.Label, Address: s.Address, ActorID: s.ActorID, Bound: s.Generation.Bound(),
 			Began: s.CreatedAt.Time(), Active: s.IssuedAt.Time(), Expires: s.ExpiresAt.Time(),
 		})
 	}

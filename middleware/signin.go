@@ -89,33 +89,45 @@ func (a *Auth[U]) SignIn(w http.ResponseWriter, r *http.Request, userID string, 
 	if !o.fromCallback && a.crossOrigin(r) {
 		return nil, fmt.Errorf("%w: sign-in from another origin", session.CodeInvalidRequest)
 	}
-	a.warnOfPlainHTTP(r)
-	var former cookieSet
-	a.cookies.scanAll(r.Header, &former)
-	own, err := a.actorsOwn(w, r, &o, &former, userID)
+	own, err := a.actorsOwn(w, r, &o, userID)
 	if err != nil {
 		return nil, err
 	}
-	p := engine.SignInParams{UserID: userID, Terms: o.terms, Details: a.detailsOf(r)}
-	for _, f := range a.former(r, &former) {
-		if f.userID == userID {
+	return a.begin(w, r, engine.SignInParams{UserID: userID, Terms: o.terms}, own)
+}
+
+// begin begins a session in place of the browser's previous one and sets the cookies. If own is
+// not empty, someone begins to act as the user: the previous session is theirs, and own is what the
+// browser keeps of it.
+func (a *Auth[U]) begin(w http.ResponseWriter, r *http.Request, p engine.SignInParams, own string) (*session.Session[U], error) {
+	a.warnOfPlainHTTP(r)
+	var set cookieSet
+	a.cookies.scanAll(r.Header, &set)
+	acts := p.Terms.Actor != nil
+	former := a.former(r, &set, !acts)
+	for _, f := range former {
+		if f.userID == p.UserID {
 			p.Former = append(p.Former, f.id)
 		}
 	}
+	p.Details = a.detailsOf(r)
 	signedIn, err := a.engine.Begin(r.Context(), p)
 	if err != nil {
 		return nil, err
 	}
-	if own == "" {
-		a.endFormer(r, &former, signedIn.Session.ID)
-		a.removeParked(w.Header(), r)
-	} else {
+	if own != "" {
 		a.park(w.Header(), own)
+	} else {
+		a.endAll(r, former, signedIn.Session.ID)
+	}
+	if !acts {
+		a.removeParked(w.Header(), r)
 	}
 	setPrivate(w.Header())
 	clearAhead(w.Header())
-	a.clearFormer(w.Header(), r, &former)
+	a.clearFormer(w.Header(), r, &set)
 	a.setSignedIn(w.Header(), signedIn)
+	a.offerBinding(w.Header(), r, &signedIn.Session)
 	a.update(r.Context(), &signedIn.Session, OutcomeSignedIn)
 	return a.forApp(&signedIn.Session), nil
 }
@@ -133,12 +145,12 @@ func (a *Auth[U]) warnOfPlainHTTP(r *http.Request) {
 	})
 }
 
-// endFormer ends the sessions whose cookies the browser has, except one. An abandoned session is
+// endAll ends the sessions whose cookies the browser had, except one. An abandoned session is
 // never rotated by its owner, so reuse of a stolen token would go undetected (OWASP Session
 // Management: renew at sign-in). Failures are reported and do not affect the session that begins
 // or has ended.
-func (a *Auth[U]) endFormer(r *http.Request, set *cookieSet, but session.ID) {
-	for _, f := range a.former(r, set) {
+func (a *Auth[U]) endAll(r *http.Request, former []owned, but session.ID) {
+	for _, f := range former {
 		if f.id != but {
 			_ = a.engine.SignOut(r.Context(), f.userID, f.id)
 		}
@@ -146,8 +158,9 @@ func (a *Auth[U]) endFormer(r *http.Request, set *cookieSet, but session.ID) {
 }
 
 // former returns the sessions whose cookies the browser has, each once: those of the request, that
-// which the request itself has begun, and the own session of someone who acts as a user.
-func (a *Auth[U]) former(r *http.Request, set *cookieSet) (list []owned) {
+// which the request itself has begun and, if parked is set, the own session of someone who acts as
+// a user.
+func (a *Auth[U]) former(r *http.Request, set *cookieSet, parked bool) (list []owned) {
 	add := func(o owned) {
 		if !slices.Contains(list, o) {
 			list = append(list, o)
@@ -161,7 +174,7 @@ func (a *Auth[U]) former(r *http.Request, set *cookieSet) (list []owned) {
 			add(owned{now.session.User.ID, now.session.ID})
 		}
 	}
-	if _, c, ok := a.parked(r); ok {
+	if _, c, ok := a.parked(r); ok && parked {
 		add(owned{c.UserID, c.SessionID})
 	}
 	return list
@@ -202,7 +215,7 @@ func (a *Auth[U]) end(w http.ResponseWriter, r *http.Request, userID string, id 
 func (a *Auth[U]) signedOut(w http.ResponseWriter, r *http.Request, ended session.ID) {
 	var set cookieSet
 	a.cookies.scanAll(r.Header, &set)
-	a.endFormer(r, &set, ended)
+	a.endAll(r, a.former(r, &set, true), ended)
 	h := w.Header()
 	setPrivate(h)
 	a.clear(h, r)

@@ -51,12 +51,15 @@ const (
 	// CodeTooManySessions: the user has as many sessions as they may have, and a new one is
 	// refused.
 	CodeTooManySessions Code = "AUTH_TOO_MANY_SESSIONS"
+	// CodeStepUpRequired: there is a session, but its user has to sign in again first, because the
+	// last time was too long ago.
+	CodeStepUpRequired Code = "AUTH_STEP_UP_REQUIRED"
 )
 
 var codes = [...]Code{
 	CodeNotAuthenticated, CodeUnauthorized, CodeDatabaseFetchFailed, CodeDatabaseUpdateFailed, CodeUnknown,
 	CodeInvalidAccessToken, CodeInvalidRefreshToken, CodeInvalidRequest, CodeInvalidRequestMethod, CodeInvalidUserID,
-	CodeInvalidTerms, CodeTooManySessions,
+	CodeInvalidTerms, CodeTooManySessions, CodeStepUpRequired,
 }
 
 // ParseCode returns the code with the given name on the wire. It returns CodeUnknown and false if

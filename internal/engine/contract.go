@@ -39,7 +39,8 @@ type (
 )
 
 const (
-	FirstGeneration = session.FirstGeneration
+	FirstGeneration  = session.FirstGeneration
+	BoundGenerations = session.BoundGenerations
 
 	Missing = session.Missing
 	Current = session.Current

@@ -12,24 +12,25 @@ import (
 	"github.com/lucia-go/lucia/internal/moving/people"
 )
 
-// Events streams a line for each tick until the access token expires. EventSource then connects
-// again, and that request is refreshed like any other, or gets a 401 if the session has ended.
+// Events streams a line for each tick until the session ends. EventSource then connects again, and
+// gets a 401.
 func Events(auth *lucia.Auth[people.Profile], every time.Duration) http.Handler {
 	return auth.Require(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		session := auth.Session(r.Context())
-		ctx, cancel := context.WithDeadline(r.Context(), session.ExpiresAt)
-		defer cancel()
+		name := auth.Session(r.Context()).User.Data.Name
 		w.Header().Set("Content-Type", "text/event-stream")
 		stream := http.NewResponseController(w)
+		ended := auth.Ended(r.Context())
 		ticks := time.NewTicker(every)
 		defer ticks.Stop()
 		for {
-			fmt.Fprintf(w, "data: Hello, %s\n\n", session.User.Data.Name)
+			fmt.Fprintf(w, "data: Hello, %s\n\n", name)
 			if stream.Flush() != nil {
 				return
 			}
 			select {
-			case <-ctx.Done():
+			case <-ended:
+				return
+			case <-r.Context().Done():
 				return
 			case <-ticks.C:
 			}
@@ -37,8 +38,8 @@ func Events(auth *lucia.Auth[people.Profile], every time.Duration) http.Handler 
 	}))
 }
 
-// Socket echoes messages until the access token expires. The page connects again when it is
-// closed. An upgrade is let in with an expired access token, too, while its session lives.
+// Socket echoes messages until the session ends. An upgrade is let in with an expired access token,
+// too, while its session lives.
 func Socket(auth *lucia.Auth[people.Profile]) http.Handler {
 	return auth.Require(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		conn, err := websocket.Accept(w, r, nil)
@@ -46,8 +47,15 @@ func Socket(auth *lucia.Auth[people.Profile]) http.Handler {
 			return // Accept has answered
 		}
 		defer conn.CloseNow()
-		ctx, cancel := context.WithDeadline(r.Context(), auth.Session(r.Context()).ExpiresAt)
+		ctx, cancel := context.WithCancel(r.Context())
 		defer cancel()
+		go func() {
+			select {
+			case <-auth.Ended(ctx):
+				conn.Close(websocket.StatusPolicyViolation, "signed out")
+			case <-ctx.Done():
+			}
+		}()
 		for {
 			kind, message, err := conn.Read(ctx)
 			if err != nil {
