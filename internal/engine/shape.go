@@ -154,16 +154,6 @@ func actorOf(t *Terms, event Event) Event {
 	return event
 }
 
-// reportBegan reports the begin of a session.
-func (e *Engine[U]) reportBegan(t subject) {
-	event := actorOf(&t.terms, Event{Kind: EventBegan, UserID: t.userID, SessionID: t.id})
-	e.reporter.report(event)
-	if t.terms.Actor != nil {
-		event.Kind = session.EventActing
-		e.reporter.report(event)
-	}
-}
-
 // refused reports a sign-in beyond MaxSessions.
 func (e *Engine[U]) refused(userID string) error {
 	e.reporter.report(Event{Kind: session.EventSignInRefused, Cause: CauseLimit, UserID: userID})
