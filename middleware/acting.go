@@ -20,7 +20,7 @@ import (
 const parkedName = "actor_session"
 
 // actorsOwn checks that the request may begin a session in which someone acts as userID. It returns
-// the value of the parked cookie, and completes the actor in o. It returns "" if nobody acts.
+// the value of the parked cookie, and completes the actor in o. It returns "" if there is no actor.
 func (a *Auth[U]) actorsOwn(w http.ResponseWriter, r *http.Request, o *signInOptions, userID string) (string, error) {
 	if !o.acts {
 		return "", nil

@@ -12,8 +12,8 @@ import (
 	"github.com/lucia-go/lucia/session"
 )
 
-// keep uses a session as a browser does until it is refused, for at most limit, and returns how long
-// it lived.
+// keep uses a session as a browser does until it is refused, for at most limit. It returns how long
+// the session lived.
 func keep(t *testing.T, m *engine.Engine[profile], j *jar, limit time.Duration) time.Duration {
 	t.Helper()
 	begin := time.Now()
