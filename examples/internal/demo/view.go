@@ -22,6 +22,8 @@ type View struct {
 	// Session is nil for a signed-out visitor.
 	Session  *lucia.Session[Profile]
 	Hardened bool
+	// DeviceBound reports whether the app binds sessions to devices.
+	DeviceBound bool
 	// Outcome is how this request got its session, and Meaning explains it.
 	Outcome lucia.Outcome
 	Meaning string
@@ -41,13 +43,16 @@ type View struct {
 // status other than 200.
 func (s *Site) View(w http.ResponseWriter, r *http.Request, auth *lucia.Auth[Profile], err error) *View {
 	v := &View{
-		Context:    r.Context(),
-		Request:    r,
-		Framework:  s.Framework,
-		assets:     s.Assets,
-		Path:       r.URL.Path,
-		Session:    auth.Session(r.Context()),
-		Hardened:   s.Config.Hardened,
+		Context:   r.Context(),
+		Request:   r,
+		Framework: s.Framework,
+		assets:    s.Assets,
+		Path:      r.URL.Path,
+		Session:   auth.Session(r.Context()),
+		Hardened:  s.Config.Hardened,
+
+		DeviceBound: s.Config.DeviceBound,
+
 		Outcome:    auth.Outcome(r.Context()),
 		Requests:   s.calls.requests.Load(),
 		StoreCalls: s.calls.calls.Load(),
@@ -95,6 +100,10 @@ func (v *View) Title() string {
 		return v.Heading()
 	case v.Path == "/profile":
 		return "Profile"
+	case v.Path == "/danger":
+		return "Danger zone"
+	case v.Path == "/again":
+		return "Confirm that it is you"
 	case strings.HasPrefix(v.Path, "/notes"):
 		return "Notes"
 	}
@@ -108,6 +117,24 @@ func (v *View) Lifetime() int {
 
 // Left returns how many seconds of the lifetime are left.
 func (v *View) Left() int { return max(0, int(v.Session.ExpiresIn(time.Now())/time.Second)) }
+
+// Generation numbers the session's refresh tokens, as live.js does. In a bound session the upper
+// bits say so and name the key.
+func (v *View) Generation() int {
+	const number = 1<<20 - 1
+	if v.Session.Bound() {
+		return int(v.Session.Generation & number)
+	}
+	return int(v.Session.Generation)
+}
+
+// BoundText says whether the session is bound to the browser's device, as live.js does.
+func (v *View) BoundText() string {
+	if v.Session.Bound() {
+		return "yes: copied cookies end with the access token"
+	}
+	return "not yet, or not with this browser"
+}
 
 // TimeLeft formats Left for people, as live.js does.
 func (v *View) TimeLeft() string {
