@@ -94,7 +94,7 @@ func (a *Auth[U]) StepUp(w http.ResponseWriter, r *http.Request) (*session.Sessi
 	}
 	terms := now.Terms
 	terms.AuthTime = time.Time{} // now
-	return a.begin(w, r, engine.SignInParams{UserID: now.User.ID, Terms: terms})
+	return a.begin(w, r, engine.SignInParams{UserID: now.User.ID, Terms: terms}, "")
 }
 
 // serveStepUp serves GET step-up, the page for apps without a step-up page of their own. It cannot

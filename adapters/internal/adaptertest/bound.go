@@ -54,6 +54,7 @@ func testBound(t *testing.T, h Harness) {
 		"what is not a registration or a proof": testBoundGarbage,
 		"RequireBound":                          testRequireBound,
 		"idle end":                              testBoundIdle,
+		"forgotten when the browser closes":     testBoundShort,
 	} {
 		for _, hardened := range []bool{false, true} {
 			t.Run(fmt.Sprintf("%s, hardened %t", name, hardened), func(t *testing.T) {
@@ -105,6 +106,11 @@ func (w *boundWorld) process(t *testing.T, changes ...change) *world {
 			p.auth.Require(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 				io.WriteString(w, "treasure")
 			}), middleware.RequireBound()).ServeHTTP(c.W, c.R)
+		}},
+		{Path: "/short", Handler: func(c Call) {
+			if _, err := p.auth.SignIn(c.W, c.R, "u1", middleware.Remember(false)); err != nil {
+				middleware.WriteError(c.W, err)
+			}
 		}},
 		{Path: "/callback", Handler: func(c Call) {
 			if _, err := p.auth.SignIn(c.W, c.R, "u1"); err != nil {
@@ -952,4 +958,16 @@ func testBoundIdle(t *testing.T, w *boundWorld) {
 	}
 	want(t, "page after hours without a person", strings.HasSuffix(tab.Get("/device").Body, "bound false"), true)
 	want(t, "reused", w.happened(session.EventReuse), 0)
+}
+
+// testBoundShort has a session without Max-Age. The browser refreshes its bound cookie all the same.
+func testBoundShort(t *testing.T, w *boundWorld) {
+	tab := w.browser().Open("/page")
+	tab.Fetch("POST", "/short", nil)
+	tab.Get("/device")
+	for range 4 {
+		time.Sleep(pastTTL)
+		w.device(tab, "fresh, bound true")
+	}
+	want(t, "bound in the store", w.bound(), 1)
 }
