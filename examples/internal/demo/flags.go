@@ -23,6 +23,7 @@ type Options struct {
 	RefreshTTL time.Duration
 	Grace      time.Duration
 	Settle     time.Duration // negative: none
+	Recent     time.Duration // how long a sign-in counts as recent
 	Secret     []byte
 	Secure     bool
 	Hardened   bool
@@ -47,6 +48,7 @@ func ParseFlags(name string, args []string, stderr io.Writer) (Options, error) {
 	f.DurationVar(&o.RefreshTTL, "refresh-ttl", lucia.DefaultRefreshTTL, "how long a session lives unused")
 	f.DurationVar(&o.Grace, "grace", lucia.DefaultGrace, "the longest that a request may be under way")
 	f.DurationVar(&o.Settle, "settle", lucia.DefaultSettle, "how old a token in use must be to count as saved by the browser")
+	f.DurationVar(&o.Recent, "recent", 10*time.Minute, "how long after a sign-in /danger can be seen without another one")
 	f.StringVar(&secret, "secret", "", "what all keys are made of, 32 bytes or more, the same for all servers of one app; empty makes one up\n(for real, take it from a file or the environment: command lines are visible to others)")
 	f.BoolVar(&o.Secure, "secure", false, "cookies for https only")
 	f.BoolVar(&o.Hardened, "hardened", false, "keep the tokens out of pages")
@@ -110,6 +112,8 @@ func (o *Options) checkTimes() error {
 		return fmt.Errorf("-refresh-ttl is %v, browsers keep cookies for 400 days at most", o.RefreshTTL)
 	case o.Grace <= 0:
 		return errors.New("-grace must be positive: every request takes its time")
+	case o.Recent < 2*o.Grace:
+		return fmt.Errorf("-recent %v is shorter than twice -grace %v, which the way back may take", o.Recent, o.Grace)
 	case o.Settle < 0:
 		return errors.New("-settle must not be negative")
 	case o.Settle == 0:

@@ -100,6 +100,10 @@ func (v *View) Title() string {
 		return v.Heading()
 	case v.Path == "/profile":
 		return "Profile"
+	case v.Path == "/danger":
+		return "Danger zone"
+	case v.Path == "/again":
+		return "Confirm that it is you"
 	case strings.HasPrefix(v.Path, "/notes"):
 		return "Notes"
 	}

@@ -35,6 +35,7 @@ func TestFlagsThatMakeNoSense(t *testing.T) {
 		{"-refresh-ttl 99999h", "400 days"},
 		{"-refresh-ttl=-1h", "-refresh-ttl"},
 		{"-grace 0s", "-grace must be positive"},
+		{"-recent 59s", "-recent 59s is shorter than twice -grace 30s"},
 		{"-settle=-1s", "-settle must not be negative"},
 		{"-secret short", "-secret has 5 bytes, want at least 32"},
 		{"-redis 127.0.0.1:6379", "-redis: "},

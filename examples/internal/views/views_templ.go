@@ -584,7 +584,7 @@ func Home(v *demo.View) templ.Component {
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}
-				templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 43, "</h1><p class=\"lead\">You stay signed in. While a page is open, its tokens are replaced before they expire.</p><p class=\"actions\"><a class=\"button\" href=\"/notes\">Your notes</a> <a class=\"button quiet\" href=\"/profile\">Your profile</a></p></section>")
+				templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 43, "</h1><p class=\"lead\">You stay signed in. While a page is open, its tokens are replaced before they expire.</p><p class=\"actions\"><a class=\"button\" href=\"/notes\">Your notes</a> <a class=\"button quiet\" href=\"/profile\">Your profile</a> <a class=\"button quiet\" href=\"/danger\">Danger zone</a></p></section>")
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}
