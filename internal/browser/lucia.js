@@ -5,9 +5,9 @@
  *     import { getSession, signOut, handleSilentRefresh } from "/api/auth/client.js";
  *
  * Code without modules listens for `lucia:session` on `document`. Its `detail` is `{ session,
- * expires_in, stale }`. It is dispatched when silent refresh starts, when the session changes and
- * after each refresh. Hidden fields named `_lucia` hold the current access token in forms that lead
- * to this origin.
+ * expires_in, idle_in, stale }`. It is dispatched when silent refresh starts, when the session
+ * changes, after each refresh and when the idle end is near. Hidden fields named `_lucia` hold the
+ * current access token in forms that lead to this origin.
  *
  * Three rules hold throughout:
  *
@@ -79,7 +79,7 @@ const isBrowser = typeof document === "object";
 /** Reads the page data. */
 function read() {
   const block = findPageData();
-  const { base, session: id = "", expiresIn, method } = block?.dataset ?? {};
+  const { base, session: id = "", expiresIn, method, idle } = block?.dataset ?? {};
   const url = base && parseURL(base + "/");
   /** @type {Session | null} */
   const session = attempt(() => JSON.parse(/** @type {any} */ (block?.textContent))._lucia) ?? null;
@@ -94,6 +94,7 @@ function read() {
     // Injected markup must not redirect tokens and sign-outs.
     base: url && url.origin === location.origin ? url.href : import.meta.url,
     expires: /** @type {any} */ (expiresIn) * 1e3 || 0,
+    idle: /** @type {any} */ (idle),
   };
 }
 
@@ -144,6 +145,13 @@ let quietUntil = 0; // until then a refused request causes no refresh
 let verifyAt = 0; // when to ask for the browser's session, if it is unsure
 
 let unverified = isBrowser && !block; // the server has to be asked for the browser's session
+// Sessions end when no person has been active for this long (Infinity if they do not), and when a
+// person was active: in any tab, as the server knows, and before the last warning.
+let idleTimeout = initial.idle * 1e3 || Infinity;
+let activeAt = 0;
+let reportedAt = 0;
+let warnedAt = -1;
+
 let version = 0; // incremented by whatever makes pending answers obsolete
 let failures = 0; // of requests since the last success
 let signingOut = 0; // calls of signOut in progress
@@ -449,6 +457,11 @@ function endSession() {
   setSession(null);
 }
 
+/** Returns the seconds until then, or 0 without a session. */
+function secondsUntil(/** @type {number} */ at) {
+  return current.session ? Math.max(0, Math.round((at - now()) / 1e3)) : 0;
+}
+
 /**
  * Publishes the session to form fields, to code without modules, and to pages that are restored
  * later.
@@ -462,7 +475,8 @@ function publish() {
   });
   const detail = {
     session,
-    expires_in: session ? Math.max(0, Math.round((expiresAt - now()) / 1e3)) : 0,
+    expires_in: secondsUntil(expiresAt),
+    idle_in: secondsUntil(activeAt + idleTimeout),
     stale,
   };
   dom("dispatchEvent", new CustomEvent("lucia:session", { detail }));
@@ -512,10 +526,10 @@ function fillFields(value = fieldValue()) {
 
 /** Removes the tokens from the page while a library saves a snapshot of it for its history. */
 function stripTokens() {
-  const { session, block: element } = read();
+  const element = findPageData();
   /** @type {any} */
   const text = element?.firstChild;
-  for (const token of Object.values(tokensOf(session))) {
+  for (const token of Object.values(tokensOf(read().session))) {
     text.data = text.data.replaceAll(token, "");
   }
   content = contentOf(element);
@@ -548,6 +562,10 @@ function setInert(hide = false, mark = false) {
  */
 async function request(route, read, token, gone, later = "DATABASE_FETCH_FAILED") {
   const sent = now();
+  const active = activeAt;
+  /** @type {any} */
+  const headers = token ? { Authorization: "Bearer " + token } : {};
+  if (idleTimeout < Infinity) headers["Lucia-Active"] = Math.ceil((sent - active) / 1e3);
   let status = 0;
   /** @type {any} */
   let body;
@@ -555,7 +573,7 @@ async function request(route, read, token, gone, later = "DATABASE_FETCH_FAILED"
   try {
     const response = await fetch(new URL(route, base), {
       method: route === "session" ? "GET" : "POST",
-      headers: token ? { Authorization: "Bearer " + token } : {},
+      headers,
       redirect: "error",
       signal: AbortSignal.timeout?.(1e4), // browsers without it wait as long as they do
     });
@@ -564,7 +582,10 @@ async function request(route, read, token, gone, later = "DATABASE_FETCH_FAILED"
     body = await response.json();
   } catch {}
   const value = status < 300 && attempt(() => read(body, sent, status));
-  if (value) return /** @type {any} */ (value);
+  if (value) {
+    reportedAt = active;
+    return /** @type {any} */ (value);
+  }
   const code = status === 401 ? gone : later;
   throw new LuciaError((body?.message === code && code) || "UNKNOWN", after);
 }
@@ -609,9 +630,13 @@ const verify = singleFlight(async () => {
   const before = version;
   const answer = await request(
     "session",
-    ({ _lucia, session_id = "", expires_in }, sent) =>
-      (_lucia === null || _lucia.user.user_id) &&
-      /** @type {Answer} */ ([_lucia, sent, expires_in * 1e3, session_id]),
+    ({ _lucia, session_id = "", expires_in, idle }, sent) => {
+      idleTimeout = idle * 1e3 || Infinity;
+      return (
+        (_lucia === null || _lucia.user.user_id) &&
+        /** @type {Answer} */ ([_lucia, sent, expires_in * 1e3, session_id])
+      );
+    },
   ).catch((error) => {
     throw requestFailed(error);
   });
@@ -666,12 +691,11 @@ function exchange(token) {
     "refresh",
     ({ user, access_token, refresh_token, expires_in, session_id }, sent) => {
       const tokens = token ? { access_token, refresh_token } : {};
-      // Only strings have trim. Other values throw.
+      // Only strings have trim, and only numbers have toFixed. Other values throw.
       const strings = [user.user_id, session_id, ...Object.values(tokens)];
       return (
         strings.every((value) => value.trim()) &&
-        Number.isInteger(expires_in) &&
-        expires_in > 0 &&
+        expires_in.toFixed() > 0 &&
         /** @type {Answer} */ ([{ user, ...tokens }, sent, expires_in * 1e3, session_id])
       );
     },
@@ -775,9 +799,16 @@ function schedule() {
   if (!listeners.size || verify.busy || dom("prerendering")) return;
   const asking = unverified ? verifyAt - now() : Infinity;
   const due = current.session && !refresh.busy && !signingOut ? refreshAt - now() : Infinity;
+  const warning =
+    current.session && warnedAt !== activeAt
+      ? activeAt + idleTimeout - lead(idleTimeout) - now()
+      : Infinity;
   if (asking <= 0) verify().catch(() => {});
   else if (due <= 0) refresh().catch(() => {});
-  else timer = setTimeout(schedule, Math.min(asking, due, 1e9)); // a month is "at once"
+  else if (warning <= 0) {
+    warnedAt = activeAt;
+    publish();
+  } else timer = setTimeout(schedule, Math.min(asking, due, warning, 1e9)); // a month is "at once"
 }
 
 /**
@@ -788,27 +819,44 @@ function broadcast() {
   const shift = Date.now() - now();
   attempt(() => {
     const channel = new BroadcastChannel(name);
-    channel.postMessage({
-      session: current.session,
-      sid: pageSession,
-      asked: askedAt + shift,
-      expires: expiresAt + shift,
-    });
+    channel.postMessage([
+      current.session,
+      pageSession,
+      reportedAt + shift,
+      askedAt + shift,
+      expiresAt + shift,
+    ]);
     channel.close();
   });
 }
 
 /** @param {MessageEvent} message */
-function receive({ data: { session, sid, asked, expires } }) {
+function receive({ data: [session, sid, reported, asked, expires] }) {
   // Another session, or a page without one, which an outage may have caused.
   if (sid !== pageSession) return sid !== browserSession && invalidate();
   if (!current.session) return; // an ended session is not restored
   if (!session) return endSession();
-  const sent = asked + now() - Date.now();
+  const shift = now() - Date.now();
+  const heard = reported + shift;
+  if (heard > activeAt) activeAt = reportedAt = heard;
+  const sent = asked + shift;
   const life = expires - asked;
   // Tokens that expire later are newer, and so is other data that was asked for later.
   const reloaded = sent > askedAt && JSON.stringify(session) !== current.json;
   if (sent + life > expiresAt + (reloaded ? -1e4 : 1e3)) setSession(session, sent, life);
+}
+
+/**
+ * A person is active: pointer, touch, wheel or key. That is reported when half of the timeout has
+ * passed since the last report, so that the other tabs hear of it before they warn.
+ */
+function onActivity() {
+  activeAt = now();
+  const reportAt = Math.max(quietUntil, reportedAt + idleTimeout / 2);
+  if (reportAt < refreshAt) {
+    refreshAt = reportAt;
+    schedule();
+  }
 }
 
 /** The page becomes visible or gets the focus. It may have missed messages of other tabs. */
@@ -831,7 +879,9 @@ function distrustPage(back = false) {
 
 /** The page is loaded, or is shown after it was prerendered. */
 function onLoad() {
-  if (dom("prerendering") || !block) return schedule();
+  if (dom("prerendering")) return;
+  activeAt = reportedAt = now(); // a page view
+  if (!block) return schedule();
   const id = storedSession();
   const [entry] = /** @type {any[]} */ (performance.getEntriesByType("navigation"));
   // deliveryType is undefined, not "", in browsers that do not support it.
@@ -876,6 +926,10 @@ function start() {
   let sent;
   /** @type {Record<string, (event: any) => void>} */
   const handlers = {
+    pointerdown: onActivity,
+    pointermove: onActivity,
+    wheel: onActivity,
+    keydown: onActivity,
     focus: onFocus,
     visibilitychange: onFocus,
     prerenderingchange: onLoad,
@@ -890,6 +944,7 @@ function start() {
     },
     pageshow({ persisted }) {
       if (!persisted) return;
+      activeAt = now();
       listen();
       // If the stored id, of the page that any tab loaded last, is this page's, the hidden page
       // can be shown at once.

@@ -424,6 +424,7 @@ func TestACutFeedMissesNothing(t *testing.T) {
 			if n := f.saw(session.EventFeedLost); n != 1 {
 				t.Errorf("%d events that the feed is lost", n)
 			}
+			unavailable(t, there.Ready(t.Context()), session.CodeDatabaseFetchFailed)
 			if there.MustAsk() != (ask == engine.FeedLostAskStore) {
 				t.Errorf("FeedLost %d: MustAsk = %v", ask, there.MustAsk())
 			}
@@ -440,6 +441,9 @@ func TestACutFeedMissesNothing(t *testing.T) {
 			}
 			if n := f.saw(session.EventFeedRestored); n != 1 || there.MustAsk() {
 				t.Errorf("%d events that the feed is restored; MustAsk %v", n, there.MustAsk())
+			}
+			if err := there.Ready(t.Context()); err != nil {
+				t.Errorf("Ready = %v after it", err)
 			}
 		})
 	}
