@@ -179,6 +179,18 @@ type Config[U any] struct {
 	// and forms by their origin and the session's id. Session values have no tokens either. The
 	// mode has no bearer requests.
 	Hardened bool
+	// DeviceBound binds sessions to a key that does not leave the browser's device, in browsers
+	// that can (Device Bound Session Credentials; Chrome 145 and later on Windows). A copied
+	// cookie jar is then of use until its access token expires, and no longer. Other browsers are
+	// not affected. A person whose browser has lost the key, such as in a profile that was copied
+	// to another machine, signs in again. DeviceBound needs HTTPS, and excludes Dev, CookieDomain
+	// and Embedded. With an AccessTTL below five minutes, Chromium's limit on signatures makes
+	// pages wait.
+	//
+	// It may be switched on when every process of the app runs a release that has it. When it is
+	// switched off, bound sessions remain bound, and no others become so. See
+	// docs/device-bound.md.
+	DeviceBound bool
 
 	// Logger logs what an operator must see and nothing of ordinary traffic. Default
 	// slog.Default().

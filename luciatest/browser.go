@@ -26,6 +26,8 @@ type Browser struct {
 	jar  *jar
 	net  http.RoundTripper
 	lose atomic.Int32
+	// device binds sessions; nil if the browser does not.
+	device *device
 }
 
 // origin is the address of a handler without a network. It is https, so that cookies are those of
@@ -83,7 +85,10 @@ var ErrLost = errors.New("luciatest: answer lost")
 func (b *Browser) LoseNextResponse() { b.lose.Add(1) }
 
 // Cookies returns the cookies that the browser would send to the app.
-func (b *Browser) Cookies() []*http.Cookie { return b.jar.Cookies(b.base) }
+func (b *Browser) Cookies() []*http.Cookie {
+	b.BoundSessions() // what the browser does beside requests is done
+	return b.jar.Cookies(b.base)
+}
 
 // Client returns an http.Client with the browser's cookies, for what the other methods do not
 // offer. Unlike a browser's, its requests have no Origin and no fetch metadata.
@@ -96,10 +101,17 @@ type lossy struct{ b *Browser }
 
 // RoundTrip implements [http.RoundTripper].
 func (l lossy) RoundTrip(req *http.Request) (*http.Response, error) {
+	if l.b.device != nil {
+		req = req.Clone(req.Context())
+		l.b.device.before(req)
+	}
 	resp, err := l.b.net.RoundTrip(req)
 	if err == nil && l.b.loses() {
 		resp.Body.Close()
 		return nil, ErrLost
+	}
+	if err == nil && l.b.device != nil {
+		l.b.device.after(req, resp)
 	}
 	return resp, err
 }

@@ -67,9 +67,9 @@ func (s *Store) count(which func(*Calls) *int) error {
 }
 
 // Create implements [session.Store].
-func (s *Store) Create(ctx context.Context, c session.CreateParams) (session.Record, error) {
+func (s *Store) Create(ctx context.Context, c session.CreateParams) (session.CreateResult, error) {
 	if err := s.count(func(c *Calls) *int { return &c.Create }); err != nil {
-		return session.Record{}, err
+		return session.CreateResult{}, err
 	}
 	return s.next.Create(ctx, c)
 }
@@ -107,7 +107,7 @@ func (s *Store) DeleteUser(ctx context.Context, userID string) error {
 }
 
 // List implements [session.Store].
-func (s *Store) List(ctx context.Context, userID string) (map[session.ID]session.Record, error) {
+func (s *Store) List(ctx context.Context, userID string) (map[session.ID]session.Listed, error) {
 	if err := s.count(func(c *Calls) *int { return &c.List }); err != nil {
 		return nil, err
 	}

@@ -26,6 +26,8 @@ type Tab struct {
 	forms *htmlform.Page
 	// tokens are what the page's scripts hold, or nil if the visitor is signed out.
 	tokens *tokens
+	// refreshed counts the pages in a row that a Refresh header has replaced.
+	refreshed int
 }
 
 // tokens are the members of _lucia that the browser module uses. They are empty in hardened mode.
@@ -241,6 +243,11 @@ func (tab *Tab) navigate(req *http.Request) *Page {
 		tab.b.t.Fatalf("luciatest: %s %s: %v", req.Method, req.URL, err)
 	}
 	tab.at, tab.page, tab.tokens, tab.forms = page.URL, page, nil, new(htmlform.Page)
+	if target := refreshTarget(page); target != "" && tab.refreshed < maxRedirects {
+		tab.refreshed++
+		defer func() { tab.refreshed = 0 }()
+		return tab.Follow(target)
+	}
 	if parsed, err := htmlform.Read(strings.NewReader(page.Body)); err == nil && isHTML(page) {
 		tab.forms, page.Data = parsed, parsed.Data
 	}

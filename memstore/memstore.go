@@ -52,25 +52,28 @@ func (s *Store) lock(ctx context.Context, userID string) (*shard, session.Instan
 }
 
 // Create implements [session.Store].
-func (s *Store) Create(ctx context.Context, c session.CreateParams) (session.Record, error) {
+func (s *Store) Create(ctx context.Context, c session.CreateParams) (session.CreateResult, error) {
 	sh, now, err := s.lock(ctx, c.UserID)
 	if err != nil {
-		return session.Record{}, err
+		return session.CreateResult{}, err
 	}
 	defer sh.mu.Unlock()
 	sh.sweep(now)
 
+	ended, refused := session.MakeRoom(sh.users[c.UserID].held(now), c)
+	if refused {
+		return session.CreateResult{Refused: true}, nil
+	}
 	u := sh.userOrNew(c.UserID)
 	u.drop(c.ID)
 	u.dropExpired(now)
-	// The new session stays whatever its policy is, so older ones are dropped before it is added.
-	for len(u.sessions) >= c.Max && len(u.sessions) > 0 {
-		u.dropLeastRecent()
+	for _, id := range ended {
+		u.drop(id)
 	}
 	rec := session.Begin(c.Policy, now)
-	u.sessions = append(u.sessions, entry{c.ID, rec})
+	u.sessions = append(u.sessions, newEntry(c.ID, rec, c.Details))
 	sh.expires(u, rec.ExpiresAt)
-	return rec, nil
+	return session.CreateResult{Record: rec, Ended: ended}, nil
 }
 
 // Refresh implements [session.Store].
@@ -146,18 +149,18 @@ func (s *Store) DeleteUser(ctx context.Context, userID string) error {
 }
 
 // List implements [session.Store].
-func (s *Store) List(ctx context.Context, userID string) (map[session.ID]session.Record, error) {
+func (s *Store) List(ctx context.Context, userID string) (map[session.ID]session.Listed, error) {
 	sh, now, err := s.lock(ctx, userID)
 	if err != nil {
 		return nil, err
 	}
 	defer sh.mu.Unlock()
 
-	live := make(map[session.ID]session.Record)
+	live := make(map[session.ID]session.Listed)
 	if u := sh.users[userID]; u != nil {
 		for _, e := range u.sessions {
 			if e.rec.Live(now) {
-				live[e.id] = e.rec
+				live[e.id] = e.listed()
 			}
 		}
 	}

@@ -1,8 +1,6 @@
 package memstore
 
 import (
-	"bytes"
-	"cmp"
 	"math"
 	"slices"
 	"strings"
@@ -44,8 +42,25 @@ type user struct {
 }
 
 type entry struct {
-	id  session.ID
-	rec session.Record
+	id      session.ID
+	rec     session.Record
+	details *session.Details // nil if there are none
+}
+
+// newEntry returns an entry whose strings are not parts of larger ones, such as a header.
+func newEntry(id session.ID, rec session.Record, d session.Details) entry {
+	if d == (session.Details{}) {
+		return entry{id: id, rec: rec}
+	}
+	d.Label, d.ActorID = strings.Clone(d.Label), strings.Clone(d.ActorID)
+	return entry{id, rec, &d}
+}
+
+func (e entry) listed() session.Listed {
+	if e.details == nil {
+		return session.Listed{Record: e.rec}
+	}
+	return session.Listed{Record: e.rec, Details: *e.details}
 }
 
 // userOrNew returns the user with that id and creates it if necessary. The caller adds a session
@@ -135,11 +150,15 @@ func (u *user) dropExpired(now session.Instant) (next session.Instant) {
 	return next
 }
 
-// dropLeastRecent drops the session that was least recently issued a token: the one with the
-// smallest IssuedAt and, among equals, the smallest ID.
-func (u *user) dropLeastRecent() {
-	least := slices.MinFunc(u.sessions, func(a, b entry) int {
-		return cmp.Or(cmp.Compare(a.rec.IssuedAt, b.rec.IssuedAt), bytes.Compare(a.id[:], b.id[:]))
-	})
-	u.drop(least.id)
+// held returns the live sessions. A nil user has none.
+func (u *user) held(now session.Instant) (list []session.Held) {
+	if u == nil {
+		return nil
+	}
+	for _, e := range u.sessions {
+		if e.rec.Live(now) {
+			list = append(list, session.Held{ID: e.id, IssuedAt: e.rec.IssuedAt, ActorID: e.listed().ActorID})
+		}
+	}
+	return list
 }

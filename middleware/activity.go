@@ -66,7 +66,8 @@ func (a *Auth[U]) noteActivity(d *decision[U], r *http.Request, set *cookieSet) 
 	if d.public || !a.engine.IsQuiet(&d.session) {
 		return
 	}
-	if _, active := activity(r); !active {
+	ago, active := activity(r)
+	if !active {
 		return
 	}
 	creds := a.credentials(set)
@@ -80,7 +81,7 @@ func (a *Auth[U]) noteActivity(d *decision[U], r *http.Request, set *cookieSet) 
 	if len(own) == 0 || len(creds.unknown) > 0 {
 		return
 	}
-	refreshed, err := a.refreshSession(r, fp, own)
+	refreshed, err := a.noted(r, ago, fp, own, &d.session)
 	switch {
 	case err == nil:
 		d.accept(&refreshed.Session, outcomeOf(refreshed.Outcome))
@@ -90,4 +91,15 @@ func (a *Auth[U]) noteActivity(d *decision[U], r *http.Request, set *cookieSet) 
 	case errors.Is(err, session.CodeUnauthorized):
 		*d = decision[U]{outcome: OutcomeExpired, dead: true}
 	}
+}
+
+// noted tells the store of an activity. A bound session is not refreshed, because the request
+// proves nothing.
+func (a *Auth[U]) noted(r *http.Request, ago time.Duration, fp session.Fingerprint, own []engine.RefreshCredential, s *session.Session[U]) (engine.Refreshed[U], error) {
+	for _, c := range own {
+		if c.Bound() {
+			return a.engine.NoteActivity(r.Context(), ago, fp, c, s)
+		}
+	}
+	return a.engine.RefreshActive(r.Context(), ago, fp, own...)
 }

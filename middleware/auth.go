@@ -115,6 +115,9 @@ func (a *Auth[U]) resolve(w http.ResponseWriter, r *http.Request) (*http.Request
 		setPrivate(w.Header())
 		return &s.forwarded, prefetchDenial()
 	}
+	if again := a.startOver(&d, r); again != nil && !public {
+		return &s.forwarded, again
+	}
 	a.setCookies(w.Header(), r, &d)
 	return &s.forwarded, nil
 }
@@ -155,7 +158,7 @@ func (a *Auth[U]) CheckUser(userID string, data U) error { return a.engine.Check
 // Sessions returns the live sessions of the user by id, for a page that lists them. A record has
 // the times at which the session began and was last issued a refresh token. Errors carry
 // session.CodeInvalidUserID or session.CodeDatabaseFetchFailed.
-func (a *Auth[U]) Sessions(ctx context.Context, userID string) (map[session.ID]session.Record, error) {
+func (a *Auth[U]) Sessions(ctx context.Context, userID string) (map[session.ID]session.Listed, error) {
 	return a.engine.Sessions(ctx, userID)
 }
 

@@ -70,6 +70,7 @@ type Config[U any] struct {
 	Public              func(r *http.Request) bool
 	Skip                func(r *http.Request) bool
 	Hardened            bool
+	DeviceBound         bool
 
 	Logger  *slog.Logger
 	OnEvent func(session.Event)
@@ -112,6 +113,8 @@ func (c Config[U]) validate() error {
 		return errors.New("middleware: Embedded and Dev exclude each other: browsers send cookies in another site's frame only over HTTPS")
 	case c.MaxCookieBytes < 0:
 		return fmt.Errorf("middleware: MaxCookieBytes is negative: %d", c.MaxCookieBytes)
+	case c.DeviceBound && (c.Dev || c.CookieDomain != "" || c.Embedded):
+		return errors.New("middleware: DeviceBound excludes Dev, CookieDomain and Embedded: browsers bind cookies of one host over HTTPS")
 	case c.Hardened && c.CookieDomain != "":
 		return errors.New("middleware: Hardened and CookieDomain exclude each other: with a domain every host below it can set the cookies that Hardened relies on")
 	}
@@ -146,6 +149,7 @@ func (c Config[U]) engineConfig(cookies cookieWriter) (engine.Config[U], error) 
 		Cache:             c.TokenCache,
 		Logger:            c.Logger,
 		OnEvent:           c.OnEvent,
+		DeviceBound:       c.DeviceBound,
 		Issuer:            c.Issuer,
 		ServiceKeys:       c.ServiceKeys,
 	}, nil

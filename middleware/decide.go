@@ -18,6 +18,7 @@ type decision[U any] struct {
 	refreshed *engine.Refreshed[U] // the cookies to set, or nil
 	dead      bool                 // the tokens in the cookies can never become valid again
 	public    bool                 // the response is for everyone, so nothing is refreshed
+	again     bool                 // the browser is to repeat the request by itself
 	asked     bool                 // the store has been asked, besides a refresh
 }
 
@@ -187,6 +188,8 @@ func (a *Auth[U]) decideRefresh(d *decision[U], r *http.Request, set *cookieSet,
 		// The token under the unknown key may be newer than the other one, which would look
 		// stolen.
 		d.outcome = OutcomeUnknownKey
+	case slices.ContainsFunc(own, engine.RefreshCredential.Bound):
+		a.decideBound(d, r, own[0])
 	case isUpgrade(r):
 		a.peek(d, r, fp, own)
 	default:

@@ -15,10 +15,10 @@ import (
 // checks it in one line.
 type auditedStore struct{ session.Store }
 
-func (s auditedStore) Create(ctx context.Context, c session.CreateParams) (session.Record, error) {
-	rec, err := s.Store.Create(ctx, c)
+func (s auditedStore) Create(ctx context.Context, c session.CreateParams) (session.CreateResult, error) {
+	r, err := s.Store.Create(ctx, c)
 	fmt.Println("a session of", c.UserID, "begins:", err == nil)
-	return rec, err
+	return r, err
 }
 
 // A store of your own.

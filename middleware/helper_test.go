@@ -49,9 +49,9 @@ func (f *fakeStore) step(calls *atomic.Int64) error {
 	return err
 }
 
-func (f *fakeStore) Create(ctx context.Context, c session.CreateParams) (session.Record, error) {
+func (f *fakeStore) Create(ctx context.Context, c session.CreateParams) (session.CreateResult, error) {
 	if err := f.step(&f.calls); err != nil {
-		return session.Record{}, err
+		return session.CreateResult{}, err
 	}
 	return f.Store.Create(ctx, c)
 }

@@ -29,6 +29,7 @@ func (a *Auth[U]) newRoutes() map[string]route {
 		wire.RouteRefresh: {posts, a.serveRefresh},
 		wire.RouteLogout:  {posts, a.serveLogout},
 		wire.RouteSession: {reads, a.serveSession},
+		wire.RouteBound:   {append(posts, reads...), a.serveBound},
 		wire.RouteClient:  {reads, serveModule(browser.Client())},
 		wire.RouteAuto:    {reads, serveModule(browser.Auto())},
 		wire.RouteJWKS:    {reads, a.serveJWKS},
@@ -38,7 +39,7 @@ func (a *Auth[U]) newRoutes() map[string]route {
 // Routes returns the paths of the middleware's routes relative to the base path. It is for
 // authors of framework adapters, who add them to the framework's routes.
 func (a *Auth[U]) Routes() []string {
-	return []string{wire.RouteRefresh, wire.RouteLogout, wire.RouteSession, wire.RouteClient, wire.RouteAuto, wire.RouteJWKS}
+	return []string{wire.RouteRefresh, wire.RouteLogout, wire.RouteSession, wire.RouteBound, wire.RouteClient, wire.RouteAuto, wire.RouteJWKS}
 }
 
 // routeOf returns the route of a path. It ignores a slash at the end, since frameworks add one
@@ -100,6 +101,10 @@ func (a *Auth[U]) serveRefresh(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	fp, creds, err := a.presented(r)
+	if err == nil && slices.ContainsFunc(creds, engine.RefreshCredential.Bound) {
+		a.refreshBound(w, r, creds)
+		return
+	}
 	var refreshed engine.Refreshed[U]
 	if err == nil {
 		refreshed, err = a.refreshSession(r, fp, creds)

@@ -43,6 +43,7 @@ func (a *Auth[U]) SignIn(w http.ResponseWriter, r *http.Request, userID string, 
 	clearAhead(w.Header())
 	a.clearFormer(w.Header(), r, &former)
 	a.setSignedIn(w.Header(), signedIn)
+	a.offerBinding(w.Header(), r, &signedIn.Session)
 	a.update(r.Context(), &signedIn.Session, OutcomeSignedIn)
 	return a.forApp(&signedIn.Session), nil
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"net/netip"
 	"time"
 
 	"github.com/lucia-go/lucia/session"
@@ -53,12 +54,94 @@ func (e *encoder) millis(n int64) {
 	e.b = append(e.b, byte(n>>40), byte(n>>32), byte(n>>24), byte(n>>16), byte(n>>8), byte(n))
 }
 
-func encodeCreating(c session.CreateParams) ([]byte, error) {
-	e := encoder{b: make([]byte, 0, 16)}
+// encodeCreating returns the arguments of create.lua after the id: the numbers, the details, and
+// the ids of the former sessions one after another.
+func encodeCreating(c session.CreateParams) (numbers, details, former []byte, err error) {
+	e := encoder{b: make([]byte, 0, 17)}
 	e.duration(c.Policy.Idle)
 	e.duration(c.Policy.Lifetime)
 	e.b = binary.BigEndian.AppendUint32(e.b, uint32(min(max(int64(c.Max), 1), math.MaxUint32)))
-	return e.b, e.err
+	var refuse byte
+	if c.Refuse {
+		refuse = 1
+	}
+	e.b = append(e.b, refuse)
+	for _, id := range c.Former {
+		former = append(former, id[:]...)
+	}
+	details, err = encodeDetails(c.Details)
+	return e.b, details, former, errors.Join(e.err, err)
+}
+
+// Details follow the record, if there are any. A hash whose values have at most 64 bytes takes
+// half the memory (hash-max-listpack-value), and so these are short:
+//
+//	byte  1      length of the label; 128 more if someone acts as the user
+//	             the label
+//	byte         0: no address; up to 33: the bits of an IPv4 prefix, plus 1; otherwise those of
+//	             an IPv6 prefix, plus 34
+//	             the bytes of the prefix that are not beyond its bits
+//	             the actor's id
+const (
+	acting = 128
+	ipv4   = 1
+	ipv6   = ipv4 + 32 + 1
+)
+
+func encodeDetails(d session.Details) ([]byte, error) {
+	if d == (session.Details{}) {
+		return nil, nil
+	}
+	if len(d.Label) > session.MaxLabelBytes {
+		return nil, fmt.Errorf("redisstore: a label of %d bytes cannot be stored", len(d.Label))
+	}
+	head := byte(len(d.Label))
+	if d.ActorID != "" {
+		head |= acting
+	}
+	b := append([]byte{head}, d.Label...)
+	if !d.Address.IsValid() {
+		b = append(b, 0)
+	} else {
+		family := ipv6
+		if d.Address.Addr().Is4() {
+			family = ipv4
+		}
+		bits := d.Address.Bits()
+		b = append(b, byte(family+bits))
+		b = append(b, d.Address.Addr().AsSlice()[:(bits+7)/8]...)
+	}
+	return append(b, d.ActorID...), nil
+}
+
+// decodeDetails is the inverse of encodeDetails. Details that make no sense are left out.
+func decodeDetails(v string) (d session.Details) {
+	if v == "" {
+		return d
+	}
+	n := int(v[0] &^ acting)
+	v = v[1:]
+	if len(v) <= n {
+		return d
+	}
+	d.Label, v = v[:n], v[n:]
+	kind := int(v[0])
+	v = v[1:]
+	if kind != 0 {
+		size, bits := 4, kind-ipv4
+		if kind >= ipv6 {
+			size, bits = 16, kind-ipv6
+		}
+		if bits > 8*size || len(v) < (bits+7)/8 {
+			return session.Details{}
+		}
+		all := make([]byte, size)
+		v = v[copy(all, v[:(bits+7)/8]):]
+		addr, _ := netip.AddrFromSlice(all)
+		d.Address = netip.PrefixFrom(addr, bits)
+	}
+	d.ActorID = v
+	return d
 }
 
 func encodeRefreshing(r session.RefreshParams) ([]byte, error) {
@@ -102,11 +185,19 @@ func encodeConfirming(c session.ConfirmParams) ([]byte, error) {
 }
 
 // decodeCreated reads the reply of create.lua.
-func decodeCreated(reply string) (session.Record, error) {
-	if len(reply) != instantSize+recordSize {
-		return session.Record{}, badReply(reply)
+func decodeCreated(reply string) (r session.CreateResult, err error) {
+	const head = instantSize + recordSize
+	if len(reply) == instantSize {
+		return session.CreateResult{Refused: true}, nil
 	}
-	return decodeRecord(reply[instantSize:])
+	if len(reply) < head || (len(reply)-head)%idSize != 0 {
+		return r, badReply(reply)
+	}
+	r.Record, err = decodeRecord(reply[instantSize:head])
+	for rest := reply[head:]; rest != ""; rest = rest[idSize:] {
+		r.Ended = append(r.Ended, session.ID([]byte(rest[:idSize])))
+	}
+	return r, err
 }
 
 // decodeRefreshment reads the reply of refresh.lua.
@@ -142,29 +233,38 @@ func decodeConfirmed(reply string) error {
 }
 
 // decodeList reads the reply of list.lua and leaves out expired sessions.
-func decodeList(reply string) (map[session.ID]session.Record, error) {
-	const each = idSize + recordSize
-	if len(reply) < instantSize || (len(reply)-instantSize)%each != 0 {
+func decodeList(reply string) (map[session.ID]session.Listed, error) {
+	const each = idSize + 2 + recordSize
+	if len(reply) < instantSize {
 		return nil, badReply(reply)
 	}
 	now := instantAt(reply, 0)
 	rest := reply[instantSize:]
-	live := make(map[session.ID]session.Record, len(rest)/each)
-	for ; rest != ""; rest = rest[each:] {
-		rec, err := decodeRecord(rest[idSize:each])
+	live := make(map[session.ID]session.Listed, len(rest)/each)
+	for rest != "" {
+		if len(rest) < each {
+			return nil, badReply(reply)
+		}
+		id, size := session.ID([]byte(rest[:idSize])), int(rest[idSize])<<8|int(rest[idSize+1])
+		rest = rest[idSize+2:]
+		if size < recordSize || len(rest) < size {
+			return nil, badReply(reply)
+		}
+		rec, err := decodeRecord(rest[:recordSize])
 		if err != nil {
 			return nil, err
 		}
 		if rec.Live(now) {
-			live[session.ID([]byte(rest[:idSize]))] = rec
+			live[id] = session.Listed{Record: rec, Details: decodeDetails(rest[recordSize:size])}
 		}
+		rest = rest[size:]
 	}
 	return live, nil
 }
 
-// decodeRecord reads a stored record, which record.lua describes.
+// decodeRecord reads a stored record, which record.lua describes. Details may follow it.
 func decodeRecord(v string) (session.Record, error) {
-	if len(v) != recordSize || v[0] != recordVersion {
+	if len(v) < recordSize || v[0] != recordVersion {
 		return session.Record{}, badVersion(v)
 	}
 	return session.Record{

@@ -3,6 +3,7 @@ package redisstore_test
 import (
 	"context"
 	"fmt"
+	"net/netip"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -21,31 +22,42 @@ func BenchmarkMemory(b *testing.B) {
 	for _, each := range []int{1, 3} {
 		b.Run(fmt.Sprintf("sessions=%d", each), func(b *testing.B) {
 			for range b.N {
-				b.ReportMetric(memoryPerSession(b, 100_000, each), "bytes/session")
+				b.ReportMetric(memoryPerSession(b, 100_000, each, session.Details{}), "bytes/session")
 			}
 		})
 	}
 }
 
-// TestMemoryPerSession checks the figure in the guide.
+// TestMemoryPerSession checks the figures in the guide: without details, and with a label and the
+// prefix of an IPv4 or IPv6 address.
 func TestMemoryPerSession(t *testing.T) {
 	t.Parallel()
-	users, limits := 20_000, map[int]float64{1: 260, 3: 120}
+	users := 20_000
 	if testing.Short() {
 		users = 2000
 	}
-	for each, limit := range limits {
-		got := memoryPerSession(t, users, each)
-		t.Logf("%d users, %d sessions each: %.1f bytes a session", users, each, got)
-		if got > limit && !testing.Short() {
-			t.Errorf("%.1f bytes a session at %d sessions a user, want at most %.0f", got, each, limit)
+	v4, v6 := netip.MustParsePrefix("203.0.113.0/24"), netip.MustParsePrefix("2001:db8:1::/48")
+	for _, tt := range []struct {
+		each    int
+		details session.Details
+		limit   float64
+	}{
+		{1, session.Details{}, 260},
+		{3, session.Details{}, 120},
+		{3, session.Details{Label: "Firefox on Windows", Address: v4}, 200},
+		{3, session.Details{Label: "Samsung Browser on Android", Address: v6}, 200},
+	} {
+		got := memoryPerSession(t, users, tt.each, tt.details)
+		t.Logf("%d users, %d sessions each, %+v: %.1f bytes a session", users, tt.each, tt.details, got)
+		if got > tt.limit && !testing.Short() {
+			t.Errorf("%.1f bytes a session at %d sessions a user, want at most %.0f", got, tt.each, tt.limit)
 		}
 	}
 }
 
 // memoryPerSession signs users in and returns how much the server's memory for data grew, for
 // each session.
-func memoryPerSession(t testing.TB, users, each int) float64 {
+func memoryPerSession(t testing.TB, users, each int, details session.Details) float64 {
 	t.Helper()
 	server := testenv.Redis(t)
 	opts, err := redisstore.ParseURL(server.URL())
@@ -62,7 +74,7 @@ func memoryPerSession(t testing.TB, users, each int) float64 {
 		wg.Go(func() {
 			for i := next.Add(1) - 1; i < int64(users*each); i = next.Add(1) - 1 {
 				_, err := store.Create(context.Background(), session.CreateParams{
-					UserID: userKey(i % int64(users)), ID: session.NewID(), Policy: benchPolicy, Max: 100,
+					UserID: userKey(i % int64(users)), ID: session.NewID(), Policy: benchPolicy, Max: 100, Details: details,
 				})
 				if err != nil {
 					t.Error(err)

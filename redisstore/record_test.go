@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"net/netip"
 	"strings"
 	"testing"
 	"time"
@@ -36,11 +37,11 @@ var backends = []struct {
 
 func create(t *testing.T, s session.Store, id session.ID, policy session.Policy, most int) session.Record {
 	t.Helper()
-	rec, err := s.Create(context.Background(), session.CreateParams{UserID: "ann", ID: id, Policy: policy, Max: most})
+	r, err := s.Create(context.Background(), session.CreateParams{UserID: "ann", ID: id, Policy: policy, Max: most})
 	if err != nil {
 		t.Fatalf("Create: %v", err)
 	}
-	return rec
+	return r.Record
 }
 
 // packed returns a record as it is stored.
@@ -69,6 +70,39 @@ func TestStoredFormat(t *testing.T) {
 	}
 }
 
+// TestDetailsHaveThisForm fixes the form of details. A release that changes it leaves the details
+// of earlier sessions out.
+func TestDetailsHaveThisForm(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		details session.Details
+		want    string
+	}{
+		{session.Details{}, ""},
+		{session.Details{Label: "Firefox"}, "\x07Firefox\x00"},
+		{session.Details{Address: netip.MustParsePrefix("203.0.113.0/24")}, "\x00\x19\xcb\x00\x71"},
+		{session.Details{Address: netip.MustParsePrefix("2001:db8:1::/48")}, "\x00\x52\x20\x01\x0d\xb8\x00\x01"},
+		{session.Details{Label: "F", ActorID: "root"}, "\x81F\x00root"},
+	} {
+		client := backends[0].open(t)
+		store, id, ctx := redisstore.New(client), session.ID{1}, context.Background()
+		p := session.CreateParams{UserID: "ann", ID: id, Policy: long, Max: 5, Details: tt.details}
+		r, err := store.Create(ctx, p)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := client.HGet(ctx, keyOfAnn, string(id[:])).Val(); got != string(packed(r.Record))+tt.want {
+			t.Errorf("%+v is stored as %q, want the record and %q", tt.details, got, tt.want)
+		}
+		for _, broken := range []string{"\x40", "\x05F", "\x00\x21", "\x00\xff\x00", "\x00\xa3"} { // hides nothing else
+			client.HSet(ctx, keyOfAnn, string(id[:]), string(packed(r.Record))+broken)
+			if live, err := store.List(ctx, "ann"); err != nil || live[id].Record != r.Record {
+				t.Errorf("details %q: %+v, %v", broken, live, err)
+			}
+		}
+	}
+}
+
 // TestUnreadableRecordConcernsItselfOnly checks that a record of another version or program is an
 // error for its own session only.
 func TestUnreadableRecordConcernsItselfOnly(t *testing.T) {
@@ -77,7 +111,7 @@ func TestUnreadableRecordConcernsItselfOnly(t *testing.T) {
 	for _, b := range backends {
 		for name, value := range map[string]string{
 			"newer": version2, "same length": "\x02" + strings.Repeat("\x00", 28), "short": "\x01\x00", "empty": "",
-			"long": "\x01" + strings.Repeat("\x00", 40),
+			"long": "\x02" + strings.Repeat("\x00", 40),
 		} {
 			t.Run(b.name+"/"+name, func(t *testing.T) {
 				t.Parallel()

@@ -72,24 +72,25 @@ func (s *Store) key(userID string) string {
 
 // Create implements [session.Store]. If the call fails with [ErrNotReplicated], the session is
 // removed again; see [WithWait].
-func (s *Store) Create(ctx context.Context, c session.CreateParams) (session.Record, error) {
+func (s *Store) Create(ctx context.Context, c session.CreateParams) (session.CreateResult, error) {
 	const op = "create"
-	args, err := encodeCreating(c)
+	numbers, details, former, err := encodeCreating(c)
 	if err != nil {
-		return session.Record{}, fail(op, err)
+		return session.CreateResult{}, fail(op, err)
 	}
 	key := s.key(c.UserID)
-	reply, err := s.doDurably(ctx, key, s.create.on(key, c.ID[:], args), func(reply string) request {
-		return s.undo.on(key, c.ID[:], reply[min(len(reply), instantSize):])
+	reply, err := s.doDurably(ctx, key, s.create.on(key, c.ID[:], numbers, details, former), func(reply string) request {
+		record := reply[min(len(reply), instantSize):min(len(reply), instantSize+recordSize)]
+		return s.undo.on(key, c.ID[:], record)
 	})
 	if err != nil {
-		return session.Record{}, fail(op, err)
+		return session.CreateResult{}, fail(op, err)
 	}
-	rec, err := decodeCreated(reply)
+	r, err := decodeCreated(reply)
 	if err != nil {
-		return session.Record{}, fail(op, err)
+		return session.CreateResult{}, fail(op, err)
 	}
-	return rec, nil
+	return r, nil
 }
 
 // Refresh implements [session.Store]. Its error wraps [ErrVersion] if another version of this
@@ -154,7 +155,7 @@ func (s *Store) DeleteUser(ctx context.Context, userID string) error {
 
 // List implements [session.Store]. It leaves out records that another version of this package
 // wrote, so that one of them does not hide the others.
-func (s *Store) List(ctx context.Context, userID string) (map[session.ID]session.Record, error) {
+func (s *Store) List(ctx context.Context, userID string) (map[session.ID]session.Listed, error) {
 	const op = "list"
 	key := s.key(userID)
 	reply, err := s.do(ctx, s.list.on(key))

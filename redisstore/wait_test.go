@@ -232,7 +232,7 @@ func TestFailedSignInSparesItsRepetition(t *testing.T) {
 	if err := <-failed; !errors.Is(err, redisstore.ErrNotReplicated) {
 		t.Errorf("the first try = %v, want %v", err, redisstore.ErrNotReplicated)
 	}
-	if live, err := plain.List(ctx, "ann"); err != nil || live[session.ID{1}] != rec {
+	if live, err := plain.List(ctx, "ann"); err != nil || live[session.ID{1}].Record != rec {
 		t.Errorf("List = %v, %v, want the session of the second try", live, err)
 	}
 }

@@ -40,6 +40,10 @@ type Session[U any] struct {
 	Terms `json:"-"`
 }
 
+// Bound reports whether the session is bound to a key of the browser's device: without the device,
+// its cookies are of use only until the access token expires. It is false for a nil Session.
+func (s *Session[U]) Bound() bool { return s != nil && s.Generation.Bound() }
+
 // ExpiresIn returns the remaining lifetime of the access token at now. It is never negative, and
 // 0 for a nil Session.
 func (s *Session[U]) ExpiresIn(now time.Time) time.Duration {

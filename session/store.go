@@ -1,7 +1,11 @@
 package session
 
 import (
+	"bytes"
+	"cmp"
 	"context"
+	"net/netip"
+	"slices"
 	"time"
 )
 
@@ -27,11 +31,11 @@ import (
 //     has ended before the call, the method returns an error that wraps ctx.Err()
 //     and changes nothing.
 type Store interface {
-	// Create stores [Begin] as session ID of the user. It replaces a session that already has
-	// that ID, since the call is repeated if its reply is lost. If the user then has more than
-	// Max live sessions, the sessions that were least recently issued a token are deleted:
-	// smallest IssuedAt first, then smallest ID. The new session is never deleted.
-	Create(ctx context.Context, c CreateParams) (Record, error)
+	// Create stores [Begin] as session ID of the user, with its Details. It replaces a session that
+	// already has that ID, since the call is repeated if its reply is lost. If the user then has
+	// more than Max live sessions, [MakeRoom] says which others are deleted, or that the call is
+	// refused and changes nothing.
+	Create(ctx context.Context, c CreateParams) (CreateResult, error)
 
 	// Refresh applies the rule, [Refresh], to one session. It never creates a record. If the
 	// outcome is Reused, it deletes that session or all of the user's sessions.
@@ -47,10 +51,10 @@ type Store interface {
 	// DeleteUser ends all sessions of the user. It returns nil if there is no such user.
 	DeleteUser(ctx context.Context, userID string) error
 
-	// List returns the live sessions of the user, in no particular order, and an empty map if
-	// there are none. It serves pages that show people their sessions, and the upgrade to a
-	// WebSocket when the access token has expired.
-	List(ctx context.Context, userID string) (map[ID]Record, error)
+	// List returns the live sessions of the user with their Details as Create was given them, in
+	// no particular order, and an empty map if there are none. It serves pages that show people
+	// their sessions, and the upgrade to a WebSocket when the access token has expired.
+	List(ctx context.Context, userID string) (map[ID]Listed, error)
 }
 
 // CreateParams is the argument of [Store.Create].
@@ -60,6 +64,78 @@ type CreateParams struct {
 	Policy Policy
 	// Max is the greatest number of live sessions of the user. It is at least 1.
 	Max int
+	// Refuse makes Create refuse a session beyond Max. If it is false, Create deletes others.
+	Refuse bool
+	// Former are sessions that end with this sign-in, because the same browser had them. They are
+	// neither counted nor deleted; the caller deletes them. It has at most a few.
+	Former  []ID
+	Details Details
+}
+
+// CreateResult is the result of [Store.Create].
+type CreateResult struct {
+	// Record is the new session's record, or the zero Record if Refused.
+	Record Record
+	// Refused reports that the user has Max sessions already and that nothing changed.
+	Refused bool
+	// Ended are the live sessions that were deleted to make room.
+	Ended []ID
+}
+
+// Details are what people are shown of a session in a list of sessions. A store keeps them as
+// they are. They never change.
+type Details struct {
+	// Label is a line of text that names browser and system. It has at most MaxLabelBytes.
+	Label string
+	// Address is the prefix of the network address that signed in, or the zero Prefix. It is
+	// masked and has no zone.
+	Address netip.Prefix
+	// ActorID is the user id of who acts as the user, or empty. A session with an ActorID is not
+	// counted towards Max, and Create deletes none for it.
+	ActorID string
+}
+
+// MaxLabelBytes is the maximum length of a label.
+const MaxLabelBytes = 64
+
+// Listed is a session in a list.
+type Listed struct {
+	Record
+	Details
+}
+
+// Held is what [MakeRoom] needs to know of a session.
+type Held struct {
+	ID       ID
+	IssuedAt Instant
+	ActorID  string
+}
+
+// MakeRoom returns which of the user's live sessions Create deletes so that the new session makes
+// no more than Max: those that were least recently issued a token, smallest IssuedAt first, then
+// smallest ID. It reports refused, and deletes none, if c.Refuse is set. live may include the
+// session that is replaced. MakeRoom sorts live.
+func MakeRoom(live []Held, c CreateParams) (ended []ID, refused bool) {
+	if c.Details.ActorID != "" {
+		return nil, false
+	}
+	live = slices.DeleteFunc(live, func(h Held) bool {
+		return h.ID == c.ID || h.ActorID != "" || slices.Contains(c.Former, h.ID)
+	})
+	over := len(live) + 1 - max(c.Max, 1)
+	if over <= 0 {
+		return nil, false
+	}
+	if c.Refuse {
+		return nil, true
+	}
+	slices.SortFunc(live, func(a, b Held) int {
+		return cmp.Or(cmp.Compare(a.IssuedAt, b.IssuedAt), bytes.Compare(a.ID[:], b.ID[:]))
+	})
+	for _, h := range live[:over] {
+		ended = append(ended, h.ID)
+	}
+	return ended, false
 }
 
 // RefreshParams is the argument of [Store.Refresh].

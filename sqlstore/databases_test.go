@@ -137,7 +137,7 @@ func snapshots(t *testing.T, db *sql.DB, table string) func() func() {
 	return func() func() {
 		n++
 		saved := fmt.Sprintf("%s_saved_%d", table, n)
-		const columns = "user_id, session_id, generation, issued_at, confirmed_at, created_at, expires_at"
+		const columns = "user_id, session_id, generation, issued_at, confirmed_at, created_at, expires_at, label, address, actor"
 		execute(t, db, "CREATE TABLE "+saved+" AS SELECT "+columns+" FROM "+table)
 		return func() {
 			execute(t, db, "DELETE FROM "+table, "INSERT INTO "+table+" ("+columns+") SELECT "+columns+" FROM "+saved)
@@ -150,11 +150,11 @@ var long = session.Policy{Grace: time.Hour, Settle: time.Hour, Idle: 24 * time.H
 
 func create(t testing.TB, s session.Store, user string, id session.ID, policy session.Policy, most int) session.Record {
 	t.Helper()
-	rec, err := s.Create(context.Background(), session.CreateParams{UserID: user, ID: id, Policy: policy, Max: most})
+	r, err := s.Create(context.Background(), session.CreateParams{UserID: user, ID: id, Policy: policy, Max: most})
 	if err != nil {
 		t.Fatal(err)
 	}
-	return rec
+	return r.Record
 }
 
 // count returns how many rows a query counts.

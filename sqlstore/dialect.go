@@ -30,6 +30,8 @@ type dialect struct {
 	forUpdate, skipLocked string
 	// text is the type of a text column that is compared byte by byte.
 	text string
+	// columnsOf selects the names of the columns of a table.
+	columnsOf string
 	// schemas tells whether the name of a table may have a schema.
 	schemas bool
 	// options end the definition of the table.
@@ -56,10 +58,11 @@ var postgres = dialect{
 	text:       `text COLLATE "C"`,
 	// Free space in each page lets a rotation put the new version of a row beside the old one (a
 	// HOT update), which does not change the indexes.
-	options:  " WITH (fillfactor = 80)",
-	schemas:  true,
-	numbered: func(query string) string { return query },
-	failure:  postgresFailure,
+	options:   " WITH (fillfactor = 80)",
+	schemas:   true,
+	columnsOf: "SELECT attname FROM pg_attribute WHERE attrelid = to_regclass($1) AND attnum > 0 AND NOT attisdropped",
+	numbered:  func(query string) string { return query },
+	failure:   postgresFailure,
 }
 
 // SQLite is SQLite 3.35 or later.
@@ -73,6 +76,7 @@ var sqlite = dialect{
 	begin:     "BEGIN IMMEDIATE",
 	text:      "TEXT",
 	options:   " WITHOUT ROWID",
+	columnsOf: "SELECT name FROM pragma_table_info(?1)",
 	numbered:  func(query string) string { return strings.ReplaceAll(query, "$", "?") },
 	failure:   sqliteFailure,
 }
@@ -97,6 +101,9 @@ type queries struct {
 // The columns of a record, in the order of [fields].
 const columns = "generation, issued_at, confirmed_at, created_at, expires_at"
 
+// The columns of the details, in the order of [detailFields].
+const detailColumns = "label, address, actor"
+
 // queries returns the statements on a table.
 func (d Dialect) queries(table string) queries {
 	readOnly := d.readOnly
@@ -110,8 +117,9 @@ func (d Dialect) queries(table string) queries {
 	list := func(lock string) string {
 		// The clock is read for each row, so the value in the last row was read after all rows
 		// were locked.
-		return "WITH s AS (SELECT session_id, " + columns + " FROM {table} WHERE user_id = $1 " + lock + ") " +
-			now + ", coalesce(s.session_id, '')" + values.String() + " FROM (SELECT 1) AS one LEFT JOIN s ON 1 = 1"
+		return "WITH s AS (SELECT session_id, " + columns + ", " + detailColumns + " FROM {table} WHERE user_id = $1 " + lock + ") " +
+			now + ", coalesce(s.session_id, '')" + values.String() +
+			", coalesce(s.label, ''), coalesce(s.address, ''), coalesce(s.actor, '') FROM (SELECT 1) AS one LEFT JOIN s ON 1 = 1"
 	}
 	const one = " WHERE user_id = $1 AND session_id = $2"
 	same := one + " AND generation = $3 AND issued_at = $4 AND confirmed_at = $5 AND created_at = $6 AND expires_at = $7" +
@@ -125,9 +133,10 @@ func (d Dialect) queries(table string) queries {
 		remove:     "DELETE FROM {table}" + same,
 		delete:     "DELETE FROM {table}" + one,
 		deleteUser: "DELETE FROM {table} WHERE user_id = $1",
-		insert: "INSERT INTO {table} (user_id, session_id, " + columns + ") VALUES ($1, $2, $3, $4, $5, $6, $7)" +
+		insert: "INSERT INTO {table} (user_id, session_id, " + columns + ", " + detailColumns + ") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)" +
 			" ON CONFLICT (user_id, session_id) DO UPDATE SET generation = excluded.generation, issued_at = excluded.issued_at," +
-			" confirmed_at = excluded.confirmed_at, created_at = excluded.created_at, expires_at = excluded.expires_at",
+			" confirmed_at = excluded.confirmed_at, created_at = excluded.created_at, expires_at = excluded.expires_at," +
+			" label = excluded.label, address = excluded.address, actor = excluded.actor",
 		sweep: "DELETE FROM {table} WHERE (user_id, session_id) IN (SELECT user_id, session_id FROM {table}" +
 			" WHERE expires_day < $1 ORDER BY expires_day LIMIT " + strconv.Itoa(sweepRows) + " " + d.skipLocked + ")",
 	}

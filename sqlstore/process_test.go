@@ -36,7 +36,7 @@ func TestTwoProcessesMakeOneSuccessor(t *testing.T) {
 				} else if r.Outcome != session.Repeated {
 					t.Errorf("outcome %v", r.Outcome)
 				}
-				if r.Record != live[id] || r.Record.Generation != 2 {
+				if r.Record != live[id].Record || r.Record.Generation != 2 {
 					t.Errorf("handed out %+v, want %+v of generation 2", r.Record, live[id])
 				}
 			}

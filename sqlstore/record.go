@@ -3,6 +3,8 @@ package sqlstore
 import (
 	"fmt"
 	"math"
+	"net/netip"
+	"strconv"
 	"strings"
 	"unicode/utf8"
 
@@ -38,6 +40,8 @@ type row struct {
 	readOnly bool
 	id       string
 	values   [5]int64
+	// texts are the label, the address and the actor.
+	texts [3]string
 }
 
 // scan returns the destinations for the columns of a record.
@@ -62,4 +66,46 @@ func (r *row) record() (session.Record, error) {
 // fields returns the values of a record's columns.
 func fields(r session.Record) []any {
 	return []any{int64(r.Generation), int64(r.IssuedAt), int64(r.ConfirmedAt), int64(r.CreatedAt), int64(r.ExpiresAt)}
+}
+
+// scanDetails returns the destinations for the columns of the details.
+func (r *row) scanDetails() []any { return []any{&r.texts[0], &r.texts[1], &r.texts[2]} }
+
+// details converts the row to details. An address that is no prefix, which another program must
+// have written, is left out, so that it does not hide the session.
+func (r *row) details() session.Details {
+	address, _ := netip.ParsePrefix(r.texts[1])
+	return session.Details{Label: userID(r.texts[0]), Address: address, ActorID: userID(r.texts[2])}
+}
+
+// detailFields returns the values of the columns of the details.
+func detailFields(d session.Details) []any {
+	address := ""
+	if d.Address.IsValid() {
+		address = d.Address.String()
+	}
+	return []any{userText(d.Label), address, userText(d.ActorID)}
+}
+
+// userID is the inverse of userText.
+func userID(text string) string {
+	if !strings.Contains(text, `\`) {
+		return text
+	}
+	var b strings.Builder
+	for rest := text; ; {
+		plain, escaped, found := strings.Cut(rest, `\`)
+		b.WriteString(plain)
+		switch {
+		case !found:
+			return b.String()
+		case len(escaped) >= 3 && escaped[0] == 'x':
+			n, _ := strconv.ParseUint(escaped[1:3], 16, 8)
+			b.WriteByte(byte(n))
+			rest = escaped[3:]
+		default:
+			b.WriteByte('\\')
+			rest = strings.TrimPrefix(escaped, `\`)
+		}
+	}
 }

@@ -3,7 +3,9 @@ package sqlstore
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 )
@@ -16,11 +18,21 @@ const schema = `CREATE TABLE IF NOT EXISTS {table} (
     confirmed_at bigint NOT NULL,
     created_at   bigint NOT NULL,
     expires_at   bigint NOT NULL,
+    label        {text} NOT NULL DEFAULT '',
+    address      {text} NOT NULL DEFAULT '',
+    actor        {text} NOT NULL DEFAULT '',
     expires_day  bigint GENERATED ALWAYS AS (expires_at / 86400000) STORED,
     PRIMARY KEY (user_id, session_id)
 ){options};
 CREATE INDEX IF NOT EXISTS {index} ON {table} (expires_day);
 `
+
+// added are the columns that an earlier version of the table lacks, with their definitions.
+var added = [...][2]string{
+	{"label", "{text} NOT NULL DEFAULT ''"},
+	{"address", "{text} NOT NULL DEFAULT ''"},
+	{"actor", "{text} NOT NULL DEFAULT ''"},
+}
 
 // Schema returns the statements that [Store.Migrate] executes, each terminated by a semicolon. It
 // is for apps that use a migration tool. Of the options, only [WithTable] has an effect.
@@ -35,7 +47,8 @@ func Schema(d Dialect, opts ...Option) string {
 // migrateTimeout is far longer than two statements take, and short enough for a person who waits.
 const migrateTimeout = time.Minute
 
-// Migrate creates the table and its index if they do not exist, and otherwise changes nothing.
+// Migrate creates the table and its index if they do not exist. It adds the columns that the table
+// of an earlier version lacks, and otherwise changes nothing.
 // Several processes may call it at once. It returns within a minute, regardless of [WithTimeout].
 // It requires the right to create tables, which the store's other methods do not.
 func (s *Store) Migrate(ctx context.Context) error {
@@ -49,11 +62,41 @@ func (s *Store) Migrate(ctx context.Context) error {
 					return err
 				}
 			}
-			return nil
+			return s.addColumns(ctx, c)
 		})
 	})
 	if err != nil {
 		return fmt.Errorf("sqlstore: migrate: %w", err)
+	}
+	return nil
+}
+
+// addColumns adds the columns that the table lacks.
+func (s *Store) addColumns(ctx context.Context, c *sql.Conn) error {
+	rows, err := c.QueryContext(ctx, s.dialect.columnsOf, s.table)
+	if err != nil {
+		return err
+	}
+	defer rows.Close()
+	var existing []string
+	for rows.Next() {
+		var name string
+		if err := rows.Scan(&name); err != nil {
+			return err
+		}
+		existing = append(existing, name)
+	}
+	if err := errors.Join(rows.Err(), rows.Close()); err != nil {
+		return err
+	}
+	for _, column := range added {
+		if slices.Contains(existing, column[0]) {
+			continue
+		}
+		definition := strings.ReplaceAll(column[1], "{text}", s.dialect.text)
+		if _, err := c.ExecContext(ctx, "ALTER TABLE "+s.table+" ADD COLUMN "+column[0]+" "+definition); err != nil {
+			return err
+		}
 	}
 	return nil
 }

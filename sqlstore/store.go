@@ -1,8 +1,6 @@
 package sqlstore
 
 import (
-	"bytes"
-	"cmp"
 	"context"
 	"database/sql"
 	"fmt"
@@ -55,29 +53,35 @@ func New(db *sql.DB, d Dialect, opts ...Option) *Store {
 
 // Create implements [session.Store]. Its error wraps [session.CodeDatabaseUpdateFailed] and the
 // cause.
-func (s *Store) Create(ctx context.Context, p session.CreateParams) (session.Record, error) {
-	rec, err := call(ctx, s, s.timeout, func(ctx context.Context, c *sql.Conn) (rec session.Record, err error) {
+func (s *Store) Create(ctx context.Context, p session.CreateParams) (session.CreateResult, error) {
+	r, err := call(ctx, s, s.timeout, func(ctx context.Context, c *sql.Conn) (r session.CreateResult, err error) {
 		user := userText(p.UserID)
 		err = s.aloneInTx(ctx, c, user, func() error {
+			r = session.CreateResult{}
 			now, held, err := s.load(ctx, c, s.q.listLocked, user)
 			if err != nil {
 				return err
 			}
-			if err := s.drop(ctx, c, user, outgoing(held, p, now)); err != nil {
+			live, expired := split(held, p.ID, now)
+			if r.Ended, r.Refused = session.MakeRoom(live, p); r.Refused {
+				return nil
+			}
+			if err := s.drop(ctx, c, user, append(expired, r.Ended...)); err != nil {
 				return err
 			}
-			rec = session.Begin(p.Policy, now)
-			if _, err := c.ExecContext(ctx, s.q.insert, append([]any{user, p.ID.String()}, fields(rec)...)...); err != nil {
+			r.Record = session.Begin(p.Policy, now)
+			args := slices.Concat([]any{user, p.ID.String()}, fields(r.Record), detailFields(p.Details))
+			if _, err := c.ExecContext(ctx, s.q.insert, args...); err != nil {
 				return err
 			}
 			return s.sweep(ctx, c, now)
 		})
-		return rec, err
+		return r, err
 	})
 	if err != nil {
-		return session.Record{}, fail("create", session.CodeDatabaseUpdateFailed, err)
+		return session.CreateResult{}, fail("create", session.CodeDatabaseUpdateFailed, err)
 	}
-	return rec, nil
+	return r, nil
 }
 
 // Refresh implements [session.Store]. Its error wraps [session.CodeDatabaseFetchFailed] and the
@@ -175,16 +179,16 @@ func (s *Store) DeleteUser(ctx context.Context, userID string) error {
 
 // List implements [session.Store]. It leaves out malformed rows, so that one of them does not
 // hide the others. Its error wraps [session.CodeDatabaseFetchFailed] and the cause.
-func (s *Store) List(ctx context.Context, userID string) (map[session.ID]session.Record, error) {
-	live, err := call(ctx, s, s.timeout, func(ctx context.Context, c *sql.Conn) (map[session.ID]session.Record, error) {
+func (s *Store) List(ctx context.Context, userID string) (map[session.ID]session.Listed, error) {
+	live, err := call(ctx, s, s.timeout, func(ctx context.Context, c *sql.Conn) (map[session.ID]session.Listed, error) {
 		now, held, err := s.load(ctx, c, s.q.list, userText(userID))
 		if err != nil {
 			return nil, err
 		}
-		live := make(map[session.ID]session.Record, len(held))
+		live := make(map[session.ID]session.Listed, len(held))
 		for _, e := range held {
 			if e.rec.Live(now) {
-				live[e.id] = e.rec
+				live[e.id] = session.Listed{Record: e.rec, Details: e.details}
 			}
 		}
 		return live, nil
@@ -235,8 +239,9 @@ func (s *Store) one(ctx context.Context, c *sql.Conn, query, user string, id ses
 
 // entry is a session of a user.
 type entry struct {
-	id  session.ID
-	rec session.Record
+	id      session.ID
+	rec     session.Record
+	details session.Details
 }
 
 // load returns the user's sessions, including expired ones, and the time.
@@ -248,39 +253,32 @@ func (s *Store) load(ctx context.Context, c *sql.Conn, query, user string) (now 
 	defer rows.Close()
 	for rows.Next() {
 		var r row
-		if err := rows.Scan(append([]any{&r.now, &r.id}, r.scan()...)...); err != nil {
+		if err := rows.Scan(slices.Concat([]any{&r.now, &r.id}, r.scan(), r.scanDetails())...); err != nil {
 			return 0, nil, err
 		}
 		now = max(now, session.Instant(r.now))
 		id, badID := session.ParseID(r.id)
 		rec, badRecord := r.record()
 		if badID == nil && badRecord == nil {
-			held = append(held, entry{id, rec})
+			held = append(held, entry{id, rec, r.details()})
 		}
 	}
 	return now, held, rows.Err()
 }
 
-// outgoing returns the sessions to delete when one is created: the expired ones and, of the
-// others, those beyond the limit that were least recently issued a token.
-func outgoing(held []entry, p session.CreateParams, now session.Instant) (ids []session.ID) {
-	var live []entry
+// split returns the sessions that live and the ids of those that have expired, without the one
+// that a Create replaces.
+func split(held []entry, replaced session.ID, now session.Instant) (live []session.Held, expired []session.ID) {
 	for _, e := range held {
 		switch {
-		case e.id == p.ID: // it is replaced
+		case e.id == replaced:
 		case e.rec.Live(now):
-			live = append(live, e)
+			live = append(live, session.Held{ID: e.id, IssuedAt: e.rec.IssuedAt, ActorID: e.details.ActorID})
 		default:
-			ids = append(ids, e.id)
+			expired = append(expired, e.id)
 		}
 	}
-	slices.SortFunc(live, func(a, b entry) int {
-		return cmp.Or(cmp.Compare(a.rec.IssuedAt, b.rec.IssuedAt), bytes.Compare(a.id[:], b.id[:]))
-	})
-	for _, e := range live[:min(len(live), max(0, len(live)+1-p.Max))] {
-		ids = append(ids, e.id)
-	}
-	return ids
+	return live, expired
 }
 
 // dropAtOnce is how many sessions one statement deletes. It is far below the number of parameters

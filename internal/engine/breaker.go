@@ -8,8 +8,6 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
-
-	"github.com/lucia-go/lucia/session"
 )
 
 const (
@@ -111,8 +109,8 @@ type watchedStore struct {
 // Unwrap returns the store itself, for its optional parts.
 func (s watchedStore) Unwrap() Store { return s.Store }
 
-func (s watchedStore) Create(ctx context.Context, c CreateParams) (Record, error) {
-	return watch(ctx, s.breaker, c.UserID, func() (Record, error) { return s.Store.Create(ctx, c) })
+func (s watchedStore) Create(ctx context.Context, c CreateParams) (CreateResult, error) {
+	return watch(ctx, s.breaker, c.UserID, func() (CreateResult, error) { return s.Store.Create(ctx, c) })
 }
 
 func (s watchedStore) Refresh(ctx context.Context, r RefreshParams) (RefreshResult, error) {
@@ -131,8 +129,8 @@ func (s watchedStore) DeleteUser(ctx context.Context, userID string) error {
 	return watchErr(ctx, s.breaker, userID, func() error { return s.Store.DeleteUser(ctx, userID) })
 }
 
-func (s watchedStore) List(ctx context.Context, userID string) (map[session.ID]Record, error) {
-	return watch(ctx, s.breaker, userID, func() (map[session.ID]Record, error) { return s.Store.List(ctx, userID) })
+func (s watchedStore) List(ctx context.Context, userID string) (map[ID]Listed, error) {
+	return watch(ctx, s.breaker, userID, func() (map[ID]Listed, error) { return s.Store.List(ctx, userID) })
 }
 
 func watchErr(ctx context.Context, b *breaker, userID string, fn func() error) error {

@@ -5,6 +5,8 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"strconv"
+
+	"github.com/lucia-go/lucia/internal/dbsc"
 )
 
 // parser is the claims of one kind of token, to be parsed. Claims have only one spelling: parse
@@ -30,6 +32,9 @@ type accessClaims struct {
 type refreshClaims struct {
 	UserID string
 	commonClaims
+	// Device is the key that a bound session needs a proof of. It is only in the sealed form. The
+	// signed form, which is in pages, refreshes no bound session.
+	Device dbsc.Key
 }
 
 // commonClaims are the last claims of both kinds of tokens.

@@ -30,9 +30,9 @@ func (s shifted) out(r *session.Record) {
 	shift(s.ahead, &r.IssuedAt, &r.ConfirmedAt, &r.CreatedAt, &r.ExpiresAt)
 }
 
-func (s shifted) Create(ctx context.Context, c session.CreateParams) (session.Record, error) {
+func (s shifted) Create(ctx context.Context, c session.CreateParams) (session.CreateResult, error) {
 	r, err := s.Store.Create(ctx, c)
-	s.out(&r)
+	s.out(&r.Record)
 	return r, err
 }
 

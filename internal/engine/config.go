@@ -47,6 +47,7 @@ type Config[U any] struct {
 	ServiceKeys       []ed25519.PrivateKey
 	Logger            *slog.Logger
 	OnEvent           func(Event)
+	DeviceBound       bool
 
 	// MaxBytes bounds the total size of access token, sealed refresh token and fingerprint. 0
 	// means that only the size of a single token is bounded (8 KiB). A sign-in or refresh beyond

@@ -27,6 +27,9 @@ type (
 	Terms        = session.Terms
 
 	CreateParams  = session.CreateParams
+	CreateResult  = session.CreateResult
+	Details       = session.Details
+	Listed        = session.Listed
 	RefreshParams = session.RefreshParams
 	RefreshResult = session.RefreshResult
 	ConfirmParams = session.ConfirmParams
@@ -36,7 +39,8 @@ type (
 )
 
 const (
-	FirstGeneration = session.FirstGeneration
+	FirstGeneration  = session.FirstGeneration
+	BoundGenerations = session.BoundGenerations
 
 	Missing = session.Missing
 	Current = session.Current

@@ -182,12 +182,24 @@ func (e *Engine[U]) signIn(ctx context.Context, p SignInParams) (*SignedIn[U], e
 	if err != nil {
 		return nil, opaqueError{err, false}
 	}
-	record, err := e.config.Store.Create(ctx, CreateParams{UserID: t.userID, ID: t.id, Policy: e.policy, Max: e.config.MaxSessions})
+	made, err := e.config.Store.Create(ctx, CreateParams{UserID: t.userID, ID: t.id, Policy: e.policy, Max: e.config.MaxSessions})
 	if err != nil {
 		return nil, opaqueError{err, false}
 	}
+	e.madeRoom(ctx, t.userID, made.Ended)
 	e.reporter.report(Event{Kind: EventBegan, UserID: t.userID, SessionID: t.id})
-	return e.signedIn(user, t, fp, record, m)
+	return e.signedIn(user, t, fp, made.Record, m)
+}
+
+// madeRoom announces the sessions that the store has ended to make room for a new one. A failure of
+// the feed does not fail the sign-in, since the follower publishes them later.
+func (e *Engine[U]) madeRoom(ctx context.Context, userID string, ended []ID) {
+	for _, id := range ended {
+		if err := e.announce(ctx, endOfSession(userID, id)); err != nil {
+			e.reportUnavailable(userID, id, err)
+		}
+		e.reporter.report(Event{Kind: EventEnded, Cause: CauseLimit, UserID: userID, SessionID: id})
+	}
 }
 
 func (e *Engine[U]) signedIn(user loadedUser[U], t subject, fp Fingerprint, record Record, m mark) (*SignedIn[U], error) {
@@ -318,20 +330,20 @@ func (e *Engine[U]) end(ctx context.Context, call func(context.Context) error) e
 // Sessions returns the live sessions of the user, for a page that lists them. A Record has the
 // times at which the session began and was last issued a refresh token. Errors carry
 // CodeInvalidUserID or CodeDatabaseFetchFailed.
-func (e *Engine[U]) Sessions(ctx context.Context, userID string) (map[ID]Record, error) {
+func (e *Engine[U]) Sessions(ctx context.Context, userID string) (map[ID]Listed, error) {
 	if err := CheckUserID(userID); err != nil {
 		return nil, err
 	}
 	if err := e.breaker.admit(); err != nil {
 		return nil, e.unavailable(ctx, CodeDatabaseFetchFailed, userID, ID{}, err)
 	}
-	list, err := callWithTimeout(ctx, e.stores, func(ctx context.Context) (map[ID]Record, error) {
+	list, err := callWithTimeout(ctx, e.stores, func(ctx context.Context) (map[ID]Listed, error) {
 		return e.config.Store.List(ctx, userID)
 	})
 	if err != nil {
 		return nil, e.unavailable(ctx, CodeDatabaseFetchFailed, userID, ID{}, err)
 	}
-	maps.DeleteFunc(list, func(_ ID, r Record) bool { return e.isOver(r) })
+	maps.DeleteFunc(list, func(_ ID, l Listed) bool { return e.isOver(l.Record) })
 	return list, nil
 }
 

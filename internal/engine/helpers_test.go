@@ -134,9 +134,9 @@ func (s *tap) took() map[string]int {
 	return calls
 }
 
-func (s *tap) Create(ctx context.Context, c session.CreateParams) (session.Record, error) {
+func (s *tap) Create(ctx context.Context, c session.CreateParams) (session.CreateResult, error) {
 	if err := s.enter(ctx, "Create"); err != nil {
-		return session.Record{}, err
+		return session.CreateResult{}, err
 	}
 	defer s.leave("Create")
 	return s.Store.Create(ctx, c)
@@ -174,7 +174,7 @@ func (s *tap) DeleteUser(ctx context.Context, userID string) error {
 	return s.Store.DeleteUser(ctx, userID)
 }
 
-func (s *tap) List(ctx context.Context, userID string) (map[session.ID]session.Record, error) {
+func (s *tap) List(ctx context.Context, userID string) (map[session.ID]session.Listed, error) {
 	if err := s.enter(ctx, "List"); err != nil {
 		return nil, err
 	}

@@ -29,17 +29,18 @@ type keySet struct {
 	access  jwtKey
 	refresh jwtKey
 	seal    []byte
+	device  []byte // for what browsers keep of a device-bound session
 }
 
 // jwtKey is the HMAC key of one kind of token. It is a []byte in the type that golang-jwt takes.
 type jwtKey any
 
 func deriveKeys(secret []byte) (*keySet, error) {
-	var access, refresh, seal, id, sealID []byte
+	var access, refresh, seal, device, id, sealID []byte
 	for _, d := range []struct {
 		purpose string
 		key     *[]byte
-	}{{"access", &access}, {"refresh", &refresh}, {"seal", &seal}, {"key-id", &id}, {"sealed-key-id", &sealID}} {
+	}{{"access", &access}, {"refresh", &refresh}, {"seal", &seal}, {"device", &device}, {"key-id", &id}, {"sealed-key-id", &sealID}} {
 		key, err := derive(secret, d.purpose)
 		if err != nil {
 			return nil, err
@@ -47,7 +48,7 @@ func deriveKeys(secret []byte) (*keySet, error) {
 		*d.key = key
 	}
 	kid := keyID(id)
-	return &keySet{kid: kid, sealID: keyID(sealID), header: headerSegment(kid), access: access, refresh: refresh, seal: seal}, nil
+	return &keySet{kid: kid, sealID: keyID(sealID), header: headerSegment(kid), access: access, refresh: refresh, seal: seal, device: device}, nil
 }
 
 // derive returns the key for a purpose.

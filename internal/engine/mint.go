@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/lucia-go/lucia/internal/dbsc"
 	"github.com/lucia-go/lucia/session"
 )
 
@@ -16,6 +17,8 @@ type subject struct {
 	id     ID
 	hash   fingerprintHash
 	terms  Terms
+	// device is the key that the session is bound to, or zero. Only bound refresh tokens carry it.
+	device dbsc.Key
 }
 
 // loadedUser is a user with the JSON form that goes into access tokens.
@@ -82,7 +85,7 @@ func (e *Engine[U]) checkSize(userID string, user json.RawMessage, terms *Terms)
 	if e.policy.ByActivity {
 		frame += activeRoom
 	}
-	access, sealed := jwtLen(frame+len(user)+len(appendTerms(nil, terms))), sealedLen(contentsLen(userID, terms))
+	access, sealed := jwtLen(frame+len(user)+len(appendTerms(nil, terms))), sealedLen(contentsLen(userID, terms)+e.deviceRoom())
 	total := access + sealed + fingerprintLen
 	if access > maxTokenBytes {
 		return fmt.Errorf("%w: an access token of up to %d bytes (user data %d), more than %d", ErrUserTooLarge, access, len(user), maxTokenBytes)
@@ -94,6 +97,15 @@ func (e *Engine[U]) checkSize(userID string, user json.RawMessage, terms *Terms)
 		return fmt.Errorf("%w: a cookie of up to %d bytes, but browsers drop cookies of more than %d", ErrUserTooLarge, largest, maxCookieBytes)
 	}
 	return nil
+}
+
+// deviceRoom returns the room that binding a session takes in its sealed token. It is kept from the
+// sign-in on, so that no binding fails.
+func (e *Engine[U]) deviceRoom() int {
+	if e.config.DeviceBound {
+		return len(dbsc.Key{})
+	}
+	return 0
 }
 
 // browserPrefix is the longest browser prefix of a cookie's name.
@@ -156,7 +168,15 @@ func (e *Engine[U]) mintAccess(user loadedUser[U], t subject, gen Generation, ia
 // refreshClaimsOf returns the claims of a record's refresh token.
 func refreshClaimsOf(t subject, record Record) *refreshClaims {
 	issued, expires := int64(record.IssuedAt)/1000, int64(record.ExpiresAt)/1000
-	return &refreshClaims{UserID: t.userID, commonClaims: commonClaims{t.hash, t.id, record.Generation, issued, expires, t.terms, 0}}
+	return &refreshClaims{UserID: t.userID, commonClaims: commonClaims{t.hash, t.id, record.Generation, issued, expires, t.terms, 0}, Device: t.deviceOf(record.Generation)}
+}
+
+// deviceOf returns the key that a token of the generation carries.
+func (t subject) deviceOf(g Generation) dbsc.Key {
+	if g.Bound() {
+		return t.device
+	}
+	return dbsc.Key{}
 }
 
 // signRefresh returns the refresh token of the claims. It is the same for the same claims and key

@@ -45,7 +45,8 @@ func (e *Engine[U]) Peek(ctx context.Context, fingerprint Fingerprint, credentia
 			return r, err
 		}
 		now := time.Now()
-		record, found := live[req.id]
+		listed, found := live[req.id]
+		record := listed.Record
 		if !found || e.isOver(record) || !isRecent(record, req.presented, e.policy, InstantOf(now)) {
 			r.err = fmt.Errorf("%w: no session of this refresh token", CodeUnauthorized)
 			return r, e.judge(ctx, req, record, InstantOf(now))

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"log/slog"
 	"time"
+
+	"github.com/lucia-go/lucia/internal/dbsc"
 )
 
 // Refreshed is the result of [Engine.Refresh].
@@ -33,6 +35,7 @@ func (r Refreshed[U]) LogValue() slog.Value {
 //
 // Errors carry
 //   - CodeInvalidRefreshToken if no credential remains, or if they name different sessions;
+//   - CodeUnauthorized with ErrUnproved if a credential is bound and the request proves nothing;
 //   - CodeUnauthorized if the session has ended, with ErrReused if this token ended it, and with
 //     ErrUserNotFound if the user no longer exists;
 //   - CodeDatabaseFetchFailed if LoadUser or the store failed or took longer than Timeout, or ctx
@@ -102,6 +105,9 @@ func newRefreshRequest(fingerprint Fingerprint, credentials []RefreshCredential)
 		if found && (c.SessionID != req.id || c.UserID != req.userID) {
 			return refreshRequest{}, refreshErrors.malformed
 		}
+		if c.Bound() && !c.proved {
+			return refreshRequest{}, errUnproved
+		}
 		found = true
 		req.userID, req.id = c.UserID, c.SessionID
 		req.add(c)
@@ -133,7 +139,7 @@ func (req *refreshRequest) add(c RefreshCredential) {
 	p := &req.presented
 	switch {
 	case c.generation > p.Generation:
-		req.terms = c.terms
+		req.terms, req.device = c.terms, c.device
 		*p = Presented{Generation: c.generation, IssuedAt: c.issuedAt, ExpiresAt: c.expiresAt, HandedAt: c.handedAt}
 	case c.generation == p.Generation:
 		p.HandedAt = max(p.HandedAt, c.handedAt) // the later one proves less
@@ -150,12 +156,14 @@ type callKey struct {
 	id             ID
 	hash           fingerprintHash
 	bearer, cookie Generation
+	device         dbsc.Key
 	active         bool
 	activeAgo      time.Duration
 }
 
 func (req refreshRequest) key() callKey {
-	return callKey{req.id, req.hash, req.bearer, req.cookie, req.presented.Active, req.presented.ActiveAgo}
+	p := &req.presented
+	return callKey{req.id, req.hash, req.bearer, req.cookie, req.device, p.Active, p.ActiveAgo}
 }
 
 // refresh makes the call. LoadUser runs first, so that a failure of it, or of a cookie that would
@@ -201,12 +209,17 @@ func (e *Engine[U]) refresh(ctx context.Context, req refreshRequest) (a refreshR
 
 // answer makes the tokens for an outcome that keeps the session alive.
 func (e *Engine[U]) answer(user loadedUser[U], req refreshRequest, step RefreshResult, m mark) (Refreshed[U], error) {
+	handed := step.Now
+	if unbound := !step.Record.Generation.Bound(); unbound && req.device != (dbsc.Key{}) { // the first proof
+		step.Record.Generation = e.keys.current.firstBound(req.device)
+		handed = max(handed, InstantOf(time.Now())).Add(e.config.leeway())
+	}
 	s := e.mint(user, req.subject, step.Record, req.presented, step.Now, m)
 	r := Refreshed[U]{Outcome: step.Outcome, Session: s, ExpiresIn: e.cookieLife(step.Record, step.Now)}
 	if (step.Outcome == Current || step.Outcome == Adopted) && req.cookie == step.Record.Generation {
 		return r, nil // a cookie that is set again would be younger and would settle later
 	}
-	sealed, err := e.keys.seal(e.config.RefreshCookie, req.sealer, refreshClaimsOf(req.subject, step.Record), step.Now)
+	sealed, err := e.keys.seal(e.config.RefreshCookie, req.sealer, refreshClaimsOf(req.subject, step.Record), handed)
 	r.RefreshCookie = sealed
 	return r, err
 }
@@ -247,6 +260,8 @@ func (e *Engine[U]) observe(ctx context.Context, req refreshRequest, step Refres
 		return nil
 	case step.Outcome == Reused:
 		return e.observeReuse(ctx, event)
+	case step.Outcome == Adopted && isFirstBound(req.presented.Generation):
+		event.Kind = EventBound
 	case step.Outcome == Adopted:
 		event.Kind = EventAdopted
 	case step.Late(e.policy.Grace):

@@ -37,7 +37,7 @@ func recordOf1(t testing.TB, m *engine.Engine[profile], j jar) session.Record {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return list[c.SessionID]
+	return list[c.SessionID].Record
 }
 
 func TestReusedTokenEndsEverySessionOfItsUser(t *testing.T) {

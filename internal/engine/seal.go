@@ -80,14 +80,25 @@ func (c *refreshClaims) appendContents(b []byte, handed Instant) ([]byte, error)
 	if !c.valid() || handed < 0 || handed >= 1<<(8*instantLen) {
 		return nil, errNotSealable
 	}
-	b = append(b, termFlags(&c.Terms))
+	b = append(b, termFlags(&c.Terms)|c.deviceFlag())
 	b = appendUint(b, instantLen, uint64(handed))
 	b = binary.BigEndian.AppendUint32(b, uint32(c.Generation))
 	b = appendUint(b, secondsLen, uint64(c.IssuedAt))
 	b = appendUint(b, secondsLen, uint64(c.ExpiresAt))
 	b = append(b, c.FingerprintHash[:]...)
 	b = appendTermFields(b, &c.Terms)
+	if c.Generation.Bound() {
+		b = append(b, c.Device[:]...)
+	}
 	return append(b, c.UserID...), nil
+}
+
+// deviceFlag returns the flag of the key.
+func (c *refreshClaims) deviceFlag() byte {
+	if c.Generation.Bound() {
+		return flagDevice
+	}
+	return 0
 }
 
 // parseContents is the inverse of appendContents. The session id is not part of the contents.
@@ -103,8 +114,11 @@ func (c *refreshClaims) parseContents(b []byte) (handed Instant, err error) {
 	c.ExpiresAt = int64(s.uint(secondsLen))
 	copy(c.FingerprintHash[:], s.take(sha256.Size))
 	s.termFields(flags, &c.Terms)
+	if flags&flagDevice != 0 {
+		copy(c.Device[:], s.take(len(c.Device)))
+	}
 	c.UserID = string(s.rest)
-	if !s.ok || !c.valid() || CheckUserID(c.UserID) != nil {
+	if !s.ok || !c.valid() || CheckUserID(c.UserID) != nil || flags&flagDevice != c.deviceFlag() {
 		return 0, refreshErrors.malformed
 	}
 	return handed, nil
@@ -129,6 +143,9 @@ func (r keyring) seal(cookie string, s sealer, claims *refreshClaims, handed Ins
 	}
 	sid := claims.SessionID.String()
 	contents := contentsLen(claims.UserID, &claims.Terms)
+	if claims.Generation.Bound() {
+		contents += len(claims.Device)
+	}
 	room := make([]byte, 0, len(cookie)+1+kidLen+1+idLen+nonceLen+2*contents+tagLen)
 	data := appendSealData(room, cookie, k.sealID, sid)
 	all, err := claims.appendContents(data, handed)

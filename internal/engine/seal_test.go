@@ -179,7 +179,15 @@ func TestWrongContentsAreRefused(t *testing.T) {
 		change(&c)
 		judge(name, c.bytes())
 	}
-	for flag := 5; flag < 8; flag++ {
+	for name, change := range map[string]func(*contents){
+		"a device's key, and not bound": func(c *contents) { c.flags |= 1 << 5; c.userID = strings.Repeat("k", 33) + c.userID },
+		"bound, without a key":          func(c *contents) { c.gen = 1<<31 | 1 },
+	} {
+		c := genuine
+		change(&c)
+		judge(name, c.bytes())
+	}
+	for flag := 6; flag < 8; flag++ {
 		c := genuine
 		c.flags |= 1 << flag
 		judge(fmt.Sprintf("flag %d", flag), c.bytes(), engine.ErrUnknownKey) // a newer process may know it
@@ -319,7 +327,7 @@ func recordOf(t testing.TB, m *engine.Engine[profile], userID string) session.Re
 		t.Fatalf("Sessions = %v, %v, want one", list, err)
 	}
 	for _, r := range list {
-		return r
+		return r.Record
 	}
 	panic("unreachable")
 }

@@ -160,11 +160,11 @@ func (e *Engine[U]) ask(w *stream, due time.Time) {
 
 // find returns the record of a session in the store, and the time with which to judge it.
 func (e *Engine[U]) find(ctx context.Context, userID string, id ID) (Record, Instant, error) {
-	live, err := callWithTimeout(ctx, e.stores, func(ctx context.Context) (map[ID]Record, error) {
+	live, err := callWithTimeout(ctx, e.stores, func(ctx context.Context) (map[ID]Listed, error) {
 		return e.config.Store.List(ctx, userID)
 	})
 	now := InstantOf(time.Now())
-	record := live[id]
+	record := live[id].Record
 	if e.isOver(record) {
 		record = Record{}
 	}

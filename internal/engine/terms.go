@@ -185,15 +185,18 @@ func parseAttributes(data []byte) (attributes map[string]string, ok bool) {
 // Flags of a sealed token's contents. Each but flagShort adds a field, in the order of the flags:
 //
 //	auth time, s 5 | ends by, s 5 | attributes: length 2, JSON |
-//	actor: session id 16, length 2, user id, length 1, reason
+//	actor: session id 16, length 2, user id, length 1, reason | device's key 33
+//
+// The device's key is not one of the terms, and is there exactly if the generation is bound.
 const (
 	flagAuthTime = 1 << iota
 	flagShort
 	flagEndsBy
 	flagAttributes
 	flagActor
+	flagDevice
 
-	knownFlags = flagAuthTime | flagShort | flagEndsBy | flagAttributes | flagActor
+	knownFlags = flagAuthTime | flagShort | flagEndsBy | flagAttributes | flagActor | flagDevice
 )
 
 // termFlags returns the flags of the terms.

@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"strings"
 	"time"
+
+	"github.com/lucia-go/lucia/internal/dbsc"
 )
 
 // verified returns an access token if its form, signature and claims are valid, and whether it
@@ -72,7 +74,12 @@ type RefreshCredential struct {
 	terms      Terms
 	handedAt   Instant // 0 unless it came sealed
 	sealer     sealer  // the sealer that opened it; none unless it came sealed
+	device     dbsc.Key
+	proved     bool // the request proves that its browser has the key device
 }
+
+// Bound reports whether the token is accepted only with a proof of the device's key.
+func (c RefreshCredential) Bound() bool { return c.generation.Bound() }
 
 func (c *refreshClaims) credential() RefreshCredential {
 	return RefreshCredential{
@@ -83,6 +90,7 @@ func (c *refreshClaims) credential() RefreshCredential {
 		issuedAt:   Instant(c.IssuedAt * 1000),
 		expiresAt:  Instant(c.ExpiresAt * 1000),
 		terms:      c.Terms,
+		device:     c.Device,
 	}
 }
 
@@ -113,11 +121,19 @@ func (e *Engine[U]) OpenSealed(sealed SealedToken) (RefreshCredential, error) {
 // that sealed it. A previous secret thereby signs only what it has already signed.
 func (c RefreshCredential) token() RefreshToken { return c.sealer.keys.signRefresh(c.claims()) }
 
+// Token returns the refresh token of a sealed one, and "" for a bearer token.
+func (c RefreshCredential) Token() RefreshToken {
+	if c.sealer.keys == nil {
+		return ""
+	}
+	return c.token()
+}
+
 // claims is the inverse of refreshClaims.credential.
 func (c RefreshCredential) claims() *refreshClaims {
 	return &refreshClaims{UserID: c.UserID, commonClaims: commonClaims{
 		c.hash, c.SessionID, c.generation, int64(c.issuedAt) / 1000, int64(c.expiresAt) / 1000, c.terms, 0,
-	}}
+	}, Device: c.device}
 }
 
 // SealedSession returns the session that a sealed token names. It does not verify the token: it

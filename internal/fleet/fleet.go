@@ -121,11 +121,12 @@ func (b *browser) act() {
 func (b *browser) signIn() bool {
 	ctx := context.Background()
 	id := session.NewID()
-	rec, err := b.fleet.store.Create(ctx, session.CreateParams{UserID: b.user, ID: id, Policy: b.fleet.policy, Max: 1000})
+	made, err := b.fleet.store.Create(ctx, session.CreateParams{UserID: b.user, ID: id, Policy: b.fleet.policy, Max: 1000})
 	if b.fleet.failed(err) {
 		return false
 	}
 	b.fleet.signIns.Add(1)
+	rec := made.Record
 	b.id, b.signed, b.seen = id, time.Now(), rec.CreatedAt
 	b.newest = session.Presented{
 		Generation: rec.Generation, IssuedAt: rec.IssuedAt, ExpiresAt: rec.ExpiresAt, HandedAt: rec.CreatedAt,
@@ -237,7 +238,7 @@ func (f *Fleet) settle(w Window) (unsigned, back int) {
 			f.Errorf("session of %s lost: %s", b.user, b.fault)
 		}
 	}
-	live := make(map[string]map[session.ID]session.Record)
+	live := make(map[string]map[session.ID]session.Listed)
 	for _, e := range f.ended {
 		if live[e.user] == nil {
 			var err error

@@ -12,6 +12,7 @@ const (
 	RouteRefresh = "/refresh"
 	RouteLogout  = "/logout"
 	RouteSession = "/session"
+	RouteBound   = "/bound"
 	RouteClient  = "/client.js"
 	RouteAuto    = "/auto.js"
 	RouteJWKS    = "/jwks.json"

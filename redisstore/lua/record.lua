@@ -7,6 +7,7 @@
 --   bytes 12-17  when it was confirmed, or 0 if it was not
 --   bytes 18-23  when the session began
 --   bytes 24-29  when it ends unless it is refreshed
+--   from 30 on   its details, if it has any; codec.go describes them
 --
 -- Numbers are big-endian; times are milliseconds since 1970. A Lua number is a double. It is
 -- exact for these 48 bits but printed as 1e+15 if it is large, so numbers are packed and
@@ -33,7 +34,7 @@ local function packed(n)
 end
 
 local function readable(v)
-  return #v == 29 and v:byte() == 1
+  return #v >= 29 and v:byte() == 1
 end
 
 -- The key expires so that users who do not come back leave nothing behind. Its expiry is at or

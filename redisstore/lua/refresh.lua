@@ -39,7 +39,7 @@ if not v then
 end
 local version, n1, n2, n3, n4, _, _, _, _, _, _, f1, f2, f3, f4, f5, f6, c1, c2, c3, c4, c5, c6, e1, e2, e3, e4, e5, e6 =
   v:byte(1, 29)
-if #v ~= 29 or version ~= 1 then
+if #v < 29 or version ~= 1 then
   return '\255' .. at .. v:sub(1, 1)
 end
 local n = ((n1 * 256 + n2) * 256 + n3) * 256 + n4
@@ -101,7 +101,7 @@ end
 local outcome
 if rotates then
   outcome = '\1' -- rotated
-  v = '\1' .. a:sub(48, 51) .. at .. '\0\0\0\0\0\0' .. v:sub(18, 23) .. ends_packed
+  v = '\1' .. a:sub(48, 51) .. at .. '\0\0\0\0\0\0' .. v:sub(18, 23) .. ends_packed .. v:sub(30)
 elseif g > n then
   if not by_activity then
     local x1, x2, x3, x4, x5, x6 = a:byte(11, 16)
@@ -112,20 +112,22 @@ elseif g > n then
     end
   end
   outcome = '\4' -- adopted
-  v = '\1' .. a:sub(1, 10) .. (settled and at or '\0\0\0\0\0\0') .. v:sub(18, 23) .. (ends_packed or a:sub(11, 16))
+  v = '\1' .. a:sub(1, 10) .. (settled and at or '\0\0\0\0\0\0')
+    .. v:sub(18, 23) .. (ends_packed or a:sub(11, 16)) .. v:sub(30)
 elseif g == n then
   outcome = '\2' -- current
   local confirms = confirmed == 0 and settled
   if not confirms and ends == expires then
     return outcome .. at .. v
   end
-  v = v:sub(1, 11) .. (confirms and at or v:sub(12, 17)) .. v:sub(18, 23) .. (ends_packed or v:sub(24))
+  v = v:sub(1, 11) .. (confirms and at or v:sub(12, 17)) .. v:sub(18, 23)
+    .. (ends_packed or v:sub(24, 29)) .. v:sub(30)
 elseif g == n - 1 and g ~= 0 and (confirmed == 0 or now <= confirmed + grace) then
   outcome = '\3' -- repeated
   if ends == expires then
     return outcome .. at .. v
   end
-  v = v:sub(1, 23) .. ends_packed
+  v = v:sub(1, 23) .. ends_packed .. v:sub(30)
 else
   if flags % 2 == 1 then
     redis.call('DEL', key)

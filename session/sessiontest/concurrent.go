@@ -136,9 +136,9 @@ func concurrentSignIns(e *env) {
 	together(func(int) {
 		for range each {
 			c := session.CreateParams{UserID: user, ID: session.NewID(), Policy: slow, Max: most}
-			rec, err := e.Store.Create(e.Context(), c)
-			if err != nil || rec.Generation != session.FirstGeneration {
-				e.Errorf("Create = %+v, %v", rec, err)
+			r, err := e.Store.Create(e.Context(), c)
+			if err != nil || r.Record.Generation != session.FirstGeneration || len(r.Ended) > 1 {
+				e.Errorf("Create = %+v, %v", r, err)
 			}
 			live, err := e.Store.List(e.Context(), user)
 			if err != nil || len(live) > most || len(live) == 0 {

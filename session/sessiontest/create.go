@@ -2,10 +2,23 @@ package sessiontest
 
 import (
 	"bytes"
+	"fmt"
+	"net/netip"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/lucia-go/lucia/session"
+)
+
+// The details of sessions in the cases and histories: ordinary ones and the limits.
+var (
+	labels    = []string{"Firefox on Windows", "Chrome on Android", "é\u2028<script>'\"\\x41 \\", strings.Repeat("x", session.MaxLabelBytes)}
+	addresses = []netip.Prefix{
+		netip.MustParsePrefix("203.0.113.0/24"), netip.MustParsePrefix("2001:db8:1::/48"), netip.MustParsePrefix("0.0.0.0/0"),
+		netip.MustParsePrefix("255.255.255.255/32"), netip.MustParsePrefix("::/0"), netip.MustParsePrefix("ffff::1/128"), netip.MustParsePrefix("10.128.0.0/9"),
+	}
+	actors = []string{"root", "\x00\\x00\\\\'é\u2028", strings.Repeat("a", session.MaxUserIDBytes)}
 )
 
 var createCases = []testCase{
@@ -152,6 +165,123 @@ var createCases = []testCase{
 			e.create(bob, slow, 1)
 			e.alive(ann.user, ann.id)
 			e.alive(bob.user, bob.id)
+		},
+	},
+	{
+		name:        "details are kept as they are",
+		explanation: "List shows what Create was given, and no refresh changes it. A page for people shows it.",
+		test: func(e *env) {
+			user := e.user("ann")
+			for _, label := range append(labels, "") {
+				for _, address := range append(addresses, netip.Prefix{}) {
+					for _, actor := range append(actors, "") {
+						s, d := ref{user, session.NewID()}, session.Details{Label: label, Address: address, ActorID: actor}
+						e.begin(session.CreateParams{UserID: user, ID: s.id, Policy: slow, Max: 1000, Details: d})
+					}
+				}
+			}
+			s, d := ref{e.user("bob"), session.NewID()}, session.Details{Label: labels[0], Address: addresses[1], ActorID: actors[0]}
+			e.begin(session.CreateParams{UserID: s.user, ID: s.id, Policy: slow, Max: plenty, Details: d})
+			kept := func(after string) {
+				e.Helper()
+				e.same("details after "+after, e.listed(s.user)[s.id].Details, d)
+			}
+			e.rotate(s)
+			kept("a rotation")
+			e.rotate(s)
+			kept("a confirmation and a rotation")
+			p := presented(e.record(s))
+			p.Generation--
+			e.outcome(e.refresh(s, p, slow, true), session.Repeated)
+			kept("a repetition")
+			p.Generation += 3
+			e.outcome(e.refresh(s, p, slow, true), session.Adopted)
+			kept("an adoption")
+		},
+	},
+	{
+		name:        "a replaced session has the new details",
+		explanation: "The second Create of an ID replaces the details, too.",
+		test: func(e *env) {
+			s := ref{e.user("ann"), session.NewID()}
+			for _, d := range []session.Details{{Label: labels[0], Address: addresses[0]}, {ActorID: "root"}, {}} {
+				e.begin(session.CreateParams{UserID: s.user, ID: s.id, Policy: slow, Max: plenty, Details: d})
+			}
+			e.alive(s.user, s.id)
+		},
+	},
+	{
+		name:        "refuse changes nothing",
+		explanation: "With Refuse a session beyond Max is not begun, and no session of the user ends.",
+		test: func(e *env) {
+			user := e.user("ann")
+			first, second := e.signIn(user, slow), e.signIn(user, slow)
+			third := session.CreateParams{UserID: user, ID: session.NewID(), Policy: slow, Max: 2, Refuse: true}
+			for range 2 {
+				if r := e.begin(third); !r.Refused {
+					e.Fatalf("a third session of two: %+v", r)
+				}
+			}
+			e.alive(user, first.id, second.id)
+			e.delete(first)
+			if r := e.begin(third); r.Refused {
+				e.Fatal("refused although there is room")
+			}
+			if r := e.begin(third); r.Refused {
+				e.Fatal("a repeated call is refused because of the session that it made")
+			}
+			e.alive(user, second.id, third.ID)
+		},
+	},
+	{
+		name:        "refuse counts live sessions only",
+		explanation: "An expired session takes no place, so it must not keep its user out.",
+		test: func(e *env) {
+			user := e.user("ann")
+			brief := session.Policy{Idle: 2 * time.Millisecond, Lifetime: slow.Lifetime}
+			e.create(ref{user, session.NewID()}, brief, plenty)
+			e.pass(2 * time.Millisecond)
+			if r := e.begin(session.CreateParams{UserID: user, ID: session.NewID(), Policy: slow, Max: 1, Refuse: true}); r.Refused {
+				e.Fatal("refused because of an expired session")
+			}
+		},
+	},
+	{
+		name:        "former sessions take no place",
+		explanation: "The sessions that the same browser had end with the sign-in. Counting them would end another device's.",
+		test: func(e *env) {
+			for _, refuse := range []bool{false, true} {
+				user := e.user(fmt.Sprint(refuse))
+				other, former := e.signIn(user, slow), e.signIn(user, slow)
+				c := session.CreateParams{
+					UserID: user, ID: session.NewID(), Policy: slow, Max: 2, Refuse: refuse, Former: []session.ID{session.NewID(), former.id},
+				}
+				if r := e.begin(c); r.Refused {
+					e.Fatal("refused because of the browser's own former session")
+				}
+				e.alive(user, other.id, former.id, c.ID)
+			}
+		},
+	},
+	{
+		name:        "acting sessions take no place",
+		explanation: "Someone who acts as the user neither ends a session of theirs nor keeps them from signing in.",
+		test: func(e *env) {
+			for _, refuse := range []bool{false, true} {
+				user := e.user(fmt.Sprint(refuse))
+				own, acts := e.signIn(user, slow), session.NewID()
+				c := session.CreateParams{UserID: user, ID: acts, Policy: slow, Max: 1, Refuse: refuse, Details: session.Details{ActorID: "root"}}
+				if r := e.begin(c); r.Refused {
+					e.Fatal("an acting session is refused")
+				}
+				e.alive(user, own.id, acts)
+				e.delete(own)
+				c.ID, c.Details = session.NewID(), session.Details{}
+				if r := e.begin(c); r.Refused {
+					e.Fatal("refused because of an acting session")
+				}
+				e.alive(user, acts, c.ID)
+			}
 		},
 	},
 	{

@@ -1,8 +1,10 @@
 package sessiontest
 
 import (
+	"bytes"
 	"context"
 	"crypto/rand"
+	"slices"
 	"testing"
 	"time"
 
@@ -77,6 +79,16 @@ func (e *env) waitUntil(target session.Instant) {
 // list returns the user's live sessions.
 func (e *env) list(user string) map[session.ID]session.Record {
 	e.Helper()
+	live := make(map[session.ID]session.Record)
+	for id, listed := range e.listed(user) {
+		live[id] = listed.Record
+	}
+	return live
+}
+
+// listed returns the user's live sessions with their details.
+func (e *env) listed(user string) map[session.ID]session.Listed {
+	e.Helper()
 	live, err := e.Store.List(e.Context(), user)
 	if err != nil {
 		e.Fatalf("List(%q): %v", user, err)
@@ -101,13 +113,50 @@ func (e *env) signIn(user string, policy session.Policy) ref {
 // create creates a session and checks the record returned and stored.
 func (e *env) create(s ref, policy session.Policy, maxSessions int) session.Record {
 	e.Helper()
-	rec, err := e.Store.Create(e.Context(), session.CreateParams{UserID: s.user, ID: s.id, Policy: policy, Max: maxSessions})
+	r := e.begin(session.CreateParams{UserID: s.user, ID: s.id, Policy: policy, Max: maxSessions})
+	if r.Refused {
+		e.Fatalf("Create refused a session, which it was not told to")
+	}
+	return r.Record
+}
+
+// begin calls Create and checks its result against MakeRoom, and what is stored.
+func (e *env) begin(c session.CreateParams) session.CreateResult {
+	e.Helper()
+	before := e.listed(c.UserID)
+	r, err := e.Store.Create(e.Context(), c)
 	if err != nil {
 		e.Fatalf("Create: %v", err)
 	}
-	e.same("record that Create returns", rec, session.Begin(policy, rec.CreatedAt))
-	e.stored(s, rec)
-	return rec
+	live := make([]session.Held, 0, len(before))
+	for id, s := range before {
+		if r.Refused || s.Live(r.Record.CreatedAt) {
+			live = append(live, session.Held{ID: id, IssuedAt: s.IssuedAt, ActorID: s.ActorID})
+		}
+	}
+	ended, refused := session.MakeRoom(live, c)
+	if refused != r.Refused || !sameIDs(ended, r.Ended) {
+		e.Fatalf("Create refused: %v, ended %v; want %v, %v", r.Refused, r.Ended, refused, ended)
+	}
+	s := ref{c.UserID, c.ID}
+	if r.Refused {
+		e.same("result of a refusal", r.Record, session.Record{})
+		return r
+	}
+	e.same("record that Create returns", r.Record, session.Begin(c.Policy, r.Record.CreatedAt))
+	e.stored(s, r.Record)
+	if got, ok := e.listed(c.UserID)[c.ID]; ok {
+		e.same("stored details", got.Details, c.Details)
+	}
+	return r
+}
+
+// sameIDs reports whether two lists have the same ids, in any order.
+func sameIDs(a, b []session.ID) bool {
+	sorted := func(ids []session.ID) []session.ID {
+		return slices.SortedFunc(slices.Values(ids), func(x, y session.ID) int { return bytes.Compare(x[:], y[:]) })
+	}
+	return slices.Equal(sorted(a), sorted(b))
 }
 
 // refresh presents p and checks that the store does as the rule says.

@@ -1,7 +1,6 @@
 package sessiontest
 
 import (
-	"bytes"
 	"cmp"
 	"maps"
 	"slices"
@@ -49,25 +48,49 @@ func pick[T any](h *history, from []T) T { return from[h.rng.IntN(len(from))] }
 
 func (h *history) signIn() {
 	c, user := h.client(), pick(h, h.users)
-	creating := session.CreateParams{UserID: user, Policy: h.policy(), Max: 1 + h.rng.IntN(5)}
+	creating := session.CreateParams{UserID: user, Policy: h.policy(), Max: 1 + h.rng.IntN(5), Refuse: h.rng.IntN(4) == 0}
 	for i := range creating.ID {
 		creating.ID[i] = byte(h.rng.Uint32())
 	}
 	if h.rng.IntN(8) == 0 { // a call repeated, after its reply was lost
 		creating.UserID, creating.ID = cmp.Or(c.user, user), c.id
 	}
-	h.log("create session %v of user %s, at most %d, %+v", creating.ID, creating.UserID, creating.Max, creating.Policy)
+	creating.Details = detailsOf(creating.ID)
+	for range h.rng.IntN(3) {
+		creating.Former = append(creating.Former, h.client().id)
+	}
+	h.log("create session %v of user %s: %+v", creating.ID, creating.UserID, creating)
 	var rec session.Record
-	h.each(func(s Harness) (err error) {
-		rec, err = s.Store.Create(h.Context(), creating)
-		h.tick(rec.CreatedAt)
-		if want := session.Begin(creating.Policy, h.now); err == nil && rec != want {
-			h.failf("record created:\n got %+v\nwant %+v", rec, want)
+	var refused bool
+	h.each(func(s Harness) error {
+		if !h.virtual {
+			h.now = h.clock(s)
 		}
-		return err
+		r, err := s.Store.Create(h.Context(), creating)
+		if err != nil {
+			return err
+		}
+		at := h.now
+		if rec, refused = r.Record, r.Refused; !refused {
+			h.tick(rec.CreatedAt)
+			if want := session.Begin(creating.Policy, h.now); rec != want {
+				h.failf("record created:\n got %+v\nwant %+v", rec, want)
+			}
+			at = rec.CreatedAt
+		}
+		ended, full := h.model.makeRoom(creating, at)
+		if full != refused && h.virtual || !sameIDs(ended, r.Ended) {
+			h.failf("create refused: %v, ended %v; want %v, %v", refused, r.Ended, full, ended)
+		}
+		return nil
 	})
-	h.model.create(creating, rec)
+	if !refused {
+		h.model.create(creating, rec)
+	}
 	h.list(creating.UserID)
+	if refused {
+		return
+	}
 	*c = client{ref{creating.UserID, creating.ID}, []session.Presented{handed(rec, h.now)}}
 }
 
@@ -85,15 +108,37 @@ func (m records) create(c session.CreateParams, rec session.Record) {
 		of = make(map[session.ID]session.Record)
 		m[c.UserID] = of
 	}
+	ended, _ := m.makeRoom(c, rec.CreatedAt)
 	maps.DeleteFunc(of, func(_ session.ID, r session.Record) bool { return !r.Live(rec.CreatedAt) })
-	delete(of, c.ID)
-	oldest := slices.SortedFunc(maps.Keys(of), func(a, b session.ID) int {
-		return cmp.Or(cmp.Compare(of[a].IssuedAt, of[b].IssuedAt), bytes.Compare(a[:], b[:]))
-	})
-	for _, id := range oldest[:max(0, len(oldest)+1-c.Max)] {
+	for _, id := range ended {
 		delete(of, id)
 	}
 	of[c.ID] = rec
+}
+
+// makeRoom is [session.MakeRoom] on the records.
+func (m records) makeRoom(c session.CreateParams, now session.Instant) (ended []session.ID, refused bool) {
+	var live []session.Held
+	for id, r := range m[c.UserID] {
+		if r.Live(now) {
+			live = append(live, session.Held{ID: id, IssuedAt: r.IssuedAt, ActorID: detailsOf(id).ActorID})
+		}
+	}
+	return session.MakeRoom(live, c)
+}
+
+// detailsOf returns the details of a session of a history. They follow from its id.
+func detailsOf(id session.ID) (d session.Details) {
+	if id[0]%2 == 0 {
+		d.Label = labels[int(id[1])%len(labels)]
+	}
+	if id[0]%3 == 0 {
+		d.Address = addresses[int(id[2])%len(addresses)]
+	}
+	if id[0]%5 == 0 {
+		d.ActorID = actors[int(id[3])%len(actors)]
+	}
+	return d
 }
 
 func (h *history) refresh() {
@@ -200,14 +245,15 @@ func (h *history) confirm() {
 func (h *history) confirmedBetween(s ref, c session.ConfirmParams, then session.Instant) {
 	h.Helper()
 	rec := h.model[s.user][s.id]
-	live, err := h.stores[0].Store.List(h.Context(), s.user)
+	lists, err := h.stores[0].Store.List(h.Context(), s.user)
 	if err != nil {
 		h.failf("List: %v", err)
 	}
-	got, ok := live[s.id]
+	listed, ok := lists[s.id]
 	if !ok {
 		return // expired, or list will tell
 	}
+	got := listed.Record
 	h.now = h.clock(h.stores[0])
 	_, early := session.Confirm(rec, c.Generation, c.HandedAt, c.Policy, then)
 	if got == rec && !early {
@@ -235,7 +281,7 @@ func (h *history) list(user string) {
 		}
 		for id, rec := range h.model[user] {
 			got, ok := live[id]
-			if ok && (got != rec || !rec.Live(before)) || !ok && rec.Live(h.now) {
+			if ok && (got != session.Listed{Record: rec, Details: detailsOf(id)} || !rec.Live(before)) || !ok && rec.Live(h.now) {
 				h.failf("session %v of user %s:\n got %+v\nwant %+v", id, user, got, rec)
 			}
 			delete(live, id)

@@ -61,6 +61,7 @@ func Run(t *testing.T, h Harness) {
 	t.Run("htmx", func(t *testing.T) { testHTMX(t, h) })
 	t.Run("handlers", func(t *testing.T) { testHandlers(t, h) })
 	t.Run("http.TimeoutHandler", func(t *testing.T) { testTimeoutHandler(t, h) })
+	t.Run("bound", func(t *testing.T) { testBound(t, h) })
 	t.Run("connections", func(t *testing.T) { testConnections(t, h) })
 }
 

@@ -205,7 +205,7 @@ func testMethods(t *testing.T, h Harness) {
 	b := newWorld(t, h).browser().signIn("u1")
 	for route, allow := range map[string]string{
 		"/refresh": "POST", "/logout": "POST",
-		"/session": "GET, HEAD", "/client.js": "GET, HEAD", "/auto.js": "GET, HEAD",
+		"/session": "GET, HEAD", "/bound": "POST, GET, HEAD", "/client.js": "GET, HEAD", "/auto.js": "GET, HEAD",
 		"/jwks.json": "GET, HEAD",
 	} {
 		for _, method := range []string{"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"} {

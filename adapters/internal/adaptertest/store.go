@@ -25,9 +25,9 @@ func (s *countingStore) step() error {
 	return nil
 }
 
-func (s *countingStore) Create(ctx context.Context, c session.CreateParams) (session.Record, error) {
+func (s *countingStore) Create(ctx context.Context, c session.CreateParams) (session.CreateResult, error) {
 	if err := s.step(); err != nil {
-		return session.Record{}, err
+		return session.CreateResult{}, err
 	}
 	return s.Store.Create(ctx, c)
 }
@@ -39,7 +39,7 @@ func (s *countingStore) Refresh(ctx context.Context, r session.RefreshParams) (s
 	return s.Store.Refresh(ctx, r)
 }
 
-func (s *countingStore) List(ctx context.Context, userID string) (map[session.ID]session.Record, error) {
+func (s *countingStore) List(ctx context.Context, userID string) (map[session.ID]session.Listed, error) {
 	if err := s.step(); err != nil {
 		return nil, err
 	}

@@ -15,7 +15,7 @@ type counter struct {
 }
 
 // Create implements session.Store.
-func (c *counter) Create(ctx context.Context, in session.CreateParams) (session.Record, error) {
+func (c *counter) Create(ctx context.Context, in session.CreateParams) (session.CreateResult, error) {
 	c.calls.Add(1)
 	return c.Store.Create(ctx, in)
 }
