@@ -110,6 +110,10 @@ type Config[U any] struct {
 	BasePath string
 	// LoginPath is where Require redirects page navigations without a session. Default "/login".
 	LoginPath string
+	// StepUpPath is where Auth.RequireRecent redirects people who signed in too long ago: a page
+	// that asks for their password, passkey or code and then calls Auth.StepUp. Default: a page of
+	// the library below BasePath that offers to sign out and in again, by LoginPath.
+	StepUpPath string
 	// Dev is for development over plain HTTP: cookies have neither the Secure attribute nor the
 	// __Host- prefix. Browsers refuse the ordinary cookies on HTTP addresses other than
 	// localhost, and some browsers refuse them there too.
@@ -162,10 +166,10 @@ type Config[U any] struct {
 	// HTTPErrorHandler, on gin into c.Errors with the denial's status and no body, for the app's
 	// own middleware to write.
 	//
-	// denial.Code is CodeUnauthorized, CodeDatabaseFetchFailed or CodeInvalidRequest (another
-	// origin), and denial.Person distinguishes people from scripts. The headers for clients
-	// (Retry-After, WWW-Authenticate, caching) are already set in w. Deny is not called for
-	// requests that load a page ahead of time.
+	// denial.Code is CodeUnauthorized, CodeStepUpRequired (RequireRecent), CodeDatabaseFetchFailed
+	// or CodeInvalidRequest (another origin), and denial.Person distinguishes people from scripts.
+	// The headers for clients (Retry-After, WWW-Authenticate, caching) are already set in w. Deny
+	// is not called for requests that load a page ahead of time.
 	Deny func(w http.ResponseWriter, r *http.Request, denial *Denial) error
 	// Public reports whether a page does not depend on the session, so that shared caches may
 	// store it. The middleware does not change the caching of its response, refreshes no session

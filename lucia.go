@@ -158,6 +158,10 @@ func ReturnPath(r *http.Request, fallback string) string { return middleware.Ret
 // renders nothing if r has no return path. ReturnField parses r's form.
 func ReturnField(r *http.Request) Component { return middleware.ReturnField(r) }
 
+// FormUnsent reports whether the person is on the step-up page because Auth.RequireRecent has
+// refused a form that they submitted. The page tells them that the form was not saved.
+func FormUnsent(r *http.Request) bool { return middleware.FormUnsent(r) }
+
 // Error responds with an error: a page if IsPage(r), JSON as [WriteError] writes it otherwise.
 // Only the code or its meaning reaches the client.
 func Error(w http.ResponseWriter, r *http.Request, err error) { middleware.Error(w, r, err) }
@@ -265,6 +269,9 @@ const (
 	CodeInvalidUserID = session.CodeInvalidUserID
 	// CodeInvalidTerms: the options of a sign-in are invalid. See [Terms].
 	CodeInvalidTerms = session.CodeInvalidTerms
+	// CodeStepUpRequired: there is a session, but its user has to sign in again first, because the
+	// last time was too long ago (Auth.RequireRecent).
+	CodeStepUpRequired = session.CodeStepUpRequired
 	// CodeUnknown: any other error.
 	CodeUnknown = session.CodeUnknown
 )

@@ -3,12 +3,14 @@ package lucia_test
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"net/http"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/gin-gonic/gin"
 	_ "github.com/jackc/pgx/v5/stdlib"
@@ -88,6 +90,30 @@ func readmeGinInShort(auth *lucia.Auth[Profile], g *gin.Engine, c *gin.Context, 
 	return session
 }
 
+func sessionsRecent(auth *lucia.Auth[Profile], mux *http.ServeMux, closePage, closeAccount http.HandlerFunc) {
+	mux.Handle("GET /account/close", auth.RequireRecent(10*time.Minute)(closePage))
+	mux.Handle("POST /account/close", auth.RequireRecent(20*time.Minute)(closeAccount))
+}
+
+type app struct {
+	auth           *lucia.Auth[Profile]
+	checkPassword  func(ctx context.Context, userID, password string) error
+	showStepUpPage func(w http.ResponseWriter, r *http.Request, err error)
+}
+
+func (a *app) confirm(w http.ResponseWriter, r *http.Request) {
+	s := a.auth.Session(r.Context()) // the page is behind auth.Require
+	if err := a.checkPassword(r.Context(), s.User.ID, r.PostFormValue("password")); err != nil {
+		a.showStepUpPage(w, r, err)
+		return
+	}
+	if _, err := a.auth.StepUp(w, r); err != nil {
+		lucia.Error(w, r, err)
+		return
+	}
+	http.Redirect(w, r, lucia.ReturnPath(r, "/"), http.StatusSeeOther)
+}
+
 func readmeRedis() error {
 	opts, err := redisstore.ParseURL(os.Getenv("REDIS_URL"))
 	if err != nil {
@@ -121,6 +147,52 @@ func readmeClient(ctx context.Context, path string) (*client.Client[profile], er
 	return c, err
 }
 
+// sessionsStepUp runs the code of docs/sessions.md: a session that is old enough to be asked for
+// the password, and a right and a wrong one.
+func sessionsStepUp(t *testing.T, auth *lucia.Auth[Profile]) {
+	t.Helper()
+	mux := http.NewServeMux()
+	handled := func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNoContent) }
+	sessionsRecent(auth, mux, handled, handled)
+	a := &app{auth: auth,
+		checkPassword: func(_ context.Context, _, password string) error {
+			if password != "right" {
+				return errors.New("wrong")
+			}
+			return nil
+		},
+		showStepUpPage: func(w http.ResponseWriter, _ *http.Request, _ error) { w.WriteHeader(http.StatusUnauthorized) },
+	}
+	mux.Handle("POST /again", auth.Require(http.HandlerFunc(a.confirm)))
+	w := httptest.NewRecorder()
+	if _, err := auth.SignIn(w, httptest.NewRequest("POST", "/", nil), userID); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		target string
+		status int
+	}{
+		{"/account/close", http.StatusNoContent},
+		{"/again?password=wrong", http.StatusUnauthorized},
+		{"/again?next=/account/close&password=right", http.StatusSeeOther},
+	} {
+		path, query, _ := strings.Cut(c.target, "?")
+		r := httptest.NewRequest("POST", path, strings.NewReader(query))
+		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+		for _, cookie := range w.Result().Cookies() {
+			r.AddCookie(cookie)
+		}
+		answer := httptest.NewRecorder()
+		mux.ServeHTTP(answer, r)
+		if answer.Code != c.status {
+			t.Errorf("%s: %d, want %d", c.target, answer.Code, c.status)
+		}
+		if back := answer.Header().Get("Location"); c.status == http.StatusSeeOther && back != "/account/close" {
+			t.Errorf("back to %q", back)
+		}
+	}
+}
+
 // TestReadmeCodeRuns runs each function above as far as possible without a network.
 func TestReadmeCodeRuns(t *testing.T) {
 	t.Setenv("REDIS_URL", "redis://127.0.0.1:6379")
@@ -146,6 +218,7 @@ func TestReadmeCodeRuns(t *testing.T) {
 	if s := readmeGinInShort(auth, g, c, func(*gin.Context) {}); s != nil {
 		t.Errorf("gin: a session for a signed-out visitor: %v", s)
 	}
+	sessionsStepUp(t, auth)
 	if err := readmeRedis(); err != nil {
 		t.Error(err)
 	}

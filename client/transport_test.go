@@ -119,9 +119,10 @@ func TestOnlyOurChallengeStartsARefresh(t *testing.T) {
 		`Bearer realm="lucia"`:                        1,
 		``:                                            0,
 		`Basic realm="lucia"`:                         0,
-		`Bearer realm="other"`:                        0,
-		`Bearer realm="lucia2"`:                       0,
-		`Bearer realm="lucia"2`:                       0,
+		`Bearer error="insufficient_user_authentication", error_description="A more recent sign-in is required", max_age="600"`: 0,
+		`Bearer realm="other"`:  0,
+		`Bearer realm="lucia2"`: 0,
+		`Bearer realm="lucia"2`: 0,
 	} {
 		t.Run(challenge, func(t *testing.T) {
 			t.Parallel()

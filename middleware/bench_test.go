@@ -115,6 +115,8 @@ func BenchmarkAuthenticatedRequest(b *testing.B) {
 		{"seen", cached.Handler(signedIn(cached)), benchCookies(b, cached, benchUsers), "text/html"},
 		{"seen-domain", domain.Handler(signedIn(domain)), benchCookies(b, domain, benchUsers), "text/html"},
 		{"seen-subresource", cached.Handler(nothing), benchCookies(b, cached, benchUsers), "*/*"},
+		{"require", cached.Require(nothing), benchCookies(b, cached, benchUsers), "text/html"},
+		{"require-recent", cached.RequireRecent(time.Hour)(nothing), benchCookies(b, cached, benchUsers), "text/html"},
 		{"first-sight", uncached.Handler(signedIn(uncached)), benchCookies(b, uncached, benchUsers), "text/html"},
 		{"anonymous", cached.Handler(nothing), nil, "*/*"},
 		{"anonymous-page", cached.Handler(nothing), nil, "text/html"},

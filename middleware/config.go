@@ -58,6 +58,7 @@ type Config[U any] struct {
 
 	BasePath            string
 	LoginPath           string
+	StepUpPath          string
 	Dev                 bool
 	CookiePrefix        string
 	CookieDomain        string
@@ -86,6 +87,9 @@ func (c Config[U]) withDefaults() Config[U] {
 	if c.LoginPath == "" {
 		c.LoginPath = DefaultLoginPath
 	}
+	if c.StepUpPath == "" {
+		c.StepUpPath = c.BasePath + wire.RouteStepUp
+	}
 	if c.MaxCookieBytes == 0 {
 		c.MaxCookieBytes = DefaultMaxCookieBytes
 	}
@@ -101,6 +105,10 @@ func (c Config[U]) validate() error {
 		return fmt.Errorf("middleware: LoginPath %q is not a path of this site", c.LoginPath)
 	case c.LoginPath == c.BasePath || strings.HasPrefix(c.LoginPath, c.BasePath+"/"):
 		return fmt.Errorf("middleware: LoginPath %q is below BasePath %q, which is reserved for the middleware's routes", c.LoginPath, c.BasePath)
+	case !isLocalPath(c.StepUpPath) || strings.Contains(c.StepUpPath, "#"):
+		return fmt.Errorf("middleware: StepUpPath %q is not a path of this site", c.StepUpPath)
+	case c.StepUpPath != c.BasePath+wire.RouteStepUp && (c.StepUpPath == c.BasePath || strings.HasPrefix(c.StepUpPath, c.BasePath+"/")):
+		return fmt.Errorf("middleware: StepUpPath %q is below BasePath %q, which is reserved for the middleware's routes", c.StepUpPath, c.BasePath)
 	case !isToken(c.CookiePrefix):
 		return fmt.Errorf("middleware: CookiePrefix %q has characters that are not allowed in a cookie name", c.CookiePrefix)
 	case strings.HasPrefix(c.CookiePrefix, "__"):

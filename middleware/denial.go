@@ -11,8 +11,8 @@ import (
 // Denial is a refusal that has not been written yet. A framework's own error handling can take it
 // as a value. It is an error that wraps its Code.
 type Denial struct {
-	// Status is the status of the response. It is 303 if a person is redirected to the login
-	// page.
+	// Status is the status of the response. It is 303 if a person is redirected to the login page
+	// or the step-up page.
 	Status int
 	// Code is why the request is refused.
 	Code session.Code
@@ -69,6 +69,9 @@ func newDenial(r *http.Request, err error) *Denial {
 // challengeOf returns the challenge of a 401. It distinguishes a token that was refused from a
 // missing one.
 func challengeOf(r *http.Request, code session.Code) string {
+	if code == session.CodeStepUpRequired {
+		return wire.ChallengeStepUp
+	}
 	if _, presented := bearer(r); presented || code == session.CodeInvalidAccessToken {
 		return wire.ChallengeInvalid
 	}
@@ -110,7 +113,7 @@ func (d *Denial) leadTo(r *http.Request, url string) {
 	case viewHTMX:
 		d.Header.Set("HX-Redirect", url)
 	case viewFrame:
-		d.Body = redirectPage(url)
+		d.Body = redirectPage(noticeOf(r, d.Status, d.Code), url)
 	case viewPage:
 		d.Status = http.StatusSeeOther
 		d.Header = http.Header{"Location": {url}}

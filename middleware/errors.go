@@ -23,7 +23,8 @@ func Status(err error) int {
 		return http.StatusOK
 	}
 	switch session.CodeOf(err) {
-	case session.CodeNotAuthenticated, session.CodeUnauthorized, session.CodeInvalidAccessToken, session.CodeInvalidRefreshToken:
+	case session.CodeNotAuthenticated, session.CodeUnauthorized, session.CodeInvalidAccessToken,
+		session.CodeInvalidRefreshToken, session.CodeStepUpRequired:
 		return http.StatusUnauthorized
 	case session.CodeInvalidRequest:
 		return http.StatusForbidden
@@ -47,8 +48,11 @@ func WriteError(w http.ResponseWriter, err error) {
 		w.Header().Set("Retry-After", retryAfter)
 	case status == http.StatusUnauthorized && w.Header().Get("WWW-Authenticate") == "":
 		challenge := wire.ChallengeMissing
-		if session.CodeOf(err) == session.CodeInvalidAccessToken {
+		switch session.CodeOf(err) {
+		case session.CodeInvalidAccessToken:
 			challenge = wire.ChallengeInvalid
+		case session.CodeStepUpRequired:
+			challenge = wire.ChallengeStepUp
 		}
 		w.Header().Set("WWW-Authenticate", challenge)
 	}

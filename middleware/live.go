@@ -21,23 +21,10 @@ const (
 	FeedLostAskStore = engine.FeedLostAskStore
 )
 
-// RequireOption modifies [Auth.Require] and its equivalents of the frameworks.
-type RequireOption func(*requirement)
-
-// requirement is what Require demands besides a session.
-type requirement struct{ askStore bool }
-
 // AskStore makes Require ask the store whether the session is alive now, with one call for each
 // request. Without it Require accepts an access token that this process does not know to be
 // revoked. It is for what must not happen even in the fraction of a second that the feed needs.
-func AskStore() RequireOption { return func(d *requirement) { d.askStore = true } }
-
-func requirementOf(options []RequireOption) (d requirement) {
-	for _, o := range options {
-		o(&d)
-	}
-	return d
-}
+func AskStore() RequireOption { return RequireOption{askStore: true} }
 
 // askIfLost asks the store about a session that an access token proves, while the feed is lost and
 // Config.FeedLost says so.

@@ -21,6 +21,8 @@ func noticeOf(r *http.Request, status int, code session.Code) notice {
 		again = `<a href="">Try again</a>`
 	}
 	switch {
+	case code == session.CodeStepUpRequired:
+		return notice{"Confirm that it is you", "You signed in a while ago.", `<a href="/">To the start page</a>`}
 	case code == session.CodeDatabaseFetchFailed:
 		return notice{"Back in a moment", "You are still signed in, but we cannot check it right now.", again}
 	case status == http.StatusServiceUnavailable:
@@ -53,9 +55,9 @@ func (n notice) html(r *http.Request, v view) []byte {
 }
 
 // redirectPage returns a page that Turbo loads as a whole page instead of a frame
-// (turbo-visit-control), and that redirects to url at once.
-func redirectPage(url string) []byte {
+// (turbo-visit-control), and that redirects to url at once. n says why.
+func redirectPage(n notice, url string) []byte {
 	url = html.EscapeString(url)
 	return []byte(pageHead + `<meta name="turbo-visit-control" content="reload"><meta http-equiv="refresh" content="0;url=` + url + `">` +
-		`<title>Sign in</title><main><h1>Sign in</h1><p>You are not signed in.</p><p><a href="` + url + `">Sign in</a></p></main></html>` + "\n")
+		`<title>` + n.title + `</title><main><h1>` + n.title + `</h1><p>` + n.text + `</p><p><a href="` + url + `">` + n.title + `</a></p></main></html>` + "\n")
 }

@@ -60,27 +60,31 @@ func ReturnPath(r *http.Request, fallback string) string {
 // of the next request, for which proxies have about 4 KB each.
 const maxNext = 1024
 
-// loginURL returns the URL of the login page with the return path.
-func (a *Auth[U]) loginURL(back string) string {
-	if !isLocalPath(back) || back == "/" || a.isLogin(back) {
-		return a.config.LoginPath
-	}
-	sep := "?"
-	if strings.Contains(a.config.LoginPath, "?") {
-		sep = "&"
+// withReturn returns the URL of a page at which people sign in, with the return path.
+func (a *Auth[U]) withReturn(page, back string) string {
+	if !isLocalPath(back) || back == "/" || isAt(back, a.config.LoginPath) || isAt(back, a.config.StepUpPath) {
+		return page
 	}
 	next := url.QueryEscape(back)
 	if len(next) > maxNext {
-		return a.config.LoginPath
+		return page
 	}
-	return a.config.LoginPath + sep + nextField + "=" + next
+	return addQuery(page, nextField+"="+next)
 }
 
-// isLogin reports whether a path is that of the login page itself.
-func (a *Auth[U]) isLogin(path string) bool {
-	login, _, _ := strings.Cut(a.config.LoginPath, "?")
-	at, _, _ := strings.Cut(path, "?")
-	return strings.TrimSuffix(at, "/") == strings.TrimSuffix(login, "/")
+// addQuery adds a parameter to a URL.
+func addQuery(page, parameter string) string {
+	if strings.Contains(page, "?") {
+		return page + "&" + parameter
+	}
+	return page + "?" + parameter
+}
+
+// isAt reports whether a path is that of a page, whatever their queries are.
+func isAt(path, page string) bool {
+	page, _, _ = strings.Cut(page, "?")
+	path, _, _ = strings.Cut(path, "?")
+	return strings.TrimSuffix(path, "/") == strings.TrimSuffix(page, "/")
 }
 
 // pathOf returns path and query of a request as they arrived.

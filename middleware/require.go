@@ -3,6 +3,7 @@ package middleware
 import (
 	"errors"
 	"net/http"
+	"time"
 
 	"github.com/lucia-go/lucia/session"
 )
@@ -39,6 +40,24 @@ func answer(w http.ResponseWriter, r *http.Request, err error) {
 	Error(w, r, err)
 }
 
+// RequireOption modifies [Auth.Require] and its equivalents of the frameworks. It is a value and
+// not a function, so that applying options allocates nothing.
+type RequireOption struct {
+	askStore bool
+	maxAge   time.Duration // since the user signed in; 0 is unlimited
+}
+
+// requirementOf returns what options demand together.
+func requirementOf(options []RequireOption) (all RequireOption) {
+	for _, o := range options {
+		all.askStore = all.askStore || o.askStore
+		if o.maxAge > 0 && (all.maxAge == 0 || o.maxAge < all.maxAge) {
+			all.maxAge = o.maxAge
+		}
+	}
+	return all
+}
+
 // Admit is the core of [Auth.Require], for authors of framework adapters. If the request has a
 // session, denial is nil and the caller passes the returned request to the handler. Otherwise
 // denial is the refusal, for [Auth.Deny]; only headers have been written.
@@ -48,7 +67,8 @@ func (a *Auth[U]) Admit(w http.ResponseWriter, r *http.Request, options ...Requi
 		return out, denial
 	}
 	s := a.stateOf(out.Context())
-	if requirementOf(options).askStore {
+	need := requirementOf(options)
+	if need.askStore {
 		a.askNow(s)
 	}
 	now := s.current.Load()
@@ -56,7 +76,7 @@ func (a *Auth[U]) Admit(w http.ResponseWriter, r *http.Request, options ...Requi
 		s.setPrivate(w.Header())
 	}
 	if now.signedIn {
-		return out, nil
+		return out, a.stepUpDenial(out, &now.session, need.maxAge)
 	}
 	return out, a.refusal(out, now.outcome)
 }
@@ -96,8 +116,8 @@ func (a *Auth[U]) refusal(r *http.Request, outcome Outcome) *Denial {
 		return prefetchDenial()
 	}
 	d := newDenial(r, session.CodeUnauthorized)
-	if back := back(r); d.Person && !a.isLogin(at(r)) { // or else the login page would redirect to itself
-		d.leadTo(r, a.loginURL(back))
+	if d.Person && !isAt(at(r), a.config.LoginPath) { // or else the login page would redirect to itself
+		d.leadTo(r, a.withReturn(a.config.LoginPath, back(r)))
 	}
 	return d
 }

@@ -33,13 +33,17 @@ func (a *Auth[U]) newRoutes() map[string]route {
 		wire.RouteClient:  {reads, serveModule(browser.Client())},
 		wire.RouteAuto:    {reads, serveModule(browser.Auto())},
 		wire.RouteJWKS:    {reads, a.serveJWKS},
+		wire.RouteStepUp:  {reads, a.serveStepUp},
 	}
 }
 
 // Routes returns the paths of the middleware's routes relative to the base path. It is for
 // authors of framework adapters, who add them to the framework's routes.
 func (a *Auth[U]) Routes() []string {
-	return []string{wire.RouteRefresh, wire.RouteLogout, wire.RouteSession, wire.RouteBound, wire.RouteClient, wire.RouteAuto, wire.RouteJWKS}
+	return []string{
+		wire.RouteRefresh, wire.RouteLogout, wire.RouteSession, wire.RouteBound, wire.RouteClient, wire.RouteAuto,
+		wire.RouteJWKS, wire.RouteStepUp,
+	}
 }
 
 // routeOf returns the route of a path. It ignores a slash at the end, since frameworks add one

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/lucia-go/lucia/internal/engine"
 	"github.com/lucia-go/lucia/session"
 )
 
@@ -31,8 +32,13 @@ func (a *Auth[U]) SignIn(w http.ResponseWriter, r *http.Request, userID string, 
 	if !slices.Contains(options, FromCallback()) && a.crossOrigin(r) {
 		return nil, fmt.Errorf("%w: sign-in from another origin", session.CodeInvalidRequest)
 	}
+	return a.begin(w, r, engine.SignInParams{UserID: userID})
+}
+
+// begin begins a session in place of the browser's previous one and sets the cookies.
+func (a *Auth[U]) begin(w http.ResponseWriter, r *http.Request, p engine.SignInParams) (*session.Session[U], error) {
 	a.warnOfPlainHTTP(r)
-	signedIn, err := a.engine.SignIn(r.Context(), userID)
+	signedIn, err := a.engine.Begin(r.Context(), p)
 	if err != nil {
 		return nil, err
 	}

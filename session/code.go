@@ -48,12 +48,15 @@ const (
 const (
 	// CodeInvalidTerms: the options of a sign-in are invalid. See [Terms].
 	CodeInvalidTerms Code = "AUTH_INVALID_TERMS"
+	// CodeStepUpRequired: there is a session, but its user has to sign in again first, because the
+	// last time was too long ago.
+	CodeStepUpRequired Code = "AUTH_STEP_UP_REQUIRED"
 )
 
 var codes = [...]Code{
 	CodeNotAuthenticated, CodeUnauthorized, CodeDatabaseFetchFailed, CodeDatabaseUpdateFailed, CodeUnknown,
 	CodeInvalidAccessToken, CodeInvalidRefreshToken, CodeInvalidRequest, CodeInvalidRequestMethod, CodeInvalidUserID,
-	CodeInvalidTerms,
+	CodeInvalidTerms, CodeStepUpRequired,
 }
 
 // ParseCode returns the code with the given name on the wire. It returns CodeUnknown and false if

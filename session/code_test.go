@@ -21,6 +21,8 @@ func TestEveryCodeIsFoundByItsName(t *testing.T) {
 		"AUTH_INVALID_REQUEST":        session.CodeInvalidRequest,
 		"AUTH_INVALID_REQUEST_METHOD": session.CodeInvalidRequestMethod,
 		"AUTH_INVALID_USER_ID":        session.CodeInvalidUserID,
+		"AUTH_INVALID_TERMS":          session.CodeInvalidTerms,
+		"AUTH_STEP_UP_REQUIRED":       session.CodeStepUpRequired,
 	} {
 		if got, ok := session.ParseCode(name); !ok || got != want || got.Error() != name {
 			t.Errorf("ParseCode(%s) = %v, %v", name, got, ok)

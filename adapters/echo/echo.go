@@ -26,6 +26,7 @@ package luciaecho
 
 import (
 	"net/http"
+	"time"
 
 	"github.com/labstack/echo/v4"
 
@@ -92,6 +93,13 @@ func Require[U any](auth *middleware.Auth[U], options ...middleware.RequireOptio
 			return next(c)
 		}
 	}
+}
+
+// RequireRecent is Require for what must not happen at an unattended device. It passes only
+// requests whose user signed in no longer than maxAge ago, as auth.RequireRecent does, and refuses
+// others as Require does: people go to the step-up page, scripts get a 401.
+func RequireRecent[U any](auth *middleware.Auth[U], maxAge time.Duration, options ...middleware.RequireOption) echo.MiddlewareFunc {
+	return Require(auth, append(options[:len(options):len(options)], middleware.Recent(maxAge))...)
 }
 
 // Session returns the session of the request, or nil, as auth.Session does. It reflects a sign-in

@@ -31,6 +31,9 @@ func addBehind(r luciaecho.Router, app adaptertest.App, require echo.MiddlewareF
 		if route.Require {
 			use = append(use, require)
 		}
+		if route.Recent {
+			use = append(use, luciaecho.RequireRecent(app.Auth, adaptertest.RecentAge))
+		}
 		r.Any(route.Path, func(c echo.Context) error {
 			route.Handler(adaptertest.Call{
 				W: c.Response(), R: c.Request(),

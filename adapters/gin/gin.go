@@ -22,6 +22,8 @@
 package luciagin
 
 import (
+	"time"
+
 	"github.com/gin-gonic/gin"
 
 	"github.com/lucia-go/lucia/middleware"
@@ -67,6 +69,13 @@ func Require[U any](auth *middleware.Auth[U], options ...middleware.RequireOptio
 		}
 		c.Set(Key, Session(c, auth))
 	}
+}
+
+// RequireRecent is Require for what must not happen at an unattended device. It passes only
+// requests whose user signed in no longer than maxAge ago, as auth.RequireRecent does, and refuses
+// others as Require does: people go to the step-up page, scripts get a 401.
+func RequireRecent[U any](auth *middleware.Auth[U], maxAge time.Duration, options ...middleware.RequireOption) gin.HandlerFunc {
+	return Require(auth, append(options[:len(options):len(options)], middleware.Recent(maxAge))...)
 }
 
 // Session returns the session of the request, or nil, as auth.Session does. It reflects a sign-in

@@ -29,6 +29,9 @@ func addBehind(r gin.IRoutes, app adaptertest.App, require gin.HandlerFunc) {
 		if route.Require {
 			chain = append(chain, require)
 		}
+		if route.Recent {
+			chain = append(chain, luciagin.RequireRecent(app.Auth, adaptertest.RecentAge))
+		}
 		r.Any(route.Path, append(chain, func(c *gin.Context) {
 			route.Handler(adaptertest.Call{
 				W: c.Writer, R: c.Request,

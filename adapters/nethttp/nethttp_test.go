@@ -25,6 +25,9 @@ func buildBehind(app adaptertest.App, require func(http.Handler) http.Handler) *
 		if route.Require {
 			h = require(h)
 		}
+		if route.Recent {
+			h = app.Auth.RequireRecent(adaptertest.RecentAge)(h)
+		}
 		mux.Handle(route.Path, h)
 	}
 	return mux

@@ -8,6 +8,9 @@ package chrometest
 
 import (
 	"context"
+	"crypto/sha256"
+	"crypto/x509"
+	"encoding/base64"
 	"os"
 	"path/filepath"
 	"testing"
@@ -33,7 +36,30 @@ func Start(t testing.TB) *Browser {
 // StartOn starts a browser on the profile in dir, which no running browser uses.
 func StartOn(t testing.TB, dir string) *Browser {
 	t.Helper()
-	alloc, stopAlloc := chromedp.NewExecAllocator(context.Background(),
+	return start(t, dir)
+}
+
+// StartBinding starts a browser on the profile in dir that binds sessions to a key (Device Bound
+// Session Credentials). The key is one in software, as a machine for tests has no other. The
+// browser trusts the server certificate with the given SPKI, and has no limit on signatures. (The
+// flag that ignores all certificate errors would silently turn the feature off.)
+func StartBinding(t testing.TB, dir, spki string) *Browser {
+	t.Helper()
+	return start(t, dir,
+		chromedp.Flag("enable-features", "DeviceBoundSessions:RequireOriginTrialTokens/false/RefreshQuota/false,"+
+			"EnableBoundSessionCredentialsSoftwareKeysForManualTesting"),
+		chromedp.Flag("ignore-certificate-errors-spki-list", spki))
+}
+
+// SPKI returns what StartBinding takes to trust a certificate.
+func SPKI(c *x509.Certificate) string {
+	sum := sha256.Sum256(c.RawSubjectPublicKeyInfo)
+	return base64.StdEncoding.EncodeToString(sum[:])
+}
+
+func start(t testing.TB, dir string, more ...chromedp.ExecAllocatorOption) *Browser {
+	t.Helper()
+	alloc, stopAlloc := chromedp.NewExecAllocator(context.Background(), append([]chromedp.ExecAllocatorOption{
 		chromedp.ExecPath(testenv.Require(t, "chromium")),
 		chromedp.UserDataDir(dir),
 		chromedp.Headless,
@@ -46,7 +72,7 @@ func StartOn(t testing.TB, dir string) *Browser {
 		chromedp.Flag("disable-dev-shm-usage", true), // containers have 64 MiB of it
 		chromedp.Flag("password-store", "basic"),     // asks no keyring for the cookies' key
 		chromedp.ModifyCmdFunc(ownGroup),
-	)
+	}, more...)...)
 	ctx, stop := chromedp.NewContext(alloc)
 	b := &Browser{ctx: ctx, close: func() { stop(); stopAlloc() }}
 	t.Cleanup(b.close)

@@ -26,7 +26,7 @@ const (
 	audience = "https://orders.example.com"
 )
 
-// ask is code of docs/services.md, as is userOf. TestReadmeCodeCompiles compares the two.
+// ask is code of docs/services.md, as is userOf. TestDocumentedCodeCompiles compares the two.
 func ask(auth *lucia.Auth[user], w http.ResponseWriter, r *http.Request, orders *http.Request) {
 	token, err := auth.TokenFor(r.Context(), "https://orders.example.com", time.Minute)
 	if err != nil {

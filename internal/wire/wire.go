@@ -16,6 +16,7 @@ const (
 	RouteClient  = "/client.js"
 	RouteAuto    = "/auto.js"
 	RouteJWKS    = "/jwks.json"
+	RouteStepUp  = "/step-up"
 )
 
 // Cookie names without a prefix. The names are those of lucia-sveltekit 0.9.
@@ -48,11 +49,13 @@ const (
 // last active. 0 means now.
 const HeaderActive = "Lucia-Active"
 
-// Challenges of 401 answers (RFC 6750, section 3.1): the first when a token was
-// presented and refused, the second when none was presented.
+// Challenges of 401 answers (RFC 6750, section 3.1): the first when a token was presented and
+// refused, the second when none was presented, the third when the user has to sign in again (RFC
+// 9470, section 3). The third has no realm, because a refresh does not help.
 const (
 	ChallengeInvalid = `Bearer realm="` + ChallengeRealm + `", error="invalid_token"`
 	ChallengeMissing = `Bearer realm="` + ChallengeRealm + `"`
+	ChallengeStepUp  = `Bearer error="insufficient_user_authentication", error_description="A more recent sign-in is required"`
 )
 
 // Refreshed is the body of a successful answer of the refresh route. In

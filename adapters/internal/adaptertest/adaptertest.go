@@ -12,6 +12,7 @@ import (
 	"log/slog"
 	"net/http"
 	"testing"
+	"time"
 
 	"github.com/lucia-go/lucia/memstore"
 	"github.com/lucia-go/lucia/middleware"
@@ -35,8 +36,12 @@ type Call struct {
 type Route struct {
 	Path    string
 	Require bool // behind the adapter's Require
+	Recent  bool // behind the adapter's RequireRecent of RecentAge
 	Handler func(Call)
 }
+
+// RecentAge is the age that routes with Recent require.
+const RecentAge = 10 * time.Minute
 
 // App is what a [Harness] builds in its framework.
 type App struct {
@@ -54,6 +59,7 @@ func Run(t *testing.T, h Harness) {
 	t.Run("routes", func(t *testing.T) { Routes(t, h) })
 	t.Run("requests", func(t *testing.T) { testRequests(t, h) })
 	t.Run("require", func(t *testing.T) { testRequire(t, h) })
+	t.Run("require recent", func(t *testing.T) { testRecent(t, h) })
 	t.Run("who gets what", func(t *testing.T) { testAudiences(t, h) })
 	t.Run("cookies", func(t *testing.T) { testCookies(t, h) })
 	t.Run("scopes", func(t *testing.T) { testScopes(t, h) })
@@ -117,7 +123,7 @@ func (w *world) loadUser(_ context.Context, id string) (Profile, error) {
 }
 
 // routes are the standard routes: /who uses the session, /quiet does not, /private requires one,
-// /login begins one.
+// /recent a recent one, /login begins one, /again steps up.
 func (w *world) routes() []Route {
 	who := func(c Call) {
 		if s := c.Session(); s != nil {
@@ -129,6 +135,7 @@ func (w *world) routes() []Route {
 		{Path: "/who", Handler: who},
 		{Path: "/quiet", Handler: func(c Call) { fmt.Fprint(c.W, w.auth.Outcome(c.R.Context())) }},
 		{Path: "/private", Handler: who, Require: true},
+		{Path: "/recent", Handler: who, Recent: true},
 		{Path: "/page", Handler: func(c Call) { middleware.PageData.Render(c.R.Context(), c.W) }},
 		{Path: "/static", Handler: func(c Call) {
 			c.W.Header().Set("Cache-Control", "public, max-age=60")
@@ -140,6 +147,13 @@ func (w *world) routes() []Route {
 				return
 			}
 			http.Redirect(c.W, c.R, "/who", http.StatusSeeOther)
+		}},
+		{Path: "/again", Handler: func(c Call) {
+			if _, err := w.auth.StepUp(c.W, c.R); err != nil {
+				middleware.Error(c.W, c.R, err)
+				return
+			}
+			http.Redirect(c.W, c.R, middleware.ReturnPath(c.R, "/who"), http.StatusSeeOther)
 		}},
 	}
 }

@@ -68,12 +68,14 @@ var situations = []struct {
 	name    string
 	state   state
 	sibling bool
+	path    string
 }{
-	{"signed in", signedIn, false},
-	{"refresh due", expired, false},
-	{"no session", anonymous, false},
-	{"outage", storeDown, false},
-	{"signed in, from a sibling host", signedIn, true},
+	{"signed in", signedIn, false, "/private"},
+	{"refresh due", expired, false, "/private"},
+	{"no session", anonymous, false, "/private"},
+	{"outage", storeDown, false, "/private"},
+	{"signed in, from a sibling host", signedIn, true, "/private"},
+	{"signed in too long ago for `RequireRecent`", outdated, false, "/recent"},
 }
 
 const (
@@ -117,7 +119,7 @@ func audienceTable(t *testing.T, h Harness) string {
 			synctest.Test(t, func(t *testing.T) {
 				browser := newWorld(t, h).browser()
 				s.state(browser)
-				resp, body := browser.send(a.request(browser, s.sibling))
+				resp, body := browser.send(a.request(browser, s.path, s.sibling))
 				checkAudience(t, a, s.name, resp, body)
 				fmt.Fprintf(&b, " %s |", describe(resp, body))
 			})
@@ -127,8 +129,8 @@ func audienceTable(t *testing.T, h Harness) string {
 	return b.String()
 }
 
-func (a audience) request(b *browser, sibling bool) *http.Request {
-	r := b.request(a.method, "/private", "", append(a.header.and(), fromPage...)...)
+func (a audience) request(b *browser, path string, sibling bool) *http.Request {
+	r := b.request(a.method, path, "", append(a.header.and(), fromPage...)...)
 	if sibling {
 		r.Header.Set("Sec-Fetch-Site", "same-site")
 		r.Header.Set("Origin", "https://blog.example.com")
@@ -161,6 +163,12 @@ func describe(resp *http.Response, body string) string {
 		return "200"
 	case strings.HasPrefix(location, "/login"):
 		what = "to the login page"
+	case strings.HasPrefix(location, "/api/auth/step-up"):
+		what = "to the step-up page"
+	case strings.HasPrefix(resp.Header.Get("HX-Redirect"), "/api/auth/step-up"):
+		what = "`HX-Redirect` to the step-up page"
+	case strings.Contains(body, "turbo-visit-control") && strings.Contains(body, `url=/api/auth/step-up`):
+		what = "page that goes to the step-up page"
 	case strings.HasPrefix(resp.Header.Get("HX-Redirect"), "/login"):
 		what = "`HX-Redirect` to the login page"
 	case strings.Contains(body, "turbo-visit-control") && strings.Contains(body, `url=/login`):

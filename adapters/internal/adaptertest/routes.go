@@ -206,7 +206,7 @@ func testMethods(t *testing.T, h Harness) {
 	for route, allow := range map[string]string{
 		"/refresh": "POST", "/logout": "POST",
 		"/session": "GET, HEAD", "/bound": "POST, GET, HEAD", "/client.js": "GET, HEAD", "/auto.js": "GET, HEAD",
-		"/jwks.json": "GET, HEAD",
+		"/jwks.json": "GET, HEAD", "/step-up": "GET, HEAD",
 	} {
 		for _, method := range []string{"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"} {
 			resp, body := b.send(b.request(method, "/api/auth"+route, "", script...))

@@ -1,0 +1,116 @@
+package middleware
+
+import (
+	"fmt"
+	"html"
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/lucia-go/lucia/internal/engine"
+	"github.com/lucia-go/lucia/internal/wire"
+	"github.com/lucia-go/lucia/session"
+)
+
+// RequireRecent is [Auth.Require] for what must not happen at an unattended device: a change of the
+// password, a payment, the end of an account. It passes only requests whose user signed in no
+// longer than maxAge ago. maxAge is in whole seconds. Less than a minute counts as a minute,
+// because people have to get from the step-up page to the handler in that time.
+//
+// A person who signed in before that is redirected to the step-up page, and by [ReturnPath] back.
+// The way back is the page that they have opened, with its query, so that a form that is submitted
+// with GET is submitted after all. Any other form is not repeated. Its person comes back to the
+// page that it was on, and [FormUnsent] is true on the step-up page. Apps therefore protect the
+// page with the form, too, and give the form's handler a longer maxAge, so that a person who has
+// seen the page can also submit it.
+//
+// Scripts get a 401 with the code session.CodeStepUpRequired and the challenge of RFC 9470, section
+// 3, whose max_age is maxAge in seconds. The browser module and the Go client do not refresh
+// because of it.
+//
+// The time is part of the access token (auth_time), so the store is not accessed. A session that
+// an earlier release began has none and is never recent.
+func (a *Auth[U]) RequireRecent(maxAge time.Duration, options ...RequireOption) func(next http.Handler) http.Handler {
+	options = append(options[:len(options):len(options)], Recent(maxAge))
+	return func(next http.Handler) http.Handler { return a.Require(next, options...) }
+}
+
+// Recent is the option of [Auth.Admit] for the frameworks' equivalents of [Auth.RequireRecent].
+func Recent(maxAge time.Duration) RequireOption {
+	return RequireOption{maxAge: max(maxAge, minMaxAge)}
+}
+
+// minMaxAge prevents people from being sent to the step-up page again when they come back from it.
+const minMaxAge = time.Minute
+
+// stepUpDenial returns nil if the session's user signed in at most maxAge ago or maxAge is 0.
+func (a *Auth[U]) stepUpDenial(r *http.Request, s *session.Session[U], maxAge time.Duration) *Denial {
+	if maxAge == 0 || time.Since(s.AuthTime) <= maxAge {
+		return nil
+	}
+	if isPrefetch(r) {
+		return prefetchDenial()
+	}
+	d := newDenial(r, session.CodeStepUpRequired)
+	d.Header.Set("WWW-Authenticate", wire.ChallengeStepUp+`, max_age="`+strconv.FormatInt(seconds(maxAge), 10)+`"`)
+	if d.Person && !isAt(at(r), a.config.StepUpPath) { // or else the step-up page would redirect to itself
+		url := a.withReturn(a.config.StepUpPath, back(r))
+		if !isRead(r) {
+			url = addQuery(url, unsentField+"=1")
+		}
+		d.leadTo(r, url)
+	}
+	return d
+}
+
+// unsentField is the query parameter of the step-up page by which it knows of a form that was
+// refused.
+const unsentField = "unsent"
+
+// FormUnsent reports whether the person is on the step-up page because [Auth.RequireRecent] has
+// refused a form that they submitted. The page tells them that the form was not saved.
+func FormUnsent(r *http.Request) bool { return r.URL.Query().Get(unsentField) == "1" }
+
+// StepUp begins a new session of the same user in place of the request's. Call it at the step-up
+// page when the user has proved anew who they are. The new session has the current time as
+// AuthTime, and otherwise the terms of the old one. The old session ends, as OWASP ASVS 5.0
+// requires for every authentication (7.2.4). Open pages of this browser take the new session over
+// and keep what has been typed; without script their forms are refused as those of another
+// session.
+//
+// StepUp refuses what [Auth.SignIn] refuses, with the same errors. If the request has no session
+// the error carries session.CodeNotAuthenticated.
+func (a *Auth[U]) StepUp(w http.ResponseWriter, r *http.Request) (*session.Session[U], error) {
+	if a.crossOrigin(r) {
+		return nil, fmt.Errorf("%w: step-up from another origin", session.CodeInvalidRequest)
+	}
+	st := a.stateOf(r.Context())
+	if st == nil {
+		return nil, session.CodeNotAuthenticated
+	}
+	now := st.current.Load().sessionOrNil()
+	if now == nil {
+		return nil, session.CodeNotAuthenticated
+	}
+	terms := now.Terms
+	terms.AuthTime = time.Time{} // now
+	return a.begin(w, r, engine.SignInParams{UserID: now.User.ID, Terms: terms})
+}
+
+// serveStepUp serves GET step-up, the page for apps without a step-up page of their own. It cannot
+// check a password, so it signs the person out and leads to the login page and back.
+func (a *Auth[U]) serveStepUp(w http.ResponseWriter, r *http.Request) {
+	text := "You signed in a while ago. Sign in again to go on."
+	if FormUnsent(r) {
+		text += " What you sent has not been saved."
+	}
+	n := notice{"Confirm that it is you", text, `<form method="post" action="` + html.EscapeString(a.config.BasePath+wire.RouteLogout) + `">` +
+		`<input type="hidden" name="` + wire.RedirectField + `" value="` + html.EscapeString(a.withReturn(a.config.LoginPath, ReturnPath(r, "/"))) + `">` +
+		`<button>Sign in again</button></form>`}
+	h := w.Header()
+	setPrivate(h)
+	h.Set("Content-Type", "text/html; charset=utf-8")
+	h.Set("X-Content-Type-Options", "nosniff")
+	w.WriteHeader(http.StatusOK) // gin's status is 404 otherwise
+	w.Write(n.html(r, viewPage))
+}
