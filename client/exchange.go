@@ -2,7 +2,6 @@ package client
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -104,34 +103,4 @@ func (a *answer) code() (session.Code, bool) {
 		return "", false
 	}
 	return session.ParseCode(body.Message)
-}
-
-// renewed is a successful answer of the refresh route. The tokens are empty in hardened mode.
-type renewed struct {
-	access    session.AccessToken
-	refresh   session.RefreshToken
-	expiresIn time.Duration
-}
-
-func (a *answer) renewed() (renewed, error) {
-	var body wire.Refreshed
-	err := wire.Members(a.body, map[string]any{
-		"access_token":  &body.AccessToken,
-		"refresh_token": &body.RefreshToken,
-		"expires_in":    &body.ExpiresIn,
-	})
-	if err != nil {
-		return renewed{}, err
-	}
-	if body.ExpiresIn <= 0 || body.ExpiresIn > wire.MaxExpiresIn {
-		return renewed{}, fmt.Errorf("expires_in is %d", body.ExpiresIn)
-	}
-	if (body.AccessToken == "") != (body.RefreshToken == "") {
-		return renewed{}, errors.New("one token without the other")
-	}
-	return renewed{
-		access:    session.AccessToken(body.AccessToken),
-		refresh:   session.RefreshToken(body.RefreshToken),
-		expiresIn: time.Duration(body.ExpiresIn) * time.Second,
-	}, nil
 }

@@ -34,7 +34,7 @@ func wireSession[U any](lucia json.RawMessage, id string, sent time.Time, expire
 	}
 	var life time.Duration
 	if s.AccessToken != "" {
-		p, err := readPayload[U](s.AccessToken)
+		p, err := readPayload(s.AccessToken)
 		if err != nil {
 			return nil, err
 		}

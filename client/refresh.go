@@ -3,6 +3,7 @@ package client
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"net/http"
 	"time"
@@ -132,7 +133,7 @@ func (c *Client[U]) refreshOther(ctx context.Context, token session.RefreshToken
 }
 
 // exchange asks the server for new tokens and returns the resulting session and cookies. prev is
-// the session so far, or nil. It supplies what an answer in hardened mode leaves out.
+// the session so far, or nil.
 func (c *Client[U]) exchange(ctx context.Context, token session.RefreshToken, prev *session.Session[U], set cookieSet) (*session.Session[U], cookieSet, error) {
 	a, err := c.ask(ctx, opRefresh, http.MethodPost, wire.RouteRefresh, string(token), set)
 	if err != nil {
@@ -141,48 +142,45 @@ func (c *Client[U]) exchange(ctx context.Context, token session.RefreshToken, pr
 	if a.status != http.StatusOK {
 		return nil, set, errorOf(opRefresh, a)
 	}
-	next, err := c.readRenewed(a, prev, token == "")
+	next, err := readRefreshed[U](a)
+	switch {
+	case err != nil:
+	case token != "" && next.AccessToken == "":
+		err = errors.New("the answer has no tokens")
+	case token == "" && prev != nil && next.ID != prev.ID:
+		err = errors.New("the answer is of another session")
+	}
 	if err != nil {
 		return nil, set, &Error{Op: opRefresh, Code: session.CodeUnknown, Status: a.status, Err: err}
 	}
-	set = c.names.with(set, a.cookies)
-	if next.AccessToken == "" {
-		c.reloadUser(ctx, next, set)
-	}
-	return next, set, nil
+	return next, c.names.with(set, a.cookies), nil
 }
 
-// readRenewed builds the session from an answer.
-func (c *Client[U]) readRenewed(a *answer, prev *session.Session[U], byCookie bool) (*session.Session[U], error) {
-	r, err := a.renewed()
-	if err != nil {
+// readRefreshed builds the session from an answer of the refresh route, a [wire.Refreshed].
+func readRefreshed[U any](a *answer) (*session.Session[U], error) {
+	var (
+		life int64
+		id   string
+	)
+	if err := wire.Members(a.body, map[string]any{"expires_in": &life, "session_id": &id}); err != nil {
 		return nil, err
 	}
+	if life <= 0 || life > wire.MaxExpiresIn {
+		return nil, fmt.Errorf("expires_in is %d", life)
+	}
+	if id == "" {
+		return nil, errors.New("the answer has no session_id")
+	}
+	s, err := wireSession[U](a.body, id, a.sent, time.Duration(life)*time.Second)
 	switch {
-	case r.access != "":
-		next, err := sessionOf(r, a.sent, prev)
-		if err == nil && byCookie && prev != nil && next.ID != prev.ID {
-			err = errors.New("the answer is of another session")
-		}
-		return next, err
-	case !byCookie || prev == nil:
-		return nil, errors.New("the answer has no tokens")
+	case err != nil:
+		return nil, err
+	case s == nil:
+		return nil, errors.New("the answer is null")
+	case (s.AccessToken == "") != (s.RefreshToken == ""):
+		return nil, errors.New("one token without the other")
 	}
-	next := *prev
-	setLife(&next, a.sent, r.expiresIn, 0)
-	return &next, nil
-}
-
-// reloadUser asks for the user of a hardened session, because its refresh answers do not contain
-// the user. It keeps the known user if the request fails, because the session is still valid.
-func (c *Client[U]) reloadUser(ctx context.Context, s *session.Session[U], set cookieSet) {
-	a, err := c.ask(ctx, opFetch, http.MethodGet, wire.RouteSession, "", set)
-	if err != nil || a.status != http.StatusOK {
-		return
-	}
-	if fetched, err := readSession[U](a); err == nil && fetched != nil && fetched.ID == s.ID {
-		s.User = fetched.User
-	}
+	return s, nil
 }
 
 // keep saves next, which follows prev, and then makes it the client's session. It saves next even

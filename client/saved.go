@@ -59,7 +59,7 @@ func (c *Client[U]) decodeSaved(data []byte) (*session.Session[U], cookieSet, er
 	}
 	s := v.Lucia
 	s.ID, s.IssuedAt, s.ExpiresAt = id, v.IssuedAt, v.ExpiresAt
-	if p, err := readPayload[U](s.AccessToken); err == nil {
+	if p, err := readPayload(s.AccessToken); err == nil {
 		s.Generation = p.Generation
 	}
 	return s, v.Cookies, nil

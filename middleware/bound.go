@@ -265,9 +265,5 @@ func (a *Auth[U]) refreshBound(w http.ResponseWriter, r *http.Request, creds []e
 			d.session.RefreshToken = token
 		}
 	}
-	pooled(func(b []byte) []byte {
-		b = a.appendRefreshed(b, &d.session)
-		writeBody(w, http.StatusOK, b)
-		return b
-	})
+	a.writeRefreshed(w, r, &d.session)
 }

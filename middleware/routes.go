@@ -30,7 +30,7 @@ func (a *Auth[U]) newRoutes() map[string]route {
 		wire.RouteLogout:  {posts, a.serveLogout},
 		wire.RouteSession: {reads, a.serveSession},
 		wire.RouteBound:   {append(posts, reads...), a.serveBound},
-		wire.RouteClient:  {reads, serveModule(browser.Client())},
+		wire.RouteClient:  {reads, serveClient()},
 		wire.RouteAuto:    {reads, serveModule(browser.Auto())},
 		wire.RouteJWKS:    {reads, a.serveJWKS},
 		wire.RouteStepUp:  {reads, a.serveStepUp},
@@ -122,27 +122,38 @@ func (a *Auth[U]) serveRefresh(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	a.setRefreshed(w.Header(), r, &refreshed)
+	a.writeRefreshed(w, r, &refreshed.Session)
+}
+
+// writeRefreshed writes the response of a refresh.
+func (a *Auth[U]) writeRefreshed(w http.ResponseWriter, r *http.Request, s *session.Session[U]) {
 	pooled(func(b []byte) []byte {
-		b = a.appendRefreshed(b, &refreshed.Session)
+		b, err := a.appendRefreshed(b, s)
+		if err != nil {
+			Error(w, r, err)
+			return b
+		}
 		writeBody(w, http.StatusOK, b)
 		return b
 	})
 }
 
 // appendRefreshed appends the response body of a refresh, a wire.Refreshed.
-func (a *Auth[U]) appendRefreshed(b []byte, s *session.Session[U]) []byte {
-	b = append(b, '{')
-	if !a.config.Hardened {
-		b = append(b, `"access_token":"`...) // tokens consist of base64url letters and dots
-		b = append(b, s.AccessToken...)
-		b = append(b, `","refresh_token":"`...)
-		b = append(b, s.RefreshToken...)
-		b = append(b, `",`...)
+func (a *Auth[U]) appendRefreshed(b []byte, s *session.Session[U]) (_ []byte, err error) {
+	if a.config.Hardened {
+		b, err = a.engine.AppendUser(b, s)
+	} else {
+		b, err = a.engine.AppendSession(b, s, nil)
 	}
-	b = append(b, `"expires_in":`...)
+	if err != nil {
+		return b, err
+	}
+	b = append(b[:len(b)-1], `,"expires_in":`...) // in place of the closing brace
 	// A token with a lifetime of one second that was just issued has not expired yet.
 	b = strconv.AppendInt(b, max(1, seconds(s.ExpiresIn(time.Now()))), 10)
-	return append(b, '}')
+	b = append(b, `,"session_id":"`...)
+	b, _ = s.ID.AppendText(b) // never fails
+	return append(b, `"}`...), nil
 }
 
 // presented returns the refresh tokens that a refresh request presents: the bearer token, and the
@@ -356,6 +367,18 @@ func appendSessionBody(b []byte, p page) ([]byte, error) {
 // seconds returns d in whole seconds, rounded down, so that the client never expects a token to
 // live longer than it does.
 func seconds(d time.Duration) int64 { return int64(d / time.Second) }
+
+// serveClient serves the browser module under URLs with a version, and its entry without one.
+func serveClient() func(http.ResponseWriter, *http.Request) {
+	client, entry := serveModule(browser.Client()), serveModule(browser.Entry())
+	return func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Query().Has("v") {
+			client(w, r)
+		} else {
+			entry(w, r)
+		}
+	}
+}
 
 // serveModule serves a file of the browser module. Caches keep it for a year under its versioned
 // URL and revalidate it by ETag otherwise.

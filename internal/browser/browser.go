@@ -1,10 +1,10 @@
-// Package browser embeds the browser module: lucia.js, which apps import as BASE/client.js, and
-// auto.js, which starts silent refresh on pages without a script of their own. Both are served
-// unchanged; there is no build step.
+// Package browser embeds the browser module: lucia.js, which is served as BASE/client.js, and
+// auto.js, which starts silent refresh on pages without a script of their own. There is no build
+// step.
 //
-// A browser treats two URLs of one module as two instances. auto.js therefore imports the
-// versioned URL, and all instances on a page share their state, so that an app can also import
-// the plain URL.
+// A browser treats two URLs of one module as two instances. The module is therefore served under
+// its versioned URL only, which auto.js imports. Apps import the plain URL, under which they get
+// what the versioned one exports.
 package browser
 
 import (
@@ -52,13 +52,24 @@ var client = sync.OnceValue(func() Module {
 })
 
 var auto = sync.OnceValue(func() Module {
-	served := []byte(`"./client.js?v=` + client().Version + `"`)
-	return newModule("auto.js", bytes.Replace(autoSource, []byte(`"./lucia.js"`), served, 1))
+	return newModule("auto.js", bytes.Replace(autoSource, []byte(`"./lucia.js"`), []byte(versioned()), 1))
 })
 
-// Client returns lucia.js, served at BASE/client.js. It may be called
-// concurrently.
+const entryComment = "// All scripts of a page share one instance of the module.\n"
+
+var entry = sync.OnceValue(func() Module {
+	return newModule("client.js", []byte(entryComment+"export * from "+versioned()+";\n"))
+})
+
+// versioned returns the import specifier of Client.
+func versioned() string { return `"./client.js?v=` + client().Version + `"` }
+
+// Client returns lucia.js, served at BASE/client.js?v=VERSION. It may be called concurrently.
 func Client() Module { return client() }
+
+// Entry returns the module at BASE/client.js, which exports what Client does. It may be called
+// concurrently.
+func Entry() Module { return entry() }
 
 // Auto returns auto.js, served at BASE/auto.js. It imports Client under its versioned URL and
 // starts silent refresh. It may be called concurrently.

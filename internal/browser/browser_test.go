@@ -13,10 +13,12 @@ import (
 
 func TestModulesDescribeTheirBody(t *testing.T) {
 	t.Parallel()
-	for name, m := range map[string]browser.Module{"client.js": browser.Client(), "auto.js": browser.Auto()} {
-		t.Run(name, func(t *testing.T) {
+	for what, m := range map[string]browser.Module{
+		"client.js": browser.Client(), "auto.js": browser.Auto(), "client.js, the entry": browser.Entry(),
+	} {
+		t.Run(what, func(t *testing.T) {
 			t.Parallel()
-			if m.Name != name {
+			if name, _, _ := strings.Cut(what, ","); m.Name != name {
 				t.Errorf("Name = %q", m.Name)
 			}
 			if len(m.Body) == 0 {
@@ -38,19 +40,22 @@ func TestModulesDescribeTheirBody(t *testing.T) {
 
 func TestModulesDiffer(t *testing.T) {
 	t.Parallel()
-	client, auto := browser.Client(), browser.Auto()
-	if client.Version == auto.Version || client.SRI == auto.SRI {
+	client, auto, entry := browser.Client(), browser.Auto(), browser.Entry()
+	if client.Version == auto.Version || client.SRI == auto.SRI || entry.Version == client.Version {
 		t.Error("two files have one version")
 	}
 }
 
-// What auto.js imports never changes under its URL, so that both files may be
-// cached for ever.
-func TestAutoImportsTheVersionedClient(t *testing.T) {
+// What auto.js imports never changes under its URL, so both files may be cached indefinitely. The
+// entry exports the same module, so a page has one instance of it.
+func TestOneURLHasTheClient(t *testing.T) {
 	t.Parallel()
-	auto := string(browser.Auto().Body)
-	if want := `from "./client.js?v=` + browser.Client().Version + `";`; !strings.Contains(auto, want) {
-		t.Errorf("no %s in\n%s", want, auto)
+	auto, entry := string(browser.Auto().Body), string(browser.Entry().Body)
+	want := `from "./client.js?v=` + browser.Client().Version + `";`
+	for _, body := range []string{auto, entry} {
+		if !strings.Contains(body, want) {
+			t.Errorf("no %s in\n%s", want, body)
+		}
 	}
 	if strings.Contains(auto, "lucia.js") {
 		t.Errorf("auto.js names a file that is not served:\n%s", auto)

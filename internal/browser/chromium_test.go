@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/lucia-go/lucia/internal/browser"
 	"github.com/lucia-go/lucia/internal/chrometest"
 	"github.com/lucia-go/lucia/session"
 )
@@ -401,8 +402,8 @@ func testHardened(t *testing.T, b *chrometest.Browser) {
 	tab.Until("window.ready && session === null")
 }
 
-// An app whose template prints the script tag and whose own script imports the
-// module under its plain URL has two instances on the page, and one session.
+// The template of an app prints the script tag, and its own script imports the module under its
+// plain URL. Both use one instance.
 func testAuto(t *testing.T, b *chrometest.Browser) {
 	s := newSite(t, 3*time.Second)
 	tab := signIn(t, s, b.Person(t), "u1")
@@ -416,7 +417,13 @@ func testAuto(t *testing.T, b *chrometest.Browser) {
 	var scripts []string
 	tab.Eval("performance.getEntriesByType('resource').map((e) => e.name).filter((n) => n.includes('client.js'))", &scripts)
 	if len(scripts) != 2 {
-		t.Errorf("the page loaded %v, want two instances", scripts)
+		t.Errorf("the page loaded %v, want both URLs", scripts)
+	}
+	var same bool
+	tab.Eval("Promise.all(['/api/auth/client.js', '/api/auth/client.js?v="+browser.Client().Version+"'].map((url) => import(url)))"+
+		".then(([a, b]) => a.getSession() === b.getSession())", &same)
+	if !same {
+		t.Error("the two URLs are two instances")
 	}
 	// The first value is no refresh, and one may be under way.
 	requests := s.refreshes.Load()

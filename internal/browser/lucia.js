@@ -60,19 +60,27 @@ export class LuciaError extends Error {
 }
 
 /** The code that ends a session. */
-const GONE = "AUTH_UNAUTHORIZED";
+const UNAUTHORIZED = "AUTH_UNAUTHORIZED";
 
-/** @typedef {{ session: any, json: string, subscribers: Set<[(session: any) => void]> }} Box */
+/**
+ * What a store holds.
+ * @typedef {object} StoreState
+ * @property {any} session
+ * @property {string} json the session in JSON, to detect a change
+ * @property {Set<[(session: any) => void]>} subscribers
+ */
 
-const browser = typeof document === "object";
+/** @typedef {[session: any, sent: number, life: number, id: string]} Answer */
+
+const isBrowser = typeof document === "object";
 
 // ---- State ----
 
 /** Reads the page data. */
 function read() {
-  const block = findBlock();
+  const block = findPageData();
   const { base, session: id = "", expiresIn, method } = block?.dataset ?? {};
-  const url = base && resolve(base + "/");
+  const url = base && parseURL(base + "/");
   /** @type {Session | null} */
   const session = attempt(() => JSON.parse(/** @type {any} */ (block?.textContent))._lucia) ?? null;
   return {
@@ -85,74 +93,74 @@ function read() {
     method,
     // Injected markup must not redirect tokens and sign-outs.
     base: url && url.origin === location.origin ? url.href : import.meta.url,
-    expires: (+(/** @type {any} */ (expiresIn)) || 0) * 1e3,
+    expires: /** @type {any} */ (expiresIn) * 1e3 || 0,
   };
 }
 
 /**
  * Returns the page data element. If there are several, one may be injected, so none is used: the
  * server is asked, as on a page without page data.
- * @returns {HTMLElement | null}
+ * @returns {HTMLElement | undefined}
  */
-function findBlock() {
-  const blocks = browser ? dom("querySelectorAll", "script#lucia-page-data") : [];
-  return blocks.length === 1 ? blocks[0] : null;
+function findPageData() {
+  const [block, another] = isBrowser ? dom("querySelectorAll", "script#lucia-page-data") : [];
+  return another ? undefined : block;
 }
 
-function contentOf(/** @type {HTMLElement | null} */ block) {
+function contentOf(/** @type {HTMLElement | undefined} */ block) {
   return block && block.textContent + block.dataset.session;
 }
 
-const first = read();
-const base = first.base;
+const initial = read();
+const base = initial.base;
 
 /** The name of the lock, the channel and the entries in storage. */
 const name = "lucia:" + new URL(".", base).pathname;
 
 /**
  * What the store holds. A session in hardened mode has no tokens.
- * @type {Box}
+ * @type {StoreState}
  */
-const held = { session: first.session, json: first.json, subscribers: new Set() };
+const current = { session: initial.session, json: initial.json, subscribers: new Set() };
 
 /** @type {Set<[((error: LuciaError) => void)?]>} */
-const watchers = new Set();
+const listeners = new Set();
 
 // The page data that was read last: the element and its content, to detect a change.
-let { block, content } = first;
+let { block, content } = initial;
 
 // The session that the page shows: its id ("" for none, null if unknown), its user ("" for signed
 // out), and the method of the page's request if that must not be repeated.
-let { sid: pageSession, owner: pageUser, method: pageMethod } = first;
+let { sid: pageSession, owner: pageUser, method: pageMethod } = initial;
 
 // The id of the browser's session that the server or the page has named last.
 let browserSession = pageSession;
 
 // Times are milliseconds of `now()`, which starts at zero with the navigation.
-let { expires: expiresAt } = first; // the access token
+let { expires: expiresAt } = initial; // the access token
 let refreshAt = expiresAt - lead(expiresAt);
 let askedAt = 0; // when the server was asked for what the store holds
 let quietUntil = 0; // until then a refused request causes no refresh
-let lookAt = 0; // when to ask for the browser's session, if it is unsure
+let verifyAt = 0; // when to ask for the browser's session, if it is unsure
 
-let unsure = browser && !block; // whether the server has to be asked for the browser's session
-let turn = 0; // incremented by whatever makes pending answers obsolete
+let unverified = isBrowser && !block; // the server has to be asked for the browser's session
+let version = 0; // incremented by whatever makes pending answers obsolete
 let failures = 0; // of requests since the last success
-let leaving = 0; // calls of signOut in progress
+let signingOut = 0; // calls of signOut in progress
 
-let fresh = false; // the page is new, may come from a cache and may show an ended session
+let maybeCached = false; // the page is new, may come from a cache and may show an ended session
 let fromHistory = false; // the page comes from the back/forward cache
 let hidden = false; // the page is hidden until the server answers
 let stale = false; // the page shows another user's or an ended session and is inert
 
 // How long the monotonic clock has stopped, and how far the date is ahead of it.
 let slept = 0;
-let ahead = Date.now() - performance.now();
+let dateOffset = Date.now() - performance.now();
 
 /** @type {ReturnType<typeof setTimeout>} for the next check */
 let timer;
 /** Ends silent refresh. */
-let halt = () => {};
+let stopWatching = () => {};
 
 /**
  * Returns how long before its expiry a token with this remaining life is replaced.
@@ -168,9 +176,9 @@ function lead(life) {
  */
 function now() {
   const mono = performance.now();
-  const before = ahead;
-  ahead = Date.now() - mono;
-  slept += Math.max(0, ahead - before);
+  const before = dateOffset;
+  dateOffset = Date.now() - mono;
+  slept += Math.max(0, dateOffset - before);
   return mono + slept;
 }
 
@@ -178,11 +186,11 @@ function now() {
 
 /**
  * Makes a store of the session in `box`.
- * @param {Box} box
- * @param {(session: any) => void} set
+ * @param {StoreState} box
+ * @param {(session: any) => void} [set]
  * @returns {Writable<any>}
  */
-function storeOf(box, set) {
+function makeStore(box, set = (session) => void assign(box, session)) {
   return {
     subscribe(run) {
       /** @type {[typeof run]} */
@@ -196,7 +204,7 @@ function storeOf(box, set) {
   };
 }
 
-const store = storeOf(held, (session) => put(session));
+const store = makeStore(current, (session) => setSession(session));
 
 /**
  * Returns the session store, in a browser always the same object. Its first value is `_lucia` of
@@ -206,9 +214,8 @@ const store = storeOf(held, (session) => put(session));
  * @returns {Writable<Session<U> | null>}
  */
 export function getSession() {
-  if (browser) return store;
-  const box = { session: null, json: "null", subscribers: new Set() };
-  return storeOf(box, (session) => void assign(box, session));
+  if (isBrowser) return store;
+  return makeStore({ session: null, json: "null", subscribers: new Set() });
 }
 
 /**
@@ -219,13 +226,13 @@ export function getSession() {
  * @returns {Promise<Session<U> | null>}
  */
 export async function loadSession() {
-  if (!browser) throw new LuciaError("UNKNOWN");
+  if (!isBrowser) throw new LuciaError("UNKNOWN");
   // The app itself has changed the session, so the page adopts it, whoever the user is.
   pageUser = "";
-  fresh = false;
-  await relearn();
-  tell();
-  return /** @type {any} */ (held.session);
+  maybeCached = false;
+  await reverify();
+  broadcast();
+  return /** @type {any} */ (current.session);
 }
 
 /**
@@ -237,33 +244,33 @@ export async function loadSession() {
  * @returns {Promise<void>}
  */
 export async function signOut(redirect) {
-  if (!browser) throw new LuciaError("UNKNOWN");
-  if (!held.session) await learn();
-  const { session } = held;
+  if (!isBrowser) throw new LuciaError("UNKNOWN");
+  if (!current.session) await untilVerified();
+  const { session } = current;
   const sid = pageSession;
-  let status;
-  let error = new LuciaError("AUTH_NOT_AUTHENTICATED");
-  const { message } = error;
+  const over = "AUTH_NOT_AUTHENTICATED";
+  let error;
   if (session) {
     // A refresh that fails because of the sign-out is not reported.
-    leaving++;
-    ({ status, error } = await ask(
+    signingOut++;
+    error = await request(
       "logout",
+      (body, sent, status) => status === 204,
       session.access_token,
-      message,
+      over,
       "DATABASE_UPDATE_FAILED",
-    ));
-    leaving--;
-  }
-  const over = status === 204 || error.message === message;
-  if (over && session && sid === pageSession) {
-    end();
-    tell();
-  } else check();
-  if (status !== 204 && !(over && redirect !== undefined)) throw error;
+    ).then(() => null, (error) => error);
+    signingOut--;
+  } else error = new LuciaError(over);
+  const ended = !error || error.message === over;
+  if (ended && session && sid === pageSession) {
+    endSession();
+    broadcast();
+  } else schedule();
+  if (error && !(ended && redirect !== undefined)) throw error;
   // javascript: and data: URLs are not allowed.
-  const url = redirect !== undefined && resolve(redirect);
-  if (url && /^https?:/.test(url.href)) location.href = url.href;
+  const url = redirect === undefined ? "" : (parseURL(redirect)?.href ?? "");
+  if (/^https?:/.test(url)) location.href = url;
 }
 
 /**
@@ -284,12 +291,12 @@ export async function signOut(redirect) {
  * @returns {Promise<any>}
  */
 export async function refreshTokens(refreshToken) {
-  if (!refreshToken && refreshToken !== undefined) throw new LuciaError(GONE);
-  if (refreshToken && refreshToken !== held.session?.refresh_token) {
+  if (!refreshToken && refreshToken !== undefined) throw new LuciaError(UNAUTHORIZED);
+  if (refreshToken && refreshToken !== current.session?.refresh_token) {
     return tokensOf((await exchange(refreshToken))[0]);
   }
-  await renew();
-  return tokensOf(held.session);
+  await refresh();
+  return tokensOf(current.session);
 }
 
 /**
@@ -305,13 +312,13 @@ export async function refreshTokens(refreshToken) {
  * @returns {() => void} stop
  */
 export function handleSilentRefresh(onError) {
-  if (!browser) return () => {};
+  if (!isBrowser) return () => {};
   /** @type {[typeof onError]} */
-  const watcher = [onError];
-  watchers.add(watcher);
-  if (watchers.size === 1) start();
+  const listener = [onError];
+  listeners.add(listener);
+  if (listeners.size === 1) start();
   return () => {
-    if (watchers.delete(watcher) && !watchers.size) halt();
+    if (listeners.delete(listener) && !listeners.size) stopWatching();
   };
 }
 
@@ -327,14 +334,14 @@ export async function luciaFetch(input, init) {
   // A request of one user is not repeated as another user.
   const user = pageUser;
   // Not the token: hardened mode has none, and otherwise an app may have set one.
-  const used = held.json + expiresAt;
+  const used = current.json + expiresAt;
   /** @type {any} */
   let ours;
   const send = () => {
     const request = new Request(input instanceof Request ? input.clone() : input, init);
-    const token = held.session?.access_token;
+    const token = current.session?.access_token;
     ours =
-      (held.session || unsure) &&
+      (current.session || unverified) &&
       new URL(request.url).origin === location.origin &&
       !request.headers.has("Authorization");
     if (ours && token) request.headers.set("Authorization", "Bearer " + token);
@@ -343,13 +350,13 @@ export async function luciaFetch(input, init) {
   const response = await send();
   // fetch joins several challenges with commas. The pattern does not match null.
   const challenge = /** @type {string} */ (response.headers.get("WWW-Authenticate"));
-  if (ours && response.status === 401 && /(^|, *)Bearer realm="lucia"(,|$)/.test(challenge)) {
+  if (ours && response.status === 401 && /Bearer realm="lucia"/.test(challenge)) {
     try {
-      if (used === held.json + expiresAt) {
+      if (used === current.json + expiresAt) {
         if (now() < quietUntil) return response;
-        await renew();
+        await refresh();
       }
-      if (held.session && (user || pageUser) === pageUser) return send();
+      if (current.session && (user || pageUser) === pageUser) return send();
     } catch {}
   }
   return response;
@@ -358,15 +365,15 @@ export async function luciaFetch(input, init) {
 // ---- The page ----
 
 /**
- * Returns a member of the document, or calls it if it is a method. Elements can hide members of the
- * document by their name (DOM clobbering), but not those of its prototype.
+ * Returns a member of the document. With `arg` it calls that method. Elements can hide members of
+ * the document by their name (DOM clobbering), but not those of its prototype.
  * @param {string} member
- * @param {...any} args
+ * @param {any} [arg]
  * @returns {any}
  */
-function dom(member, ...args) {
+function dom(member, arg) {
   const value = Reflect.get(Document.prototype, member, document);
-  return value?.apply ? value.apply(document, args) : value;
+  return arg ? value.call(document, arg) : value;
 }
 
 /**
@@ -382,12 +389,12 @@ function attempt(fn) {
 }
 
 /** Returns the URL of `href`, or undefined if it is invalid. */
-function resolve(/** @type {string} */ href, base = location.href) {
+function parseURL(/** @type {string} */ href, base = location.href) {
   return attempt(() => new URL(href, base));
 }
 
 /** Runs `fn`. An error in it is reported to the console and stops nothing here. */
-function shield(/** @type {() => void} */ fn) {
+function reportErrors(/** @type {() => void} */ fn) {
   try {
     fn();
   } catch (error) {
@@ -399,7 +406,7 @@ function shield(/** @type {() => void} */ fn) {
 
 /**
  * Sets the value of a store and calls its subscribers. Returns whether the value has changed.
- * @param {Box} box
+ * @param {StoreState} box
  * @param {any} session
  */
 function assign(box, session) {
@@ -410,7 +417,7 @@ function assign(box, session) {
   for (const subscriber of [...box.subscribers]) {
     // A subscriber may set the store or unsubscribe another one.
     if (changed && box.json === json && box.subscribers.has(subscriber)) {
-      shield(() => subscriber[0](session));
+      reportErrors(() => subscriber[0](session));
     }
   }
   return changed;
@@ -422,7 +429,7 @@ function assign(box, session) {
  * @param {number} [sent] when the server was asked for it
  * @param {number} [life] how long the access token lives from then
  */
-function put(session, sent, life = 0) {
+function setSession(session, sent, life = 0) {
   if (sent !== undefined) {
     askedAt = sent;
     expiresAt = sent + life;
@@ -430,16 +437,16 @@ function put(session, sent, life = 0) {
     quietUntil = sent + Math.min(life / 2, 1e4);
     failures = 0;
   }
-  if (assign(held, session) || sent !== undefined) {
-    turn++;
+  if (assign(current, session) || sent !== undefined) {
+    version++;
     publish();
   }
 }
 
 /** The session has ended, by a sign-out or by an answer of the server. */
-function end() {
+function endSession() {
   browserSession = "";
-  put(null);
+  setSession(null);
 }
 
 /**
@@ -447,8 +454,8 @@ function end() {
  * later.
  */
 function publish() {
-  const { session } = held;
-  fill();
+  const { session } = current;
+  fillFields();
   attempt(() => {
     if (browserSession) localStorage[name] = browserSession;
     else delete localStorage[name];
@@ -459,13 +466,13 @@ function publish() {
     stale,
   };
   dom("dispatchEvent", new CustomEvent("lucia:session", { detail }));
-  check();
+  schedule();
 }
 
 /**
  * Returns the id that `publish` has stored last, in any tab, or undefined if storage is blocked.
  */
-const stored = () => attempt(() => localStorage[name] ?? "");
+const storedSession = () => attempt(() => localStorage[name] ?? "");
 
 /**
  * Returns whether a form leads to this origin when `submitter` submits it. The form's own
@@ -474,11 +481,11 @@ const stored = () => attempt(() => localStorage[name] ?? "");
  * @param {Element | null} form
  * @param {Element | null} [submitter]
  */
-function leadsHere(form, submitter) {
-  const attribute = (/** @type {any} */ element, /** @type {string} */ name) =>
-    element && Element.prototype.getAttribute.call(element, name);
-  const url = attribute(submitter, "formaction") ?? attribute(form, "action");
-  return !url || resolve(url, dom("baseURI"))?.origin === location.origin;
+function isSameOrigin(form, submitter) {
+  const url =
+    submitter?.getAttribute("formaction") ??
+    (form && Element.prototype.getAttribute.call(form, "action"));
+  return !url || parseURL(url, dom("baseURI"))?.origin === location.origin;
 }
 
 const tokensOf = (/** @type {any} */ session) => {
@@ -489,22 +496,22 @@ const tokensOf = (/** @type {any} */ session) => {
  * The value of the hidden fields: the access token, or in hardened mode the id of the page's
  * session, also after its end, because the form is that session's. The last session shows the mode.
  */
-const proof = () =>
-  (first.session = held.session ?? first.session)?.access_token
-    ? (held.session?.access_token ?? "")
-    : (pageSession ?? "");
+const fieldValue = () =>
+  ((initial.session = current.session ?? initial.session)?.access_token
+    ? current.session?.access_token
+    : pageSession) ?? "";
 
 /** Fills the hidden fields of the forms that lead to this origin. */
-function fill(value = proof()) {
+function fillFields(value = fieldValue()) {
   for (const field of dom("querySelectorAll", "input[type=hidden][name=_lucia]")) {
-    if (!leadsHere(field.form)) continue;
+    if (!isSameOrigin(field.form)) continue;
     field.value = value;
-    delete field.dataset?.htmxHistoryValue; // the copy of htmx 4's history cache
+    delete field.dataset.htmxHistoryValue; // the copy of htmx 4's history cache
   }
 }
 
 /** Removes the tokens from the page while a library saves a snapshot of it for its history. */
-function strip() {
+function stripTokens() {
   const { session, block: element } = read();
   /** @type {any} */
   const text = element?.firstChild;
@@ -512,13 +519,13 @@ function strip() {
     text.data = text.data.replaceAll(token, "");
   }
   content = contentOf(element);
-  fill("");
+  fillFields("");
   // Turbo copies the page in the task after its event.
-  setTimeout(() => setTimeout(fill));
+  setTimeout(() => setTimeout(fillFields));
 }
 
 /** Makes the page inert, hidden or marked as stale, or restores it. */
-function veil(hide = false, mark = false) {
+function setInert(hide = false, mark = false) {
   const root = dom("documentElement");
   hidden = hide;
   stale = mark;
@@ -529,16 +536,22 @@ function veil(hide = false, mark = false) {
 // ---- What the server says ----
 
 /**
- * Sends a request. Never rejects: if there is no valid answer, status or body is missing. `error`
- * applies if the answer is not the expected one.
+ * Sends a request and returns what `read` makes of the answer. Rejects with UNKNOWN if that is
+ * nothing, if `read` throws, or if there is no answer.
+ * @template T
  * @param {string} route
+ * @param {(body: any, sent: number, status: number) => T} read gets the time of the request, too
  * @param {string} [token]
- * @param {string} [gone] the code that comes with 401 only
- * @param {string} [later] the code that comes without
+ * @param {string} [gone] the code that may come with 401
+ * @param {string} [later] the code that may come with another status
+ * @returns {Promise<Exclude<T, false>>}
  */
-async function ask(route, token, gone, later) {
+async function request(route, read, token, gone, later = "DATABASE_FETCH_FAILED") {
   const sent = now();
-  let status, after, body;
+  let status = 0;
+  /** @type {any} */
+  let body;
+  let after;
   try {
     const response = await fetch(new URL(route, base), {
       method: route === "session" ? "GET" : "POST",
@@ -546,89 +559,92 @@ async function ask(route, token, gone, later) {
       redirect: "error",
       signal: AbortSignal.timeout?.(1e4), // browsers without it wait as long as they do
     });
-    status = response.status;
+    ({ status } = response);
     after = Math.max(0, +(/** @type {any} */ (response.headers.get("Retry-After"))) || 0);
     body = await response.json();
   } catch {}
+  const value = status < 300 && attempt(() => read(body, sent, status));
+  if (value) return /** @type {any} */ (value);
   const code = status === 401 ? gone : later;
-  const error = new LuciaError(code && body?.message === code ? code : "UNKNOWN", after);
-  return { sent, status, body, error };
+  throw new LuciaError((body?.message === code && code) || "UNKNOWN", after);
 }
 
 /**
  * Makes the browser's session unsure, so that the server is asked. Pending answers are obsolete.
  */
-function doubt() {
-  turn++;
-  unsure = true;
-  lookAt = 0;
-  check();
+function invalidate() {
+  version++;
+  unverified = true;
+  verifyAt = 0;
+  schedule();
 }
 
 /** Waits until the server has named the browser's session. Rejects without an answer. */
-async function learn() {
-  while (unsure) await look();
+async function untilVerified() {
+  while (unverified) await verify();
 }
 
 /** Asks the server again. */
-function relearn() {
-  doubt();
-  return learn();
+function reverify() {
+  invalidate();
+  return untilVerified();
 }
 
 /**
  * Lets concurrent calls share one run of `work`.
  * @param {() => Promise<any>} work
  */
-function single(work) {
+function singleFlight(work) {
   /** @type {any} */
   const run = () =>
     (run.busy ||= work().finally(() => {
       run.busy = 0;
-      check();
+      schedule();
     }));
   return run;
 }
 
 /** Asks the server for the browser's session and updates the page. */
-const look = single(async () => {
-  const before = turn;
-  const { sent, status, body, error } = await ask("session", "", "", "DATABASE_FETCH_FAILED");
-  const session = status === 200 ? body?._lucia : 0;
-  const user = session === null ? "" : session?.user?.user_id;
-  if (user === undefined) throw fail(error);
+const verify = singleFlight(async () => {
+  const before = version;
+  const answer = await request(
+    "session",
+    ({ _lucia, session_id = "", expires_in }, sent) =>
+      (_lucia === null || _lucia.user.user_id) &&
+      /** @type {Answer} */ ([_lucia, sent, expires_in * 1e3, session_id]),
+  ).catch((error) => {
+    throw requestFailed(error);
+  });
   // A late answer of an older session may have replaced the cookies of the page's session. Its
   // refresh token sets them again. During an outage, or after a refresh was refused, the answer
   // stands.
-  const token = !user && !failures && held.session?.refresh_token;
+  const token = !answer[0] && !failures && current.session?.refresh_token;
   const mended = token && (await exchange(token).catch(() => {}));
   // An answer that was overtaken by a sign-in, sign-out or refresh is worth nothing.
-  if (turn !== before) return;
-  const arrived = fresh;
-  browserSession = mended ? pageSession : (body.session_id ?? "");
-  unsure = fresh = false;
-  if (mended) {
-    veil();
-    put(.../** @type {[any, number, number]} */ (mended));
-    tell();
-  } else if (user === pageUser || (user && !pageUser && !arrived)) {
+  if (version !== before) return;
+  const [session, sent, life, id] = mended || answer;
+  const user = session?.user.user_id ?? "";
+  const arrived = maybeCached;
+  browserSession = id;
+  unverified = maybeCached = false;
+  if (user === pageUser || (user && !pageUser && !arrived)) {
     // The page's own user, or the first one of a signed-out visitor's page.
-    pageSession = browserSession;
+    pageSession = id;
     pageUser = user;
-    veil();
-    put(session, sent, body.expires_in * 1e3);
-    if (arrived) tell();
-  } else if (user || arrived) leave();
-  else put(null, sent);
+    setInert();
+    setSession(session, sent, life);
+    if (arrived || mended) broadcast();
+  } else if (user || arrived) replacePage();
+  else setSession(null, sent);
 });
 
 /**
  * This page is another user's or shows an ended session, so it becomes inert. It is replaced by a
  * GET of its URL, at most once for the browser's session, unless it answers a POST.
  */
-function leave() {
-  veil(hidden, true);
-  put(null, now());
+function replacePage() {
+  setInert(hidden, true);
+  setSession(null, now());
   const url = location.pathname + location.search;
   // Of its own, since the page in a frame may be replaced, too.
   const entry = name + url;
@@ -641,80 +657,73 @@ function leave() {
 }
 
 /**
- * Exchanges a refresh token. Without one the cookie counts (hardened mode), and the session is 0.
+ * Exchanges a refresh token for a session. Without a token the cookie counts (hardened mode).
  * @param {string} [token]
- * @returns {Promise<[session: any, sent: number, life: number]>} as `put` takes them
+ * @returns {Promise<Answer>}
  */
-async function exchange(token) {
-  const { sent, status, body, error } = await ask(
+function exchange(token) {
+  return request(
     "refresh",
+    ({ user, access_token, refresh_token, expires_in, session_id }, sent) => {
+      const tokens = token ? { access_token, refresh_token } : {};
+      // Only strings have trim. Other values throw.
+      const strings = [user.user_id, session_id, ...Object.values(tokens)];
+      return (
+        strings.every((value) => value.trim()) &&
+        Number.isInteger(expires_in) &&
+        expires_in > 0 &&
+        /** @type {Answer} */ ([{ user, ...tokens }, sent, expires_in * 1e3, session_id])
+      );
+    },
     token,
-    GONE,
-    "DATABASE_FETCH_FAILED",
+    UNAUTHORIZED,
   );
-  try {
-    const { access_token, refresh_token, expires_in } = body;
-    if (status === 200 && Number.isInteger(expires_in) && expires_in > 0) {
-      const life = expires_in * 1e3;
-      if (!token) return [0, sent, life];
-      // The signature of the access token is the server's business.
-      const bytes = atob(access_token.split(".")[1].replace(/-/g, "+").replace(/_/g, "/"));
-      const { user } = JSON.parse(decodeURIComponent(escape(bytes))); // UTF-8
-      // Only strings have trim; other values throw.
-      if (user.user_id.trim() && refresh_token.trim()) {
-        return [{ user, access_token, refresh_token }, sent, life];
-      }
-    }
-  } catch {}
-  throw error;
 }
 
 /** Refreshes the store's session: one request at a time in this tab. */
-const renew = single(() => {
+const refresh = singleFlight(() => {
   const before = expiresAt;
-  return alone(async () => {
+  return withLock(async () => {
     // A page without page data first asks for its session.
-    if (!held.session) await learn();
+    if (!current.session) await untilVerified();
     // Another tab may have sent new tokens while this one waited for the lock.
-    if (expiresAt === before) await refresh();
+    if (expiresAt === before) await refreshLocked();
   });
 });
 
-async function refresh() {
-  const { session } = held;
+async function refreshLocked() {
+  const { session } = current;
   const sid = pageSession;
   const before = expiresAt;
   try {
     const answer = session && (await exchange(session.refresh_token));
     // After a sign-out or with another session in the meantime, the former session is not
     // restored.
-    if (!answer || !held.session || sid !== pageSession) throw new LuciaError(GONE);
-    const [next, sent, life] = answer;
-    put(next || held.session, sent, life);
-    if (!next) {
-      // Only the server knows the user's data.
-      await relearn().catch(() => {});
-    }
-    tell();
+    if (!answer || !current.session || sid !== pageSession) throw new LuciaError(UNAUTHORIZED);
+    const [next, sent, life, id] = answer;
+    // By cookie, another session may be refreshed.
+    if (id === sid) setSession(next, sent, life);
+    else await reverify().catch(() => {});
+    broadcast();
   } catch (/** @type {any} */ error) {
-    const gone = error.message === GONE;
+    const gone = error.message === UNAUTHORIZED;
     // The answer may have replaced the cookies of a newer session, whose pages set them again.
     if (browserSession && sid !== browserSession) {
-      doubt();
-      tell();
+      invalidate();
+      broadcast();
     }
-    if (!held.session || sid !== pageSession || leaving) throw error;
+    if (!current.session || sid !== pageSession || signingOut) throw error;
     if (gone) {
       // The user may have signed in again without a message to this tab. A failed request is not
       // reported here.
       failures ||= 1;
-      await relearn().catch(() => {});
-      if (!unsure && held.session) return;
-      if (!unsure && browserSession) throw error;
-      unsure = fresh;
+      await reverify().catch(() => {});
+      if (!unverified && current.session) return;
+      if (!unverified && browserSession) throw error;
+      unverified = maybeCached;
     }
     // If another tab has sent tokens in the meantime, only the end of the session is reported.
-    throw gone || before === expiresAt ? fail(error, true) : error;
+    throw gone || before === expiresAt ? requestFailed(error, true) : error;
   }
 }
 
@@ -723,15 +732,15 @@ async function refresh() {
  * @param {LuciaError} error
  * @param {boolean} [refreshing]
  */
-function fail(error, refreshing) {
-  const gone = error.message === GONE;
+function requestFailed(error, refreshing) {
+  const gone = error.message === UNAUTHORIZED;
   const news = gone || !failures;
   const backoff = 2 ** Math.min(failures++, 5) * (1 + Math.random());
-  lookAt = now() + 1e3 * (backoff + Math.min(error.retryAfter, 300));
-  if (refreshing || !held.session) refreshAt = quietUntil = lookAt;
-  if (gone) end();
+  verifyAt = now() + 1e3 * (backoff + Math.min(error.retryAfter, 300));
+  if (refreshing || !current.session) refreshAt = quietUntil = verifyAt;
+  if (gone) endSession();
   // Once per outage. A watcher may stop another one.
-  if (news) for (const [onError] of [...watchers]) shield(() => onError?.(error));
+  if (news) for (const [onError] of [...listeners]) reportErrors(() => onError?.(error));
   return error;
 }
 
@@ -741,7 +750,7 @@ function fail(error, refreshing) {
  * @param {() => Promise<T>} work
  * @returns {Promise<T>}
  */
-async function alone(work) {
+async function withLock(work) {
   /** @type {Promise<T> | undefined} */
   let begun;
   try {
@@ -761,26 +770,26 @@ async function alone(work) {
  * Does what is due and schedules the next check. Timers are late in hidden tabs and stop in sleep.
  * A prerendered page waits until it is shown.
  */
-function check() {
+function schedule() {
   clearTimeout(timer);
-  if (!watchers.size || look.busy || dom("prerendering")) return;
-  const asking = unsure ? lookAt - now() : Infinity;
-  const due = held.session && !renew.busy && !leaving ? refreshAt - now() : Infinity;
-  if (asking <= 0) look().catch(() => {});
-  else if (due <= 0) renew().catch(() => {});
-  else timer = setTimeout(check, Math.min(asking, due, 1e9)); // a month is "at once"
+  if (!listeners.size || verify.busy || dom("prerendering")) return;
+  const asking = unverified ? verifyAt - now() : Infinity;
+  const due = current.session && !refresh.busy && !signingOut ? refreshAt - now() : Infinity;
+  if (asking <= 0) verify().catch(() => {});
+  else if (due <= 0) refresh().catch(() => {});
+  else timer = setTimeout(schedule, Math.min(asking, due, 1e9)); // a month is "at once"
 }
 
 /**
  * Sends the session to the other tabs, with times as dates. It is harmless if the sender receives
  * its own message.
  */
-function tell() {
+function broadcast() {
   const shift = Date.now() - now();
   attempt(() => {
     const channel = new BroadcastChannel(name);
     channel.postMessage({
-      session: held.session,
+      session: current.session,
       sid: pageSession,
       asked: askedAt + shift,
       expires: expiresAt + shift,
@@ -790,151 +799,133 @@ function tell() {
 }
 
 /** @param {MessageEvent} message */
-function hear({ data: { session, sid, asked, expires } }) {
+function receive({ data: { session, sid, asked, expires } }) {
   // Another session, or a page without one, which an outage may have caused.
-  if (sid !== pageSession) return sid !== browserSession && doubt();
-  if (!held.session) return; // an ended session is not restored
-  if (!session) return end();
+  if (sid !== pageSession) return sid !== browserSession && invalidate();
+  if (!current.session) return; // an ended session is not restored
+  if (!session) return endSession();
   const sent = asked + now() - Date.now();
   const life = expires - asked;
   // Tokens that expire later are newer, and so is other data that was asked for later.
-  const reloaded = sent > askedAt && JSON.stringify(session) !== held.json;
-  if (sent + life > expiresAt + (reloaded ? -1e4 : 1e3)) put(session, sent, life);
+  const reloaded = sent > askedAt && JSON.stringify(session) !== current.json;
+  if (sent + life > expiresAt + (reloaded ? -1e4 : 1e3)) setSession(session, sent, life);
 }
 
 /** The page becomes visible or gets the focus. It may have missed messages of other tabs. */
-function glance() {
-  const id = stored();
+function onFocus() {
+  const id = storedSession();
   // A hidden page is about to ask anyway.
-  if (id === undefined || id === browserSession || unsure || hidden) check();
-  else doubt();
+  if (id === undefined || id === browserSession || unverified || hidden) schedule();
+  else invalidate();
 }
 
 /**
  * The page may come from a cache, so the server is asked first.
  * @param {boolean} [back] from the back/forward cache
  */
-function suspect(back = false) {
-  fresh = true;
+function distrustPage(back = false) {
+  maybeCached = true;
   fromHistory = back;
-  doubt();
+  invalidate();
 }
 
 /** The page is loaded, or is shown after it was prerendered. */
-function arrive() {
-  if (dom("prerendering") || !block) return check();
-  const id = stored();
+function onLoad() {
+  if (dom("prerendering") || !block) return schedule();
+  const id = storedSession();
   const [entry] = /** @type {any[]} */ (performance.getEntriesByType("navigation"));
   // deliveryType is undefined, not "", in browsers that do not support it.
   const how = entry?.deliveryType;
   const cached = how || entry?.activationStart || navigator.serviceWorker?.controller;
-  if (cached && pageSession && id !== pageSession) veil(true);
+  if (cached && pageSession && id !== pageSession) setInert(true);
   else publish();
-  if (cached || (how === undefined && id !== pageSession)) suspect();
-  else tell();
+  if (cached || (how === undefined && id !== pageSession)) distrustPage();
+  else broadcast();
 }
 
 /**
  * A script has replaced the page (htmx, Turbo, Unpoly), possibly by an old one. The server is asked
  * unless the page has the current session.
  */
-function follow() {
-  const found = findBlock();
+function onMutation() {
+  const found = findPageData();
   if (!found || (found === block && contentOf(found) === content)) return;
   const page = read();
   // Unchanged page data are ignored, unless the session in them has ended since.
   const same =
     page.content === content
-      ? held.session || !page.session
-      : page.json + page.sid === held.json + pageSession;
+      ? current.session || !page.session
+      : page.json + page.sid === current.json + pageSession;
   ({ block, content, method: pageMethod } = page);
-  if (same) return fill();
+  if (same) return fillFields();
   pageUser = page.owner;
-  suspect();
+  distrustPage();
 }
 
 /** Starts to watch the clock, the tabs and the page. `halt` stops that. */
 function start() {
-  const control = new AbortController();
-  const { signal } = control;
   /** @type {BroadcastChannel | undefined} */
   let channel;
   const listen = () =>
     attempt(() => {
       channel = new BroadcastChannel(name);
-      channel.onmessage = hear;
+      channel.onmessage = receive;
     });
-  // All events reach the window first when captured, even if they do not bubble.
-  /** @type {(type: string, run: (event: any) => void) => void} */
-  const on = (type, run) => addEventListener(type, run, { signal, capture: true });
-  on("focus", glance);
-  on("visibilitychange", glance);
-  on("prerenderingchange", arrive);
-  on("online", () => {
-    // Retry soon after a failure.
-    if (failures) lookAt = refreshAt = now() + 1e3;
-    check();
-  });
-  on("pagehide", () => {
-    channel?.close(); // an open one keeps the page out of the back/forward cache
-    if (pageSession) veil(true, stale);
-  });
-  on("pageshow", ({ persisted }) => {
-    if (!persisted) return;
-    listen();
-    // If the stored id, of the page that any tab loaded last, is this page's, the hidden page can
-    // be shown at once.
-    const same = stored() === (pageSession ?? "");
-    if (same) veil();
-    if (held.session || !same) suspect(true);
-  });
-  for (const type of [
-    "turbo:before-cache",
-    "htmx:beforeHistorySave",
-    "htmx:history:cache:before:save",
-  ]) {
-    on(type, strip);
-  }
   // The submitter can change where the form leads.
   /** @type {any} */
   let sent;
-  on("submit", (event) => (sent = event));
-  on("formdata", ({ target, formData }) => {
-    const submitter = sent?.target === target ? sent.submitter : null;
-    sent = null;
-    if (!leadsHere(target, submitter)) formData.delete("_lucia");
-    else if (formData.has("_lucia")) formData.set("_lucia", proof());
-  });
-  const observer = new MutationObserver(follow);
+  /** @type {Record<string, (event: any) => void>} */
+  const handlers = {
+    focus: onFocus,
+    visibilitychange: onFocus,
+    prerenderingchange: onLoad,
+    online() {
+      // Retry soon after a failure.
+      if (failures) verifyAt = refreshAt = now() + 1e3;
+      schedule();
+    },
+    pagehide() {
+      channel?.close(); // an open one keeps the page out of the back/forward cache
+      if (pageSession) setInert(true, stale);
+    },
+    pageshow({ persisted }) {
+      if (!persisted) return;
+      listen();
+      // If the stored id, of the page that any tab loaded last, is this page's, the hidden page
+      // can be shown at once.
+      const same = storedSession() === (pageSession ?? "");
+      if (same) setInert();
+      if (current.session || !same) distrustPage(true);
+    },
+    "turbo:before-cache": stripTokens,
+    "htmx:beforeHistorySave": stripTokens,
+    "htmx:history:cache:before:save": stripTokens,
+    submit(event) {
+      sent = event;
+    },
+    formdata({ target, formData }) {
+      const submitter = sent?.target === target ? sent.submitter : null;
+      sent = null;
+      if (formData.has("_lucia")) {
+        formData.set("_lucia", isSameOrigin(target, submitter) ? fieldValue() : "");
+      }
+    },
+  };
+  // All events reach the window first when captured, even if they do not bubble.
+  for (const type in handlers) addEventListener(type, handlers[type], true);
+  const observer = new MutationObserver(onMutation);
   observer.observe(document, {
     subtree: true,
     childList: true,
     attributeFilter: ["data-session"],
   });
-  halt = () => {
-    control.abort();
+  stopWatching = () => {
+    for (const type in handlers) removeEventListener(type, handlers[type], true);
     observer.disconnect();
     channel?.close();
     clearTimeout(timer);
-    veil();
+    setInert();
   };
   listen();
-  arrive();
+  onLoad();
 }
-
-// A page may load this file under two URLs. All copies use the one that runs first.
-const own = {
-  LuciaError,
-  getSession,
-  loadSession,
-  signOut,
-  refreshTokens,
-  handleSilentRefresh,
-  luciaFetch,
-};
-/** @type {any} */
-const shared = /** @type {any} */ (globalThis)[Symbol.for("lucia-go/2")] ??= own;
-({
-  // @ts-ignore: what is exported under the name of a class or function may be replaced
-  LuciaError, getSession, loadSession, signOut, refreshTokens, handleSilentRefresh, luciaFetch,
-} = shared);

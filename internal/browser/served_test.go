@@ -17,18 +17,24 @@ func TestServed(t *testing.T) {
 	s := newSite(t, time.Minute)
 	for _, m := range []browser.Module{browser.Client(), browser.Auto()} {
 		plain, versioned := s.URL+"/api/auth/"+m.Name, s.URL+"/api/auth/"+m.Name+"?v="+m.Version
+		unversioned := m // what the URL without a version has
+		if m.Name == "client.js" {
+			unversioned = browser.Entry()
+		}
 		for _, c := range []struct {
 			url, ifNoneMatch string
+			want             browser.Module
 			status           int
 			cacheControl     string
 		}{
-			{versioned, "", 200, "public, max-age=31536000, immutable"},
-			{plain, "", 200, "no-cache"},
-			{plain + "?v=another", "", 200, "no-cache"},
-			{plain, m.ETag, 304, "no-cache"},
-			{versioned, m.ETag, 304, "public, max-age=31536000, immutable"},
-			{plain, `"another"`, 200, "no-cache"},
+			{versioned, "", m, 200, "public, max-age=31536000, immutable"},
+			{plain, "", unversioned, 200, "no-cache"},
+			{plain + "?v=another", "", m, 200, "no-cache"},
+			{plain, unversioned.ETag, unversioned, 304, "no-cache"},
+			{versioned, m.ETag, m, 304, "public, max-age=31536000, immutable"},
+			{plain, `"another"`, unversioned, 200, "no-cache"},
 		} {
+			m := c.want
 			response, body := get(t, c.url, c.ifNoneMatch)
 			if response.StatusCode != c.status {
 				t.Errorf("%s: status %d, want %d", c.url, response.StatusCode, c.status)

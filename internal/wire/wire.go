@@ -4,6 +4,8 @@
 // files. docs/protocol.md describes the protocol in prose.
 package wire
 
+import "encoding/json"
+
 // Routes below the base path.
 const (
 	// DefaultBasePath is the path of the routes unless the app configures another one.
@@ -58,13 +60,15 @@ const (
 	ChallengeStepUp  = `Bearer error="insufficient_user_authentication", error_description="A more recent sign-in is required"`
 )
 
-// Refreshed is the body of a successful answer of the refresh route. In
-// hardened mode the tokens are absent.
+// Refreshed is the body of a successful answer of the refresh route. In hardened mode, where the
+// tokens are absent, the session is that of the cookies, which may be another than the client's.
 type Refreshed struct {
-	AccessToken  string `json:"access_token,omitempty"`
-	RefreshToken string `json:"refresh_token,omitempty"`
+	User         json.RawMessage `json:"user"`
+	AccessToken  string          `json:"access_token,omitempty"`
+	RefreshToken string          `json:"refresh_token,omitempty"`
 	// ExpiresIn is the remaining life of the access token in whole seconds.
-	ExpiresIn int64 `json:"expires_in"`
+	ExpiresIn int64  `json:"expires_in"`
+	SessionID string `json:"session_id"`
 }
 
 // MaxExpiresIn is the longest lifetime in seconds that clients accept. Longer ones could overflow

@@ -82,7 +82,7 @@ for (const [what, leave] of [
 const user = { user_id: "u1" };
 for (const [what, options, answer] of [
   ["new tokens", {}, () => refreshed(2)],
-  ["new tokens in hardened mode", { session: { user } }, () => json(200, { expires_in: 900 })],
+  ["new tokens in hardened mode", { session: { user } }, () => json(200, { user, expires_in: 900, session_id: "s1" })],
   ["that the session is over", {}, over],
   ["that the store is out of order", {}, () => json(503, { message: "DATABASE_FETCH_FAILED" })],
   ["no answer", {}, () => undefined],

@@ -23,7 +23,7 @@ test("hardened mode: of two requests refused together, the later learns of the r
     session: { user },
     dataset,
     answer: ({ path }) => {
-      if (path.endsWith("/refresh")) return json(200, { expires_in: 900 });
+      if (path.endsWith("/refresh")) return json(200, { user, expires_in: 900, session_id: "s1" });
       if (path.endsWith("/session")) {
         return json(200, { _lucia: { user }, session_id: "s1", expires_in: 900 });
       }

@@ -12,7 +12,6 @@ const real = {
   entries: performance.getEntriesByType,
   timeout: AbortSignal.timeout,
 };
-const shared = Symbol.for("lucia-go/2");
 let loads = 0;
 
 export const origin = "https://app.example";
@@ -35,9 +34,8 @@ export function json(status, body, headers = {}) {
   return new Response(body === undefined ? null : JSON.stringify(body), { status, headers });
 }
 
-export function refreshed(generation, expires_in = 900) {
-  const { access_token, refresh_token } = session(generation);
-  return json(200, { access_token, refresh_token, expires_in });
+export function refreshed(generation, expires_in = 900, session_id = "s1") {
+  return json(200, { ...session(generation), expires_in, session_id });
 }
 
 export const challenge = {
@@ -112,8 +110,12 @@ class Target extends EventTarget {
 
   addEventListener(type, fn, options) {
     this.listeners++;
-    options?.signal?.addEventListener("abort", () => this.listeners--);
     super.addEventListener(type, fn, options);
+  }
+
+  removeEventListener(type, fn, capture) {
+    this.listeners--;
+    super.removeEventListener(type, fn, { capture }); // node ignores a capture that is a boolean
   }
 
   dispatchEvent(event) {
@@ -158,7 +160,7 @@ function globals(t, values) {
   }
 }
 
-/** Imports another instance of the module, as a page does that knows it under two URLs. */
+/** Imports another instance of the module, as another page does. */
 export function instance() {
   return import(`../../lucia.js?load=${++loads}`);
 }
@@ -189,7 +191,7 @@ export async function open(
 ) {
   const clock = new Clock();
   const requests = [];
-  const fields = [{ value: "as rendered" }];
+  const fields = [{ value: "as rendered", dataset: {} }];
   const stored = new Map();
   const remembered = new Map();
   const page = { requests, fields, stored, remembered, clock, navigated: [], replaced: [] };
@@ -277,6 +279,7 @@ export async function open(
       }
     },
     addEventListener: page.window.addEventListener.bind(page.window),
+    removeEventListener: page.window.removeEventListener.bind(page.window),
     navigator: { serviceWorker: { controller } },
     BroadcastChannel: undefined,
     CustomEvent: class extends Event {
@@ -332,9 +335,7 @@ export async function open(
     Date.now = real.now;
     performance.now = real.performance;
     performance.getEntriesByType = real.entries;
-    delete globalThis[shared];
   });
-  delete globalThis[shared];
   page.lucia = await instance();
   page.session = () => {
     let value;
