@@ -5,9 +5,9 @@
  *     import { getSession, signOut, handleSilentRefresh } from "/api/auth/client.js";
  *
  * Code without modules listens for `lucia:session` on `document`. Its `detail` is `{ session,
- * expires_in, stale }`. It is dispatched when silent refresh starts, when the session changes and
- * after each refresh. Hidden fields named `_lucia` hold the current access token in forms that lead
- * to this origin.
+ * expires_in, idle_in, stale }`. It is dispatched when silent refresh starts, when the session
+ * changes and after each refresh. Hidden fields named `_lucia` hold the current access token in
+ * forms that lead to this origin.
  *
  * Three rules hold throughout:
  *
@@ -79,7 +79,7 @@ const isBrowser = typeof document === "object";
 /** Reads the page data. */
 function read() {
   const block = findPageData();
-  const { base, session: id = "", expiresIn, method } = block?.dataset ?? {};
+  const { base, session: id = "", expiresIn, idle, method } = block?.dataset ?? {};
   const url = base && parseURL(base + "/");
   /** @type {Session | null} */
   const session = attempt(() => JSON.parse(/** @type {any} */ (block?.textContent))._lucia) ?? null;
@@ -94,6 +94,7 @@ function read() {
     // Injected markup must not redirect tokens and sign-outs.
     base: url && url.origin === location.origin ? url.href : import.meta.url,
     expires: /** @type {any} */ (expiresIn) * 1e3 || 0,
+    idle: /** @type {any} */ (idle) * 1e3 || 0,
   };
 }
 
@@ -132,6 +133,12 @@ let { block, content } = initial;
 // The session that the page shows: its id ("" for none, null if unknown), its user ("" for signed
 // out), and the method of the page's request if that must not be repeated.
 let { sid: pageSession, owner: pageUser, method: pageMethod } = initial;
+
+// The server's IdleTimeout, or 0, and when a person was last active, as far as this tab knows and
+// as far as the server does. Opening the page is an activity.
+let { idle } = initial;
+let activeAt = 0;
+let reportedAt = 0;
 
 // The id of the browser's session that the server or the page has named last.
 let browserSession = pageSession;
@@ -460,9 +467,12 @@ function publish() {
     if (browserSession) localStorage[name] = browserSession;
     else delete localStorage[name];
   });
+  const secondsTo = (/** @type {number} */ time) =>
+    Math.max(0, Math.round((time - now()) / 1e3));
   const detail = {
     session,
-    expires_in: session ? Math.max(0, Math.round((expiresAt - now()) / 1e3)) : 0,
+    expires_in: session ? secondsTo(expiresAt) : 0,
+    ...(idle && { idle_in: secondsTo(activeAt + idle) }),
     stale,
   };
   dom("dispatchEvent", new CustomEvent("lucia:session", { detail }));
@@ -555,7 +565,10 @@ async function request(route, read, token, gone, later = "DATABASE_FETCH_FAILED"
   try {
     const response = await fetch(new URL(route, base), {
       method: route === "session" ? "GET" : "POST",
-      headers: token ? { Authorization: "Bearer " + token } : {},
+      headers: {
+        ...(token && { Authorization: "Bearer " + token }),
+        ...(idle && { "Lucia-Active": /** @type {any} */ (Math.ceil((sent - activeAt) / 1e3)) }),
+      },
       redirect: "error",
       signal: AbortSignal.timeout?.(1e4), // browsers without it wait as long as they do
     });
@@ -609,9 +622,13 @@ const verify = singleFlight(async () => {
   const before = version;
   const answer = await request(
     "session",
-    ({ _lucia, session_id = "", expires_in }, sent) =>
-      (_lucia === null || _lucia.user.user_id) &&
-      /** @type {Answer} */ ([_lucia, sent, expires_in * 1e3, session_id]),
+    ({ _lucia, session_id = "", expires_in, idle: limit = 0 }, sent) => {
+      idle = limit * 1e3;
+      return (
+        (_lucia === null || _lucia.user.user_id) &&
+        /** @type {Answer} */ ([_lucia, sent, expires_in * 1e3, session_id])
+      );
+    },
   ).catch((error) => {
     throw requestFailed(error);
   });
@@ -662,12 +679,14 @@ function replacePage() {
  * @returns {Promise<Answer>}
  */
 function exchange(token) {
+  const active = activeAt;
   return request(
     "refresh",
     ({ user, access_token, refresh_token, expires_in, session_id }, sent) => {
       const tokens = token ? { access_token, refresh_token } : {};
       // Only strings have trim. Other values throw.
       const strings = [user.user_id, session_id, ...Object.values(tokens)];
+      reportedAt = active;
       return (
         strings.every((value) => value.trim()) &&
         Number.isInteger(expires_in) &&
@@ -793,22 +812,39 @@ function broadcast() {
       sid: pageSession,
       asked: askedAt + shift,
       expires: expiresAt + shift,
+      active: reportedAt + shift,
     });
     channel.close();
   });
 }
 
 /** @param {MessageEvent} message */
-function receive({ data: { session, sid, asked, expires } }) {
+function receive({ data: { session, sid, asked, expires, active = 0 } }) {
   // Another session, or a page without one, which an outage may have caused.
   if (sid !== pageSession) return sid !== browserSession && invalidate();
   if (!current.session) return; // an ended session is not restored
   if (!session) return endSession();
   const sent = asked + now() - Date.now();
   const life = expires - asked;
+  const due = refreshAt;
+  reportedAt = Math.max(reportedAt, active + now() - Date.now());
+  // What only this tab knows of is not put off.
+  const owed = activeAt > reportedAt;
+  if (!owed) activeAt = reportedAt;
   // Tokens that expire later are newer, and so is other data that was asked for later.
   const reloaded = sent > askedAt && JSON.stringify(session) !== current.json;
   if (sent + life > expiresAt + (reloaded ? -1e4 : 1e3)) setSession(session, sent, life);
+  if (owed) refreshAt = Math.min(refreshAt, due);
+  schedule();
+}
+
+/** A person is active. After a pause that is reported at once. */
+function onActivity() {
+  activeAt = now();
+  if (idle && !failures && activeAt - reportedAt >= idle / 2) {
+    refreshAt = 0;
+    schedule();
+  }
 }
 
 /** The page becomes visible or gets the focus. It may have missed messages of other tabs. */
@@ -832,6 +868,7 @@ function distrustPage(back = false) {
 /** The page is loaded, or is shown after it was prerendered. */
 function onLoad() {
   if (dom("prerendering") || !block) return schedule();
+  activeAt = now();
   const id = storedSession();
   const [entry] = /** @type {any[]} */ (performance.getEntriesByType("navigation"));
   // deliveryType is undefined, not "", in browsers that do not support it.
@@ -856,7 +893,7 @@ function onMutation() {
     page.content === content
       ? current.session || !page.session
       : page.json + page.sid === current.json + pageSession;
-  ({ block, content, method: pageMethod } = page);
+  ({ block, content, method: pageMethod, idle } = page);
   if (same) return fillFields();
   pageUser = page.owner;
   distrustPage();
@@ -876,6 +913,10 @@ function start() {
   let sent;
   /** @type {Record<string, (event: any) => void>} */
   const handlers = {
+    pointerdown: onActivity,
+    pointermove: onActivity,
+    keydown: onActivity,
+    wheel: onActivity,
     focus: onFocus,
     visibilitychange: onFocus,
     prerenderingchange: onLoad,
@@ -890,6 +931,7 @@ function start() {
     },
     pageshow({ persisted }) {
       if (!persisted) return;
+      onActivity();
       listen();
       // If the stored id, of the page that any tab loaded last, is this page's, the hidden page
       // can be shown at once.

@@ -194,7 +194,8 @@ export async function open(
   const fields = [{ value: "as rendered", dataset: {} }];
   const stored = new Map();
   const remembered = new Map();
-  const page = { requests, fields, stored, remembered, clock, navigated: [], replaced: [] };
+  // active: what the requests report of a person's activity.
+  const page = { requests, active: [], fields, stored, remembered, clock, navigated: [], replaced: [] };
   // How the page was delivered, as the browser tells.
   page.entry = { deliveryType: "", ...entry };
   const pageData = (session, dataset) => {
@@ -317,6 +318,7 @@ export async function open(
         body: await request.text(),
       };
       requests.push(seen);
+      page.active.push(request.headers.get("Lucia-Active"));
       const aborted = new Promise((_, reject) => {
         request.signal.addEventListener("abort", () => reject(request.signal.reason));
       });

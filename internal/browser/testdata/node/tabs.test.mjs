@@ -332,7 +332,13 @@ test("what is told goes out on channels that are closed again", async (t) => {
   page.tabs.said.length = 0;
   await page.lucia.refreshTokens();
   assert.deepEqual(page.tabs.said, [
-    { session: session(2), sid: "s1", asked: Date.now(), expires: Date.now() + 900 * second },
+    {
+      session: session(2),
+      sid: "s1",
+      asked: Date.now(),
+      expires: Date.now() + 900 * second,
+      active: Date.now(),
+    },
   ]);
   assert.equal(page.tabs.open.size, 1);
 });
