@@ -94,7 +94,7 @@ function read() {
     // Injected markup must not redirect tokens and sign-outs.
     base: url && url.origin === location.origin ? url.href : import.meta.url,
     expires: /** @type {any} */ (expiresIn) * 1e3 || 0,
-    idle: /** @type {any} */ (idle) * 1e3 || 0,
+    idle: /** @type {any} */ (idle) * 1e3,
   };
 }
 
@@ -134,7 +134,7 @@ let { block, content } = initial;
 // out), and the method of the page's request if that must not be repeated.
 let { sid: pageSession, owner: pageUser, method: pageMethod } = initial;
 
-// The server's IdleTimeout, or 0, and when a person was last active, as far as this tab knows and
+// The server's IdleTimeout, or NaN, and when a person was last active, as far as this tab knows and
 // as far as the server does. Opening the page is an activity.
 let { idle } = initial;
 let activeAt = 0;
@@ -622,7 +622,7 @@ const verify = singleFlight(async () => {
   const before = version;
   const answer = await request(
     "session",
-    ({ _lucia, session_id = "", expires_in, idle: limit = 0 }, sent) => {
+    ({ _lucia, session_id = "", expires_in, idle: limit }, sent) => {
       idle = limit * 1e3;
       return (
         (_lucia === null || _lucia.user.user_id) &&
@@ -679,14 +679,14 @@ function replacePage() {
  * @returns {Promise<Answer>}
  */
 function exchange(token) {
-  const active = activeAt;
+  // If this fails, the next attempt reports it again.
+  reportedAt = activeAt;
   return request(
     "refresh",
     ({ user, access_token, refresh_token, expires_in, session_id }, sent) => {
       const tokens = token ? { access_token, refresh_token } : {};
       // Only strings have trim. Other values throw.
       const strings = [user.user_id, session_id, ...Object.values(tokens)];
-      reportedAt = active;
       return (
         strings.every((value) => value.trim()) &&
         Number.isInteger(expires_in) &&
@@ -819,7 +819,7 @@ function broadcast() {
 }
 
 /** @param {MessageEvent} message */
-function receive({ data: { session, sid, asked, expires, active = 0 } }) {
+function receive({ data: { session, sid, asked, expires, active } }) {
   // Another session, or a page without one, which an outage may have caused.
   if (sid !== pageSession) return sid !== browserSession && invalidate();
   if (!current.session) return; // an ended session is not restored
@@ -828,13 +828,12 @@ function receive({ data: { session, sid, asked, expires, active = 0 } }) {
   const life = expires - asked;
   const due = refreshAt;
   reportedAt = Math.max(reportedAt, active + now() - Date.now());
-  // What only this tab knows of is not put off.
-  const owed = activeAt > reportedAt;
-  if (!owed) activeAt = reportedAt;
+  activeAt = Math.max(activeAt, reportedAt);
   // Tokens that expire later are newer, and so is other data that was asked for later.
   const reloaded = sent > askedAt && JSON.stringify(session) !== current.json;
   if (sent + life > expiresAt + (reloaded ? -1e4 : 1e3)) setSession(session, sent, life);
-  if (owed) refreshAt = Math.min(refreshAt, due);
+  // What only this tab knows of is not put off.
+  if (activeAt > reportedAt) refreshAt = Math.min(refreshAt, due);
   schedule();
 }
 

@@ -137,17 +137,6 @@ test("what another tab has reported counts here, and what only this tab knows is
   assert.ok(page.tabs.said.at(-1).active <= Date.now() - 14 * minute);
 });
 
-test("tabs with an older version of the module do no harm", async (t) => {
-  const page = await idle(t);
-  await page.tabs.say({
-    sid: "s1",
-    session: session(7),
-    asked: Date.now(),
-    expires: Date.now() + 1000 * second,
-  });
-  assert.equal(page.idleIn(), 1800);
-});
-
 test("the server's answer tells of IdleTimeout too", async (t) => {
   const page = await open(t, {
     answer: () => json(200, { _lucia: session(), session_id: "s1", expires_in: 900, idle: 60 }),
