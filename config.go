@@ -205,6 +205,17 @@ type Config[U any] struct {
 	// EventDropped says how many. A panic in it is logged and has no other effect. Auth.Flush
 	// waits for it.
 	OnEvent func(Event)
+	// OnRequest, if not nil, is called for each request whose session the middleware determines,
+	// before the app's handler runs, with how the request came by its session or why it has none,
+	// and how long that took. It is for metrics: the request waits for it. It is not called for
+	// requests that Config.Skip names, and of the routes below BasePath only for those that may
+	// refresh.
+	OnRequest func(r *http.Request, outcome Outcome, took time.Duration)
+	// CallContext, if not nil, returns the context for a call of LoadUser and Store: call, with
+	// what tracing needs of request, the context of the request that starts the call. The call
+	// may outlive that request, and others may share it, so CallContext copies values and returns
+	// no context that depends on request. Package otellucia sets it.
+	CallContext func(call, request context.Context) context.Context
 
 	// Issuer is the name under which the app issues tokens for other services, usually its public
 	// origin, such as "https://app.example.com". It is the claim iss of these tokens. If it is

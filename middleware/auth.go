@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"sync"
+	"time"
 
 	"github.com/lucia-go/lucia/internal/engine"
 	"github.com/lucia-go/lucia/session"
@@ -106,7 +107,9 @@ func (a *Auth[U]) resolve(w http.ResponseWriter, r *http.Request) (*http.Request
 	a.prepareProbe(r)
 	public := a.config.Public != nil && a.config.Public(r)
 	d := decision[U]{public: public}
+	begin := a.clock()
 	a.decide(&d, r)
+	a.observe(r, d.outcome, begin)
 	d.public = public
 	s := a.newState(r, &d)
 	s.setCaching(w.Header(), r)
@@ -120,6 +123,21 @@ func (a *Auth[U]) resolve(w http.ResponseWriter, r *http.Request) (*http.Request
 	}
 	a.setCookies(w.Header(), r, &d)
 	return &s.forwarded, nil
+}
+
+// clock returns the time if Config.OnRequest needs it.
+func (a *Auth[U]) clock() (now time.Time) {
+	if a.config.OnRequest != nil {
+		now = time.Now()
+	}
+	return now
+}
+
+// observe calls Config.OnRequest for a request that was judged since begin.
+func (a *Auth[U]) observe(r *http.Request, o Outcome, begin time.Time) {
+	if a.config.OnRequest != nil {
+		a.config.OnRequest(r, o, time.Since(begin))
+	}
 }
 
 // setCookies sets the cookies that d decided on.
@@ -138,6 +156,14 @@ func (a *Auth[U]) BasePath() string { return a.config.BasePath }
 // Flush waits until the background calls to the store are done and OnEvent has been called with
 // every event, or ctx ends. Call it at shutdown, after the server's own Shutdown.
 func (a *Auth[U]) Flush(ctx context.Context) error { return a.engine.Flush(ctx) }
+
+// Ready returns nil if the store answers and may be written to. It is for the check by which a load
+// balancer or an orchestrator decides to send requests to this process. It changes nothing, and
+// returns within Config.Timeout. Errors carry session.CodeDatabaseFetchFailed.
+//
+// Requests with a valid access token need no store. See docs/operating.md for what that means for
+// a check that all processes fail at once.
+func (a *Auth[U]) Ready(ctx context.Context) error { return a.engine.Ready(ctx) }
 
 // RevokeUser ends all sessions of the user ("sign out everywhere"). This process refuses their
 // access tokens at once, and every process that reads the feed within a second. Without a feed

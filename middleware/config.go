@@ -73,8 +73,10 @@ type Config[U any] struct {
 	Hardened            bool
 	DeviceBound         bool
 
-	Logger  *slog.Logger
-	OnEvent func(session.Event)
+	Logger      *slog.Logger
+	OnEvent     func(session.Event)
+	OnRequest   func(r *http.Request, outcome Outcome, took time.Duration)
+	CallContext func(call, request context.Context) context.Context
 
 	Issuer      string
 	ServiceKeys []ed25519.PrivateKey
@@ -157,6 +159,7 @@ func (c Config[U]) engineConfig(cookies cookieWriter) (engine.Config[U], error) 
 		Cache:             c.TokenCache,
 		Logger:            c.Logger,
 		OnEvent:           c.OnEvent,
+		CallContext:       c.CallContext,
 		DeviceBound:       c.DeviceBound,
 		Issuer:            c.Issuer,
 		ServiceKeys:       c.ServiceKeys,

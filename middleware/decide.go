@@ -200,19 +200,30 @@ func (a *Auth[U]) decideRefresh(d *decision[U], r *http.Request, set *cookieSet,
 // refresh refreshes the session in the store.
 func (a *Auth[U]) refresh(d *decision[U], r *http.Request, fp session.Fingerprint, own []engine.RefreshCredential) {
 	refreshed, err := a.refreshSession(r, fp, own)
+	d.outcome = outcomeOfRefresh(refreshed.Outcome, err)
+	switch d.outcome {
+	case OutcomeReused, OutcomeExpired:
+		d.dead = true
+	case OutcomeUnavailable, OutcomeInvalid:
+	default:
+		d.accept(&refreshed.Session, d.outcome)
+		d.refreshed = &refreshed
+	}
+}
+
+// outcomeOfRefresh returns the outcome of a refresh that returned o and err.
+func outcomeOfRefresh(o session.Outcome, err error) Outcome {
 	switch {
 	case err == nil:
-		d.accept(&refreshed.Session, outcomeOf(refreshed.Outcome))
-		d.refreshed = &refreshed
+		return outcomeOf(o)
 	case errors.Is(err, session.CodeDatabaseFetchFailed):
-		d.outcome = OutcomeUnavailable
+		return OutcomeUnavailable
 	case errors.Is(err, engine.ErrReused):
-		d.outcome, d.dead = OutcomeReused, true
+		return OutcomeReused
 	case errors.Is(err, session.CodeUnauthorized):
-		d.outcome, d.dead = OutcomeExpired, true
-	default:
-		d.outcome = OutcomeInvalid
+		return OutcomeExpired
 	}
+	return OutcomeInvalid
 }
 
 // peek checks the session in the store for a request whose response may not deliver cookies. Most

@@ -111,7 +111,9 @@ func (a *Auth[U]) serveRefresh(w http.ResponseWriter, r *http.Request) {
 	}
 	var refreshed engine.Refreshed[U]
 	if err == nil {
+		begin := a.clock()
 		refreshed, err = a.refreshSession(r, fp, creds)
+		a.observe(r, outcomeOfRefresh(refreshed.Outcome, err), begin)
 	}
 	if errors.Is(err, session.CodeDatabaseFetchFailed) {
 		Error(w, r, err)
@@ -321,7 +323,9 @@ func (a *Auth[U]) serveSession(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	var d decision[U]
+	begin := a.clock()
 	a.decide(&d, r)
+	a.observe(r, d.outcome, begin)
 	if d.outcome == OutcomeUnavailable {
 		Error(w, r, session.CodeDatabaseFetchFailed)
 		return

@@ -309,12 +309,13 @@ func repeat(t *testing.T, a *app, seen func(jar), times int) {
 
 // provokedElsewhere lists the kinds that the tests of other code provoke.
 var provokedElsewhere = []session.EventKind{
-	session.EventDropped,                                   // TestSlowOnEventDropsEventsAndIsTold
-	session.EventBreakerOpened, session.EventBreakerClosed, // TestBreakerRefusesWhileTheStoreIsDown
+	session.EventDropped,       // TestSlowOnEventDropsEventsAndIsTold
+	session.EventActing,        // TestActingIsAnEvent
+	session.EventBreakerOpened, // TestBreakerRefusesWhileTheStoreIsDown
+	session.EventBreakerClosed,
 	// To be provoked by the features that report them:
-	session.EventSteppedUp, session.EventBound, session.EventActing, session.EventActingEnded, session.EventSignInRefused,
-	session.EventBindingRefused, session.EventUnbound,
-	session.EventFeedLost, session.EventFeedRestored,
+	session.EventSteppedUp, session.EventBound, session.EventActingEnded, session.EventSignInRefused,
+	session.EventBindingRefused, session.EventUnbound, session.EventFeedLost, session.EventFeedRestored,
 }
 
 func TestEventsContainNoTokens(t *testing.T) {

@@ -150,10 +150,10 @@ type calls[K comparable, T any] struct {
 }
 
 // do makes the call for a key, or joins the one in progress. It returns the call's result, or an
-// error when ctx ends. The call has a context of its own. report is called once with the call's
+// error when ctx ends. A new call runs under base. report is called once with the call's
 // failure, even if all callers have returned by then. A call that b refuses is not made.
-func (cs *calls[K, T]) do(ctx context.Context, key K, l limiter, b *breaker, fn func(context.Context) (T, error), report func(error)) (value T, err error) {
-	c, started, err := cs.join(key, l, b, report)
+func (cs *calls[K, T]) do(ctx, base context.Context, key K, l limiter, b *breaker, fn func(context.Context) (T, error), report func(error)) (value T, err error) {
+	c, started, err := cs.join(base, key, l, b, report)
 	if err != nil {
 		return value, err
 	}
@@ -165,8 +165,8 @@ func (cs *calls[K, T]) do(ctx context.Context, key K, l limiter, b *breaker, fn 
 
 // join returns the call for a key and whether it is new. The caller runs a new call. The error is
 // that of b, which is asked about new calls only.
-func (cs *calls[K, T]) join(key K, l limiter, b *breaker, report func(error)) (c *call[T], started bool, err error) {
-	c = newCall[T](context.Background(), l, func(err error) { // outside of the lock, though not always needed
+func (cs *calls[K, T]) join(base context.Context, key K, l limiter, b *breaker, report func(error)) (c *call[T], started bool, err error) {
+	c = newCall[T](base, l, func(err error) { // outside of the lock, though not always needed
 		cs.remove(key) // first, because the result may be outdated as soon as a caller knows it
 		if err != nil {
 			report(err)

@@ -47,6 +47,7 @@ type Config[U any] struct {
 	ServiceKeys       []ed25519.PrivateKey
 	Logger            *slog.Logger
 	OnEvent           func(Event)
+	CallContext       func(call, request context.Context) context.Context
 	DeviceBound       bool
 
 	// MaxBytes bounds the total size of access token, sealed refresh token and fingerprint. 0

@@ -149,7 +149,7 @@ func (e *Engine[U]) Begin(ctx context.Context, p SignInParams) (*SignedIn[U], er
 	if err := e.breaker.admit(); err != nil {
 		return nil, e.unavailable(ctx, CodeDatabaseUpdateFailed, p.UserID, ID{}, err)
 	}
-	s, err := callWithTimeout(withoutValues{ctx}, e.loads, func(ctx context.Context) (*SignedIn[U], error) {
+	s, err := callWithTimeout(e.callContext(withoutValues{ctx}, ctx), e.loads, func(ctx context.Context) (*SignedIn[U], error) {
 		return e.signIn(ctx, p)
 	})
 	if gone, ok := errors.AsType[opaqueError](err); ok && gone.gone {
@@ -171,6 +171,15 @@ func (withoutValues) Value(any) any { return nil }
 // AfterFunc lets package context derive contexts from it without a goroutine.
 func (v withoutValues) AfterFunc(f func()) (stop func() bool) { return context.AfterFunc(v.Context, f) }
 
+// callContext returns ctx, the context of a call without the values of the request that starts it,
+// with what Config.CallContext adds to it.
+func (e *Engine[U]) callContext(ctx, request context.Context) context.Context {
+	if e.config.CallContext == nil {
+		return ctx
+	}
+	return e.config.CallContext(ctx, request)
+}
+
 func (e *Engine[U]) signIn(ctx context.Context, p SignInParams) (*SignedIn[U], error) {
 	fp, hash := newFingerprint()
 	t := subject{userID: p.UserID, id: NewID(), hash: hash, terms: p.Terms}
@@ -187,7 +196,7 @@ func (e *Engine[U]) signIn(ctx context.Context, p SignInParams) (*SignedIn[U], e
 		return nil, opaqueError{err, false}
 	}
 	e.madeRoom(ctx, t.userID, made.Ended)
-	e.reporter.report(Event{Kind: EventBegan, UserID: t.userID, SessionID: t.id})
+	e.reportBegan(t)
 	return e.signedIn(user, t, fp, made.Record, m)
 }
 
@@ -199,6 +208,19 @@ func (e *Engine[U]) madeRoom(ctx context.Context, userID string, ended []ID) {
 			e.reportUnavailable(userID, id, err)
 		}
 		e.reporter.report(Event{Kind: EventEnded, Cause: CauseLimit, UserID: userID, SessionID: id})
+	}
+}
+
+// reportBegan reports that a session has begun, and that someone acts for its user.
+func (e *Engine[U]) reportBegan(t subject) {
+	event := Event{Kind: EventBegan, UserID: t.userID, SessionID: t.id}
+	if actor := t.terms.Actor; actor != nil {
+		event.Actor, event.Reason = actor.ID, actor.Reason
+	}
+	e.reporter.report(event)
+	if event.Actor != "" {
+		event.Kind = EventActing
+		e.reporter.report(event)
 	}
 }
 

@@ -11,10 +11,10 @@ import (
 
 // Peek checks in the store whether the session of refresh tokens is alive, without making a new
 // generation. It is for a request whose response may not deliver cookies, such as the upgrade to
-// a WebSocket. Repeating it is never a sign of theft. Credentials and errors are those of
-// [Engine.Refresh]. In addition, CodeUnauthorized is the result for a predecessor whose response
-// must have been lost; the browser gets its successor from a request that can deliver it. A
-// reused token ends the sessions that it ends in Refresh.
+// a WebSocket. Repeating it with the current token is never a sign of theft. Credentials and
+// errors are those of [Engine.Refresh]. In addition, CodeUnauthorized is the result for a
+// predecessor whose response must have been lost; the browser gets its successor from a request
+// that can deliver it. A reused token ends the sessions that it ends in Refresh.
 //
 // The Session has neither token, because an access token would be of a generation that the
 // browser may not have. ExpiresAt is when the next Peek is due.
@@ -30,7 +30,7 @@ func (e *Engine[U]) Peek(ctx context.Context, fingerprint Fingerprint, credentia
 		session Session[U]
 		err     error
 	}
-	r, err := callWithTimeout(withoutValues{ctx}, e.loads, func(ctx context.Context) (r result, err error) {
+	r, err := callWithTimeout(e.callContext(withoutValues{ctx}, ctx), e.loads, func(ctx context.Context) (r result, err error) {
 		m := e.revocations.mark(req.subject)
 		user, err := e.loadUser(ctx, req.subject)
 		if errors.Is(err, ErrUserNotFound) {
@@ -65,13 +65,20 @@ func (e *Engine[U]) Peek(ctx context.Context, fingerprint Fingerprint, credentia
 }
 
 // judge lets the store decide about a token that looks reused. It returns the failure of that
-// call.
+// call. It reports a predecessor that is presented late, as a refresh does, but at most once in
+// Grace: a page whose response was lost may try to open its socket every second.
 func (e *Engine[U]) judge(ctx context.Context, req refreshRequest, record Record, now Instant) error {
-	if outcome, _ := session.Refresh(record, req.presented, e.policy, now); outcome != Reused {
-		return nil
+	switch outcome, _ := session.Refresh(record, req.presented, e.policy, now); outcome {
+	case session.Repeated:
+		key := generationKey{req.id, req.presented.Generation}
+		if kind := e.repeats.count(key, e.policy.Grace); kind != "" {
+			e.reporter.report(Event{Kind: kind, UserID: req.userID, SessionID: req.id, Presented: key.gen})
+		}
+	case Reused:
+		_, err := e.refresh(ctx, req)
+		return err
 	}
-	_, err := e.refresh(ctx, req)
-	return err
+	return nil
 }
 
 // isRecent reports whether an honest browser may have the presented token of a live session. It

@@ -55,8 +55,8 @@ func TestPeekChangesNothing(t *testing.T) {
 	})
 }
 
-// An old token is refused. A thief is detected by it; a browser whose response was lost is not,
-// however often it returns.
+// An old token is refused. A thief is detected by it. A browser whose response was lost is not,
+// however often it returns, and the operator is told.
 func TestPeekAtOldTokens(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct {
@@ -65,14 +65,14 @@ func TestPeekAtOldTokens(t *testing.T) {
 		pause   time.Duration      // since the current generation was made
 		settled bool               // the current generation was seen in use
 		good    bool
-		reused  bool
+		event   session.EventKind // or none
 	}{
-		{"current", 0, time.Hour, false, true, false},
-		{"predecessor while the answer is under way", 1, 30 * time.Second, false, true, false},
-		{"predecessor whose answer was lost", 1, 31 * time.Second, false, false, false},
-		{"predecessor of a generation that is just being used", 1, 2 * time.Minute, true, false, false},
-		{"predecessor of a generation in use", 1, 2 * time.Minute, true, false, true},
-		{"the one before", 2, time.Second, false, false, true},
+		{"current", 0, time.Hour, false, true, ""},
+		{"predecessor while the answer is under way", 1, 30 * time.Second, false, true, ""},
+		{"predecessor whose answer was lost", 1, 31 * time.Second, false, false, session.EventLateRepeat},
+		{"predecessor of a generation that is just being used", 1, 2 * time.Minute, true, false, session.EventLateRepeat},
+		{"predecessor of a generation in use", 1, 2 * time.Minute, true, false, session.EventReuse},
+		{"the one before", 2, time.Second, false, false, session.EventReuse},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
@@ -97,7 +97,7 @@ func TestPeekAtOldTokens(t *testing.T) {
 				if test.settled {
 					ahead.use(t, a.Engine)
 				}
-				if test.reused {
+				if test.settled && test.event == session.EventReuse {
 					time.Sleep(31 * time.Second)
 				}
 				before := recordOf(t, a.Engine, "u1")
@@ -107,21 +107,45 @@ func TestPeekAtOldTokens(t *testing.T) {
 						t.Errorf("error %v, want a session: %v", err, test.good)
 					}
 				}
-				if test.reused {
-					if e := <-a.event; e.Kind != session.EventReuse || a.events(t) != 0 {
-						t.Errorf("event %v and %d more", e, a.events(t))
+				if test.event == "" {
+					if lines := log.lines(); len(lines)+a.events(t) != 0 {
+						t.Errorf("%d events, log:\n%v", a.events(t), lines)
 					}
+				} else if e := <-a.event; e.Kind != test.event || e.UserID != "u1" || e.Presented == 0 || a.events(t) != 0 {
+					t.Errorf("event %v and %d more", e, a.events(t))
+				}
+				if test.event == session.EventReuse {
 					return
 				}
 				if diff := cmp.Diff(before, recordOf(t, a.Engine, "u1")); diff != "" {
 					t.Errorf("the record changed (-before +after):\n%s", diff)
 				}
-				if lines := log.lines(); len(lines)+a.events(t) != 0 {
-					t.Errorf("%d events, log:\n%v", a.events(t), lines)
-				}
 			})
 		})
 	}
+}
+
+// A thief who opens nothing but sockets with an old token appears in the events like one who
+// refreshes with it.
+func TestPeeksAtAnOldTokenAreRepeats(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		a := newApp(t, nil)
+		thief := signIn(t, a.Engine, "u1")
+		owner := thief
+		owner.must(t, a.Engine, session.Rotated)
+		time.Sleep(time.Minute) // the owner has left
+		for range 100 {
+			if _, err := thief.peek(t, a.Engine); session.CodeOf(err) != session.CodeUnauthorized {
+				t.Fatal(err)
+			}
+			time.Sleep(time.Second)
+		}
+		late, many := session.EventLateRepeat, session.EventManyRepeats
+		if diff := cmp.Diff([]session.EventKind{late, late, many, many}, a.kinds(t)); diff != "" {
+			t.Errorf("events (-want +got):\n%s", diff)
+		}
+	})
 }
 
 func TestPeekAtWhatHasEnded(t *testing.T) {

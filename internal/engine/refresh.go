@@ -64,7 +64,7 @@ func (e *Engine[U]) refreshAs(ctx context.Context, as Presented, fingerprint Fin
 	if e.policy.ByActivity {
 		req.presented.Active, req.presented.ActiveAgo = as.Active, as.ActiveAgo
 	}
-	a, err := e.refreshes.do(ctx, req.key(), e.loads, e.breaker,
+	a, err := e.refreshes.do(ctx, e.callContext(context.Background(), ctx), req.key(), e.loads, e.breaker,
 		func(ctx context.Context) (refreshResult[U], error) { return e.refresh(ctx, req) },
 		func(err error) { e.reportUnavailable(req.userID, req.id, err) })
 	if err != nil {
@@ -265,10 +265,7 @@ func (e *Engine[U]) observe(ctx context.Context, req refreshRequest, step Refres
 	case step.Outcome == Adopted:
 		event.Kind = EventAdopted
 	case step.Late(e.policy.Grace):
-		event.Kind = EventLateRepeat
-		if e.repeats.count(generationKey{req.id, req.presented.Generation}) >= manyRepeats {
-			event.Kind = EventManyRepeats
-		}
+		event.Kind = e.repeats.count(generationKey{req.id, req.presented.Generation}, 0)
 	default:
 		return nil
 	}

@@ -1,6 +1,9 @@
 package engine
 
-import "sync"
+import (
+	"sync"
+	"time"
+)
 
 // manyRepeats is the number of late repeats of one token that lost responses do not explain. A
 // browser that gets no response three times has given up long before.
@@ -13,18 +16,33 @@ const maxCounted = 1 << 12
 // repeatCounter counts how often this process has seen a token repeated late.
 type repeatCounter struct {
 	mu   sync.Mutex
-	seen *recent[generationKey, int]
+	seen *recent[generationKey, repeats]
+}
+
+// repeats are the late repeats of one token.
+type repeats struct {
+	n    int
+	last time.Time
 }
 
 func newRepeatCounter() *repeatCounter {
-	return &repeatCounter{seen: newRecent[generationKey, int](maxCounted)}
+	return &repeatCounter{seen: newRecent[generationKey, repeats](maxCounted)}
 }
 
-// count counts one more repeat and returns their number.
-func (r *repeatCounter) count(s generationKey) int {
+// count counts one more repeat and returns the kind of its event. A repeat that is less than apart
+// after the last one does not count, and the kind is empty.
+func (r *repeatCounter) count(s generationKey, apart time.Duration) EventKind {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	n, _ := r.seen.get(s)
-	r.seen.put(s, n+1)
-	return n + 1
+	seen, _ := r.seen.get(s)
+	now := time.Now()
+	if seen.n > 0 && now.Sub(seen.last) < apart {
+		return ""
+	}
+	seen = repeats{seen.n + 1, now}
+	r.seen.put(s, seen)
+	if seen.n >= manyRepeats {
+		return EventManyRepeats
+	}
+	return EventLateRepeat
 }

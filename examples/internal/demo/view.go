@@ -22,6 +22,8 @@ type View struct {
 	// Session is nil for a signed-out visitor.
 	Session  *lucia.Session[Profile]
 	Hardened bool
+	// Idle is after how long without a person the session ends, or 0.
+	Idle time.Duration
 	// Outcome is how this request got its session, and Meaning explains it.
 	Outcome lucia.Outcome
 	Meaning string
@@ -48,6 +50,7 @@ func (s *Site) View(w http.ResponseWriter, r *http.Request, auth *lucia.Auth[Pro
 		Path:       r.URL.Path,
 		Session:    auth.Session(r.Context()),
 		Hardened:   s.Config.Hardened,
+		Idle:       s.Config.IdleTimeout,
 		Outcome:    auth.Outcome(r.Context()),
 		Requests:   s.calls.requests.Load(),
 		StoreCalls: s.calls.calls.Load(),

@@ -55,6 +55,7 @@ type provider struct {
 	mu    sync.Mutex
 	codes map[string]url.Values // the authorization requests
 	sids  int
+	nonce string // in place of the request's, if not empty
 }
 
 const issuer = "https://idp.example"
@@ -110,7 +111,7 @@ func (p *provider) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			return
 		}
 		p.sids++
-		token := p.sign(map[string]any{"sub": "ada@idp", "name": "Ada", "nonce": request.Get("nonce"), "sid": fmt.Sprint("sid-", p.sids)})
+		token := p.sign(map[string]any{"sub": "ada@idp", "name": "Ada", "nonce": cmp.Or(p.nonce, request.Get("nonce")), "sid": fmt.Sprint("sid-", p.sids)})
 		w.Header().Set("Content-Type", "application/json")
 		json.NewEncoder(w).Encode(map[string]any{"access_token": "a", "token_type": "Bearer", "id_token": token})
 	default:
@@ -239,6 +240,18 @@ func TestOpenIDConnectChecksState(t *testing.T) {
 				t.Errorf("%s: %d %s, want %d", name, w.Code, w.Body, test.status)
 			}
 		}
+	}
+}
+
+// An ID token that was made for another sign-in is refused.
+func TestOpenIDConnectChecksNonce(t *testing.T) {
+	t.Parallel()
+	kit, idp, sites := oidcApp(t, false)
+	idp.nonce = "another"
+	tab := luciatest.NewBrowser(t, sites).Open("/account")
+	page := tab.Submit(url.Values{"allow": {"1"}})
+	if page.Status != http.StatusBadGateway || kit.Store.Calls().Create != 0 {
+		t.Errorf("a token of another sign-in: %d %s, %d sessions", page.Status, page.Body, kit.Store.Calls().Create)
 	}
 }
 

@@ -1,0 +1,20 @@
+package engine
+
+import (
+	"context"
+	"fmt"
+)
+
+// readyUser is the user id of the session that Ready deletes. It need not be one that no user has.
+const readyUser = "lucia-ready"
+
+// Ready returns nil if the store answers, within Timeout. It deletes a session with a random id,
+// which does not exist: that needs the server that may write, changes nothing, and is tried even if
+// the circuit breaker is open. Errors carry CodeDatabaseFetchFailed.
+func (e *Engine[U]) Ready(ctx context.Context) error {
+	err := e.end(ctx, func(ctx context.Context) error { return e.config.Store.Delete(ctx, readyUser, NewID()) })
+	if err != nil {
+		return e.unavailable(ctx, CodeDatabaseFetchFailed, "", ID{}, fmt.Errorf("not ready: %w", err))
+	}
+	return nil
+}
