@@ -112,6 +112,10 @@ const (
 // RequireOption modifies Auth.Require and its equivalents of the frameworks.
 type RequireOption = middleware.RequireOption
 
+// RequireBound makes Auth.Require pass only sessions that are bound to a key of the browser's
+// device. See Config.DeviceBound.
+func RequireBound() RequireOption { return middleware.RequireBound() }
+
 // AskStore makes Auth.Require ask the store whether the session is alive now, with one call for
 // each request.
 func AskStore() RequireOption { return middleware.AskStore() }
@@ -272,6 +276,9 @@ const (
 	// CodeStepUpRequired: there is a session, but its user has to sign in again first, because the
 	// last time was too long ago (Auth.RequireRecent).
 	CodeStepUpRequired = session.CodeStepUpRequired
+	// CodeDeviceRequired: there is a session, but it is not bound to a key of the browser's device
+	// ([RequireBound]).
+	CodeDeviceRequired = session.CodeDeviceRequired
 	// CodeUnknown: any other error.
 	CodeUnknown = session.CodeUnknown
 )

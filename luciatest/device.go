@@ -264,10 +264,11 @@ func (d *device) exchange(req *http.Request) (*http.Response, []byte, error) {
 	return resp, body, nil
 }
 
-// refreshTarget returns where an answer's Refresh header leads to at once, or "".
+// refreshTarget returns where an answer's Refresh header leads to at once or after a second, or "".
+// The second does not pass.
 func refreshTarget(page *Page) string {
 	delay, target, _ := strings.Cut(page.Header.Get("Refresh"), ";")
-	if strings.TrimSpace(delay) != "0" {
+	if delay = strings.TrimSpace(delay); delay != "0" && delay != "1" {
 		return ""
 	}
 	target = strings.TrimPrefix(strings.TrimSpace(target), "url=")

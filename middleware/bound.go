@@ -97,6 +97,23 @@ func bindsSessions(r *http.Request) bool {
 	return found && err == nil && n >= firstChromium
 }
 
+// RequireBound makes [Auth.Require] pass only sessions that are bound to a key of the browser's
+// device (Config.DeviceBound). Every other session gets a 403 with session.CodeDeviceRequired. A
+// person who signed in a moment ago, with a browser that is about to bind the session, waits for
+// that. The store is not accessed.
+func RequireBound() RequireOption { return RequireOption{bound: true} }
+
+// boundDenial returns the response to a session that is not bound where only bound ones pass.
+func (a *Auth[U]) boundDenial(r *http.Request, s *session.Session[U]) *Denial {
+	switch {
+	case isPrefetch(r):
+		return prefetchDenial()
+	case a.config.DeviceBound && bindsSessions(r) && a.engine.Offer(s) != "" && r.Method == http.MethodGet && isNavigate(r):
+		return againDenial("1")
+	}
+	return newDenial(r, session.CodeDeviceRequired)
+}
+
 // decideBound judges a request with a bound refresh cookie and without a valid access cookie. It
 // proves nothing, so the store is not asked.
 func (a *Auth[U]) decideBound(d *decision[U], r *http.Request, c engine.RefreshCredential) {

@@ -26,7 +26,7 @@ func Status(err error) int {
 	case session.CodeNotAuthenticated, session.CodeUnauthorized, session.CodeInvalidAccessToken,
 		session.CodeInvalidRefreshToken, session.CodeStepUpRequired:
 		return http.StatusUnauthorized
-	case session.CodeInvalidRequest:
+	case session.CodeInvalidRequest, session.CodeDeviceRequired:
 		return http.StatusForbidden
 	case session.CodeInvalidRequestMethod:
 		return http.StatusMethodNotAllowed

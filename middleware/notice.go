@@ -23,6 +23,8 @@ func noticeOf(r *http.Request, status int, code session.Code) notice {
 	switch {
 	case code == session.CodeStepUpRequired:
 		return notice{"Confirm that it is you", "You signed in a while ago.", `<a href="/">To the start page</a>`}
+	case code == session.CodeDeviceRequired:
+		return notice{"Not with this browser", "This page needs a sign-in that is bound to your device, and yours is not.", `<a href="/">To the start page</a>`}
 	case code == session.CodeDatabaseFetchFailed:
 		return notice{"Back in a moment", "You are still signed in, but we cannot check it right now.", again}
 	case status == http.StatusServiceUnavailable:

@@ -44,6 +44,7 @@ func answer(w http.ResponseWriter, r *http.Request, err error) {
 // not a function, so that applying options allocates nothing.
 type RequireOption struct {
 	askStore bool
+	bound    bool
 	maxAge   time.Duration // since the user signed in; 0 is unlimited
 }
 
@@ -51,6 +52,7 @@ type RequireOption struct {
 func requirementOf(options []RequireOption) (all RequireOption) {
 	for _, o := range options {
 		all.askStore = all.askStore || o.askStore
+		all.bound = all.bound || o.bound
 		if o.maxAge > 0 && (all.maxAge == 0 || o.maxAge < all.maxAge) {
 			all.maxAge = o.maxAge
 		}
@@ -76,6 +78,9 @@ func (a *Auth[U]) Admit(w http.ResponseWriter, r *http.Request, options ...Requi
 		s.setPrivate(w.Header())
 	}
 	if now.signedIn {
+		if need.bound && !now.session.Bound() {
+			return out, a.boundDenial(out, &now.session)
+		}
 		return out, a.stepUpDenial(out, &now.session, need.maxAge)
 	}
 	return out, a.refusal(out, now.outcome)

@@ -1,6 +1,7 @@
 package middleware
 
 import (
+	"cmp"
 	"fmt"
 	"html"
 	"net/http"
@@ -14,7 +15,7 @@ import (
 
 // RequireRecent is [Auth.Require] for what must not happen at an unattended device: a change of the
 // password, a payment, the end of an account. It passes only requests whose user signed in no
-// longer than maxAge ago. maxAge is in whole seconds. Less than a minute counts as a minute,
+// longer than maxAge ago. Less than twice Config.Grace counts as twice Config.Grace,
 // because people have to get from the step-up page to the handler in that time.
 //
 // A person who signed in before that is redirected to the step-up page, and by [ReturnPath] back.
@@ -37,15 +38,18 @@ func (a *Auth[U]) RequireRecent(maxAge time.Duration, options ...RequireOption) 
 
 // Recent is the option of [Auth.Admit] for the frameworks' equivalents of [Auth.RequireRecent].
 func Recent(maxAge time.Duration) RequireOption {
-	return RequireOption{maxAge: max(maxAge, minMaxAge)}
+	return RequireOption{maxAge: max(maxAge, 1)}
 }
 
-// minMaxAge prevents people from being sent to the step-up page again when they come back from it.
-const minMaxAge = time.Minute
-
-// stepUpDenial returns nil if the session's user signed in at most maxAge ago or maxAge is 0.
+// stepUpDenial returns nil if the session's user signed in at most maxAge ago or maxAge is 0. It
+// allows for the response of the step-up page and the request that follows, which may each be in
+// transit for Grace. Otherwise people would be sent to the step-up page again.
 func (a *Auth[U]) stepUpDenial(r *http.Request, s *session.Session[U], maxAge time.Duration) *Denial {
-	if maxAge == 0 || time.Since(s.AuthTime) <= maxAge {
+	if maxAge == 0 {
+		return nil
+	}
+	maxAge = max(maxAge, 2*cmp.Or(a.config.Grace, DefaultGrace))
+	if time.Since(s.AuthTime) <= maxAge {
 		return nil
 	}
 	if isPrefetch(r) {
@@ -94,7 +98,11 @@ func (a *Auth[U]) StepUp(w http.ResponseWriter, r *http.Request) (*session.Sessi
 	}
 	terms := now.Terms
 	terms.AuthTime = time.Time{} // now
-	return a.begin(w, r, engine.SignInParams{UserID: now.User.ID, Terms: terms})
+	s, err := a.begin(w, r, engine.SignInParams{UserID: now.User.ID, Terms: terms})
+	if err == nil {
+		a.engine.ReportStepUp(s.User.ID, s.ID)
+	}
+	return s, err
 }
 
 // serveStepUp serves GET step-up, the page for apps without a step-up page of their own. It cannot

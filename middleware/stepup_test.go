@@ -4,6 +4,7 @@ import (
 	"errors"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -47,6 +48,44 @@ func TestStepUpBeginsANewSessionOfTheSameUser(t *testing.T) {
 		b.do("GET", "/", nil, "Sec-Fetch-Dest", "document")
 		want(t, "refreshed", seen.Generation > after.Generation, true)
 		want(t, "AuthTime after a refresh", seen.AuthTime.Equal(after.AuthTime), true)
+	})
+}
+
+// TestStepUpIsAnEvent checks the audit trail of a step-up.
+func TestStepUpIsAnEvent(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var events []session.Event
+		a := newApp(t, func(c *middleware.Config[profile]) {
+			c.OnEvent = func(e session.Event) { events = append(events, e) }
+		})
+		b := newBrowser(t, a).signIn("u1")
+		synctest.Wait()
+		events = nil
+		var before, after *session.Session[profile]
+		a.auth.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			before = a.auth.Session(r.Context())
+			after, _ = a.auth.StepUp(w, r)
+		})).ServeHTTP(httptest.NewRecorder(), b.request("POST", "/again", nil))
+		synctest.Wait()
+		var got []string
+		for _, e := range events {
+			if e.UserID != "u1" {
+				t.Errorf("%s: user %q", e.Kind, e.UserID)
+			}
+			switch e.SessionID {
+			case before.ID:
+				got = append(got, string(e.Kind)+" of the old session")
+			case after.ID:
+				got = append(got, string(e.Kind)+" of the new session")
+			}
+		}
+		slices.Sort(got)
+		want(t, "events", strings.Join(got, "\n"), strings.Join([]string{
+			string(session.EventBegan) + " of the new session",
+			string(session.EventEnded) + " of the old session",
+			string(session.EventSteppedUp) + " of the new session",
+		}, "\n"))
 	})
 }
 

@@ -51,12 +51,14 @@ const (
 	// CodeStepUpRequired: there is a session, but its user has to sign in again first, because the
 	// last time was too long ago.
 	CodeStepUpRequired Code = "AUTH_STEP_UP_REQUIRED"
+	// CodeDeviceRequired: there is a session, but it is not bound to a key of the browser's device.
+	CodeDeviceRequired Code = "AUTH_DEVICE_REQUIRED"
 )
 
 var codes = [...]Code{
 	CodeNotAuthenticated, CodeUnauthorized, CodeDatabaseFetchFailed, CodeDatabaseUpdateFailed, CodeUnknown,
 	CodeInvalidAccessToken, CodeInvalidRefreshToken, CodeInvalidRequest, CodeInvalidRequestMethod, CodeInvalidUserID,
-	CodeInvalidTerms, CodeStepUpRequired,
+	CodeInvalidTerms, CodeStepUpRequired, CodeDeviceRequired,
 }
 
 // ParseCode returns the code with the given name on the wire. It returns CodeUnknown and false if

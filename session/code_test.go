@@ -23,6 +23,7 @@ func TestEveryCodeIsFoundByItsName(t *testing.T) {
 		"AUTH_INVALID_USER_ID":        session.CodeInvalidUserID,
 		"AUTH_INVALID_TERMS":          session.CodeInvalidTerms,
 		"AUTH_STEP_UP_REQUIRED":       session.CodeStepUpRequired,
+		"AUTH_DEVICE_REQUIRED":        session.CodeDeviceRequired,
 	} {
 		if got, ok := session.ParseCode(name); !ok || got != want || got.Error() != name {
 			t.Errorf("ParseCode(%s) = %v, %v", name, got, ok)

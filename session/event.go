@@ -19,7 +19,8 @@ const (
 	// says why. The process that ends a session reports it, and the processes that learn of it do
 	// not. Ending a session again is reported again.
 	EventEnded EventKind = "session ended"
-	// EventSteppedUp: the user of a session proved again who they are, and the session continues.
+	// EventSteppedUp: the user of a session proved again who they are. SessionID is the session
+	// that took its place. The event follows the EventBegan of that session.
 	EventSteppedUp EventKind = "user authenticated again"
 	// EventBound: a session was bound to a key of its browser's device.
 	EventBound EventKind = "session bound to a device"

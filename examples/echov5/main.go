@@ -55,6 +55,9 @@ func build(site *demo.Site) (*lucia.Auth[demo.Profile], http.Handler, error) {
 	e.POST("/login", a.enter(views.Login, site.CheckPassword))
 	e.Match(reads, "/profile", a.show(views.Profile), luciaecho.Require(auth))
 	e.POST("/profile", a.saveProfile)
+	e.Match(reads, "/danger", a.show(views.Danger), luciaecho.RequireRecent(auth, site.Recent))
+	e.Match(reads, "/again", a.show(views.Again), luciaecho.Require(auth))
+	e.POST("/again", a.confirm, luciaecho.Require(auth))
 	e.Match(reads, "/api/me", a.me)
 	e.Match(reads, "/static/*", echo.WrapHandler(site.Assets))
 	for _, route := range notes.Routes(auth, site) {
@@ -123,6 +126,19 @@ func (a *app) saveProfile(c *echo.Context) error {
 		return a.page(c, views.Profile, err)
 	}
 	return c.Redirect(http.StatusSeeOther, "/profile")
+}
+
+// confirm handles the form of the step-up page. It begins a new session of the same user and
+// returns to the page that was refused.
+func (a *app) confirm(c *echo.Context) error {
+	err := a.site.ConfirmPassword(c.Request(), luciaecho.Session(c, a.auth))
+	if err == nil {
+		_, err = a.auth.StepUp(c.Response(), c.Request())
+	}
+	if err != nil {
+		return a.page(c, views.Again, err)
+	}
+	return c.Redirect(http.StatusSeeOther, lucia.ReturnPath(c.Request(), "/danger"))
 }
 
 // me is for scripts and programs, which send the access token as a bearer token.

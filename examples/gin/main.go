@@ -51,6 +51,9 @@ func build(site *demo.Site) (*lucia.Auth[demo.Profile], http.Handler, error) {
 	r.POST("/login", a.enter("login", site.CheckPassword))
 	r.Match(reads, "/profile", luciagin.Require(auth), a.show("profile"))
 	r.POST("/profile", a.saveProfile)
+	r.Match(reads, "/danger", luciagin.RequireRecent(auth, site.Recent), a.show("danger"))
+	r.Match(reads, "/again", luciagin.Require(auth), a.show("again"))
+	r.POST("/again", luciagin.Require(auth), a.confirm)
 	r.Match(reads, "/api/me", a.me)
 	r.Match(reads, "/static/*name", gin.WrapH(site.Assets))
 	r.NoRoute(a.fail(demo.ErrNotFound))
@@ -105,6 +108,20 @@ func (a *app) saveProfile(c *gin.Context) {
 		return
 	}
 	c.Redirect(http.StatusSeeOther, "/profile")
+}
+
+// confirm handles the form of the step-up page. It begins a new session of the same user and
+// returns to the page that was refused.
+func (a *app) confirm(c *gin.Context) {
+	err := a.site.ConfirmPassword(c.Request, luciagin.Session(c, a.auth))
+	if err == nil {
+		_, err = a.auth.StepUp(c.Writer, c.Request)
+	}
+	if err != nil {
+		a.page(c, "again", err)
+		return
+	}
+	c.Redirect(http.StatusSeeOther, lucia.ReturnPath(c.Request, "/danger"))
 }
 
 // me is for scripts and programs, which send the access token as a bearer token.

@@ -41,6 +41,9 @@ func build(site *demo.Site) (*lucia.Auth[demo.Profile], http.Handler, error) {
 	mux.HandleFunc("POST /login", a.enter("login", site.CheckPassword))
 	mux.Handle("GET /profile", auth.Require(a.show("profile")))
 	mux.HandleFunc("POST /profile", a.saveProfile)
+	mux.Handle("GET /danger", auth.RequireRecent(site.Recent)(a.show("danger")))
+	mux.Handle("GET /again", auth.Require(a.show("again")))
+	mux.Handle("POST /again", auth.Require(http.HandlerFunc(a.confirm)))
 	mux.HandleFunc("GET /api/me", a.me)
 	mux.Handle("GET /static/", site.Assets)
 	return auth, nethttp.Wrap(auth, demo.WithErrorPages(mux, a.fail)), nil
@@ -92,6 +95,20 @@ func (a *app) saveProfile(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	http.Redirect(w, r, "/profile", http.StatusSeeOther)
+}
+
+// confirm handles the form of the step-up page. It begins a new session of the same user and
+// returns to the page that was refused.
+func (a *app) confirm(w http.ResponseWriter, r *http.Request) {
+	err := a.site.ConfirmPassword(r, a.auth.Session(r.Context()))
+	if err == nil {
+		_, err = a.auth.StepUp(w, r)
+	}
+	if err != nil {
+		a.page(w, r, "again", err)
+		return
+	}
+	http.Redirect(w, r, lucia.ReturnPath(r, "/danger"), http.StatusSeeOther)
 }
 
 // me is for scripts and programs, which send the access token as a bearer token.

@@ -313,8 +313,9 @@ var provokedElsewhere = []session.EventKind{
 	session.EventActing,        // TestActingIsAnEvent
 	session.EventBreakerOpened, // TestBreakerRefusesWhileTheStoreIsDown
 	session.EventBreakerClosed,
+	session.EventSteppedUp, // TestStepUpIsAnEvent
 	// To be provoked by the features that report them:
-	session.EventSteppedUp, session.EventBound, session.EventActingEnded, session.EventSignInRefused,
+	session.EventBound, session.EventActingEnded, session.EventSignInRefused,
 	session.EventBindingRefused, session.EventUnbound, session.EventFeedLost, session.EventFeedRestored,
 }
 

@@ -161,6 +161,11 @@ func (e *Engine[U]) Begin(ctx context.Context, p SignInParams) (*SignedIn[U], er
 	return s, nil
 }
 
+// ReportStepUp reports that a session has taken the place of one whose user authenticated again.
+func (e *Engine[U]) ReportStepUp(userID string, id ID) {
+	e.reporter.report(Event{Kind: EventSteppedUp, UserID: userID, SessionID: id})
+}
+
 // withoutValues is a context without its values. LoadUser must not depend on them at a sign-in,
 // since a refresh has no values of one request.
 type withoutValues struct{ context.Context }

@@ -59,6 +59,29 @@ var ruleCases = []testCase{
 		},
 	},
 	{
+		name:        "rule: bound generations",
+		explanation: "A bound generation, from 1<<31 on, is adopted, confirmed, listed and rotated like any other, and every unbound one is reused from then on.",
+		test: func(e *env) {
+			for _, first := range []session.Generation{session.BoundGenerations | 1, session.BoundGenerations | 0x7ff<<20 | 1} {
+				s := e.reach(e.user("ann"), 3)
+				old := presented(e.record(s))
+				p := session.Presented{Generation: first, IssuedAt: old.IssuedAt, ExpiresAt: old.ExpiresAt, HandedAt: 1}
+				r := e.refresh(s, p, quick, true)
+				e.outcome(r, session.Adopted)
+				e.same("generation", e.record(s).Generation, first)
+				e.pass(2 * time.Millisecond)
+				r = e.refresh(s, p, quick, true)
+				e.outcome(r, session.Rotated)
+				e.same("generation", r.Record.Generation, first+1)
+				e.outcome(e.refresh(s, p, slow, true), session.Repeated)
+				rec := e.confirmed(s)
+				e.same("confirmed generation", rec.Generation, first+1)
+				e.outcome(e.refresh(s, old, slow, false), session.Reused)
+				e.alive(s.user)
+			}
+		},
+	},
+	{
 		name:        "rule: the policy is the call's",
 		explanation: "A store keeps no policy: each call is judged, and each rotation dated, by the policy it brings.",
 		test: func(e *env) {

@@ -29,6 +29,8 @@ type Profile struct {
 type Site struct {
 	// Config is the configuration for [lucia.New], made from the flags.
 	Config lucia.Config[Profile]
+	// Recent is how long a sign-in counts as recent, for RequireRecent.
+	Recent time.Duration
 	// Framework is the name of the app's framework, for its pages.
 	Framework string
 	// Templates are the pages, for apps on html/template.
@@ -51,7 +53,7 @@ func NewSite(framework string, o Options, log *slog.Logger) (*Site, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Site{Framework: framework, Templates: templates(), Assets: assets, passwords: newPasswords(), log: log}
+	s := &Site{Framework: framework, Templates: templates(), Assets: assets, Recent: o.Recent, passwords: newPasswords(), log: log}
 	switch {
 	case o.DB != "":
 		ctx, cancel := context.WithTimeout(context.Background(), migrationTimeout)
@@ -78,9 +80,12 @@ func NewSite(framework string, o Options, log *slog.Logger) (*Site, error) {
 		IdleTimeout: o.Idle,
 		Grace:       o.Grace,
 		Settle:      o.Settle,
+		StepUpPath:  "/again",
 		Dev:         !o.Secure,
 		Hardened:    o.Hardened,
 		Logger:      log,
+
+		DeviceBound: o.Bound,
 	}
 	return s, nil
 }

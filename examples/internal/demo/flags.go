@@ -24,9 +24,12 @@ type Options struct {
 	Idle       time.Duration // 0: sessions do not end for want of activity
 	Grace      time.Duration
 	Settle     time.Duration // negative: none
+	Recent     time.Duration // how long a sign-in counts as recent
 	Secret     []byte
 	Secure     bool
 	Hardened   bool
+	TLS        bool
+	Bound      bool
 
 	// RandomSecret reports that Secret ends with this process, and all sessions with it.
 	RandomSecret bool
@@ -47,14 +50,21 @@ func ParseFlags(name string, args []string, stderr io.Writer) (Options, error) {
 	f.DurationVar(&o.Idle, "idle", 0, "end sessions in which no person was active for so long; 0: never")
 	f.DurationVar(&o.Grace, "grace", lucia.DefaultGrace, "the longest that a request may be under way")
 	f.DurationVar(&o.Settle, "settle", lucia.DefaultSettle, "how old a token in use must be to count as saved by the browser")
+	f.DurationVar(&o.Recent, "recent", 10*time.Minute, "how long after a sign-in /danger can be seen without another one")
 	f.StringVar(&secret, "secret", "", "what all keys are made of, 32 bytes or more, the same for all servers of one app; empty makes one up\n(for real, take it from a file or the environment: command lines are visible to others)")
 	f.BoolVar(&o.Secure, "secure", false, "cookies for https only")
 	f.BoolVar(&o.Hardened, "hardened", false, "keep the tokens out of pages")
+	f.BoolVar(&o.TLS, "tls", false, "serve https with a certificate of its own, which implies -secure; prints its SPKI for\nChromium's --ignore-certificate-errors-spki-list")
+	f.BoolVar(&o.Bound, "device-bound", false, "bind sessions to the browser's device; needs -secure or -tls")
 	if err := f.Parse(args); err != nil {
 		return o, err
 	}
 	if f.NArg() > 0 {
 		return o, fmt.Errorf("unexpected argument %q", f.Arg(0))
+	}
+	o.Secure = o.Secure || o.TLS
+	if o.Bound && !o.Secure {
+		return o, errors.New("-device-bound needs https: take -tls, or -secure behind a proxy with https")
 	}
 	if o.DB != "" && store != "" {
 		return o, errors.New("-db and -redis: take one of the two")
@@ -110,6 +120,8 @@ func (o *Options) checkTimes() error {
 		return fmt.Errorf("-refresh-ttl %v is shorter than -idle, -access-ttl and -grace together", o.RefreshTTL)
 	case o.Grace <= 0:
 		return errors.New("-grace must be positive: every request takes its time")
+	case o.Recent < 2*o.Grace:
+		return fmt.Errorf("-recent %v is shorter than twice -grace %v, which the way back may take", o.Recent, o.Grace)
 	case o.Settle < 0:
 		return errors.New("-settle must not be negative")
 	case o.Settle == 0:

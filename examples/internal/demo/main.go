@@ -2,6 +2,7 @@ package demo
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"flag"
 	"fmt"
@@ -55,8 +56,17 @@ func run(ctx context.Context, framework string, o Options, build Build, log *slo
 		return err
 	}
 	site.checkStore(ctx)
+	var certificate *tls.Certificate
+	if o.TLS {
+		if certificate, err = newCertificate(); err != nil {
+			return err
+		}
+	}
 	announce(framework, listener.Addr(), o)
-	return serve(ctx, listener, site.Outer(handler), auth)
+	if certificate != nil {
+		fmt.Println("SPKI", spki(certificate.Leaf))
+	}
+	return serve(ctx, listener, site.Outer(handler), auth, certificate)
 }
 
 // announce prints the app's URL, for a person to click and for a program to read.
@@ -65,15 +75,19 @@ func announce(framework string, addr net.Addr, o Options) {
 	if net.ParseIP(host).IsUnspecified() {
 		host = "localhost"
 	}
-	fmt.Printf("lucia on %s: http://%s\n", framework, net.JoinHostPort(host, port))
+	scheme := "http"
+	if o.TLS {
+		scheme = "https"
+	}
+	fmt.Printf("lucia on %s: %s://%s\n", framework, scheme, net.JoinHostPort(host, port))
 	if o.Redis != nil && o.RandomSecret {
 		fmt.Fprintln(os.Stderr, "Without -secret, sessions end with this process and other servers do not know them.")
 	}
 }
 
 // serve serves until ctx ends. It then waits for the requests in progress and for pending calls
-// of the store.
-func serve(ctx context.Context, listener net.Listener, handler http.Handler, auth *lucia.Auth[Profile]) error {
+// of the store. It serves https if there is a certificate.
+func serve(ctx context.Context, listener net.Listener, handler http.Handler, auth *lucia.Auth[Profile], certificate *tls.Certificate) error {
 	const (
 		headerTimeout = 5 * time.Second
 		readTimeout   = 15 * time.Second
@@ -89,7 +103,14 @@ func serve(ctx context.Context, listener net.Listener, handler http.Handler, aut
 		MaxHeaderBytes:    maxHeader,
 	}
 	failed := make(chan error, 1)
-	go func() { failed <- server.Serve(listener) }()
+	go func() {
+		if certificate == nil {
+			failed <- server.Serve(listener)
+			return
+		}
+		server.TLSConfig = &tls.Config{Certificates: []tls.Certificate{*certificate}}
+		failed <- server.ServeTLS(listener, "", "")
+	}()
 	select {
 	case err := <-failed:
 		return err

@@ -13,7 +13,8 @@ import (
 //go:embed pages/*.html
 var pageFiles embed.FS
 
-// templates returns the pages: "home", "login", "signup", "profile" and "error".
+// templates returns the pages: "home", "login", "signup", "profile", "danger", "again" and
+// "error".
 func templates() *template.Template {
 	return template.Must(template.New("").Funcs(lucia.FuncMap()).ParseFS(pageFiles, "pages/*.html"))
 }

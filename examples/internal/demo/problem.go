@@ -20,6 +20,7 @@ func (r *Refusal) Error() string { return r.Text }
 var (
 	ErrTaken         = &Refusal{http.StatusConflict, "This name is taken. Please choose another one."}
 	ErrWrongPassword = &Refusal{http.StatusUnauthorized, "Name or password is wrong."}
+	ErrWrongAgain    = &Refusal{http.StatusUnauthorized, "This password is wrong."}
 	ErrBusy          = &Refusal{http.StatusServiceUnavailable, "Too many people are signing in right now. Please try again in a moment."}
 	ErrNotFound      = &Refusal{http.StatusNotFound, "The page that you are looking for does not exist, or not any more."}
 	ErrMethod        = &Refusal{http.StatusMethodNotAllowed, "This address does not support this kind of request."}

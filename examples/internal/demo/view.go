@@ -24,6 +24,8 @@ type View struct {
 	Hardened bool
 	// Idle is after how long without a person the session ends, or 0.
 	Idle time.Duration
+	// DeviceBound reports whether the app binds sessions to devices.
+	DeviceBound bool
 	// Outcome is how this request got its session, and Meaning explains it.
 	Outcome lucia.Outcome
 	Meaning string
@@ -43,14 +45,17 @@ type View struct {
 // status other than 200.
 func (s *Site) View(w http.ResponseWriter, r *http.Request, auth *lucia.Auth[Profile], err error) *View {
 	v := &View{
-		Context:    r.Context(),
-		Request:    r,
-		Framework:  s.Framework,
-		assets:     s.Assets,
-		Path:       r.URL.Path,
-		Session:    auth.Session(r.Context()),
-		Hardened:   s.Config.Hardened,
-		Idle:       s.Config.IdleTimeout,
+		Context:   r.Context(),
+		Request:   r,
+		Framework: s.Framework,
+		assets:    s.Assets,
+		Path:      r.URL.Path,
+		Session:   auth.Session(r.Context()),
+		Hardened:  s.Config.Hardened,
+
+		Idle:        s.Config.IdleTimeout,
+		DeviceBound: s.Config.DeviceBound,
+
 		Outcome:    auth.Outcome(r.Context()),
 		Requests:   s.calls.requests.Load(),
 		StoreCalls: s.calls.calls.Load(),
@@ -98,6 +103,10 @@ func (v *View) Title() string {
 		return v.Heading()
 	case v.Path == "/profile":
 		return "Profile"
+	case v.Path == "/danger":
+		return "Danger zone"
+	case v.Path == "/again":
+		return "Confirm that it is you"
 	case strings.HasPrefix(v.Path, "/notes"):
 		return "Notes"
 	}
@@ -111,6 +120,24 @@ func (v *View) Lifetime() int {
 
 // Left returns how many seconds of the lifetime are left.
 func (v *View) Left() int { return max(0, int(v.Session.ExpiresIn(time.Now())/time.Second)) }
+
+// Generation numbers the session's refresh tokens, as live.js does. In a bound session the upper
+// bits say so and name the key.
+func (v *View) Generation() int {
+	const number = 1<<20 - 1
+	if v.Session.Bound() {
+		return int(v.Session.Generation & number)
+	}
+	return int(v.Session.Generation)
+}
+
+// BoundText says whether the session is bound to the browser's device, as live.js does.
+func (v *View) BoundText() string {
+	if v.Session.Bound() {
+		return "yes: copied cookies end with the access token"
+	}
+	return "not yet, or not with this browser"
+}
 
 // TimeLeft formats Left for people, as live.js does.
 func (v *View) TimeLeft() string {

@@ -78,7 +78,7 @@ func start(t testing.TB, app string, args ...string) *server {
 	return s
 }
 
-var announced = regexp.MustCompile(`http://\S+`)
+var announced = regexp.MustCompile(`https?://\S+`)
 
 // run starts the process and waits until it says where it is.
 func (s *server) run(addr string) {

@@ -28,7 +28,11 @@ function showGeneration(token) {
   one("[data-generation-row]").hidden = !token;
   if (!token) return;
   const payload = atob(token.split(".")[1].replaceAll("-", "+").replaceAll("_", "/"));
-  one("[data-generation]").textContent = JSON.parse(payload).gen;
+  const { gen } = JSON.parse(payload);
+  const bound = gen >= 2 ** 31;
+  one("[data-generation]").textContent = bound ? gen % 2 ** 20 : gen;
+  const row = one("[data-bound]");
+  if (row && bound) row.textContent = "yes: copied cookies end with the access token";
 }
 
 function tick() {

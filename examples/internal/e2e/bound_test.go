@@ -1,0 +1,44 @@
+package e2e_test
+
+import (
+	"crypto/tls"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/lucia-go/lucia/luciatest"
+)
+
+// TestDeviceBound signs up with a browser that binds sessions, and copies its cookies.
+func TestDeviceBound(t *testing.T) {
+	t.Parallel()
+	for _, app := range apps {
+		t.Run(app, func(t *testing.T) {
+			t.Parallel()
+			s := start(t, app, "-tls", "-device-bound", "-access-ttl", "4s", "-settle", "1s", "-grace", "100ms")
+			trusting := http.DefaultTransport.(*http.Transport).Clone()
+			trusting.TLSClientConfig = &tls.Config{InsecureSkipVerify: true} // the certificate is made by the process
+			b := luciatest.NewBrowserAt(t, s.URL, trusting).BindSessions()
+			tab := b.Open("/signup")
+			wantPage(t, tab.Submit(credentials(newName(), password)), http.StatusOK, "/profile")
+			bound := "data-bound>yes"
+			for deadline := time.Now().Add(30 * time.Second); !strings.Contains(tab.Get("/profile").Body, bound); {
+				if time.Now().After(deadline) {
+					t.Fatalf("the live panel never says that the session is bound:\n%s", tab.Page().Body)
+				}
+				time.Sleep(100 * time.Millisecond)
+			}
+			thief := tab.Steal()
+			wantPage(t, thief.Get("/profile"), http.StatusOK, "/profile")
+			for range 2 {
+				time.Sleep(5 * time.Second)
+				wantPage(t, thief.Get("/profile"), http.StatusOK, "/login")
+				wantPage(t, tab.Get("/profile"), http.StatusOK, "/profile")
+				if !strings.Contains(tab.Page().Body, bound) {
+					t.Errorf("the owner's page does not say %q", bound)
+				}
+			}
+		})
+	}
+}

@@ -1,0 +1,88 @@
+package e2e_test
+
+import (
+	"fmt"
+	"net/http"
+	"testing"
+	"time"
+
+	"github.com/lucia-go/lucia/internal/chrometest"
+	"github.com/lucia-go/lucia/luciatest"
+)
+
+// TestDanger opens a page behind RequireRecent when the sign-in is recent and when it is not, in
+// Chromium with and without scripts. Meanwhile another tab keeps what is typed in it.
+func TestDanger(t *testing.T) {
+	t.Parallel()
+	browser := chrometest.Start(t)
+	for _, app := range apps {
+		for _, flag := range []string{"-hardened=false", "-hardened"} {
+			t.Run(app+" "+flag, func(t *testing.T) {
+				t.Parallel() // each waits until the sign-ins are not recent any more
+				testDanger(t, browser, start(t, app, flag, "-recent", "15s", "-grace", "100ms"))
+			})
+		}
+	}
+}
+
+func testDanger(t *testing.T, browser *chrometest.Browser, s *server) {
+	person := browser.Person(t)
+	tab, other := person.Tab(t), person.Tab(t)
+	signUpIn(tab, s, newName())
+	plain := quiet{browser.Person(t).Tab(t), t}
+	plain.Scripting(false)
+	plain.Open(s.URL + "/signup")
+	plain.send(".stack", [2]string{"username", newName()}, [2]string{"password", password})
+
+	other.Open(s.URL + "/profile")
+	other.Until(scripted)
+	other.Eval(`document.querySelector("[name=bio]").value = "half a sentence"`, nil)
+	field := `document.querySelector("[name=bio]").form.elements._lucia.value`
+	before := other.Text(field)
+
+	confirm := func(tab quiet) {
+		t.Helper()
+		outdate(tab, s)
+		tab.shows(`new URLSearchParams(location.search).get("next") === "/danger?a=1"`)
+		tab.shows(`document.querySelector("h1").innerText === "Confirm that it is you" && !document.querySelector(".card .problem")`)
+		tab.send(".stack", [2]string{"password", "wrong"})
+		tab.shows(`location.pathname === "/again" && document.querySelector(".card .problem").innerText.includes("wrong")`)
+		tab.send(".stack", [2]string{"password", password})
+		tab.shows(`location.pathname + location.search === "/danger?a=1" && document.querySelector("h1").innerText === "Danger zone"`)
+	}
+	confirm(plain)
+	confirm(quiet{tab, t})
+
+	// The other tab takes over the new session of the same person and keeps what is typed.
+	other.Until(fmt.Sprintf("%s !== %q", field, before))
+	other.Until(`document.querySelector("[name=bio]").value === "half a sentence"`)
+	fill(other, [2]string{"bio", "half a sentence more"})
+	other.Until(`document.querySelector(".bio")?.innerText === "half a sentence more"`)
+}
+
+// outdate opens /danger until it is refused.
+func outdate(tab quiet, s *server) {
+	tab.t.Helper()
+	for deadline := time.Now().Add(time.Minute); ; time.Sleep(time.Second) {
+		tab.Open(s.URL + "/danger?a=1")
+		if tab.Text("location.pathname") == "/again" {
+			return
+		}
+		if time.Now().After(deadline) {
+			tab.t.Fatalf("after a minute still at %s", tab.Text("location.href"))
+		}
+	}
+}
+
+// TestDangerWithoutABrowser checks the statuses of the contract.
+func TestDangerWithoutABrowser(t *testing.T) {
+	onEveryApp(t, func(t *testing.T, app string) {
+		s := start(t, app)
+		visitor := luciatest.NewBrowserAt(t, s.URL, nil)
+		wantPage(t, visitor.Open("/danger").Page(), http.StatusOK, "/login")
+		wantPage(t, visitor.Open("/again").Page(), http.StatusOK, "/login")
+		tab := signUp(t, s, newName())
+		wantPage(t, tab.Get("/danger"), http.StatusOK, "/danger")
+		wantPage(t, tab.Get("/again?next=%2Fdanger"), http.StatusOK, "/again")
+	})
+}
