@@ -37,6 +37,7 @@ var importRules = map[string][]string{
 	"internal/wire":                 {},
 	"internal/testenv":              {"*"},
 	"internal/fleet":                {"session"},
+	"internal/feedtest":             {module, "adapters/nethttp", "session"},
 	"internal/chrometest":           {"*"},
 	"luciatest":                     {module, "middleware", "session", "memstore", "internal/dbsc", "internal/htmlform", "internal/wire"},
 	"examples":                      {"*"},
@@ -46,7 +47,7 @@ var importRules = map[string][]string{
 var platforms = []string{"linux", "windows"}
 
 // forTests are packages that no shipped package may import.
-var forTests = []string{"examples", "luciatest", "session/sessiontest", "adapters/internal/adaptertest", "internal/testenv", "internal/fleet", "internal/chrometest"}
+var forTests = []string{"examples", "luciatest", "session/sessiontest", "adapters/internal/adaptertest", "internal/testenv", "internal/fleet", "internal/feedtest", "internal/chrometest"}
 
 func TestImportRules(t *testing.T) {
 	t.Parallel()

@@ -62,6 +62,7 @@ func New[U any](t testing.TB, users map[string]U, change ...func(*lucia.Config[U
 	if err != nil {
 		t.Fatalf("luciatest: %v", err)
 	}
+	t.Cleanup(auth.Close)
 	k.Auth = auth
 	return k
 }

@@ -24,6 +24,9 @@ type Store struct {
 
 var _ session.Store = (*Store)(nil)
 
+// Unwrap returns the store that s wraps, for its feed.
+func (s *Store) Unwrap() session.Store { return s.next }
+
 // NewStore returns an empty, available Store in memory.
 func NewStore() *Store { return &Store{next: memstore.New()} }
 

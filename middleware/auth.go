@@ -157,9 +157,10 @@ func (a *Auth[U]) BasePath() string { return a.config.BasePath }
 // every event, or ctx ends. Call it at shutdown, after the server's own Shutdown.
 func (a *Auth[U]) Flush(ctx context.Context) error { return a.engine.Flush(ctx) }
 
-// Ready returns nil if the store answers and may be written to. It is for the check by which a load
-// balancer or an orchestrator decides to send requests to this process. It changes nothing, and
-// returns within Config.Timeout. Errors carry session.CodeDatabaseFetchFailed.
+// Ready returns nil if the store answers and may be written to, and its feed, if it has one, is not
+// lost. It is for the check by which a load balancer or an orchestrator decides to send requests to
+// this process. It changes nothing, and returns within Config.Timeout. Errors carry
+// session.CodeDatabaseFetchFailed.
 //
 // Requests with a valid access token need no store. See docs/operating.md for what that means for
 // a check that all processes fail at once.

@@ -84,6 +84,13 @@ func (f *fakeStore) DeleteUser(ctx context.Context, userID string) error {
 	return f.Store.DeleteUser(ctx, userID)
 }
 
+func (f *fakeStore) List(ctx context.Context, userID string) (map[session.ID]session.Listed, error) {
+	if err := f.step(&f.calls); err != nil {
+		return nil, err
+	}
+	return f.Store.List(ctx, userID)
+}
+
 var errDown = errors.New("connection refused")
 
 // app is an app under test: POST /login?user=ID signs in, GET /page names the user.

@@ -47,6 +47,13 @@ var operations = []struct {
 		_, err := s.List(ctx, "ann")
 		return err
 	}},
+	{"Publish", func(ctx context.Context, s session.Store) error {
+		return s.(session.Feed).Publish(ctx, session.Notice{Kind: session.NoticeEnd, UserID: "ann", IssuedUntil: 1}, time.Hour)
+	}},
+	{"ReadFeed", func(ctx context.Context, s session.Store) error {
+		_, _, err := s.(session.Feed).ReadFeed(ctx, "")
+		return err
+	}},
 }
 
 func TestErrorsWrapTheCause(t *testing.T) {

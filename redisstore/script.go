@@ -24,6 +24,8 @@ var (
 	listLua string
 	//go:embed lua/undo.lua
 	undoLua string
+	//go:embed lua/publish.lua
+	publishLua string
 )
 
 // script is an operation that the server runs in one atomic step.

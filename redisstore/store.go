@@ -23,7 +23,7 @@ type Store struct {
 	processor processor            // client, or its deferred pipeline
 	cluster   *redis.ClusterClient // nil unless the client is one
 
-	create, refresh, confirm, list, undo script
+	create, refresh, confirm, list, undo, publish script
 }
 
 var _ session.Store = (*Store)(nil)
@@ -47,6 +47,7 @@ func New(client redis.UniversalClient, opts ...Option) *Store {
 		confirm: newScript(recordLua + confirmLua),
 		list:    newScript(recordLua + listLua),
 		undo:    newScript(undoLua),
+		publish: newScript(publishLua),
 
 		processor: processorOf(client),
 	}

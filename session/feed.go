@@ -46,7 +46,7 @@ type Notice struct {
 	// SessionID is the zero ID if the notice concerns all sessions of the user.
 	SessionID ID
 	// IssuedUntil is the Unix second up to which the tokens concerned were issued. A later token
-	// was issued by a process that knew of the notice. IssuedUntil is a few seconds after the
+	// was issued by a process that knew of the notice. IssuedUntil is some seconds after the
 	// notice, because the clocks of an app's processes differ.
 	IssuedUntil int64
 }

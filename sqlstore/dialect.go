@@ -34,6 +34,9 @@ type dialect struct {
 	columnsOf string
 	// schemas tells whether the name of a table may have a schema.
 	schemas bool
+	// serial and autoincrement, before and after PRIMARY KEY, make a column of numbers that grow
+	// and are never used twice.
+	serial, autoincrement string
 	// options end the definition of the table.
 	options string
 	// numbered converts $1 to the database's form of numbered parameters.
@@ -58,6 +61,7 @@ var postgres = dialect{
 	text:       `text COLLATE "C"`,
 	// Free space in each page lets a rotation put the new version of a row beside the old one (a
 	// HOT update), which does not change the indexes.
+	serial:    "bigint GENERATED ALWAYS AS IDENTITY",
 	options:   " WITH (fillfactor = 80)",
 	schemas:   true,
 	columnsOf: "SELECT attname FROM pg_attribute WHERE attrelid = to_regclass($1) AND attnum > 0 AND NOT attisdropped",
@@ -75,6 +79,7 @@ var sqlite = dialect{
 	oneWriter: true,
 	begin:     "BEGIN IMMEDIATE",
 	text:      "TEXT",
+	serial:    "INTEGER", autoincrement: " AUTOINCREMENT",
 	options:   " WITHOUT ROWID",
 	columnsOf: "SELECT name FROM pragma_table_info(?1)",
 	numbered:  func(query string) string { return strings.ReplaceAll(query, "$", "?") },

@@ -43,6 +43,13 @@ var operations = []struct {
 		_, err := s.List(ctx, "ann")
 		return err
 	}},
+	{"Publish", session.CodeDatabaseUpdateFailed, func(ctx context.Context, s session.Store) error {
+		return s.(session.Feed).Publish(ctx, session.Notice{Kind: session.NoticeEnd, UserID: "ann", IssuedUntil: 1}, time.Hour)
+	}},
+	{"ReadFeed", session.CodeDatabaseFetchFailed, func(ctx context.Context, s session.Store) error {
+		_, _, err := s.(session.Feed).ReadFeed(ctx, "")
+		return err
+	}},
 }
 
 func TestErrorsCarryTheirCode(t *testing.T) {

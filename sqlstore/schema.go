@@ -25,6 +25,14 @@ const schema = `CREATE TABLE IF NOT EXISTS {table} (
     PRIMARY KEY (user_id, session_id)
 ){options};
 CREATE INDEX IF NOT EXISTS {index} ON {table} (expires_day);
+CREATE TABLE IF NOT EXISTS {table}_feed (
+    id           {serial} PRIMARY KEY{autoincrement},
+    kind         text NOT NULL,
+    user_id      {text} NOT NULL,
+    session_id   {text} NOT NULL,
+    issued_until bigint NOT NULL,
+    expires_at   bigint NOT NULL
+);
 `
 
 // added are the columns that an earlier version of the table lacks, with their definitions.
@@ -41,13 +49,14 @@ func Schema(d Dialect, opts ...Option) string {
 	index := table[strings.LastIndexByte(table, '.')+1:] + "_expires_day"
 	return strings.NewReplacer(
 		"{table}", table, "{index}", index, "{text}", d.text, "{options}", d.options,
+		"{serial}", d.serial, "{autoincrement}", d.autoincrement,
 	).Replace(schema)
 }
 
-// migrateTimeout is far longer than two statements take, and short enough for a person who waits.
+// migrateTimeout is far longer than three statements take, and short enough for a person who waits.
 const migrateTimeout = time.Minute
 
-// Migrate creates the table and its index if they do not exist. It adds the columns that the table
+// Migrate creates the tables and the index if they do not exist. It adds the columns that the table
 // of an earlier version lacks, and otherwise changes nothing.
 // Several processes may call it at once. It returns within a minute, regardless of [WithTimeout].
 // It requires the right to create tables, which the store's other methods do not.

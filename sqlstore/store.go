@@ -22,6 +22,7 @@ type Store struct {
 	timeout time.Duration
 	schema  string
 	q       queries
+	feed    feedQueries
 	writer  chan struct{} // holds the call that may write; nil if all may at once
 	created atomic.Uint32 // number of sessions, for the sweep
 }
@@ -44,6 +45,7 @@ func New(db *sql.DB, d Dialect, opts ...Option) *Store {
 	}
 	s := &Store{
 		db: db, dialect: d, table: c.table, timeout: c.timeout, schema: Schema(d, opts...), q: d.queries(c.table),
+		feed: d.feedQueries(c.table),
 	}
 	if d.oneWriter {
 		s.writer = make(chan struct{}, 1)

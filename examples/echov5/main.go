@@ -55,6 +55,7 @@ func build(site *demo.Site) (*lucia.Auth[demo.Profile], http.Handler, error) {
 	e.POST("/login", a.enter(views.Login, site.CheckPassword))
 	e.Match(reads, "/profile", a.show(views.Profile), luciaecho.Require(auth))
 	e.POST("/profile", a.saveProfile)
+	e.Match(reads, "/events", echo.WrapHandler(site.Events(auth)), luciaecho.Require(auth))
 	e.Match(reads, "/danger", a.show(views.Danger), luciaecho.RequireRecent(auth, site.Recent))
 	e.Match(reads, "/again", a.show(views.Again), luciaecho.Require(auth))
 	e.POST("/again", a.confirm, luciaecho.Require(auth))

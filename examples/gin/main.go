@@ -51,6 +51,7 @@ func build(site *demo.Site) (*lucia.Auth[demo.Profile], http.Handler, error) {
 	r.POST("/login", a.enter("login", site.CheckPassword))
 	r.Match(reads, "/profile", luciagin.Require(auth), a.show("profile"))
 	r.POST("/profile", a.saveProfile)
+	r.Match(reads, "/events", luciagin.Require(auth), gin.WrapH(site.Events(auth)))
 	r.Match(reads, "/danger", luciagin.RequireRecent(auth, site.Recent), a.show("danger"))
 	r.Match(reads, "/again", luciagin.Require(auth), a.show("again"))
 	r.POST("/again", luciagin.Require(auth), a.confirm)

@@ -41,6 +41,7 @@ func build(site *demo.Site) (*lucia.Auth[demo.Profile], http.Handler, error) {
 	mux.HandleFunc("POST /login", a.enter("login", site.CheckPassword))
 	mux.Handle("GET /profile", auth.Require(a.show("profile")))
 	mux.HandleFunc("POST /profile", a.saveProfile)
+	mux.Handle("GET /events", auth.Require(site.Events(auth)))
 	mux.Handle("GET /danger", auth.RequireRecent(site.Recent)(a.show("danger")))
 	mux.Handle("GET /again", auth.Require(a.show("again")))
 	mux.Handle("POST /again", auth.Require(http.HandlerFunc(a.confirm)))

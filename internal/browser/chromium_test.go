@@ -74,6 +74,8 @@ func TestChromium(t *testing.T) {
 		"cookies blocked":                               testCookiesBlocked,
 		"cookies kept":                                  testCookiesKept,
 		"storage blocked":                               testStorageBlocked,
+		"activity and the idle end":                     testActivity,
+		"no idle end":                                   testNoIdleEnd,
 		"bfcache, the same session":                     testCacheSameSession,
 		"bfcache, signed out":                           testCacheSignedOut,
 		"bfcache, signed out by the page itself":        testCacheSignedOutHere,

@@ -6,8 +6,8 @@
  *
  * Code without modules listens for `lucia:session` on `document`. Its `detail` is `{ session,
  * expires_in, idle_in, stale }`. It is dispatched when silent refresh starts, when the session
- * changes and after each refresh. Hidden fields named `_lucia` hold the current access token in
- * forms that lead to this origin.
+ * changes, after each refresh and when the idle end is near. Hidden fields named `_lucia` hold the
+ * current access token in forms that lead to this origin.
  *
  * Three rules hold throughout:
  *
@@ -79,7 +79,7 @@ const isBrowser = typeof document === "object";
 /** Reads the page data. */
 function read() {
   const block = findPageData();
-  const { base, session: id = "", expiresIn, idle, method } = block?.dataset ?? {};
+  const { base, session: id = "", expiresIn, method, idle } = block?.dataset ?? {};
   const url = base && parseURL(base + "/");
   /** @type {Session | null} */
   const session = attempt(() => JSON.parse(/** @type {any} */ (block?.textContent))._lucia) ?? null;
@@ -94,7 +94,7 @@ function read() {
     // Injected markup must not redirect tokens and sign-outs.
     base: url && url.origin === location.origin ? url.href : import.meta.url,
     expires: /** @type {any} */ (expiresIn) * 1e3 || 0,
-    idle: /** @type {any} */ (idle) * 1e3,
+    idle: /** @type {any} */ (idle),
   };
 }
 
@@ -134,12 +134,6 @@ let { block, content } = initial;
 // out), and the method of the page's request if that must not be repeated.
 let { sid: pageSession, owner: pageUser, method: pageMethod } = initial;
 
-// The server's IdleTimeout, or NaN, and when a person was last active, as far as this tab knows and
-// as far as the server does. Opening the page is an activity.
-let { idle } = initial;
-let activeAt = 0;
-let reportedAt = 0;
-
 // The id of the browser's session that the server or the page has named last.
 let browserSession = pageSession;
 
@@ -151,6 +145,13 @@ let quietUntil = 0; // until then a refused request causes no refresh
 let verifyAt = 0; // when to ask for the browser's session, if it is unsure
 
 let unverified = isBrowser && !block; // the server has to be asked for the browser's session
+// Sessions end when no person has been active for this long (Infinity if they do not), and when a
+// person was active: in any tab, as the server knows, and before the last warning.
+let idleTimeout = initial.idle * 1e3 || Infinity;
+let activeAt = 0;
+let reportedAt = 0;
+let warnedAt = -1;
+
 let version = 0; // incremented by whatever makes pending answers obsolete
 let failures = 0; // of requests since the last success
 let signingOut = 0; // calls of signOut in progress
@@ -456,6 +457,11 @@ function endSession() {
   setSession(null);
 }
 
+/** Returns the seconds until then, or 0 without a session. */
+function secondsUntil(/** @type {number} */ at) {
+  return current.session ? Math.max(0, Math.round((at - now()) / 1e3)) : 0;
+}
+
 /**
  * Publishes the session to form fields, to code without modules, and to pages that are restored
  * later.
@@ -467,12 +473,10 @@ function publish() {
     if (browserSession) localStorage[name] = browserSession;
     else delete localStorage[name];
   });
-  const secondsTo = (/** @type {number} */ time) =>
-    Math.max(0, Math.round((time - now()) / 1e3));
   const detail = {
     session,
-    expires_in: session ? secondsTo(expiresAt) : 0,
-    ...(idle && { idle_in: secondsTo(activeAt + idle) }),
+    expires_in: secondsUntil(expiresAt),
+    idle_in: secondsUntil(activeAt + idleTimeout),
     stale,
   };
   dom("dispatchEvent", new CustomEvent("lucia:session", { detail }));
@@ -522,10 +526,10 @@ function fillFields(value = fieldValue()) {
 
 /** Removes the tokens from the page while a library saves a snapshot of it for its history. */
 function stripTokens() {
-  const { session, block: element } = read();
+  const element = findPageData();
   /** @type {any} */
   const text = element?.firstChild;
-  for (const token of Object.values(tokensOf(session))) {
+  for (const token of Object.values(tokensOf(read().session))) {
     text.data = text.data.replaceAll(token, "");
   }
   content = contentOf(element);
@@ -558,6 +562,10 @@ function setInert(hide = false, mark = false) {
  */
 async function request(route, read, token, gone, later = "DATABASE_FETCH_FAILED") {
   const sent = now();
+  const active = activeAt;
+  /** @type {any} */
+  const headers = token ? { Authorization: "Bearer " + token } : {};
+  if (idleTimeout < Infinity) headers["Lucia-Active"] = Math.ceil((sent - active) / 1e3);
   let status = 0;
   /** @type {any} */
   let body;
@@ -565,10 +573,7 @@ async function request(route, read, token, gone, later = "DATABASE_FETCH_FAILED"
   try {
     const response = await fetch(new URL(route, base), {
       method: route === "session" ? "GET" : "POST",
-      headers: {
-        ...(token && { Authorization: "Bearer " + token }),
-        ...(idle && { "Lucia-Active": /** @type {any} */ (Math.ceil((sent - activeAt) / 1e3)) }),
-      },
+      headers,
       redirect: "error",
       signal: AbortSignal.timeout?.(1e4), // browsers without it wait as long as they do
     });
@@ -577,7 +582,10 @@ async function request(route, read, token, gone, later = "DATABASE_FETCH_FAILED"
     body = await response.json();
   } catch {}
   const value = status < 300 && attempt(() => read(body, sent, status));
-  if (value) return /** @type {any} */ (value);
+  if (value) {
+    reportedAt = active;
+    return /** @type {any} */ (value);
+  }
   const code = status === 401 ? gone : later;
   throw new LuciaError((body?.message === code && code) || "UNKNOWN", after);
 }
@@ -622,8 +630,8 @@ const verify = singleFlight(async () => {
   const before = version;
   const answer = await request(
     "session",
-    ({ _lucia, session_id = "", expires_in, idle: limit }, sent) => {
-      idle = limit * 1e3;
+    ({ _lucia, session_id = "", expires_in, idle }, sent) => {
+      idleTimeout = idle * 1e3 || Infinity;
       return (
         (_lucia === null || _lucia.user.user_id) &&
         /** @type {Answer} */ ([_lucia, sent, expires_in * 1e3, session_id])
@@ -679,18 +687,15 @@ function replacePage() {
  * @returns {Promise<Answer>}
  */
 function exchange(token) {
-  // If this fails, the next attempt reports it again.
-  reportedAt = activeAt;
   return request(
     "refresh",
     ({ user, access_token, refresh_token, expires_in, session_id }, sent) => {
       const tokens = token ? { access_token, refresh_token } : {};
-      // Only strings have trim. Other values throw.
+      // Only strings have trim, and only numbers have toFixed. Other values throw.
       const strings = [user.user_id, session_id, ...Object.values(tokens)];
       return (
         strings.every((value) => value.trim()) &&
-        Number.isInteger(expires_in) &&
-        expires_in > 0 &&
+        expires_in.toFixed() > 0 &&
         /** @type {Answer} */ ([{ user, ...tokens }, sent, expires_in * 1e3, session_id])
       );
     },
@@ -794,9 +799,16 @@ function schedule() {
   if (!listeners.size || verify.busy || dom("prerendering")) return;
   const asking = unverified ? verifyAt - now() : Infinity;
   const due = current.session && !refresh.busy && !signingOut ? refreshAt - now() : Infinity;
+  const warning =
+    current.session && warnedAt !== activeAt
+      ? activeAt + idleTimeout - lead(idleTimeout) - now()
+      : Infinity;
   if (asking <= 0) verify().catch(() => {});
   else if (due <= 0) refresh().catch(() => {});
-  else timer = setTimeout(schedule, Math.min(asking, due, 1e9)); // a month is "at once"
+  else if (warning <= 0) {
+    warnedAt = activeAt;
+    publish();
+  } else timer = setTimeout(schedule, Math.min(asking, due, warning, 1e9)); // a month is "at once"
 }
 
 /**
@@ -807,41 +819,42 @@ function broadcast() {
   const shift = Date.now() - now();
   attempt(() => {
     const channel = new BroadcastChannel(name);
-    channel.postMessage({
-      session: current.session,
-      sid: pageSession,
-      asked: askedAt + shift,
-      expires: expiresAt + shift,
-      active: reportedAt + shift,
-    });
+    channel.postMessage([
+      current.session,
+      pageSession,
+      reportedAt + shift,
+      askedAt + shift,
+      expiresAt + shift,
+    ]);
     channel.close();
   });
 }
 
 /** @param {MessageEvent} message */
-function receive({ data: { session, sid, asked, expires, active } }) {
+function receive({ data: [session, sid, reported, asked, expires] }) {
   // Another session, or a page without one, which an outage may have caused.
   if (sid !== pageSession) return sid !== browserSession && invalidate();
   if (!current.session) return; // an ended session is not restored
   if (!session) return endSession();
-  const sent = asked + now() - Date.now();
+  const shift = now() - Date.now();
+  const heard = reported + shift;
+  if (heard > activeAt) activeAt = reportedAt = heard;
+  const sent = asked + shift;
   const life = expires - asked;
-  const due = refreshAt;
-  reportedAt = Math.max(reportedAt, active + now() - Date.now());
-  activeAt = Math.max(activeAt, reportedAt);
   // Tokens that expire later are newer, and so is other data that was asked for later.
   const reloaded = sent > askedAt && JSON.stringify(session) !== current.json;
   if (sent + life > expiresAt + (reloaded ? -1e4 : 1e3)) setSession(session, sent, life);
-  // What only this tab knows of is not put off.
-  if (activeAt > reportedAt) refreshAt = Math.min(refreshAt, due);
-  schedule();
 }
 
-/** A person is active. After a pause that is reported at once. */
+/**
+ * A person is active: pointer, touch, wheel or key. That is reported when half of the timeout has
+ * passed since the last report, so that the other tabs hear of it before they warn.
+ */
 function onActivity() {
   activeAt = now();
-  if (idle && !failures && activeAt - reportedAt >= idle / 2) {
-    refreshAt = 0;
+  const reportAt = Math.max(quietUntil, reportedAt + idleTimeout / 2);
+  if (reportAt < refreshAt) {
+    refreshAt = reportAt;
     schedule();
   }
 }
@@ -866,8 +879,9 @@ function distrustPage(back = false) {
 
 /** The page is loaded, or is shown after it was prerendered. */
 function onLoad() {
-  if (dom("prerendering") || !block) return schedule();
-  activeAt = now();
+  if (dom("prerendering")) return;
+  activeAt = reportedAt = now(); // a page view
+  if (!block) return schedule();
   const id = storedSession();
   const [entry] = /** @type {any[]} */ (performance.getEntriesByType("navigation"));
   // deliveryType is undefined, not "", in browsers that do not support it.
@@ -892,7 +906,7 @@ function onMutation() {
     page.content === content
       ? current.session || !page.session
       : page.json + page.sid === current.json + pageSession;
-  ({ block, content, method: pageMethod, idle } = page);
+  ({ block, content, method: pageMethod } = page);
   if (same) return fillFields();
   pageUser = page.owner;
   distrustPage();
@@ -914,8 +928,8 @@ function start() {
   const handlers = {
     pointerdown: onActivity,
     pointermove: onActivity,
-    keydown: onActivity,
     wheel: onActivity,
+    keydown: onActivity,
     focus: onFocus,
     visibilitychange: onFocus,
     prerenderingchange: onLoad,
@@ -930,7 +944,7 @@ function start() {
     },
     pageshow({ persisted }) {
       if (!persisted) return;
-      onActivity();
+      activeAt = now();
       listen();
       // If the stored id, of the page that any tab loaded last, is this page's, the hidden page
       // can be shown at once.

@@ -49,6 +49,7 @@ type site struct {
 
 	refreshes atomic.Int64 // requests to the refresh route
 	lookups   atomic.Int64 // requests to the session route
+	active    atomic.Value // string: the last report of activity to the refresh route
 	ahead     chan bool    // there is a page that was got ahead of time
 	orders    atomic.Int64 // orders placed by form
 	names     atomic.Int64 // changes of each user's name
@@ -114,6 +115,7 @@ func (s *site) front(next http.Handler) http.Handler {
 			s.lookups.Add(1)
 		case "/api/auth/refresh":
 			s.refreshes.Add(1)
+			s.active.Store(r.Header.Get(wire.HeaderActive))
 			if refresh := s.refresh.Load(); refresh != nil {
 				(*refresh)(w, r, next)
 				return

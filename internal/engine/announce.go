@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"errors"
+	"time"
 
 	"github.com/lucia-go/lucia/session"
 )
@@ -34,7 +35,8 @@ func (e *Engine[U]) announce(ctx context.Context, notices ...session.Notice) err
 		if flooded {
 			// Other processes refuse all tokens of the user, which a refresh replaces if its
 			// session is alive. One notice a second is enough for that.
-			n = session.Notice{Kind: session.NoticeReload, UserID: n.UserID, IssuedUntil: n.IssuedUntil}
+			n = reloadOf(n.UserID)
+			n.IssuedUntil = time.Now().Unix() + e.revocations.slack
 			if !e.revocations.add(n) {
 				continue
 			}
@@ -56,8 +58,15 @@ type noticeBoard struct {
 	streams     *streams
 }
 
+// apply applies a notice of this process, applyFed one that was read from the feed.
 func (b noticeBoard) apply(n session.Notice) {
 	b.revocations.add(n)
+	b.endStreams(n)
+}
+
+func (b noticeBoard) applyFed(n session.Notice) { b.endStreams(b.revocations.addFed(n)) }
+
+func (b noticeBoard) endStreams(n session.Notice) {
 	if n.Kind == session.NoticeEnd {
 		b.streams.end(n)
 	}

@@ -80,7 +80,7 @@ func New[U any](config Config[U]) (*Engine[U], error) {
 	e.notices = noticeBoard{e.revocations, e.streams}
 	if feed := config.feed(); feed != nil {
 		keep := time.Duration(e.revocations.keep) * time.Second
-		e.follower = follow(feed, e.notices.apply, e.reporter, config.Timeout, keep)
+		e.follower = follow(feed, e.notices.applyFed, e.reporter, config.Timeout, keep)
 		runtime.AddCleanup(e, (*follower).stopSoon, e.follower) // if Close is never called
 	}
 	return e, nil

@@ -424,6 +424,7 @@ func TestACutFeedMissesNothing(t *testing.T) {
 			if n := f.saw(session.EventFeedLost); n != 1 {
 				t.Errorf("%d events that the feed is lost", n)
 			}
+			unavailable(t, there.Ready(t.Context()), session.CodeDatabaseFetchFailed)
 			if there.MustAsk() != (ask == engine.FeedLostAskStore) {
 				t.Errorf("FeedLost %d: MustAsk = %v", ask, there.MustAsk())
 			}
@@ -440,6 +441,9 @@ func TestACutFeedMissesNothing(t *testing.T) {
 			}
 			if n := f.saw(session.EventFeedRestored); n != 1 || there.MustAsk() {
 				t.Errorf("%d events that the feed is restored; MustAsk %v", n, there.MustAsk())
+			}
+			if err := there.Ready(t.Context()); err != nil {
+				t.Errorf("Ready = %v after it", err)
 			}
 		})
 	}
@@ -782,4 +786,59 @@ func TestCloseStopsReading(t *testing.T) {
 		}
 		newEngine(t, nil).Close()
 	})
+}
+
+// One process loads a user anew, and the session gets a later token there. Another process, which
+// has not read of that yet, ends the user's sessions. The later token is refused as well, in
+// whatever order the notices come.
+func TestARevocationCoversTokensOfAReloadThatItDidNotKnow(t *testing.T) {
+	t.Parallel()
+	for name, end := range map[string]func(e *engine.Engine[profile], id session.ID) error{
+		"RevokeUser": func(e *engine.Engine[profile], _ session.ID) error { return e.RevokeUser(context.Background(), "u1") },
+		"EndSession": func(e *engine.Engine[profile], id session.ID) error {
+			return e.EndSession(context.Background(), "u1", id)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				f := newFleet()
+				here, _ := f.process(t)
+				there, _ := f.process(t)
+				third, _ := f.process(t)
+				j := signIn(t, here, "u1")
+				id := idOf(t, here, j)
+				for range 3 {
+					if err := here.ReloadUser(t.Context(), "u1"); err != nil {
+						t.Fatal(err)
+					}
+					if o, err := j.refresh(t, here); !o.Alive() {
+						t.Fatal(o, err)
+					}
+				}
+				ended := there.Ended(t.Context(), sessionOf(t, there, j))
+				if err := end(there, id); err != nil {
+					t.Fatal(err)
+				}
+				fresh := signIn(t, there, "u1")
+				time.Sleep(aSecond)
+				for i, e := range []*engine.Engine[profile]{here, there, third} {
+					if err := verdict(e, j); err == nil {
+						t.Errorf("process %d accepts a token of the ended session", i)
+					}
+				}
+				if !isClosed(ended) {
+					t.Error("the stream goes on")
+				}
+				if err := verdict(there, fresh); err != nil {
+					fresh.must(t, there, session.Rotated)
+				}
+				for i, e := range []*engine.Engine[profile]{here, there, third} {
+					if err := verdict(e, fresh); err != nil {
+						t.Errorf("process %d refuses the session that began afterwards: %v", i, err)
+					}
+				}
+			})
+		})
+	}
 }

@@ -17,7 +17,9 @@ import (
 //
 // Each revocation is a bound: tokens issued up to that second are refused. A process that knows
 // the bound before it asks the store and LoadUser issues later tokens, so that no token is refused
-// again that has taken the revocation into account.
+// again that has taken the revocation into account. Each bound of a user that is read from the feed
+// is therefore later than those before it: tokens may have been issued in between that its process
+// did not know of.
 //
 // A revocation is remembered until the tokens that it concerns have expired. However many sessions
 // are ended, real or made up, none is forgotten before: beyond the bounds of the memory, several
@@ -44,6 +46,7 @@ type revocations struct {
 type userRevocations struct {
 	ended    int64 // of all the user's sessions that have ended
 	reload   int64 // of tokens with outdated data
+	fed      int64 // the greater of the two, as far as they were read from the feed
 	sessions []sessionRevocation
 	count    int // of the ends of single sessions
 }
@@ -58,7 +61,7 @@ type sessionRevocation struct {
 // megabytes if there are as many, and of the sessions of one user.
 const (
 	maxRevokedUsers    = 1 << 17
-	maxRevokedSessions = 16
+	maxRevokedSessions = 128 // more than a user has
 )
 
 // Bounds are at most maxAhead after the clock, and so are the tokens issued after them, which
@@ -83,26 +86,57 @@ func (r *revocations) version(userID string) *atomic.Uint64 {
 
 // now completes a notice of this process: it concerns the tokens issued until now, by any process.
 // After another revocation of the last seconds that includes the tokens that were issued after it.
+// A session that has ended never begins again, so its bound is later than any of its tokens.
 func (r *revocations) now(n session.Notice) session.Notice {
 	now := time.Now().Unix()
-	n.IssuedUntil = min(max(now+r.slack, r.bound(n.UserID, n.SessionID)+1), now+maxAhead)
+	if n.SessionID != (ID{}) {
+		n.IssuedUntil = now + 2*maxAhead
+	} else {
+		n.IssuedUntil = min(max(now+r.slack, r.bound(n.UserID, n.SessionID)+1), now+maxAhead)
+	}
 	return n
 }
 
-// add records a notice and reports whether it is new.
+// add records a notice of this process and reports whether it is new.
 func (r *revocations) add(n session.Notice) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	before, young := r.young[n.UserID]
-	if !young {
-		before = r.old[n.UserID]
+	return r.addLocked(n, 0)
+}
+
+// addFed records a notice that was read from the feed. It returns the notice with its bound.
+func (r *revocations) addFed(n session.Notice) session.Notice {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if n.SessionID != (ID{}) {
+		r.addLocked(n, 0)
+		return n
 	}
+	u, _ := r.userLocked(n.UserID)
+	if n.IssuedUntil <= u.fed {
+		n.IssuedUntil = max(n.IssuedUntil, min(u.fed+1, time.Now().Unix()+maxAhead))
+	}
+	r.addLocked(n, n.IssuedUntil)
+	return n
+}
+
+// userLocked returns the revocations of a user, and whether they are among the young.
+func (r *revocations) userLocked(userID string) (u userRevocations, young bool) {
+	if u, young = r.young[userID]; !young {
+		u = r.old[userID]
+	}
+	return u, young
+}
+
+func (r *revocations) addLocked(n session.Notice, fed int64) (isNew bool) {
+	before, young := r.userLocked(n.UserID)
 	after, changed := before.with(n)
-	if !changed && after.count == before.count {
+	after.fed = max(after.fed, fed)
+	if !changed && after.count == before.count && after.fed == before.fed {
 		return false
 	}
 	r.makeRoom(young)
-	r.latest = max(r.latest, n.IssuedUntil)
+	r.latest = max(r.latest, min(n.IssuedUntil, time.Now().Unix()+maxAhead-1))
 	r.young[strings.Clone(n.UserID)] = after // the id may be a small part of a large string
 	if changed {
 		r.version(n.UserID).Add(1) // last, so that whoever sees it finds the revocation
@@ -122,10 +156,7 @@ func (r *revocations) flooded(n session.Notice) bool {
 	}
 	r.mu.RLock()
 	defer r.mu.RUnlock()
-	u, ok := r.young[n.UserID]
-	if !ok {
-		u = r.old[n.UserID]
-	}
+	u, _ := r.userLocked(n.UserID)
 	return u.count >= maxAnnounced
 }
 
@@ -152,7 +183,7 @@ func (r *revocations) makeRoom(known bool) {
 
 // with returns u with a notice, and whether the notice has changed it. If there are too many
 // sessions, the first is merged into all: that costs the user's other sessions a refresh if they
-// have tokens of that age.
+// have tokens of that age. Tokens that are issued afterwards are accepted.
 func (u userRevocations) with(n session.Notice) (after userRevocations, changed bool) {
 	if n.Kind == session.NoticeReload {
 		changed = n.IssuedUntil > u.reload
@@ -184,7 +215,7 @@ func (u userRevocations) with(n session.Notice) (after userRevocations, changed 
 	}
 	sessions = append(sessions, sessionRevocation{n.SessionID, n.IssuedUntil})
 	if len(sessions) > maxRevokedSessions {
-		u.ended = max(u.ended, sessions[0].ended)
+		u.ended = max(u.ended, min(sessions[0].ended, time.Now().Unix()+maxAhead-1))
 		sessions = sessions[1:]
 	}
 	u.sessions = sessions
@@ -196,10 +227,7 @@ func (u userRevocations) with(n session.Notice) (after userRevocations, changed 
 func (r *revocations) bounds(userID string, id ID) (ended, reload int64) {
 	r.mu.RLock()
 	defer r.mu.RUnlock()
-	u, ok := r.young[userID]
-	if !ok {
-		u = r.old[userID]
-	}
+	u, _ := r.userLocked(userID)
 	ended = max(r.floor, u.ended)
 	for _, s := range u.sessions {
 		if s.id == id {

@@ -103,7 +103,7 @@ func (s *streams) end(n session.Notice) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for w := range s.users[n.UserID] {
-		if w.iat <= n.IssuedUntil && (n.SessionID == w.id || n.SessionID == (ID{})) {
+		if n.SessionID == w.id || n.SessionID == (ID{}) && w.iat <= n.IssuedUntil {
 			s.removeLocked(w)
 			close(w.ended)
 		}

@@ -14,6 +14,9 @@ type counter struct {
 	requests atomic.Int64 // that the app has answered, for comparison
 }
 
+// Unwrap returns the store, for its feed.
+func (c *counter) Unwrap() session.Store { return c.Store }
+
 // Create implements session.Store.
 func (c *counter) Create(ctx context.Context, in session.CreateParams) (session.CreateResult, error) {
 	c.calls.Add(1)

@@ -45,6 +45,7 @@ type Site struct {
 	redis     redis.UniversalClient // nil if Redis is not used
 	db        *sql.DB               // nil if SQLite is not used
 	log       *slog.Logger
+	stopping  chan struct{} // closed when the server shuts down
 }
 
 // NewSite returns a site. The caller must close it.
@@ -53,7 +54,7 @@ func NewSite(framework string, o Options, log *slog.Logger) (*Site, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Site{Framework: framework, Templates: templates(), Assets: assets, Recent: o.Recent, passwords: newPasswords(), log: log}
+	s := &Site{Framework: framework, Templates: templates(), Assets: assets, Recent: o.Recent, passwords: newPasswords(), log: log, stopping: make(chan struct{})}
 	switch {
 	case o.DB != "":
 		ctx, cancel := context.WithTimeout(context.Background(), migrationTimeout)
@@ -86,6 +87,9 @@ func NewSite(framework string, o Options, log *slog.Logger) (*Site, error) {
 		Logger:      log,
 
 		DeviceBound: o.Bound,
+	}
+	if !o.Feed {
+		s.Config.Feed = lucia.NoFeed
 	}
 	return s, nil
 }

@@ -28,6 +28,7 @@ type Options struct {
 	Secret     []byte
 	Secure     bool
 	Hardened   bool
+	Feed       bool
 	TLS        bool
 	Bound      bool
 
@@ -54,6 +55,7 @@ func ParseFlags(name string, args []string, stderr io.Writer) (Options, error) {
 	f.StringVar(&secret, "secret", "", "what all keys are made of, 32 bytes or more, the same for all servers of one app; empty makes one up\n(for real, take it from a file or the environment: command lines are visible to others)")
 	f.BoolVar(&o.Secure, "secure", false, "cookies for https only")
 	f.BoolVar(&o.Hardened, "hardened", false, "keep the tokens out of pages")
+	f.BoolVar(&o.Feed, "feed", true, "with -redis or -db: tell all servers at once when a session ends")
 	f.BoolVar(&o.TLS, "tls", false, "serve https with a certificate of its own, which implies -secure; prints its SPKI for\nChromium's --ignore-certificate-errors-spki-list")
 	f.BoolVar(&o.Bound, "device-bound", false, "bind sessions to the browser's device; needs -secure or -tls")
 	if err := f.Parse(args); err != nil {

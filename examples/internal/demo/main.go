@@ -63,10 +63,11 @@ func run(ctx context.Context, framework string, o Options, build Build, log *slo
 		}
 	}
 	announce(framework, listener.Addr(), o)
+	defer auth.Close()
 	if certificate != nil {
 		fmt.Println("SPKI", spki(certificate.Leaf))
 	}
-	return serve(ctx, listener, site.Outer(handler), auth, certificate)
+	return site.serve(ctx, listener, site.Outer(handler), auth, certificate)
 }
 
 // announce prints the app's URL, for a person to click and for a program to read.
@@ -85,9 +86,9 @@ func announce(framework string, addr net.Addr, o Options) {
 	}
 }
 
-// serve serves until ctx ends. It then waits for the requests in progress and for pending calls
-// of the store. It serves https if there is a certificate.
-func serve(ctx context.Context, listener net.Listener, handler http.Handler, auth *lucia.Auth[Profile], certificate *tls.Certificate) error {
+// serve serves until ctx ends. It then ends the streams of events and waits for the requests in
+// progress and for pending calls of the store. It serves https if there is a certificate.
+func (s *Site) serve(ctx context.Context, listener net.Listener, handler http.Handler, auth *lucia.Auth[Profile], certificate *tls.Certificate) error {
 	const (
 		headerTimeout = 5 * time.Second
 		readTimeout   = 15 * time.Second
@@ -116,6 +117,7 @@ func serve(ctx context.Context, listener net.Listener, handler http.Handler, aut
 		return err
 	case <-ctx.Done():
 	}
+	close(s.stopping)
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), patience)
 	defer cancel()
 	return errors.Join(server.Shutdown(ctx), auth.Flush(ctx))

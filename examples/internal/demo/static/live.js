@@ -143,6 +143,31 @@ if (live) {
   });
 }
 
+// The stream of events ends with the session, on whichever server it ends. It is open only while a
+// person looks at it, because browsers open few connections to one host.
+const events = one("[data-events]");
+let stream;
+
+function showEvent(text) {
+  one("[data-event]").textContent = text;
+}
+
+function follow() {
+  stream?.close();
+  stream = undefined;
+  if (!events.open) return showEvent("Not connected.");
+  stream = new EventSource(events.dataset.events);
+  stream.onmessage = ({ data }) => showEvent(data);
+  stream.onerror = () => showEvent("Connecting.");
+  stream.addEventListener("ended", ({ data }) => {
+    stream.close();
+    showEvent(data);
+    refreshTokens().catch(() => {}); // is refused, and the page follows
+  });
+}
+
+events?.addEventListener("toggle", follow);
+
 /** Why the server has refused: in its own words, where they are for people. */
 function reason(xhr) {
   if (xhr.getResponseHeader("Content-Type")?.startsWith("text/plain")) return xhr.responseText;

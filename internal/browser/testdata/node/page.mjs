@@ -135,14 +135,15 @@ export function channels() {
     constructor() {
       tabs.open.add(this);
     }
-    postMessage(data) {
-      tabs.said.push(data);
+    postMessage([session, sid, reported, asked, expires]) {
+      tabs.said.push({ session, sid, reported, asked, expires });
     }
     close() {
       tabs.open.delete(this);
     }
   };
-  tabs.say = async (data) => {
+  tabs.say = async ({ session, sid, reported = 0, asked, expires }) => {
+    const data = [session, sid, reported, asked, expires];
     for (const channel of tabs.open) channel.onmessage?.({ data });
     await settle();
   };
@@ -194,8 +195,7 @@ export async function open(
   const fields = [{ value: "as rendered", dataset: {} }];
   const stored = new Map();
   const remembered = new Map();
-  // active: what the requests report of a person's activity.
-  const page = { requests, active: [], fields, stored, remembered, clock, navigated: [], replaced: [] };
+  const page = { requests, fields, stored, remembered, clock, navigated: [], replaced: [] };
   // How the page was delivered, as the browser tells.
   page.entry = { deliveryType: "", ...entry };
   const pageData = (session, dataset) => {
@@ -248,7 +248,12 @@ export async function open(
   page.events = [];
   page.document.listeners = 0;
   EventTarget.prototype.addEventListener.call(page.document, "lucia:session", (e) =>
-    page.events.push(e.detail),
+    // Without an idle timeout the session has no idle end.
+    page.events.push(
+      Object.fromEntries(
+        Object.entries(e.detail).filter(([key, value]) => key !== "idle_in" || value < Infinity),
+      ),
+    ),
   );
   const storage = (map) =>
     new Proxy(Object.create(null), {
@@ -315,10 +320,10 @@ export async function open(
         path: pathname,
         url: href,
         authorization: request.headers.get("Authorization"),
+        active: request.headers.get("Lucia-Active"),
         body: await request.text(),
       };
       requests.push(seen);
-      page.active.push(request.headers.get("Lucia-Active"));
       const aborted = new Promise((_, reject) => {
         request.signal.addEventListener("abort", () => reject(request.signal.reason));
       });

@@ -89,7 +89,7 @@ test("another user's session replaces the page by a GET, once, whatever is told 
   assert.equal(page.requests.length, 1);
   assert.equal(page.session(), null);
   assert.equal(page.fields[0].value, "");
-  assert.deepEqual(page.events.at(-1), { session: null, expires_in: 0, stale: true });
+  assert.deepEqual(page.events.at(-1), { session: null, expires_in: 0, idle_in: 0, stale: true });
   assert.equal(page.document.documentElement.inert, true);
   assert.deepEqual(page.codes, []);
 });
@@ -100,7 +100,7 @@ test("a page that comes again for the same session of another user stays, marked
   await page.tell(s2);
   assert.deepEqual(page.replaced, []);
   assert.equal(page.session(), null);
-  assert.deepEqual(page.events.at(-1), { session: null, expires_in: 0, stale: true });
+  assert.deepEqual(page.events.at(-1), { session: null, expires_in: 0, idle_in: 0, stale: true });
 });
 
 test("where nothing can be remembered, nothing is replaced", async (t) => {
@@ -127,7 +127,7 @@ test("a page that answers a POST stays, marked, until its user is back", async (
   assert.equal(page.session(), null);
   assert.equal(page.fields[0].value, "");
   assert.equal(page.document.documentElement.inert, true);
-  assert.deepEqual(page.events.at(-1), { session: null, expires_in: 0, stale: true });
+  assert.deepEqual(page.events.at(-1), { session: null, expires_in: 0, idle_in: 0, stale: true });
   assert.deepEqual([...page.stored.values()], ["s2"]);
 
   answer = word("s3", "u1");
@@ -335,9 +335,9 @@ test("what is told goes out on channels that are closed again", async (t) => {
     {
       session: session(2),
       sid: "s1",
+      reported: Date.now(),
       asked: Date.now(),
       expires: Date.now() + 900 * second,
-      active: Date.now(),
     },
   ]);
   assert.equal(page.tabs.open.size, 1);

@@ -1,0 +1,278 @@
+package engine_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"runtime"
+	"slices"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/lucia-go/lucia/internal/engine"
+	"github.com/lucia-go/lucia/memstore"
+	"github.com/lucia-go/lucia/session"
+)
+
+// world is an app of several processes with its users, in simulated time. Some is guarded by mu,
+// because LoadUser runs in goroutines of the engines.
+type world struct {
+	*testing.T
+	rng   *rand.Rand
+	store *tap
+	cable []*cable
+	nodes []*engine.Engine[profile]
+
+	mu      sync.Mutex
+	version map[string]int // of each user's data
+	down    bool           // the store and the app's database
+	users   []*person
+}
+
+// person is a user with one session.
+type person struct {
+	id     string
+	jar    jar
+	ended  time.Time // zero while the session lives
+	stream <-chan struct{}
+	host   *engine.Engine[profile] // the process that has the stream
+
+	reloaded time.Time // when the user was last to be loaded anew, and what they had to be then
+	atLeast  int
+}
+
+const (
+	simulatedUsers     = 1000
+	simulatedProcesses = 4
+	simulatedTime      = 10 * time.Minute
+)
+
+var errOutage = errors.New("an outage")
+
+func (w *world) fault(context.Context, string) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.down {
+		return errOutage
+	}
+	return nil
+}
+
+func (w *world) setDown(down bool) {
+	w.mu.Lock()
+	w.down = down
+	w.mu.Unlock()
+	for _, c := range w.cable {
+		c.set(down, false)
+	}
+}
+
+// start starts process i, with new keys from some time on.
+func (w *world) start(i int, secret []byte, previous ...[]byte) {
+	e := newEngine(w, func(c *engine.Config[profile]) {
+		c.Secret, c.PreviousSecrets = secret, previous
+		c.Store, c.Feed = w.store, w.cable[i]
+		c.AccessTTL, c.RefreshTTL = time.Minute, 30*time.Minute
+		c.Cache = 1 << 20 // or else it grows to its bound
+		c.Grace, c.Settle = 5*time.Second, 10*time.Second
+		c.LoadUser = func(_ context.Context, id string) (profile, error) {
+			w.mu.Lock()
+			defer w.mu.Unlock()
+			if w.down {
+				return profile{}, errOutage
+			}
+			return profile{fmt.Sprint(w.version[id])}, nil
+		}
+	})
+	if w.nodes[i] != nil {
+		w.nodes[i].Close()
+	}
+	w.nodes[i] = e
+	w.Cleanup(e.Close)
+}
+
+// visit is a request of a person to any process. It checks that the answer is right.
+func (w *world) visit(p *person) {
+	e := w.nodes[w.rng.IntN(len(w.nodes))]
+	s, err := e.Verify(p.jar.access, p.jar.fingerprint)
+	refreshed := false
+	if err != nil {
+		refreshed = true
+		o, refreshErr := p.jar.refresh(w, e)
+		switch {
+		case errors.Is(refreshErr, session.CodeDatabaseFetchFailed):
+			return // the outage; the browser tries again later
+		case !o.Alive() && p.ended.IsZero():
+			w.Errorf("%v: %s has lost their session: %v, after %v", w.now(), p.id, o, err)
+			p.ended = time.Now()
+			return
+		case !o.Alive():
+			return
+		case !p.ended.IsZero():
+			w.Errorf("%v: %s has a new token after their session ended", w.now(), p.id)
+			return
+		}
+		if s, err = e.Verify(p.jar.access, p.jar.fingerprint); err != nil {
+			w.Errorf("%v: %s has a new token that is refused: %v", w.now(), p.id, err)
+			return
+		}
+	}
+	if !p.ended.IsZero() && time.Since(p.ended) > aSecond && !w.wasCut(p.ended) {
+		w.Errorf("%v: %s is signed in %v after their session ended (refreshed: %v)", w.now(), p.id, time.Since(p.ended), refreshed)
+	}
+	var version int
+	fmt.Sscan(s.User.Data.Username, &version)
+	if time.Since(p.reloaded) > aSecond && !w.wasCut(p.reloaded) && version < p.atLeast {
+		w.Errorf("%v: %s has version %d of their data, want %d", w.now(), p.id, version, p.atLeast)
+	}
+}
+
+// The outage, in time since the start.
+const (
+	outageFrom = 5 * time.Minute
+	outageTo   = 6 * time.Minute
+)
+
+func (w *world) now() time.Duration { return time.Since(epoch) }
+
+// epoch is when a bubble begins.
+var epoch = time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC)
+
+// wasCut reports whether what happened at t may not be known everywhere yet, because of the outage.
+func (w *world) wasCut(t time.Time) bool {
+	return t.Sub(epoch) < outageTo && w.now() < outageTo+aSecond && w.now() > outageFrom
+}
+
+// TestSimulation lives through ten minutes of an app of four processes and a thousand users:
+// sign-outs, revocations, reloads, a change of keys with a rolling restart, and an outage of the
+// store and the feed. No honest session is lost, no ended session is accepted a second later, its
+// stream ends, changed data is seen, and memory does not grow.
+func TestSimulation(t *testing.T) {
+	t.Parallel()
+	if testing.Short() {
+		t.Skip("takes some seconds")
+	}
+	seed := uint64(1)
+	synctest.Test(t, func(t *testing.T) {
+		w := &world{T: t, rng: rand.New(rand.NewPCG(seed, 0)), store: newTap(), version: map[string]int{}}
+		w.store.set(w.fault)
+		feed := memstore.NewFeed()
+		w.nodes = make([]*engine.Engine[profile], simulatedProcesses)
+		for range simulatedProcesses {
+			w.cable = append(w.cable, &cable{Feed: feed})
+		}
+		first, second := slices.Repeat([]byte("a"), 32), slices.Repeat([]byte("b"), 32)
+		for i := range w.nodes {
+			w.start(i, first)
+		}
+		for i := range simulatedUsers {
+			w.join(fmt.Sprintf("user-%d", i))
+		}
+		var heaps []uint64
+		for step := range int(simulatedTime / (100 * time.Millisecond)) {
+			time.Sleep(100 * time.Millisecond)
+			switch w.now().Truncate(100 * time.Millisecond) {
+			case 2 * time.Minute: // every process learns to verify the new key
+				for i := range w.nodes {
+					w.start(i, first, second)
+				}
+			case 3 * time.Minute, 3*time.Minute + 10*time.Second, 3*time.Minute + 20*time.Second, 3*time.Minute + 30*time.Second:
+				w.start(int((w.now()-3*time.Minute)/(10*time.Second)), second, first)
+			case outageFrom:
+				w.setDown(true)
+			case outageTo:
+				w.setDown(false)
+			}
+			for range 25 { // each user about every four seconds
+				w.visit(w.users[w.rng.IntN(len(w.users))])
+			}
+			w.act()
+			if step%1000 == 999 {
+				heaps = append(heaps, w.heap())
+			}
+		}
+		time.Sleep(aSecond)
+		w.checkStreams()
+		t.Logf("heap after each 100 s: %v KiB", heaps)
+		if last, first := heaps[len(heaps)-1], heaps[1]; last > first+first/2 {
+			t.Errorf("the heap has grown from %d to %d KiB: %v", first, last, heaps)
+		}
+	})
+}
+
+// join signs a user in and opens a stream.
+func (w *world) join(id string) {
+	e := w.nodes[w.rng.IntN(len(w.nodes))]
+	s, err := e.SignIn(w.Context(), id)
+	if err != nil {
+		w.Fatalf("sign-in: %v", err)
+	}
+	p := &person{id: id, jar: jar{s.Fingerprint, s.Session.AccessToken, s.Session.RefreshToken, s.RefreshCookie}}
+	p.stream, p.host = e.Ended(w.Context(), s.Session), e
+	w.users = append(w.users, p)
+}
+
+// act ends or reloads one session, and lets somebody else sign in instead of one that has ended a
+// while ago.
+func (w *world) act() {
+	if w.now() > outageFrom-aSecond && w.now() < outageTo+aSecond {
+		return
+	}
+	i := w.rng.IntN(len(w.users))
+	p, e := w.users[i], w.nodes[w.rng.IntN(len(w.nodes))]
+	switch n := w.rng.IntN(10); {
+	case !p.ended.IsZero():
+		if time.Since(p.ended) > 90*time.Second {
+			w.checkStream(p)
+			w.users = slices.Delete(w.users, i, i+1)
+			w.join(p.id)
+		}
+	case n == 0:
+		if err := e.SignOut(w.Context(), p.id, idOf(w, e, p.jar)); err != nil {
+			w.Errorf("SignOut: %v", err)
+		}
+		p.ended = time.Now()
+	case n == 1:
+		if err := e.RevokeUser(w.Context(), p.id); err != nil {
+			w.Errorf("RevokeUser: %v", err)
+		}
+		p.ended = time.Now()
+	case n < 4:
+		w.mu.Lock()
+		w.version[p.id]++
+		p.atLeast = w.version[p.id]
+		w.mu.Unlock()
+		if err := e.ReloadUser(w.Context(), p.id); err != nil {
+			w.Errorf("ReloadUser: %v", err)
+		}
+		p.reloaded = time.Now()
+	}
+}
+
+func (w *world) checkStreams() {
+	for _, p := range w.users {
+		w.checkStream(p)
+	}
+}
+
+// checkStream checks that a stream has ended if and only if its session has. The streams of a
+// process that was restarted end with it.
+func (w *world) checkStream(p *person) {
+	if !slices.Contains(w.nodes, p.host) || time.Since(p.ended) <= aSecond {
+		return
+	}
+	if p.ended.IsZero() == isClosed(p.stream) {
+		w.Errorf("%v: %s: the session has ended at %v, the stream has ended: %v", w.now(), p.id, p.ended.Sub(epoch), isClosed(p.stream))
+	}
+}
+
+// heap returns the size of the live heap in KiB.
+func (w *world) heap() uint64 {
+	runtime.GC()
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return m.HeapAlloc >> 10
+}

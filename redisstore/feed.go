@@ -1,0 +1,97 @@
+package redisstore
+
+import (
+	"context"
+	"strconv"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/lucia-go/lucia/session"
+)
+
+var _ session.Feed = (*Store)(nil)
+
+// feedPage is how many notices a call of ReadFeed returns at most.
+const feedPage = 500
+
+// feedKey is the key of the stream of notices. No user's key is the same, because those have
+// braces.
+func (s *Store) feedKey() string { return s.prefix + "feed" }
+
+// Publish implements [session.Feed]. The notices are entries of one stream. If [WithWait] is set,
+// the call waits for the replicas.
+func (s *Store) Publish(ctx context.Context, n session.Notice, keep time.Duration) error {
+	id := ""
+	if n.SessionID != (session.ID{}) {
+		id = n.SessionID.String()
+	}
+	key := s.feedKey()
+	request := s.publish.on(key, keep.Milliseconds(), n.Kind.String(), n.UserID, id, n.IssuedUntil)
+	if _, err := s.doDurably(ctx, key, request, nil); err != nil {
+		return fail("publish", err)
+	}
+	return nil
+}
+
+// ReadFeed implements [session.Feed]. The position is the id of the last entry that was read. The
+// entry is read again with those that follow, so that its absence shows that the server has lost
+// it: after a failover, new entries may have lower ids than lost ones.
+func (s *Store) ReadFeed(ctx context.Context, after session.FeedPosition) ([]session.Notice, session.FeedPosition, error) {
+	const op = "read feed"
+	if err := ctx.Err(); err != nil {
+		return nil, after, fail(op, err)
+	}
+	ctx, cancel := context.WithTimeout(ctx, s.timeout)
+	defer cancel()
+	if after != "" {
+		entries, err := s.entries(ctx, string(after))
+		if err != nil {
+			return nil, after, fail(op, err)
+		}
+		if len(entries) > 0 && entries[0].ID == string(after) {
+			return notices(entries[1:]), session.FeedPosition(entries[len(entries)-1].ID), nil
+		}
+	}
+	entries, err := s.entries(ctx, "-")
+	if err != nil {
+		return nil, after, fail(op, err)
+	}
+	if len(entries) == 0 {
+		return nil, "", nil
+	}
+	return notices(entries), session.FeedPosition(entries[len(entries)-1].ID), nil
+}
+
+// entries returns the first entries of the stream from an id on.
+func (s *Store) entries(ctx context.Context, from string) ([]redis.XMessage, error) {
+	cmd := redis.NewXMessageSliceCmd(ctx, "xrange", s.feedKey(), from, "+", "count", feedPage)
+	err := s.processor.Process(ctx, cmd)
+	s.suspect(err)
+	return cmd.Val(), err
+}
+
+// notices returns the notices of entries. It leaves out what a newer version of this package may
+// have written.
+func notices(entries []redis.XMessage) (list []session.Notice) {
+	for _, e := range entries {
+		field := func(name string) string {
+			v, _ := e.Values[name].(string)
+			return v
+		}
+		n := session.Notice{UserID: field("user")}
+		var known, ok bool
+		n.Kind, known = session.ParseNoticeKind(field("kind"))
+		until, err := strconv.ParseInt(field("until"), 10, 64)
+		n.IssuedUntil = until
+		ok = known && err == nil && n.UserID != ""
+		if id := field("session"); id != "" {
+			n.SessionID, err = session.ParseID(id)
+			ok = ok && err == nil
+		}
+		if ok {
+			list = append(list, n)
+		}
+	}
+	return list
+}

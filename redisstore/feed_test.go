@@ -1,0 +1,155 @@
+package redisstore_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/lucia-go/lucia/internal/testenv"
+	"github.com/lucia-go/lucia/redisstore"
+	"github.com/lucia-go/lucia/session"
+	"github.com/lucia-go/lucia/session/sessiontest"
+)
+
+func TestFeedConformanceMiniredis(t *testing.T) {
+	t.Parallel()
+	sessiontest.RunFeed(t, func(t *testing.T) sessiontest.FeedHarness {
+		m := newMini(t)
+		open := func() *redisstore.Store {
+			client := redis.NewClient(&redis.Options{Addr: m.Addr()})
+			t.Cleanup(func() { client.Close() })
+			return redisstore.New(client, unhurried)
+		}
+		return sessiontest.FeedHarness{
+			Feed: open(), Other: open(), Advance: m.advance,
+			Lose: func() { m.FlushAll(); m.advance(time.Millisecond) },
+		}
+	})
+}
+
+func TestFeedConformanceServer(t *testing.T) {
+	t.Parallel()
+	server := testenv.Redis(t)
+	sessiontest.RunFeed(t, func(t *testing.T) sessiontest.FeedHarness {
+		return feedOn(t, server.URL(), server)
+	})
+}
+
+func TestFeedConformanceCluster(t *testing.T) {
+	t.Parallel()
+	cluster := testenv.Cluster(t)
+	sessiontest.RunFeed(t, func(t *testing.T) sessiontest.FeedHarness {
+		return feedOn(t, cluster.URL(), cluster.Masters...)
+	})
+}
+
+// feedOn returns the feed of two processes with clients of their own, one of which pipelines on a
+// single server.
+func feedOn(t *testing.T, url string, masters ...*testenv.RedisServer) sessiontest.FeedHarness {
+	open := func() redis.UniversalClient {
+		opts, err := redisstore.ParseURL(url)
+		if err != nil {
+			t.Fatal(err)
+		}
+		client := redis.NewUniversalClient(opts)
+		t.Cleanup(func() { client.Close() })
+		return client
+	}
+	here, there := open(), open()
+	if single, ok := there.(*redis.Client); ok {
+		pipeline, err := single.AsyncAutoPipeline()
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { pipeline.Close() })
+		there = pipeline
+	}
+	prefix := redisstore.WithPrefix("test:" + t.Name() + ":")
+	return sessiontest.FeedHarness{
+		Feed: redisstore.New(here, prefix, unhurried), Other: redisstore.New(there, prefix, unhurried),
+		Lose: func() {
+			for _, m := range masters {
+				if err := m.Client().FlushAll(t.Context()).Err(); err != nil {
+					t.Fatal(err)
+				}
+			}
+		},
+	}
+}
+
+// A server whose clock is behind that of the one before gives its entries lower ids. A reader whose
+// last entry was lost misses none of them.
+func TestFeedAfterAFailoverToASlowerClock(t *testing.T) {
+	t.Parallel()
+	m := newMini(t)
+	client := redis.NewClient(&redis.Options{Addr: m.Addr()})
+	t.Cleanup(func() { client.Close() })
+	store := redisstore.New(client, unhurried)
+	publish := func(user string) {
+		t.Helper()
+		if err := store.Publish(t.Context(), notice(user), time.Hour); err != nil {
+			t.Fatal(err)
+		}
+	}
+	publish("before")
+	_, at, err := store.ReadFeed(t.Context(), "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	m.FlushAll()
+	m.now = m.now.Add(-time.Minute)
+	m.SetTime(m.now)
+	publish("after")
+	got, _, err := store.ReadFeed(t.Context(), at)
+	if err != nil || len(got) != 1 || got[0] != notice("after") {
+		t.Errorf("ReadFeed = %v, %v", got, err)
+	}
+}
+
+// Another program's entries, and those of a newer version, are left out.
+func TestFeedLeavesOutWhatItCannotRead(t *testing.T) {
+	t.Parallel()
+	m := newMini(t)
+	client := redis.NewClient(&redis.Options{Addr: m.Addr()})
+	t.Cleanup(func() { client.Close() })
+	store := redisstore.New(client, unhurried)
+	for _, values := range [][]string{
+		{"x", "y"},
+		{"kind", "newer", "user", "u1", "session", "", "until", "1"},
+		{"kind", "end", "user", "", "session", "", "until", "1"},
+		{"kind", "end", "user", "u1", "session", "!", "until", "1"},
+		{"kind", "end", "user", "u1", "session", "", "until", ""},
+	} {
+		if err := client.XAdd(t.Context(), &redis.XAddArgs{Stream: "lucia:feed", Values: values}).Err(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := store.Publish(t.Context(), notice("u1"), time.Hour); err != nil {
+		t.Fatal(err)
+	}
+	got, _, err := store.ReadFeed(t.Context(), "")
+	if err != nil || len(got) != 1 || got[0] != notice("u1") {
+		t.Errorf("ReadFeed = %v, %v", got, err)
+	}
+}
+
+// The stream does not outlive its notices.
+func TestFeedExpires(t *testing.T) {
+	t.Parallel()
+	m := newMini(t)
+	client := redis.NewClient(&redis.Options{Addr: m.Addr()})
+	t.Cleanup(func() { client.Close() })
+	store := redisstore.New(client, unhurried)
+	if err := store.Publish(t.Context(), notice("u1"), time.Minute); err != nil {
+		t.Fatal(err)
+	}
+	m.advance(time.Hour)
+	if keys := m.Keys(); len(keys) != 0 {
+		t.Errorf("keys %v are left", keys)
+	}
+}
+
+func notice(user string) session.Notice {
+	return session.Notice{Kind: session.NoticeEnd, UserID: user, IssuedUntil: 1}
+}
