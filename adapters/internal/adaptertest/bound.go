@@ -960,7 +960,8 @@ func testBoundIdle(t *testing.T, w *boundWorld) {
 	want(t, "reused", w.happened(session.EventReuse), 0)
 }
 
-// testBoundShort has a session without Max-Age. The browser refreshes its bound cookie all the same.
+// testBoundShort has a session without Max-Age. The browser refreshes its bound cookie all the
+// same.
 func testBoundShort(t *testing.T, w *boundWorld) {
 	tab := w.browser().Open("/page")
 	tab.Fetch("POST", "/short", nil)
