@@ -5,6 +5,7 @@ import (
 	"crypto/ed25519"
 	"log/slog"
 	"net/http"
+	"net/netip"
 	"time"
 
 	"github.com/lucia-go/lucia/middleware"
@@ -76,6 +77,23 @@ type Config[U any] struct {
 	// MaxSessions is the greatest number of sessions of one user. A sign-in beyond it ends the
 	// session with the oldest refresh token. Default 100.
 	MaxSessions int
+	// AtMaxSessions is what a sign-in beyond MaxSessions does. EndOldest, the default, ends the
+	// session with the oldest refresh token. RefuseNew fails the sign-in with CodeTooManySessions.
+	// The app should then offer to end another session (Auth.Sessions, Auth.EndSession): people who
+	// lose a device's cookies cannot sign out there. There is an event either way.
+	AtMaxSessions AtMaxSessions
+	// Short bounds the sessions that are begun with Remember(false): how long they live unused, 24
+	// hours by default, and at most, 7 days by default. Neither exceeds RefreshTTL and Lifetime.
+	Short Short
+	// DeviceLabel returns how lists of a person's sessions name the device of a request that signs
+	// in. Default: browser and system by the User-Agent, such as "Firefox on Windows". The label
+	// is kept as plain text of at most 64 bytes.
+	DeviceLabel func(r *http.Request) string
+	// ClientAddress returns the network address of the person who signs in. Lists of sessions show
+	// its prefix, 24 bits of IPv4 or 48 of IPv6, which is all that is kept. Default: the address of
+	// the connection. Behind a proxy that is the proxy's own, so the app reads the header that its
+	// proxy sets and clients cannot. [NoAddress] keeps none, and so does the zero Addr.
+	ClientAddress func(r *http.Request) netip.Addr
 	// RevokeSessionOnly makes a reused refresh token end its own session only, instead of all
 	// sessions of its user. It is for users whose browser profiles are restored from backups,
 	// cloned disks or the stored state of a test. Such a copy presents an old token and is

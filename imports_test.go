@@ -22,7 +22,7 @@ var importRules = map[string][]string{
 	"memstore":                      {"session"},
 	"redisstore":                    {"session", "github.com/redis/go-redis/v9"},
 	"sqlstore":                      {"session"},
-	"middleware":                    {"session", "internal/dbsc", "internal/engine", "internal/wire", "internal/browser"},
+	"middleware":                    {"session", "internal/dbsc", "internal/engine", "internal/wire", "internal/browser", "github.com/mileusna/useragent"},
 	"adapters/nethttp":              {"middleware"},
 	"adapters/echo":                 {"middleware", "session", "adapters/internal/refusal", "github.com/labstack/echo/v4"},
 	"adapters/echov5":               {"middleware", "session", "adapters/internal/refusal", "github.com/labstack/echo/v5"},

@@ -35,6 +35,8 @@ import (
 	"context"
 	"html/template"
 	"net/http"
+	"net/netip"
+	"time"
 
 	"github.com/lucia-go/lucia/middleware"
 	"github.com/lucia-go/lucia/session"
@@ -65,9 +67,6 @@ type Session[U any] = session.Session[U]
 
 // Terms are what a session was begun with. They are fields of every [Session].
 type Terms = session.Terms
-
-// Actor is a person who acts as another user.
-type Actor = session.Actor
 
 // TermsOf returns the terms of the session that LoadUser is called for, such as its Attributes and
 // its Actor, given LoadUser's context.
@@ -130,6 +129,42 @@ type SignInOption = middleware.SignInOption
 // FromCallback makes Auth.SignIn accept a request from another origin. It is for callbacks of
 // identity providers that arrive as a form post, after the app has checked the state parameter.
 func FromCallback() SignInOption { return middleware.FromCallback() }
+
+// Remember tells whether the browser keeps the session when it closes. Remember(true) is the
+// default. With Remember(false) the cookies have no Max-Age, and Config.Short bounds the session.
+func Remember(remember bool) SignInOption { return middleware.Remember(remember) }
+
+// EndsBy ends the session at t, whatever happens until then.
+func EndsBy(t time.Time) SignInOption { return middleware.EndsBy(t) }
+
+// With gives the session an attribute: Session.Attributes, and TermsOf in LoadUser. All attributes
+// together have at most 256 bytes as JSON.
+func With(name, value string) SignInOption { return middleware.With(name, value) }
+
+// Actor begins a session in which the actor, whose own session the request has, acts as the user
+// for an hour at most. Auth.StopActing returns to the actor's own session. The app has checked that
+// the actor may do this.
+func Actor(actorID, reason string) SignInOption { return middleware.Actor(actorID, reason) }
+
+// Device is a session of a user as a page shows it to them. Auth.Sessions returns devices.
+type Device = middleware.Device
+
+// Short bounds the sessions that are begun with Remember(false), for Config.Short.
+type Short = middleware.Short
+
+// AtMaxSessions is what a sign-in beyond Config.MaxSessions does.
+type AtMaxSessions = middleware.AtMaxSessions
+
+// The values of [AtMaxSessions].
+const (
+	// EndOldest ends the session with the oldest refresh token.
+	EndOldest = middleware.EndOldest
+	// RefuseNew refuses the sign-in with CodeTooManySessions.
+	RefuseNew = middleware.RefuseNew
+)
+
+// NoAddress is a value of Config.ClientAddress: no address is kept.
+func NoAddress(r *http.Request) netip.Addr { return middleware.NoAddress(r) }
 
 // Component is a part of a page. It is a templ component, and its HTML method returns a
 // template.HTML.
@@ -273,6 +308,9 @@ const (
 	CodeInvalidUserID = session.CodeInvalidUserID
 	// CodeInvalidTerms: the options of a sign-in are invalid. See [Terms].
 	CodeInvalidTerms = session.CodeInvalidTerms
+	// CodeTooManySessions: the user has as many sessions as they may have, and a new one is
+	// refused.
+	CodeTooManySessions = session.CodeTooManySessions
 	// CodeStepUpRequired: there is a session, but its user has to sign in again first, because the
 	// last time was too long ago (Auth.RequireRecent).
 	CodeStepUpRequired = session.CodeStepUpRequired

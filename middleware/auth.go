@@ -182,13 +182,6 @@ func (a *Auth[U]) RevokeUser(ctx context.Context, userID string) error {
 // session.ErrUserTooLarge if the tokens would not fit into the cookies (Config.MaxCookieBytes).
 func (a *Auth[U]) CheckUser(userID string, data U) error { return a.engine.CheckUser(userID, data) }
 
-// Sessions returns the live sessions of the user by id, for a page that lists them. A record has
-// the times at which the session began and was last issued a refresh token. Errors carry
-// session.CodeInvalidUserID or session.CodeDatabaseFetchFailed.
-func (a *Auth[U]) Sessions(ctx context.Context, userID string) (map[session.ID]session.Listed, error) {
-	return a.engine.Sessions(ctx, userID)
-}
-
 // EndSession ends one session of the user, on any device. It returns nil if the session has
 // already ended. The session's access tokens are refused as after [Auth.RevokeUser]. Errors carry
 // session.CodeInvalidUserID or session.CodeDatabaseUpdateFailed. After the latter it is unknown

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"net/netip"
 	"slices"
 	"strings"
 	"time"
@@ -34,6 +35,18 @@ const (
 // section 3.2).
 const MinSecretBytes = engine.MinSecretBytes
 
+// Short bounds the sessions that are begun with Remember(false).
+type Short = engine.Short
+
+// AtMaxSessions is what a sign-in beyond MaxSessions does.
+type AtMaxSessions = engine.AtMaxSessions
+
+// The values of [AtMaxSessions].
+const (
+	EndOldest = engine.EndOldest
+	RefuseNew = engine.RefuseNew
+)
+
 // Config configures an [Auth]. Apps use lucia.Config, which has the same fields and
 // documents them.
 type Config[U any] struct {
@@ -50,6 +63,10 @@ type Config[U any] struct {
 	Settle            time.Duration
 	Timeout           time.Duration
 	MaxSessions       int
+	AtMaxSessions     AtMaxSessions
+	Short             Short
+	DeviceLabel       func(r *http.Request) string
+	ClientAddress     func(r *http.Request) netip.Addr
 	RevokeSessionOnly bool
 	NotBefore         time.Time
 	Feed              session.Feed
@@ -150,6 +167,8 @@ func (c Config[U]) engineConfig(cookies cookieWriter) (engine.Config[U], error) 
 		Settle:            c.Settle,
 		Timeout:           c.Timeout,
 		MaxSessions:       c.MaxSessions,
+		AtMaxSessions:     c.AtMaxSessions,
+		Short:             c.Short,
 		MaxBytes:          room,
 		RevokeSessionOnly: c.RevokeSessionOnly,
 		NotBefore:         c.NotBefore,

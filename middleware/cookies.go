@@ -33,6 +33,8 @@ type cookieWriter struct {
 	// before and after are what net/http writes after the value, before and after the seconds of
 	// Max-Age. They are the same in every line and are computed once.
 	before, after string
+	// parked is the name of the cookie that keeps the own session of someone who acts as a user.
+	parked string
 }
 
 // cookieNames are the names of the three cookies.
@@ -91,6 +93,7 @@ func newCookieWriter[U any](config Config[U]) cookieWriter {
 	default:
 		c.cookieNames, c.other, c.adopts = namesWith(prefixSecure+prefix), namesWith(prefixHost+prefix), true
 	}
+	c.parked = strings.TrimSuffix(c.access, wire.CookieAccess) + parkedName
 	const name, seconds = "n=", "Max-Age=1"
 	c.before, c.after, _ = strings.Cut(strings.TrimPrefix(c.sample(c.domain).String(), name), seconds)
 	return c
@@ -124,6 +127,20 @@ func (c *cookieWriter) line(name, value string, maxAge int) string {
 // set sets a cookie with a lifetime of d, in whole seconds and at least one.
 func (c *cookieWriter) set(h http.Header, name, value string, d time.Duration) {
 	c.write(h, name, c.domain, c.line(name, value, max(1, int(d/time.Second))))
+}
+
+// setShort sets a cookie that the browser forgets when it closes.
+func (c *cookieWriter) setShort(h http.Header, name, value string) {
+	c.write(h, name, c.domain, name+"="+value+strings.TrimSuffix(c.before, "; ")+c.after)
+}
+
+// setFor sets a cookie of a session for d, or a short one if the session is.
+func (c *cookieWriter) setFor(t *session.Terms, h http.Header, name, value string, d time.Duration) {
+	if t.Short {
+		c.setShort(h, name, value)
+	} else {
+		c.set(h, name, value, d)
+	}
 }
 
 // remove removes a cookie in the scope of a domain. The domain "" is this host alone.
@@ -287,17 +304,21 @@ func cutName(pair, name string) (value string, ok bool) {
 func (a *Auth[U]) setRefreshed(h http.Header, r *http.Request, refreshed *engine.Refreshed[U]) {
 	if refreshed.RefreshCookie != "" {
 		a.clearStale(h, r)
-		a.cookies.set(h, a.cookies.refresh, string(refreshed.RefreshCookie), refreshed.ExpiresIn)
+		a.cookies.setFor(&refreshed.Session.Terms, h, a.cookies.refresh, string(refreshed.RefreshCookie), refreshed.ExpiresIn)
 	}
 	a.setAccess(h, &refreshed.Session)
 }
 
 func (a *Auth[U]) setAccess(h http.Header, s *session.Session[U]) {
-	a.cookies.set(h, a.cookies.access, string(s.AccessToken), s.ExpiresIn(time.Now()))
+	if s.Bound() { // the browser refreshes the cookie when its Max-Age has passed
+		a.cookies.set(h, a.cookies.access, string(s.AccessToken), s.ExpiresIn(time.Now()))
+		return
+	}
+	a.cookies.setFor(&s.Terms, h, a.cookies.access, string(s.AccessToken), s.ExpiresIn(time.Now()))
 }
 
 func (a *Auth[U]) setSignedIn(h http.Header, s *engine.SignedIn[U]) {
 	a.setAccess(h, &s.Session)
-	a.cookies.set(h, a.cookies.refresh, string(s.RefreshCookie), s.ExpiresIn)
-	a.cookies.set(h, a.cookies.fingerprint, string(s.Fingerprint), s.Lifetime)
+	a.cookies.setFor(&s.Session.Terms, h, a.cookies.refresh, string(s.RefreshCookie), s.ExpiresIn)
+	a.cookies.setFor(&s.Session.Terms, h, a.cookies.fingerprint, string(s.Fingerprint), s.Lifetime)
 }

@@ -30,6 +30,8 @@ func Status(err error) int {
 		return http.StatusForbidden
 	case session.CodeInvalidRequestMethod:
 		return http.StatusMethodNotAllowed
+	case session.CodeTooManySessions:
+		return http.StatusConflict
 	case session.CodeInvalidUserID, session.CodeInvalidTerms:
 		return http.StatusBadRequest
 	case session.CodeDatabaseFetchFailed, session.CodeDatabaseUpdateFailed:

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"slices"
 
 	"github.com/lucia-go/lucia"
 	"github.com/lucia-go/lucia/memstore"
@@ -56,15 +57,14 @@ func Example_sessions() {
 	mux := http.NewServeMux()
 	mux.HandleFunc("POST /login", login(auth))
 	mux.Handle("GET /sessions", auth.Require(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		own := auth.Session(r.Context())
-		list, err := auth.Sessions(r.Context(), own.User.ID)
+		list, err := auth.Sessions(r.Context(), auth.Session(r.Context()).User.ID)
 		if err != nil {
 			middleware.WriteError(w, err)
 			return
 		}
-		// record.CreatedAt.Time() is when it began, record.IssuedAt.Time() when it was last
-		// issued a refresh token: about every 15 minutes while it is in use.
-		_, here := list[own.ID]
+		// A device also has a label ("Firefox on Windows"), the prefix of its address, and the
+		// times at which it began and was last active.
+		here := slices.ContainsFunc(list, func(d middleware.Device) bool { return d.Current })
 		fmt.Fprintf(w, "%d sessions, this one among them: %v", len(list), here)
 	})))
 	mux.Handle("POST /sessions/end", auth.Require(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -75,7 +75,8 @@ func Example_sessions() {
 			return
 		}
 		list, err := auth.Sessions(r.Context(), userID)
-		if _, known := list[id]; err == nil && !known { // ended already, or made up
+		known := slices.ContainsFunc(list, func(d middleware.Device) bool { return d.ID == id })
+		if err == nil && !known { // ended already, or made up
 			http.Error(w, "no such session", http.StatusNotFound)
 			return
 		}
@@ -96,8 +97,8 @@ func Example_sessions() {
 	visit(laptop, "/login", url.Values{"user": {"u1"}})
 	visit(laptop, "/sessions")
 	visit(laptop, "/sessions/end", url.Values{"id": {session.NewID().String()}})
-	for id := range list { // a real page has a form for each
-		visit(laptop, "/sessions/end", url.Values{"id": {id.String()}})
+	for _, device := range list { // a real page has a form for each
+		visit(laptop, "/sessions/end", url.Values{"id": {device.ID.String()}})
 	}
 	visit(laptop, "/sessions")
 	// Output:

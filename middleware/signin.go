@@ -5,19 +5,69 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/lucia-go/lucia/internal/engine"
 	"github.com/lucia-go/lucia/session"
 )
 
 // SignInOption modifies one call of [Auth.SignIn].
-type SignInOption struct{ fromCallback bool }
+type SignInOption func(*signInOptions)
+
+type signInOptions struct {
+	fromCallback bool
+	terms        session.Terms
+	acts         bool
+}
 
 // FromCallback makes SignIn accept a request from another origin. It is for callbacks of identity
 // providers that arrive as a form post and whose state parameter the app has checked itself.
 // Browsers send no SameSite=Lax cookies with such a request, so the browser's previous session
 // does not end.
-func FromCallback() SignInOption { return SignInOption{fromCallback: true} }
+func FromCallback() SignInOption { return func(o *signInOptions) { o.fromCallback = true } }
+
+// Remember tells whether the browser keeps the session when it closes. Remember(true) is the
+// default. With Remember(false) the cookies have no Max-Age, and Config.Short bounds the session:
+// browsers that reopen their windows may bring such cookies back.
+func Remember(remember bool) SignInOption {
+	return func(o *signInOptions) { o.terms.Short = !remember }
+}
+
+// EndsBy ends the session at t, whatever happens until then. t is cut to the second. SignIn fails
+// with session.CodeInvalidTerms if t has passed. The zero Time is no end.
+func EndsBy(t time.Time) SignInOption {
+	return func(o *signInOptions) { o.terms.EndsBy = t.Truncate(time.Second) }
+}
+
+// With gives the session an attribute, such as the organization that the person signed in to.
+// Attributes are signed into the tokens and fixed for the session. They are in Session.Attributes,
+// and in session.TermsOf of the context of LoadUser. People can read their own. All attributes
+// together have at most session.MaxAttributesBytes (256 bytes) as JSON; beyond that, SignIn fails
+// with session.CodeInvalidTerms.
+func With(name, value string) SignInOption {
+	return func(o *signInOptions) {
+		if o.terms.Attributes == nil {
+			o.terms.Attributes = map[string]string{}
+		}
+		o.terms.Attributes[name] = value
+	}
+}
+
+// Actor begins a session in which another person acts as the user: an administrator who sees what
+// a customer sees. The request must have a session of the user actorID, and the app has checked
+// that they may do this. Otherwise SignIn fails with session.CodeUnauthorized, and with
+// session.CodeInvalidTerms if the actor already acts as someone.
+//
+// The session lasts an hour at most, is forgotten when the browser closes, and ends within
+// AccessTTL after the actor's own session. It takes no place among the user's sessions
+// (Config.MaxSessions). Session.Actor names the actor and the reason, and so does the event. The
+// actor's own session continues in the background; [Auth.StopActing] returns to it.
+func Actor(actorID, reason string) SignInOption {
+	return func(o *signInOptions) {
+		o.acts = true
+		o.terms.Actor = &session.Actor{ID: actorID, Reason: reason}
+	}
+}
 
 // SignIn begins a session of the user and sets the three cookies. The caller has authenticated
 // the user. The response header must not have been written yet. For the rest of the request
@@ -26,28 +76,56 @@ func FromCallback() SignInOption { return SignInOption{fromCallback: true} }
 //
 // SignIn refuses an unsafe request from another origin with session.CodeInvalidRequest, because
 // another site's page could sign a person in as someone else (login CSRF). Other errors carry
-// session.CodeInvalidUserID or session.CodeDatabaseUpdateFailed; see [Status]. If SignIn fails,
-// it sets no cookie.
+// session.CodeInvalidUserID, session.CodeInvalidTerms, session.CodeTooManySessions (see
+// Config.AtMaxSessions) or session.CodeDatabaseUpdateFailed; see [Status]. If SignIn fails, it sets
+// no cookie.
 func (a *Auth[U]) SignIn(w http.ResponseWriter, r *http.Request, userID string, options ...SignInOption) (*session.Session[U], error) {
-	if !slices.Contains(options, FromCallback()) && a.crossOrigin(r) {
+	var o signInOptions
+	for _, option := range options {
+		if option != nil {
+			option(&o)
+		}
+	}
+	if !o.fromCallback && a.crossOrigin(r) {
 		return nil, fmt.Errorf("%w: sign-in from another origin", session.CodeInvalidRequest)
 	}
-	return a.begin(w, r, engine.SignInParams{UserID: userID})
+	own, err := a.actorsOwn(w, r, &o, userID)
+	if err != nil {
+		return nil, err
+	}
+	return a.begin(w, r, engine.SignInParams{UserID: userID, Terms: o.terms}, own)
 }
 
-// begin begins a session in place of the browser's previous one and sets the cookies.
-func (a *Auth[U]) begin(w http.ResponseWriter, r *http.Request, p engine.SignInParams) (*session.Session[U], error) {
+// begin begins a session in place of the browser's previous one and sets the cookies. If own is
+// not empty, someone begins to act as the user: the previous session is theirs, and own is what the
+// browser keeps of it.
+func (a *Auth[U]) begin(w http.ResponseWriter, r *http.Request, p engine.SignInParams, own string) (*session.Session[U], error) {
 	a.warnOfPlainHTTP(r)
+	var set cookieSet
+	a.cookies.scanAll(r.Header, &set)
+	acts := p.Terms.Actor != nil
+	former := a.former(r, &set, !acts)
+	for _, f := range former {
+		if f.userID == p.UserID {
+			p.Former = append(p.Former, f.id)
+		}
+	}
+	p.Details = a.detailsOf(r)
 	signedIn, err := a.engine.Begin(r.Context(), p)
 	if err != nil {
 		return nil, err
 	}
-	var former cookieSet
-	a.cookies.scanAll(r.Header, &former)
-	a.endFormer(r, &former, signedIn.Session.ID)
+	if own != "" {
+		a.park(w.Header(), own)
+	} else {
+		a.endAll(r, former, signedIn.Session.ID)
+	}
+	if !acts {
+		a.removeParked(w.Header(), r)
+	}
 	setPrivate(w.Header())
 	clearAhead(w.Header())
-	a.clearFormer(w.Header(), r, &former)
+	a.clearFormer(w.Header(), r, &set)
 	a.setSignedIn(w.Header(), signedIn)
 	a.offerBinding(w.Header(), r, &signedIn.Session)
 	a.update(r.Context(), &signedIn.Session, OutcomeSignedIn)
@@ -67,26 +145,39 @@ func (a *Auth[U]) warnOfPlainHTTP(r *http.Request) {
 	})
 }
 
-// endFormer ends the sessions whose cookies the browser has, except one. An abandoned session is
+// endAll ends the sessions whose cookies the browser had, except one. An abandoned session is
 // never rotated by its owner, so reuse of a stolen token would go undetected (OWASP Session
 // Management: renew at sign-in). Failures are reported and do not affect the session that begins
 // or has ended.
-func (a *Auth[U]) endFormer(r *http.Request, set *cookieSet, but session.ID) {
-	ids := []session.ID{but}
-	end := func(userID string, id session.ID) {
-		if !slices.Contains(ids, id) {
-			ids = append(ids, id)
-			_ = a.engine.SignOut(r.Context(), userID, id)
+func (a *Auth[U]) endAll(r *http.Request, former []owned, but session.ID) {
+	for _, f := range former {
+		if f.id != but {
+			_ = a.engine.SignOut(r.Context(), f.userID, f.id)
+		}
+	}
+}
+
+// former returns the sessions whose cookies the browser has, each once: those of the request, that
+// which the request itself has begun and, if parked is set, the own session of someone who acts as
+// a user.
+func (a *Auth[U]) former(r *http.Request, set *cookieSet, parked bool) (list []owned) {
+	add := func(o owned) {
+		if !slices.Contains(list, o) {
+			list = append(list, o)
 		}
 	}
 	for _, o := range a.owned(set) {
-		end(o.userID, o.id)
+		add(o)
 	}
 	if st := a.stateOf(r.Context()); st != nil {
 		if now := st.current.Load(); now.outcome == OutcomeSignedIn {
-			end(now.session.User.ID, now.session.ID)
+			add(owned{now.session.User.ID, now.session.ID})
 		}
 	}
+	if _, c, ok := a.parked(r); ok && parked {
+		add(owned{c.UserID, c.SessionID})
+	}
+	return list
 }
 
 // SignOut ends the session of the request and clears the cookies. It is for apps with a sign-out
@@ -124,10 +215,11 @@ func (a *Auth[U]) end(w http.ResponseWriter, r *http.Request, userID string, id 
 func (a *Auth[U]) signedOut(w http.ResponseWriter, r *http.Request, ended session.ID) {
 	var set cookieSet
 	a.cookies.scanAll(r.Header, &set)
-	a.endFormer(r, &set, ended)
+	a.endAll(r, a.former(r, &set, true), ended)
 	h := w.Header()
 	setPrivate(h)
 	a.clear(h, r)
+	a.removeParked(h, r)
 	clearAhead(h)
 	a.update(r.Context(), nil, OutcomeSignedOut)
 }

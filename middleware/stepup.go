@@ -98,7 +98,7 @@ func (a *Auth[U]) StepUp(w http.ResponseWriter, r *http.Request) (*session.Sessi
 	}
 	terms := now.Terms
 	terms.AuthTime = time.Time{} // now
-	s, err := a.begin(w, r, engine.SignInParams{UserID: now.User.ID, Terms: terms})
+	s, err := a.begin(w, r, engine.SignInParams{UserID: now.User.ID, Terms: terms}, "")
 	if err == nil {
 		a.engine.ReportStepUp(s.User.ID, s.ID)
 	}

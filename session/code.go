@@ -48,6 +48,9 @@ const (
 const (
 	// CodeInvalidTerms: the options of a sign-in are invalid. See [Terms].
 	CodeInvalidTerms Code = "AUTH_INVALID_TERMS"
+	// CodeTooManySessions: the user has as many sessions as they may have, and a new one is
+	// refused.
+	CodeTooManySessions Code = "AUTH_TOO_MANY_SESSIONS"
 	// CodeStepUpRequired: there is a session, but its user has to sign in again first, because the
 	// last time was too long ago.
 	CodeStepUpRequired Code = "AUTH_STEP_UP_REQUIRED"
@@ -58,7 +61,7 @@ const (
 var codes = [...]Code{
 	CodeNotAuthenticated, CodeUnauthorized, CodeDatabaseFetchFailed, CodeDatabaseUpdateFailed, CodeUnknown,
 	CodeInvalidAccessToken, CodeInvalidRefreshToken, CodeInvalidRequest, CodeInvalidRequestMethod, CodeInvalidUserID,
-	CodeInvalidTerms, CodeStepUpRequired, CodeDeviceRequired,
+	CodeInvalidTerms, CodeTooManySessions, CodeStepUpRequired, CodeDeviceRequired,
 }
 
 // ParseCode returns the code with the given name on the wire. It returns CodeUnknown and false if

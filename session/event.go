@@ -109,6 +109,8 @@ const (
 	CauseExpired Cause = "expired"
 	// CauseUserGone: LoadUser reported that the user no longer exists.
 	CauseUserGone Cause = "user gone"
+	// CauseActor: the session of the person who acted as the user has ended.
+	CauseActor Cause = "actor"
 	// CauseNotBefore: the session began before Config.NotBefore. It is reported when the browser
 	// presents a token next.
 	CauseNotBefore Cause = "not before"

@@ -39,6 +39,8 @@ type Config[U any] struct {
 	Settle            time.Duration
 	Timeout           time.Duration
 	MaxSessions       int
+	AtMaxSessions     AtMaxSessions
+	Short             Short
 	RevokeSessionOnly bool
 	Feed              session.Feed
 	FeedLost          FeedLost
@@ -96,6 +98,7 @@ func (c Config[U]) withDefaults() Config[U] {
 	setDefault(&c.Cache, defaultCacheBytes)
 	setDefault(&c.Logger, slog.Default())
 	c.Settle = max(c.Settle, 0)
+	c.Short = c.Short.withDefaults(c.RefreshTTL, c.Lifetime, max(c.shortestIdle(), c.AccessTTL))
 	return c
 }
 
@@ -153,7 +156,7 @@ func (c Config[U]) validate() error {
 	if err := c.validateIssuer(); err != nil {
 		return err
 	}
-	return checkUserType[U]()
+	return errors.Join(c.validateShort(), checkUserType[U]())
 }
 
 // checkUserType rejects a type U whose values never marshal to a JSON object without user_id.

@@ -127,6 +127,11 @@ type SignInParams struct {
 	UserID string
 	// Terms are the terms of the session. AuthTime is the time of the call if it is zero.
 	Terms Terms
+	// Former are sessions of the user that end with this sign-in, because the same browser had
+	// them. They do not count towards MaxSessions. The caller ends them.
+	Former []ID
+	// Details are what lists of the user's sessions show. Begin adds the actor.
+	Details Details
 }
 
 // SignIn is [Engine.Begin] without terms.
@@ -136,8 +141,9 @@ func (e *Engine[U]) SignIn(ctx context.Context, userID string) (*SignedIn[U], er
 
 // Begin begins a session of the user (lucia-sveltekit's createUserSession). The caller has
 // authenticated the user. Errors carry CodeInvalidUserID if the id is invalid or LoadUser does
-// not know it, CodeInvalidTerms if the terms are invalid, and CodeDatabaseUpdateFailed if LoadUser
-// or the store failed. After an error there is no session that anyone could use.
+// not know it, CodeInvalidTerms if the terms are invalid, CodeTooManySessions if the user has
+// MaxSessions and AtMaxSessions is RefuseNew, and CodeDatabaseUpdateFailed if LoadUser or the store
+// failed. After an error there is no session that anyone could use.
 func (e *Engine[U]) Begin(ctx context.Context, p SignInParams) (*SignedIn[U], error) {
 	if err := CheckUserID(p.UserID); err != nil {
 		return nil, err
@@ -145,7 +151,7 @@ func (e *Engine[U]) Begin(ctx context.Context, p SignInParams) (*SignedIn[U], er
 	if p.Terms.AuthTime.IsZero() {
 		p.Terms.AuthTime = time.Unix(time.Now().Unix(), 0)
 	}
-	if err := checkTerms(&p.Terms); err != nil {
+	if err := errors.Join(checkTerms(&p.Terms), limitTerms(&p.Terms)); err != nil {
 		return nil, err
 	}
 	if err := e.breaker.admit(); err != nil {
@@ -159,6 +165,9 @@ func (e *Engine[U]) Begin(ctx context.Context, p SignInParams) (*SignedIn[U], er
 	}
 	if err != nil {
 		return nil, e.unavailable(ctx, CodeDatabaseUpdateFailed, p.UserID, ID{}, err)
+	}
+	if s == nil {
+		return nil, e.refused(p.UserID)
 	}
 	return s, nil
 }
@@ -187,9 +196,13 @@ func (e *Engine[U]) callContext(ctx, request context.Context) context.Context {
 	return e.config.CallContext(ctx, request)
 }
 
+// signIn returns nil if the store refuses the session.
 func (e *Engine[U]) signIn(ctx context.Context, p SignInParams) (*SignedIn[U], error) {
 	fp, hash := newFingerprint()
 	t := subject{userID: p.UserID, id: NewID(), hash: hash, terms: p.Terms}
+	if p.Terms.Actor != nil {
+		p.Details.ActorID = p.Terms.Actor.ID
+	}
 	m := e.revocations.mark(t)
 	user, err := e.loadUser(ctx, t)
 	if errors.Is(err, ErrUserNotFound) {
@@ -198,9 +211,15 @@ func (e *Engine[U]) signIn(ctx context.Context, p SignInParams) (*SignedIn[U], e
 	if err != nil {
 		return nil, opaqueError{err, false}
 	}
-	made, err := e.config.Store.Create(ctx, CreateParams{UserID: t.userID, ID: t.id, Policy: e.policy, Max: e.config.MaxSessions})
+	made, err := e.config.Store.Create(ctx, CreateParams{
+		UserID: t.userID, ID: t.id, Policy: e.policyOf(&t.terms, 0), Max: e.config.MaxSessions,
+		Refuse: e.config.AtMaxSessions == RefuseNew, Former: p.Former, Details: p.Details,
+	})
 	if err != nil {
 		return nil, opaqueError{err, false}
+	}
+	if made.Refused {
+		return nil, nil
 	}
 	e.madeRoom(ctx, t.userID, made.Ended)
 	e.reportBegan(t)
@@ -269,6 +288,11 @@ func (e *Engine[U]) Verify(token AccessToken, fingerprint Fingerprint) (Session[
 	e.follower.await()
 	if e.isBefore(v.iat, v.session.AuthTime) {
 		return Session[U]{}, accessErrors.revoked
+	}
+	if v.session.EndsBy != (time.Time{}) || v.session.Actor != nil {
+		if err := e.checkShape(v, now); err != nil {
+			return Session[U]{}, err
+		}
 	}
 	if err := e.revocations.check(&v.verifiedToken); err != nil {
 		return Session[U]{}, err

@@ -124,6 +124,9 @@ func (e *Engine[U]) mint(user loadedUser[U], t subject, record Record, p Present
 	life := max(time.Second, min(e.config.AccessTTL, record.ExpiresAt.Sub(now)))
 	iat := e.revocations.issue(t, m)
 	exp := max(time.Now().Unix()+int64(life/time.Second), iat+1)
+	if !t.terms.EndsBy.IsZero() {
+		exp = max(min(exp, t.terms.EndsBy.Unix()), iat+1)
+	}
 	s := e.mintAccess(user, t, record.Generation, iat, exp, e.activeAt(record, p, now, iat))
 	s.RefreshToken = e.keys.current.signRefresh(refreshClaimsOf(t, record))
 	return s

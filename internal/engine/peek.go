@@ -32,6 +32,10 @@ func (e *Engine[U]) Peek(ctx context.Context, fingerprint Fingerprint, credentia
 	}
 	r, err := callWithTimeout(e.callContext(withoutValues{ctx}, ctx), e.loads, func(ctx context.Context) (r result, err error) {
 		m := e.revocations.mark(req.subject)
+		if cause, err := e.overBy(ctx, &req.terms); cause != "" || err != nil {
+			r.err = errMissing // the next refresh ends it
+			return r, err
+		}
 		user, err := e.loadUser(ctx, req.subject)
 		if errors.Is(err, ErrUserNotFound) {
 			r.err, err = e.userGone(ctx, req.subject, err)
@@ -69,7 +73,7 @@ func (e *Engine[U]) Peek(ctx context.Context, fingerprint Fingerprint, credentia
 // happens it is not reported as many repeats: a page whose response was lost may try to open its
 // socket every second, for hours.
 func (e *Engine[U]) judge(ctx context.Context, req refreshRequest, record Record, now Instant) error {
-	switch outcome, _ := session.Refresh(record, req.presented, e.policy, now); outcome {
+	switch outcome, _ := session.Refresh(record, req.presented, e.policyOf(&req.terms, 0), now); outcome {
 	case session.Repeated:
 		key := generationKey{req.id, req.presented.Generation}
 		if e.peeks.count(key, e.policy.Grace) != "" {

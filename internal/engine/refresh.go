@@ -170,6 +170,13 @@ func (req refreshRequest) key() callKey {
 // be too large, leaves the session unchanged.
 func (e *Engine[U]) refresh(ctx context.Context, req refreshRequest) (a refreshResult[U], err error) {
 	m := e.revocations.mark(req.subject)
+	if cause, err := e.overBy(ctx, &req.terms); cause != "" || err != nil {
+		a.err = errMissing
+		if err == nil {
+			err = e.endOver(ctx, req.subject, cause)
+		}
+		return a, err
+	}
 	user, err := e.loadUser(ctx, req.subject)
 	if errors.Is(err, ErrUserNotFound) {
 		a.err, err = e.userGone(ctx, req.subject, err)
@@ -180,7 +187,7 @@ func (e *Engine[U]) refresh(ctx context.Context, req refreshRequest) (a refreshR
 	}
 	step, err := e.config.Store.Refresh(ctx, RefreshParams{
 		UserID: req.userID, ID: req.id, Presented: req.presented,
-		Policy: e.policy, RevokeUser: !e.config.RevokeSessionOnly,
+		Policy: e.policyOf(&req.terms, req.presented.ActiveAgo), RevokeUser: !e.config.RevokeSessionOnly,
 	})
 	if err != nil {
 		return a, err
@@ -276,7 +283,7 @@ func (e *Engine[U]) observe(ctx context.Context, req refreshRequest, step Refres
 // causeOfExpiry returns why the session of a refresh token that has expired ended. With
 // IdleTimeout that is for want of an activity, unless Lifetime bounded the session first.
 func (e *Engine[U]) causeOfExpiry(req refreshRequest) Cause {
-	ends := InstantOf(req.terms.AuthTime).Add(e.policy.Lifetime - time.Second) // tokens have whole seconds
+	ends := InstantOf(req.terms.AuthTime).Add(e.policyOf(&req.terms, 0).Lifetime - time.Second) // tokens have whole seconds
 	if e.policy.ByActivity && req.presented.ExpiresAt < ends {
 		return CauseIdle
 	}

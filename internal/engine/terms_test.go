@@ -11,22 +11,24 @@ import (
 	"time"
 
 	"github.com/lucia-go/lucia/internal/engine"
+	"github.com/lucia-go/lucia/memstore"
 	"github.com/lucia-go/lucia/session"
 )
 
-// allTerms are terms with every field set. The attributes contain what the parser searches for.
+// allTerms are terms with every field set, for the time in a bubble of synctest. The attributes
+// contain what the parser searches for.
 func allTerms() session.Terms {
 	return session.Terms{
 		AuthTime:   time.Unix(1_700_000_000, 0),
 		Short:      true,
-		EndsBy:     time.Unix(1_999_999_999, 0),
+		EndsBy:     time.Unix(946_688_399, 0),
 		Attributes: map[string]string{"org": "acme", "fingerprint_hash": `,"fingerprint_hash":"`, "é<": "\u2028}"},
 		Actor:      &session.Actor{ID: `root "1"`, Reason: "ticket 12", SessionID: session.ID{15: 1}},
 	}
 }
 
 // allTermsJSON are the claims of allTerms. They never change, or sessions end with the release.
-const allTermsJSON = `,"auth_time":1700000000,"short":true,"ends_by":1999999999` +
+const allTermsJSON = `,"auth_time":1700000000,"short":true,"ends_by":946688399` +
 	`,"attributes":{"fingerprint_hash":",\"fingerprint_hash\":\"","org":"acme","é\u003c":"\u2028}"}` +
 	`,"act":{"sub":"root \"1\"","sid":"AAAAAAAAAAAAAAAAAAAAAQ","reason":"ticket 12"}`
 
@@ -34,7 +36,7 @@ const allTermsJSON = `,"auth_time":1700000000,"short":true,"ends_by":1999999999`
 var allTermsFields = [...]string{
 	"\x00\x65\x53\xf1\x00",
 	"",
-	"\x00\x77\x35\x93\xff",
+	"\x00\x38\x6d\x51\x8f",
 	"\x00\x51" + `{"fingerprint_hash":",\"fingerprint_hash\":\"","org":"acme","é\u003c":"\u2028}"}`,
 	strings.Repeat("\x00", 15) + "\x01\x00\x08" + `root "1"` + "\x09ticket 12",
 }
@@ -49,10 +51,24 @@ func begin(t testing.TB, m *engine.Engine[profile], userID string, terms session
 	return jar{access: s.Session.AccessToken, bearer: s.Session.RefreshToken, sealed: s.RefreshCookie, fingerprint: s.Fingerprint}
 }
 
+// actsFrom begins the session of an actor.
+func actsFrom(t testing.TB, store session.Store, actor *session.Actor) {
+	t.Helper()
+	day := session.Policy{Idle: 24 * time.Hour, Lifetime: 24 * time.Hour}
+	p := session.CreateParams{UserID: actor.ID, ID: actor.SessionID, Policy: day, Max: 1}
+	if _, err := store.Create(t.Context(), p); err != nil {
+		t.Fatal(err)
+	}
+}
+
 func TestTermsHaveThisForm(t *testing.T) {
 	t.Parallel()
-	m := newEngine(t, nil)
-	j := begin(t, m, "u1", allTerms())
+	var m *engine.Engine[profile]
+	var j jar
+	synctest.Test(t, func(t *testing.T) {
+		m = newEngine(t, nil)
+		j = begin(t, m, "u1", allTerms())
+	})
 	for name, token := range map[string]string{"access": string(j.access), "refresh": string(j.bearer)} {
 		payload := segment(t, token, 1)
 		if !strings.HasSuffix(payload, allTermsJSON+"}") {
@@ -77,8 +93,10 @@ func TestTermsLastAsLongAsTheSession(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		want := allTerms()
-		want.AuthTime, want.EndsBy = time.Unix(time.Now().Unix(), 0), time.Unix(time.Now().Add(24*time.Hour).Unix(), 0)
-		m := newEngine(t, nil)
+		want.AuthTime = time.Unix(time.Now().Unix(), 0)
+		store := memstore.New()
+		actsFrom(t, store, want.Actor)
+		m := newEngine(t, func(c *engine.Config[profile]) { c.Store = store })
 		j := begin(t, m, "u1", want)
 		for i, step := range []func(){
 			func() {},
@@ -188,8 +206,10 @@ func TestWrongTermFieldsAreRefused(t *testing.T) {
 
 func TestInvalidTermsAreRefusedAtSignIn(t *testing.T) {
 	t.Parallel()
-	m := newEngine(t, nil)
+	store := memstore.New()
+	m := newEngine(t, func(c *engine.Config[profile]) { c.Store = store })
 	for name, terms := range map[string]session.Terms{
+		"ended already":          {EndsBy: time.Now().Add(-time.Second).Truncate(time.Second)},
 		"attributes too large":   {Attributes: map[string]string{"a": strings.Repeat("x", session.MaxAttributesBytes-len(`{"a":""}`)+1)}},
 		"attribute without name": {Attributes: map[string]string{"": "x"}},
 		"attribute not UTF-8":    {Attributes: map[string]string{"a": "\xff"}},
@@ -209,6 +229,7 @@ func TestInvalidTermsAreRefusedAtSignIn(t *testing.T) {
 		Attributes: map[string]string{"a": strings.Repeat("x", session.MaxAttributesBytes-len(`{"a":""}`))},
 		Actor:      &session.Actor{ID: strings.Repeat("a", session.MaxUserIDBytes), Reason: strings.Repeat("r", session.MaxReasonBytes)},
 	}
+	actsFrom(t, store, largest.Actor)
 	j := begin(t, m, "u1", largest)
 	if o, err := j.refresh(t, m); o != session.Rotated || err != nil {
 		t.Errorf("the largest terms: %v, %v", o, err)
@@ -219,6 +240,7 @@ func TestInvalidTermsAreRefusedAtSignIn(t *testing.T) {
 func TestTermsCountTowardsMaxBytes(t *testing.T) {
 	t.Parallel()
 	terms := allTerms()
+	terms.EndsBy = time.Now().Add(time.Minute).Truncate(time.Second)
 	size := func(j jar) int { return len(j.access) + len(j.sealed) + len(j.fingerprint) }
 	roomy := newEngine(t, nil)
 	fits := size(begin(t, roomy, "u1", terms)) + 4*20 // the numbers may grow

@@ -73,7 +73,8 @@ type RefreshCredential struct {
 	expiresAt  Instant
 	terms      Terms
 	handedAt   Instant // 0 unless it came sealed
-	sealer     sealer  // the sealer that opened it; none unless it came sealed
+	sealed     SealedToken
+	sealer     sealer // the sealer that opened it; none unless it came sealed
 	device     dbsc.Key
 	proved     bool // the request proves that its browser has the key device
 }
@@ -113,13 +114,16 @@ func (e *Engine[U]) OpenSealed(sealed SealedToken) (RefreshCredential, error) {
 		return RefreshCredential{}, err
 	}
 	c := o.claims.credential()
-	c.handedAt, c.sealer = o.handed, o.sealer
+	c.handedAt, c.sealer, c.sealed = o.handed, o.sealer, sealed
 	return c, nil
 }
 
 // token returns the refresh token that was sealed, byte for byte, by signing it with the key set
 // that sealed it. A previous secret thereby signs only what it has already signed.
 func (c RefreshCredential) token() RefreshToken { return c.sealer.keys.signRefresh(c.claims()) }
+
+// Sealed returns the sealed token that the credential was opened from, or "".
+func (c RefreshCredential) Sealed() SealedToken { return c.sealed }
 
 // Token returns the refresh token of a sealed one, and "" for a bearer token.
 func (c RefreshCredential) Token() RefreshToken {

@@ -1,0 +1,153 @@
+package middleware
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+
+	"github.com/lucia-go/lucia/internal/engine"
+	"github.com/lucia-go/lucia/session"
+)
+
+// While someone acts as a user, the browser keeps the actor's own session in one more cookie: the
+// sealed refresh token, a dot, and the fingerprint. The three ordinary cookies are those of the
+// user's session, so that every part of the app sees one session only. The parked cookie is read
+// when the acting stops, and when the browser signs in or out.
+
+// parkedName is the name of that cookie, without its prefixes.
+const parkedName = "actor_session"
+
+// actorsOwn checks that the request may begin a session in which someone acts as userID. It returns
+// the value of the parked cookie, and completes the actor in o. It returns "" if there is no actor.
+func (a *Auth[U]) actorsOwn(w http.ResponseWriter, r *http.Request, o *signInOptions, userID string) (string, error) {
+	if !o.acts {
+		return "", nil
+	}
+	actor := o.terms.Actor
+	own := a.Session(r.Context())
+	switch {
+	case own == nil || own.User.ID != actor.ID:
+		return "", fmt.Errorf("%w: the request has no session of the actor", session.CodeUnauthorized)
+	case own.Actor != nil:
+		return "", fmt.Errorf("%w: the actor already acts as a user", session.CodeInvalidTerms)
+	case userID == actor.ID:
+		return "", fmt.Errorf("%w: the actor is the user", session.CodeInvalidTerms)
+	}
+	actor.SessionID = own.ID
+	var set cookieSet
+	a.cookies.scanAll(r.Header, &set)
+	values := append(a.written(w.Header()), set.refresh.all()...)
+	for _, value := range values {
+		c, err := a.engine.OpenSealed(session.SealedToken(value))
+		if err != nil || c.SessionID != own.ID || c.UserID != own.User.ID {
+			continue
+		}
+		if fp, ok := ownFingerprint(c, &set); ok {
+			return value + "." + string(fp), nil
+		}
+	}
+	return "", fmt.Errorf("%w: the request has no refresh cookie of the actor", session.CodeUnauthorized)
+}
+
+// written returns the refresh cookie that this response sets, if it does: the request may just have
+// been refreshed.
+func (a *Auth[U]) written(h http.Header) (list []string) {
+	for _, line := range h["Set-Cookie"] {
+		pair, _, _ := strings.Cut(line, ";")
+		if value, ok := cutName(pair, a.cookies.refresh); ok && value != "" {
+			list = append(list, value)
+		}
+	}
+	return list
+}
+
+// park keeps the actor's own session in the browser. The browser forgets it when it closes.
+func (a *Auth[U]) park(h http.Header, value string) { a.cookies.setShort(h, a.cookies.parked, value) }
+
+// parked returns the own session of someone who acts as a user, whose cookies the browser has.
+func (a *Auth[U]) parked(r *http.Request) (fp session.Fingerprint, c engine.RefreshCredential, ok bool) {
+	for _, line := range r.Header["Cookie"] {
+		for pair := range strings.SplitSeq(line, ";") {
+			value, found := cutName(strings.TrimSpace(pair), a.cookies.parked)
+			i := strings.LastIndexByte(value, '.')
+			if !found || i < 0 {
+				continue
+			}
+			c, err := a.engine.OpenSealed(session.SealedToken(value[:i]))
+			if fp := session.Fingerprint(value[i+1:]); err == nil && c.BelongsTo(fp) {
+				return fp, c, true
+			}
+		}
+	}
+	return "", engine.RefreshCredential{}, false
+}
+
+// removeParked removes the parked cookie if the browser has one.
+func (a *Auth[U]) removeParked(h http.Header, r *http.Request) {
+	for _, line := range r.Header["Cookie"] {
+		if strings.Contains(line, a.cookies.parked+"=") {
+			a.cookies.remove(h, a.cookies.parked, a.cookies.domain)
+			return
+		}
+	}
+}
+
+// StopActing ends the session in which someone acts as a user, and returns the browser to the
+// actor's own session, which [Auth.Session] then returns. Call it for a POST. Errors carry
+// session.CodeInvalidRequest for a request from another origin, session.CodeNotAuthenticated if
+// the request's session is not one of someone who acts, session.CodeDatabaseFetchFailed or
+// session.CodeDatabaseUpdateFailed if the store failed; nothing has changed then, and repeating the
+// call is harmless. The error is session.CodeUnauthorized if the actor's own session has ended in
+// the meantime: the browser is then signed out.
+func (a *Auth[U]) StopActing(w http.ResponseWriter, r *http.Request) error {
+	if a.crossOrigin(r) {
+		return fmt.Errorf("%w: the request came from another origin", session.CodeInvalidRequest)
+	}
+	st := a.stateOf(r.Context())
+	if st == nil {
+		return session.CodeNotAuthenticated
+	}
+	acting := st.current.Load().sessionOrNil()
+	if acting == nil || acting.Actor == nil {
+		return fmt.Errorf("%w: no one acts as the user", session.CodeNotAuthenticated)
+	}
+	own, fp, err := a.resume(r, acting)
+	if err != nil && !errors.Is(err, session.CodeUnauthorized) {
+		return err
+	}
+	if err := a.engine.StopActing(context.WithoutCancel(r.Context()), *acting); err != nil {
+		return err
+	}
+	if err != nil {
+		a.signedOut(w, r, acting.ID)
+		return err
+	}
+	h := w.Header()
+	setPrivate(h)
+	clearAhead(h)
+	a.removeParked(h, r)
+	a.setAccess(h, &own.Session)
+	t := &own.Session.Terms
+	a.cookies.setFor(t, h, a.cookies.refresh, string(own.RefreshCookie), own.ExpiresIn)
+	a.cookies.setFor(t, h, a.cookies.fingerprint, string(fp), a.engine.Lifetime())
+	a.update(r.Context(), &own.Session, OutcomeSignedIn)
+	return nil
+}
+
+// resume refreshes the actor's own session, which the parked cookie holds.
+func (a *Auth[U]) resume(r *http.Request, acting *session.Session[U]) (own engine.Refreshed[U], fp session.Fingerprint, err error) {
+	fp, c, ok := a.parked(r)
+	if !ok || c.UserID != acting.Actor.ID || c.SessionID != acting.Actor.SessionID {
+		return own, "", fmt.Errorf("%w: the browser does not have the actor's own session", session.CodeUnauthorized)
+	}
+	own, err = a.engine.Refresh(r.Context(), fp, c)
+	if session.CodeOf(err) == session.CodeInvalidRefreshToken {
+		err = fmt.Errorf("%w: %w", session.CodeUnauthorized, err)
+	}
+	if err == nil && own.RefreshCookie == "" {
+		own.RefreshCookie = c.Sealed() // the same generation: the cookie as it was handed out
+	}
+	return own, fp, err
+}
