@@ -26,9 +26,10 @@ type Engine[U any] struct {
 	revocations *revocations
 	streams     *streams
 	notices     noticeBoard
-	follower    *follower // nil if there is no feed
-	started     int64     // Unix second
-	repeats     *repeatCounter
+	follower    *follower         // nil if there is no feed
+	started     int64             // Unix second
+	repeats     *repeatCounter    // of refreshes
+	peeks       *repeatCounter    // of upgrades
 	expired     *recent[ID, bool] // sessions whose expiry has been reported
 	// loads bounds the calls that use LoadUser, stores those that use only the store, so that
 	// people can sign out while the app's database hangs.
@@ -69,6 +70,7 @@ func New[U any](config Config[U]) (*Engine[U], error) {
 		streams:     &streams{},
 		started:     time.Now().Unix(),
 		repeats:     newRepeatCounter(),
+		peeks:       newRepeatCounter(),
 		expired:     newRecent[ID, bool](maxCounted),
 		loads:       newLimiter(config.Timeout),
 		stores:      newLimiter(config.Timeout),

@@ -69,14 +69,15 @@ func (e *Engine[U]) Peek(ctx context.Context, fingerprint Fingerprint, credentia
 }
 
 // judge lets the store decide about a token that looks reused. It returns the failure of that
-// call. It reports a predecessor that is presented late, as a refresh does, but at most once in
-// Grace: a page whose response was lost may try to open its socket every second.
+// call. It reports a predecessor that is presented late, at most once in Grace. However often that
+// happens it is not reported as many repeats: a page whose response was lost may try to open its
+// socket every second, for hours.
 func (e *Engine[U]) judge(ctx context.Context, req refreshRequest, record Record, now Instant) error {
 	switch outcome, _ := session.Refresh(record, req.presented, e.policyOf(&req.terms, 0), now); outcome {
 	case session.Repeated:
 		key := generationKey{req.id, req.presented.Generation}
-		if kind := e.repeats.count(key, e.policy.Grace); kind != "" {
-			e.reporter.report(Event{Kind: kind, UserID: req.userID, SessionID: req.id, Presented: key.gen})
+		if e.peeks.count(key, e.policy.Grace) != "" {
+			e.reporter.report(Event{Kind: EventLateRepeat, UserID: req.userID, SessionID: req.id, Presented: key.gen})
 		}
 	case Reused:
 		_, err := e.refresh(ctx, req)

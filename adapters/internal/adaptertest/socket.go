@@ -16,7 +16,7 @@ import (
 func testSockets(t *testing.T, h Harness) {
 	log := new(bytes.Buffer)
 	w := newWorld(t, h, func(c *middleware.Config[Profile]) {
-		c.Logger = slog.New(slog.NewTextHandler(log, nil))
+		c.Logger = slog.New(slog.NewTextHandler(log, &slog.HandlerOptions{Level: slog.LevelWarn}))
 	})
 	b := w.browser().signIn("u1")
 	time.Sleep(16 * time.Minute)
@@ -48,7 +48,7 @@ func testSockets(t *testing.T, h Harness) {
 		want(t, "cookies", effect(resp), kept)
 	}
 	if log.Len() > 0 {
-		t.Errorf("the log says\n%s", log)
+		t.Errorf("the log warns\n%s", log)
 	}
 	resp, body = b.do("GET", "/who", "", navigation...)
 	want(t, "the next page", body, "u1 repeated")
