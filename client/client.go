@@ -29,6 +29,7 @@ type Client[U any] struct {
 	calls map[callKey]*call
 
 	limiter    refreshLimiter
+	lastUse    lastUse
 	signingOut atomic.Int32 // sign-outs in progress
 }
 

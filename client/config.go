@@ -30,6 +30,12 @@ type Config struct {
 	// [Client.SignOut] ends it.
 	TokenStore TokenStore
 
+	// Unattended says that the program works by itself, as a job or a service does. If the server
+	// has an IdleTimeout, the session then ends unless a person is active in it elsewhere. Default:
+	// a person uses the program, and each request through [Transport] is an activity. Refreshes in
+	// the background are not.
+	Unattended bool
+
 	// Transport sends all requests. Default: http.DefaultTransport.
 	Transport http.RoundTripper
 

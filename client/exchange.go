@@ -50,6 +50,9 @@ func (c *Client[U]) ask(ctx context.Context, op, method, route, bearer string, s
 	if bearer != "" {
 		req.Header.Set("Authorization", "Bearer "+bearer)
 	}
+	if ago, ok := c.lastUse.seconds(time.Now()); ok && (op == opRefresh || op == opFetch) {
+		req.Header.Set(wire.HeaderActive, ago)
+	}
 	c.names.put(req, set.Access, set.Refresh, set.Fingerprint)
 	sent := time.Now()
 	resp, err := c.routes.Do(req)

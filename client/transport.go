@@ -28,6 +28,9 @@ import (
 // help, RoundTrip returns that answer unchanged. If new tokens could not be saved, the request
 // proceeds, and saving is tried again with later requests.
 //
+// If the server has an IdleTimeout, each request counts as the activity of a person, unless
+// Config.Unattended is set. The next refresh reports it.
+//
 // Transport does not send the refresh cookie. With it, the server could renew the session in any
 // answer, without the lock that runs of the program share.
 //
@@ -44,6 +47,9 @@ func (t *Transport[U]) RoundTrip(req *http.Request) (*http.Response, error) {
 	c := t.Client
 	if !sameOrigin(c.origin, req.URL) || req.Header.Get("Authorization") != "" {
 		return t.base().RoundTrip(req)
+	}
+	if !c.cfg.Unattended {
+		c.lastUse.note()
 	}
 	s, err := c.freshEnough(req)
 	if err != nil {

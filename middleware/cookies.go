@@ -310,6 +310,10 @@ func (a *Auth[U]) setRefreshed(h http.Header, r *http.Request, refreshed *engine
 }
 
 func (a *Auth[U]) setAccess(h http.Header, s *session.Session[U]) {
+	if s.Bound() { // the browser refreshes the cookie when its Max-Age has passed
+		a.cookies.set(h, a.cookies.access, string(s.AccessToken), s.ExpiresIn(time.Now()))
+		return
+	}
 	a.cookies.setFor(&s.Terms, h, a.cookies.access, string(s.AccessToken), s.ExpiresIn(time.Now()))
 }
 

@@ -52,6 +52,9 @@ func testBound(t *testing.T, h Harness) {
 		"WebSocket with a copied jar":           testThiefSocket,
 		"requests of another origin":            testBoundOtherOrigin,
 		"what is not a registration or a proof": testBoundGarbage,
+		"RequireBound":                          testRequireBound,
+		"idle end":                              testBoundIdle,
+		"forgotten when the browser closes":     testBoundShort,
 	} {
 		for _, hardened := range []bool{false, true} {
 			t.Run(fmt.Sprintf("%s, hardened %t", name, hardened), func(t *testing.T) {
@@ -98,6 +101,16 @@ func (w *boundWorld) process(t *testing.T, changes ...change) *world {
 	routes := []Route{
 		{Path: "/device", Handler: func(c Call) {
 			fmt.Fprintf(c.W, "%v, bound %t", p.auth.Outcome(c.R.Context()), c.Session().Bound())
+		}},
+		{Path: "/vault", Handler: func(c Call) {
+			p.auth.Require(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+				io.WriteString(w, "treasure")
+			}), middleware.RequireBound()).ServeHTTP(c.W, c.R)
+		}},
+		{Path: "/short", Handler: func(c Call) {
+			if _, err := p.auth.SignIn(c.W, c.R, "u1", middleware.Remember(false)); err != nil {
+				middleware.WriteError(c.W, err)
+			}
 		}},
 		{Path: "/callback", Handler: func(c Call) {
 			if _, err := p.auth.SignIn(c.W, c.R, "u1"); err != nil {
@@ -902,4 +915,60 @@ func testBoundGarbage(t *testing.T, w *boundWorld) {
 		want(t, "quoted", w.send(thief, "", dbsc.HeaderID, `"`+id+`"`).StatusCode, 403)
 		want(t, "without cookies", w.send(w.plain(), "", dbsc.HeaderID, id).StatusCode, 401)
 	})
+}
+
+func testRequireBound(t *testing.T, w *boundWorld) {
+	b := w.browser()
+	tab := b.Open("/page")
+	w.costs("a sign-in and the page", 1, func() {
+		tab.Fetch("POST", "/login?user=u1", nil)
+		want(t, "page of a person who has just signed in", tab.Get("/vault").Body, "treasure")
+		want(t, "script", tab.Fetch("GET", "/vault", nil).Body, "treasure")
+	})
+	other := w.signIn(w.plain())
+	for range 2 {
+		page := other.Get("/vault")
+		want(t, "page of another browser", page.Status, 403)
+		want(t, "its words", strings.Contains(page.Body, "<h1>Not with this browser</h1>"), true)
+		script := other.Fetch("GET", "/vault", nil)
+		want(t, "script of another browser", script.Status, 403)
+		want(t, "its code", strings.Contains(script.Body, "AUTH_DEVICE_REQUIRED"), true)
+		time.Sleep(2 * time.Minute)
+	}
+	w.strip = true // the browser could bind, and the session is not bound
+	tab = w.signIn(w.browser())
+	time.Sleep(2 * time.Minute)
+	want(t, "page of a session that is not bound", tab.Get("/vault").Status, 403)
+}
+
+// testBoundIdle has the browser's own refreshes extend nothing, and the person's activity extend
+// the session.
+func testBoundIdle(t *testing.T, w *boundWorld) {
+	idle := w.process(t, func(c *middleware.Config[Profile]) { c.IdleTimeout = 2 * time.Hour })
+	w.next = []http.Handler{idle.handler}
+	b := w.browser()
+	tab := w.signIn(b)
+	for range 12 { // a person who reads for six hours
+		time.Sleep(30 * time.Minute)
+		want(t, "page of a reader", strings.HasSuffix(tab.Get("/device").Body, "bound true"), true)
+	}
+	for range 20 { // a page that asks by itself
+		time.Sleep(14 * time.Minute)
+		tab.Fetch("GET", "/device", nil)
+	}
+	want(t, "page after hours without a person", strings.HasSuffix(tab.Get("/device").Body, "bound false"), true)
+	want(t, "reused", w.happened(session.EventReuse), 0)
+}
+
+// testBoundShort has a session without Max-Age. The browser refreshes its bound cookie all the
+// same.
+func testBoundShort(t *testing.T, w *boundWorld) {
+	tab := w.browser().Open("/page")
+	tab.Fetch("POST", "/short", nil)
+	tab.Get("/device")
+	for range 4 {
+		time.Sleep(pastTTL)
+		w.device(tab, "fresh, bound true")
+	}
+	want(t, "bound in the store", w.bound(), 1)
 }

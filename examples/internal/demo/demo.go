@@ -73,17 +73,18 @@ func NewSite(framework string, o Options, log *slog.Logger) (*Site, error) {
 		s.calls = &counter{Store: redisstore.New(s.redis, redisstore.WithPrefix(keyPrefix+"session:"))}
 	}
 	s.Config = lucia.Config[Profile]{
-		Secret:     o.Secret,
-		Store:      s.calls,
-		LoadUser:   s.loadUser,
-		AccessTTL:  o.AccessTTL,
-		RefreshTTL: o.RefreshTTL,
-		Grace:      o.Grace,
-		Settle:     o.Settle,
-		StepUpPath: "/again",
-		Dev:        !o.Secure,
-		Hardened:   o.Hardened,
-		Logger:     log,
+		Secret:      o.Secret,
+		Store:       s.calls,
+		LoadUser:    s.loadUser,
+		AccessTTL:   o.AccessTTL,
+		RefreshTTL:  o.RefreshTTL,
+		IdleTimeout: o.Idle,
+		Grace:       o.Grace,
+		Settle:      o.Settle,
+		StepUpPath:  "/again",
+		Dev:         !o.Secure,
+		Hardened:    o.Hardened,
+		Logger:      log,
 
 		DeviceBound: o.Bound,
 	}

@@ -240,6 +240,7 @@ func TestFlags(t *testing.T) {
 	want := demo.Options{
 		Addr: "127.0.0.1:8080", AccessTTL: 15 * time.Minute, RefreshTTL: 8760 * time.Hour,
 		Grace: 30 * time.Second, Settle: lucia.DefaultSettle, RandomSecret: true,
+		Recent: 10 * time.Minute, Feed: true,
 	}
 	secret := o.Secret
 	o.Secret = nil

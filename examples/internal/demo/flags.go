@@ -21,6 +21,7 @@ type Options struct {
 	DB         string                  // file of SQLite; empty if not in SQLite
 	AccessTTL  time.Duration
 	RefreshTTL time.Duration
+	Idle       time.Duration // 0: sessions do not end for want of activity
 	Grace      time.Duration
 	Settle     time.Duration // negative: none
 	Recent     time.Duration // how long a sign-in counts as recent
@@ -47,6 +48,7 @@ func ParseFlags(name string, args []string, stderr io.Writer) (Options, error) {
 	f.StringVar(&o.DB, "db", "", "keep users and sessions in this SQLite file, which is created if it is missing;\nwithout -secret, the secret is kept in FILE.secret")
 	f.DurationVar(&o.AccessTTL, "access-ttl", lucia.DefaultAccessTTL, "life of an access token")
 	f.DurationVar(&o.RefreshTTL, "refresh-ttl", lucia.DefaultRefreshTTL, "how long a session lives unused")
+	f.DurationVar(&o.Idle, "idle", 0, "end sessions in which no person was active for so long; 0: never")
 	f.DurationVar(&o.Grace, "grace", lucia.DefaultGrace, "the longest that a request may be under way")
 	f.DurationVar(&o.Settle, "settle", lucia.DefaultSettle, "how old a token in use must be to count as saved by the browser")
 	f.DurationVar(&o.Recent, "recent", 10*time.Minute, "how long after a sign-in /danger can be seen without another one")
@@ -112,6 +114,12 @@ func (o *Options) checkTimes() error {
 		return fmt.Errorf("-refresh-ttl %v is shorter than -access-ttl %v", o.RefreshTTL, o.AccessTTL)
 	case o.RefreshTTL > lucia.DefaultLifetime:
 		return fmt.Errorf("-refresh-ttl is %v, browsers keep cookies for 400 days at most", o.RefreshTTL)
+	case o.Idle < 0:
+		return errors.New("-idle must not be negative")
+	case o.Idle > 0 && o.Idle < o.AccessTTL:
+		return fmt.Errorf("-idle %v is shorter than -access-ttl %v", o.Idle, o.AccessTTL)
+	case o.Idle > 0 && o.RefreshTTL < o.Idle+o.AccessTTL+o.Grace:
+		return fmt.Errorf("-refresh-ttl %v is shorter than -idle, -access-ttl and -grace together", o.RefreshTTL)
 	case o.Grace <= 0:
 		return errors.New("-grace must be positive: every request takes its time")
 	case o.Recent < 2*o.Grace:

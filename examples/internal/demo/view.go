@@ -22,6 +22,8 @@ type View struct {
 	// Session is nil for a signed-out visitor.
 	Session  *lucia.Session[Profile]
 	Hardened bool
+	// Idle is after how long without a person the session ends, or 0.
+	Idle time.Duration
 	// DeviceBound reports whether the app binds sessions to devices.
 	DeviceBound bool
 	// Outcome is how this request got its session, and Meaning explains it.
@@ -51,6 +53,7 @@ func (s *Site) View(w http.ResponseWriter, r *http.Request, auth *lucia.Auth[Pro
 		Session:   auth.Session(r.Context()),
 		Hardened:  s.Config.Hardened,
 
+		Idle:        s.Config.IdleTimeout,
 		DeviceBound: s.Config.DeviceBound,
 
 		Outcome:    auth.Outcome(r.Context()),

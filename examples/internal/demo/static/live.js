@@ -42,6 +42,21 @@ function tick() {
   one("[data-bar]").value = left;
 }
 
+/** After how long without a person the session ends, and when, if no one does anything. */
+const idle = { after: 0, ends: 0 };
+
+/**
+ * Warns people before the session ends because no one was there: two minutes before, or after half
+ * of the time if that is shorter. Whatever they do keeps the session; the button is something to
+ * aim at.
+ */
+function warn() {
+  const left = Math.max(0, Math.round((idle.ends - performance.now()) / 1000));
+  const warning = one("#idle");
+  warning.hidden = !idle.ends || left > Math.min(120, idle.after / 2);
+  if (!warning.hidden) one("[data-idle-left]").textContent = left ? `in ${duration(left)}` : "now";
+}
+
 /**
  * While the session is over, nothing on the page looks as if it still worked. What is typed stays:
  * the person may sign in again in another tab and save it here.
@@ -85,8 +100,11 @@ function showCookies(session) {
 }
 
 // Every change of the session comes by here, whichever tab it began in.
-document.addEventListener("lucia:session", ({ detail: { session, expires_in, stale } }) => {
+document.addEventListener("lucia:session", ({ detail: { session, expires_in, idle_in, stale } }) => {
   showStale(stale);
+  idle.ends = session && idle_in !== undefined ? performance.now() + idle_in * 1000 : 0;
+  idle.after = Math.max(idle.after, idle_in ?? 0);
+  warn();
   showCookies(session);
   if (!live) return;
   if (!session) {
@@ -106,6 +124,8 @@ document.addEventListener("lucia:session", ({ detail: { session, expires_in, sta
   if (expires_in > known.life) one("[data-bar]").max = known.life = expires_in;
   tick();
 });
+
+setInterval(warn, 1000);
 
 if (live) {
   handleSilentRefresh(({ message }) => {
