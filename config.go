@@ -29,15 +29,15 @@ type Config[U any] struct {
 	// PreviousSecrets is for planned changes. A secret listed here still authenticates users, so
 	// replace a leaked secret without listing it. Everyone then signs in again.
 	PreviousSecrets [][]byte
-	// Store keeps the state of refresh tokens: memstore.New() for one process,
-	// redisstore.New(client) for several.
+	// Store keeps the state of refresh tokens: memstore.New() for one process, and
+	// redisstore.New(client) or sqlstore.New(db, dialect) for several, or to survive a restart.
 	Store Store
 	// LoadUser returns the user's data for the access token and the pages. It runs at sign-in, at
 	// Reload, and at every refresh before the refresh token rotates, never on other requests. Its
-	// context carries none of the request's values, because one call serves all requests that
-	// wait for the same refresh. An ErrUserNotFound, wrapped or not, ends all sessions of the
-	// user; at a sign-in it only fails the sign-in. Any other error, including sql.ErrNoRows,
-	// ends no session and is answered 503.
+	// context carries none of the request's values, because one call serves all requests that wait
+	// for the same refresh; [TermsOf] finds in it what the session was begun with. An
+	// ErrUserNotFound, wrapped or not, ends all sessions of the user; at a sign-in it only fails
+	// the sign-in. Any other error, including sql.ErrNoRows, ends no session and is answered 503.
 	LoadUser func(ctx context.Context, userID string) (U, error)
 
 	// AccessTTL is the lifetime of an access token, in whole seconds, at least one. Default 15
@@ -184,10 +184,11 @@ type Config[U any] struct {
 	// HTTPErrorHandler, on gin into c.Errors with the denial's status and no body, for the app's
 	// own middleware to write.
 	//
-	// denial.Code is CodeUnauthorized, CodeStepUpRequired (RequireRecent), CodeDatabaseFetchFailed
-	// or CodeInvalidRequest (another origin), and denial.Person distinguishes people from scripts.
-	// The headers for clients (Retry-After, WWW-Authenticate, caching) are already set in w. Deny
-	// is not called for requests that load a page ahead of time.
+	// denial.Code is CodeUnauthorized, CodeStepUpRequired (RequireRecent), CodeDeviceRequired
+	// (RequireBound), CodeDatabaseFetchFailed or CodeInvalidRequest (another origin), and
+	// denial.Person distinguishes people from scripts. The headers for clients (Retry-After,
+	// WWW-Authenticate, caching) are already set in w. Deny is not called for requests that load a
+	// page ahead of time.
 	Deny func(w http.ResponseWriter, r *http.Request, denial *Denial) error
 	// Public reports whether a page does not depend on the session, so that shared caches may
 	// store it. The middleware does not change the caching of its response, refreshes no session

@@ -18,7 +18,9 @@
 //
 // An app also imports the adapter of its framework and its store:
 //
-//   - adapters/nethttp (net/http and chi), adapters/echo (v4), adapters/echov5, adapters/gin.
+//   - [github.com/lucia-go/lucia/adapters/nethttp] (net/http and chi),
+//     [github.com/lucia-go/lucia/adapters/echo] (v4), [github.com/lucia-go/lucia/adapters/echov5]
+//     or [github.com/lucia-go/lucia/adapters/gin].
 //   - [github.com/lucia-go/lucia/memstore], [github.com/lucia-go/lucia/redisstore] or
 //     [github.com/lucia-go/lucia/sqlstore]: the session store.
 //
@@ -29,6 +31,8 @@
 //   - [github.com/lucia-go/lucia/session]: the contract, for authors of stores.
 //   - [github.com/lucia-go/lucia/client]: the Go client.
 //   - [github.com/lucia-go/lucia/luciatest]: for the tests of your app.
+//   - [github.com/lucia-go/lucia/flash]: values between two requests, such as messages.
+//   - github.com/lucia-go/lucia/otellucia, a module of its own: metrics and traces.
 package lucia
 
 import (
@@ -81,12 +85,8 @@ type ID = session.ID
 // ParseID is the inverse of [ID]'s String method. It rejects every other spelling.
 func ParseID(s string) (ID, error) { return session.ParseID(s) }
 
-// Record is what the store keeps of a session: when it began, when it was last issued a refresh
-// token, and when it ends. Auth.Sessions returns records.
-type Record = session.Record
-
-// Store keeps the state of refresh tokens, for Config.Store: memstore.New() for one process,
-// redisstore.New(client) for several.
+// Store keeps the state of refresh tokens, for Config.Store: memstore.New() for one process, and
+// redisstore.New(client) or sqlstore.New(db, dialect) for several, or to survive a restart.
 type Store = session.Store
 
 // Feed tells every process of an app what the others end, for Config.Feed.

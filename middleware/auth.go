@@ -172,7 +172,8 @@ func (a *Auth[U]) Ready(ctx context.Context) error { return a.engine.Ready(ctx) 
 // session.CodeDatabaseUpdateFailed or session.CodeInvalidUserID.
 //
 // The calling request keeps its session, and its browser keeps the cookies. To end them as well
-// call SignOut; to end all other sessions, as after a change of password, call SignIn.
+// call SignOut. To end all sessions but that of the request, as after a change of password, call
+// EndOthers.
 func (a *Auth[U]) RevokeUser(ctx context.Context, userID string) error {
 	return a.engine.RevokeUser(ctx, userID)
 }

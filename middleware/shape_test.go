@@ -419,3 +419,26 @@ func TestEndOthersRefusals(t *testing.T) {
 		t.Errorf("%v, %v", list, err)
 	}
 }
+
+// Only the user can step up. Who acts as the user is not let through where that is required.
+func TestWhoActsCannotStepUp(t *testing.T) {
+	t.Parallel()
+	a, b := acting(t)
+	app := http.NewServeMux()
+	app.Handle("/", a.handler)
+	app.Handle("GET /danger", a.auth.Handler(a.auth.RequireRecent(time.Hour)(http.NotFoundHandler())))
+	app.Handle("POST /again", a.auth.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if _, err := a.auth.StepUp(w, r); err != nil {
+			middleware.WriteError(w, err)
+		}
+	})))
+	a.handler = app
+	want(t, "the actor's own session", b.do("GET", "/danger", nil).StatusCode, 404)
+	want(t, "begin", b.do("POST", "/shaped?user=u1", nil).StatusCode, 200)
+	want(t, "while acting", b.do("GET", "/danger", nil).StatusCode, 401)
+	resp := b.do("POST", "/again", nil)
+	want(t, "stepping up", resp.StatusCode, 400)
+	want(t, "cookies", len(resp.Cookies()), 0)
+	want(t, "stop", b.do("POST", "/stop", nil).StatusCode, 200)
+	want(t, "the actor's own session after that", b.do("GET", "/danger", nil).StatusCode, 404)
+}

@@ -30,7 +30,8 @@ import (
 // because of it.
 //
 // The time is part of the access token (auth_time), so the store is not accessed. A session that
-// an earlier release began has none and is never recent.
+// an earlier release began has none and is never recent. Nor is a session in which someone acts as
+// the user, since the user has not signed in.
 func (a *Auth[U]) RequireRecent(maxAge time.Duration, options ...RequireOption) func(next http.Handler) http.Handler {
 	options = append(options[:len(options):len(options)], Recent(maxAge))
 	return func(next http.Handler) http.Handler { return a.Require(next, options...) }
@@ -49,7 +50,7 @@ func (a *Auth[U]) stepUpDenial(r *http.Request, s *session.Session[U], maxAge ti
 		return nil
 	}
 	maxAge = max(maxAge, 2*cmp.Or(a.config.Grace, DefaultGrace))
-	if time.Since(s.AuthTime) <= maxAge {
+	if s.Actor == nil && time.Since(s.AuthTime) <= maxAge {
 		return nil
 	}
 	if isPrefetch(r) {
@@ -83,7 +84,8 @@ func FormUnsent(r *http.Request) bool { return r.URL.Query().Get(unsentField) ==
 // session.
 //
 // StepUp refuses what [Auth.SignIn] refuses, with the same errors. If the request has no session
-// the error carries session.CodeNotAuthenticated.
+// the error carries session.CodeNotAuthenticated. If someone acts as the user it carries
+// session.CodeInvalidTerms, because only the user can step up.
 func (a *Auth[U]) StepUp(w http.ResponseWriter, r *http.Request) (*session.Session[U], error) {
 	if a.crossOrigin(r) {
 		return nil, fmt.Errorf("%w: step-up from another origin", session.CodeInvalidRequest)
@@ -95,6 +97,9 @@ func (a *Auth[U]) StepUp(w http.ResponseWriter, r *http.Request) (*session.Sessi
 	now := st.current.Load().sessionOrNil()
 	if now == nil {
 		return nil, session.CodeNotAuthenticated
+	}
+	if now.Actor != nil {
+		return nil, fmt.Errorf("%w: someone acts as the user", session.CodeInvalidTerms)
 	}
 	terms := now.Terms
 	terms.AuthTime = time.Time{} // now

@@ -7,5 +7,6 @@ cd "$(dirname "$0")"
 
 npm ci --prefix testdata/tools --no-audit --no-fund --silent
 testdata/tools/node_modules/.bin/tsc --project testdata/tools
-LUCIA_TEST_REQUIRE="${LUCIA_TEST_REQUIRE:-}${LUCIA_TEST_REQUIRE:+,}node,esbuild,vite" \
-	go test -count=1 -run 'TestNode|TestSize|TestChromium/bundled' .
+export LUCIA_TEST_REQUIRE="${LUCIA_TEST_REQUIRE:-}${LUCIA_TEST_REQUIRE:+,}node,esbuild,vite"
+go test -count=1 -run '^(TestNode|TestSize)$' .
+go test -count=1 -run '^TestChromium$/^bundled' .

@@ -11,16 +11,21 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
 
+	"github.com/redis/go-redis/v9"
+
 	"github.com/lucia-go/lucia/internal/chrometest"
 	"github.com/lucia-go/lucia/internal/dbsc"
+	"github.com/lucia-go/lucia/internal/testenv"
 	"github.com/lucia-go/lucia/memstore"
 	"github.com/lucia-go/lucia/middleware"
+	"github.com/lucia-go/lucia/redisstore"
 	"github.com/lucia-go/lucia/session"
 )
 
@@ -28,14 +33,15 @@ import (
 type vault struct {
 	*httptest.Server
 	t       *testing.T
-	store   *countingStore
+	store   session.Store
 	auth    atomic.Pointer[middleware.Auth[profile]]
 	app     atomic.Pointer[http.Handler]
 	refuses atomic.Bool // the server accepts no requests, as if it were down
+	strips  atomic.Bool // on the way to the browser the registration header is removed
 
-	mu    sync.Mutex
-	seen  []seen
-	ended []session.EventKind
+	mu     sync.Mutex
+	seen   []seen
+	events []session.EventKind
 }
 
 // seen is a request that the vault has answered.
@@ -47,10 +53,13 @@ type seen struct {
 
 // bindTTL is the life of an access token. Chromium refreshes a cookie with less than two minutes
 // left beside each request, so with these each request does.
-const bindTTL = 6 * time.Second
+const bindTTL = 4 * time.Second
 
-func newVault(t *testing.T) *vault {
-	v := &vault{t: t, store: &countingStore{Store: memstore.New()}}
+// expired is how long a browser that sends nothing has to wait until its access cookie has expired.
+const expired = bindTTL + time.Second
+
+func newVault(t *testing.T, store session.Store) *vault {
+	v := &vault{t: t, store: store}
 	v.restart()
 	v.Server = httptest.NewTLSServer(v)
 	t.Cleanup(v.Close)
@@ -64,14 +73,14 @@ func (v *vault) restart() {
 		Store:       v.store,
 		LoadUser:    func(_ context.Context, id string) (profile, error) { return profile{"name of " + id}, nil },
 		AccessTTL:   bindTTL,
-		Grace:       100 * time.Millisecond,
-		Settle:      500 * time.Millisecond,
+		Grace:       250 * time.Millisecond,
+		Settle:      time.Second,
 		DeviceBound: true,
 		Logger:      slog.New(slog.DiscardHandler),
 		OnEvent: func(e session.Event) {
 			v.mu.Lock()
 			defer v.mu.Unlock()
-			v.ended = append(v.ended, e.Kind)
+			v.events = append(v.events, e.Kind)
 		},
 	})
 	if err != nil {
@@ -92,6 +101,7 @@ func (v *vault) restart() {
 	}
 	mux.HandleFunc("/", page)
 	mux.Handle("/private", auth.Require(http.HandlerFunc(page)))
+	mux.Handle("/device", auth.Require(http.HandlerFunc(page), middleware.RequireBound()))
 	signIn := func(w http.ResponseWriter, r *http.Request) {
 		if _, err := auth.SignIn(w, r, "u1"); err != nil {
 			middleware.WriteError(w, err)
@@ -117,7 +127,7 @@ func (v *vault) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		fmt.Fprintf(w, `<!doctype html><title>Another site</title><a id="private" href="https://%s/private">a</a><a id="callback" href="https://%s/callback">b</a>`, host, host)
 		return
 	}
-	record := &statusWriter{ResponseWriter: w, status: 200}
+	record := &recorder{ResponseWriter: w, status: 200, strips: v.strips.Load()}
 	(*v.app.Load()).ServeHTTP(record, r)
 	v.mu.Lock()
 	defer v.mu.Unlock()
@@ -127,12 +137,17 @@ func (v *vault) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	})
 }
 
-type statusWriter struct {
+// recorder notes the status of a response, and removes the registration header if it strips.
+type recorder struct {
 	http.ResponseWriter
 	status int
+	strips bool
 }
 
-func (w *statusWriter) WriteHeader(status int) {
+func (w *recorder) WriteHeader(status int) {
+	if w.strips {
+		w.Header().Del(dbsc.HeaderRegistration)
+	}
 	w.status = status
 	w.ResponseWriter.WriteHeader(status)
 }
@@ -157,13 +172,37 @@ func (v *vault) last(match func(seen) bool) (found seen, ok bool) {
 	return found, ok
 }
 
+// first returns the first request that matches.
+func (v *vault) first(match func(seen) bool) (found seen, ok bool) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if i := slices.IndexFunc(v.seen, match); i >= 0 {
+		return v.seen[i], true
+	}
+	return found, false
+}
+
+// forget makes first and last look only at requests that follow.
+func (v *vault) forget() {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.seen = nil
+}
+
+// has reports whether an event has occurred.
+func (v *vault) has(kind session.EventKind) bool {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	return slices.Contains(v.events, kind)
+}
+
+// eventually polls the browser and the server, which have no other way to report.
 func (v *vault) eventually(what string, is func() bool) {
 	v.t.Helper()
-	for range 1000 {
+	for deadline := time.Now().Add(30 * time.Second); time.Now().Before(deadline); time.Sleep(20 * time.Millisecond) {
 		if is() {
 			return
 		}
-		time.Sleep(20 * time.Millisecond)
 	}
 	v.mu.Lock()
 	defer v.mu.Unlock()
@@ -173,12 +212,42 @@ func (v *vault) eventually(what string, is func() bool) {
 	v.t.Fatalf("never: %s", what)
 }
 
+// isBack opens a page until the person is shown as signed in. After failures Chromium waits for a
+// while before it refreshes again.
+func (v *vault) isBack(tab *chrometest.Tab) {
+	v.t.Helper()
+	v.eventually("the person is back", func() bool {
+		tab.Open(v.at("/private"))
+		return heading(tab) == "u1, bound true"
+	})
+}
+
+// heading returns the heading of a tab's page.
+func heading(tab *chrometest.Tab) string {
+	return tab.Text(`document.querySelector("h1").textContent`)
+}
+
 // shows checks the heading of a tab's page.
 func shows(t *testing.T, tab *chrometest.Tab, want string) {
 	t.Helper()
-	if got := tab.Text(`document.querySelector("h1").textContent`); got != want {
+	if got := heading(tab); got != want {
 		t.Fatalf("the page shows %q, want %q", got, want)
 	}
+}
+
+// bound reports whether the person has a session that is bound in the store.
+func (v *vault) bound() bool {
+	v.t.Helper()
+	live, err := v.auth.Load().Sessions(v.t.Context(), "u1")
+	if err != nil {
+		v.t.Fatal(err)
+	}
+	for _, s := range live {
+		if s.Bound {
+			return true
+		}
+	}
+	return false
 }
 
 // isBound opens pages until the session is bound in the store.
@@ -186,31 +255,31 @@ func (v *vault) isBound(tab *chrometest.Tab) {
 	v.t.Helper()
 	v.eventually("the session is bound in the store", func() bool {
 		tab.Open(v.at("/"))
-		live, err := v.store.List(v.t.Context(), "u1")
-		if err != nil {
-			v.t.Fatal(err)
-		}
-		for _, r := range live {
-			if r.Generation.Bound() {
-				return true
-			}
-		}
-		time.Sleep(200 * time.Millisecond)
-		return false
+		return v.bound()
 	})
 	shows(v.t, tab, "u1, bound true")
 }
 
-// copied returns a client with the cookies of the last request that had them all.
-func (v *vault) copied() *http.Client {
+// isRegistration reports whether the request registers a key.
+func isRegistration(s seen) bool {
+	return s.path == "/api/auth/bound" && s.proof != "" && s.id == "" && s.status == 200
+}
+
+// isProof reports whether the request is a proof that was accepted.
+func isProof(s seen) bool { return s.proof != "" && s.id != "" && s.status == 200 }
+
+// hasAll reports whether a request has all cookies.
+func hasAll(s seen) bool { return len(s.cookies) == 3 }
+
+// copied returns a client with the cookies of a request.
+func (v *vault) copied(from seen, ok bool) *http.Client {
 	v.t.Helper()
-	last, ok := v.last(func(s seen) bool { return len(s.cookies) == 3 })
 	if !ok {
-		v.t.Fatal("no request has three cookies")
+		v.t.Fatal("there is no request to copy the cookies of")
 	}
 	client := *v.Client()
 	client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
-	client.Transport = withCookies{client.Transport, last.cookies}
+	client.Transport = withCookies{client.Transport, from.cookies}
 	return &client
 }
 
@@ -257,35 +326,53 @@ func (v *vault) thief(c *http.Client, method, path string, status int, body stri
 	return resp
 }
 
-// What a browser that binds sessions does with the library, in Chromium.
+// What a browser that binds sessions does with the library, in Chromium, with a Redis.
 func TestChromiumBindsSessions(t *testing.T) {
 	t.Parallel()
-	v := newVault(t)
+	server := testenv.Redis(t, "--appendonly", "yes", "--appendfsync", "always")
+	client := redis.NewClient(&redis.Options{Addr: server.Addr, ContextTimeoutEnabled: true, MaxRetries: -1})
+	t.Cleanup(func() { client.Close() })
+	v := newVault(t, redisstore.New(client))
 	dir := t.TempDir()
 	b := chrometest.StartBinding(t, dir, chrometest.SPKI(v.Certificate()))
 	tab := b.Owner().Tab(t)
+
+	// The header is removed on the way. The session stays unbound, and its list shows that.
+	v.strips.Store(true)
+	tab.Open(v.at("/"))
+	tab.Submit("button")
+	time.Sleep(expired)
+	tab.Open(v.at("/private"))
+	shows(t, tab, "u1, bound false")
+	if _, ok := v.last(isRegistration); ok || v.bound() {
+		t.Error("a browser binds a session without being asked to")
+	}
+	tab.Eval(`fetch("/device").then((r) => { if (r.status !== 403) throw Error(r.status) })`, nil)
+	v.strips.Store(false)
+
 	tab.Open(v.at("/"))
 	tab.Submit("button")
 	v.eventually("the key is registered", func() bool {
-		_, ok := v.last(func(s seen) bool { return s.path == "/api/auth/bound" && s.status == 200 })
+		_, ok := v.last(isRegistration)
 		return ok
 	})
 	v.isBound(tab)
 
-	// The browser refreshes across an expiry, and the page waits for it.
-	time.Sleep(bindTTL + time.Second)
-	tab.Open(v.at("/private"))
-	shows(t, tab, "u1, bound true")
+	// The browser refreshes across an expiry, and the pages of two tabs wait for it.
 	tab2 := b.Owner().Tab(t)
-	time.Sleep(bindTTL + time.Second)
+	time.Sleep(expired)
+	v.forget()
 	tab.Open(v.at("/private"))
 	tab2.Open(v.at("/private"))
 	shows(t, tab, "u1, bound true")
 	shows(t, tab2, "u1, bound true")
+	if first, ok := v.first(func(seen) bool { return true }); !ok || first.id == "" || hasAll(first) {
+		t.Errorf("the first request after the expiry is %s with %d cookies, want a refresh", first.path, len(first.cookies))
+	}
 
 	// A link from another site.
 	tab2.Open(v.elsewhere())
-	time.Sleep(bindTTL + time.Second)
+	time.Sleep(expired)
 	tab2.Click("#private")
 	tab2.Until(`document.querySelector("h1")?.textContent === "u1, bound true"`)
 
@@ -295,49 +382,57 @@ func TestChromiumBindsSessions(t *testing.T) {
 	tab.Eval(`fetch("/private").then((r) => { if (r.status !== 200) throw Error(r.status) })`, nil)
 	tab.Until(`JSON.parse(document.getElementById("lucia-page-data").textContent)._lucia !== null`)
 
-	// The store is down, and works again.
-	v.store.down.Store(true)
-	time.Sleep(bindTTL + time.Second)
+	// Redis is down, and works again.
+	server.Kill()
+	time.Sleep(expired)
+	v.forget()
 	tab.Open(v.at("/private"))
-	if got := tab.Text("document.body.textContent"); !strings.Contains(got, "Back in a moment") {
-		t.Errorf("in an outage the page shows %q", got)
+	shows(t, tab, "Back in a moment")
+	skipped, ok := v.last(func(s seen) bool { return s.path == "/private" && s.status == 503 })
+	if !ok || !strings.Contains(skipped.skipped, "server_error") {
+		t.Errorf("in the outage Secure-Session-Skipped is %q", skipped.skipped)
 	}
-	if skipped, ok := v.last(func(s seen) bool { return s.skipped != "" }); !ok {
-		t.Error("no request says that the browser could not refresh")
-	} else if !strings.Contains(skipped.skipped, "server_error") {
-		t.Errorf("Secure-Session-Skipped: %s", skipped.skipped)
-	}
-	v.store.down.Store(false)
-	tab.Open(v.at("/private"))
-	shows(t, tab, "u1, bound true")
+	server.Restart()
+	v.isBack(tab)
 
 	// Another process takes over, and the network is away for a while.
 	v.restart()
 	v.refuses.Store(true)
-	time.Sleep(bindTTL + time.Second)
+	time.Sleep(expired)
 	tab.Eval(`fetch("/").catch(() => 0)`, nil)
 	v.refuses.Store(false)
-	tab.Open(v.at("/private"))
-	shows(t, tab, "u1, bound true")
+	v.isBack(tab)
 
 	// The browser is closed and opened again.
 	b.Close(t)
 	b = chrometest.StartBinding(t, dir, chrometest.SPKI(v.Certificate()))
 	tab = b.Owner().Tab(t)
-	time.Sleep(bindTTL + time.Second)
+	time.Sleep(expired)
 	tab.Open(v.at("/private"))
 	shows(t, tab, "u1, bound true")
 
-	// A thief with the jar, who keeps in step.
-	thief := v.copied()
+	// A thief with the jar, who keeps in step, until the access token has expired.
+	thief := v.copied(v.last(hasAll))
 	v.thief(thief, "GET", "/private", 200, "u1, bound true")
-	time.Sleep(bindTTL + time.Second)
+	time.Sleep(expired)
 	v.thief(thief, "GET", "/private", 401, "AUTH_UNAUTHORIZED")
 	v.thief(thief, "POST", "/api/auth/bound", 401, "")
-	proof, ok := v.last(func(s seen) bool { return s.proof != "" && s.id != "" && s.status == 200 })
+
+	// A thief who has overheard a proof: it is of no use without the cookies, nor beside those of
+	// another generation. With a proof of another key they are refused.
+	proof, ok := v.last(isProof)
 	if !ok {
 		t.Fatal("no proof has been accepted")
 	}
+	replay := []string{dbsc.HeaderID, proof.id, dbsc.HeaderResponse, proof.proof}
+	v.thief(v.copied(seen{}, true), "POST", proof.path, 401, "", replay...)
+	v.eventually("the browser has the cookies of another generation", func() bool {
+		tab.Open(v.at("/private"))
+		next, ok := v.last(isProof)
+		return ok && next.proof != proof.proof
+	})
+	thief = v.copied(v.last(hasAll))
+	v.thief(thief, "POST", proof.path, 403, "", replay...)
 	resp := v.thief(thief, "POST", proof.path, 403, "", dbsc.HeaderID, proof.id)
 	challenge, _ := dbsc.ParseChallenge(resp.Header.Get(dbsc.HeaderChallenge))
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
@@ -348,51 +443,83 @@ func TestChromiumBindsSessions(t *testing.T) {
 	tab.Open(v.at("/private"))
 	shows(t, tab, "u1, bound true")
 
-	// Sign-out, after which the browser gives up its part of the session.
+	// Sign-out, after which the browser gives up its part of the session. It may ask once more.
+	v.forget()
 	tab.Eval(`fetch("/api/auth/session").then((r) => r.json()).then((s) => fetch("/api/auth/logout",
 		{method: "POST", headers: {Authorization: "Bearer " + s._lucia.access_token}})).then((r) => { if (r.status !== 204) throw Error(r.status) })`, nil)
 	tab.Open(v.at("/"))
 	shows(t, tab, "nobody")
-	v.eventually("the browser asks once more and is refused", func() bool {
-		_, ok := v.last(func(s seen) bool { return s.id != "" && s.status == 401 })
-		return ok
-	})
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	for _, kind := range v.ended {
-		if kind == session.EventReuse || kind == session.EventAdopted {
+	if asked, ok := v.last(func(s seen) bool { return s.id != "" }); ok && asked.status != 401 && !hasAll(asked) {
+		t.Errorf("after the sign-out a refresh is answered with %d", asked.status)
+	}
+	v.forget()
+	tab.Open(v.at("/"))
+	shows(t, tab, "nobody")
+	if _, ok := v.last(func(s seen) bool { return s.id != "" }); ok {
+		t.Error("the browser still refreshes after the sign-out")
+	}
+	for _, kind := range []session.EventKind{session.EventReuse, session.EventAdopted, session.EventBreakerOpened} {
+		if v.has(kind) {
 			t.Errorf("event %s", kind)
 		}
 	}
 }
 
-// A session that begins with the callback of an identity provider is bound too; and a jar that is
-// copied before the binding is found by its use after it.
+// A session that begins with the callback of an identity provider is bound too. A jar that is
+// copied before the binding is found by its use after it, and so is one with an overheard proof.
 func TestChromiumBindsSessionsOfCallbacks(t *testing.T) {
 	t.Parallel()
-	v := newVault(t)
+	v := newVault(t, memstore.New())
 	b := chrometest.StartBinding(t, t.TempDir(), chrometest.SPKI(v.Certificate()))
 	tab := b.Owner().Tab(t)
-	tab.Open(v.elsewhere())
-	tab.Click("#callback")
-	tab.Until(`document.querySelector("h1")?.textContent.startsWith("u1")`)
-	if at := tab.Text("location.pathname"); at != "/live" {
-		t.Errorf("the callback ends at %s", at)
+	signIn := func() {
+		tab.Open(v.elsewhere())
+		tab.Click("#callback")
+		tab.Until(`document.querySelector("h1")?.textContent.startsWith("u1")`)
+		if at := tab.Text("location.pathname"); at != "/live" {
+			t.Errorf("the callback ends at %s", at)
+		}
+		v.isBound(tab)
 	}
-	thief := v.copied()
-	v.isBound(tab)
-	time.Sleep(bindTTL + time.Second)
+	signIn()
+	thief := v.copied(v.first(isRegistration))
+	time.Sleep(expired)
 	tab.Open(v.at("/private"))
 	shows(t, tab, "u1, bound true")
+	if v.has(session.EventReuse) {
+		t.Error("an honest browser counts as a thief")
+	}
 	v.thief(thief, "GET", "/private", 401, "AUTH_UNAUTHORIZED")
-	v.eventually("the theft is found", func() bool {
+	v.eventually("the theft is found", func() bool { return v.has(session.EventReuse) })
+
+	// All sessions have ended. In the next one, a thief has a proof and the cookies beside it.
+	v.mu.Lock()
+	v.events = nil
+	v.mu.Unlock()
+	v.forget()
+	signIn()
+	proof, ok := v.last(isProof)
+	if !ok {
+		t.Fatal("no proof has been accepted")
+	}
+	v.eventually("the browser has rotated twice", func() bool {
+		tab.Open(v.at("/private"))
 		v.mu.Lock()
 		defer v.mu.Unlock()
-		for _, kind := range v.ended {
-			if kind == session.EventReuse {
-				return true
+		later := map[string]bool{}
+		for _, s := range v.seen {
+			if isProof(s) {
+				later[s.proof] = true
+			}
+			if s.proof == proof.proof {
+				clear(later)
 			}
 		}
-		return false
+		return len(later) >= 2
 	})
+	if v.has(session.EventReuse) {
+		t.Error("an honest browser counts as a thief")
+	}
+	v.thief(v.copied(proof, true), "POST", proof.path, 401, "", dbsc.HeaderID, proof.id, dbsc.HeaderResponse, proof.proof)
+	v.eventually("the replay is found", func() bool { return v.has(session.EventReuse) })
 }
