@@ -56,6 +56,8 @@ func build(site *demo.Site) (*lucia.Auth[demo.Profile], http.Handler, error) {
 	e.Match(reads, "/profile", a.show(views.Profile), luciaecho.Require(auth))
 	e.POST("/profile", a.saveProfile)
 	e.Match(reads, "/events", echo.WrapHandler(site.Events(auth)), luciaecho.Require(auth))
+	e.Match(reads, "/devices", a.devices, luciaecho.Require(auth))
+	e.POST("/devices/end", a.endDevice)
 	e.Match(reads, "/danger", a.show(views.Danger), luciaecho.RequireRecent(auth, site.Recent))
 	e.Match(reads, "/again", a.show(views.Again), luciaecho.Require(auth))
 	e.POST("/again", a.confirm, luciaecho.Require(auth))
@@ -94,7 +96,7 @@ func (a *app) enter(p views.Page, who func(*http.Request) (demo.User, error)) ec
 	return func(c *echo.Context) error {
 		user, err := who(c.Request())
 		if err == nil {
-			_, err = a.auth.SignIn(c.Response(), c.Request(), user.ID)
+			_, err = a.auth.SignIn(c.Response(), c.Request(), user.ID, lucia.Remember(demo.Remember(c.Request())))
 		}
 		if err != nil {
 			return a.page(c, p, err)
@@ -127,6 +129,45 @@ func (a *app) saveProfile(c *echo.Context) error {
 		return a.page(c, views.Profile, err)
 	}
 	return c.Redirect(http.StatusSeeOther, "/profile")
+}
+
+// devices shows where the person is signed in.
+func (a *app) devices(c *echo.Context) error {
+	v := a.site.View(c.Response(), c.Request(), a.auth, nil)
+	sessions, err := a.auth.Sessions(c.Request().Context(), v.Session.User.ID)
+	if err == nil {
+		v.Devices, err = a.site.Devices(c.Request().Context(), sessions)
+	}
+	if err != nil {
+		return a.page(c, views.Error, err)
+	}
+	return views.Write(c.Response(), c.Request(), v.Status, views.Devices(v))
+}
+
+// endDevice ends one session of the person, or all but that of the request.
+func (a *app) endDevice(c *echo.Context) error {
+	if err := a.endSessions(c.Response(), c.Request()); err != nil {
+		return a.page(c, views.Error, err)
+	}
+	return c.Redirect(http.StatusSeeOther, "/devices")
+}
+
+func (a *app) endSessions(w http.ResponseWriter, r *http.Request) error {
+	s, err := a.auth.ValidateFormSubmission(r)
+	if err != nil {
+		return err
+	}
+	id, others, err := demo.DeviceToEnd(r, s)
+	switch {
+	case err != nil:
+		return err
+	case others:
+		_, err = a.auth.EndOthers(w, r)
+		return err
+	case id == s.ID:
+		return a.auth.SignOut(w, r)
+	}
+	return a.auth.EndSession(r.Context(), s.User.ID, id)
 }
 
 // confirm handles the form of the step-up page. It begins a new session of the same user and

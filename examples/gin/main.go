@@ -52,6 +52,8 @@ func build(site *demo.Site) (*lucia.Auth[demo.Profile], http.Handler, error) {
 	r.Match(reads, "/profile", luciagin.Require(auth), a.show("profile"))
 	r.POST("/profile", a.saveProfile)
 	r.Match(reads, "/events", luciagin.Require(auth), gin.WrapH(site.Events(auth)))
+	r.Match(reads, "/devices", luciagin.Require(auth), a.devices)
+	r.POST("/devices/end", a.endDevice)
 	r.Match(reads, "/danger", luciagin.RequireRecent(auth, site.Recent), a.show("danger"))
 	r.Match(reads, "/again", luciagin.Require(auth), a.show("again"))
 	r.POST("/again", luciagin.Require(auth), a.confirm)
@@ -85,7 +87,7 @@ func (a *app) enter(page string, who func(*http.Request) (demo.User, error)) gin
 	return func(c *gin.Context) {
 		user, err := who(c.Request)
 		if err == nil {
-			_, err = a.auth.SignIn(c.Writer, c.Request, user.ID)
+			_, err = a.auth.SignIn(c.Writer, c.Request, user.ID, lucia.Remember(demo.Remember(c.Request)))
 		}
 		if err != nil {
 			a.page(c, page, err)
@@ -109,6 +111,47 @@ func (a *app) saveProfile(c *gin.Context) {
 		return
 	}
 	c.Redirect(http.StatusSeeOther, "/profile")
+}
+
+// devices shows where the person is signed in.
+func (a *app) devices(c *gin.Context) {
+	v := a.site.View(c.Writer, c.Request, a.auth, nil)
+	sessions, err := a.auth.Sessions(c.Request.Context(), v.Session.User.ID)
+	if err == nil {
+		v.Devices, err = a.site.Devices(c.Request.Context(), sessions)
+	}
+	if err != nil {
+		a.page(c, "error", err)
+		return
+	}
+	c.HTML(http.StatusOK, "devices", v)
+}
+
+// endDevice ends one session of the person, or all but that of the request.
+func (a *app) endDevice(c *gin.Context) {
+	if err := a.endSessions(c.Writer, c.Request); err != nil {
+		a.page(c, "error", err)
+		return
+	}
+	c.Redirect(http.StatusSeeOther, "/devices")
+}
+
+func (a *app) endSessions(w http.ResponseWriter, r *http.Request) error {
+	s, err := a.auth.ValidateFormSubmission(r)
+	if err != nil {
+		return err
+	}
+	id, others, err := demo.DeviceToEnd(r, s)
+	switch {
+	case err != nil:
+		return err
+	case others:
+		_, err = a.auth.EndOthers(w, r)
+		return err
+	case id == s.ID:
+		return a.auth.SignOut(w, r)
+	}
+	return a.auth.EndSession(r.Context(), s.User.ID, id)
 }
 
 // confirm handles the form of the step-up page. It begins a new session of the same user and

@@ -42,6 +42,8 @@ func build(site *demo.Site) (*lucia.Auth[demo.Profile], http.Handler, error) {
 	mux.Handle("GET /profile", auth.Require(a.show("profile")))
 	mux.HandleFunc("POST /profile", a.saveProfile)
 	mux.Handle("GET /events", auth.Require(site.Events(auth)))
+	mux.Handle("GET /devices", auth.Require(http.HandlerFunc(a.devices)))
+	mux.HandleFunc("POST /devices/end", a.endDevice)
 	mux.Handle("GET /danger", auth.RequireRecent(site.Recent)(a.show("danger")))
 	mux.Handle("GET /again", auth.Require(a.show("again")))
 	mux.Handle("POST /again", auth.Require(http.HandlerFunc(a.confirm)))
@@ -72,7 +74,7 @@ func (a *app) enter(page string, who func(*http.Request) (demo.User, error)) htt
 	return func(w http.ResponseWriter, r *http.Request) {
 		user, err := who(r)
 		if err == nil {
-			_, err = a.auth.SignIn(w, r, user.ID)
+			_, err = a.auth.SignIn(w, r, user.ID, lucia.Remember(demo.Remember(r)))
 		}
 		if err != nil {
 			a.page(w, r, page, err)
@@ -96,6 +98,47 @@ func (a *app) saveProfile(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	http.Redirect(w, r, "/profile", http.StatusSeeOther)
+}
+
+// devices shows where the person is signed in.
+func (a *app) devices(w http.ResponseWriter, r *http.Request) {
+	v := a.site.View(w, r, a.auth, nil)
+	sessions, err := a.auth.Sessions(r.Context(), v.Session.User.ID)
+	if err == nil {
+		v.Devices, err = a.site.Devices(r.Context(), sessions)
+	}
+	if err != nil {
+		a.fail(w, r, err)
+		return
+	}
+	a.site.Render(w, "devices", v)
+}
+
+// endDevice ends one session of the person, or all but that of the request.
+func (a *app) endDevice(w http.ResponseWriter, r *http.Request) {
+	if err := a.endSessions(w, r); err != nil {
+		a.fail(w, r, err)
+		return
+	}
+	http.Redirect(w, r, "/devices", http.StatusSeeOther)
+}
+
+func (a *app) endSessions(w http.ResponseWriter, r *http.Request) error {
+	s, err := a.auth.ValidateFormSubmission(r)
+	if err != nil {
+		return err
+	}
+	id, others, err := demo.DeviceToEnd(r, s)
+	switch {
+	case err != nil:
+		return err
+	case others:
+		_, err = a.auth.EndOthers(w, r)
+		return err
+	case id == s.ID:
+		return a.auth.SignOut(w, r)
+	}
+	return a.auth.EndSession(r.Context(), s.User.ID, id)
 }
 
 // confirm handles the form of the step-up page. It begins a new session of the same user and

@@ -42,6 +42,14 @@ func parse(r *http.Request) error {
 	return nil
 }
 
+// Remember reports whether a sign-in form asks the browser to keep the session when it closes. The
+// form has a checkbox and, before it, a hidden field of the same name that says no: an unchecked
+// box sends nothing. A form without the fields, such as a program's, asks for what is usual.
+func Remember(r *http.Request) bool {
+	values := r.PostForm["remember"]
+	return len(values) == 0 || values[len(values)-1] != "no"
+}
+
 // SignUp adds the user that a sign-up form describes. A real app should also require long
 // passwords and refuse those that have leaked.
 func (s *Site) SignUp(r *http.Request) (User, error) {

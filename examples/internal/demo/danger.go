@@ -3,7 +3,6 @@ package demo
 import (
 	"fmt"
 	"net/http"
-	"time"
 
 	"github.com/lucia-go/lucia"
 )
@@ -33,15 +32,4 @@ func (s *Site) ConfirmPassword(r *http.Request, session *lucia.Session[Profile])
 func (v *View) Unsent() bool { return lucia.FormUnsent(v.Request) }
 
 // SignedInAgo says how long ago the person proved who they are.
-func (v *View) SignedInAgo() string {
-	switch ago := time.Since(v.Session.AuthTime); {
-	case v.Session.AuthTime.IsZero():
-		return "a long time ago"
-	case ago < time.Minute:
-		return "a moment ago"
-	case ago < 2*time.Minute:
-		return "a minute ago"
-	default:
-		return fmt.Sprintf("%d minutes ago", ago/time.Minute)
-	}
-}
+func (v *View) SignedInAgo() string { return Ago(v.Session.AuthTime) }

@@ -13,10 +13,10 @@ import (
 //go:embed pages/*.html
 var pageFiles embed.FS
 
-// templates returns the pages: "home", "login", "signup", "profile", "danger", "again" and
+// templates returns the pages: "home", "login", "signup", "profile", "devices", "danger", "again" and
 // "error".
 func templates() *template.Template {
-	return template.Must(template.New("").Funcs(lucia.FuncMap()).ParseFS(pageFiles, "pages/*.html"))
+	return template.Must(template.New("").Funcs(lucia.FuncMap()).Funcs(template.FuncMap{"ago": Ago, "stamp": Stamp}).ParseFS(pageFiles, "pages/*.html"))
 }
 
 // Render writes a page of the site's templates. If rendering fails, it answers 500 and never

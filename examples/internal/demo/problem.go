@@ -34,6 +34,7 @@ var (
 	errName       = &Refusal{http.StatusBadRequest, "A name has 1 to 32 visible characters."}
 	errNoPassword = &Refusal{http.StatusBadRequest, "Please choose a password."}
 	errPassword   = &Refusal{http.StatusBadRequest, "A password has at most 1,000 bytes."}
+	errActing     = &Refusal{http.StatusForbidden, "You act as someone else. Only they can end their sessions."}
 	errBio        = &Refusal{http.StatusBadRequest, "The text about you has at most 160 visible characters."}
 )
 

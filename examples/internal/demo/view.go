@@ -35,8 +35,11 @@ type View struct {
 	// none.
 	Status  int
 	Problem string
-	// Username and Bio are the initial values of the page's form.
+	// Username, Bio and Remember are the initial values of the page's form.
 	Username, Bio string
+	Remember      bool
+	// Devices are the person's sessions, on the page that lists them.
+	Devices []Device
 
 	assets *Assets
 }
@@ -49,7 +52,7 @@ func (s *Site) View(w http.ResponseWriter, r *http.Request, auth *lucia.Auth[Pro
 		Request:   r,
 		Framework: s.Framework,
 		assets:    s.Assets,
-		Path:      r.URL.Path,
+		Path:      pageOf(r.URL.Path),
 		Session:   auth.Session(r.Context()),
 		Hardened:  s.Config.Hardened,
 
@@ -60,6 +63,7 @@ func (s *Site) View(w http.ResponseWriter, r *http.Request, auth *lucia.Auth[Pro
 		Requests:   s.calls.requests.Load(),
 		StoreCalls: s.calls.calls.Load(),
 		Status:     http.StatusOK,
+		Remember:   true,
 	}
 	v.Meaning = meanings[v.Outcome]
 	if v.Session != nil {
@@ -68,11 +72,21 @@ func (s *Site) View(w http.ResponseWriter, r *http.Request, auth *lucia.Auth[Pro
 	if r.Method == http.MethodPost {
 		v.Username = r.PostFormValue("username")
 		v.Bio = r.PostFormValue("bio")
+		v.Remember = Remember(r)
 	}
 	if err != nil {
 		s.report(w, r, v, err)
 	}
 	return v
+}
+
+// pageOf returns the page that a path belongs to: that of the form, for a path that only takes
+// forms.
+func pageOf(path string) string {
+	if path == "/devices/end" {
+		return "/devices"
+	}
+	return path
 }
 
 // report makes the view report an error and logs the errors that an operator must see.
@@ -103,6 +117,8 @@ func (v *View) Title() string {
 		return v.Heading()
 	case v.Path == "/profile":
 		return "Profile"
+	case v.Path == "/devices":
+		return "Devices"
 	case v.Path == "/danger":
 		return "Danger zone"
 	case v.Path == "/again":

@@ -24,14 +24,14 @@ func TestPagesFit(t *testing.T) {
 				looksWell(t, tab, s, "nobody", path)
 			}
 			signUpIn(tab, s, newName())
-			for _, path := range []string{"/", "/login", "/profile", "/danger", "/again", "/no/such"} {
+			for _, path := range []string{"/", "/login", "/profile", "/devices", "/danger", "/again", "/no/such"} {
 				looksWell(t, tab, s, "somebody", path)
 			}
 			long := strings.Repeat("W", 32)
 			signUpIn(tab, s, long)
 			fill(tab, [2]string{"bio", strings.Repeat("wide", 40)})
 			tab.Until(`document.querySelector(".bio") && ` + scripted)
-			for _, path := range []string{"/", "/login", "/profile", "/again?unsent=1"} {
+			for _, path := range []string{"/", "/login", "/profile", "/devices", "/again?unsent=1"} {
 				looksWell(t, tab, s, "long", path)
 			}
 			if slices.Contains(withNotes, app) {
