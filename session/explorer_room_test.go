@@ -144,10 +144,10 @@ func (w *roomWorld) others(s roomState, device uint8) (ids []uint8) {
 	return ids
 }
 
-// Two or three devices of a user sign in again and again, replies of Create are lost and repeated, tokens
-// are rotated and an administrator acts for the user. A device loses its session only if another
-// one needs the place, and then the one that was least recently issued a token; none is refused
-// while there is room; and the user never has more sessions than they may have.
+// Two or three devices of a user sign in again and again, replies of Create are lost and repeated,
+// tokens are rotated and an administrator acts for the user. A device loses its session only if
+// another one needs the place, and then the one that was least recently issued a token; none is
+// refused while there is room; and the user never has more sessions than they may have.
 func TestRoomExplorer(t *testing.T) {
 	t.Parallel()
 	if raceDetector {
