@@ -202,7 +202,8 @@ func TestConfirmationsUnderWayAreBounded(t *testing.T) {
 }
 
 // confirmersOfThisTest counts the goroutines that package engine started for confirmations in the
-// synctest bubble of the caller. Other tests, which run at the same time, have bubbles of their own.
+// synctest bubble of the caller. Other tests, which run at the same time, have bubbles of their
+// own.
 func confirmersOfThisTest(t *testing.T) (n int) {
 	t.Helper()
 	stacks := make([]byte, 1<<20)
