@@ -336,9 +336,9 @@ var provokedElsewhere = map[session.EventKind][3]string{
 	session.EventFeedRestored:   {"feed_test.go", "TestACutFeedMissesNothing", "EventFeedRestored"},
 	session.EventSignInRefused:  {"shape_test.go", "TestAtMaxSessions", "EventSignInRefused"},
 	session.EventSteppedUp:      {"../../middleware/stepup_test.go", "TestStepUpIsAnEvent", "EventSteppedUp"},
-	session.EventBound:          {"../../adapters/internal/adaptertest/bound.go", "testBoundLivesOn", "EventBound"},
-	session.EventUnbound:        {"../../adapters/internal/adaptertest/bound.go", "testThiefAfter", "EventUnbound"},
-	session.EventBindingRefused: {"../../adapters/internal/adaptertest/bound.go", "testThiefProofs", "EventBindingRefused"},
+	session.EventBound:          {"../../adapters/internal/adaptertest/bound_honest.go", "testBoundLivesOn", "EventBound"},
+	session.EventUnbound:        {"../../adapters/internal/adaptertest/bound_thief.go", "testThiefAfter", "EventUnbound"},
+	session.EventBindingRefused: {"../../adapters/internal/adaptertest/bound_thief.go", "testThiefProofs", "EventBindingRefused"},
 }
 
 func TestEventsContainNoTokens(t *testing.T) {
