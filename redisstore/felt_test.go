@@ -28,7 +28,7 @@ func connected(url string, opts ...redisstore.Option) func(testing.TB) session.S
 	}
 }
 
-func TestEndsAreFeltInOtherProcesses(t *testing.T) {
+func TestEndsReachOtherProcesses(t *testing.T) {
 	t.Parallel()
 	t.Run("single", func(t *testing.T) {
 		t.Parallel()

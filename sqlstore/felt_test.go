@@ -8,7 +8,7 @@ import (
 	"github.com/lucia-go/lucia/sqlstore"
 )
 
-func TestEndsAreFeltInOtherProcesses(t *testing.T) {
+func TestEndsReachOtherProcesses(t *testing.T) {
 	onDatabases(t, func(t *testing.T, d database) {
 		migrate(t, sqlstore.New(d.pool(t), d.dialect, unhurried))
 		feedtest.Felt(t, func(t testing.TB) session.Store { return sqlstore.New(d.pool(t), d.dialect, unhurried) })
