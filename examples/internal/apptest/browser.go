@@ -28,6 +28,6 @@ func SignUpIn(tab *chrometest.Tab, s *Server, name string) {
 // Scripted is an expression that is true once the page's scripts run.
 const Scripted = `document.querySelector("[data-log] li")`
 
-// Settled is an expression that is true when htmx has no request under way and its last swap is done.
-// Before that, a form that htmx has swapped in may still be submitted by the browser itself.
+// Settled is an expression that is true when htmx has no request under way and its last swap is
+// done. Before that, the browser may submit a swapped-in form itself.
 const Settled = `!document.querySelector(".htmx-added, .htmx-settling, .htmx-swapping, .htmx-request")`

@@ -8,7 +8,8 @@ import (
 	"github.com/lucia-go/lucia/internal/chrometest"
 )
 
-// TestDevices ends sessions on the page of devices, on a phone and on a desktop, with and without scripts.
+// TestDevices ends sessions on the page of devices, on a phone and on a desktop, with and without
+// scripts.
 func TestDevices(t *testing.T) {
 	t.Parallel()
 	browser := chrometest.Start(t)
