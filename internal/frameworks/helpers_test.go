@@ -78,7 +78,7 @@ func who(auth *lucia.Auth[user], r *http.Request) string {
 	if s := auth.Session(r.Context()); s != nil {
 		return s.User.ID
 	}
-	return "nobody"
+	return "no session"
 }
 
 // visitor is a browser in front of an app on a server.
