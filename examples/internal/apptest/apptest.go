@@ -22,8 +22,7 @@ func Credentials(name, password string) url.Values {
 	return url.Values{"username": {name}, "password": {password}}
 }
 
-// signUp signs somebody up in a browser of their own and returns the tab, which
-// shows the profile.
+// SignUp signs a new user up in a new browser and returns the tab, which shows the profile.
 func SignUp(t *testing.T, s *Server, name string) *luciatest.Tab {
 	t.Helper()
 	tab := luciatest.NewBrowserAt(t, s.URL, nil).Open("/signup")
@@ -31,7 +30,7 @@ func SignUp(t *testing.T, s *Server, name string) *luciatest.Tab {
 	return tab
 }
 
-// signIn signs somebody in in a browser of their own.
+// SignIn signs a user in in a new browser.
 func SignIn(t *testing.T, s *Server, name string) *luciatest.Tab {
 	t.Helper()
 	tab := luciatest.NewBrowserAt(t, s.URL, nil).Open("/login")

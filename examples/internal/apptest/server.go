@@ -74,7 +74,7 @@ func Start(t testing.TB, app string, args ...string) *Server {
 	s.Run("127.0.0.1:0")
 	t.Cleanup(func() {
 		s.Kill()
-		if log := s.Logged(); strings.Contains(log, "panic") || strings.Contains(log, "status=500") || strings.Contains(log, "does not render") {
+		if log := s.Logged(); strings.Contains(log, "panic") || strings.Contains(log, "status=500") || strings.Contains(log, "cannot render") {
 			t.Errorf("%s logged:\n%s", app, log)
 		}
 	})

@@ -12,18 +12,18 @@ import (
 	"github.com/lucia-go/lucia/internal/chrometest"
 )
 
-// Every page fits every screen, in both colour schemes. With LUCIA_SHOTS=dir in the
-// environment, what was looked at is there as PNGs.
+// Every page fits every screen, in both colour schemes. If the environment has LUCIA_SHOTS=dir, the
+// test writes screenshots into that directory.
 func TestPagesFit(t *testing.T) {
 	t.Parallel()
 	browser := chrometest.Start(t)
-	// net/http and gin show the same pages in html/template, and both echos the same in templ.
+	// net/http and gin share the pages in html/template, and both versions of echo those in templ.
 	for _, app := range []string{"gin", "echov5"} {
 		t.Run(app, func(t *testing.T) {
 			s := apptest.Start(t, app)
 			tab := browser.Person(t).Tab(t)
 			for _, path := range []string{"/", "/login", "/signup", "/no/such"} {
-				looksWell(t, tab, s, "nobody", path)
+				looksWell(t, tab, s, "signed out", path)
 			}
 			name := apptest.NewName()
 			apptest.SignUpIn(tab, s, name)
@@ -51,8 +51,8 @@ func TestPagesFit(t *testing.T) {
 	}
 }
 
-// overflowing is what sticks out: of the screen, or of the box that it is in.
-// Where a box scrolls or hides what is too much, that is meant.
+// overflowing finds elements that overflow the screen or their box, unless the box scrolls or hides
+// the overflow on purpose.
 const overflowing = `[...document.querySelectorAll("body *")].filter((e) => {
 	const box = e.getBoundingClientRect();
 	if (!box.width || e.closest(".skip, .unseen, progress, svg") || e.matches("input, textarea")) return false;
@@ -60,7 +60,7 @@ const overflowing = `[...document.querySelectorAll("body *")].filter((e) => {
 	return box.right > innerWidth + 1 || box.left < -1 || (!meant && e.clientWidth && e.scrollWidth > e.clientWidth + 1);
 }).map((e) => e.tagName + "." + e.className + " " + e.innerText.slice(0, 30))`
 
-// small are what fingers miss on a phone: links within a sentence may be.
+// small finds targets that are too small for a finger. Links within a sentence may be small.
 const small = `[...document.querySelectorAll("button, .button, nav a, .brand")].filter((e) => {
 	const box = e.getBoundingClientRect();
 	return box.height && (box.height < 43.5 || box.width < 43.5);
@@ -90,7 +90,7 @@ func looksWell(t *testing.T, tab *chrometest.Tab, s *apptest.Server, who, path s
 	tab.Screen(1280, 800, false)
 }
 
-// shoot keeps a picture of the page for a person to look at.
+// shoot saves a screenshot of the page.
 func shoot(t *testing.T, tab *chrometest.Tab, name string) {
 	t.Helper()
 	dir := os.Getenv("LUCIA_SHOTS")
