@@ -33,12 +33,12 @@ const probeAfter = time.Second
 // prepareProbe makes the probe from the first page navigation. It is called before the app's
 // handler runs, which may change the request's header later while page data is rendered.
 func (a *Auth[U]) prepareProbe(page *http.Request) {
-	if a.reach.probe.Load() != nil || a.reach.seen.Load() || !isNavigation(page) {
+	if a.reach.probe.Load() != nil || a.reach.seen.Load() {
 		return
 	}
 	server, ok := page.Context().Value(http.ServerContextKey).(*http.Server)
-	if !ok {
-		return // a test without a server
+	if !ok || !isNavigation(page) { // a test without a server, or no page
+		return
 	}
 	a.reach.probe.CompareAndSwap(nil, &probe{server, a.newProbeRequest(server, page)})
 }

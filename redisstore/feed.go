@@ -66,9 +66,11 @@ func (s *Store) ReadFeed(ctx context.Context, after session.FeedPosition) ([]ses
 // entries returns the first entries of the stream from an id on.
 func (s *Store) entries(ctx context.Context, from string) ([]redis.XMessage, error) {
 	cmd := redis.NewXMessageSliceCmd(ctx, "xrange", s.feedKey(), from, "+", "count", feedPage)
-	err := s.processor.Process(ctx, cmd)
-	s.suspect(err)
-	return cmd.Val(), err
+	if err := s.processor.Process(ctx, cmd); err != nil {
+		s.suspect(err)
+		return nil, err // a deferred pipeline's Val would wait for the reply
+	}
+	return cmd.Val(), nil
 }
 
 // notices returns the notices of entries. It leaves out what a newer version of this package may

@@ -34,8 +34,8 @@ func WithTimeout(d time.Duration) Option {
 	return func(s *Store) { s.timeout = d }
 }
 
-// WithWait makes Create, Delete and DeleteUser wait until the given number of replicas have the
-// write, for at most the given time. If fewer have it by then, the call fails with
+// WithWait makes Create, Delete, DeleteUser and Publish wait until the given number of replicas
+// have the write, for at most the given time. If fewer have it by then, the call fails with
 // [ErrNotReplicated]. Thus a failover neither loses a sign-in nor restores a session whose
 // sign-out was reported as done. Refresh and Confirm do not wait, because losing one of them
 // signs no user out.

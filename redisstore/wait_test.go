@@ -30,7 +30,7 @@ func TestWaitReportsWhatIsNotReplicated(t *testing.T) {
 			patient := redisstore.New(client, redisstore.WithWait(1, 10*time.Second)) // a replica in step may be slow to say so
 			hasty := redisstore.New(client, redisstore.WithWait(1, 300*time.Millisecond))
 
-			waits := map[string]bool{"Create": true, "Delete": true, "DeleteUser": true}
+			waits := map[string]bool{"Create": true, "Delete": true, "DeleteUser": true, "Publish": true}
 			for _, op := range operations {
 				if err := op.call(ctx, patient); err != nil {
 					t.Fatalf("%s with a replica in step: %v", op.name, err)

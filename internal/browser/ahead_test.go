@@ -63,9 +63,9 @@ func testAhead(t *testing.T, b *chrometest.Browser) {
 				case <-time.After(20 * time.Second):
 					t.Fatal("the browser has not got the page ahead of time")
 				}
-				before := s.lookups.Load() + s.refreshes.Load()
+				before := s.lookups.Load() + s.refreshes.Load() // of the page before, on a slow machine
 				c.happen(t, s, person)
-				if n := s.lookups.Load() + s.refreshes.Load(); name == "expiry" && n > 0 || before > 0 {
+				if n := s.lookups.Load() + s.refreshes.Load() - before; name == "expiry" && n > 0 {
 					t.Errorf("%d requests of a page that no one looks at", n)
 				}
 				tab.Click("a")

@@ -852,7 +852,7 @@ function receive({ data: [session, sid, reported, asked, expires] }) {
  */
 function onActivity() {
   activeAt = now();
-  const reportAt = Math.max(quietUntil, reportedAt + idleTimeout / 2);
+  const reportAt = Math.max(failures && quietUntil, reportedAt + idleTimeout / 2);
   if (reportAt < refreshAt) {
     refreshAt = reportAt;
     schedule();

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"regexp"
 	"runtime"
 	"strings"
 	"sync"
@@ -127,7 +128,8 @@ func TestConfirmationsUnderWayAreBounded(t *testing.T) {
 			jars[i] = signIn(t, a.Engine, fmt.Sprint("user", i))
 			jars[i].must(t, a.Engine, session.Rotated)
 		}
-		idle := goroutinesOfThisPackage()
+		synctest.Wait()
+		idle := confirmersOfThisTest(t)
 		time.Sleep(2 * time.Minute)
 		a.store.took()
 		release := make(chan struct{})
@@ -149,6 +151,9 @@ func TestConfirmationsUnderWayAreBounded(t *testing.T) {
 		synctest.Wait()
 		if calls := a.store.took(); calls["Confirm"] != most {
 			t.Errorf("%d confirmations under way, want %d", calls["Confirm"], most)
+		}
+		if n := confirmersOfThisTest(t); n < most {
+			t.Errorf("%d goroutines of the engine while %d confirmations are under way", n, most)
 		}
 		var wg sync.WaitGroup
 		for range 2 {
@@ -187,7 +192,7 @@ func TestConfirmationsUnderWayAreBounded(t *testing.T) {
 		if calls := a.store.took(); len(calls) != 0 {
 			t.Errorf("store calls %v after all were confirmed", calls)
 		}
-		if n := goroutinesOfThisPackage(); n > idle {
+		if n := confirmersOfThisTest(t); n > idle {
 			t.Errorf("%d goroutines of the engine, %d before", n, idle)
 		}
 		if err := a.Flush(t.Context()); err != nil {
@@ -196,13 +201,24 @@ func TestConfirmationsUnderWayAreBounded(t *testing.T) {
 	})
 }
 
-// goroutinesOfThisPackage counts the goroutines that package engine started
-// for confirmations.
-func goroutinesOfThisPackage() (n int) {
+// confirmersOfThisTest counts the goroutines that package engine started for confirmations in the
+// synctest bubble of the caller. Other tests, which run at the same time, have bubbles of their
+// own.
+func confirmersOfThisTest(t *testing.T) (n int) {
+	t.Helper()
 	stacks := make([]byte, 1<<20)
-	stacks = stacks[:runtime.Stack(stacks, true)]
-	for _, s := range strings.Split(string(stacks), "\n\n") {
-		if strings.Contains(s, "engine.(*confirmer)") {
+	for len(stacks) == cap(stacks) { // until all fit
+		stacks = make([]byte, 2*cap(stacks))
+		stacks = stacks[:runtime.Stack(stacks, true)]
+	}
+	all := strings.Split(string(stacks), "\n\n")
+	bubble := regexp.MustCompile(`synctest bubble \d+\]`).FindString(all[0]) // the caller's stack is first
+	if bubble == "" {
+		t.Fatalf("not in a bubble: %.80s", all[0])
+	}
+	for _, s := range all {
+		head, _, _ := strings.Cut(s, "\n")
+		if strings.Contains(head, bubble) && strings.Contains(s, "engine.(*confirmer)") {
 			n++
 		}
 	}

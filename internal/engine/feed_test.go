@@ -235,6 +235,7 @@ func TestSessionsBegunAfterARevocationGoOn(t *testing.T) {
 		f := newFleet()
 		here, _ := f.process(t)
 		there, _ := f.process(t)
+		synctest.Wait() // both have read the feed, and read it again only when time passes
 		old := signIn(t, here, "u1")
 		if err := here.RevokeUser(t.Context(), "u1"); err != nil {
 			t.Fatal(err)

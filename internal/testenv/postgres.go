@@ -118,8 +118,7 @@ func (s *PostgresServer) start() (ok bool) {
 }
 
 // Restart starts the server again after Kill, on the same port and with the same data directory.
-// The killed server's processes may take a moment to end, and until then PostgreSQL refuses to
-// start.
+// It tries again while another program holds the port.
 func (s *PostgresServer) Restart() {
 	s.t.Helper()
 	for deadline := time.Now().Add(startLimit); !s.start(); {

@@ -23,6 +23,7 @@ type Process struct {
 	t    testing.TB
 	cmd  *exec.Cmd
 	dead chan struct{} // closed when the process has been waited for
+	gone chan struct{} // closed when the last process that holds its output has ended
 
 	mu  sync.Mutex
 	log []string
@@ -42,7 +43,7 @@ func startWith(t testing.TB, attr *syscall.SysProcAttr, dir, ready, path string,
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := &Process{t: t, cmd: exec.Command(path, args...), dead: make(chan struct{})}
+	p := &Process{t: t, cmd: exec.Command(path, args...), dead: make(chan struct{}), gone: make(chan struct{})}
 	p.cmd.Dir, p.cmd.Stdout, p.cmd.Stderr = dir, in, in
 	p.cmd.SysProcAttr = attr
 	DieWithParent(p.cmd.SysProcAttr)
@@ -82,8 +83,9 @@ func (p *Process) run() error {
 }
 
 // read keeps the last lines of the program's output and closes isReady at the
-// first one that contains ready.
+// first one that contains ready. The output ends with the last process that holds it.
 func (p *Process) read(out io.ReadCloser, ready string, isReady chan<- struct{}) {
+	defer close(p.gone)
 	defer out.Close()
 	const lines = 50
 	for s := bufio.NewScanner(out); s.Scan(); {
@@ -110,8 +112,11 @@ func (p *Process) Log() string {
 	return strings.Join(p.log, "\n")
 }
 
-// Kill ends the process at once (SIGKILL) and returns when it has ended. It may be called again.
+// Kill ends the process at once (SIGKILL) and returns when it and the processes that it started
+// have ended. Those of PostgreSQL end by themselves, and may answer until then. Kill may be called
+// again.
 func (p *Process) Kill() {
 	_ = p.cmd.Process.Kill() // it may have ended already
 	<-p.dead
+	<-p.gone
 }

@@ -79,6 +79,7 @@ type world struct {
 	t       testing.TB
 	auth    *middleware.Auth[Profile]
 	store   *countingStore
+	network http.RoundTripper // of listen
 	handler http.Handler
 	loadErr error // the error of LoadUser from now on
 }

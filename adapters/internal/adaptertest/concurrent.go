@@ -103,7 +103,7 @@ func (b *browser) order(addr string, i int) {
 	}
 	r := own.request("POST", "http://"+addr+"/orders", "", header...)
 	r.RequestURI = ""
-	resp, err := http.DefaultTransport.RoundTrip(r)
+	resp, err := b.world.network.RoundTrip(r)
 	if err != nil {
 		b.t.Error(err)
 		return

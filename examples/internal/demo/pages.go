@@ -13,8 +13,8 @@ import (
 //go:embed pages/*.html
 var pageFiles embed.FS
 
-// templates returns the pages: "home", "login", "signup", "profile", "devices", "danger", "again" and
-// "error".
+// templates returns the pages: "home", "login", "signup", "profile", "devices", "danger", "again"
+// and "error".
 func templates() *template.Template {
 	return template.Must(template.New("").Funcs(lucia.FuncMap()).Funcs(template.FuncMap{"ago": Ago, "stamp": Stamp}).ParseFS(pageFiles, "pages/*.html"))
 }

@@ -169,7 +169,9 @@ func testDevicesPage(t *testing.T, browser *chrometest.Browser, s *server, scrip
 	phone.shows(`location.pathname === "/devices" && document.querySelectorAll("li[data-session]").length === 2`)
 	phone.shows(`document.querySelectorAll("[data-current]").length === 1`)
 	phone.shows(`document.querySelector("li[data-session] h2").innerText.includes("Chrome on Linux")`)
-	looksWell(t, phone.Tab, s, fmt.Sprintf("two-scripts=%t", scripts), "/devices")
+	if scripts { // the page looks the same without
+		looksWell(t, phone.Tab, s, "two", "/devices")
+	}
 
 	phone.Submit("li[data-session]:not([data-current]) button")
 	phone.shows(`location.pathname === "/devices" && document.querySelectorAll("li[data-session]").length === 1`)

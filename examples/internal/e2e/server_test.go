@@ -14,6 +14,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/lucia-go/lucia/internal/chrometest"
 )
 
 // apps are the examples, by folder.
@@ -25,14 +27,12 @@ var withNotes = []string{"echo", "echov5"}
 // binaries is where the examples are, built.
 var binaries string
 
-func TestMain(m *testing.M) { os.Exit(buildAndRun(m)) }
-
-// buildAndRun builds all examples once, as an app's author would.
-func buildAndRun(m *testing.M) int {
+// TestMain builds all examples once, as an app's author would.
+func TestMain(m *testing.M) {
 	dir, err := os.MkdirTemp("", "lucia-examples-")
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
-		return 1
+		os.Exit(1)
 	}
 	defer os.RemoveAll(dir)
 	args := []string{"build", "-o", dir}
@@ -41,10 +41,11 @@ func buildAndRun(m *testing.M) int {
 	}
 	if out, err := exec.Command("go", args...).CombinedOutput(); err != nil {
 		fmt.Fprintf(os.Stderr, "go %s: %v\n%s", strings.Join(args, " "), err, out)
-		return 1
+		os.RemoveAll(dir)
+		os.Exit(1)
 	}
 	binaries = dir
-	return m.Run()
+	chrometest.Main(m)
 }
 
 // secret is that of all servers that share sessions.
