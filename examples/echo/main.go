@@ -191,10 +191,9 @@ func (a *app) act(c echo.Context) error {
 
 // stopActing returns to the administrator's own session. A second click finds it already there.
 func (a *app) stopActing(c echo.Context) error {
-	if s := luciaecho.Session(c, a.auth); s != nil && s.Actor != nil {
-		if err := a.auth.StopActing(c.Response(), c.Request()); err != nil {
-			return a.page(c, views.Error, err)
-		}
+	err := a.auth.StopActing(c.Response(), c.Request())
+	if err != nil && !errors.Is(err, lucia.CodeNotAuthenticated) {
+		return a.page(c, views.Error, err)
 	}
 	return c.Redirect(http.StatusSeeOther, "/profile")
 }

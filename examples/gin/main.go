@@ -8,6 +8,7 @@
 package main
 
 import (
+	"errors"
 	"net/http"
 
 	"github.com/gin-gonic/gin"
@@ -176,11 +177,10 @@ func (a *app) act(c *gin.Context) {
 
 // stopActing returns to the administrator's own session. A second click finds it already there.
 func (a *app) stopActing(c *gin.Context) {
-	if s := luciagin.Session(c, a.auth); s != nil && s.Actor != nil {
-		if err := a.auth.StopActing(c.Writer, c.Request); err != nil {
-			a.page(c, "error", err)
-			return
-		}
+	err := a.auth.StopActing(c.Writer, c.Request)
+	if err != nil && !errors.Is(err, lucia.CodeNotAuthenticated) {
+		a.page(c, "error", err)
+		return
 	}
 	c.Redirect(http.StatusSeeOther, "/profile")
 }

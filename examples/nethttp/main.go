@@ -8,6 +8,7 @@
 package main
 
 import (
+	"errors"
 	"net/http"
 
 	"github.com/lucia-go/lucia"
@@ -163,11 +164,10 @@ func (a *app) act(w http.ResponseWriter, r *http.Request) {
 
 // stopActing returns to the administrator's own session. A second click finds it already there.
 func (a *app) stopActing(w http.ResponseWriter, r *http.Request) {
-	if s := a.auth.Session(r.Context()); s != nil && s.Actor != nil {
-		if err := a.auth.StopActing(w, r); err != nil {
-			a.fail(w, r, err)
-			return
-		}
+	err := a.auth.StopActing(w, r)
+	if err != nil && !errors.Is(err, lucia.CodeNotAuthenticated) {
+		a.fail(w, r, err)
+		return
 	}
 	http.Redirect(w, r, "/profile", http.StatusSeeOther)
 }

@@ -26,7 +26,10 @@ func (s *Site) makeAdmin(ctx context.Context, name string) (password string, err
 			return "", err
 		}
 		admin = newUser(name, hash)
-		err = s.users.Add(ctx, admin)
+		if err = s.users.Add(ctx, admin); errors.Is(err, ErrTaken) { // by a server that starts now, too
+			password = ""
+			admin, err = s.users.ByName(ctx, name)
+		}
 	}
 	if err != nil {
 		return "", fmt.Errorf("-admin: %w", err)

@@ -11,13 +11,29 @@ import (
 	"github.com/lucia-go/lucia/internal/chrometest"
 )
 
-// Every page fits every screen, in both colour schemes. With LUCIA_SHOTS=dir in the
-// environment, what was looked at is there as PNGs.
+// looksLikeNoOther reports whether the pages of an app are looked at closely: net/http and gin show
+// the same pages in html/template, and both echos the same in templ.
+func looksLikeNoOther(app string) bool { return app == "gin" || app == "echov5" }
+
+// onScreenOf gives a tab the screen on which an app is tried. Of the two apps of each template
+// engine one is on a phone and the other on a desktop.
+func onScreenOf(tab quiet, app string) {
+	if looksLikeNoOther(app) {
+		tab.Screen(1280, 800, false)
+	} else {
+		tab.Screen(390, 800, true)
+	}
+}
+
+// Every page fits every screen, in both colour schemes, with and without scripts. With
+// LUCIA_SHOTS=dir in the environment, what was looked at is there as PNGs.
 func TestPagesFit(t *testing.T) {
 	t.Parallel()
 	browser := chrometest.Start(t)
-	// net/http and gin show the same pages in html/template, and both echos the same in templ.
-	for _, app := range []string{"gin", "echov5"} {
+	for _, app := range apps {
+		if !looksLikeNoOther(app) {
+			continue
+		}
 		t.Run(app, func(t *testing.T) {
 			s := start(t, app)
 			tab := browser.Person(t).Tab(t)
@@ -63,25 +79,36 @@ const small = `[...document.querySelectorAll("button, .button, nav a, .brand")].
 	return box.height && (box.height < 43.5 || box.width < 43.5);
 }).map((e) => e.tagName + "." + e.className + " " + e.innerText + " " + e.getBoundingClientRect().height)`
 
+// looksWell opens a page with and without scripts, and looks at it on several screens.
 func looksWell(t *testing.T, tab *chrometest.Tab, s *server, who, path string) {
 	t.Helper()
+	for _, scripts := range []bool{true, false} {
+		tab.Scripting(scripts)
+		tab.Open(s.URL + path)
+		looksWellAsItIs(t, tab, fmt.Sprintf("%s-%s-%s-scripts=%t", s.app, who, strings.ReplaceAll(strings.Trim(path, "/"), "/", "_"), scripts))
+	}
+	tab.Scripting(true)
+}
+
+// looksWellAsItIs looks at the page that is in the tab on phones and on a desktop, in both colour
+// schemes. It leaves the tab on a desktop.
+func looksWellAsItIs(t *testing.T, tab *chrometest.Tab, what string) {
+	t.Helper()
 	for _, width := range []int{320, 390, 1280} {
-		for _, dark := range []bool{false, true} {
-			if dark && width == 320 {
-				continue // colours do not depend on the width
-			}
-			tab.Screen(width, 800, dark)
-			tab.Open(s.URL + path)
-			var wide int
-			var out, tiny []string
-			tab.Eval(`document.documentElement.scrollWidth`, &wide)
-			if tab.Eval(overflowing, &out); wide > width || len(out) > 0 {
-				t.Errorf("%s of %s at %d pixels is %d wide: %q sticks out", path, who, width, wide, out)
-			}
-			if tab.Eval(small, &tiny); width < 600 && len(tiny) > 0 {
-				t.Errorf("%s of %s at %d pixels: too small for a finger: %q", path, who, width, tiny)
-			}
-			shoot(t, tab, fmt.Sprintf("%s-%s-%s-%d-dark=%t.png", s.app, who, strings.ReplaceAll(strings.Trim(path, "/"), "/", "_"), width, dark))
+		tab.Screen(width, 800, false)
+		var wide int
+		var out, tiny []string
+		tab.Eval(`document.documentElement.scrollWidth`, &wide)
+		if tab.Eval(overflowing, &out); wide > width || len(out) > 0 {
+			t.Errorf("%s at %d pixels is %d wide: %q sticks out", what, width, wide, out)
+		}
+		if tab.Eval(small, &tiny); width < 600 && len(tiny) > 0 {
+			t.Errorf("%s at %d pixels: too small for a finger: %q", what, width, tiny)
+		}
+		shoot(t, tab, fmt.Sprintf("%s-%d.png", what, width))
+		if os.Getenv("LUCIA_SHOTS") != "" && width != 320 { // a layout does not depend on the colours
+			tab.Screen(width, 800, true)
+			shoot(t, tab, fmt.Sprintf("%s-%d-dark.png", what, width))
 		}
 	}
 	tab.Screen(1280, 800, false)
