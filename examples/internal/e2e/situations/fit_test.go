@@ -1,4 +1,4 @@
-package e2e_test
+package situations_test
 
 import (
 	"fmt"
@@ -8,57 +8,57 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/lucia-go/lucia/examples/internal/apptest"
 	"github.com/lucia-go/lucia/internal/chrometest"
 )
 
-// looksLikeNoOther reports whether the pages of an app are looked at closely: net/http and gin show
-// the same pages in html/template, and both echos the same in templ.
-func looksLikeNoOther(app string) bool { return app == "gin" || app == "echov5" }
-
-// onScreenOf gives a tab the screen on which an app is tried. Of the two apps of each template
-// engine one is on a phone and the other on a desktop.
-func onScreenOf(tab quiet, app string) {
-	if looksLikeNoOther(app) {
-		tab.Screen(1280, 800, false)
-	} else {
-		tab.Screen(390, 800, true)
-	}
-}
-
-// Every page fits every screen, in both colour schemes, with and without scripts. With
-// LUCIA_SHOTS=dir in the environment, what was looked at is there as PNGs.
+// Every page fits every screen, with and without scripts. With LUCIA_SHOTS=dir in the environment,
+// what was looked at is there as PNGs, in both colour schemes.
 func TestPagesFit(t *testing.T) {
 	t.Parallel()
 	browser := chrometest.Start(t)
-	for _, app := range apps {
-		if !looksLikeNoOther(app) {
-			continue
-		}
+	// net/http and gin show the same pages in html/template, and both echos the same in templ.
+	for _, app := range []string{"gin", "echov5"} {
 		t.Run(app, func(t *testing.T) {
-			s := start(t, app)
+			s, secret := apptest.StartWithAdmin(t, app, "-idle", "1h")
 			tab := browser.Person(t).Tab(t)
 			for _, path := range []string{"/", "/login", "/signup", "/no/such"} {
 				looksWell(t, tab, s, "nobody", path)
 			}
-			signUpIn(tab, s, newName())
+			name := apptest.NewName()
+			apptest.SignUpIn(tab, s, name)
+			apptest.SignIn(t, s, name) // a second device to list
 			for _, path := range []string{"/", "/login", "/profile", "/devices", "/danger", "/again", "/no/such"} {
 				looksWell(t, tab, s, "somebody", path)
 			}
 			long := strings.Repeat("W", 32)
-			signUpIn(tab, s, long)
-			fill(tab, [2]string{"bio", strings.Repeat("wide", 40)})
-			tab.Until(`document.querySelector(".bio") && ` + scripted)
+			apptest.SignUpIn(tab, s, long)
+			apptest.Fill(tab, [2]string{"bio", strings.Repeat("wide", 40)})
+			tab.Until(`document.querySelector(".bio") && ` + apptest.Scripted)
 			for _, path := range []string{"/", "/login", "/profile", "/devices", "/again?unsent=1"} {
 				looksWell(t, tab, s, "long", path)
 			}
-			if slices.Contains(withNotes, app) {
+			tab.Open(s.URL + "/profile")
+			tab.Eval(`{ document.querySelector("[data-events]").open = true; document.querySelector("#idle").hidden = false }`, nil)
+			tab.Until(`document.querySelector("[data-event]").innerText.includes(":")`)
+			looksWellAsItIs(t, tab, s.App+"-long-events-and-warning")
+			if slices.Contains(apptest.WithNotes, app) {
 				looksWell(t, tab, s, "somebody", "/notes")
 				for i, text := range []string{"Buy oil", strings.Repeat("wick", 50)} {
-					fill(tab, [2]string{"text", text})
-					tab.Until(fmt.Sprintf(`document.querySelectorAll("#notes li").length === %d && `+settled, i+1))
+					apptest.Fill(tab, [2]string{"text", text})
+					tab.Until(fmt.Sprintf(`document.querySelectorAll("#notes li").length === %d && `+apptest.Settled, i+1))
 				}
 				looksWell(t, tab, s, "long", "/notes")
 				looksWell(t, tab, s, "long", strings.TrimPrefix(tab.Text(`document.querySelector("#notes a").href`), s.URL))
+			}
+			tab.Open(s.URL + "/login")
+			apptest.Fill(tab, [2]string{"username", "root"}, [2]string{"password", secret})
+			tab.Until(`document.querySelector("h1").innerText === "root" && ` + apptest.Scripted)
+			looksWell(t, tab, s, "admin", "/profile")
+			apptest.Fill(tab, [2]string{"user", long}, [2]string{"reason", "ticket 12"})
+			tab.Until(`document.querySelector(".acting") && ` + apptest.Scripted)
+			for _, path := range []string{"/", "/profile", "/devices"} {
+				looksWell(t, tab, s, "acting", path)
 			}
 		})
 	}
@@ -80,12 +80,12 @@ const small = `[...document.querySelectorAll("button, .button, nav a, .brand")].
 }).map((e) => e.tagName + "." + e.className + " " + e.innerText + " " + e.getBoundingClientRect().height)`
 
 // looksWell opens a page with and without scripts, and looks at it on several screens.
-func looksWell(t *testing.T, tab *chrometest.Tab, s *server, who, path string) {
+func looksWell(t *testing.T, tab *chrometest.Tab, s *apptest.Server, who, path string) {
 	t.Helper()
 	for _, scripts := range []bool{true, false} {
 		tab.Scripting(scripts)
 		tab.Open(s.URL + path)
-		looksWellAsItIs(t, tab, fmt.Sprintf("%s-%s-%s-scripts=%t", s.app, who, strings.ReplaceAll(strings.Trim(path, "/"), "/", "_"), scripts))
+		looksWellAsItIs(t, tab, fmt.Sprintf("%s-%s-%s-scripts=%t", s.App, who, strings.ReplaceAll(strings.Trim(path, "/"), "/", "_"), scripts))
 	}
 	tab.Scripting(true)
 }
