@@ -28,7 +28,7 @@ type stream struct {
 	unbind func() bool // stops waiting for the context
 }
 
-// owners returns the users whose sessions the stream depends on: its user, and who acts as the user.
+// owners returns the users whose sessions the stream depends on: its user, and who acts as them.
 func (w *stream) owners() []string {
 	if w.terms.Actor == nil {
 		return []string{w.userID}
@@ -208,8 +208,8 @@ func (e *Engine[U]) MustAsk() bool {
 	return e.follower != nil && e.config.FeedLost == FeedLostAskStore && e.follower.lost.Load()
 }
 
-// AskStore checks in the store that a session is alive, and that of who acts in it. Errors carry CodeUnauthorized if it has
-// ended, and CodeDatabaseFetchFailed if the store failed.
+// AskStore checks in the store that a session is alive, and that of who acts in it. Errors carry
+// CodeUnauthorized if one has ended, and CodeDatabaseFetchFailed if the store failed.
 func (e *Engine[U]) AskStore(ctx context.Context, s Session[U]) error {
 	record, now, err := e.find(ctx, s.User.ID, s.ID, &s.Terms)
 	if err != nil {
