@@ -13,9 +13,9 @@ import (
 
 // This file decides which requests show that a person is active, for Config.IdleTimeout.
 
-// activity returns whether a request shows that a person is active, and how long ago they were. A
-// script says so in a header. The header never extends a session beyond what an activity now would.
-// Without it, page views and form posts count.
+// activity reports whether a request shows that a person is active, and how long ago they were. A
+// script reports it in a header. The header never extends a session further than an activity now
+// would. Without the header, page views and form posts count as activity.
 //
 // A page of another origin could otherwise keep a session alive from a window that it leads to the
 // app again and again. Its requests count only if the browser says that a person caused them.
@@ -33,10 +33,10 @@ func (a *Auth[U]) activity(r *http.Request) (ago time.Duration, active bool) {
 	return 0, isPageView(r)
 }
 
-// isPageView reports whether a person has opened a page or has sent a form. Pages load frames by
+// isPageView reports whether a person has opened a page or sent a form. Pages load frames by
 // themselves, and libraries repeat requests for parts of a page at intervals. So a frame counts
-// only if the browser says that a person caused it, and a part of a page only if it is the answer
-// to a form.
+// only if the browser reports that a person caused it, and a part of a page only if it answers a
+// form.
 func isPageView(r *http.Request) bool {
 	switch header(r, "Sec-Fetch-Dest") {
 	case "document", "", "empty":
@@ -63,10 +63,10 @@ func (a *Auth[U]) refreshSession(r *http.Request, fp session.Fingerprint, own []
 }
 
 // noteActivity refreshes the session of a valid access token if the request shows that a person is
-// active and the token knows of no activity within AccessTTL, because refreshes in the background
-// have issued it. Otherwise a person who reads pages beside them would go unseen. A token issued to
-// a person causes no refresh until it expires. If the store is unavailable, the access token
-// decides.
+// active and the token records no activity within AccessTTL, because background refreshes have
+// issued it. Otherwise the page views of a person between such refreshes would not count. A token
+// issued to a person causes no refresh until it expires. If the store is unavailable, the access
+// token decides.
 func (a *Auth[U]) noteActivity(d *decision[U], r *http.Request, set *cookieSet) {
 	if d.public || !a.engine.IsQuiet(&d.session) {
 		return
@@ -98,7 +98,7 @@ func (a *Auth[U]) noteActivity(d *decision[U], r *http.Request, set *cookieSet) 
 	}
 }
 
-// noted tells the store of an activity. A bound session is not refreshed, because the request
+// noted tells the store of an activity. It does not refresh a bound session, because the request
 // proves nothing.
 func (a *Auth[U]) noted(r *http.Request, ago time.Duration, fp session.Fingerprint, own []engine.RefreshCredential, s *session.Session[U]) (engine.Refreshed[U], error) {
 	for _, c := range own {

@@ -35,7 +35,7 @@ const (
 // section 3.2).
 const MinSecretBytes = engine.MinSecretBytes
 
-// Short bounds the sessions that are begun with Remember(false).
+// Short limits the sessions that are begun with Remember(false).
 type Short = engine.Short
 
 // AtMaxSessions is what a sign-in beyond MaxSessions does.
