@@ -32,8 +32,8 @@ const Scripted = `document.querySelector("[data-log] li")`
 // done. Before that, the browser may submit a swapped-in form itself.
 const Settled = `!document.querySelector(".htmx-added, .htmx-settling, .htmx-swapping, .htmx-request")`
 
-// OnScreen gives a tab the screen on which an app is tried. Of the two apps of each template engine,
-// one is tried on a phone and the other on a desktop. other swaps them.
+// OnScreen gives a tab the screen on which an app is tried. Of the two apps of each template
+// engine, one is tried on a phone and the other on a desktop. If other is true, they swap.
 func OnScreen(tab *chrometest.Tab, app string, other bool) {
 	if phone := app == "nethttp" || app == "echo"; phone != other {
 		tab.Screen(390, 800, true)
