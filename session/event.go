@@ -128,7 +128,8 @@ type Event struct {
 	SessionID ID
 	// Cause is set for EventEnded and EventSignInRefused.
 	Cause Cause
-	// Actor is the id of who acts for the user, and Reason why, as the app has stated it.
+	// Actor is the user id of the actor, and Reason is why they act as the user, in their own
+	// words.
 	Actor, Reason string
 	// Presented is the generation of the token that was presented, or 0 if none was.
 	Presented Generation
