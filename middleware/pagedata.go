@@ -235,9 +235,13 @@ func (s *state[U]) appendSession(b []byte, head func([]byte, page, pageInfo) []b
 	case s.auth.config.Hardened:
 		b, err = s.auth.engine.AppendUser(b, now)
 	default:
-		var set cookieSet
-		s.auth.cookies.scanLine(s.cookies, &set)
-		b, err = s.auth.engine.AppendSession(b, now, set.refresh.all())
+		var several cookieSet
+		cookies := []string{s.cookies}
+		if !s.oneCookie {
+			s.auth.cookies.scanLine(s.cookies, &several)
+			cookies = several.refresh.all()
+		}
+		b, err = s.auth.engine.AppendSession(b, now, s.accepted, cookies)
 	}
 	return b, info, err
 }
