@@ -418,8 +418,8 @@ func (e *Engine[U]) Sessions(ctx context.Context, userID string) (map[ID]Listed,
 	return list, nil
 }
 
-// Flush waits until no confirmation is in progress and no event waits for OnEvent, or ctx ends. An
-// app calls it at shutdown, after its last request.
+// Flush waits until no confirmation is in progress and no event waits for OnEvent. It returns an
+// error if ctx ends first. An app calls it at shutdown, after its last request.
 func (e *Engine[U]) Flush(ctx context.Context) error {
 	return errors.Join(e.confirms.flush(ctx), e.reporter.flush(ctx))
 }
