@@ -121,16 +121,14 @@ func (e *Engine[U]) overBy(ctx context.Context, t *Terms) (Cause, error) {
 	return "", nil
 }
 
-// checkShape refuses an access token of a session that its terms have ended, as far as this process
+// checkOver refuses an access token of a session that its terms have ended, as far as this process
 // knows.
-func (e *Engine[U]) checkShape(v *verified[U], now time.Time) error {
+func (e *Engine[U]) checkOver(v *verified[U], now time.Time) error {
 	if isPast(&v.session.Terms, now) {
 		return accessErrors.expired
 	}
-	if a := v.session.Actor; a != nil {
-		if ended, _ := e.revocations.bounds(a.ID, a.SessionID); v.iat <= ended {
-			return accessErrors.revoked
-		}
+	if a := v.session.Actor; a != nil && e.revocations.ended(a.ID, a.SessionID, v.iat) {
+		return accessErrors.revoked
 	}
 	return nil
 }
