@@ -60,7 +60,7 @@ func (c Component) With(data any) Component {
 
 // Render implements templ's Component. ctx is the request's context. It makes one call of
 // w.Write. It returns an error and writes nothing if the data given to With does not marshal to
-// an object without a member _lucia.
+// a JSON object, or has a member _lucia.
 func (c Component) Render(ctx context.Context, w io.Writer) error {
 	var h http.Header
 	if answer, ok := w.(http.ResponseWriter); ok { // Render writes to it, so no other goroutine may use it

@@ -233,9 +233,9 @@ func (a *Auth[U]) stateOf(ctx context.Context) *state[U] {
 // Session does not access the store and writes nothing, so any goroutine may call it at any time,
 // also after the request. It reflects SignIn, SignOut and Reload.
 //
-// The middleware makes the response private and not stored by caches, unless the request is for
-// an image, a style or another part that a page loads by itself. A response of that kind that
-// depends on the session must be protected by [Auth.Require] or set Cache-Control itself.
+// The middleware makes the response private, and caches do not store it, unless the request is
+// for an image, a style or another part that a page loads by itself. Protect a response of that
+// kind that depends on the session with [Auth.Require], or set its Cache-Control.
 //
 // What the session's user data points to is shared between requests and must not be modified.
 func (a *Auth[U]) Session(ctx context.Context) *session.Session[U] {

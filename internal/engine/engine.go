@@ -31,6 +31,7 @@ type Engine[U any] struct {
 	repeats     *repeatCounter    // of refreshes
 	peeks       *repeatCounter    // of upgrades
 	expired     *recent[ID, bool] // sessions whose expiry has been reported
+	deviceKeys  *recent[ID, int]  // how many keys were registered for a session
 	// loads limits the calls that use LoadUser. stores limits those that use only the store, so
 	// that people can sign out while the app's database hangs.
 	loads     limiter
@@ -72,6 +73,7 @@ func New[U any](config Config[U]) (*Engine[U], error) {
 		repeats:     newRepeatCounter(),
 		peeks:       newRepeatCounter(),
 		expired:     newRecent[ID, bool](maxCounted),
+		deviceKeys:  newRecent[ID, int](maxCounted),
 		loads:       newLimiter(config.Timeout),
 		stores:      newLimiter(config.Timeout),
 		reporter:    newReporter(config.Logger, config.OnEvent),
@@ -418,8 +420,8 @@ func (e *Engine[U]) Sessions(ctx context.Context, userID string) (map[ID]Listed,
 	return list, nil
 }
 
-// Flush waits until no confirmation is in progress and no event waits for OnEvent, or ctx ends. An
-// app calls it at shutdown, after its last request.
+// Flush waits until no confirmation is in progress and no event waits for OnEvent. It returns an
+// error if ctx ends first. An app calls it at shutdown, after its last request.
 func (e *Engine[U]) Flush(ctx context.Context) error {
 	return errors.Join(e.confirms.flush(ctx), e.reporter.flush(ctx))
 }
