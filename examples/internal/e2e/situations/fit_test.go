@@ -12,13 +12,8 @@ import (
 	"github.com/lucia-go/lucia/internal/chrometest"
 )
 
-<<<<<<< HEAD
-// Every page fits every screen, in both colour schemes. If the environment has LUCIA_SHOTS=dir, the
-// test writes screenshots into that directory.
-=======
-// Every page fits every screen, with and without scripts. With LUCIA_SHOTS=dir in the environment,
-// what was looked at is there as PNGs, in both colour schemes.
->>>>>>> main
+// Every page fits every screen, with and without scripts, in both colour schemes. If the environment
+// has LUCIA_SHOTS=dir, the test writes screenshots into that directory.
 func TestPagesFit(t *testing.T) {
 	t.Parallel()
 	browser := chrometest.Start(t)
