@@ -50,7 +50,7 @@ func isPageView(r *http.Request) bool {
 }
 
 // refreshSession refreshes the session of a request with the activity that the request shows.
-func (a *Auth[U]) refreshSession(r *http.Request, fp session.Fingerprint, own []engine.RefreshCredential) (engine.Refreshed[U], error) {
+func (a *Auth[U]) refreshSession(r *http.Request, fp engine.Fingerprint, own []engine.RefreshCredential) (engine.Refreshed[U], error) {
 	if ago, active := activity(r); active {
 		return a.engine.RefreshActive(r.Context(), ago, fp, own...)
 	}
@@ -71,7 +71,7 @@ func (a *Auth[U]) noteActivity(d *decision[U], r *http.Request, set *cookieSet) 
 		return
 	}
 	creds := a.credentials(set)
-	var fp session.Fingerprint
+	var fp engine.Fingerprint
 	var own []engine.RefreshCredential
 	for _, c := range creds.list {
 		if f, ok := ownFingerprint(c, set); ok && c.SessionID == d.session.ID {
@@ -95,7 +95,7 @@ func (a *Auth[U]) noteActivity(d *decision[U], r *http.Request, set *cookieSet) 
 
 // noted tells the store of an activity. A bound session is not refreshed, because the request
 // proves nothing.
-func (a *Auth[U]) noted(r *http.Request, ago time.Duration, fp session.Fingerprint, own []engine.RefreshCredential, s *session.Session[U]) (engine.Refreshed[U], error) {
+func (a *Auth[U]) noted(r *http.Request, ago time.Duration, fp engine.Fingerprint, own []engine.RefreshCredential, s *session.Session[U]) (engine.Refreshed[U], error) {
 	for _, c := range own {
 		if c.Bound() {
 			return a.engine.NoteActivity(r.Context(), ago, fp, c, s)

@@ -59,7 +59,7 @@ func (s *switched) Refresh(ctx context.Context, r session.RefreshParams) (sessio
 	return s.Store.Refresh(ctx, r)
 }
 
-func (s *switched) List(ctx context.Context, userID string) (map[session.ID]session.Listed, error) {
+func (s *switched) List(ctx context.Context, userID string) (map[session.ID]session.Entry, error) {
 	if err := s.fail(ctx); err != nil {
 		return nil, err
 	}

@@ -37,7 +37,7 @@ type world struct {
 // rule is the rotation rule with the parts around it that it needs. The zero
 // rule is the real one; each field takes a part away.
 type rule struct {
-	refresh     func(session.Record, session.Presented, session.Policy, session.Instant) (session.Outcome, session.Record)
+	refresh     func(session.Record, session.Presentation, session.Policy, session.Instant) (session.Outcome, session.Record)
 	unsettled   bool // whatever is used counts as settled
 	noMaximum   bool // the bearer token speaks where there is one
 	alwaysReset bool // Current and Adopted always set the refresh cookie
@@ -144,7 +144,7 @@ func (w *world) small(rec session.Record) record {
 
 // judge asks the rule about a request.
 func (w *world) judge(r record, f flight) (session.Outcome, record) {
-	p := session.Presented{Generation: generation(max(f.bearer, f.cookie.gen)), IssuedAt: 1, ExpiresAt: forever}
+	p := session.Presentation{Generation: generation(max(f.bearer, f.cookie.gen)), IssuedAt: 1, ExpiresAt: forever}
 	if (w.noMaximum || w.bearers && isBound(f.cookie.gen)) && f.bearer != 0 {
 		p.Generation = generation(f.bearer)
 	}

@@ -63,10 +63,10 @@ type Record struct {
 // Live reports whether r is a record that has not expired.
 func (r Record) Live(now Instant) bool { return r.Generation != 0 && now < r.ExpiresAt }
 
-// Presented is what a request presents of a session's refresh tokens: those
+// Presentation is what a request presents of a session's refresh tokens: those
 // that are genuine (our signature, the request's fingerprint) and of one
 // session, folded into one.
-type Presented struct {
+type Presentation struct {
 	// Generation is the highest generation among the bearer token and the
 	// refresh cookie. (Without taking the maximum, a stale page beside a current
 	// cookie would look like a thief.)
@@ -117,7 +117,7 @@ func (p Policy) expires(created, now Instant) Instant {
 // extended returns when a session of rec ends after a request that presents p. With ByActivity an
 // activity that is older than another one changes nothing, so the activities of several tabs
 // combine in any order.
-func (p Policy) extended(rec Record, presented Presented, now Instant) Instant {
+func (p Policy) extended(rec Record, presented Presentation, now Instant) Instant {
 	limit := p.expires(rec.CreatedAt, now)
 	if !p.ByActivity {
 		return limit
@@ -201,7 +201,7 @@ func Begin(policy Policy, now Instant) Record {
 // long as a request or answer is delayed no more than Grace, and Settle is as
 // long as [Policy] says, no order of lost, repeated, delayed and reordered
 // requests, of crashed browsers and of lost writes ends an honest session.
-func Refresh(rec Record, p Presented, policy Policy, now Instant) (Outcome, Record) {
+func Refresh(rec Record, p Presentation, policy Policy, now Instant) (Outcome, Record) {
 	if !rec.Live(now) {
 		return Missing, Record{}
 	}
@@ -226,7 +226,7 @@ func Refresh(rec Record, p Presented, policy Policy, now Instant) (Outcome, Reco
 }
 
 // active extends a session that is not rotated, which only an activity does.
-func active(rec Record, p Presented, policy Policy, now Instant) Record {
+func active(rec Record, p Presentation, policy Policy, now Instant) Record {
 	if policy.ByActivity {
 		rec.ExpiresAt = policy.extended(rec, p, now)
 	}
@@ -241,7 +241,7 @@ func mayRotate(rec Record, policy Policy, now Instant) bool {
 		rec.ConfirmedAt != 0 && now > rec.ConfirmedAt.Add(policy.Grace).Add(policy.Grace)
 }
 
-func adopt(rec Record, p Presented, policy Policy, now Instant) (Outcome, Record) {
+func adopt(rec Record, p Presentation, policy Policy, now Instant) (Outcome, Record) {
 	switch {
 	case policy.ByActivity:
 		// An activity since then may have extended the session without a new token.

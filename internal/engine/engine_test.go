@@ -41,10 +41,10 @@ func newEngine(t testing.TB, change func(*engine.Config[profile])) *engine.Engin
 
 // jar is what a browser keeps of a session.
 type jar struct {
-	fingerprint session.Fingerprint
+	fingerprint engine.Fingerprint
 	access      session.AccessToken
 	bearer      session.RefreshToken
-	sealed      session.SealedToken
+	sealed      engine.SealedToken
 }
 
 func signIn(t testing.TB, m *engine.Engine[profile], userID string) jar {

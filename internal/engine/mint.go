@@ -119,7 +119,7 @@ const maxCookieBytes = 4096
 // token of the record's generation, which is byte for byte the same whenever it is handed out.
 // now is the store's clock at the step that made or found the record; m is what was known before
 // that step, in which p was presented.
-func (e *Engine[U]) mint(user loadedUser[U], t subject, record Record, p Presented, now Instant, m mark) Session[U] {
+func (e *Engine[U]) mint(user loadedUser[U], t subject, record Record, p Presentation, now Instant, m mark) Session[U] {
 	// An access token does not outlive its session.
 	life := max(time.Second, min(e.config.AccessTTL, record.ExpiresAt.Sub(now)))
 	iat := e.revocations.issue(t, m)
@@ -135,7 +135,7 @@ func (e *Engine[U]) mint(user loadedUser[U], t subject, record Record, p Present
 // activeAt returns when a person was last known to be active, for an access token issued at iat: by
 // the record, or by what was presented if the record's expiry was bounded otherwise. It is 0
 // without IdleTimeout.
-func (e *Engine[U]) activeAt(record Record, p Presented, now Instant, iat int64) int64 {
+func (e *Engine[U]) activeAt(record Record, p Presentation, now Instant, iat int64) int64 {
 	if !e.policy.ByActivity {
 		return 0
 	}

@@ -90,7 +90,7 @@ func (e *Engine[U]) judge(ctx context.Context, req refreshRequest, record Record
 // may have the current generation, a later one that the store has lost, and the predecessor as
 // long as a response may be in transit. now is the app's clock; its error affects only the
 // predecessor.
-func isRecent(record Record, p Presented, policy Policy, now Instant) bool {
+func isRecent(record Record, p Presentation, policy Policy, now Instant) bool {
 	switch n := record.Generation; {
 	case p.Generation > n:
 		return now < p.ExpiresAt

@@ -160,7 +160,7 @@ func (e *Engine[U]) ask(w *stream, due time.Time) {
 
 // find returns the record of a session in the store, and the time with which to judge it.
 func (e *Engine[U]) find(ctx context.Context, userID string, id ID) (Record, Instant, error) {
-	live, err := callWithTimeout(ctx, e.stores, func(ctx context.Context) (map[ID]Listed, error) {
+	live, err := callWithTimeout(ctx, e.stores, func(ctx context.Context) (map[ID]Entry, error) {
 		return e.config.Store.List(ctx, userID)
 	})
 	now := InstantOf(time.Now())

@@ -21,12 +21,12 @@ type browser struct {
 	fleet  *Fleet
 	user   string
 	id     session.ID
-	newest session.Presented // the newest token, and its cookie's HandedAt
-	seen   session.Instant   // when the newest access token was handed out
-	signed time.Time         // when it signed in
-	leaves bool              // it wants to sign out, and the store has not confirmed that
-	fault  string            // why its session is lost, if it is
-	gone   bool              // whether the store says that there is no such session
+	newest session.Presentation // the newest token, and its cookie's HandedAt
+	seen   session.Instant      // when the newest access token was handed out
+	signed time.Time            // when it signed in
+	leaves bool                 // it wants to sign out, and the store has not confirmed that
+	fault  string               // why its session is lost, if it is
+	gone   bool                 // whether the store says that there is no such session
 }
 
 // Fleet is many browsers on one store.
@@ -128,7 +128,7 @@ func (b *browser) signIn() bool {
 	b.fleet.signIns.Add(1)
 	rec := made.Record
 	b.id, b.signed, b.seen = id, time.Now(), rec.CreatedAt
-	b.newest = session.Presented{
+	b.newest = session.Presentation{
 		Generation: rec.Generation, IssuedAt: rec.IssuedAt, ExpiresAt: rec.ExpiresAt, HandedAt: rec.CreatedAt,
 	}
 	return true
@@ -180,7 +180,7 @@ func (b *browser) refresh() bool {
 		handed = b.newest.HandedAt // the browser has that cookie: none is set
 	}
 	b.seen = r.Now
-	b.newest = session.Presented{
+	b.newest = session.Presentation{
 		Generation: r.Record.Generation, IssuedAt: r.Record.IssuedAt, ExpiresAt: r.Record.ExpiresAt, HandedAt: handed,
 	}
 	return true
@@ -238,7 +238,7 @@ func (f *Fleet) settle(w Window) (unsigned, back int) {
 			f.Errorf("session of %s lost: %s", b.user, b.fault)
 		}
 	}
-	live := make(map[string]map[session.ID]session.Listed)
+	live := make(map[string]map[session.ID]session.Entry)
 	for _, e := range f.ended {
 		if live[e.user] == nil {
 			var err error
