@@ -41,7 +41,7 @@ const (
 	MinSecretBytes = 32
 )
 
-// ErrTooLarge is wrapped by the error of Set for a value longer than MaxValueBytes.
+// ErrTooLarge is wrapped by the error of Set if the value is longer than MaxValueBytes.
 var ErrTooLarge = errors.New("flash: value is too large")
 
 // Config configures a [Flash]. Secret is required.
@@ -49,23 +49,24 @@ type Config struct {
 	// Secret is the key that the cookies' keys are derived from, at least 32 random bytes. It may
 	// be the secret of lucia.Config: the derived keys differ.
 	Secret []byte
-	// PreviousSecrets open values and never seal them, while the secret is changed.
+	// PreviousSecrets are former values of Secret. They open values but do not seal them, so that
+	// the secret can be changed without losing values.
 	PreviousSecrets [][]byte
-	// TTL is how long a value can be taken. Default 10 minutes.
+	// TTL is how long a value can be taken after Set, at least a second. The default is DefaultTTL.
 	TTL time.Duration
 	// Prefix is a prefix of the cookies' names, after __Host-. It separates several apps on one
 	// host.
 	Prefix string
 	// CrossSite makes browsers send the cookies with requests from other sites, too
-	// (SameSite=None). A provider's answer that arrives as a form post needs this. CrossSite
-	// excludes Dev, since such cookies need HTTPS.
+	// (SameSite=None). It is needed if a provider's answer arrives as a form post. CrossSite and
+	// Dev exclude each other, because such cookies need HTTPS.
 	CrossSite bool
 	// Dev is for development over plain HTTP: cookies have neither the Secure attribute nor the
 	// __Host- prefix.
 	Dev bool
 }
 
-// Flash sets and takes values. It is safe for concurrent use.
+// Flash sets and takes values. [New] makes a Flash. It is safe for concurrent use.
 type Flash struct {
 	config Config
 	aeads  []cipher.AEAD // the first one seals
@@ -106,12 +107,13 @@ func New(config Config) (*Flash, error) {
 	return f, nil
 }
 
-// Set sends a value to the browser. A later Set of the same name replaces it. The name has at most
-// 64 characters: letters, digits, _ and -. Set is called before the response's header is written,
-// and marks the response as private and not to be stored.
+// Set sends a value to the browser. A later Set of the same name replaces it. The name consists of
+// 1 to 64 letters, digits, _ and -. Set returns an error if the name or the value is invalid, and
+// then changes nothing. Call it before the response's header is written: it sets a cookie and the
+// headers that keep the response out of caches.
 func (f *Flash) Set(w http.ResponseWriter, name, value string) error {
 	if !validName.MatchString(name) {
-		return fmt.Errorf("flash: name %q has characters other than letters, digits, _ and -, or more than 64", name)
+		return fmt.Errorf("flash: name %q, want 1 to 64 letters, digits, _ and -", name)
 	}
 	if len(value) > MaxValueBytes {
 		return fmt.Errorf("%w: %q has %d bytes, want at most %d", ErrTooLarge, name, len(value), MaxValueBytes)
@@ -127,9 +129,8 @@ func (f *Flash) Set(w http.ResponseWriter, name, value string) error {
 }
 
 // Take returns the value of a name and deletes it from the browser. It returns false if there is
-// none, or if it has expired or has been tampered with. Take is called before the response's header
-// is written. If the request has such a cookie, the response deletes it, and is marked as private
-// and not to be stored.
+// none, or if it has expired or has been tampered with. If the request has such a cookie, Take
+// changes the response's header, as Set does. So call it before the header is written.
 func (f *Flash) Take(w http.ResponseWriter, r *http.Request, name string) (value string, ok bool) {
 	if !validName.MatchString(name) {
 		return "", false
@@ -144,7 +145,7 @@ func (f *Flash) Take(w http.ResponseWriter, r *http.Request, name string) (value
 	return f.first(cookies)
 }
 
-// Peek returns the value of a name like Take and leaves it in the browser.
+// Peek returns the value of a name as Take does, but leaves it in the browser.
 func (f *Flash) Peek(r *http.Request, name string) (value string, ok bool) {
 	if !validName.MatchString(name) {
 		return "", false
@@ -162,7 +163,7 @@ func (f *Flash) first(cookies []*http.Cookie) (value string, ok bool) {
 	return "", false
 }
 
-// setCookie also keeps the response out of caches.
+// setCookie sets the cookie and keeps the response out of caches.
 func setCookie(w http.ResponseWriter, cookie *http.Cookie) {
 	http.SetCookie(w, cookie)
 	w.Header().Set("Cache-Control", "private, no-store")
@@ -190,7 +191,7 @@ func (f *Flash) open(cookie *http.Cookie) (string, bool) {
 
 var validName = regexp.MustCompile(`^[A-Za-z0-9_-]{1,64}$`)
 
-// cookie returns the cookie of a name without a value.
+// cookie returns the cookie of a name, without a value.
 func (f *Flash) cookie(name string) *http.Cookie {
 	c := &http.Cookie{
 		Name:     "__Host-" + f.config.Prefix + "flash_" + name,

@@ -118,12 +118,12 @@ func TestOnlyGenuineValuesAreTaken(t *testing.T) {
 	f := newFlash(t, flash.Config{})
 	genuine := set(t, f, "notice", "genuine")
 	refused := map[string]*http.Cookie{
-		"another name's": {Name: genuine.Name, Value: set(t, f, "state", "planted").Value},
-		"another key's":  set(t, newFlash(t, flash.Config{Secret: other}), "notice", "planted"),
-		"empty":          {Name: genuine.Name},
-		"not base64":     {Name: genuine.Name, Value: "notice!"},
-		"shortened":      {Name: genuine.Name, Value: genuine.Value[:len(genuine.Value)-4]},
-		"changed":        {Name: genuine.Name, Value: "A" + genuine.Value[1:]},
+		"of another name": {Name: genuine.Name, Value: set(t, f, "state", "planted").Value},
+		"of another key":  set(t, newFlash(t, flash.Config{Secret: other}), "notice", "planted"),
+		"empty":           {Name: genuine.Name},
+		"not base64":      {Name: genuine.Name, Value: "notice!"},
+		"shortened":       {Name: genuine.Name, Value: genuine.Value[:len(genuine.Value)-4]},
+		"changed":         {Name: genuine.Name, Value: "A" + genuine.Value[1:]},
 	}
 	if strings.HasPrefix(genuine.Value, "A") {
 		refused["changed"].Value = "B" + genuine.Value[1:]
@@ -153,7 +153,7 @@ func TestValueExpires(t *testing.T) {
 		}
 		time.Sleep(time.Millisecond)
 		if value, ok, _ := take(f, "notice", cookie); ok || value != "" {
-			t.Errorf("took %q after its time", value)
+			t.Errorf("took %q after its TTL", value)
 		}
 	})
 }

@@ -53,7 +53,7 @@ func BenchmarkRefresh(b *testing.B) {
 	}
 }
 
-// BenchmarkMemory measures the memory of a session, its user and id included.
+// BenchmarkMemory measures the memory per session, including its user and id.
 func BenchmarkMemory(b *testing.B) {
 	for _, each := range []int{1, 3} {
 		b.Run(fmt.Sprintf("sessions=1000000/each=%d", each), func(b *testing.B) {

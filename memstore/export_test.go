@@ -1,6 +1,6 @@
 package memstore
 
-// Held returns how many sessions the store holds, expired ones included.
+// Held returns how many sessions the store holds, including expired ones.
 func (s *Store) Held() (n int) {
 	for i := range s.shards {
 		sh := &s.shards[i]

@@ -22,7 +22,7 @@ func TestConformance(t *testing.T) {
 	sessiontest.RunInBubble(t, open)
 }
 
-// In real time, as stores on a server are tested.
+// The suite runs in real time, as the tests of stores on a server do.
 func TestConformanceInRealTime(t *testing.T) {
 	t.Parallel()
 	sessiontest.Run(t, func(*testing.T) sessiontest.Harness {
@@ -30,7 +30,7 @@ func TestConformanceInRealTime(t *testing.T) {
 	})
 }
 
-// Longer histories than the suite's, one for each of its policies.
+// The histories are longer than the suite's, one for each of its policies.
 func TestLongHistories(t *testing.T) {
 	t.Parallel()
 	seed := sessiontest.Seed(t)
@@ -66,8 +66,8 @@ func create(t testing.TB, s *memstore.Store, userID string) session.ID {
 	return id
 }
 
-// For a day, a thousand users an hour sign in and do not come back. Later sign-ins remove their
-// expired sessions, although no call asks for them.
+// For a day, a thousand users an hour sign in and do not return. Later sign-ins remove their
+// expired sessions, although no call asks for those.
 func TestExpiredSessionsGoAsOthersCome(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -92,7 +92,7 @@ func TestRefreshesSweep(t *testing.T) {
 			create(t, s, userID(i))
 		}
 		time.Sleep(policy.Idle)
-		for i := range 64 * 100 { // enough for each shard to see its share
+		for i := range 64 * 100 { // enough to reach every shard
 			_, err := s.Refresh(t.Context(), session.RefreshParams{UserID: userID(i), Policy: policy})
 			if err != nil {
 				t.Fatal(err)

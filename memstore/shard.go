@@ -19,8 +19,8 @@ const sweepUsers = 3
 type shard struct {
 	mu    sync.Mutex
 	users map[string]*user
-	// ring holds the same users in an order in which a sweep can continue: next is the index of
-	// the place to check next. (Iteration over a map cannot be continued.)
+	// ring holds the same users in an order in which a sweep can continue. next is the index of the
+	// place to check next. A map would not do, because iteration over it cannot be continued.
 	ring []place
 	next int
 }
@@ -63,8 +63,8 @@ func (e entry) listed() session.Entry {
 	return session.Entry{Record: e.rec, Details: *e.details}
 }
 
-// userOrNew returns the user with that id and creates it if necessary. The caller adds a session
-// to it.
+// userOrNew returns the user with that id and creates it if necessary. The caller must add a
+// session to it.
 func (sh *shard) userOrNew(id string) *user {
 	u := sh.users[id]
 	if u == nil {
@@ -76,7 +76,7 @@ func (sh *shard) userOrNew(id string) *user {
 	return u
 }
 
-// expires records that a session of the user expires at that time.
+// expires records that a session of the user expires at then.
 func (sh *shard) expires(u *user, then session.Instant) {
 	p := &sh.ring[u.at]
 	p.due = min(p.due, then)
@@ -113,7 +113,7 @@ func (sh *shard) sweep(now session.Instant) {
 		}
 		p.due = p.dropExpired(now)
 		if len(p.sessions) == 0 {
-			sh.remove(p.user) // another user takes this place; it is next
+			sh.remove(p.user) // another user takes this place and is checked next
 		} else {
 			sh.next++
 		}

@@ -11,12 +11,12 @@ import (
 	"github.com/lucia-go/lucia/session"
 )
 
-// While someone acts as a user, the browser keeps the actor's own session in one more cookie: the
-// sealed refresh token, a dot, and the fingerprint. The three ordinary cookies are those of the
-// user's session, so that every part of the app sees one session only. The parked cookie is read
-// when the acting stops, and when the browser signs in or out.
+// While someone acts as a user, the browser keeps the actor's own session in a fourth cookie, the
+// parked cookie: the sealed refresh token, a dot, and the fingerprint. The three ordinary cookies
+// are those of the user's session, so that every part of the app sees one session only. The parked
+// cookie is read when the acting stops, and when the browser signs in or out.
 
-// parkedName is the name of that cookie, without its prefixes.
+// parkedName is the name of the parked cookie, without its prefixes.
 const parkedName = "actor_session"
 
 // actorsOwn checks that the request may begin a session in which someone acts as userID. It returns
@@ -51,7 +51,7 @@ func (a *Auth[U]) actorsOwn(w http.ResponseWriter, r *http.Request, o *signInOpt
 	return "", fmt.Errorf("%w: the request has no refresh cookie of the actor", session.CodeUnauthorized)
 }
 
-// written returns the refresh cookie that this response sets, if it does: the request may just have
+// written returns the refresh cookie that this response sets, if any. The request may just have
 // been refreshed.
 func (a *Auth[U]) written(h http.Header) (list []string) {
 	for _, line := range h["Set-Cookie"] {
@@ -63,11 +63,11 @@ func (a *Auth[U]) written(h http.Header) (list []string) {
 	return list
 }
 
-// park keeps the actor's own session in the browser. The browser forgets it when it closes.
+// park keeps the actor's own session in the browser until the browser closes.
 func (a *Auth[U]) park(h http.Header, value string) { a.cookies.setShort(h, a.cookies.parked, value) }
 
-// parked returns the own session of someone who acts as a user, whose cookies the browser has.
-func (a *Auth[U]) parked(r *http.Request) (fp engine.Fingerprint, c engine.RefreshCredential, ok bool) {
+// parked returns the actor's own session, if the browser has its parked cookie.
+func (a *Auth[U]) parked(r *http.Request) (fp session.Fingerprint, c engine.RefreshCredential, ok bool) {
 	for _, line := range r.Header["Cookie"] {
 		for pair := range strings.SplitSeq(line, ";") {
 			value, found := cutName(strings.TrimSpace(pair), a.cookies.parked)
@@ -96,11 +96,11 @@ func (a *Auth[U]) removeParked(h http.Header, r *http.Request) {
 
 // StopActing ends the session in which someone acts as a user, and returns the browser to the
 // actor's own session, which [Auth.Session] then returns. Call it for a POST. Errors carry
-// session.CodeInvalidRequest for a request from another origin, session.CodeNotAuthenticated if
-// the request's session is not one of someone who acts, session.CodeDatabaseFetchFailed or
-// session.CodeDatabaseUpdateFailed if the store failed; nothing has changed then, and repeating the
-// call is harmless. The error is session.CodeUnauthorized if the actor's own session has ended in
-// the meantime: the browser is then signed out.
+// session.CodeInvalidRequest for a request from another origin, session.CodeNotAuthenticated if the
+// request's session has no actor, and session.CodeDatabaseFetchFailed or
+// session.CodeDatabaseUpdateFailed if the store failed. In these cases nothing has changed, and
+// repeating the call is harmless. The error is session.CodeUnauthorized if the actor's own session
+// has ended in the meantime. The browser is then signed out.
 func (a *Auth[U]) StopActing(w http.ResponseWriter, r *http.Request) error {
 	if a.crossOrigin(r) {
 		return fmt.Errorf("%w: the request came from another origin", session.CodeInvalidRequest)
@@ -111,7 +111,7 @@ func (a *Auth[U]) StopActing(w http.ResponseWriter, r *http.Request) error {
 	}
 	acting := st.current.Load().sessionOrNil()
 	if acting == nil || acting.Actor == nil {
-		return fmt.Errorf("%w: no one acts as the user", session.CodeNotAuthenticated)
+		return fmt.Errorf("%w: the session has no actor", session.CodeNotAuthenticated)
 	}
 	own, fp, err := a.resume(r, acting)
 	if err != nil && !errors.Is(err, session.CodeUnauthorized) {
@@ -136,8 +136,8 @@ func (a *Auth[U]) StopActing(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
-// resume refreshes the actor's own session, which the parked cookie holds.
-func (a *Auth[U]) resume(r *http.Request, acting *session.Session[U]) (own engine.Refreshed[U], fp engine.Fingerprint, err error) {
+// resume refreshes the actor's own session, which is in the parked cookie.
+func (a *Auth[U]) resume(r *http.Request, acting *session.Session[U]) (own engine.Refreshed[U], fp session.Fingerprint, err error) {
 	fp, c, ok := a.parked(r)
 	if !ok || c.UserID != acting.Actor.ID || c.SessionID != acting.Actor.SessionID {
 		return own, "", fmt.Errorf("%w: the browser does not have the actor's own session", session.CodeUnauthorized)
@@ -147,7 +147,7 @@ func (a *Auth[U]) resume(r *http.Request, acting *session.Session[U]) (own engin
 		err = fmt.Errorf("%w: %w", session.CodeUnauthorized, err)
 	}
 	if err == nil && own.RefreshCookie == "" {
-		own.RefreshCookie = c.Sealed() // the same generation: the cookie as it was handed out
+		own.RefreshCookie = c.Sealed() // the generation is the same, and so is the cookie
 	}
 	return own, fp, err
 }

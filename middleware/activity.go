@@ -13,10 +13,10 @@ import (
 
 // This file decides which requests show that a person is active, for Config.IdleTimeout.
 
-// activity returns whether a request shows that a person is active, and how long ago they were. A
-// script says so in a header, which a request from another origin cannot have. The header never
-// extends a session beyond what an activity now would. Without it, page views and form posts
-// count.
+// activity reports whether a request shows that a person is active, and how long ago they were. A
+// script reports it in a header, which a request from another origin cannot have. The header never
+// extends a session further than an activity now would. Without the header, page views and form
+// posts count as activity.
 func activity(r *http.Request) (ago time.Duration, active bool) {
 	if isUpgrade(r) || isPrefetch(r) || isPassive(r) {
 		return 0, false
@@ -28,10 +28,10 @@ func activity(r *http.Request) (ago time.Duration, active bool) {
 	return 0, isPageView(r)
 }
 
-// isPageView reports whether a person has opened a page or has sent a form. Pages load frames by
+// isPageView reports whether a person has opened a page or sent a form. Pages load frames by
 // themselves, and libraries repeat requests for parts of a page at intervals. So a frame counts
-// only if the browser says that a person caused it, and a part of a page only if it is the answer
-// to a form.
+// only if the browser reports that a person caused it, and a part of a page only if it answers a
+// form.
 func isPageView(r *http.Request) bool {
 	switch header(r, "Sec-Fetch-Dest") {
 	case "document", "", "empty":
@@ -58,10 +58,10 @@ func (a *Auth[U]) refreshSession(r *http.Request, fp engine.Fingerprint, own []e
 }
 
 // noteActivity refreshes the session of a valid access token if the request shows that a person is
-// active and the token knows of no activity within AccessTTL, because refreshes in the background
-// have issued it. Otherwise a person who reads pages beside them would go unseen. A token issued to
-// a person causes no refresh until it expires. If the store is unavailable, the access token
-// decides.
+// active and the token records no activity within AccessTTL, because background refreshes have
+// issued it. Otherwise the page views of a person between such refreshes would not count. A token
+// issued to a person causes no refresh until it expires. If the store is unavailable, the access
+// token decides.
 func (a *Auth[U]) noteActivity(d *decision[U], r *http.Request, set *cookieSet) {
 	if d.public || !a.engine.IsQuiet(&d.session) {
 		return
@@ -93,7 +93,7 @@ func (a *Auth[U]) noteActivity(d *decision[U], r *http.Request, set *cookieSet) 
 	}
 }
 
-// noted tells the store of an activity. A bound session is not refreshed, because the request
+// noted tells the store of an activity. It does not refresh a bound session, because the request
 // proves nothing.
 func (a *Auth[U]) noted(r *http.Request, ago time.Duration, fp engine.Fingerprint, own []engine.RefreshCredential, s *session.Session[U]) (engine.Refreshed[U], error) {
 	for _, c := range own {

@@ -14,7 +14,7 @@ import (
 )
 
 // The durations of the crowd, and the longest life of a session without activity. An access token
-// is accepted for a tenth of its life after its expiry.
+// is accepted for a tenth of its lifetime after its expiry.
 const (
 	crowdIdle   = time.Minute
 	crowdAccess = 15 * time.Second
@@ -30,19 +30,19 @@ type crowdMember struct {
 	act  func(*crowdMember)
 	down *bool // whether the store is down
 
-	active   time.Time // when the person was last active, as far as the server has accepted it
+	active   time.Time // the last activity that the server has accepted
 	next     time.Time // when they will be active next
-	leaves   time.Time // when they leave for good; zero: not in this test
+	leaves   time.Time // when they leave and do not return; zero: not in this test
 	reported time.Time // the last activity that the module has reported
-	refresh  time.Time // when the module refreshes next
+	refresh  time.Time // the time of the module's next refresh
 	signed   bool
-	ends     int // idle ends
+	ends     int // sessions that ended because of IdleTimeout
 }
 
 // TestCrowdOfIdleAndActivePeople simulates ten minutes of a thousand people: readers without
-// script, readers beside a script that polls, people who work in an open page, and people who
-// leave such a page open, with an outage of the store. No active person loses a session, and no
-// session without a person outlives its bound.
+// script, readers beside a script that polls, people who work on an open page, and people who leave
+// such a page open, with an outage of the store. No active person loses a session, and no session
+// without an active person lives longer than its limit.
 func TestCrowdOfIdleAndActivePeople(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -96,7 +96,7 @@ func TestCrowdOfIdleAndActivePeople(t *testing.T) {
 		}
 		t.Logf("%d people, %d idle ends, %d sessions at the end, %d store calls", people, ends, left, a.store.calls.Load())
 		if ends < people/4 {
-			t.Errorf("%d idle ends, want one of each person who has left", ends)
+			t.Errorf("%d idle ends, want one for each person who has left", ends)
 		}
 	})
 }
@@ -114,10 +114,10 @@ func (m *crowdMember) enter() {
 	m.plan()
 }
 
-// plan chooses the next activity, before IdleTimeout is over.
+// plan chooses the next activity, which is before IdleTimeout has passed.
 func (m *crowdMember) plan() { m.next = time.Now().Add(m.within(crowdIdle - time.Second)) }
 
-// accepted notes that the server took the person for signed in, or not.
+// accepted records whether the server treated the person as signed in.
 func (m *crowdMember) accepted(ok bool) {
 	m.t.Helper()
 	quiet := time.Since(m.active)
@@ -133,7 +133,7 @@ func (m *crowdMember) accepted(ok bool) {
 }
 
 // read opens a page now and then. The store does not learn of a page view during an outage, so the
-// person tries again until it is over. One whose session has ended by then signs in again.
+// person tries again until it is over. A person whose session has ended by then signs in again.
 func (m *crowdMember) read() {
 	if time.Now().Before(m.next) {
 		return
@@ -153,7 +153,7 @@ func (m *crowdMember) read() {
 	}
 }
 
-// readBesideScript is read beside a script that refreshes the session.
+// readBesideScript is read, while a script refreshes the session.
 func (m *crowdMember) readBesideScript() {
 	if m.signed && m.rng.IntN(5) == 0 {
 		said := text(m.t, m.do("GET", "/page", nil, "Sec-Fetch-Dest", "empty", "Sec-Fetch-Mode", "cors"))

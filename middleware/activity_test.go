@@ -19,8 +19,8 @@ const (
 	idleBound   = idleTimeout + idleAccess + idleGrace
 )
 
-// newIdleApp returns an app whose sessions end without activity, and a browser that has just
-// signed in.
+// newIdleApp returns an app whose sessions end without activity, and a browser that has just signed
+// in.
 func newIdleApp(t testing.TB, change func(*middleware.Config[profile])) (*app, *browser) {
 	t.Helper()
 	a := newApp(t, func(c *middleware.Config[profile]) {
@@ -45,7 +45,7 @@ func (a *app) left(t testing.TB) time.Duration {
 	return 0
 }
 
-// TestWhatCountsAsActivity sends each kind of request when a refresh is due, and looks whether it
+// TestWhatCountsAsActivity sends each kind of request when a refresh is due, and checks whether it
 // extends the session.
 func TestWhatCountsAsActivity(t *testing.T) {
 	t.Parallel()
@@ -84,8 +84,8 @@ func TestWhatCountsAsActivity(t *testing.T) {
 		{"WebSocket", "GET", []string{"Connection", "Upgrade", "Upgrade", "websocket", "Lucia-Active", "0"}, false},
 		{"curl", "GET", nil, false},
 		{"fetch for a person", "GET", fetched("Lucia-Active", "0"), true},
-		{"page that denies it", "GET", []string{"Sec-Fetch-Dest", "document", "Sec-Fetch-Mode", "navigate", "Lucia-Active", "never"}, false},
-		{"prefetch that claims it", "GET", fetched("Sec-Purpose", "prefetch", "Lucia-Active", "0"), false},
+		{"page with an invalid header", "GET", []string{"Sec-Fetch-Dest", "document", "Sec-Fetch-Mode", "navigate", "Lucia-Active", "never"}, false},
+		{"prefetch with the header", "GET", fetched("Sec-Purpose", "prefetch", "Lucia-Active", "0"), false},
 		{"GET session", "SESSION", fetch, false},
 		{"GET session, reporting", "SESSION", fetched("Lucia-Active", "0"), true},
 		{"POST refresh", "REFRESH", fetch, false},
@@ -118,8 +118,8 @@ func TestWhatCountsAsActivity(t *testing.T) {
 	}
 }
 
-// A report counts from the moment it names, whatever the mode. A bad one is no activity, and none
-// counts as later than now.
+// A report counts from the moment that it names, whatever the mode. An invalid one is no activity,
+// and none counts as later than now.
 func TestReportsOfActivity(t *testing.T) {
 	t.Parallel()
 	tests := []struct {
@@ -171,8 +171,8 @@ func TestReportsOfActivity(t *testing.T) {
 	}
 }
 
-// An open tab that only refreshes keeps its session for IdleTimeout and no longer than the bound.
-func TestIdleSessionEndsThoughATabIsOpen(t *testing.T) {
+// An open tab that only refreshes keeps its session for IdleTimeout and no longer than the limit.
+func TestIdleSessionEndsAlthoughATabIsOpen(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		var mu sync.Mutex
@@ -211,13 +211,14 @@ func TestIdleSessionEndsThoughATabIsOpen(t *testing.T) {
 		mu.Lock()
 		defer mu.Unlock()
 		if len(ended) != 1 || ended[0].Cause != session.CauseIdle || ended[0].UserID != "ann" || ended[0].SessionID == (session.ID{}) {
-			t.Errorf("events %+v, want one idle end", ended)
+			t.Errorf("events %+v, want one end with CauseIdle", ended)
 		}
 	})
 }
 
-// A person who reads pages is never signed out, with access tokens of their own or of background
-// refreshes, and page views with a token of their own cost no store call.
+// A person who reads pages is never signed out, whether their access tokens were issued to page
+// views or to background refreshes. Page views with a token issued to a page view cost no store
+// call.
 func TestPageViewsKeepASessionAlive(t *testing.T) {
 	t.Parallel()
 	for _, background := range []bool{false, true} {
@@ -249,7 +250,8 @@ func TestPageViewsKeepASessionAlive(t *testing.T) {
 	}
 }
 
-// Off, nothing changes: no claim, no attribute, no header of the answer, no store call.
+// Without IdleTimeout nothing changes: no claim, no attribute, no header of the answer, no store
+// call.
 func TestWithoutIdleTimeoutNothingChanges(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -272,7 +274,7 @@ func TestWithoutIdleTimeoutNothingChanges(t *testing.T) {
 	})
 }
 
-func TestPageDataTellsIdleTimeout(t *testing.T) {
+func TestPageDataContainsIdleTimeout(t *testing.T) {
 	t.Parallel()
 	_, b := newIdleApp(t, nil)
 	if page := text(t, b.do("GET", "/page", nil, "Sec-Fetch-Dest", "document")); !strings.Contains(page, `" data-idle="1800">`) {
@@ -290,8 +292,8 @@ func TestPageDataTellsIdleTimeout(t *testing.T) {
 	}
 }
 
-// The refresh cookie outlives the end that is known when it is set, because an activity may move
-// that end without setting the cookie again.
+// The refresh cookie outlives the end that is known when it is set, because an activity may
+// postpone that end without setting the cookie again.
 func TestRefreshCookieOutlivesTheIdleEnd(t *testing.T) {
 	t.Parallel()
 	a, b := newIdleApp(t, nil)
@@ -304,7 +306,8 @@ func TestRefreshCookieOutlivesTheIdleEnd(t *testing.T) {
 	_ = a
 }
 
-// A page view that the store ought to know of does not depend on it, and ends with the session.
+// A page view after background refreshes tells the store of the activity. It works without the
+// store, and ends with the session.
 func TestPageViewAfterBackgroundRefreshes(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

@@ -55,13 +55,13 @@ func New[U any](config Config[U]) (*Auth[U], error) {
 	return a, nil
 }
 
-// Handler returns next wrapped in the middleware. The routes below the base path are served by
-// the middleware; every other request reaches next with its session in the context. The
-// ResponseWriter is passed on unchanged, so that next can flush, hijack and use everything else
-// that it supports.
+// Handler returns next wrapped in the middleware. The middleware serves the routes below the base
+// path. Every other request reaches next with its session in the context. next gets the
+// ResponseWriter itself, so it can flush, hijack and use everything else that the ResponseWriter
+// supports.
 //
-// Cookies and headers are written before next runs. A handler that may respond instead of next
-// with a header of its own (http.TimeoutHandler, echo's Timeout) therefore wraps this handler and
+// Handler writes cookies and headers before next runs. A handler that may respond in place of next
+// with another header (http.TimeoutHandler, echo's Timeout) must therefore wrap this handler and
 // must not be wrapped by it.
 func (a *Auth[U]) Handler(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -73,10 +73,11 @@ func (a *Auth[U]) Handler(next http.Handler) http.Handler {
 }
 
 // HandleServerSession is the core of the middleware, for authors of framework adapters
-// (lucia-sveltekit's handleServerSession). Cookies and headers are written before it returns. If
-// ok is true, the caller passes the returned request, with the session in its context, to the
-// app's handler. If ok is false, the request has been answered: it was for one of the
-// middleware's routes, or it loads a page ahead of time that would have needed a refresh.
+// (lucia-sveltekit's handleServerSession). It writes cookies and headers before it returns. If ok
+// is true, the caller passes the returned request, with the session in its context, to the app's
+// handler. If ok is false, the request has been answered: it was for one of the middleware's
+// routes, it loads a page ahead of time that would have needed a refresh, or the browser repeats it
+// by itself.
 //
 // Calling it again with the returned request is harmless.
 func (a *Auth[U]) HandleServerSession(w http.ResponseWriter, r *http.Request) (out *http.Request, ok bool) {
@@ -133,7 +134,7 @@ func (a *Auth[U]) clock() (now time.Time) {
 	return now
 }
 
-// observe calls Config.OnRequest for a request that was judged since begin.
+// observe calls Config.OnRequest for a request that began to be judged at begin.
 func (a *Auth[U]) observe(r *http.Request, o Outcome, begin time.Time) {
 	if a.config.OnRequest != nil {
 		a.config.OnRequest(r, o, time.Since(begin))
@@ -157,13 +158,13 @@ func (a *Auth[U]) BasePath() string { return a.config.BasePath }
 // every event, or ctx ends. Call it at shutdown, after the server's own Shutdown.
 func (a *Auth[U]) Flush(ctx context.Context) error { return a.engine.Flush(ctx) }
 
-// Ready returns nil if the store answers and may be written to, and its feed, if it has one, is not
-// lost. It is for the check by which a load balancer or an orchestrator decides to send requests to
-// this process. It changes nothing, and returns within Config.Timeout. Errors carry
+// Ready returns nil if the store answers and accepts writes, and its feed, if it has one, is not
+// lost. It is for the check by which a load balancer or an orchestrator decides whether to send
+// requests to this process. It changes nothing and returns within Config.Timeout. Errors carry
 // session.CodeDatabaseFetchFailed.
 //
-// Requests with a valid access token need no store. See docs/operating.md for what that means for
-// a check that all processes fail at once.
+// Requests with a valid access token need no store. docs/operating.md explains what follows from
+// that for a check that fails in all processes at once.
 func (a *Auth[U]) Ready(ctx context.Context) error { return a.engine.Ready(ctx) }
 
 // RevokeUser ends all sessions of the user ("sign out everywhere"). This process refuses their
@@ -171,16 +172,16 @@ func (a *Auth[U]) Ready(ctx context.Context) error { return a.engine.Ready(ctx) 
 // (Config.Feed) the other processes accept them until they expire. Errors carry
 // session.CodeDatabaseUpdateFailed or session.CodeInvalidUserID.
 //
-// The calling request keeps its session, and its browser keeps the cookies. To end them as well
-// call SignOut. To end all sessions but that of the request, as after a change of password, call
+// The calling request keeps its session, and its browser keeps the cookies. To end them as well,
+// call SignOut. To end all sessions except that of the request, as after a change of password, call
 // EndOthers.
 func (a *Auth[U]) RevokeUser(ctx context.Context, userID string) error {
 	return a.engine.RevokeUser(ctx, userID)
 }
 
-// CheckUser reports whether tokens can carry data as the result of LoadUser. It returns nil if
-// they can. An app calls it before it saves what people enter about themselves. The error is
-// session.ErrUserTooLarge if the tokens would not fit into the cookies (Config.MaxCookieBytes).
+// CheckUser returns nil if tokens can carry data as the result of LoadUser. An app calls it before
+// it saves what people enter about themselves. The error is session.ErrUserTooLarge if the tokens
+// would not fit into the cookies (Config.MaxCookieBytes).
 func (a *Auth[U]) CheckUser(userID string, data U) error { return a.engine.CheckUser(userID, data) }
 
 // EndSession ends one session of the user, on any device. It returns nil if the session has

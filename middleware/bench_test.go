@@ -25,7 +25,7 @@ type person struct {
 	Role     string `json:"role"`
 }
 
-// benchUsers is the number of users among whom requests rotate: more than fit into a processor's
+// benchUsers is the number of users whose requests alternate: more than fit into a processor's
 // cache, fewer than the token cache holds.
 const benchUsers = 1024
 
@@ -89,10 +89,10 @@ func (s *sink) reset() {
 	s.status = http.StatusOK
 }
 
-// BenchmarkAuthenticatedRequest measures what the middleware adds to a request
-// of a net/http app whose handler reads its session: with a token that this
-// process has seen, also under a CookieDomain, with one that it has not, without any,
-// and, to subtract, the handler alone.
+// BenchmarkAuthenticatedRequest measures what the middleware adds to a request of a net/http app
+// whose handler reads its session: with a token that this process has seen, also under a
+// CookieDomain, with a token that it has not seen, without a token, and, for subtraction, the
+// handler alone.
 func BenchmarkAuthenticatedRequest(b *testing.B) {
 	cached := benchAuth(b, nil)
 	uncached := benchAuth(b, func(c *middleware.Config[person]) { c.TokenCache = -1 })
@@ -167,7 +167,7 @@ func BenchmarkPage(b *testing.B) {
 
 func benchRequests(b *testing.B, handler http.Handler, cookies []string, accept string) {
 	b.ReportAllocs()
-	b.ResetTimer() // without the sign-ins
+	b.ResetTimer() // do not measure the sign-ins
 	b.RunParallel(func(pb *testing.PB) {
 		r := httptest.NewRequest("GET", "/page", nil)
 		r.Header["Accept"] = []string{accept}
@@ -197,7 +197,7 @@ func BenchmarkRefresh(b *testing.B) {
 	b.ReportAllocs()
 	var cookies []string
 	for i := 0; b.Loop(); i++ {
-		if i%benchUsers == 0 { // a session rotates again only after a while
+		if i%benchUsers == 0 { // a session rotates again only after some time
 			b.StopTimer()
 			cookies = benchCookies(b, auth, benchUsers)
 			b.StartTimer()

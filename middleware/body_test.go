@@ -8,7 +8,7 @@ import (
 	"github.com/lucia-go/lucia/middleware"
 )
 
-// TestBodiesAreThoseOfTheWire decodes the bodies that are written without encoding/json and
+// TestBodiesAreThoseOfTheWire decodes the bodies that are written without encoding/json, and
 // encodes them with it.
 func TestBodiesAreThoseOfTheWire(t *testing.T) {
 	for _, hardened := range []bool{false, true} {

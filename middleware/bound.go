@@ -15,9 +15,9 @@ import (
 	"github.com/lucia-go/lucia/session"
 )
 
-// This file is Device Bound Session Credentials over HTTP (docs/device-bound.md). The browser's
-// bound cookie is the access cookie: a browser that is about to send a request without it first
-// sends a proof of its key to the route "bound" and is given a new one. The engine decides about
+// This file implements Device Bound Session Credentials over HTTP (docs/device-bound.md). The
+// browser's bound cookie is the access cookie. A browser that is about to send a request without it
+// first sends a proof of its key to the route "bound" and gets a new one. The engine decides about
 // keys and proofs.
 
 // boundAttributes are the attributes of the access cookie, without its lifetime. Config.DeviceBound
@@ -47,8 +47,9 @@ func isFromElsewhere(r *http.Request) bool {
 		header(r, "Sec-Fetch-Dest") == "document" && !isPrefetch(r)
 }
 
-// startOver returns the response to a page navigation from another site that the browser is to
-// repeat by itself, so that it comes from this site. It returns nil if there is no need to:
+// startOver returns the response to a page navigation from another site that the browser must
+// repeat by itself, so that the request comes from this site. It returns nil if there is no need
+// for that. There are two cases:
 //
 //   - The session is bound and the access cookie is missing. The browser refreshes it before it
 //     repeats the request.
@@ -70,7 +71,8 @@ func (a *Auth[U]) startOver(d *decision[U], r *http.Request) *Denial {
 	return againDenial("0;url=" + a.config.BasePath + wire.RouteBound + "?" + nextField + "=" + next)
 }
 
-// againDenial returns a page that is replaced at once. It has a Refresh header and needs no script.
+// againDenial returns a page that the browser replaces at once. It has a Refresh header and needs
+// no script.
 func againDenial(refresh string) *Denial {
 	return &Denial{
 		Status: http.StatusOK,
@@ -87,9 +89,9 @@ func againDenial(refresh string) *Denial {
 // firstChromium is the first version of Chromium that binds sessions by default.
 const firstChromium = 145
 
-// bindsSessions reports whether the browser is known to bind sessions, by what Chromium says of
-// itself in every request (User-Agent Client Hints). Other browsers are spared a response that is
-// of no use to them.
+// bindsSessions reports whether the browser is known to bind sessions. Chromium identifies itself
+// in every request (User-Agent Client Hints). Other browsers do not get a header that they cannot
+// use.
 func bindsSessions(r *http.Request) bool {
 	_, rest, found := strings.Cut(header(r, "Sec-Ch-Ua"), `"Chromium";v="`)
 	version, _, _ := strings.Cut(rest, `"`)
@@ -99,11 +101,11 @@ func bindsSessions(r *http.Request) bool {
 
 // RequireBound makes [Auth.Require] pass only sessions that are bound to a key of the browser's
 // device (Config.DeviceBound). Every other session gets a 403 with session.CodeDeviceRequired. A
-// person who signed in a moment ago, with a browser that is about to bind the session, waits for
-// that. The store is not accessed.
+// person who signed in a moment ago waits, if their browser is about to bind the session.
+// RequireBound does not access the store.
 func RequireBound() RequireOption { return RequireOption{bound: true} }
 
-// boundDenial returns the response to a session that is not bound where only bound ones pass.
+// boundDenial returns the response to an unbound session if RequireBound was given.
 func (a *Auth[U]) boundDenial(r *http.Request, s *session.Session[U]) *Denial {
 	switch {
 	case isPrefetch(r):
@@ -114,8 +116,8 @@ func (a *Auth[U]) boundDenial(r *http.Request, s *session.Session[U]) *Denial {
 	return newDenial(r, session.CodeDeviceRequired)
 }
 
-// decideBound judges a request with a bound refresh cookie and without a valid access cookie. It
-// proves nothing, so the store is not asked.
+// decideBound judges a request with a bound refresh cookie and without a valid access cookie. The
+// request proves nothing, so the store is not asked.
 func (a *Auth[U]) decideBound(d *decision[U], r *http.Request, c engine.RefreshCredential) {
 	switch {
 	case len(r.Header[dbsc.HeaderSkipped]) > 0:
@@ -149,7 +151,7 @@ func (a *Auth[U]) serveBound(w http.ResponseWriter, r *http.Request) {
 	a.serveRegistration(w, r)
 }
 
-// offerOnTheWay redirects to the path of the request's field next and asks the browser to register
+// offerOnTheWay redirects to the path in the request's field next, and asks the browser to register
 // a key.
 func (a *Auth[U]) offerOnTheWay(w http.ResponseWriter, r *http.Request) {
 	var set cookieSet
@@ -220,8 +222,8 @@ func (a *Auth[U]) serveRegistration(w http.ResponseWriter, r *http.Request) {
 	writeBody(w, http.StatusOK, body)
 }
 
-// serveProof answers a browser that refreshes a bound session. By Chromium's rules a 401 ends the
-// browser's part of the session, a 503 is tried again, and a 403 asks for a proof.
+// serveProof answers a browser that refreshes a bound session. Chromium stops binding the session
+// after a 401, tries again after a 503, and sends a proof after a 403.
 func (a *Auth[U]) serveProof(w http.ResponseWriter, r *http.Request, name string) {
 	id, err := session.ParseID(name)
 	if err != nil {
@@ -258,9 +260,9 @@ func (a *Auth[U]) serveProof(w http.ResponseWriter, r *http.Request, name string
 	}
 }
 
-// refreshBound serves POST refresh for a session that is bound. The script is given the tokens that
-// the browser already has, and the browser refreshes them. It is asked to come back if the browser
-// has none.
+// refreshBound serves POST refresh for a bound session. The script gets the tokens that the browser
+// already has, because only the browser can refresh them. If it has none, the script is asked to
+// try again later.
 func (a *Auth[U]) refreshBound(w http.ResponseWriter, r *http.Request, creds []engine.RefreshCredential) {
 	var set cookieSet
 	a.cookies.scan(r.Header, &set)

@@ -14,8 +14,8 @@ import (
 
 const provider = "https://idp.example"
 
-// callback signs in by a provider's POST from another site. Browsers send no cookies of
-// SameSite=Lax with it, so the answer sees none of those that it has to clear.
+// callback signs in by a provider's POST from another site. Browsers send no SameSite=Lax cookies
+// with it, so the answer sees none of those that it has to clear.
 func (p *visitor) callback(user string) {
 	p.t.Helper()
 	r := httptest.NewRequest("POST", host+"/callback", nil)
@@ -29,8 +29,8 @@ func (p *visitor) callback(user string) {
 	p.jar.SetCookies(here, w.Result().Cookies())
 }
 
-// After a change of CookieDomain a callback signs in at once, whether the provider is a
-// trusted origin or not, if FormerCookieDomains names the domain of before.
+// After a change of CookieDomain a callback signs in at once if FormerCookieDomains names the
+// former domain, whether or not the provider is a trusted origin.
 func TestCallbackAfterCookieDomainHasChanged(t *testing.T) {
 	for _, change := range changes {
 		for _, trusted := range [][]string{nil, {provider}} {

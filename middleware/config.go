@@ -35,16 +35,8 @@ const (
 // section 3.2).
 const MinSecretBytes = engine.MinSecretBytes
 
-// Short bounds the sessions that are begun with [Remember](false). The zero value of a field means
-// its default.
-type Short struct {
-	// RefreshTTL is how long such a session lives while it is not used. Default 24 hours, or
-	// Config.RefreshTTL if that is shorter.
-	RefreshTTL time.Duration
-	// Lifetime is the longest life of such a session. Default 7 days, or Config.Lifetime if that
-	// is shorter.
-	Lifetime time.Duration
-}
+// Short limits the sessions that are begun with Remember(false).
+type Short = engine.Short
 
 // AtMaxSessions is what a sign-in beyond Config.MaxSessions does.
 type AtMaxSessions uint8

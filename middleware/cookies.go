@@ -19,8 +19,8 @@ type cookieWriter struct {
 	// other are the names of the cookies with the other browser prefix, which they had before
 	// CookieDomain was added or removed. It is empty in development.
 	other cookieNames
-	// adopts makes cookies under the other names count as well. It is set if those have the
-	// prefix __Host-, which no other host can set.
+	// adopts makes cookies under the other names count as well. It is set if those names have the
+	// prefix __Host-, under which no other host can set a cookie.
 	adopts bool
 	// sealed is the name that refresh tokens are sealed for. It has no browser prefix, so that a
 	// change of CookieDomain does not invalidate them.
@@ -33,7 +33,7 @@ type cookieWriter struct {
 	// before and after are what net/http writes after the value, before and after the seconds of
 	// Max-Age. They are the same in every line and are computed once.
 	before, after string
-	// parked is the name of the cookie that keeps the own session of someone who acts as a user.
+	// parked is the name of the cookie that keeps an actor's own session.
 	parked string
 }
 
@@ -134,7 +134,7 @@ func (c *cookieWriter) setShort(h http.Header, name, value string) {
 	c.write(h, name, c.domain, name+"="+value+strings.TrimSuffix(c.before, "; ")+c.after)
 }
 
-// setFor sets a cookie of a session for d, or a short one if the session is.
+// setFor sets a cookie of a session for d, or until the browser closes if the session is short.
 func (c *cookieWriter) setFor(t *session.Terms, h http.Header, name, value string, d time.Duration) {
 	if t.Short {
 		c.setShort(h, name, value)
@@ -143,7 +143,7 @@ func (c *cookieWriter) setFor(t *session.Terms, h http.Header, name, value strin
 	}
 }
 
-// remove removes a cookie in the scope of a domain. The domain "" is this host alone.
+// remove removes a cookie in the scope of a domain. The domain "" is this host only.
 func (c *cookieWriter) remove(h http.Header, name, domain string) {
 	line := c.sample(domain)
 	line.Name, line.MaxAge = name, -1 // removes it at once
@@ -231,7 +231,7 @@ func (s *cookieSet) of(p part) *values {
 	return [...]*values{&s.access, &s.refresh, &s.fingerprint}[p]
 }
 
-// present reports whether there is a token to examine. A fingerprint alone proves nothing.
+// present reports whether there is a token to examine. A fingerprint by itself proves nothing.
 func (s *cookieSet) present() bool { return s.access.n+s.refresh.n > 0 }
 
 // crowded reports whether there are values that were not examined. One of them may belong to
@@ -282,8 +282,8 @@ func (n *cookieNames) take(pair string, set *cookieSet) (p part, found bool) {
 	return 0, false
 }
 
-// scanAll reads all cookies of this library that the browser may have, including those that do
-// not count. It is for beginning and ending sessions.
+// scanAll reads all cookies of this library that the browser may have, including those that no
+// longer count. It is for beginning and ending sessions.
 func (c *cookieWriter) scanAll(h http.Header, set *cookieSet) {
 	all := *c
 	all.adopts = c.secure
@@ -299,8 +299,8 @@ func cutName(pair, name string) (value string, ok bool) {
 }
 
 // setRefreshed sets the cookies of a refresh. It never sets the fingerprint cookie, so that a
-// response that arrives after a sign-out is useless. If it sets both cookies it clears those of
-// other scopes, because an old refresh token that remains would later look stolen.
+// response that arrives after a sign-out is useless. If it sets both cookies, it clears those of
+// other scopes, because an old refresh token that remains would later count as reuse.
 func (a *Auth[U]) setRefreshed(h http.Header, r *http.Request, refreshed *engine.Refreshed[U]) {
 	if refreshed.RefreshCookie != "" {
 		a.clearStale(h, r)

@@ -17,8 +17,8 @@ type decision[U any] struct {
 	session   session.Session[U]
 	refreshed *engine.Refreshed[U] // the cookies to set, or nil
 	dead      bool                 // the tokens in the cookies can never become valid again
-	public    bool                 // the response is for everyone, so nothing is refreshed
-	again     bool                 // the browser is to repeat the request by itself
+	public    bool                 // the response is public, so nothing is refreshed
+	again     bool                 // the browser must repeat the request by itself
 	asked     bool                 // the store has been asked, besides a refresh
 }
 
@@ -67,8 +67,8 @@ func (a *Auth[U]) decideFirst(d *decision[U], r *http.Request) {
 	}
 }
 
-// decideBearer judges a request by its bearer token alone. It does not fall back to cookies if
-// the token is not valid.
+// decideBearer judges a request only by its bearer token. If the token is not valid, it does not
+// use the cookies instead.
 func (a *Auth[U]) decideBearer(d *decision[U], token session.AccessToken, set *cookieSet) {
 	d.outcome = OutcomeInvalid
 	for _, fp := range set.fingerprint.all() {
@@ -88,8 +88,8 @@ func (a *Auth[U]) decideBearer(d *decision[U], token session.AccessToken, set *c
 }
 
 // decideAccess judges the access cookies. A valid access cookie decides, whatever other cookies
-// there are. If there is none, the refresh cookies decide, and decideAccess returns what it has
-// seen.
+// there are. If there is none, decideAccess returns what it has seen, and the refresh cookies
+// decide.
 func (a *Auth[U]) decideAccess(d *decision[U], set *cookieSet) (seen cookiesSeen) {
 	for _, token := range set.access.all() {
 		a.tryAccess(d, session.AccessToken(token), set, &seen)
@@ -110,13 +110,13 @@ type cookiesSeen struct {
 	genuine    bool // a refresh token that matches no fingerprint cookie of the request
 }
 
-// withoutSession decides on a request whose cookies prove no session.
+// withoutSession decides about a request whose cookies prove no session.
 func (d *decision[U]) withoutSession(seen cookiesSeen) {
 	switch {
 	case seen.unknownKey:
 		d.outcome = OutcomeUnknownKey
 	case seen.genuine:
-		d.outcome = OutcomeInvalid // an open page may still hold the tokens of the fingerprint
+		d.outcome = OutcomeInvalid // an open page may still have the tokens of this fingerprint
 	case seen.malformed:
 		d.outcome, d.dead = OutcomeInvalid, true
 	default:
@@ -185,8 +185,8 @@ func (a *Auth[U]) decideRefresh(d *decision[U], r *http.Request, set *cookieSet,
 		seen.malformed = seen.malformed || creds.malformed
 		d.withoutSession(seen)
 	case slices.Contains(creds.unknown, own[0].SessionID):
-		// The token under the unknown key may be newer than the other one, which would look
-		// stolen.
+		// The token under the unknown key may be newer than the other one, whose use would then
+		// count as reuse.
 		d.outcome = OutcomeUnknownKey
 	case slices.ContainsFunc(own, engine.RefreshCredential.Bound):
 		a.decideBound(d, r, own[0])

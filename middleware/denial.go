@@ -8,8 +8,8 @@ import (
 	"github.com/lucia-go/lucia/session"
 )
 
-// Denial is a refusal that has not been written yet. A framework's own error handling can take it
-// as a value. It is an error that wraps its Code.
+// Denial is a refusal that has not been written yet, so that a framework's own error handling can
+// treat it as a value. It is an error that wraps its Code.
 type Denial struct {
 	// Status is the status of the response. It is 303 if a person is redirected to the login page
 	// or the step-up page.
@@ -84,7 +84,7 @@ func (d *Denial) setBody(r *http.Request, n notice) {
 	if d.Person = v != viewNone; d.Person {
 		d.Header.Set("Content-Type", "text/html; charset=utf-8")
 		d.Body = n.html(r, v)
-		if isUnpoly(r) { // shows it in a layer over the page, so that no input is lost
+		if isUnpoly(r) { // Unpoly shows it in a layer over the page, so that no input is lost
 			d.Header.Set("X-Up-Open-Layer", "{}")
 		}
 		return
@@ -94,8 +94,8 @@ func (d *Denial) setBody(r *http.Request, n notice) {
 	d.Body, _ = json.Marshal(wire.ErrorBody{Message: string(d.Code)})
 }
 
-// prefetchDenial refuses a request that loads a page ahead of time. The response has nothing that a
-// browser or a library would show, so that the page is requested again when it is opened.
+// prefetchDenial refuses a request that loads a page ahead of time. Browsers and libraries do not
+// show the response, so they request the page again when it is opened.
 func prefetchDenial() *Denial {
 	return &Denial{
 		Status: http.StatusServiceUnavailable,
@@ -105,9 +105,9 @@ func prefetchDenial() *Denial {
 	}
 }
 
-// leadTo makes the denial lead a person to another page. It uses a redirect for a page, the
-// header HX-Redirect for htmx, and for a Turbo frame, which would search that page for its own
-// frame in vain, a page that navigates to it as a whole.
+// leadTo makes the denial lead a person to another page. A page is redirected. htmx gets the header
+// HX-Redirect. A Turbo frame would search the other page for its own frame in vain, so it gets a
+// page that navigates as a whole.
 func (d *Denial) leadTo(r *http.Request, url string) {
 	switch viewOf(r) {
 	case viewHTMX:
@@ -121,7 +121,7 @@ func (d *Denial) leadTo(r *http.Request, url string) {
 	}
 }
 
-// Error responds with an error: a page if IsPage(r), JSON as [WriteError] writes it otherwise.
+// Error responds to r with an error: a page if IsPage(r), otherwise JSON as [WriteError] writes it.
 // Only the code or its meaning reaches the client.
 func Error(w http.ResponseWriter, r *http.Request, err error) { DenialOf(r, err).Write(w) }
 

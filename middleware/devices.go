@@ -18,18 +18,18 @@ import (
 	"github.com/lucia-go/lucia/session"
 )
 
-// Device is a session of a user as a page shows it to them.
+// Device is a session of a user, as the list of their sessions shows it.
 type Device struct {
 	ID session.ID
-	// Current reports whether the session is that of the request whose context was given.
+	// Current reports whether it is the session of the request whose context was given.
 	Current bool
-	// Label names browser and system at the sign-in, such as "Firefox on Windows". It is plain
-	// text of at most session.MaxLabelBytes. It is empty if they are unknown.
+	// Label names the browser and system of the sign-in, such as "Firefox on Windows". It is plain
+	// text of at most session.MaxLabelBytes, and empty if they are unknown.
 	Label string
 	// Address is the prefix of the network address that signed in, or the zero Prefix.
 	Address netip.Prefix
-	// Began is when the session began, and Active when it was last issued a refresh token: a
-	// browser in use gets one about every Config.AccessTTL. Both are times of the store's clock.
+	// Began is when the session began. Active is when it was last issued a refresh token, which a
+	// browser in use gets about every Config.AccessTTL. Both are times on the store's clock.
 	Began, Active time.Time
 	// Expires is when the session ends unless it is refreshed.
 	Expires time.Time
@@ -39,9 +39,9 @@ type Device struct {
 	ActorID string
 }
 
-// Sessions returns the live sessions of the user, the one that began last first, for a page that
-// shows people where they are signed in. ctx may be that of a request, whose session is then
-// Current. Errors carry session.CodeInvalidUserID or session.CodeDatabaseFetchFailed.
+// Sessions returns the live sessions of the user, the latest first, for a page that shows people
+// where they are signed in. ctx may be that of a request, whose session is then Current. Errors
+// carry session.CodeInvalidUserID or session.CodeDatabaseFetchFailed.
 func (a *Auth[U]) Sessions(ctx context.Context, userID string) ([]Device, error) {
 	list, err := a.engine.Sessions(ctx, userID)
 	if err != nil {
@@ -84,8 +84,8 @@ func (a *Auth[U]) EndOthers(w http.ResponseWriter, r *http.Request) (ended int, 
 	return a.engine.EndOthers(r.Context(), s.User.ID, s.ID)
 }
 
-// detailsOf returns what lists show of the session that a request begins. Nothing that a client
-// sends is kept but a name of a known browser and system, and the app's own label as plain text.
+// detailsOf returns the details of the session that a request begins. Of what a client sends, it
+// keeps only the name of a known browser and system.
 func (a *Auth[U]) detailsOf(r *http.Request) (d session.Details) {
 	label := labelOf
 	if a.config.DeviceLabel != nil {
@@ -100,11 +100,11 @@ func (a *Auth[U]) detailsOf(r *http.Request) (d session.Details) {
 	return d
 }
 
-// NoAddress is a value of Config.ClientAddress: no address is kept.
+// NoAddress is a value of Config.ClientAddress with which no address is kept.
 func NoAddress(*http.Request) netip.Addr { return netip.Addr{} }
 
-// remoteAddr returns the address of the connection. Headers such as X-Forwarded-For are not looked
-// at, because clients may send them.
+// remoteAddr returns the address of the connection. It ignores headers such as X-Forwarded-For,
+// because clients may send them.
 func remoteAddr(r *http.Request) netip.Addr {
 	host, _, err := net.SplitHostPort(r.RemoteAddr)
 	if err != nil {
@@ -114,8 +114,9 @@ func remoteAddr(r *http.Request) netip.Addr {
 	return addr
 }
 
-// prefixOf cuts an address to its network: 24 bits of IPv4, 48 bits of IPv6, which identify a
-// provider's area and not a person. Addresses of this machine say nothing and are left out.
+// prefixOf truncates an address to its network: 24 bits of IPv4, 48 bits of IPv6. These identify an
+// area of a provider and not a person. Addresses of this machine carry no information and are left
+// out.
 func prefixOf(addr netip.Addr) netip.Prefix {
 	addr = addr.Unmap().WithZone("")
 	if !addr.IsValid() || addr.IsLoopback() || addr.IsUnspecified() {
@@ -129,10 +130,10 @@ func prefixOf(addr netip.Addr) netip.Prefix {
 	return prefix
 }
 
-// plainLabel returns a label without control characters and invalid UTF-8, and cut to
+// plainLabel returns a label without control characters and invalid UTF-8, truncated to
 // session.MaxLabelBytes.
 func plainLabel(s string) string {
-	const most = 4 * session.MaxLabelBytes // enough to fill the label, whatever is dropped
+	const most = 4 * session.MaxLabelBytes // enough to fill the label even if most of it is dropped
 	s = s[:min(len(s), most)]
 	s = strings.Map(func(c rune) rune {
 		switch {
@@ -151,11 +152,11 @@ func plainLabel(s string) string {
 	return s
 }
 
-// maxUserAgent is how much of a User-Agent is looked at. Those of browsers have about 150 bytes.
+// maxUserAgent is how much of a User-Agent is examined. Those of browsers have about 150 bytes.
 const maxUserAgent = 512
 
 // labelOf names the browser and the system of a request, such as "Firefox on Windows". It returns
-// names of its own lists only, so that a client cannot choose the text, and "" if it knows neither.
+// "" if it knows neither. All names come from its own lists, so a client cannot choose the text.
 func labelOf(r *http.Request) string {
 	ua := r.UserAgent()
 	agent := useragent.Parse(ua[:min(len(ua), maxUserAgent)])
@@ -169,7 +170,7 @@ func labelOf(r *http.Request) string {
 	return browser + " on " + system
 }
 
-// browsers and systems are the names that people know, by those of the library.
+// browsers and systems map the library's names to those that people know.
 var (
 	browsers = map[string]string{
 		useragent.Chrome: "Chrome", useragent.HeadlessChrome: "Chrome", useragent.Firefox: "Firefox", useragent.Safari: "Safari",

@@ -19,10 +19,10 @@ import (
 	"github.com/lucia-go/lucia/session"
 )
 
-// A roll-out left out its verify-only step: the cookie is under a secret that one process does
-// not know, and a sleeping tab has an old token under the other secret. Alone, the old token
-// would look stolen.
-func TestACookieUnderAnUnknownKeyMakesNoThiefOfAnOldTab(t *testing.T) {
+// A roll-out left out its verify-only step: the cookie is under a secret that one process does not
+// know, and a sleeping tab has an old token under the other secret. Without the cookie, the old
+// token would count as reuse.
+func TestOldTabBesideACookieUnderAnUnknownKeyIsNoReuse(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		shared := memstore.New()
 		process := func(secret string, previous ...[]byte) *app {
@@ -54,9 +54,9 @@ func TestACookieUnderAnUnknownKeyMakesNoThiefOfAnOldTab(t *testing.T) {
 	})
 }
 
-// A secret was replaced and not kept as a previous one, so cookies under it stay unreadable.
-// Pages that request the session are told that the visitor is signed out. Otherwise they could
-// never offer to sign in.
+// A secret was replaced and not kept as a previous one, so cookies under it stay unreadable. Pages
+// that request the session are told that the visitor is signed out. Otherwise they could never
+// offer to sign in.
 func TestAReplacedSecretIsNoOutage(t *testing.T) {
 	b := newBrowser(t, newApp(t, nil)).signIn("u1")
 	b.app = newApp(t, func(c *middleware.Config[profile]) { c.Secret = bytes.Repeat([]byte("2"), 32) })
@@ -86,7 +86,7 @@ func TestSigningInAgainEndsTheFormerSession(t *testing.T) {
 	}
 }
 
-func TestOnlyFromCallbackAllowsSignInFromElsewhere(t *testing.T) {
+func TestOnlyFromCallbackAllowsSignInFromAnotherOrigin(t *testing.T) {
 	a := newApp(t, nil)
 	var zero middleware.SignInOption
 	for name, allowed := range map[string]bool{"zero": false, "callback": true} {
@@ -101,8 +101,8 @@ func TestOnlyFromCallbackAllowsSignInFromElsewhere(t *testing.T) {
 	}
 }
 
-// TestStrangersFormIsNotRead posts a form without any cookie of this library.
-func TestStrangersFormIsNotRead(t *testing.T) {
+// TestFormWithoutCookiesIsNotRead posts a form without any cookie of this library.
+func TestFormWithoutCookiesIsNotRead(t *testing.T) {
 	body := strings.NewReader("_lucia=x&a=b")
 	r := httptest.NewRequest("POST", "/", body)
 	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
@@ -183,8 +183,8 @@ func TestPublicPages(t *testing.T) {
 	})
 }
 
-// A signed-in visitor of one Auth is anonymous to another one around or inside of it, which must
-// not revoke that the response is private.
+// A signed-in visitor of one Auth is anonymous to another Auth around or inside it. That one must
+// not make the response public.
 func TestNestedAuthsKeepAnAnswerPrivate(t *testing.T) {
 	a := newApp(t, nil)
 	other := newApp(t, func(c *middleware.Config[profile]) { c.CookiePrefix, c.BasePath = "b_", "/b/auth" })
@@ -261,7 +261,7 @@ func TestReturnPathsOfUnusualApps(t *testing.T) {
 	want(t, "a fragment is refused", err != nil, true)
 }
 
-func TestNoCookieIsLargerThanBrowsersTake(t *testing.T) {
+func TestNoCookieIsLargerThanBrowsersAccept(t *testing.T) {
 	a := newApp(t, func(c *middleware.Config[profile]) { c.MaxCookieBytes = 9000 })
 	for size, status := range map[int]int{2000: 200, 4500: 503} {
 		a.loadUser = func(string) (profile, error) { return profile{strings.Repeat("x", size)}, nil }

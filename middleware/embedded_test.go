@@ -13,7 +13,7 @@ import (
 
 func embedded(c *middleware.Config[profile]) { c.Dev, c.Embedded = false, true }
 
-// In a frame of another site a person signs in, is refreshed, sends forms and signs out. Browsers
+// In a frame of another site a person signs in, is refreshed, submits forms and signs out. Browsers
 // accept every cookie that is set or cleared there.
 func TestEmbeddedPages(t *testing.T) {
 	t.Parallel()

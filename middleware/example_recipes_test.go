@@ -76,7 +76,7 @@ func Example_sessions() {
 		}
 		list, err := auth.Sessions(r.Context(), userID)
 		known := slices.ContainsFunc(list, func(d middleware.Device) bool { return d.ID == id })
-		if err == nil && !known { // ended already, or made up
+		if err == nil && !known { // already ended, or never existed
 			http.Error(w, "no such session", http.StatusNotFound)
 			return
 		}

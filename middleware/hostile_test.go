@@ -79,7 +79,7 @@ func TestForgedTokensAreRefusedWithoutAStoreCall(t *testing.T) {
 	want(t, "page afterwards", b.navigate("/page"), "u1 fresh")
 }
 
-func TestForgedCookiesMakeNobodyAndAskNoStore(t *testing.T) {
+func TestForgedCookiesGiveNoSessionAndAskNoStore(t *testing.T) {
 	a := newApp(t, nil)
 	b := newBrowser(t, a).signIn("u1")
 	before := a.store.calls.Load()
@@ -98,9 +98,9 @@ func TestForgedCookiesMakeNobodyAndAskNoStore(t *testing.T) {
 	want(t, "store calls", a.store.calls.Load()-before, 0)
 }
 
-// TestSpaceAroundCookiesIsNoPartOfThem sends cookies with the white space that net/http also
-// ignores.
-func TestSpaceAroundCookiesIsNoPartOfThem(t *testing.T) {
+// TestSpaceAroundCookiesIsIgnored sends cookies with the white space that net/http ignores,
+// too.
+func TestSpaceAroundCookiesIsIgnored(t *testing.T) {
 	b := newBrowser(t, newApp(t, nil)).signIn("u1")
 	for _, space := range []string{"", " ", "\t", " \t "} {
 		var pairs []string
@@ -124,7 +124,7 @@ func altered(s string) string {
 	return first + s[1:]
 }
 
-func TestATokenWithoutItsFingerprintIsWorthNothing(t *testing.T) {
+func TestTokenWithoutItsFingerprintIsRefused(t *testing.T) {
 	a := newApp(t, nil)
 	b := newBrowser(t, a).signIn("u1")
 	other := newBrowser(t, a).signIn("u2")
@@ -156,7 +156,7 @@ func TestATokenWithoutItsFingerprintIsWorthNothing(t *testing.T) {
 	want(t, "store calls", a.store.calls.Load()-before, 0)
 }
 
-func TestPlantedCookiesSignNobodyInAsSomebodyElse(t *testing.T) {
+func TestPlantedCookiesNeverSignInAsAnotherUser(t *testing.T) {
 	a := newApp(t, nil)
 	victim, attacker := newBrowser(t, a).signIn("victim"), newBrowser(t, a).signIn("attacker")
 	names := []string{"access_token", "encrypt_refresh_token", "fingerprint_token"}
@@ -175,7 +175,7 @@ func TestPlantedCookiesSignNobodyInAsSomebodyElse(t *testing.T) {
 			r := httptest.NewRequest("GET", "/page", nil)
 			r.Header.Set("Cookie", strings.Join(append(own, planted...), "; "))
 			if said := text(t, victim.send(r)); strings.HasPrefix(said, "attacker") {
-				t.Errorf("planted %03b, first %v: the page is the attacker's", mask, first)
+				t.Errorf("planted %03b, first %v: the page shows the attacker", mask, first)
 			}
 		}
 	}
@@ -322,7 +322,7 @@ func FuzzReturnPath(f *testing.F) {
 		// A browser removes tabs and line ends and reads backslashes as slashes.
 		seen := strings.NewReplacer("\t", "", "\n", "", "\r", "", `\`, "/").Replace(got)
 		if !strings.HasPrefix(seen, "/") || strings.HasPrefix(seen, "//") {
-			t.Errorf("ReturnPath(%q) = %q leads away", next, got)
+			t.Errorf("ReturnPath(%q) = %q leads to another site", next, got)
 		}
 		// A proxy may have resolved the path before, decoded or not.
 		base := &url.URL{Scheme: "https", Host: "app.example", Path: "/"}

@@ -11,8 +11,8 @@ import (
 	"github.com/lucia-go/lucia/middleware"
 )
 
-// An access token is accepted for a tenth of its lifetime after its expiry, and at most 30 s: as
-// a bearer token, in a form and in the cookie of a page.
+// An access token is accepted for a tenth of its lifetime after its expiry, and for at most 30 s:
+// as a bearer token, in a form, and in the cookie of a page.
 func TestAccessTokenExpiresATenthOfItsLifeLate(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct{ ttl, good, bad time.Duration }{

@@ -21,13 +21,14 @@ const (
 	FeedLostAskStore = FeedLost(engine.FeedLostAskStore)
 )
 
-// AskStore makes Require ask the store whether the session is alive now, with one call for each
-// request. Without it Require accepts an access token that this process does not know to be
-// revoked. It is for what must not happen even in the fraction of a second that the feed needs.
+// AskStore makes Require ask the store whether the session is alive, with one call for each
+// request. Without it, Require accepts every access token that this process does not know to be
+// revoked. Use it for actions that must not happen even in the fraction of a second that the feed
+// needs.
 func AskStore() RequireOption { return RequireOption{askStore: true} }
 
-// askIfLost asks the store about a session that an access token proves, while the feed is lost and
-// Config.FeedLost says so.
+// askIfLost asks the store about the session of an access token if the feed is lost and
+// Config.FeedLost is FeedLostAskStore.
 func (a *Auth[U]) askIfLost(d *decision[U], r *http.Request) {
 	if d.outcome != OutcomeFresh || d.public || !a.engine.MustAsk() {
 		return
@@ -50,8 +51,8 @@ func (a *Auth[U]) ask(ctx context.Context, s *session.Session[U]) Outcome {
 	return OutcomeExpired
 }
 
-// askNow asks the store about the session of a request, unless the request has asked it already.
-// The rest of the request sees the result.
+// askNow asks the store about the session of a request, unless the request has already asked. The
+// rest of the request sees the result.
 func (a *Auth[U]) askNow(s *state[U]) {
 	now := s.current.Load()
 	if !now.signedIn || now.outcome != OutcomeFresh || now.asked {
@@ -66,7 +67,7 @@ func (a *Auth[U]) askNow(s *state[U]) {
 	})
 }
 
-// streamOf is a channel that [Auth.Ended] has returned: for which session, and for which context.
+// streamOf is a channel that [Auth.Ended] has returned, with its session and its context.
 type streamOf struct {
 	id    session.ID
 	until <-chan struct{}
@@ -74,7 +75,7 @@ type streamOf struct {
 }
 
 // Ended returns a channel that is closed when the session of the request ends, in whatever process
-// that happens. It is for responses that last: streams of events and WebSockets.
+// that happens. It is for long-lived responses: event streams and WebSockets.
 //
 //	for {
 //		select {
@@ -85,14 +86,14 @@ type streamOf struct {
 //		}
 //	}
 //
-// A rotation, a reload of the user and the expiry of the access token do not close the channel; the
-// expiry of the session does. An end in another process closes it within a second if there is a
-// feed. Without one, or while it is lost, the channel is closed when the access token expires and
+// The expiry of the session closes the channel. A rotation, a reload of the user and the expiry of
+// the access token do not. An end in another process closes it within a second if there is a feed.
+// Without a feed, or while it is lost, the channel is closed when the access token has expired and
 // the store no longer has the session.
 //
-// The channel is closed already if the request has no session. Nothing is held for the channel
-// after ctx ends; ctx may be derived from the request's, and outlive it. Ended does not access the
-// store. It may be called by any goroutine at any time.
+// The channel is already closed if the request has no session. Nothing is retained for the channel
+// after ctx ends. ctx may be derived from the request's context, and may outlive it. Ended does not
+// access the store. Any goroutine may call it at any time.
 func (a *Auth[U]) Ended(ctx context.Context) <-chan struct{} {
 	s := a.stateIn(ctx)
 	if s == nil {
@@ -119,18 +120,18 @@ var closed = func() <-chan struct{} {
 	return c
 }()
 
-// ReloadUser makes the next request of each session of the user load the user anew, on every
-// device and in every process that reads the feed: after a change of the user's roles, for
-// example. No one is signed out, and refresh tokens stay valid. Call it after the change has been
-// saved. Errors carry session.CodeInvalidUserID, or session.CodeDatabaseUpdateFailed if the feed
-// failed; repeating the call is harmless. The end of ctx does not stop the call.
+// ReloadUser makes the next request of each session of the user load the user anew, on every device
+// and in every process that reads the feed. An app calls it after a change of the user's roles, for
+// example, once the change has been saved. No session ends, and refresh tokens stay valid. Errors
+// carry session.CodeInvalidUserID, or session.CodeDatabaseUpdateFailed if the feed failed.
+// Repeating the call is harmless. The end of ctx does not stop the call.
 //
 // To show the change in the response of the same request, call [Auth.Reload], too.
 func (a *Auth[U]) ReloadUser(ctx context.Context, userID string) error {
 	return a.engine.ReloadUser(ctx, userID)
 }
 
-// Close stops reading the feed and waits until that has stopped, at most for Config.Timeout. Call
-// it at shutdown, after [Auth.Flush]. The Auth can still be used, but it no longer knows what other
+// Close stops reading the feed and waits until that has stopped, for at most Config.Timeout. Call
+// it at shutdown, after [Auth.Flush]. The Auth can still be used, but no longer knows what other
 // processes end. Closing again is harmless.
 func (a *Auth[U]) Close() { a.engine.Close() }

@@ -194,13 +194,13 @@ func TestEndedOfARequest(t *testing.T) {
 		}
 		time.Sleep(time.Second)
 		if !closed(own) || !closed(ofWorker) {
-			t.Errorf("after the revocation: closed %v, of work that outlives the request %v", closed(own), closed(ofWorker))
+			t.Errorf("after the revocation: closed %v, for work that outlives the request %v", closed(own), closed(ofWorker))
 		}
 	})
 }
 
 // The data of a user changes. The next page shows it, and the person stays signed in. A handler
-// that reloads the user everywhere may reload its own request, too.
+// that reloads the user everywhere may also reload its own request.
 func TestReloadUserOnPages(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

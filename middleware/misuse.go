@@ -8,7 +8,7 @@ import (
 	"sync"
 )
 
-// misuse guards the log lines about setups that cannot work. Each kind is logged once per Auth.
+// misuse guards the log lines about setups that cannot work. Each Auth logs each kind once.
 type misuse struct{ stateless, nested, lost sync.Once }
 
 // stateIn is stateOf for the contexts that handlers pass. If the middleware has not seen the
@@ -31,9 +31,9 @@ func (a *Auth[U]) stateIn(ctx context.Context) *state[U] {
 }
 
 // ginRequestContext returns the request's context of a *gin.Context, or of a context derived from
-// one. It returns nil for any other context. gin's own Value method uses the request's context
-// only if Engine.ContextWithFallback is set. It uses reflection because gin is no dependency of
-// this package.
+// one. It returns nil for any other context. gin's own Value method uses the request's context only
+// if Engine.ContextWithFallback is set. The function uses reflection, because this package does not
+// depend on gin.
 func ginRequestContext(ctx context.Context) context.Context {
 	const contextKey = "_gin-gonic/gin/contextkey" // gin.ContextKey
 	v := reflect.ValueOf(ctx.Value(contextKey))

@@ -7,7 +7,7 @@ import (
 	"github.com/lucia-go/lucia/session"
 )
 
-// notice is what a person is shown instead of an error code.
+// notice is what a person sees instead of an error code.
 type notice struct {
 	title string
 	text  string
@@ -34,9 +34,9 @@ func noticeOf(r *http.Request, status int, code session.Code) notice {
 	case status == http.StatusForbidden:
 		return notice{"Not from this site", "The request came from another site, or from a page that is out of date.", `Nothing was done. <a href="/">To the start page</a>`}
 	case status == http.StatusRequestEntityTooLarge:
-		return notice{"Too large", "The form is larger than we take.", "Nothing was done. Go back and try again with less."}
+		return notice{"Too large", "The form is larger than we accept.", "Nothing was done. Go back and try again with less."}
 	case status == http.StatusMethodNotAllowed:
-		return notice{"Nothing to see here", "This address is not for opening.", `<a href="/">To the start page</a>`}
+		return notice{"Nothing to see here", "This address is not a page.", `<a href="/">To the start page</a>`}
 	}
 	return notice{"That did not work", "Something went wrong on our side.", `<a href="/">To the start page</a>`}
 }
@@ -50,14 +50,14 @@ func (n notice) html(r *http.Request, v view) []byte {
 	switch v {
 	case viewHTMX:
 		return []byte(`<p role="alert"><strong>` + n.title + `.</strong> ` + n.text + `</p>`)
-	case viewFrame: // inside the frame's element, or Turbo would show "Content missing"
+	case viewFrame: // without the frame's element, Turbo would show "Content missing"
 		words = `<turbo-frame id="` + html.EscapeString(header(r, "Turbo-Frame")) + `">` + words + `</turbo-frame>`
 	}
 	return []byte(pageHead + `<title>` + n.title + `</title><main>` + words + `</main></html>` + "\n")
 }
 
 // redirectPage returns a page that Turbo loads as a whole page instead of a frame
-// (turbo-visit-control), and that redirects to url at once. n says why.
+// (turbo-visit-control), and that redirects to url at once. n gives the reason.
 func redirectPage(n notice, url string) []byte {
 	url = html.EscapeString(url)
 	return []byte(pageHead + `<meta name="turbo-visit-control" content="reload"><meta http-equiv="refresh" content="0;url=` + url + `">` +

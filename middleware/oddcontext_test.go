@@ -9,7 +9,8 @@ import (
 	"github.com/lucia-go/lucia/middleware"
 )
 
-// What stands under gin's key in a context may be anything, and is no request's then.
+// A context may hold any value under gin's key. If it is no gin context, the context is not that of
+// a request.
 func TestOddValuesUnderGinsContextKey(t *testing.T) {
 	a := newApp(t, nil)
 	type inner struct{ Request *http.Request }

@@ -14,8 +14,8 @@ import (
 	"github.com/lucia-go/lucia/session"
 )
 
-// OnRequest sees each request once, the routes that may refresh included.
-func TestOnRequestSeesHowRequestsCameByTheirSessions(t *testing.T) {
+// OnRequest sees each request once, including those for the routes that may refresh.
+func TestOnRequestSeesTheOutcomeOfEachRequest(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		var seen []string
@@ -94,7 +94,7 @@ func TestReady(t *testing.T) {
 
 type traceKey struct{}
 
-// CallContext passes a value of the request that starts a call on to LoadUser and the store, and
+// CallContext passes a value of the request that starts a call to LoadUser and the store, and
 // nothing else of the request.
 func TestCallContextPassesATraceOn(t *testing.T) {
 	t.Parallel()

@@ -9,9 +9,9 @@ import (
 	"github.com/lucia-go/lucia/session"
 )
 
-// A script on a sibling host reads the tokens from a page that the app's CORS policy lets it
-// read. The browser sends the fingerprint cookie along, since the site is the same. The origin
-// reveals the script.
+// A script on a sibling host reads the tokens from a page that the app's CORS policy lets it read.
+// The browser also sends the fingerprint cookie, because the site is the same. The origin gives the
+// script away.
 func TestBearerRequestFromAnotherOriginIsJudgedByTrustedOrigins(t *testing.T) {
 	const sibling, friend = "https://blog.example.com", "https://spa.example.com"
 	a := newApp(t, func(c *middleware.Config[profile]) { c.TrustedOrigins = []string{friend} })

@@ -20,8 +20,8 @@ const (
 	// OutcomeCurrent: there is a new access token; the refresh token did not rotate. For the
 	// upgrade to a WebSocket: the store confirmed the session, and there is no new token.
 	OutcomeCurrent
-	// OutcomeRepeated: the browser presented the previous refresh token and was given the current
-	// one again.
+	// OutcomeRepeated: the browser presented the previous refresh token and got the current one
+	// again.
 	OutcomeRepeated
 	// OutcomeAdopted: the store had lost its last writes. The session continues.
 	OutcomeAdopted

@@ -23,7 +23,7 @@ func (s answering) Refresh(ctx context.Context, r session.RefreshParams) (sessio
 	return done, err
 }
 
-func TestEveryOutcomeOfARefreshIsTold(t *testing.T) {
+func TestEveryOutcomeOfARefreshIsReported(t *testing.T) {
 	for outcome, said := range map[session.Outcome]string{
 		session.Rotated:  "u1 refreshed",
 		session.Current:  "u1 current",
@@ -55,8 +55,8 @@ func TestReloadInAnAnswerToAScriptIsPrivate(t *testing.T) {
 	want(t, "Cache-Control", resp.Header.Get("Cache-Control"), "private, no-store")
 }
 
-// A page whose access cookie is missing may still hold a valid token.
-func TestFormTokenSpeaksForItselfWhileItIsGood(t *testing.T) {
+// A page whose access cookie is missing may still have a valid token.
+func TestValidFormTokenNeedsNoAccessCookie(t *testing.T) {
 	b := validator(t, nil, (*middleware.Auth[profile]).ValidateFormSubmission)
 	alone := newBrowser(t, b.app)
 	alone.cookies["fingerprint_token"] = b.cookies["fingerprint_token"]

@@ -20,14 +20,14 @@ import (
 )
 
 // Component is a part of a page that depends on the request. It implements templ's Component, so
-// that {@middleware.PageData} works there; for html/template see [FuncMap] and HTML. It reads the
-// request's state from the context, whatever the app's type of user data is, and writes nothing
-// but its output, so any goroutine may use it at any time.
+// that {@middleware.PageData} works there. For html/template see [FuncMap] and HTML. It reads the
+// request's state from the context, whatever the app's type of user data is. It writes nothing but
+// its output, so any goroutine may use it at any time.
 //
-// In a response that caches may share, it renders as for a signed-out visitor, without the
-// script, and a warning is logged. That is the case for a request that Config.Public names, for
-// an image or another part that a page loads by itself, and if Render is given a ResponseWriter
-// whose Cache-Control is neither private nor no-store.
+// In a response that caches may share, it renders as for a signed-out visitor, without the script,
+// and logs a warning. That applies to a request that Config.Public names, to an image or another
+// part that a page loads by itself, and if Render gets a ResponseWriter whose Cache-Control is
+// neither private nor no-store.
 //
 // The zero Component renders nothing.
 type Component struct {
@@ -41,8 +41,8 @@ var (
 	// PageData renders the page data and the script tag, which is all that a page needs to stay
 	// signed in.
 	PageData = Component{render: renderPageData}
-	// DataBlock renders the page data alone, for apps that load the browser module themselves. It
-	// is not a script, so no content security policy forbids it.
+	// DataBlock renders only the page data, for apps that load the browser module themselves. It is
+	// not a script, so no content security policy forbids it.
 	DataBlock = Component{render: renderDataBlock}
 	// ScriptTag renders the script tag of the module that keeps the page signed in.
 	ScriptTag = Component{render: renderScriptTag}
@@ -115,7 +115,8 @@ func pooled(f func([]byte) []byte) {
 
 var buffers = sync.Pool{New: func() any { return new([]byte) }}
 
-// maxPooled prevents a page with much data from staying in memory.
+// maxPooled is the largest buffer that is kept, so that the data of a large page does not stay in
+// memory.
 const maxPooled = 16 << 10
 
 // FuncMap returns the components for html/template. The functions lucia (the page data and script

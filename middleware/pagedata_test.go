@@ -33,7 +33,7 @@ type rendered struct {
 	field    string
 }
 
-// parse parses the page before a paragraph, and fails unless the paragraph is still an element of
+// parse parses the page before a paragraph. It fails unless the paragraph is still an element of
 // its own.
 func parse(t testing.TB, page string) rendered {
 	t.Helper()
@@ -43,7 +43,7 @@ func parse(t testing.TB, page string) rendered {
 		switch z.Next() {
 		case html.ErrorToken:
 			if n := len(out.elements); n == 0 || out.elements[n-1] != "p" || out.attr["id"] != "after" {
-				t.Fatalf("something in the page swallowed what follows it: %q in\n%s", out.elements, page)
+				t.Fatalf("an element of the page contains the paragraph after it: %q in\n%s", out.elements, page)
 			}
 			return out
 		case html.StartTagToken, html.SelfClosingTagToken:
@@ -125,10 +125,10 @@ func FuzzPageData(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, userID, name, extra string) {
 		if !utf8.ValidString(userID) || !utf8.ValidString(name) || !utf8.ValidString(extra) {
-			t.Skip("JSON has no other strings")
+			t.Skip("JSON has no such strings")
 		}
 		if session.CheckUserID(userID) != nil || len(name) > 100 {
-			t.Skip("not a user whose cookies fit")
+			t.Skip("the user's cookies do not fit")
 		}
 		checkPageData(t, userID, name, extra)
 	})
@@ -174,7 +174,7 @@ func TestPagesOfHTMLTemplate(t *testing.T) {
 	want(t, "Vary", resp.Header.Get("Vary"), "Cookie")
 }
 
-func TestPageDataRefusesWhatIsNoObject(t *testing.T) {
+func TestPageDataRefusesDataThatIsNoObject(t *testing.T) {
 	for _, test := range []struct {
 		data any
 		ok   bool
@@ -193,7 +193,7 @@ func TestPageDataRefusesWhatIsNoObject(t *testing.T) {
 		page, err := render(t, a, "u1", component)
 		want(t, "accepted", err == nil, test.ok)
 		if err != nil {
-			want(t, "what is written beside an error", page, "")
+			want(t, "output with an error", page, "")
 			want(t, "HTML", string(component.HTML(t.Context())), "<!-- lucia: page data must be a JSON object without a member _lucia -->")
 			continue
 		}
@@ -212,9 +212,9 @@ func TestHardenedPagesCarryNoToken(t *testing.T) {
 	}
 }
 
-// The browser module does not reload a page that is the response to a form, whether or not the
-// visitor is signed in.
-func TestPageDataTellsAnAnswerToAForm(t *testing.T) {
+// The browser module does not reload a page that answers a form, whether or not the visitor is
+// signed in.
+func TestPageDataMarksTheAnswerToAForm(t *testing.T) {
 	for name, c := range map[string]struct{ method, user, want string }{
 		"GET, signed in":   {"GET", "u1", ""},
 		"GET, signed out":  {"GET", "", ""},
@@ -240,7 +240,7 @@ func TestPageDataTellsAnAnswerToAForm(t *testing.T) {
 	}
 }
 
-// With adds data to the component that it is called on, and to no other.
+// With adds data to the component that it is called on, and to no other component.
 func TestWithChangesItsOwnComponentOnly(t *testing.T) {
 	data := map[string]int{"n": 1}
 	html := func(c middleware.Component) string { return string(c.HTML(t.Context())) }

@@ -7,10 +7,10 @@ import (
 	"strings"
 )
 
-// isLocalPath reports whether p is a path of this site that no browser, proxy or router
-// interprets as another site's. "//host" and "/\host" name another site. Browsers remove tabs and
-// line ends before they parse a URL. Software that resolves dot segments or decodes the path
-// turns "/.//host", "/%2e//host" and "/%2fhost" into "//host".
+// isLocalPath reports whether p is a path of this site that no browser, proxy or router interprets
+// as a URL of another site. "//host" and "/\host" name another site. Browsers remove tabs and line
+// ends before they parse a URL. Software that resolves dot segments or decodes the path turns
+// "/.//host", "/%2e//host" and "/%2fhost" into "//host".
 func isLocalPath(p string) bool {
 	if !strings.HasPrefix(p, "/") || strings.HasPrefix(p, "//") {
 		return false
@@ -56,8 +56,8 @@ func ReturnPath(r *http.Request, fallback string) string {
 	return fallback
 }
 
-// maxNext bounds the return path. It is part of a header of this response and of the request line
-// of the next request, for which proxies have about 4 KB each.
+// maxNext is the maximum length of the return path. The path is part of a header of this response
+// and of the request line of the next request, for which proxies have about 4 KB each.
 const maxNext = 1024
 
 // withReturn returns the URL of a page at which people sign in, with the return path.
@@ -96,8 +96,8 @@ func pathOf(r *http.Request) string {
 }
 
 // currentURL returns path and query of the page that sent the request, according to htmx or the
-// browser, if that page is of the request's host. Behind a proxy that rewrites Host no page is,
-// and people return to the start page.
+// browser, if that page is of the request's host. Behind a proxy that rewrites Host, no page is of
+// that host, and people return to the start page.
 func currentURL(r *http.Request) string {
 	u, err := url.Parse(cmp.Or(header(r, "Hx-Current-Url"), header(r, "Referer")))
 	if err != nil || u.Host != r.Host {

@@ -87,9 +87,9 @@ func TestSigningInTwiceInOneRequestLeavesOneSession(t *testing.T) {
 	}
 }
 
-// TestTokensOfTwoSessionsAreNeverCombined combines the access cookie of one session with the
-// refresh cookie of another, with both fingerprints. Signing out clears the cookies of both, so
-// it ends both.
+// TestTokensOfTwoSessionsAreNeverCombined sends the access cookie of one session with the refresh
+// cookie of another, and with both fingerprints. Signing out clears the cookies of both, so it ends
+// both.
 func TestTokensOfTwoSessionsAreNeverCombined(t *testing.T) {
 	a := newApp(t, nil)
 	mine, other := newBrowser(t, a).signIn("u1"), newBrowser(t, a).signIn("u1")
@@ -143,7 +143,7 @@ func TestUpgradeIsRecognisedInAnyCase(t *testing.T) {
 
 // Browsers silently drop Secure cookies over plain HTTP, so people who sign in are signed out on
 // the next page. The reason is logged once.
-func TestSignInOverPlainHTTPIsSaidOnce(t *testing.T) {
+func TestSignInOverPlainHTTPIsLoggedOnce(t *testing.T) {
 	const line = "over plain HTTP"
 	signIn := func(a *app, origin string) {
 		resp := newBrowser(t, a).do("POST", "/login?user=u1", nil, "Origin", origin)
@@ -152,7 +152,7 @@ func TestSignInOverPlainHTTPIsSaidOnce(t *testing.T) {
 	a := newApp(t, func(c *middleware.Config[profile]) {
 		c.Dev, c.TrustedOrigins = false, []string{"http://other.example"}
 	})
-	for _, origin := range []string{"https://example.com", "", "http://other.example"} { // none is a page of this app over plain HTTP
+	for _, origin := range []string{"https://example.com", "", "http://other.example"} { // none of these is a page of this app over plain HTTP
 		signIn(a, origin)
 	}
 	want(t, "lines of https", strings.Count(a.log.String(), line), 0)
@@ -166,7 +166,7 @@ func TestSignInOverPlainHTTPIsSaidOnce(t *testing.T) {
 	want(t, "lines in development", strings.Count(dev.log.String(), line), 0)
 }
 
-func TestCheckUserSaysWhatWouldNotFit(t *testing.T) {
+func TestCheckUserRefusesDataThatDoesNotFit(t *testing.T) {
 	a := newApp(t, nil)
 	want(t, "ordinary data", a.auth.CheckUser("u1", profile{"ada"}), nil)
 	want(t, "long data", errors.Is(a.auth.CheckUser("u1", profile{strings.Repeat("x", 3000)}), session.ErrUserTooLarge), true)
@@ -195,36 +195,36 @@ func TestIsPage(t *testing.T) {
 		header []string
 		page   bool
 	}{
-		"navigation":                         {[]string{"Sec-Fetch-Dest", "document"}, true},
-		"frame":                              {[]string{"Sec-Fetch-Dest", "iframe"}, true},
-		"embedded page":                      {[]string{"Sec-Fetch-Dest", "object", "Sec-Fetch-Mode", "navigate"}, true},
-		"embedded picture":                   {[]string{"Sec-Fetch-Dest", "embed", "Sec-Fetch-Mode", "no-cors"}, false},
-		"navigation past a service worker":   {[]string{"Sec-Fetch-Dest", "empty", "Sec-Fetch-Mode", "navigate"}, true},
-		"image past a service worker":        {[]string{"Sec-Fetch-Dest", "empty", "Sec-Fetch-Mode", "no-cors", "Accept", "image/*,*/*"}, false},
-		"navigation that a worker asks anew": {[]string{"Sec-Fetch-Dest", "empty", "Sec-Fetch-Mode", "cors", "Accept", html + ",*/*;q=0.8"}, true},
-		"old browser":                        {[]string{"Accept", html}, true},
-		"script":                             {[]string{"Sec-Fetch-Dest", "empty", "Sec-Fetch-Mode", "cors", "Accept", "*/*"}, false},
-		"axios":                              {[]string{"Sec-Fetch-Dest", "empty", "Accept", "application/json, text/plain, */*"}, false},
-		"jQuery":                             {[]string{"Sec-Fetch-Dest", "empty", "Accept", html + ", */*; q=0.01", "X-Requested-With", "XMLHttpRequest"}, false},
-		"JSON rather than HTML":              {[]string{"Accept", "application/problem+json, " + html + ";q=0.9"}, false},
-		"JSON as well as HTML, first":        {[]string{"Accept", "application/json, " + html}, false},
-		"HTML as well as JSON, first":        {[]string{"Accept", html + ", application/json"}, true},
-		"HTML rather than JSON":              {[]string{"Accept", "application/json;q=0.5, " + html}, true},
-		"no HTML":                            {[]string{"Accept", html + ";q=0, */*"}, false},
-		"HTML of a weight that is none":      {[]string{"Accept", html + ";q=x"}, false},
-		"EventSource":                        {[]string{"Sec-Fetch-Dest", "empty", "Accept", "text/event-stream"}, false},
-		"WebSocket":                          {[]string{"Sec-Fetch-Dest", "websocket", "Sec-Fetch-Mode", "websocket"}, false},
-		"image":                              {[]string{"Sec-Fetch-Dest", "image"}, false},
-		"curl":                               {[]string{"Accept", "*/*"}, false},
-		"no browser":                         {nil, false},
-		"htmx":                               {[]string{"Sec-Fetch-Dest", "empty", "HX-Request", "true"}, true},
-		"htmx 4":                             {[]string{"Sec-Fetch-Dest", "empty", "HX-Request", "true", "HX-Request-Type", "partial", "Accept", html}, true},
-		"boosted":                            {[]string{"Sec-Fetch-Dest", "empty", "HX-Request", "true", "HX-Boosted", "true"}, true},
-		"history, from htmx":                 {[]string{"HX-Request", "true", "HX-History-Restore-Request", "true"}, true},
-		"Turbo visit":                        {[]string{"Sec-Fetch-Dest", "empty", "Sec-Fetch-Mode", "cors", "Accept", html + ", " + xml}, true},
-		"Turbo form":                         {[]string{"Sec-Fetch-Dest", "empty", "Accept", "text/vnd.turbo-stream.html, " + html + ", " + xml}, true},
-		"Turbo frame":                        {[]string{"Sec-Fetch-Dest", "empty", "Turbo-Frame", "cart"}, true},
-		"Unpoly":                             {[]string{"Sec-Fetch-Dest", "empty", "X-Up-Version", "3.14.3"}, true},
+		"navigation":                             {[]string{"Sec-Fetch-Dest", "document"}, true},
+		"frame":                                  {[]string{"Sec-Fetch-Dest", "iframe"}, true},
+		"embedded page":                          {[]string{"Sec-Fetch-Dest", "object", "Sec-Fetch-Mode", "navigate"}, true},
+		"embedded picture":                       {[]string{"Sec-Fetch-Dest", "embed", "Sec-Fetch-Mode", "no-cors"}, false},
+		"navigation past a service worker":       {[]string{"Sec-Fetch-Dest", "empty", "Sec-Fetch-Mode", "navigate"}, true},
+		"image past a service worker":            {[]string{"Sec-Fetch-Dest", "empty", "Sec-Fetch-Mode", "no-cors", "Accept", "image/*,*/*"}, false},
+		"navigation that a worker requests anew": {[]string{"Sec-Fetch-Dest", "empty", "Sec-Fetch-Mode", "cors", "Accept", html + ",*/*;q=0.8"}, true},
+		"old browser":                            {[]string{"Accept", html}, true},
+		"script":                                 {[]string{"Sec-Fetch-Dest", "empty", "Sec-Fetch-Mode", "cors", "Accept", "*/*"}, false},
+		"axios":                                  {[]string{"Sec-Fetch-Dest", "empty", "Accept", "application/json, text/plain, */*"}, false},
+		"jQuery":                                 {[]string{"Sec-Fetch-Dest", "empty", "Accept", html + ", */*; q=0.01", "X-Requested-With", "XMLHttpRequest"}, false},
+		"JSON rather than HTML":                  {[]string{"Accept", "application/problem+json, " + html + ";q=0.9"}, false},
+		"JSON as well as HTML, first":            {[]string{"Accept", "application/json, " + html}, false},
+		"HTML as well as JSON, first":            {[]string{"Accept", html + ", application/json"}, true},
+		"HTML rather than JSON":                  {[]string{"Accept", "application/json;q=0.5, " + html}, true},
+		"no HTML":                                {[]string{"Accept", html + ";q=0, */*"}, false},
+		"HTML with an invalid weight":            {[]string{"Accept", html + ";q=x"}, false},
+		"EventSource":                            {[]string{"Sec-Fetch-Dest", "empty", "Accept", "text/event-stream"}, false},
+		"WebSocket":                              {[]string{"Sec-Fetch-Dest", "websocket", "Sec-Fetch-Mode", "websocket"}, false},
+		"image":                                  {[]string{"Sec-Fetch-Dest", "image"}, false},
+		"curl":                                   {[]string{"Accept", "*/*"}, false},
+		"no browser":                             {nil, false},
+		"htmx":                                   {[]string{"Sec-Fetch-Dest", "empty", "HX-Request", "true"}, true},
+		"htmx 4":                                 {[]string{"Sec-Fetch-Dest", "empty", "HX-Request", "true", "HX-Request-Type", "partial", "Accept", html}, true},
+		"boosted":                                {[]string{"Sec-Fetch-Dest", "empty", "HX-Request", "true", "HX-Boosted", "true"}, true},
+		"history, from htmx":                     {[]string{"HX-Request", "true", "HX-History-Restore-Request", "true"}, true},
+		"Turbo visit":                            {[]string{"Sec-Fetch-Dest", "empty", "Sec-Fetch-Mode", "cors", "Accept", html + ", " + xml}, true},
+		"Turbo form":                             {[]string{"Sec-Fetch-Dest", "empty", "Accept", "text/vnd.turbo-stream.html, " + html + ", " + xml}, true},
+		"Turbo frame":                            {[]string{"Sec-Fetch-Dest", "empty", "Turbo-Frame", "cart"}, true},
+		"Unpoly":                                 {[]string{"Sec-Fetch-Dest", "empty", "X-Up-Version", "3.14.3"}, true},
 	} {
 		for _, method := range []string{"GET", "POST"} {
 			r := httptest.NewRequest(method, "/", nil)

@@ -11,17 +11,17 @@ import (
 	"github.com/lucia-go/lucia/internal/wire"
 )
 
-// reach records whether requests for the routes below the base path reach the middleware. A
-// router that runs middleware only for its own routes (chi's Group, gorilla/mux, gin's groups)
-// responds to them with 404, and a CSRF check around the middleware refuses them. Pages then no
-// longer keep themselves signed in, and no error shows it.
+// reach records whether requests for the routes below the base path reach the middleware. A router
+// that runs middleware only for its own routes (chi's Group, gorilla/mux, gin's groups) responds to
+// them with 404, and a CSRF check around the middleware refuses them. Pages then no longer keep
+// themselves signed in, and no other error shows it.
 type reach struct {
 	seen    atomic.Bool // a request for a route has arrived
 	watched atomic.Bool // a page relies on the routes
 	probe   atomic.Pointer[probe]
 }
 
-// probe is a request for a route, made from the first page navigation.
+// probe is a request for a route, derived from the first page navigation.
 type probe struct {
 	server  *http.Server
 	request *http.Request
@@ -30,8 +30,8 @@ type probe struct {
 // probeAfter is how long browsers have to request the script of the first page.
 const probeAfter = time.Second
 
-// prepareProbe makes the probe from the first page navigation. It is called before the app's
-// handler runs, which may change the request's header later while page data is rendered.
+// prepareProbe derives the probe from the first page navigation. It is called before the app's
+// handler runs, because the handler may change the request's header while page data is rendered.
 func (a *Auth[U]) prepareProbe(page *http.Request) {
 	if a.reach.probe.Load() != nil || a.reach.seen.Load() {
 		return
@@ -43,9 +43,9 @@ func (a *Auth[U]) prepareProbe(page *http.Request) {
 	a.reach.probe.CompareAndSwap(nil, &probe{server, a.newProbeRequest(server, page)})
 }
 
-// watchRoutes is called for a page with the script. If none of the routes is requested within a
-// second of the first such page, it requests one itself, once per Auth, from the server that
-// served the page, unless that is shut down before.
+// watchRoutes is called for a page with the script. If no browser requests one of the routes within
+// a second of the first such page, it requests one itself, from the server that served the page. It
+// does so once per Auth, and not if the server is shut down before.
 func (a *Auth[U]) watchRoutes() {
 	p := a.reach.probe.Load()
 	if p == nil || a.reach.seen.Load() || a.reach.watched.Swap(true) {
@@ -93,7 +93,7 @@ func (a *Auth[U]) newProbeRequest(server *http.Server, page *http.Request) *http
 // sendProbe passes r to the server's handler and returns the status of the response, or 0 if the
 // handler panics.
 func sendProbe(server *http.Server, r *http.Request) int {
-	defer func() { _ = recover() }() // a panic of the app's handler, which the next page will cause as well
+	defer func() { _ = recover() }() // the next page will cause the same panic in the app's handler
 	handler := server.Handler
 	if handler == nil {
 		handler = http.DefaultServeMux
@@ -105,7 +105,7 @@ func sendProbe(server *http.Server, r *http.Request) int {
 	return w.status
 }
 
-// probeResponse is the response to a probe. It keeps the status.
+// probeResponse is the response to a probe. It keeps only the status.
 type probeResponse struct {
 	header http.Header
 	status int

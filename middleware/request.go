@@ -6,9 +6,9 @@ import (
 	"strings"
 )
 
-// This file classifies requests for the policy. Browsers describe a request in fetch metadata
-// (W3C Fetch Metadata Request Headers), libraries that fetch pages in headers of their own, and
-// other clients in Accept or not at all.
+// This file classifies requests. Browsers describe a request in fetch metadata (W3C Fetch Metadata
+// Request Headers), libraries that fetch pages in headers of their own, and other clients in Accept
+// or not at all.
 
 // view is how the response to a request is shown.
 type view uint8
@@ -122,7 +122,7 @@ func prefersHTML(accept string) bool {
 		case media == "text/html", media == "application/xhtml+xml":
 			html = max(html, quality(params))
 		case strings.HasSuffix(media, "json"):
-			if q := quality(params); html == 0 || q > html { // the first of two equals wins
+			if q := quality(params); html == 0 || q > html { // the first of two equal weights wins
 				json = max(json, q)
 			}
 		}

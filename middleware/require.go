@@ -9,15 +9,15 @@ import (
 )
 
 // Require returns a handler that passes only requests with a session to next. A person without a
-// session who opens a page or submits a form is redirected to the login page and, by
-// [ReturnPath], back; this also works for requests of htmx, Turbo and Unpoly. Every other
-// unauthenticated request gets a 401 with a JSON body. If the session store is unavailable, the
-// response is 503 and not the login page, since the person may be signed in. It is also 503 for a
-// page that is loaded ahead of time and has no session. Config.Deny may replace these responses.
+// session who opens a page or submits a form is redirected to the login page and, by [ReturnPath],
+// back. This also works for requests of htmx, Turbo and Unpoly. Every other unauthenticated request
+// gets a 401 with a JSON body. If the session store is unavailable, the response is 503 and not the
+// login page, because the person may be signed in. It is also 503 for a page that is loaded ahead
+// of time and has no session. Config.Deny may replace these responses.
 //
-// The response is private and not stored by caches, whatever is requested. Require also works
-// without the middleware around the app. It then runs the middleware's core itself for the
-// requests that it handles. Options demand more than a session.
+// The response is private, and caches do not store it, whatever was requested. Require also works
+// without the middleware around the app. It then runs the middleware's core itself for the requests
+// that it handles. The options require more than a session.
 func (a *Auth[U]) Require(next http.Handler, options ...RequireOption) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		r, denial := a.Admit(w, r, options...)
@@ -48,7 +48,7 @@ type RequireOption struct {
 	maxAge   time.Duration // since the user signed in; 0 is unlimited
 }
 
-// requirementOf returns what options demand together.
+// requirementOf combines the options into one.
 func requirementOf(options []RequireOption) (all RequireOption) {
 	for _, o := range options {
 		all.askStore = all.askStore || o.askStore
@@ -61,8 +61,8 @@ func requirementOf(options []RequireOption) (all RequireOption) {
 }
 
 // Admit is the core of [Auth.Require], for authors of framework adapters. If the request has a
-// session, denial is nil and the caller passes the returned request to the handler. Otherwise
-// denial is the refusal, for [Auth.Deny]; only headers have been written.
+// session and meets the options, denial is nil and the caller passes the returned request to the
+// handler. Otherwise denial is the refusal, for [Auth.Deny]. Admit writes only headers.
 func (a *Auth[U]) Admit(w http.ResponseWriter, r *http.Request, options ...RequireOption) (out *http.Request, denial *Denial) {
 	out, denial = a.resolve(w, r)
 	if denial != nil {
@@ -86,9 +86,9 @@ func (a *Auth[U]) Admit(w http.ResponseWriter, r *http.Request, options ...Requi
 	return out, a.refusal(out, now.outcome)
 }
 
-// Deny passes a refusal to Config.Deny and returns what remains to be written. It returns nil if
-// the app has responded, denial itself if Config.Deny is nil, and otherwise the error that
-// Config.Deny returned.
+// Deny passes a refusal to Config.Deny and returns what remains to be written: nil if the app has
+// responded, denial itself if Config.Deny is nil, and otherwise the error that Config.Deny
+// returned.
 func (a *Auth[U]) Deny(w http.ResponseWriter, r *http.Request, denial *Denial) error {
 	if a.config.Deny == nil || denial.ahead {
 		return denial
@@ -121,7 +121,7 @@ func (a *Auth[U]) refusal(r *http.Request, outcome Outcome) *Denial {
 		return prefetchDenial()
 	}
 	d := newDenial(r, session.CodeUnauthorized)
-	if d.Person && !isAt(at(r), a.config.LoginPath) { // or else the login page would redirect to itself
+	if d.Person && !isAt(at(r), a.config.LoginPath) { // otherwise the login page would redirect to itself
 		d.leadTo(r, a.withReturn(a.config.LoginPath, back(r)))
 	}
 	return d
@@ -135,8 +135,8 @@ func at(r *http.Request) string {
 	return pathOf(r)
 }
 
-// back returns the page that a person returns to after signing in: the requested page, or the
-// page that sent the request if it was for a part of a page or its method does not only read.
+// back returns the page that a person returns to after signing in. It is the requested page. If the
+// request was for a part of a page, or its method is unsafe, it is the page that sent the request.
 func back(r *http.Request) string {
 	if isRead(r) {
 		return at(r)

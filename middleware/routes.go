@@ -37,8 +37,8 @@ func (a *Auth[U]) newRoutes() map[string]route {
 	}
 }
 
-// Routes returns the paths of the middleware's routes relative to the base path. It is for
-// authors of framework adapters, who add them to the framework's routes.
+// Routes returns the paths of the middleware's routes relative to the base path. It is for authors
+// of framework adapters, who add them to the framework's routes.
 func (a *Auth[U]) Routes() []string {
 	return []string{
 		wire.RouteRefresh, wire.RouteLogout, wire.RouteSession, wire.RouteBound, wire.RouteClient, wire.RouteAuto,
@@ -82,8 +82,8 @@ func (a *Auth[U]) serveRoute(w http.ResponseWriter, r *http.Request, route route
 	route.serve(w, r)
 }
 
-// denyMethod responds to a method that the route does not have. If a person has opened the
-// sign-out route, the response has a button for signing out.
+// denyMethod responds to a method that the route does not have. A person who opens the sign-out
+// route gets a page with a button for signing out.
 func (a *Auth[U]) denyMethod(w http.ResponseWriter, r *http.Request) {
 	d := newDenial(r, session.CodeInvalidRequestMethod)
 	if d.Person && strings.HasSuffix(r.URL.Path, wire.RouteLogout) {
@@ -182,8 +182,8 @@ func (a *Auth[U]) presented(r *http.Request) (engine.Fingerprint, []engine.Refre
 		}
 	}
 	if len(creds) > 0 && slices.Contains(sealed.unknown, creds[0].SessionID) {
-		// The cookie may be newer than the known token, which would then look stolen. Another
-		// process may have the key, so the client is asked to retry later.
+		// The cookie may be newer than the known token, whose use would then count as reuse.
+		// Another process may have the key, so the client is asked to try again later.
 		return "", nil, session.CodeDatabaseFetchFailed
 	}
 	for _, c := range creds {
@@ -197,10 +197,10 @@ func (a *Auth[U]) presented(r *http.Request) (engine.Fingerprint, []engine.Refre
 // maxFormBytes bounds the body of a logout form.
 const maxFormBytes = 64 << 10
 
-// serveLogout serves POST logout. Scripts prove the session by bearer token, forms by hidden
-// field, and in hardened mode both by cookie. A person who submits the form is signed out and
-// redirected to a page, however old the form's page is. Since the request comes from this origin,
-// the session of the browser's cookies ends, too.
+// serveLogout serves POST logout. Scripts prove the session by the bearer token and forms by the
+// hidden field. In hardened mode both prove it by the cookie. A person who submits the form is
+// signed out and redirected to a page, however old the form's page is. Because the request comes
+// from this origin, the session of the browser's cookies ends, too.
 func (a *Auth[U]) serveLogout(w http.ResponseWriter, r *http.Request) {
 	setPrivate(w.Header())
 	if a.crossOrigin(r) {
@@ -221,7 +221,7 @@ func (a *Auth[U]) serveLogout(w http.ResponseWriter, r *http.Request) {
 	switch {
 	case !out.form && !out.person:
 		w.WriteHeader(http.StatusNoContent)
-	case viewOf(r) == viewHTMX: // would insert a redirect's page in place of the form
+	case viewOf(r) == viewHTMX: // htmx would insert the target of a redirect in place of the form
 		w.Header().Set("HX-Redirect", localOr(out.redirect, "/"))
 		w.WriteHeader(http.StatusNoContent)
 	default:
@@ -232,7 +232,7 @@ func (a *Auth[U]) serveLogout(w http.ResponseWriter, r *http.Request) {
 
 // signOutRequest is a request to sign out.
 type signOutRequest struct {
-	token        string // the access token presented, or the session's id; "" is none
+	token        string // the access token presented, or the session's id, or ""
 	form, person bool
 	redirect     string
 }
@@ -255,9 +255,9 @@ func (l *signOutRequest) names() (session.ID, bool) {
 	return id, l.form && err == nil
 }
 
-// logOut ends the session of the token that is presented. The session of the cookies
-// ends for a person, and in hardened mode, where there is no token; a script's form that
-// names another session ends none. Scripts are told if there is no session.
+// logOut ends the session of the token that is presented. For a person it also ends the session of
+// the cookies, and so it does in hardened mode, in which there is no token. A script's form that
+// names another session ends none. Scripts get an error if there is no session.
 func (a *Auth[U]) logOut(w http.ResponseWriter, r *http.Request, out signOutRequest, set *cookieSet) error {
 	found := false
 	var ended session.ID

@@ -13,10 +13,10 @@ import (
 )
 
 // A browser stores cookies by name, domain and path, but sends only names and values. After a
-// change of CookieDomain it may have cookies of this library in several scopes: this host alone,
-// the configured domain, a parent domain, and under the name with the other browser prefix. Other
-// programs may have set cookies with the same names there, too. A request shows whether a value
-// is a token of this app, but not the scope of its cookie. Clearing therefore follows these
+// change of CookieDomain it may have cookies of this library in several scopes: this host only, the
+// configured domain, a parent domain, and under the name with the other browser prefix. Other
+// programs may also have set cookies with the same names in these scopes. A request shows whether a
+// value is a token of this app, but not the scope of its cookie. Clearing therefore follows these
 // rules:
 //
 //   - Every scope within the app's own domain is cleared.
@@ -125,8 +125,8 @@ func (s *cookieSet) several() bool {
 }
 
 // clearDead removes access and refresh cookies that can never be valid again. It keeps the
-// fingerprint, which proves nothing by itself. If this response arrives after that to a newer
-// sign-in, the open page of the new session can set the tokens again.
+// fingerprint, which proves nothing by itself. If this response arrives after the response to a
+// newer sign-in, the open page of the new session can still set the tokens again.
 func (a *Auth[U]) clearDead(h http.Header, r *http.Request) {
 	var set cookieSet
 	a.cookies.scan(r.Header, &set)

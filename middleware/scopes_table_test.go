@@ -18,20 +18,20 @@ import (
 // The scopes that an app can give its cookies.
 const thisHost, ownDomain, parentDomain = "", "app.example.com", "example.com"
 
-// litter puts cookies under the library's names into a browser, beside or in place of
-// those that the app sets now. It returns the refresh token of an open page of theirs.
-type litter func(v *visitor, now func(*middleware.Config[profile])) session.RefreshToken
+// leftover puts cookies under the library's names into a browser, beside or in place of those that
+// the app sets now. It returns the refresh token of an open page of theirs.
+type leftover func(v *visitor, now func(*middleware.Config[profile])) session.RefreshToken
 
-// formerScope is the set of u0 from when CookieDomain was another.
-func formerScope(domain string) litter {
+// formerScope is the set of u0 from a time when CookieDomain was different.
+func formerScope(domain string) leftover {
 	return func(v *visitor, _ func(*middleware.Config[profile])) session.RefreshToken {
 		return v.receive("u0", func(c *middleware.Config[profile]) { c.CookieDomain = domain })
 	}
 }
 
-// formerSecret is the set of u0 from when the app had another secret, of the host alone
-// or in the scope that the app has now.
-func formerSecret(hostOnly bool) litter {
+// formerSecret is the set of u0 from a time when the app had another secret, for the host only or
+// in the scope that the app has now.
+func formerSecret(hostOnly bool) leftover {
 	return func(v *visitor, now func(*middleware.Config[profile])) session.RefreshToken {
 		return v.receive("u0", func(c *middleware.Config[profile]) {
 			now(c)
@@ -45,8 +45,8 @@ func formerSecret(hostOnly bool) litter {
 
 var oldSecret = bytes.Repeat([]byte("o"), 32)
 
-// siblingsSession is a set of the attacker's own session that blog.example.com sets for
-// the parent domain. Browsers refuse the prefix __Host- there.
+// siblingsSession is a set of the attacker's own session that blog.example.com sets for the parent
+// domain. Browsers refuse the prefix __Host- there.
 func siblingsSession(v *visitor, now func(*middleware.Config[profile])) session.RefreshToken {
 	attacker := newVisitor(v.t)
 	attacker.store = v.store
@@ -58,8 +58,8 @@ func siblingsSession(v *visitor, now func(*middleware.Config[profile])) session.
 
 var siblingsValue = strings.Repeat("9f86d081", 8)
 
-// siblingsOwn are cookies of another program at blog.example.com, whose names are the
-// same by chance.
+// siblingsOwn are cookies of another program at blog.example.com that happen to have the same
+// names.
 func siblingsOwn(v *visitor, _ func(*middleware.Config[profile])) session.RefreshToken {
 	var cookies []*http.Cookie
 	for _, name := range []string{"access_token", "encrypt_refresh_token", "fingerprint_token"} {
@@ -69,8 +69,8 @@ func siblingsOwn(v *visitor, _ func(*middleware.Config[profile])) session.Refres
 	return "x"
 }
 
-// receive gives the browser the cookies of a sign-in to which it sent none, so that the
-// answer clears nothing.
+// receive gives the browser the cookies of a sign-in to which it sent none, so that the answer
+// clears nothing.
 func (v *visitor) receive(user string, config func(*middleware.Config[profile])) session.RefreshToken {
 	v.t.Helper()
 	a := newApp(v.t, func(c *middleware.Config[profile]) {
@@ -87,7 +87,7 @@ func (v *visitor) receive(user string, config func(*middleware.Config[profile]))
 	return s.RefreshToken
 }
 
-// toss sets cookies for the parent domain as a host below it can.
+// toss sets cookies for the parent domain, as a host below it can.
 func (v *visitor) toss(cookies []*http.Cookie) {
 	sibling, _ := url.Parse("https://blog.example.com")
 	for _, c := range cookies {
@@ -104,20 +104,20 @@ func withFormerDomain(c *middleware.Config[profile]) {
 	c.FormerCookieDomains = []string{parentDomain}
 }
 
-// scopeRows say who is signed in, for an app whose cookies are of this host, of its own
-// domain and of the parent domain: by the litter alone, and with a genuine set of u1 in the
-// scope of the app beside it. A cell is the user of the page, at once and after the access
-// token has expired; "-" is a signed-out visitor, whose refresh is refused; "-/u1" is one
+// scopeRows state who is signed in, for an app whose cookies are for this host, for its own domain
+// and for the parent domain: with the leftover alone, and with a genuine set of u1 in the scope of
+// the app beside it. A cell is the user of the page, both at once and after the access token has
+// expired. "-" is a signed-out visitor, whose refresh is refused. "-/u1" is a signed-out visitor
 // whose open page is of u1, and whose refresh signs the browser in again.
 //
-// An app of this host accepts only cookies that no other host can set. Under a CookieDomain the
-// app accepts every host below the domain: a set of a former scope continues, and a planted set
-// looks the same. Two genuine sets of different sessions belong to no one (the parts of the table
-// with "-/u1"). Every other cell with a genuine set is signed in. If a leftover's scope is the
-// app's own, the newer set has replaced it.
+// An app of this host accepts only cookies that no other host can set. Under a CookieDomain the app
+// accepts every host below the domain: a set of a former scope continues, and a planted set looks
+// the same. Two genuine sets of different sessions give no session (the parts of the table with
+// "-/u1"). Every other cell with a genuine set is signed in. If a leftover's scope is the app's
+// own, the newer set has replaced it.
 var scopeRows = []struct {
 	name          string
-	put           litter
+	put           leftover
 	config        func(*middleware.Config[profile]) // of the app now; nil is no change
 	alone, beside [3]string
 }{
@@ -134,9 +134,9 @@ var scopeRows = []struct {
 	{"lost secret, host only", formerSecret(true), nil, [3]string{"-", "-", "-"}, [3]string{"u1", "u1", "u1"}},
 }
 
-// Every litter, with and without a genuine set, in front of an app of every scope: a page,
-// a refresh, a sign-in and a sign-out. A sign-in always works at once and goes on. A
-// sign-out always ends signed out and leaves only what is another program's.
+// Each leftover, with and without a genuine set, meets an app of each scope: a page, a refresh, a
+// sign-in and a sign-out. A sign-in always works at once and stays valid. A sign-out always leaves
+// the visitor signed out, and leaves only the cookies of other programs.
 func TestScopesTable(t *testing.T) {
 	for _, row := range scopeRows {
 		for i, scope := range []string{thisHost, ownDomain, parentDomain} {
@@ -158,15 +158,15 @@ func TestScopesTable(t *testing.T) {
 	}
 }
 
-// scopeCell is one browser in front of one app.
+// scopeCell is one browser and one app.
 type scopeCell struct {
 	scope   string
-	put     litter
+	put     leftover
 	config  func(*middleware.Config[profile])
 	genuine bool // the browser has a set of u1 as well, in the scope of the app now
 }
 
-// browser returns a browser, and the refresh token that its open page holds.
+// browser returns a browser and the refresh token of its open page.
 func (c scopeCell) browser(t *testing.T) (v *visitor, token session.RefreshToken) {
 	now := func(config *middleware.Config[profile]) {
 		config.CookieDomain = c.scope
@@ -237,7 +237,7 @@ func (c scopeCell) signsOut(t *testing.T) {
 func (p *visitor) who() string {
 	p.t.Helper()
 	user, outcome, signedIn := strings.Cut(p.page(), " ")
-	if !signedIn || outcome == "key" { // "unknown key" is an outcome of two words
+	if !signedIn || outcome == "key" { // the outcome "unknown key" has two words
 		return "-"
 	}
 	return user

@@ -19,7 +19,7 @@ import (
 	"github.com/lucia-go/lucia/session"
 )
 
-// visitor is a person with a browser's cookie jar who visits one app after another.
+// visitor is a person with a browser's cookie jar who visits several apps.
 type visitor struct {
 	t     testing.TB
 	jar   *cookiejar.Jar
@@ -135,12 +135,12 @@ func TestChangeOfCookieDomain(t *testing.T) {
 					p.domain(change.to)
 					time.Sleep(wait)
 					want(t, "after the change", p.in("u1"), change.adopts)
-					for range 6 { // refreshes and the confirmations between them
+					for range 6 { // refreshes, with confirmations between them
 						time.Sleep(10 * time.Minute)
 						want(t, "later", p.in("u1"), change.adopts)
 					}
 					p.signIn("u2")
-					want(t, "signs in as somebody else", p.in("u2"), true)
+					want(t, "signs in as another user", p.in("u2"), true)
 					time.Sleep(20 * time.Minute)
 					want(t, "refreshed", p.in("u2"), true)
 					p.signOut()
@@ -185,7 +185,7 @@ func TestStagingBelowProductionsDomain(t *testing.T) {
 		p.domain("example.com")
 		p.signIn("u1")
 		p.deploy(staging)
-		want(t, "staging knows no session of production", strings.HasPrefix(p.page(), "u1 "), false)
+		want(t, "staging accepts a session of production", strings.HasPrefix(p.page(), "u1 "), false)
 		p.signIn("u2")
 		for range 8 {
 			time.Sleep(10 * time.Minute)
@@ -198,8 +198,8 @@ func TestStagingBelowProductionsDomain(t *testing.T) {
 	})
 }
 
-// An identity provider sends the person back to staging with a form post from another
-// site, for which the browser keeps back the cookies that show that production is there.
+// An identity provider sends the person back to staging with a form post from another site. The
+// browser then withholds the cookies that show that production is there.
 func TestCallbackToStagingLeavesProductionAlone(t *testing.T) {
 	for _, former := range []bool{false, true} {
 		p := newVisitor(t)
@@ -220,14 +220,14 @@ func TestCallbackToStagingLeavesProductionAlone(t *testing.T) {
 		u, _ := url.Parse(host)
 		p.jar.SetCookies(u, w.Result().Cookies())
 		p.domain("example.com")
-		for name := range strings.SplitSeq("access_token encrypt_refresh_token", " ") { // staging's go, to see production's alone
+		for name := range strings.SplitSeq("access_token encrypt_refresh_token", " ") { // remove staging's to see only production's
 			p.jar.SetCookies(u, []*http.Cookie{{Name: "__Secure-" + name, Domain: "app.example.com", Path: "/", MaxAge: -1}})
 		}
-		want(t, fmt.Sprintf("production, its domain being a former one of staging's: %v", former), p.in("u1"), !former)
+		want(t, fmt.Sprintf("production, whose domain is a former one of staging: %v", former), p.in("u1"), !former)
 	}
 }
 
-// Another program's cookies lie under our names, on this host or on a parent domain.
+// Another program has cookies under the library's names, on this host or on a parent domain.
 func TestForeignCookiesUnderOurNames(t *testing.T) {
 	const jwt = "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.eyJzdWIiOiIxIn0.XbPfbIHMI6arZ3Y922BhjWgQzWXcXNrz0ogtVhfEd2o"
 	for _, domain := range []string{"", "app.example.com", "example.com"} {
@@ -260,7 +260,7 @@ func TestForeignCookiesUnderOurNames(t *testing.T) {
 }
 
 // Another program on localhost has replaced the access cookie when it expired. The session
-// continues, and the other program's cookies are not changed.
+// continues, and the other program's cookies do not change.
 func TestAnotherProgramsCookieOnLocalhost(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		a := newApp(t, nil)
@@ -276,8 +276,8 @@ func TestAnotherProgramsCookieOnLocalhost(t *testing.T) {
 	})
 }
 
-// A host below the domain has planted one of two genuine sets of cookies. The visitor is not
-// signed in as another user, and a sign-in resolves the conflict.
+// A host below the domain has planted one of two genuine sets of cookies. The visitor is not signed
+// in as another user, and a sign-in resolves the conflict.
 func TestTossedSetEndsWithASignIn(t *testing.T) {
 	for _, attackersDomain := range []string{"app.example.com", "example.com", ""} {
 		t.Run(attackersDomain, func(t *testing.T) {
@@ -310,7 +310,7 @@ func TestTossedSetEndsWithASignIn(t *testing.T) {
 }
 
 // A host-only app does not accept cookies that a host below a former domain can set.
-func TestFormerDomainIsNeverBelieved(t *testing.T) {
+func TestFormerDomainIsNeverTrusted(t *testing.T) {
 	p, attacker := newVisitor(t), newVisitor(t)
 	attacker.store = p.store
 	attacker.domain("example.com")
@@ -335,8 +335,8 @@ func TestLateAnswersLeaveTheNewSessionsFingerprint(t *testing.T) {
 		time.Sleep(16 * time.Minute)
 		late := old.send(old.request("GET", "/page", nil, "Sec-Fetch-Dest", "document")) // refreshed
 		b.signIn("u2")
-		dead := old.send(old.request("GET", "/page", nil, "Sec-Fetch-Dest", "document")) // ended by now
-		for name, answer := range map[string]*http.Response{"a refresh": late, "an end": dead} {
+		dead := old.send(old.request("GET", "/page", nil, "Sec-Fetch-Dest", "document")) // the session has ended by now
+		for name, answer := range map[string]*http.Response{"a refresh": late, "the end of the session": dead} {
 			b.keep(answer)
 			status, code := b.refresh()
 			want(t, name+" that comes late: refresh by the open page: "+code, status, 200)

@@ -42,8 +42,8 @@ func (a *Auth[U]) TokenFor(ctx context.Context, audience string, ttl time.Durati
 	return a.engine.TokenFor(*now, audience, ttl)
 }
 
-// jwksCaching lets services and proxies keep the keys for five minutes. A key that is published an
-// hour before it signs is known everywhere by then.
+// jwksCaching lets services and proxies keep the keys for five minutes. So every service has a key
+// that was published an hour before it signs.
 const jwksCaching = "public, max-age=300"
 
 // serveJWKS serves GET jwks.json. It responds with 404 if the app issues no tokens for other

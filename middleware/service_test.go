@@ -121,7 +121,7 @@ func TestTokenForHasTheClaimsOfRFC9068(t *testing.T) {
 	})
 }
 
-func TestTokenForRefusesWhatHasNoSession(t *testing.T) {
+func TestTokenForNeedsASession(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		a := newApp(t, issuing)
@@ -131,7 +131,7 @@ func TestTokenForRefusesWhatHasNoSession(t *testing.T) {
 		if _, err := a.auth.TokenFor(t.Context(), "orders", time.Minute); !errors.Is(err, session.CodeNotAuthenticated) {
 			t.Errorf("outside of a request: %v", err)
 		}
-		// A stream that outlives its access token, and one whose session ends.
+		// One stream outlives its access token, and the session of another ends.
 		b := newBrowser(t, a).signIn("u1")
 		a.auth.Handler(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 			time.Sleep(15*time.Minute + 31*time.Second)
@@ -180,7 +180,7 @@ func TestTokenForRefusesBadArguments(t *testing.T) {
 			t.Errorf("%s: token %q, error %v", name, token, err)
 		}
 		if err != nil && session.CodeOf(err) != session.CodeUnknown {
-			t.Errorf("%s: a code for clients: %v", name, err)
+			t.Errorf("%s: the error has a code: %v", name, err)
 		}
 	}
 	if _, err := tokenFor(newBrowser(t, newApp(t, nil)).signIn("u1"), "orders", time.Minute); err == nil || !strings.Contains(err.Error(), "Config.Issuer") {
@@ -188,7 +188,7 @@ func TestTokenForRefusesBadArguments(t *testing.T) {
 	}
 }
 
-// Neither kind of token is accepted as the other, and no forgery between the two is.
+// Neither kind of token is accepted as the other kind, and no forgery made of the two is.
 func TestTokensOfServicesAndOfSessionsAreNeverConfused(t *testing.T) {
 	t.Parallel()
 	a := newApp(t, issuing)
@@ -211,15 +211,15 @@ func TestTokensOfServicesAndOfSessionsAreNeverConfused(t *testing.T) {
 		return signed + "." + enc(mac.Sum(nil))
 	}
 	for name, forged := range map[string]string{
-		"a token for a service":                          token,
-		"its claims under our header":                    ours[0] + "." + segments[1] + "." + segments[2],
-		"our claims under its header":                    segments[0] + "." + ours[1] + "." + ours[2],
-		"our claims under its header and signature":      segments[0] + "." + ours[1] + "." + segments[2],
-		"our claims, HMAC by the public key":             byPublicKey(hs256 + "." + ours[1]),
-		"our claims and header, HMAC by the public key":  byPublicKey(ours[0] + "." + ours[1]),
-		"its claims, HMAC by the public key":             byPublicKey(hs256 + "." + segments[1]),
-		"our claims without a signature":                 enc([]byte(`{"alg":"none","typ":"JWT"}`)) + "." + ours[1] + ".",
-		"our claims under another algorithm, no signing": enc([]byte(`{"alg":"EdDSA"}`)) + "." + ours[1] + "." + segments[2],
+		"a token for a service":                                    token,
+		"its claims under the session's header":                    ours[0] + "." + segments[1] + "." + segments[2],
+		"the session's claims under its header":                    segments[0] + "." + ours[1] + "." + ours[2],
+		"the session's claims under its header and signature":      segments[0] + "." + ours[1] + "." + segments[2],
+		"the session's claims, HMAC by the public key":             byPublicKey(hs256 + "." + ours[1]),
+		"the session's claims and header, HMAC by the public key":  byPublicKey(ours[0] + "." + ours[1]),
+		"its claims, HMAC by the public key":                       byPublicKey(hs256 + "." + segments[1]),
+		"the session's claims without a signature":                 enc([]byte(`{"alg":"none","typ":"JWT"}`)) + "." + ours[1] + ".",
+		"the session's claims under another algorithm, not signed": enc([]byte(`{"alg":"EdDSA"}`)) + "." + ours[1] + "." + segments[2],
 	} {
 		r := b.request("GET", "/api", nil)
 		r.Header.Set("Authorization", "Bearer "+forged)

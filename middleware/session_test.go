@@ -77,7 +77,7 @@ func TestLostAnswerRetriedAnHourLaterKeepsTheSession(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		a := newApp(t, nil)
 		b := newBrowser(t, a).signIn("u1")
-		b.clone().refresh() // the answer never arrives
+		b.clone().refresh() // the answer is lost
 		time.Sleep(time.Hour)
 		status, _ := b.refresh()
 		want(t, "refresh", status, 200)
@@ -85,7 +85,7 @@ func TestLostAnswerRetriedAnHourLaterKeepsTheSession(t *testing.T) {
 	})
 }
 
-func TestStolenTokenIsFoundOutAfterTheOwnerMovedOn(t *testing.T) {
+func TestStolenTokenIsDetectedAfterItsOwnerContinued(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		a := newApp(t, nil)
 		b := newBrowser(t, a).signIn("u1")
@@ -108,7 +108,7 @@ func TestStolenTokenIsFoundOutAfterTheOwnerMovedOn(t *testing.T) {
 		status, _ = other.refresh()
 		want(t, "another user", status, 200)
 		if n := strings.Count(a.log.String(), "reuse detected"); n != 1 {
-			t.Errorf("%d log lines about it:\n%s", n, a.log)
+			t.Errorf("%d log lines about the reuse:\n%s", n, a.log)
 		}
 		want(t, "page of the victim", b.navigate("/page"), "expired")
 		want(t, "cookies left", strings.Join(slices.Collect(maps.Keys(b.cookies)), " "), "fingerprint_token")
@@ -127,7 +127,7 @@ func TestStaleBearerBesideCurrentCookieIsNoTheft(t *testing.T) {
 			b.navigate("/page")
 			synctest.Wait()
 		}
-		b.bearer = stale // a tab that slept in the meantime
+		b.bearer = stale // a tab that was asleep in the meantime
 		status, _ := b.refresh()
 		want(t, "refresh", status, 200)
 		want(t, "page", b.navigate("/page"), "u1 fresh")
@@ -142,7 +142,7 @@ func TestSignOutWhileAnotherTabRefreshesStaysSignedOut(t *testing.T) {
 	want(t, "logout", resp.StatusCode, 204)
 	b.keep(late)
 	if b.cookies["access_token"] == "" {
-		t.Fatal("the late answer set no cookie; the test shows nothing")
+		t.Fatal("the late answer set no cookie, so the test shows nothing")
 	}
 	if got := b.navigate("/page"); strings.HasPrefix(got, "u1") {
 		t.Errorf("page after sign-out: %s", got)
@@ -243,7 +243,7 @@ func TestSetCookieLinesStayWithinTheirBound(t *testing.T) {
 			t.Fatalf("user data of %d bytes: %d bytes of Set-Cookie", size, total)
 		}
 	}
-	t.Error("2,500 bytes of user data fit; the bound is not checked")
+	t.Error("2,500 bytes of user data fit, so the limit was not checked")
 }
 
 func TestReloadShowsNewDataAndExtendsNothing(t *testing.T) {
@@ -293,7 +293,7 @@ func TestSignInRefusesOtherOrigins(t *testing.T) {
 	want(t, "cookies", len(resp.Cookies()), 0)
 }
 
-func TestRefreshAnswersNeverPromiseNothing(t *testing.T) {
+func TestRefreshAnswersHaveAPositiveLifetime(t *testing.T) {
 	a := newApp(t, func(c *middleware.Config[profile]) { c.AccessTTL = time.Second })
 	b := newBrowser(t, a).signIn("u1")
 	body := text(t, b.do("POST", "/api/auth/refresh", nil, "Authorization", "Bearer "+b.bearer))

@@ -49,7 +49,8 @@ func maxAges(resp *http.Response) map[string]int {
 	return ages
 }
 
-// The cookies of a session that is not remembered have no Max-Age, at sign-in and after a refresh.
+// The cookies of a session that is not remembered have no Max-Age, at the sign-in and after a
+// refresh.
 func TestCookiesOfShortSessionHaveNoMaxAge(t *testing.T) {
 	t.Parallel()
 	for _, remember := range []bool{true, false} {
@@ -82,7 +83,7 @@ func TestCookiesOfShortSessionHaveNoMaxAge(t *testing.T) {
 	}
 }
 
-func TestShapeReachesHandlersAndLoadUser(t *testing.T) {
+func TestTermsReachHandlersAndLoadUser(t *testing.T) {
 	t.Parallel()
 	end := time.Now().Add(time.Hour)
 	var seen session.Terms
@@ -100,7 +101,7 @@ func TestShapeReachesHandlersAndLoadUser(t *testing.T) {
 	}
 }
 
-func TestInvalidShapesAreBadRequests(t *testing.T) {
+func TestInvalidTermsAreBadRequests(t *testing.T) {
 	t.Parallel()
 	for name, option := range map[string]middleware.SignInOption{
 		"ended already":  middleware.EndsBy(time.Now().Add(-time.Minute)),
@@ -137,7 +138,7 @@ func acting(t testing.TB) (*app, *browser) {
 	return a, newBrowser(t, a).signIn("root")
 }
 
-func TestActingReturnsToTheOwnSession(t *testing.T) {
+func TestActingReturnsToTheActorsOwnSession(t *testing.T) {
 	t.Parallel()
 	for _, wait := range []time.Duration{0, 20 * time.Minute, 50 * time.Minute} {
 		synctest.Test(t, func(t *testing.T) {
@@ -178,20 +179,20 @@ func TestActingReturnsToTheOwnSession(t *testing.T) {
 func TestActingNeedsTheActorsSession(t *testing.T) {
 	t.Parallel()
 	a, b := acting(t)
-	for name, c := range map[string]*browser{"no one": newBrowser(t, a), "another user": newBrowser(t, a).signIn("u2")} {
+	for name, c := range map[string]*browser{"no session": newBrowser(t, a), "another user": newBrowser(t, a).signIn("u2")} {
 		resp := c.do("POST", "/shaped?user=u1", nil)
 		if body := text(t, resp); resp.StatusCode != 401 || len(resp.Cookies()) > 0 {
 			t.Errorf("%s: %d %s", name, resp.StatusCode, body)
 		}
 		want(t, name+" stops", c.do("POST", "/stop", nil).StatusCode, 401)
 	}
-	want(t, "as oneself", b.do("POST", "/shaped?user=root", nil).StatusCode, 400)
+	want(t, "acting as oneself", b.do("POST", "/shaped?user=root", nil).StatusCode, 400)
 	want(t, "begin", b.do("POST", "/shaped?user=u1", nil).StatusCode, 200)
-	want(t, "from there on", b.do("POST", "/shaped?user=u2", nil).StatusCode, 401)
+	want(t, "while acting", b.do("POST", "/shaped?user=u2", nil).StatusCode, 401)
 	want(t, "page", b.navigate("/page"), "u1 fresh")
 }
 
-// Whoever signs out while acting is signed out, of both sessions.
+// A person who signs out while acting is signed out of both sessions.
 func TestSignOutWhileActingEndsBoth(t *testing.T) {
 	t.Parallel()
 	a, b := acting(t)
@@ -208,8 +209,8 @@ func TestSignOutWhileActingEndsBoth(t *testing.T) {
 	}
 }
 
-// A parked cookie that belongs to another person or session is worth nothing.
-func TestStopActingTakesOnlyTheActorsOwnSession(t *testing.T) {
+// A parked cookie that belongs to another person or session has no effect.
+func TestStopActingAcceptsOnlyTheActorsOwnSession(t *testing.T) {
 	t.Parallel()
 	a, b := acting(t)
 	other := newBrowser(t, a).signIn("u2")
@@ -322,7 +323,8 @@ func TestAddressesAreCutToTheirNetwork(t *testing.T) {
 	}
 }
 
-// A client chooses its headers. Whatever it sends, the label is a name of the library's own lists.
+// A client chooses its headers. Whatever it sends, the label consists of names from the library's
+// own lists.
 func FuzzHostileUserAgent(f *testing.F) {
 	for _, s := range []string{
 		firefox, "", "<script>alert(1)</script>", firefox + strings.Repeat("(", 1<<16), "\x00\r\n\xff\u2028", strings.Repeat("Mozilla/5.0 (", 5000),
@@ -344,7 +346,7 @@ func FuzzHostileUserAgent(f *testing.F) {
 	})
 }
 
-// The app's own label may repeat what a client sends. It is kept as bounded plain text.
+// The app's own label may repeat what a client sends. It is kept as plain text of limited length.
 func FuzzOwnLabel(f *testing.F) {
 	for _, s := range []string{"Ada's laptop", "", " \t\n a \u2028 b\u202e ", "\xff\xfe", strings.Repeat("é", 100), strings.Repeat("\x00", 1000) + "x", "a\u0000b"} {
 		f.Add(s)
@@ -420,8 +422,8 @@ func TestEndOthersRefusals(t *testing.T) {
 	}
 }
 
-// Only the user can step up. Who acts as the user is not let through where that is required.
-func TestWhoActsCannotStepUp(t *testing.T) {
+// Only the user can step up. An actor does not pass where a step-up is required.
+func TestActorCannotStepUp(t *testing.T) {
 	t.Parallel()
 	a, b := acting(t)
 	app := http.NewServeMux()

@@ -26,15 +26,15 @@ type signInOptions struct {
 // does not end.
 func FromCallback() SignInOption { return func(o *signInOptions) { o.fromCallback = true } }
 
-// Remember tells whether the browser keeps the session when it closes. Remember(true) is the
-// default. With Remember(false) the cookies have no Max-Age, and Config.Short bounds the session:
-// browsers that reopen their windows may bring such cookies back.
+// Remember determines whether the browser keeps the session when it closes. Remember(true) is the
+// default. With Remember(false) the cookies have no Max-Age. Config.Short also limits the session,
+// because browsers that reopen their windows may restore such cookies.
 func Remember(remember bool) SignInOption {
 	return func(o *signInOptions) { o.terms.Short = !remember }
 }
 
-// EndsBy ends the session at t, whatever happens until then. t is cut to the second. SignIn fails
-// with session.CodeInvalidTerms if t has passed. The zero Time is no end.
+// EndsBy ends the session at t, however it is used until then. t is truncated to the second. SignIn
+// fails with session.CodeInvalidTerms if t has passed. With the zero Time the option has no effect.
 func EndsBy(t time.Time) SignInOption {
 	return func(o *signInOptions) { o.terms.EndsBy = t.Truncate(time.Second) }
 }
@@ -145,10 +145,10 @@ func (a *Auth[U]) warnOfPlainHTTP(r *http.Request) {
 	})
 }
 
-// endAll ends the sessions whose cookies the browser had, except one. An abandoned session is
-// never rotated by its owner, so reuse of a stolen token would go undetected (OWASP Session
-// Management: renew at sign-in). Failures are reported and do not affect the session that begins
-// or has ended.
+// endAll ends the sessions whose cookies the browser had, except one. An abandoned session is never
+// rotated by its owner, so reuse of a stolen token would go undetected (OWASP Session Management:
+// renew at sign-in). Failures are reported. They do not affect the session that begins or has
+// ended.
 func (a *Auth[U]) endAll(r *http.Request, former []owned, but session.ID) {
 	for _, f := range former {
 		if f.id != but {
@@ -157,9 +157,8 @@ func (a *Auth[U]) endAll(r *http.Request, former []owned, but session.ID) {
 	}
 }
 
-// former returns the sessions whose cookies the browser has, each once: those of the request, that
-// which the request itself has begun and, if parked is set, the own session of someone who acts as
-// a user.
+// former returns the sessions whose cookies the browser has, each once: those of the request, the
+// one that the request itself has begun and, if parked is set, the actor's own session.
 func (a *Auth[U]) former(r *http.Request, set *cookieSet, parked bool) (list []owned) {
 	add := func(o owned) {
 		if !slices.Contains(list, o) {

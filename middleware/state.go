@@ -72,8 +72,8 @@ func (a *Auth[U]) newState(r *http.Request, d *decision[U]) *state[U] {
 	return s
 }
 
-// change applies f to a copy of the current value and stores it. It reports whether f has changed
-// anything.
+// change applies f to a copy of the current value and stores the copy. It reports whether f has
+// changed anything.
 func (s *state[U]) change(f func(*resolved[U]) bool) bool {
 	for {
 		before := s.current.Load()
@@ -87,8 +87,8 @@ func (s *state[U]) change(f func(*resolved[U]) bool) bool {
 	}
 }
 
-// update makes the rest of the request see another session, or none, in a response that is now
-// private. A former session that handlers already hold does not change.
+// update makes the rest of the request see another session, or none, and makes the response
+// private. A former session that handlers already have does not change.
 func (a *Auth[U]) update(ctx context.Context, s *session.Session[U], o Outcome) {
 	st := a.stateOf(ctx)
 	if st == nil {
@@ -104,10 +104,10 @@ func (a *Auth[U]) update(ctx context.Context, s *session.Session[U], o Outcome) 
 }
 
 // setCaching sets the response's caching before the app's handler runs, which may override it. It
-// does not affect parts that a page loads by itself and responses that the app has declared
-// public. The response to a request with credentials of this library is personal and must not be
-// stored. Any other response may be a page that differs for signed-in people, so browsers may
-// store it but must revalidate it (RFC 9111, section 5.2.2).
+// does not change the caching of parts that a page loads by itself and of responses that the app
+// has declared public. The response to a request with credentials of this library is personal and
+// must not be stored. Any other response may be a page that differs for signed-in people, so
+// browsers may store it but must revalidate it (RFC 9111, section 5.2.2).
 func (s *state[U]) setCaching(h http.Header, r *http.Request) {
 	switch {
 	case s.first.public || isPassive(r):

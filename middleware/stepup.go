@@ -13,25 +13,25 @@ import (
 	"github.com/lucia-go/lucia/session"
 )
 
-// RequireRecent is [Auth.Require] for what must not happen at an unattended device: a change of the
-// password, a payment, the end of an account. It passes only requests whose user signed in no
-// longer than maxAge ago. Less than twice Config.Grace counts as twice Config.Grace,
-// because people have to get from the step-up page to the handler in that time.
+// RequireRecent is [Auth.Require] for actions that must not happen at an unattended device: a
+// change of the password, a payment, the deletion of an account. It passes only requests whose user
+// signed in at most maxAge ago. A maxAge of less than twice Config.Grace counts as twice
+// Config.Grace, because people need that time to get from the step-up page to the handler.
 //
-// A person who signed in before that is redirected to the step-up page, and by [ReturnPath] back.
-// The way back is the page that they have opened, with its query, so that a form that is submitted
-// with GET is submitted after all. Any other form is not repeated. Its person comes back to the
-// page that it was on, and [FormUnsent] is true on the step-up page. Apps therefore protect the
-// page with the form, too, and give the form's handler a longer maxAge, so that a person who has
-// seen the page can also submit it.
+// A person who signed in earlier is redirected to the step-up page, and by [ReturnPath] back to the
+// page that they have opened, with its query. So a form that was submitted with GET is then
+// submitted after all. Any other form is not repeated: the person returns to the form's page, and
+// [FormUnsent] is true on the step-up page. Apps should therefore also protect the page that
+// contains the form, and give the form's handler a longer maxAge, so that a person who has seen the
+// page can also submit it.
 //
 // Scripts get a 401 with the code session.CodeStepUpRequired and the challenge of RFC 9470, section
 // 3, whose max_age is maxAge in seconds. The browser module and the Go client do not refresh
 // because of it.
 //
-// The time is part of the access token (auth_time), so the store is not accessed. A session that
-// an earlier release began has none and is never recent. Nor is a session in which someone acts as
-// the user, since the user has not signed in.
+// The time of the sign-in is part of the access token (auth_time), so the store is not accessed. A
+// session that an earlier release began has no such time and is never recent. Nor is a session in
+// which someone acts as the user, because the user has not signed in.
 func (a *Auth[U]) RequireRecent(maxAge time.Duration, options ...RequireOption) func(next http.Handler) http.Handler {
 	options = append(options[:len(options):len(options)], Recent(maxAge))
 	return func(next http.Handler) http.Handler { return a.Require(next, options...) }
@@ -43,8 +43,8 @@ func Recent(maxAge time.Duration) RequireOption {
 }
 
 // stepUpDenial returns nil if the session's user signed in at most maxAge ago or maxAge is 0. It
-// allows for the response of the step-up page and the request that follows, which may each be in
-// transit for Grace. Otherwise people would be sent to the step-up page again.
+// allows twice Grace for the response of the step-up page and the request that follows, which may
+// each be in transit for Grace. Otherwise people would be sent to the step-up page again.
 func (a *Auth[U]) stepUpDenial(r *http.Request, s *session.Session[U], maxAge time.Duration) *Denial {
 	if maxAge == 0 {
 		return nil
@@ -58,7 +58,7 @@ func (a *Auth[U]) stepUpDenial(r *http.Request, s *session.Session[U], maxAge ti
 	}
 	d := newDenial(r, session.CodeStepUpRequired)
 	d.Header.Set("WWW-Authenticate", wire.ChallengeStepUp+`, max_age="`+strconv.FormatInt(seconds(maxAge), 10)+`"`)
-	if d.Person && !isAt(at(r), a.config.StepUpPath) { // or else the step-up page would redirect to itself
+	if d.Person && !isAt(at(r), a.config.StepUpPath) { // otherwise the step-up page would redirect to itself
 		url := a.withReturn(a.config.StepUpPath, back(r))
 		if !isRead(r) {
 			url = addQuery(url, unsentField+"=1")
@@ -68,23 +68,22 @@ func (a *Auth[U]) stepUpDenial(r *http.Request, s *session.Session[U], maxAge ti
 	return d
 }
 
-// unsentField is the query parameter of the step-up page by which it knows of a form that was
-// refused.
+// unsentField is the query parameter that tells the step-up page that a form was refused.
 const unsentField = "unsent"
 
 // FormUnsent reports whether the person is on the step-up page because [Auth.RequireRecent] has
-// refused a form that they submitted. The page tells them that the form was not saved.
+// refused a form that they submitted. The page should then tell them that the form was not saved.
 func FormUnsent(r *http.Request) bool { return r.URL.Query().Get(unsentField) == "1" }
 
-// StepUp begins a new session of the same user in place of the request's. Call it at the step-up
-// page when the user has proved anew who they are. The new session has the current time as
+// StepUp begins a new session of the same user in place of the request's session. Call it at the
+// step-up page when the user has authenticated again. The new session has the current time as
 // AuthTime, and otherwise the terms of the old one. The old session ends, as OWASP ASVS 5.0
-// requires for every authentication (7.2.4). Open pages of this browser take the new session over
-// and keep what has been typed; without script their forms are refused as those of another
+// requires for every authentication (7.2.4). Open pages of this browser take over the new session
+// and keep what has been typed. Without script, their forms are refused as those of another
 // session.
 //
-// StepUp refuses what [Auth.SignIn] refuses, with the same errors. If the request has no session
-// the error carries session.CodeNotAuthenticated. If someone acts as the user it carries
+// StepUp refuses what [Auth.SignIn] refuses, with the same errors. If the request has no session,
+// the error carries session.CodeNotAuthenticated. If someone acts as the user, it carries
 // session.CodeInvalidTerms, because only the user can step up.
 func (a *Auth[U]) StepUp(w http.ResponseWriter, r *http.Request) (*session.Session[U], error) {
 	if a.crossOrigin(r) {
@@ -102,7 +101,7 @@ func (a *Auth[U]) StepUp(w http.ResponseWriter, r *http.Request) (*session.Sessi
 		return nil, fmt.Errorf("%w: someone acts as the user", session.CodeInvalidTerms)
 	}
 	terms := now.Terms
-	terms.AuthTime = time.Time{} // now
+	terms.AuthTime = time.Time{} // SignIn sets the current time
 	s, err := a.begin(w, r, engine.SignInParams{UserID: now.User.ID, Terms: terms}, "")
 	if err == nil {
 		a.engine.ReportStepUp(s.User.ID, s.ID)
@@ -111,7 +110,7 @@ func (a *Auth[U]) StepUp(w http.ResponseWriter, r *http.Request) (*session.Sessi
 }
 
 // serveStepUp serves GET step-up, the page for apps without a step-up page of their own. It cannot
-// check a password, so it signs the person out and leads to the login page and back.
+// check a password, so it signs the person out and leads them to the login page and back.
 func (a *Auth[U]) serveStepUp(w http.ResponseWriter, r *http.Request) {
 	text := "You signed in a while ago. Sign in again to go on."
 	if FormUnsent(r) {

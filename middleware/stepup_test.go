@@ -124,8 +124,8 @@ func TestStepUpFailsAndLeavesTheSession(t *testing.T) {
 	want(t, "the session goes on", b.navigate("/page"), "u1 fresh")
 }
 
-// TestRequireRecentAllowsForTheWayBack checks that an age which no person could keep does not send
-// them round in circles.
+// TestRequireRecentAllowsForTheWayBack checks that an age that no person could meet does not send
+// them to the step-up page again and again.
 func TestRequireRecentAllowsForTheWayBack(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

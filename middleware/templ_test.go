@@ -13,7 +13,7 @@ import (
 	"github.com/lucia-go/lucia/middleware"
 )
 
-// The parts of a page are templ components without importing templ.
+// The parts of a page are templ components, without importing templ.
 var (
 	_ templ.Component = middleware.PageData
 	_ templ.Component = middleware.DataBlock
@@ -116,7 +116,7 @@ func TestPageInTheAnswerOfASignIn(t *testing.T) {
 	}))
 	resp := newBrowser(t, a).do("POST", "/", nil, "Sec-Fetch-Dest", "document", "Sec-Fetch-Site", "same-origin")
 	if page := text(t, resp); !strings.Contains(page, `{"_lucia":{"user":{"user_id":"u1",`) || !strings.Contains(page, `"refresh_token":"ey`) {
-		t.Errorf("the page does not know who signed in:\n%s", page)
+		t.Errorf("the page does not show who signed in:\n%s", page)
 	}
 }
 

@@ -90,22 +90,21 @@ func (a *Auth[U]) byAccessCookie(r *http.Request, set *cookieSet) (*session.Sess
 }
 
 // ValidateFormSubmission returns the session that a form post proves with its hidden _lucia field
-// and the fingerprint cookie (lucia-sveltekit's validateFormSubmission). It parses the form; wrap
-// the body in http.MaxBytesReader to bound it. The field is read only from the body, which
-// net/http parses for POST, PUT and PATCH.
+// and the fingerprint cookie (lucia-sveltekit's validateFormSubmission). It parses the form. Wrap
+// the body in http.MaxBytesReader to limit it. The field is read only from the body, which net/http
+// parses for POST, PUT and PATCH.
 //
-// A token whose only fault is that it expired while the person typed is still
-// proof, if the request has a session and it is the token's. In hardened mode,
-// where pages carry no token, the field names the page's session, and a request of
-// this origin that has that session is proof enough; without the field, or with an
-// empty one, so is any session.
+// A token that expired while the person typed still is proof, if it is valid otherwise and the
+// request has the token's session. In hardened mode, in which pages carry no token, the field
+// contains the id of the page's session. A request of this origin that has that session is proof
+// enough. Without the field, or with an empty one, a request of this origin with any session is.
 //
-// Errors carry session.CodeInvalidRequestMethod for GET and HEAD; session.CodeInvalidRequest for
-// a form of another origin or another session, or one that cannot be parsed (for one that exceeds
-// http.MaxBytesReader see [Status]); session.CodeInvalidAccessToken if the token is missing or
-// not valid; and session.CodeDatabaseFetchFailed if the session store is unavailable. Uploaded
-// files of a refused form are removed. A request without a fingerprint cookie is refused before
-// its body is read.
+// Errors carry session.CodeInvalidRequestMethod for GET and HEAD; session.CodeInvalidRequest for a
+// form of another origin or another session, or one that cannot be parsed (for one that exceeds
+// http.MaxBytesReader see [Status]); session.CodeInvalidAccessToken if the token is missing or not
+// valid; and session.CodeDatabaseFetchFailed if the session store is unavailable. Uploaded files of
+// a refused form are removed. A request without a fingerprint cookie is refused before its body is
+// read.
 func (a *Auth[U]) ValidateFormSubmission(r *http.Request) (*session.Session[U], error) {
 	if r.Method == http.MethodGet || r.Method == http.MethodHead {
 		return nil, fmt.Errorf("%w: a form is not submitted with %s", session.CodeInvalidRequestMethod, r.Method)
@@ -144,8 +143,8 @@ func (a *Auth[U]) byForm(r *http.Request) (*session.Session[U], error) {
 	return a.byFormToken(r, session.AccessToken(value))
 }
 
-// byFormSession returns the session of the request if it is that of the form's page:
-// another person may have signed in since, in another tab.
+// byFormSession returns the session of the request if it is the session of the form's page. In the
+// meantime another person may have signed in, in another tab.
 func (a *Auth[U]) byFormSession(r *http.Request, page session.ID) (*session.Session[U], error) {
 	current, err := a.byCookie(r)
 	if err == nil && current.ID != page {
@@ -183,7 +182,7 @@ func (a *Auth[U]) byFormToken(r *http.Request, token session.AccessToken) (*sess
 	if err == nil {
 		return current, nil
 	}
-	// The cookies prove no session. A form token that is still valid is sufficient.
+	// The cookies prove no session. A form token that is still valid suffices.
 	var d decision[U]
 	a.decideBearer(&d, token, &set)
 	a.askIfLost(&d, r)

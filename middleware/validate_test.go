@@ -118,13 +118,13 @@ func TestHardenedFormNamesItsSession(t *testing.T) {
 		want(t, "another's session, body", text(t, resp), `{"message":"AUTH_INVALID_REQUEST"}`)
 		want(t, "no field", text(t, post("/check", "")), "u2")
 
-		want(t, "a script signs another's session out", post("/api/auth/logout", first).StatusCode, 401)
-		want(t, "it goes on", text(t, post("/check", "")), "u2")
+		want(t, "a script signs out another session", post("/api/auth/logout", first).StatusCode, 401)
+		want(t, "the session continues", text(t, post("/check", "")), "u2")
 		want(t, "a person signs out on an older page", post("/api/auth/logout", first, "Sec-Fetch-Mode", "navigate", "Sec-Fetch-Dest", "document").StatusCode, 303)
 		want(t, "cookies left", len(b.cookies), 0)
 		b.signIn("u1")
-		want(t, "a script signs its own session out", post("/api/auth/logout", field()).StatusCode, 303)
-		want(t, "nobody's form", post("/check", first).StatusCode, 401)
+		want(t, "a script signs out its own session", post("/api/auth/logout", field()).StatusCode, 303)
+		want(t, "form without a session", post("/check", first).StatusCode, 401)
 	})
 }
 
@@ -186,7 +186,7 @@ func TestNewSaysWhatIsWrong(t *testing.T) {
 			t.Errorf("%s and %s have one message: %v", name, before, err)
 		}
 		if !strings.HasPrefix(err.Error(), "middleware: ") && !strings.HasPrefix(err.Error(), "lucia: ") {
-			t.Errorf("%s: %v does not say whose error it is", name, err)
+			t.Errorf("%s: %v has no prefix of a package", name, err)
 		}
 		messages[err.Error()] = name
 	}
@@ -195,13 +195,13 @@ func TestNewSaysWhatIsWrong(t *testing.T) {
 func TestStatusOfCodes(t *testing.T) {
 	want(t, "nil", middleware.Status(nil), 200)
 	want(t, "no code", middleware.Status(errors.New("x")), 500)
-	want(t, "an error that names nothing", middleware.Status(session.Code("")), 500)
-	want(t, "sign-in with a bad id", middleware.Status(session.CodeInvalidUserID), 400)
-	cut := &http.MaxBytesError{Limit: 1} // of an answer that LoadUser has read
-	want(t, "an outage of that cause", middleware.Status(fmt.Errorf("%w: %w", session.CodeDatabaseFetchFailed, cut)), 503)
+	want(t, "an empty code", middleware.Status(session.Code("")), 500)
+	want(t, "sign-in with an invalid id", middleware.Status(session.CodeInvalidUserID), 400)
+	cut := &http.MaxBytesError{Limit: 1} // an error of a response that LoadUser has read
+	want(t, "an outage with that cause", middleware.Status(fmt.Errorf("%w: %w", session.CodeDatabaseFetchFailed, cut)), 503)
 }
 
-func TestErrorsOfTheAppInviteARefresh(t *testing.T) {
+func TestErrorsOfTheAppHaveAChallenge(t *testing.T) {
 	for err, challenge := range map[error]string{
 		session.CodeInvalidAccessToken: `Bearer realm="lucia", error="invalid_token"`,
 		session.CodeUnauthorized:       `Bearer realm="lucia"`,

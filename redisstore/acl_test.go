@@ -12,9 +12,9 @@ import (
 	"github.com/lucia-go/lucia/redisstore"
 )
 
-// TestPermissionsOfTheGuideSuffice uses the store as the user that docs/redis.md describes, with
+// TestDocumentedPermissionsSuffice uses the store as the user that docs/redis.md describes, with
 // the additional commands for clusters and for WithWait.
-func TestPermissionsOfTheGuideSuffice(t *testing.T) {
+func TestDocumentedPermissionsSuffice(t *testing.T) {
 	t.Parallel()
 	guide, err := os.ReadFile("../docs/redis.md")
 	if err != nil {
@@ -24,7 +24,7 @@ func TestPermissionsOfTheGuideSuffice(t *testing.T) {
 	cluster := regexp.MustCompile("cluster's client also needs `([^`]+)`").FindStringSubmatch(string(guide))
 	wait := regexp.MustCompile("`WithWait` needs\\s+`([^`]+)`").FindStringSubmatch(string(guide))
 	if base == "" || cluster == nil || wait == nil {
-		t.Fatal("the guide does not list the permissions any more")
+		t.Fatal("docs/redis.md no longer lists the permissions")
 	}
 	tests := []struct {
 		name, more string
@@ -52,7 +52,7 @@ func TestPermissionsOfTheGuideSuffice(t *testing.T) {
 			opts := options(t, url)
 			opts.Username, opts.Password, opts.DisableIdentity = "lucia", "PASSWORD", true
 			store := redisstore.New(open(t, opts), tt.opts...)
-			for range 2 { // with and without knowing the scripts
+			for range 2 { // before and after the server knows the scripts
 				for _, op := range operations {
 					if err := op.call(ctx, store); err != nil {
 						t.Errorf("%s: %v", op.name, err)

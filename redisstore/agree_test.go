@@ -61,31 +61,31 @@ func TestLuaAgreesWithGo(t *testing.T) {
 	}
 }
 
-// still is the Advance of a store that reads the bubble's clock.
-func still(time.Duration) {}
+// noAdvance is the Advance of a store that reads the bubble's clock.
+func noAdvance(time.Duration) {}
 
 func miniInBubble(t *testing.T) sessiontest.Harness {
 	m := miniredis.NewMiniRedis()
 	t.Cleanup(m.Close)
 	m.ClockTTL(true)
 	client := redis.NewClient(&redis.Options{
-		Addr:   "127.0.0.1:6379", // is not dialled; a name would be looked up
+		Addr:   "127.0.0.1:6379", // never dialled; a host name would be looked up
 		Dialer: func(context.Context, string, string) (net.Conn, error) { return m.Dial() },
 	})
 	t.Cleanup(func() { client.Close() })
-	return sessiontest.Harness{Store: redisstore.New(client), Advance: still}
+	return sessiontest.Harness{Store: redisstore.New(client), Advance: noAdvance}
 }
 
 func serverInBubble(t *testing.T, s *testenv.RedisServer) sessiontest.Harness {
 	client := redis.NewClient(&redis.Options{Addr: s.Addr})
 	t.Cleanup(func() { client.Close() })
 	client.AddHook(bubbleClock{})
-	return sessiontest.Harness{Store: redisstore.New(client), Advance: still, Snapshot: snapshots(t, s)}
+	return sessiontest.Harness{Store: redisstore.New(client), Advance: noAdvance, Snapshot: snapshots(t, s)}
 }
 
 // bubbleClock makes the scripts of a real server read the bubble's clock. It refuses digests, so
-// that it gets the sources, and replaces TIME in them by two additional arguments. It changes
-// nothing else.
+// that it sees the sources of the scripts, and replaces TIME in them by two additional arguments.
+// It changes nothing else.
 type bubbleClock struct{}
 
 func (bubbleClock) DialHook(next redis.DialHook) redis.DialHook { return next }
@@ -104,7 +104,7 @@ func (bubbleClock) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
 		case "eval":
 			source := args[1].(string)
 			if strings.Count(source, call) != 1 {
-				return errors.New("the script asks for the time elsewhere")
+				return errors.New("the script does not call TIME as expected")
 			}
 			given := len(args) - 4
 			args[1] = strings.Replace(source, call, "{ARGV["+strconv.Itoa(given+1)+"], ARGV["+strconv.Itoa(given+2)+"]}", 1)

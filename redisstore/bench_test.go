@@ -17,7 +17,7 @@ import (
 	"github.com/lucia-go/lucia/session"
 )
 
-// benchPolicy is the library's default.
+// benchPolicy has the library's defaults.
 var benchPolicy = session.Policy{
 	Grace: middleware.DefaultGrace, Settle: middleware.DefaultSettle, Idle: 365 * 24 * time.Hour, Lifetime: 400 * 24 * time.Hour,
 }
@@ -58,8 +58,8 @@ func benchOptions(b *testing.B, addr string) *redis.UniversalOptions {
 }
 
 // BenchmarkRotate measures rotations, each of another session, beside a bare script that compares
-// and sets the same field of the same hash without a rule or a clock, which is the minimum cost
-// of a rotation.
+// and sets the same field of the same hash without a rule or a clock. The bare script shows the
+// least that a rotation can cost.
 func BenchmarkRotate(b *testing.B) {
 	addr := testenv.Redis(b).Addr
 	for _, c := range benchClients {

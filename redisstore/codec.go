@@ -31,9 +31,9 @@ const (
 	unreadable = 255
 )
 
-// encoder packs the arguments of a script into the form that the head of the script describes. It
-// keeps an error for a number that does not fit, because a truncated number would apply another
-// rule.
+// encoder packs the arguments of a script into the form that the script's first comment describes.
+// It keeps an error for a number that does not fit, because a truncated number would change the
+// outcome.
 type encoder struct {
 	b   []byte
 	err error
@@ -54,9 +54,9 @@ func (e *encoder) millis(n int64) {
 	e.b = append(e.b, byte(n>>40), byte(n>>32), byte(n>>24), byte(n>>16), byte(n>>8), byte(n))
 }
 
-// encodeCreating returns the arguments of create.lua after the id: the numbers, the details, and
+// encodeCreate returns the arguments of create.lua after the id: the numbers, the details, and
 // the ids of the former sessions one after another.
-func encodeCreating(c session.CreateParams) (numbers, details, former []byte, err error) {
+func encodeCreate(c session.CreateParams) (numbers, details, former []byte, err error) {
 	e := encoder{b: make([]byte, 0, 17)}
 	e.duration(c.Policy.Idle)
 	e.duration(c.Policy.Lifetime)
@@ -73,14 +73,14 @@ func encodeCreating(c session.CreateParams) (numbers, details, former []byte, er
 	return e.b, details, former, errors.Join(e.err, err)
 }
 
-// Details follow the record, if there are any. A hash whose values have at most 64 bytes takes
-// half the memory (hash-max-listpack-value), and so these are short:
+// Details follow the record if there are any. They are short, because a hash whose values have at
+// most 64 bytes takes half the memory (hash-max-listpack-value):
 //
 //	byte  1      length of the label; 128 more if someone acts as the user
 //	             the label
 //	byte         0: no address; up to 33: the bits of an IPv4 prefix, plus 1; otherwise those of
 //	             an IPv6 prefix, plus 34
-//	             the bytes of the prefix that are not beyond its bits
+//	             as many bytes of the address as hold the bits of the prefix
 //	             the actor's id
 const (
 	acting = 128
@@ -114,7 +114,7 @@ func encodeDetails(d session.Details) ([]byte, error) {
 	return append(b, d.ActorID...), nil
 }
 
-// decodeDetails is the inverse of encodeDetails. Details that make no sense are left out.
+// decodeDetails is the inverse of encodeDetails. It leaves out what is malformed.
 func decodeDetails(v string) (d session.Details) {
 	if v == "" {
 		return d
@@ -144,7 +144,7 @@ func decodeDetails(v string) (d session.Details) {
 	return d
 }
 
-func encodeRefreshing(r session.RefreshParams) ([]byte, error) {
+func encodeRefresh(r session.RefreshParams) ([]byte, error) {
 	e := encoder{b: make([]byte, 0, 57)}
 	e.generation(r.Presented.Generation)
 	e.instant(r.Presented.IssuedAt)
@@ -176,7 +176,7 @@ func activity(p session.Presentation) int64 {
 	return int64(max(p.ActiveAgo, 0)/time.Millisecond) + 1
 }
 
-func encodeConfirming(c session.ConfirmParams) ([]byte, error) {
+func encodeConfirm(c session.ConfirmParams) ([]byte, error) {
 	e := encoder{b: make([]byte, 0, 16)}
 	e.generation(c.Generation)
 	e.instant(c.HandedAt)
@@ -184,8 +184,8 @@ func encodeConfirming(c session.ConfirmParams) ([]byte, error) {
 	return e.b, e.err
 }
 
-// decodeCreated reads the reply of create.lua.
-func decodeCreated(reply string) (r session.CreateResult, err error) {
+// decodeCreate reads the reply of create.lua.
+func decodeCreate(reply string) (r session.CreateResult, err error) {
 	const head = instantSize + recordSize
 	if len(reply) == instantSize {
 		return session.CreateResult{Refused: true}, nil
@@ -200,8 +200,8 @@ func decodeCreated(reply string) (r session.CreateResult, err error) {
 	return r, err
 }
 
-// decodeRefreshment reads the reply of refresh.lua.
-func decodeRefreshment(reply string) (session.RefreshResult, error) {
+// decodeRefresh reads the reply of refresh.lua.
+func decodeRefresh(reply string) (session.RefreshResult, error) {
 	const head = 1 + instantSize
 	if len(reply) < head {
 		return session.RefreshResult{}, badReply(reply)
@@ -221,8 +221,8 @@ func decodeRefreshment(reply string) (session.RefreshResult, error) {
 	return r, err
 }
 
-// decodeConfirmed reads the reply of confirm.lua.
-func decodeConfirmed(reply string) error {
+// decodeConfirm reads the reply of confirm.lua.
+func decodeConfirm(reply string) error {
 	switch {
 	case reply == "":
 		return nil
@@ -292,8 +292,8 @@ func badVersion(v string) error {
 	return fmt.Errorf("%w: %d", ErrVersion, v[0])
 }
 
-// badReply returns the error for a reply that no script of this package sends: a proxy or another
-// program answered instead of Redis.
+// badReply returns the error for a reply that no script of this package sends. A proxy or another
+// program has answered instead of Redis.
 func badReply(reply string) error {
-	return fmt.Errorf("redisstore: reply of %d bytes makes no sense", len(reply))
+	return fmt.Errorf("redisstore: malformed reply of %d bytes", len(reply))
 }

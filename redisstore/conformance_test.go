@@ -43,16 +43,16 @@ func TestConformsUnderSentinel(t *testing.T) {
 func TestConformsThroughPipelines(t *testing.T) {
 	t.Parallel()
 	server := testenv.Redis(t)
-	for _, face := range []struct {
+	for _, mode := range []struct {
 		name string
 		open func(redis.UniversalClient) (*redis.AutoPipeliner, error)
 	}{
 		{"blocking", redis.UniversalClient.AutoPipeline},
 		{"deferred", redis.UniversalClient.AsyncAutoPipeline},
 	} {
-		t.Run(face.name, func(t *testing.T) {
+		t.Run(mode.name, func(t *testing.T) {
 			sessiontest.Run(t, func(t *testing.T) sessiontest.Harness {
-				p, err := face.open(open(t, options(t, server.URL())))
+				p, err := mode.open(open(t, options(t, server.URL())))
 				if err != nil {
 					t.Fatal(err)
 				}

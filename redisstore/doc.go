@@ -38,7 +38,7 @@
 //     would then succeed until the load fell below a third of what the server can do.
 //   - AutoPipelineOptions: MaxQueuedCommands of 2,048, for pipelining. A command whose caller has
 //     given up stays in the pipeline. Without the limit, such commands pile up while the server
-//     hangs.
+//     does not answer.
 //
 // If you change the store's timeout with [WithTimeout], change ReadTimeout, WriteTimeout and
 // PoolTimeout by the same factor.
@@ -53,13 +53,13 @@
 //	if err != nil { … }
 //	store := redisstore.New(pipeline)
 //
-// The deferred pipeline, AsyncAutoPipeline, does about half as much again as the blocking one,
-// which works, too. Pipelining is not the default: below that load it gains nothing, one dead
+// The deferred pipeline, AsyncAutoPipeline, does about 1.5 times as much as the blocking one, which
+// works, too. Pipelining is not the default: below that load it gains nothing, one dead
 // connection delays the calls of all callers, and go-redis calls it experimental.
 //
-// Use it with a single server, not with a cluster. On a cluster, one shard that hangs makes about
-// half of the calls to the other shards fail, and through the pipeline the store cannot make the
-// client look for a new master.
+// Use it with a single server, not with a cluster. On a cluster, one shard that does not answer
+// makes about half of the calls to the other shards fail, and through the pipeline the store cannot
+// make the client look for a new master.
 //
 // The following rotations a second were measured beside a bare script that compares and sets the
 // same field (BenchmarkRotate, November 2026, server and client on one shared machine with two

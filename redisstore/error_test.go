@@ -109,19 +109,19 @@ func TestErrorsFromTheServerWrapTheCause(t *testing.T) {
 			if tt.prepare != nil {
 				tt.prepare(t, server)
 			}
-			for _, face := range faces {
-				store := redisstore.New(face.open(t, options(t, server.URL())))
+			for _, mode := range clientModes {
+				store := redisstore.New(mode.open(t, options(t, server.URL())))
 				err := operations[0].call(ctx, store)
 				if !redis.HasErrorPrefix(err, tt.prefix) {
-					t.Errorf("%s: Create = %v, want %s", face.name, err, tt.prefix)
+					t.Errorf("%s: Create = %v, want %s", mode.name, err, tt.prefix)
 				}
 			}
 		})
 	}
 }
 
-// TestRefusedCreateChangesNothing checks that Create, out of memory, neither drops sessions nor
-// leaves half a step.
+// TestRefusedCreateChangesNothing checks that Create changes nothing if the server is out of
+// memory: it removes no session and adds none.
 func TestRefusedCreateChangesNothing(t *testing.T) {
 	t.Parallel()
 	ctx := context.Background()
@@ -144,13 +144,13 @@ func TestRefusedCreateChangesNothing(t *testing.T) {
 	if err != nil || len(live) != 3 {
 		t.Fatalf("List = %v, %v, want the three sessions as they were", live, err)
 	}
-	// With WithWait nothing is undone, as nothing was done; only undoing reads a field.
+	// With WithWait there is nothing to undo. Only undo.lua would read a single field.
 	durable := redisstore.New(open(t, options(t, server.URL())), redisstore.WithWait(1, 10*time.Millisecond))
 	if _, err := durable.Create(ctx, session.CreateParams{UserID: "ann", ID: session.ID{9}, Policy: long, Max: 1}); !redis.HasErrorPrefix(err, "OOM") {
 		t.Fatalf("Create = %v, want OOM", err)
 	}
 	if stats := server.Client().Info(ctx, "commandstats").Val(); strings.Contains(stats, "cmdstat_hget:") {
-		t.Errorf("a Create that was refused is undone:\n%s", stats)
+		t.Errorf("Create was refused and sent undo.lua:\n%s", stats)
 	}
 }
 
@@ -158,14 +158,14 @@ func TestUnknownScriptsAreSentAgain(t *testing.T) {
 	t.Parallel()
 	ctx := context.Background()
 	server := testenv.Redis(t)
-	for _, face := range faces {
-		store := redisstore.New(face.open(t, options(t, server.URL())))
+	for _, mode := range clientModes {
+		store := redisstore.New(mode.open(t, options(t, server.URL())))
 		for _, op := range operations {
 			if err := server.Client().ScriptFlush(ctx).Err(); err != nil {
 				t.Fatal(err)
 			}
 			if err := op.call(ctx, store); err != nil {
-				t.Errorf("%s: %s after SCRIPT FLUSH: %v", face.name, op.name, err)
+				t.Errorf("%s: %s after SCRIPT FLUSH: %v", mode.name, op.name, err)
 			}
 		}
 	}
@@ -190,9 +190,9 @@ func TestNumbersThatDoNotFitAreRefused(t *testing.T) {
 	}
 }
 
-// TestCapBeyondFourBytesIsNoSmallOne checks that a limit beyond four bytes becomes the greatest
-// one and does not wrap around.
-func TestCapBeyondFourBytesIsNoSmallOne(t *testing.T) {
+// TestLimitBeyondFourBytesIsClamped checks that a limit that does not fit into four bytes becomes
+// the greatest one that does and does not wrap around.
+func TestLimitBeyondFourBytesIsClamped(t *testing.T) {
 	t.Parallel()
 	store := newMini(t).harness(t).Store
 	most := int(min(math.MaxUint32+2, int64(math.MaxInt))) // 1 in four bytes

@@ -14,67 +14,67 @@ import (
 	"github.com/lucia-go/lucia/session"
 )
 
-// brisk is a policy with which sessions rotate about once a second. Its grace is longer than any
-// request takes, as the rule requires.
-var brisk = session.Policy{
+// fastPolicy makes sessions rotate about once a second. Its grace is longer than any request takes,
+// as the rule requires.
+var fastPolicy = session.Policy{
 	Grace: 400 * time.Millisecond, Settle: 100 * time.Millisecond, Idle: time.Hour, Lifetime: 24 * time.Hour,
 }
 
-// patient is brisk for requests that take seconds.
-var patient = session.Policy{Grace: 2500 * time.Millisecond, Settle: brisk.Settle, Idle: brisk.Idle, Lifetime: brisk.Lifetime}
+// slowPolicy is like fastPolicy, with a grace for requests that take seconds.
+var slowPolicy = session.Policy{Grace: 2500 * time.Millisecond, Settle: fastPolicy.Settle, Idle: fastPolicy.Idle, Lifetime: fastPolicy.Lifetime}
 
-// trouble is one fault test on one server behind a proxy.
-type trouble struct {
+// faultTest is one fault test on one server behind a proxy.
+type faultTest struct {
 	name   string
 	policy session.Policy
 	args   []string // of redis-server
-	// cause makes the fault happen, for a second or a few, and returns how often
-	// it did. The browsers are at work meanwhile.
-	cause func(t *testing.T, s *testenv.RedisServer, p *testenv.Proxy) (faults int)
-	fails bool          // whether calls fail meanwhile, however often the client repeats them
-	calm  time.Duration // of work afterwards, for what comes late
-	loses time.Duration // how much the server may forget of what was before the fault
+	// inject causes the fault for some seconds, while the browsers send requests. It returns how
+	// often the fault happened.
+	inject   func(t *testing.T, s *testenv.RedisServer, p *testenv.Proxy) (faults int)
+	fails    bool          // whether calls fail during the fault, however often the client repeats them
+	recovery time.Duration // how long the browsers continue afterwards, so that late effects show
+	mayLose  time.Duration // the server may lose the writes of that long before the fault
 }
 
-var troubles = []trouble{
+var faultTests = []faultTest{
 	{
-		name: "reply lost", policy: brisk,
-		cause: func(t *testing.T, _ *testenv.RedisServer, p *testenv.Proxy) int {
+		name: "reply lost", policy: fastPolicy,
+		inject: func(t *testing.T, _ *testenv.RedisServer, p *testenv.Proxy) int {
 			fleet.Repeat(30, 50*time.Millisecond, p.LoseReply)
 			return p.Lost()
 		},
 	},
 	{
-		name: "connections reset", policy: brisk,
-		cause: func(t *testing.T, _ *testenv.RedisServer, p *testenv.Proxy) (reset int) {
+		name: "connections reset", policy: fastPolicy,
+		inject: func(t *testing.T, _ *testenv.RedisServer, p *testenv.Proxy) (reset int) {
 			fleet.Repeat(15, 100*time.Millisecond, func() { reset += p.Reset() })
 			return reset
 		},
 	},
 	{
-		name: "latency of 2 s", policy: patient,
-		cause: func(t *testing.T, _ *testenv.RedisServer, p *testenv.Proxy) int {
+		name: "latency of 2 s", policy: slowPolicy,
+		inject: func(t *testing.T, _ *testenv.RedisServer, p *testenv.Proxy) int {
 			p.Delay(2 * time.Second)
 			fleet.Pause(2500 * time.Millisecond)
 			p.Delay(0)
 			return 1
 		},
-		calm: 7 * time.Second, fails: true,
+		recovery: 7 * time.Second, fails: true,
 	},
 	{
-		name: "black hole", policy: patient,
-		cause: func(t *testing.T, _ *testenv.RedisServer, p *testenv.Proxy) int {
+		name: "black hole", policy: slowPolicy,
+		inject: func(t *testing.T, _ *testenv.RedisServer, p *testenv.Proxy) int {
 			p.Hold()
 			fleet.Pause(2 * time.Second)
 			p.Pass()
 			return 1
 		},
-		calm: 7 * time.Second, fails: true,
+		recovery: 7 * time.Second, fails: true,
 	},
 	{
-		name: "kill -9 with AOF everysec", policy: brisk,
+		name: "kill -9 with AOF everysec", policy: fastPolicy,
 		args: []string{"--appendonly", "yes", "--appendfsync", "everysec"},
-		cause: func(t *testing.T, s *testenv.RedisServer, _ *testenv.Proxy) (killed int) {
+		inject: func(t *testing.T, s *testenv.RedisServer, _ *testenv.Proxy) (killed int) {
 			fleet.Repeat(2, 700*time.Millisecond, func() {
 				before := runID(t, s)
 				s.Kill()
@@ -85,12 +85,12 @@ var troubles = []trouble{
 			})
 			return killed
 		},
-		// While the disk is behind, Redis answers before it writes, for two seconds.
-		loses: 2500 * time.Millisecond,
+		// If the disk is slow, Redis goes on answering for two seconds without a sync.
+		mayLose: 2500 * time.Millisecond,
 	},
 	{
-		name: "script flush", policy: brisk,
-		cause: func(t *testing.T, s *testenv.RedisServer, _ *testenv.Proxy) int {
+		name: "script flush", policy: fastPolicy,
+		inject: func(t *testing.T, s *testenv.RedisServer, _ *testenv.Proxy) int {
 			client := s.Client()
 			n := fleet.Repeat(40, 40*time.Millisecond, func() {
 				if err := client.ScriptFlush(context.Background()).Err(); err != nil {
@@ -104,14 +104,14 @@ var troubles = []trouble{
 		},
 	},
 	{
-		name: "stopped and continued", policy: patient,
-		cause: func(t *testing.T, s *testenv.RedisServer, _ *testenv.Proxy) int {
+		name: "stopped and continued", policy: slowPolicy,
+		inject: func(t *testing.T, s *testenv.RedisServer, _ *testenv.Proxy) int {
 			s.Suspend()
 			fleet.Pause(2 * time.Second)
 			s.Resume()
 			return 1
 		},
-		calm: 7 * time.Second, fails: true,
+		recovery: 7 * time.Second, fails: true,
 	},
 }
 
@@ -120,20 +120,20 @@ func TestFaultsLoseNoSession(t *testing.T) {
 		t.Skip("takes seconds for each fault")
 	}
 	t.Parallel()
-	for _, tr := range troubles {
-		t.Run(tr.name, func(t *testing.T) {
-			for _, c := range faces {
+	for _, ft := range faultTests {
+		t.Run(ft.name, func(t *testing.T) {
+			for _, c := range clientModes {
 				t.Run(c.name, func(t *testing.T) {
 					t.Parallel()
-					tr.run(t, c.open)
+					ft.run(t, c.open)
 				})
 			}
 		})
 	}
 }
 
-// faces are the ways to use a client.
-var faces = []struct {
+// clientModes are the ways in which a store may use a client.
+var clientModes = []struct {
 	name string
 	open func(*testing.T, *redis.UniversalOptions) redis.UniversalClient
 }{
@@ -162,26 +162,26 @@ func options(t *testing.T, url string) *redis.UniversalOptions {
 	return opts
 }
 
-func (tr trouble) run(t *testing.T, open func(*testing.T, *redis.UniversalOptions) redis.UniversalClient) {
-	server := testenv.Redis(t, tr.args...)
+func (ft faultTest) run(t *testing.T, open func(*testing.T, *redis.UniversalOptions) redis.UniversalClient) {
+	server := testenv.Redis(t, ft.args...)
 	proxy := testenv.NewProxy(t, server.Addr)
 	store := redisstore.New(open(t, options(t, "redis://"+proxy.Addr)))
-	f := fleet.New(t, store, tr.policy, 120)
+	f := fleet.New(t, store, ft.policy, 120)
 	var w fleet.Window
 	f.Drill(func() (faults int) {
-		if tr.loses > 0 {
-			fleet.Pause(tr.loses) // so that there are sessions older than what may be lost
-			w.From = time.Now().Add(-tr.loses)
+		if ft.mayLose > 0 {
+			fleet.Pause(ft.mayLose) // so that some sessions are older than the writes that may be lost
+			w.From = time.Now().Add(-ft.mayLose)
 		}
-		faults = tr.cause(t, server, proxy)
+		faults = ft.inject(t, server, proxy)
 		w.To = time.Now()
 		if faults == 0 {
-			t.Error("the fault has not happened")
+			t.Error("the fault did not happen")
 		}
 		return faults
-	}, max(tr.calm, 2500*time.Millisecond))
-	if tr.fails && f.FailedCalls() == 0 {
-		t.Error("no call has failed: the fault has not happened")
+	}, max(ft.recovery, 2500*time.Millisecond))
+	if ft.fails && f.FailedCalls() == 0 {
+		t.Error("no call has failed: the fault did not happen")
 	}
 	f.Report(w)
 }
@@ -209,7 +209,7 @@ func TestPromotedReplicaThatMissedWrites(t *testing.T) {
 	link := testenv.NewProxy(t, master.Addr)
 	replica.Follow(link.Addr)
 	front := testenv.NewProxy(t, master.Addr)
-	f := fleet.New(t, redisstore.New(open(t, options(t, "redis://"+front.Addr))), brisk, 120)
+	f := fleet.New(t, redisstore.New(open(t, options(t, "redis://"+front.Addr))), fastPolicy, 120)
 	var w fleet.Window
 	f.Drill(func() int {
 		fleet.Pause(time.Second) // some sessions are past their second rotation
@@ -238,7 +238,7 @@ func TestSlotsMoveUnderLoad(t *testing.T) {
 	}
 	t.Parallel()
 	cluster := testenv.Cluster(t)
-	f := fleet.New(t, redisstore.New(open(t, options(t, cluster.URL()))), brisk, 120)
+	f := fleet.New(t, redisstore.New(open(t, options(t, cluster.URL()))), fastPolicy, 120)
 	from, to := cluster.Masters[0], cluster.Masters[1]
 	f.Drill(func() (moved int) {
 		ctx := context.Background()
@@ -252,14 +252,14 @@ func TestSlotsMoveUnderLoad(t *testing.T) {
 				t.Fatal(err)
 			}
 			finish := cluster.BeginMove(t, int(slot), from, to)
-			fleet.Pause(20 * time.Millisecond) // in which clients are told to ask the other
+			fleet.Pause(20 * time.Millisecond) // in which the server redirects clients
 			finish()
 			moved++
 		}
 		return moved
 	}, 2*time.Second)
 	if told, err := from.Client().Info(context.Background(), "errorstats").Result(); err != nil || !strings.Contains(told, "errorstat_ASK") || !strings.Contains(told, "errorstat_MOVED") {
-		t.Errorf("no client was sent elsewhere: %v\n%s", err, told)
+		t.Errorf("the server redirected no client: %v\n%s", err, told)
 	}
 	f.Report(fleet.Window{})
 }
@@ -271,7 +271,7 @@ func TestClusterMasterDies(t *testing.T) {
 	}
 	t.Parallel()
 	cluster := testenv.Cluster(t)
-	f := fleet.New(t, redisstore.New(open(t, options(t, cluster.URL()))), brisk, 120)
+	f := fleet.New(t, redisstore.New(open(t, options(t, cluster.URL()))), fastPolicy, 120)
 	var w fleet.Window
 	f.Drill(func() int {
 		w.From = time.Now().Add(-time.Second)
@@ -290,7 +290,7 @@ func TestSentinelFailsOver(t *testing.T) {
 	}
 	t.Parallel()
 	trio := testenv.Sentinel(t)
-	f := fleet.New(t, redisstore.New(open(t, options(t, trio.URL()))), brisk, 120)
+	f := fleet.New(t, redisstore.New(open(t, options(t, trio.URL()))), fastPolicy, 120)
 	var w fleet.Window
 	f.Drill(func() int {
 		w.From = time.Now().Add(-time.Second)

@@ -15,8 +15,8 @@ var _ session.Feed = (*Store)(nil)
 // feedPage is how many notices a call of ReadFeed returns at most.
 const feedPage = 500
 
-// feedKey is the key of the stream of notices. No user's key is the same, because those have
-// braces.
+// feedKey returns the key of the stream of notices. It differs from every user's key, because those
+// contain braces.
 func (s *Store) feedKey() string { return s.prefix + "feed" }
 
 // Publish implements [session.Feed]. The notices are entries of one stream. If [WithWait] is set,
@@ -34,9 +34,10 @@ func (s *Store) Publish(ctx context.Context, n session.Notice, keep time.Duratio
 	return nil
 }
 
-// ReadFeed implements [session.Feed]. The position is the id of the last entry that was read. The
-// entry is read again with those that follow, so that its absence shows that the server has lost
-// it: after a failover, new entries may have lower ids than lost ones.
+// ReadFeed implements [session.Feed]. The position is the id of the last entry that was read. Each
+// call reads that entry again together with those that follow. If it is missing, the server has
+// lost it, and the call starts from the beginning: after a failover, new entries may have lower ids
+// than the lost ones.
 func (s *Store) ReadFeed(ctx context.Context, after session.FeedPosition) ([]session.Notice, session.FeedPosition, error) {
 	const op = "read feed"
 	if err := ctx.Err(); err != nil {
@@ -63,18 +64,18 @@ func (s *Store) ReadFeed(ctx context.Context, after session.FeedPosition) ([]ses
 	return notices(entries), session.FeedPosition(entries[len(entries)-1].ID), nil
 }
 
-// entries returns the first entries of the stream from an id on.
+// entries returns up to feedPage entries of the stream, starting at the id from.
 func (s *Store) entries(ctx context.Context, from string) ([]redis.XMessage, error) {
 	cmd := redis.NewXMessageSliceCmd(ctx, "xrange", s.feedKey(), from, "+", "count", feedPage)
 	if err := s.processor.Process(ctx, cmd); err != nil {
-		s.suspect(err)
+		s.reloadAfter(err)
 		return nil, err // a deferred pipeline's Val would wait for the reply
 	}
 	return cmd.Val(), nil
 }
 
-// notices returns the notices of entries. It leaves out what a newer version of this package may
-// have written.
+// notices returns the notices of entries. It skips entries that it cannot read, such as those of a
+// newer version of this package.
 func notices(entries []redis.XMessage) (list []session.Notice) {
 	for _, e := range entries {
 		field := func(name string) string {

@@ -19,7 +19,7 @@ func TestFeedConformanceMiniredis(t *testing.T) {
 		open := func() *redisstore.Store {
 			client := redis.NewClient(&redis.Options{Addr: m.Addr()})
 			t.Cleanup(func() { client.Close() })
-			return redisstore.New(client, unhurried)
+			return redisstore.New(client, longTimeout)
 		}
 		return sessiontest.FeedHarness{
 			Feed: open(), Other: open(), Advance: m.advance,
@@ -44,8 +44,8 @@ func TestFeedConformanceCluster(t *testing.T) {
 	})
 }
 
-// feedOn returns the feed of two processes with clients of their own, one of which pipelines on a
-// single server.
+// feedOn returns the feed of two processes with a client each. On a single server, one of them
+// pipelines.
 func feedOn(t *testing.T, url string, masters ...*testenv.RedisServer) sessiontest.FeedHarness {
 	open := func() redis.UniversalClient {
 		opts, err := redisstore.ParseURL(url)
@@ -67,7 +67,7 @@ func feedOn(t *testing.T, url string, masters ...*testenv.RedisServer) sessionte
 	}
 	prefix := redisstore.WithPrefix("test:" + t.Name() + ":")
 	return sessiontest.FeedHarness{
-		Feed: redisstore.New(here, prefix, unhurried), Other: redisstore.New(there, prefix, unhurried),
+		Feed: redisstore.New(here, prefix, longTimeout), Other: redisstore.New(there, prefix, longTimeout),
 		Lose: func() {
 			for _, m := range masters {
 				if err := m.Client().FlushAll(t.Context()).Err(); err != nil {
@@ -78,14 +78,14 @@ func feedOn(t *testing.T, url string, masters ...*testenv.RedisServer) sessionte
 	}
 }
 
-// A server whose clock is behind that of the one before gives its entries lower ids. A reader whose
-// last entry was lost misses none of them.
+// After a failover to a server whose clock is behind, new entries have lower ids than the last one
+// that a reader has read. The reader misses none of them.
 func TestFeedAfterAFailoverToASlowerClock(t *testing.T) {
 	t.Parallel()
 	m := newMini(t)
 	client := redis.NewClient(&redis.Options{Addr: m.Addr()})
 	t.Cleanup(func() { client.Close() })
-	store := redisstore.New(client, unhurried)
+	store := redisstore.New(client, longTimeout)
 	publish := func(user string) {
 		t.Helper()
 		if err := store.Publish(t.Context(), notice(user), time.Hour); err != nil {
@@ -107,13 +107,13 @@ func TestFeedAfterAFailoverToASlowerClock(t *testing.T) {
 	}
 }
 
-// Another program's entries, and those of a newer version, are left out.
-func TestFeedLeavesOutWhatItCannotRead(t *testing.T) {
+// ReadFeed skips the entries of other programs and those of newer versions.
+func TestFeedSkipsUnreadableEntries(t *testing.T) {
 	t.Parallel()
 	m := newMini(t)
 	client := redis.NewClient(&redis.Options{Addr: m.Addr()})
 	t.Cleanup(func() { client.Close() })
-	store := redisstore.New(client, unhurried)
+	store := redisstore.New(client, longTimeout)
 	for _, values := range [][]string{
 		{"x", "y"},
 		{"kind", "newer", "user", "u1", "session", "", "until", "1"},
@@ -140,7 +140,7 @@ func TestFeedExpires(t *testing.T) {
 	m := newMini(t)
 	client := redis.NewClient(&redis.Options{Addr: m.Addr()})
 	t.Cleanup(func() { client.Close() })
-	store := redisstore.New(client, unhurried)
+	store := redisstore.New(client, longTimeout)
 	if err := store.Publish(t.Context(), notice("u1"), time.Minute); err != nil {
 		t.Fatal(err)
 	}

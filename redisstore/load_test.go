@@ -17,10 +17,10 @@ import (
 	"github.com/lucia-go/lucia/session"
 )
 
-// TestServesAgainAfterAStall stalls the server for longer than a call may take, while calls
-// arrive at half of what the connections can do. The store recovers soon after the server. If a
-// call could wait for a connection longer than the time it then has left, no call would ever
-// succeed again.
+// TestServesAgainAfterAStall stalls the server for longer than a call may take, while calls arrive
+// at half of the rate that the connections can serve. The store must recover soon after the server.
+// It would not recover if a call could wait for a connection for longer than the time that it then
+// has left.
 func TestServesAgainAfterAStall(t *testing.T) {
 	if testing.Short() {
 		t.Skip("takes seconds")
@@ -42,7 +42,7 @@ func TestServesAgainAfterAStall(t *testing.T) {
 				return new(net.Dialer).DialContext(ctx, network, proxy.Addr)
 			}
 			opts.PoolSize = int(2 * offered * roundTrip / time.Second)
-			o := &offer{store: redisstore.New(open(t, opts))}
+			o := &loadGenerator{store: redisstore.New(open(t, opts))}
 			create(t, o.store, session.ID{1}, long, 5)
 			proxy.Delay(roundTrip / 2)
 			o.pace = redis.NewClient(&redis.Options{Addr: proxy.Addr, PoolSize: 1})
@@ -77,30 +77,30 @@ func repeatUntil(t *testing.T, what string, done func() bool) {
 	t.Helper()
 	for deadline := time.Now().Add(20 * time.Second); !done(); fleet.Pause(10 * time.Millisecond) {
 		if time.Now().After(deadline) {
-			t.Fatalf("waited in vain for %s", what)
+			t.Fatalf("timed out waiting for %s", what)
 		}
 	}
 }
 
 const (
 	offered   = 80                     // calls a second
-	roundTrip = 100 * time.Millisecond // to the server; twice as many calls would be the most
+	roundTrip = 100 * time.Millisecond // to the server; the connections can serve twice the offered calls
 )
 
-// offer is a steady stream of calls, whatever their results.
-type offer struct {
+// loadGenerator makes calls at a steady rate, whatever their results.
+type loadGenerator struct {
 	store *redisstore.Store
-	pace  *redis.Client // goes to and fro as fast as it can
-	now   atomic.Pointer[tally]
+	pace  *redis.Client // makes round trips as fast as it can
+	now   atomic.Pointer[secondStats]
 }
 
-// tally is the result of the calls that began in one second.
-type tally struct{ begun, good, trips atomic.Int64 }
+// secondStats counts the calls that began in one second.
+type secondStats struct{ begun, good, trips atomic.Int64 }
 
 // run makes calls until stop is closed.
-func (o *offer) run(stop <-chan struct{}) (wait func()) {
+func (o *loadGenerator) run(stop <-chan struct{}) (wait func()) {
 	ctx := context.Background()
-	o.now.Store(new(tally))
+	o.now.Store(new(secondStats))
 	var wg sync.WaitGroup
 	wg.Go(func() {
 		tick := time.NewTicker(time.Second / offered)
@@ -137,33 +137,33 @@ func (o *offer) run(stop <-chan struct{}) (wait func()) {
 
 // awaitService returns when nearly all calls of a second have succeeded. It skips the test on a
 // machine that is too slow.
-func (o *offer) awaitService(t *testing.T) {
+func (o *loadGenerator) awaitService(t *testing.T) {
 	t.Helper()
 	const seconds = 5
-	var all []*tally
+	var all []*secondStats
 	for len(all) <= seconds {
-		next := new(tally)
+		next := new(secondStats)
 		o.now.Store(next)
 		all = append(all, next)
 		fleet.Pause(time.Second)
-		if n := len(all); n > 1 && all[n-2].served() { // the calls of the last one are under way
+		if n := len(all); n > 1 && all[n-2].served() { // calls of the last second are still in progress
 			return
 		}
 	}
-	able := true
+	loadReached := true
 	for i, s := range all[:seconds] {
 		t.Logf("second %d: %d calls, %d round trips, %d calls succeeded", i+1, s.begun.Load(), s.trips.Load(), s.good.Load())
-		able = able && s.able()
+		loadReached = loadReached && s.loadReached()
 	}
-	if !able {
-		t.Skip("the machine is too busy to offer the load")
+	if !loadReached {
+		t.Skip("the machine is too busy to generate the load")
 	}
-	t.Error("calls go on failing")
+	t.Error("calls still fail")
 }
 
-// able reports whether the machine made calls and round trips at nearly the intended rate.
-func (s *tally) able() bool {
+// loadReached reports whether the machine made calls and round trips at nearly the intended rate.
+func (s *secondStats) loadReached() bool {
 	return s.begun.Load() >= offered*3/4 && s.trips.Load() >= int64(time.Second/roundTrip)*7/10
 }
 
-func (s *tally) served() bool { return s.able() && s.good.Load() >= s.begun.Load()*3/4 }
+func (s *secondStats) served() bool { return s.loadReached() && s.good.Load() >= s.begun.Load()*3/4 }

@@ -7,7 +7,7 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// silent drops the client's log, which would be very long with the faults of these tests.
+// silent discards the client's log, which the faults of these tests would make very long.
 type silent struct{}
 
 func (silent) Printf(context.Context, string, ...any) {}

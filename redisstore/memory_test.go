@@ -55,8 +55,7 @@ func TestMemoryPerSession(t *testing.T) {
 	}
 }
 
-// memoryPerSession signs users in and returns how much the server's memory for data grew, for
-// each session.
+// memoryPerSession signs users in and returns by how many bytes the server's data grew per session.
 func memoryPerSession(t testing.TB, users, each int, details session.Details) float64 {
 	t.Helper()
 	server := testenv.Redis(t)
@@ -87,7 +86,7 @@ func memoryPerSession(t testing.TB, users, each int, details session.Details) fl
 	return float64(dataset(t, client)-before) / float64(users*each)
 }
 
-// dataset returns the bytes that the keys and their tables take, without those of connections.
+// dataset returns the bytes that keys and their tables take, without those of connections.
 func dataset(t testing.TB, client redis.UniversalClient) (bytes int64) {
 	t.Helper()
 	info, err := client.Info(context.Background(), "memory").Result()

@@ -67,7 +67,7 @@ func WithTimeout(d time.Duration) Option {
 // timeout is at least a millisecond, because a WAIT of zero milliseconds waits forever.
 func WithWait(replicas int, timeout time.Duration) Option {
 	if replicas <= 0 || timeout < time.Millisecond {
-		panic("redisstore: no replicas, or less than a millisecond to wait for them")
+		panic("redisstore: WithWait needs at least one replica and a timeout of at least a millisecond")
 	}
 	return func(o *options) { o.wait = wait{replicas: replicas, timeout: timeout} }
 }

@@ -13,13 +13,13 @@ import (
 	"github.com/lucia-go/lucia/redisstore"
 )
 
-// TestCallsReturnInTime checks that a call through a client that obeys its context returns within
-// the store's timeout, whatever happens to the server.
+// TestCallsReturnInTime checks that a call returns within the store's timeout, whatever the server
+// does, if the client obeys its context.
 func TestCallsReturnInTime(t *testing.T) {
 	t.Parallel()
 	const (
 		timeout = 150 * time.Millisecond
-		slack   = 1500 * time.Millisecond // a busy machine's; go-redis alone would take 5 s and more
+		slack   = 1500 * time.Millisecond // for a busy machine; go-redis alone would take 5 s and more
 	)
 	clients := []struct {
 		name string
@@ -51,8 +51,8 @@ func TestCallsReturnInTime(t *testing.T) {
 			t.Parallel()
 			proxy := testenv.NewProxy(t, testenv.Redis(t).Addr)
 			store := redisstore.New(c.open(t, proxy.Addr), redisstore.WithTimeout(timeout))
-			proxy.Hold()       // before the first connection, so that dialling and greeting hang too
-			defer proxy.Pass() // a pipeline's Close waits for what it has sent
+			proxy.Hold()       // before the first connection, so that connecting stalls, too
+			defer proxy.Pass() // Close of a pipeline waits for the commands that it has sent
 			for range 2 {
 				for _, op := range operations {
 					start := time.Now()
@@ -69,9 +69,9 @@ func TestCallsReturnInTime(t *testing.T) {
 	}
 }
 
-// TestPipelineOfAServerThatHangsIsBounded checks that abandoned commands do not pile up in the
+// TestPipelineToAHungServerIsBounded checks that abandoned commands do not pile up in the
 // pipeline and that it recovers.
-func TestPipelineOfAServerThatHangsIsBounded(t *testing.T) {
+func TestPipelineToAHungServerIsBounded(t *testing.T) {
 	t.Parallel()
 	server := testenv.Redis(t)
 	pipeline, err := open(t, options(t, server.URL())).AsyncAutoPipeline()
@@ -79,31 +79,31 @@ func TestPipelineOfAServerThatHangsIsBounded(t *testing.T) {
 		t.Fatal(err)
 	}
 	refresh := operations[1].call
-	hasty := redisstore.New(pipeline, redisstore.WithTimeout(time.Millisecond))
+	impatient := redisstore.New(pipeline, redisstore.WithTimeout(time.Millisecond))
 	server.Suspend()
 	const most = 10_000
 	full := false
 	for i := 0; i < most && !full; i++ {
-		full = errors.Is(refresh(context.Background(), hasty), redis.ErrAutoPipelineQueueFull)
+		full = errors.Is(refresh(context.Background(), impatient), redis.ErrAutoPipelineQueueFull)
 	}
 	server.Resume()
 	if !full {
-		t.Errorf("%d commands are in the pipeline", most)
+		t.Errorf("the pipeline holds %d commands and refuses none", most)
 	}
-	store := redisstore.New(pipeline, unhurried)
+	store := redisstore.New(pipeline, longTimeout)
 	repeatUntil(t, "the pipeline to serve", func() bool { return refresh(context.Background(), store) == nil })
 }
 
-func TestOptionsRefuseNonsense(t *testing.T) {
+func TestOptionsPanicOnInvalidValues(t *testing.T) {
 	t.Parallel()
 	tests := map[string]func(){
-		"prefix with a brace": func() { redisstore.WithPrefix("app{1}:") },
-		"closing brace":       func() { redisstore.WithPrefix("}") },
-		"no timeout":          func() { redisstore.WithTimeout(0) },
-		"negative timeout":    func() { redisstore.WithTimeout(-time.Second) },
-		"no replicas":         func() { redisstore.WithWait(0, time.Second) },
-		"no time to wait":     func() { redisstore.WithWait(1, 0) },
-		"WAIT 1 0 has no end": func() { redisstore.WithWait(1, time.Millisecond-1) },
+		"prefix with a brace":    func() { redisstore.WithPrefix("app{1}:") },
+		"closing brace":          func() { redisstore.WithPrefix("}") },
+		"no timeout":             func() { redisstore.WithTimeout(0) },
+		"negative timeout":       func() { redisstore.WithTimeout(-time.Second) },
+		"no replicas":            func() { redisstore.WithWait(0, time.Second) },
+		"no time to wait":        func() { redisstore.WithWait(1, 0) },
+		"WAIT 1 0 waits forever": func() { redisstore.WithWait(1, time.Millisecond-1) },
 	}
 	for name, set := range tests {
 		func() {
@@ -115,18 +115,18 @@ func TestOptionsRefuseNonsense(t *testing.T) {
 			set()
 		}()
 	}
-	redisstore.WithWait(1, time.Millisecond) // is the least
+	redisstore.WithWait(1, time.Millisecond) // the shortest that is allowed
 }
 
-// TestRingIsRefused checks that New refuses a ring, which asks another shard if one is dead and
-// so finds sessions missing.
+// TestRingIsRefused checks that New refuses a ring. A ring whose shard is down asks another shard,
+// which does not have the sessions.
 func TestRingIsRefused(t *testing.T) {
 	t.Parallel()
 	ring := redis.NewRing(&redis.RingOptions{Addrs: map[string]string{"a": newMini(t).Addr()}})
 	defer ring.Close()
 	defer func() {
 		if p, _ := recover().(string); !strings.Contains(p, "redis.Ring") {
-			t.Errorf("New with a ring: panic %q, want one that names it", p)
+			t.Errorf("New with a ring: panic %q, want one that names the ring", p)
 		}
 	}()
 	redisstore.New(ring)

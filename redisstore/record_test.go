@@ -18,8 +18,8 @@ import (
 	"github.com/lucia-go/lucia/session"
 )
 
-// keyOfAnn is the key of the user "ann". Its format is a promise to everyone who backs up,
-// migrates or inspects the database.
+// keyOfAnn is the key of the user "ann". Its format is stable, because operators back up, migrate
+// and inspect the database.
 const keyOfAnn = "lucia:{YW5u}"
 
 // backends are servers whose contents a test can inspect.
@@ -70,9 +70,9 @@ func TestStoredFormat(t *testing.T) {
 	}
 }
 
-// TestDetailsHaveThisForm fixes the form of details. A release that changes it leaves the details
-// of earlier sessions out.
-func TestDetailsHaveThisForm(t *testing.T) {
+// TestStoredFormatOfDetails fixes the stored form of details. A release that changed it could not
+// read the details of earlier sessions.
+func TestStoredFormatOfDetails(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {
 		details session.Details
@@ -94,7 +94,7 @@ func TestDetailsHaveThisForm(t *testing.T) {
 		if got := client.HGet(ctx, keyOfAnn, string(id[:])).Val(); got != string(packed(r.Record))+tt.want {
 			t.Errorf("%+v is stored as %q, want the record and %q", tt.details, got, tt.want)
 		}
-		for _, broken := range []string{"\x40", "\x05F", "\x00\x21", "\x00\xff\x00", "\x00\xa3"} { // hides nothing else
+		for _, broken := range []string{"\x40", "\x05F", "\x00\x21", "\x00\xff\x00", "\x00\xa3"} { // malformed details do not hide the session
 			client.HSet(ctx, keyOfAnn, string(id[:]), string(packed(r.Record))+broken)
 			if live, err := store.List(ctx, "ann"); err != nil || live[id].Record != r.Record {
 				t.Errorf("details %q: %+v, %v", broken, live, err)
@@ -103,9 +103,9 @@ func TestDetailsHaveThisForm(t *testing.T) {
 	}
 }
 
-// TestUnreadableRecordConcernsItselfOnly checks that a record of another version or program is an
-// error for its own session only.
-func TestUnreadableRecordConcernsItselfOnly(t *testing.T) {
+// TestUnreadableRecordAffectsOnlyItsSession checks that a record of another version or program
+// causes an error for its own session and for no other.
+func TestUnreadableRecordAffectsOnlyItsSession(t *testing.T) {
 	t.Parallel()
 	version2 := "\x02" + strings.Repeat("x", 40)
 	for _, b := range backends {
@@ -133,7 +133,7 @@ func TestUnreadableRecordConcernsItselfOnly(t *testing.T) {
 				if !errors.Is(err, redisstore.ErrVersion) {
 					t.Errorf("Confirm = %v, want %v", err, redisstore.ErrVersion)
 				}
-				create(t, store, session.ID{3}, long, 1) // the cap makes session 1 go, and only it
+				create(t, store, session.ID{3}, long, 1) // the limit removes session 1 and no other
 				live, err := store.List(ctx, "ann")
 				if _, ok := live[session.ID{3}]; err != nil || len(live) != 1 || !ok {
 					t.Errorf("List = %v, %v, want the readable session", live, err)
@@ -167,8 +167,7 @@ func checkStored(t *testing.T, client *redis.Client, rec session.Record, r sessi
 	}
 }
 
-// TestLastGeneration checks that after 2^32 - 1 rotations the scripts wrap around as Go's numbers
-// do.
+// TestLastGeneration checks that generations wrap around after 2^32 - 1 in the scripts as in Go.
 func TestLastGeneration(t *testing.T) {
 	t.Parallel()
 	ctx := context.Background()
@@ -193,8 +192,8 @@ func TestLastGeneration(t *testing.T) {
 	}
 }
 
-// TestGenerationZero covers generation 0, which no session and no token has. The result is that
-// of the Go functions.
+// TestGenerationZero covers generation 0, which no session and no token has. The scripts return the
+// same result as the Go functions.
 func TestGenerationZero(t *testing.T) {
 	t.Parallel()
 	for _, b := range backends {
@@ -215,7 +214,7 @@ func TestGenerationZero(t *testing.T) {
 	}
 }
 
-func TestDeleteUserEndsWhatCannotBeRead(t *testing.T) {
+func TestDeleteUserRemovesUnreadableRecords(t *testing.T) {
 	t.Parallel()
 	ctx := context.Background()
 	client := testenv.Redis(t).Client()
@@ -244,8 +243,8 @@ func TestPrefixesKeepStoresApart(t *testing.T) {
 	}
 }
 
-// TestHashStaysPacked checks that with the default limit a user's hash keeps Redis' compact form,
-// as the guide's setting of hash-max-listpack-entries assumes.
+// TestHashStaysPacked checks that with the default limit of sessions a user's hash keeps Redis'
+// compact form, as docs/redis.md assumes for its setting of hash-max-listpack-entries.
 func TestHashStaysPacked(t *testing.T) {
 	t.Parallel()
 	ctx := context.Background()
@@ -321,9 +320,9 @@ func TestOneRoundTrip(t *testing.T) {
 	ctx := context.Background()
 	server := testenv.Redis(t)
 	client := server.Client()
-	for _, face := range faces {
-		store := redisstore.New(face.open(t, options(t, server.URL())))
-		for _, op := range operations { // the scripts get known
+	for _, mode := range clientModes {
+		store := redisstore.New(mode.open(t, options(t, server.URL())))
+		for _, op := range operations { // the server learns the scripts
 			if err := op.call(ctx, store); err != nil {
 				t.Fatal(err)
 			}
@@ -337,7 +336,7 @@ func TestOneRoundTrip(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
-			// What scripts call is counted too, so the top level's alone are summed.
+			// The statistics include the commands of scripts, so only those of clients are summed.
 			top := []string{"evalsha"}
 			switch op.name {
 			case "Delete":
@@ -360,7 +359,7 @@ func TestOneRoundTrip(t *testing.T) {
 				}
 			}
 			if calls != each || len(others) > 0 {
-				t.Errorf("%s, %s: %d calls of the store sent %s %d times, and %v", face.name, op.name, each, top[0], calls, others)
+				t.Errorf("%s, %s: %d calls of the store sent %s %d times, and %v", mode.name, op.name, each, top[0], calls, others)
 			}
 		}
 	}

@@ -14,7 +14,7 @@ import (
 	"github.com/lucia-go/lucia/session"
 )
 
-// missing are refreshes of ann's that a working server answers with Missing.
+// missing are refreshes by ann that a working server answers with Missing.
 var missing = []struct {
 	name  string
 	id    session.ID
@@ -25,15 +25,15 @@ var missing = []struct {
 	{"expired token of a lost generation", session.ID{1}, session.Presentation{Generation: 7, IssuedAt: 1, ExpiresAt: 2}},
 }
 
-// TestNoVerdictFromAServerThatMayNotWrite checks that a server that does not accept writes, and
-// so may have missed a session, signs no user out.
-func TestNoVerdictFromAServerThatMayNotWrite(t *testing.T) {
+// TestReadOnlyServerReportsNoSessionMissing checks that a server that does not accept writes signs
+// no user out. It may have missed the session.
+func TestReadOnlyServerReportsNoSessionMissing(t *testing.T) {
 	t.Parallel()
 	tests := []struct {
 		name, refusal string
 		args          []string
-		// spoil makes the server refuse writes, or returns another that does.
-		spoil func(*testing.T, *testenv.RedisServer) *testenv.RedisServer
+		// makeReadOnly makes the server refuse writes, or returns another server that does.
+		makeReadOnly func(*testing.T, *testenv.RedisServer) *testenv.RedisServer
 	}{
 		{"replica cut off from its master", "READONLY", nil, staleReplica},
 		{"master without its replicas", "NOREPLICAS", nil, func(t *testing.T, s *testenv.RedisServer) *testenv.RedisServer {
@@ -49,12 +49,12 @@ func TestNoVerdictFromAServerThatMayNotWrite(t *testing.T) {
 			t.Parallel()
 			ctx := context.Background()
 			server := testenv.Redis(t, tt.args...)
-			store := redisstore.New(open(t, options(t, server.URL())), unhurried)
+			store := redisstore.New(open(t, options(t, server.URL())), longTimeout)
 			create(t, store, session.ID{1}, long, 5)
 			brief := long
 			brief.Idle = time.Millisecond
 			create(t, store, session.ID{2}, brief, 5)
-			fleet.Pause(5 * time.Millisecond) // it expires
+			fleet.Pause(5 * time.Millisecond) // session 2 expires
 			for _, m := range missing {
 				r, err := store.Refresh(ctx, session.RefreshParams{UserID: "ann", ID: m.id, Presented: m.token, Policy: long, RevokeUser: true})
 				if err != nil || r.Outcome != session.Missing {
@@ -63,16 +63,16 @@ func TestNoVerdictFromAServerThatMayNotWrite(t *testing.T) {
 			}
 			live, err := store.List(ctx, "ann")
 			if _, ok := live[session.ID{1}]; err != nil || !ok {
-				t.Errorf("List = %v, %v, want the session that lives", live, err)
+				t.Errorf("List = %v, %v, want the live session", live, err)
 			}
 
-			server = tt.spoil(t, server)
-			for _, face := range faces {
-				store := redisstore.New(face.open(t, options(t, server.URL())), unhurried)
+			server = tt.makeReadOnly(t, server)
+			for _, mode := range clientModes {
+				store := redisstore.New(mode.open(t, options(t, server.URL())), longTimeout)
 				for _, m := range missing {
 					r, err := store.Refresh(ctx, session.RefreshParams{UserID: "ann", ID: m.id, Presented: m.token, Policy: long, RevokeUser: true})
 					if err == nil || !strings.Contains(err.Error(), tt.refusal) {
-						t.Errorf("%s: %s: %v, %v, want %s", face.name, m.name, r.Outcome, err, tt.refusal)
+						t.Errorf("%s: %s: %v, %v, want %s", mode.name, m.name, r.Outcome, err, tt.refusal)
 					}
 				}
 				for _, c := range []session.ConfirmParams{
@@ -80,13 +80,13 @@ func TestNoVerdictFromAServerThatMayNotWrite(t *testing.T) {
 					{UserID: "ann", ID: session.ID{1}, Generation: 7, HandedAt: 1},
 				} {
 					if err := store.Confirm(ctx, c); err == nil || !strings.Contains(err.Error(), tt.refusal) {
-						t.Errorf("%s: Confirm of what the server has not: %v, want %s", face.name, err, tt.refusal)
+						t.Errorf("%s: Confirm of a missing session or generation: %v, want %s", mode.name, err, tt.refusal)
 					}
 				}
 				for _, op := range operations {
 					ends := op.name == "Delete" || op.name == "DeleteUser"
 					if err := op.call(ctx, store); ends && (err == nil || !strings.Contains(err.Error(), tt.refusal)) {
-						t.Errorf("%s: %s: %v, want %s", face.name, op.name, err, tt.refusal)
+						t.Errorf("%s: %s: %v, want %s", mode.name, op.name, err, tt.refusal)
 					}
 				}
 			}
@@ -103,7 +103,7 @@ func staleReplica(t *testing.T, master *testenv.RedisServer) *testenv.RedisServe
 	return replica
 }
 
-// failedSnapshot puts a directory where the snapshot belongs.
+// failedSnapshot makes the next snapshot fail: it puts a directory in place of the file.
 func failedSnapshot(t *testing.T, s *testenv.RedisServer) *testenv.RedisServer {
 	ctx, client := context.Background(), s.Client()
 	dir, err := client.ConfigGet(ctx, "dir").Result()

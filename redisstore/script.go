@@ -54,12 +54,13 @@ type request struct {
 	source string // of the script, if args has a script's digest
 }
 
-// processor is what a client and a single connection of it have in common.
+// processor is the method that a client and a single connection have in common.
 type processor interface {
 	Process(context.Context, redis.Cmder) error
 }
 
-// deferred makes Process of a client's deferred pipeline wait for the reply.
+// deferred wraps a client's deferred pipeline. Its Process waits for the reply, which that of the
+// pipeline does not.
 type deferred struct{ pipeline *redis.AutoPipeliner }
 
 // Process implements processor. A command whose ctx ends first stays in the pipeline.

@@ -55,24 +55,24 @@ func (m *mini) snapshot() (restore func()) {
 	}
 }
 
-// unhurried is the timeout of stores in tests of the rule, because the default may pass on a busy
-// machine.
-var unhurried = redisstore.WithTimeout(20 * time.Second)
+// longTimeout is for stores in tests of the rule, because a call may exceed the default timeout on
+// a busy machine.
+var longTimeout = redisstore.WithTimeout(20 * time.Second)
 
 func (m *mini) harness(t *testing.T) sessiontest.Harness {
 	client := redis.NewClient(&redis.Options{Addr: m.Addr()})
 	t.Cleanup(func() { client.Close() })
-	return sessiontest.Harness{Store: redisstore.New(client, unhurried), Advance: m.advance, Snapshot: m.snapshot}
+	return sessiontest.Harness{Store: redisstore.New(client, longTimeout), Advance: m.advance, Snapshot: m.snapshot}
 }
 
-// remote is the harness of a store on real servers, whose clock runs by itself.
+// remote is the harness of a store on real servers, whose clock a test cannot set.
 func remote(t *testing.T, client redis.UniversalClient, snapshot func() func(), opts ...redisstore.Option) sessiontest.Harness {
 	t.Helper()
 	t.Cleanup(func() { client.Close() })
-	return sessiontest.Harness{Store: redisstore.New(client, append(opts, unhurried)...), Snapshot: snapshot}
+	return sessiontest.Harness{Store: redisstore.New(client, append(opts, longTimeout)...), Snapshot: snapshot}
 }
 
-// snapshots returns a function that saves and restores what the masters hold.
+// snapshots returns a function that saves the data of the masters. Its result restores them.
 func snapshots(t *testing.T, masters ...*testenv.RedisServer) func() func() {
 	var each []func() func()
 	for _, m := range masters {

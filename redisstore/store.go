@@ -71,7 +71,7 @@ func (s *Store) key(userID string) string {
 // removed again; see [WithWait].
 func (s *Store) Create(ctx context.Context, c session.CreateParams) (session.CreateResult, error) {
 	const op = "create"
-	numbers, details, former, err := encodeCreating(c)
+	numbers, details, former, err := encodeCreate(c)
 	if err != nil {
 		return session.CreateResult{}, fail(op, err)
 	}
@@ -83,7 +83,7 @@ func (s *Store) Create(ctx context.Context, c session.CreateParams) (session.Cre
 	if err != nil {
 		return session.CreateResult{}, fail(op, err)
 	}
-	r, err := decodeCreated(reply)
+	r, err := decodeCreate(reply)
 	if err != nil {
 		return session.CreateResult{}, fail(op, err)
 	}
@@ -95,7 +95,7 @@ func (s *Store) Create(ctx context.Context, c session.CreateParams) (session.Cre
 // session, so the result is then an error and never [session.Missing].
 func (s *Store) Refresh(ctx context.Context, r session.RefreshParams) (session.RefreshResult, error) {
 	const op = "refresh"
-	args, err := encodeRefreshing(r)
+	args, err := encodeRefresh(r)
 	if err != nil {
 		return session.RefreshResult{}, fail(op, err)
 	}
@@ -104,7 +104,7 @@ func (s *Store) Refresh(ctx context.Context, r session.RefreshParams) (session.R
 	if err != nil {
 		return session.RefreshResult{}, fail(op, err)
 	}
-	result, err := decodeRefreshment(reply)
+	result, err := decodeRefresh(reply)
 	if err != nil {
 		return session.RefreshResult{}, fail(op, err)
 	}
@@ -115,14 +115,14 @@ func (s *Store) Refresh(ctx context.Context, r session.RefreshParams) (session.R
 // package wrote the session's record.
 func (s *Store) Confirm(ctx context.Context, c session.ConfirmParams) error {
 	const op = "confirm"
-	args, err := encodeConfirming(c)
+	args, err := encodeConfirm(c)
 	if err != nil {
 		return fail(op, err)
 	}
 	key := s.key(c.UserID)
 	reply, err := s.do(ctx, s.confirm.on(key, c.ID[:], args))
 	if err == nil {
-		err = decodeConfirmed(reply)
+		err = decodeConfirm(reply)
 	}
 	if err != nil {
 		return fail(op, err)
@@ -175,14 +175,14 @@ func (s *Store) do(ctx context.Context, r request) (string, error) {
 	ctx, cancel := context.WithTimeout(ctx, s.timeout)
 	defer cancel()
 	reply, err := r.send(ctx, s.processor)
-	s.suspect(err)
+	s.reloadAfter(err)
 	return reply, err
 }
 
-// suspect makes a cluster's client look for the masters again after an error that no server sent.
-// By itself, go-redis does so only once a minute and when a server redirects it, which a dead
-// server does not.
-func (s *Store) suspect(err error) {
+// reloadAfter makes a cluster's client look for the masters again if err did not come from a
+// server. By itself, go-redis does so only once a minute and when a server redirects it, which a
+// dead server does not.
+func (s *Store) reloadAfter(err error) {
 	if s.cluster == nil || err == nil {
 		return
 	}
@@ -191,5 +191,5 @@ func (s *Store) suspect(err error) {
 	}
 }
 
-// fail names the operation that failed.
+// fail returns an error that names the operation and wraps the cause.
 func fail(op string, cause error) error { return fmt.Errorf("redisstore: %s: %w", op, cause) }

@@ -106,7 +106,7 @@ func split(s string) (*url.URL, []string, error) {
 	if !found {
 		user, list = "", rest
 	} else if user += "@"; strings.ContainsAny(user, "/?#") || strings.Contains(list, "@") {
-		return nil, nil, errors.New("redisstore: user and password stand once in a URL, with / ? # and @ in them escaped")
+		return nil, nil, errors.New("redisstore: URL must have user and password once, before the first host, with / ? # and @ in them escaped")
 	}
 	if strings.ContainsAny(list, "?#") {
 		return nil, nil, errors.New("redisstore: URL has a query or fragment; other settings are fields of the options")
@@ -128,7 +128,7 @@ func addresses(hosts []string, port string) ([]string, error) {
 			name, p = strings.TrimSuffix(strings.TrimPrefix(h, "["), "]"), port
 		}
 		if n, err := strconv.ParseUint(p, 10, 16); !isHost(name) || err != nil || n == 0 {
-			return nil, errors.New("redisstore: URL has something else where a host or host:port should be")
+			return nil, errors.New("redisstore: URL has an invalid host or host:port")
 		}
 		addrs[i] = net.JoinHostPort(name, p)
 	}

@@ -79,7 +79,7 @@ func TestParseURLRefuses(t *testing.T) {
 	}
 }
 
-// The error names the query, wherever in the URL it is.
+// The error mentions the query, wherever the URL has it.
 func TestParseURLSaysThatAQueryIsRefused(t *testing.T) {
 	t.Parallel()
 	for _, url := range []string{
@@ -87,7 +87,7 @@ func TestParseURLSaysThatAQueryIsRefused(t *testing.T) {
 		"redis://a?x=y,b", "rediss://h:6379?x=y", "sentinel://s1/main?x=y", "unix:///run/redis.sock?x=y", "redis://h:6379#x", "redis://h:6379?",
 	} {
 		if _, err := redisstore.ParseURL(url); err == nil || !strings.Contains(err.Error(), "query or fragment") {
-			t.Errorf("ParseURL(%q): %v, want a word about the query", url, err)
+			t.Errorf("ParseURL(%q): %v, want an error that mentions the query", url, err)
 		}
 	}
 }

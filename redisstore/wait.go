@@ -10,8 +10,8 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// ErrNotReplicated is the cause of an error if a write was done but too few replicas had it in
-// time; see [WithWait]. Create undoes its write.
+// ErrNotReplicated is the cause of an error if the server made a write and too few replicas had
+// received it in time; see [WithWait]. Create undoes its write.
 var ErrNotReplicated = errors.New("redisstore: too few replicas have the write")
 
 // errRedirected is the cause of an error if a cluster's client gave up without an error. While a
@@ -19,9 +19,9 @@ var ErrNotReplicated = errors.New("redisstore: too few replicas have the write")
 // returns nil although nothing was done.
 var errRedirected = errors.New("redisstore: redirected too often")
 
-// errCrowded is the cause of an error if a call was not tried because the greatest number of
-// calls already waits for replicas.
-var errCrowded = errors.New("redisstore: too many calls wait for replicas")
+// errTooManyWaiting is the cause of an error if a call was not tried because the limit of calls
+// that wait for replicas was reached.
+var errTooManyWaiting = errors.New("redisstore: too many calls wait for replicas")
 
 // wait is the setting of [WithWait]. Calls do not wait if replicas is 0.
 type wait struct {
@@ -34,26 +34,26 @@ type wait struct {
 func connections(client redis.UniversalClient) int {
 	switch c := client.(type) {
 	case *redis.Client:
-		return fewer(c.Options().PoolSize, c.Options().MaxActiveConns)
+		return maxConnections(c.Options().PoolSize, c.Options().MaxActiveConns)
 	case *redis.ClusterClient: // to each node
-		return fewer(c.Options().PoolSize, c.Options().MaxActiveConns)
+		return maxConnections(c.Options().PoolSize, c.Options().MaxActiveConns)
 	}
 	return 10 * runtime.GOMAXPROCS(0) // go-redis' default
 }
 
-// fewer returns the pool's size, or the limit if that is set and smaller.
-func fewer(size, limit int) int {
+// maxConnections returns the smaller of the pool's size and the limit. A limit of 0 means none.
+func maxConnections(size, limit int) int {
 	if limit > 0 {
 		return min(size, limit)
 	}
 	return size
 }
 
-// enter takes a place and waits for one up to patience. The places are limited because a call
-// that waits holds a connection: while a replica is down, such calls would hold all of them and
-// leave none to refreshes.
-func (w wait) enter(ctx context.Context, patience time.Duration) error {
-	ctx, cancel := context.WithTimeoutCause(ctx, patience, errCrowded)
+// enter takes a place. It waits for one for at most timeout. The places are limited because a call
+// that waits for replicas holds a connection: while a replica is down, such calls would hold all
+// connections and leave none to refreshes.
+func (w wait) enter(ctx context.Context, timeout time.Duration) error {
+	ctx, cancel := context.WithTimeoutCause(ctx, timeout, errTooManyWaiting)
 	defer cancel()
 	select {
 	case w.places <- struct{}{}:
@@ -65,12 +65,12 @@ func (w wait) enter(ctx context.Context, patience time.Duration) error {
 
 func (w wait) leave() { <-w.places }
 
-// doDurably is do and also waits for the replicas if [WithWait] is set. WAIT counts the writes of
-// its own connection, so the request and WAIT use the same one. WATCH is the way to get the
-// connection of a key from every kind of client. Nothing depends on whether the key changes.
+// doDurably does the same as do. If [WithWait] is set, it also waits for the replicas. WAIT counts
+// the writes of its own connection, so the request and WAIT must use the same one. Only WATCH gets
+// the connection of a key from every kind of client. Whether the key changes has no effect.
 //
-// If the step was done and the call then fails, doDurably undoes the step with the request that
-// undo returns for the reply, unless undo is nil.
+// If the server has done the step and the call then fails, doDurably undoes the step with the
+// request that undo returns for the reply. A nil undo undoes nothing.
 func (s *Store) doDurably(ctx context.Context, key string, r request, undo func(reply string) request) (string, error) {
 	if s.wait.replicas == 0 {
 		return s.do(ctx, r)
@@ -80,12 +80,12 @@ func (s *Store) doDurably(ctx context.Context, key string, r request, undo func(
 	}
 	limited, cancel := context.WithTimeout(ctx, s.timeout+s.wait.timeout)
 	defer cancel()
-	if err := s.wait.enter(limited, s.timeout/2); err != nil { // the rest is for the step
+	if err := s.wait.enter(limited, s.timeout/2); err != nil { // the other half is for the step
 		return "", err
 	}
 	defer s.wait.leave()
 	reply, done, err := s.stepAndWait(limited, key, r)
-	s.suspect(err)
+	s.reloadAfter(err)
 	if undo == nil {
 		return reply, err
 	}

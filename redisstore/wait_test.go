@@ -15,25 +15,25 @@ import (
 	"github.com/lucia-go/lucia/session"
 )
 
-// TestWaitReportsWhatIsNotReplicated checks that sign-ins and sign-outs succeed only when the
+// TestWaitFailsWithoutReplication checks that sign-ins and sign-outs succeed only when the
 // replica has them. Refreshes do not wait.
-func TestWaitReportsWhatIsNotReplicated(t *testing.T) {
+func TestWaitFailsWithoutReplication(t *testing.T) {
 	t.Parallel()
 	ctx := context.Background()
-	for _, face := range faces {
-		t.Run(face.name, func(t *testing.T) {
+	for _, mode := range clientModes {
+		t.Run(mode.name, func(t *testing.T) {
 			t.Parallel()
 			master, replica := testenv.Redis(t), testenv.Redis(t)
 			link := testenv.NewProxy(t, master.Addr)
 			replica.Follow(link.Addr)
-			client := face.open(t, options(t, master.URL()))
-			patient := redisstore.New(client, redisstore.WithWait(1, 10*time.Second)) // a replica in step may be slow to say so
+			client := mode.open(t, options(t, master.URL()))
+			patient := redisstore.New(client, redisstore.WithWait(1, 10*time.Second)) // a replica may acknowledge slowly
 			hasty := redisstore.New(client, redisstore.WithWait(1, 300*time.Millisecond))
 
 			waits := map[string]bool{"Create": true, "Delete": true, "DeleteUser": true, "Publish": true}
 			for _, op := range operations {
 				if err := op.call(ctx, patient); err != nil {
-					t.Fatalf("%s with a replica in step: %v", op.name, err)
+					t.Fatalf("%s with an up-to-date replica: %v", op.name, err)
 				}
 			}
 			link.Hold()
@@ -48,7 +48,7 @@ func TestWaitReportsWhatIsNotReplicated(t *testing.T) {
 }
 
 // TestWaitedForWritesSurviveFailover checks that a write that was reported as done is on the
-// replica, at once and although the master has gone.
+// replica at once, even if the master then dies.
 func TestWaitedForWritesSurviveFailover(t *testing.T) {
 	t.Parallel()
 	ctx := context.Background()
@@ -69,13 +69,13 @@ func TestWaitedForWritesSurviveFailover(t *testing.T) {
 	}
 	live, err := redisstore.New(promoted).List(ctx, "ann")
 	if _, back := live[session.ID{0}]; err != nil || len(live) != n-1 || back {
-		t.Fatalf("%d sessions on the promoted replica, %v, the one that ended among them: %v; want %d", len(live), err, back, n-1)
+		t.Fatalf("%d sessions on the promoted replica, %v, including the one that was ended: %v; want %d without it", len(live), err, back, n-1)
 	}
 }
 
-// TestWaitWhileASlotMoves checks that a sign-in or sign-out with WithWait is done or fails while
-// the user's key is already on the new server and the slot still on the old one. go-redis gives
-// up on such a WATCH without an error.
+// TestWaitWhileASlotMoves checks a sign-in or sign-out with WithWait while the slot moves: the key
+// is already on the new server and the slot still on the old one. The call must succeed or fail.
+// go-redis gives up on such a WATCH without an error.
 func TestWaitWhileASlotMoves(t *testing.T) {
 	t.Parallel()
 	ctx := context.Background()
@@ -109,34 +109,34 @@ func TestWaitWhileASlotMoves(t *testing.T) {
 			t.Fatal(listErr)
 		}
 		if err == nil && len(live) != 0 {
-			t.Errorf("%s reports success, and %d sessions live on", name, len(live))
+			t.Errorf("%s reports success, but %d sessions remain", name, len(live))
 		}
 	}
 	finish()
 	if err := durable.DeleteUser(ctx, "ann"); err != nil {
-		t.Errorf("after the slot has moved: %v", err)
+		t.Errorf("after the move of the slot: %v", err)
 	}
 	if live, err := plain.List(ctx, "ann"); err != nil || len(live) != 0 {
-		t.Errorf("after the slot has moved: %d sessions, %v", len(live), err)
+		t.Errorf("after the move of the slot: %d sessions, %v", len(live), err)
 	}
 }
 
-// TestFailedSignInLeavesNoSession checks that a sign-in that no replica has in time is an error,
-// and that its session, whose tokens are not handed out, is removed and does not count towards
+// TestFailedSignInLeavesNoSession checks a sign-in whose write no replica acknowledges in time. It
+// is an error. Its tokens are not handed out, so its session is removed and does not count towards
 // the limit.
 func TestFailedSignInLeavesNoSession(t *testing.T) {
 	t.Parallel()
 	const most = 4
-	for _, face := range faces {
-		t.Run(face.name, func(t *testing.T) {
+	for _, mode := range clientModes {
+		t.Run(mode.name, func(t *testing.T) {
 			t.Parallel()
 			server := testenv.Redis(t) // without a replica
-			plain := redisstore.New(open(t, options(t, server.URL())), unhurried)
+			plain := redisstore.New(open(t, options(t, server.URL())), longTimeout)
 			for i := range byte(most - 1) {
 				create(t, plain, session.ID{1 + i}, long, most)
 			}
 			signIn := func(ctx context.Context, d time.Duration) error {
-				store := redisstore.New(face.open(t, options(t, server.URL())), redisstore.WithWait(1, d), unhurried)
+				store := redisstore.New(mode.open(t, options(t, server.URL())), redisstore.WithWait(1, d), longTimeout)
 				_, err := store.Create(ctx, session.CreateParams{UserID: "ann", ID: session.NewID(), Policy: long, Max: most})
 				return err
 			}
@@ -147,7 +147,7 @@ func TestFailedSignInLeavesNoSession(t *testing.T) {
 				}
 				for i := range byte(most - 1) {
 					if _, ok := live[session.ID{1 + i}]; !ok {
-						t.Fatalf("session %d has gone", 1+i)
+						t.Fatalf("session %d is missing", 1+i)
 					}
 				}
 				return len(live) - (most - 1)
@@ -157,11 +157,11 @@ func TestFailedSignInLeavesNoSession(t *testing.T) {
 					t.Fatalf("sign-in = %v, want %v", err, redisstore.ErrNotReplicated)
 				}
 				if n := left(); n != 0 {
-					t.Fatalf("%d sessions that nobody knows of are left", n)
+					t.Fatalf("%d sessions of failed sign-ins remain", n)
 				}
 			}
-			// A caller who leaves earlier has no time for it. The connection may say so
-			// before his context does.
+			// A caller's deadline may end the sign-in first. The connection may report it before
+			// ctx does.
 			ctx, cancel := context.WithTimeout(context.Background(), 500*time.Millisecond)
 			defer cancel()
 			if err := signIn(ctx, time.Minute); !errors.Is(err, context.DeadlineExceeded) && !errors.Is(err, os.ErrDeadlineExceeded) {
@@ -172,19 +172,18 @@ func TestFailedSignInLeavesNoSession(t *testing.T) {
 	}
 }
 
-// TestSignInThatItsPersonLeftLeavesNoSession covers replicas that answer after the caller has
-// given up with an error.
-func TestSignInThatItsPersonLeftLeavesNoSession(t *testing.T) {
+// TestCanceledSignInLeavesNoSession covers a caller who gives up before the replicas answer.
+func TestCanceledSignInLeavesNoSession(t *testing.T) {
 	t.Parallel()
-	for _, face := range faces {
-		t.Run(face.name, func(t *testing.T) {
+	for _, mode := range clientModes {
+		t.Run(mode.name, func(t *testing.T) {
 			t.Parallel()
 			master, replica := testenv.Redis(t), testenv.Redis(t)
 			link := testenv.NewProxy(t, master.Addr)
 			replica.Follow(link.Addr)
-			plain := redisstore.New(open(t, options(t, master.URL())), unhurried)
-			store := redisstore.New(face.open(t, options(t, master.URL())), redisstore.WithWait(1, time.Minute), unhurried)
-			create(t, store, session.ID{1}, long, 5) // the replica is in step
+			plain := redisstore.New(open(t, options(t, master.URL())), longTimeout)
+			store := redisstore.New(mode.open(t, options(t, master.URL())), redisstore.WithWait(1, time.Minute), longTimeout)
+			create(t, store, session.ID{1}, long, 5) // the replica is up to date
 			link.Hold()
 			sessions := func() int {
 				live, err := plain.List(context.Background(), "bob")
@@ -193,14 +192,14 @@ func TestSignInThatItsPersonLeftLeavesNoSession(t *testing.T) {
 				}
 				return len(live)
 			}
-			ctx, leave := context.WithCancel(context.Background())
+			ctx, cancel := context.WithCancel(context.Background())
 			left := make(chan error, 1)
 			go func() {
 				_, err := store.Create(ctx, session.CreateParams{UserID: "bob", ID: session.NewID(), Policy: long, Max: 5})
 				left <- err
 			}()
 			repeatUntil(t, "the session to be there", func() bool { return sessions() == 1 })
-			leave()
+			cancel()
 			link.Pass()
 			if err := <-left; !errors.Is(err, context.Canceled) {
 				t.Fatalf("sign-in = %v, want %v", err, context.Canceled)
@@ -210,42 +209,42 @@ func TestSignInThatItsPersonLeftLeavesNoSession(t *testing.T) {
 	}
 }
 
-// TestFailedSignInSparesItsRepetition checks that a sign-in that was repeated with success in the
-// meantime stays.
-func TestFailedSignInSparesItsRepetition(t *testing.T) {
+// TestFailedSignInKeepsTheSessionOfItsRetry checks that a failed sign-in does not remove the
+// session if a retry has succeeded in the meantime.
+func TestFailedSignInKeepsTheSessionOfItsRetry(t *testing.T) {
 	t.Parallel()
 	ctx := context.Background()
 	server := testenv.Redis(t)
-	plain := redisstore.New(open(t, options(t, server.URL())), unhurried)
-	store := redisstore.New(open(t, options(t, server.URL())), redisstore.WithWait(1, time.Second), unhurried)
+	plain := redisstore.New(open(t, options(t, server.URL())), longTimeout)
+	store := redisstore.New(open(t, options(t, server.URL())), redisstore.WithWait(1, time.Second), longTimeout)
 	failed := make(chan error, 1)
 	go func() {
 		_, err := store.Create(ctx, session.CreateParams{UserID: "ann", ID: session.ID{1}, Policy: long, Max: 5})
 		failed <- err
 	}()
-	repeatUntil(t, "the first try to arrive", func() bool {
+	repeatUntil(t, "the first attempt to arrive", func() bool {
 		live, err := plain.List(ctx, "ann")
 		return err == nil && len(live) == 1
 	})
-	fleet.Pause(5 * time.Millisecond) // its record tells it apart
+	fleet.Pause(5 * time.Millisecond) // so that the two records differ
 	rec := create(t, plain, session.ID{1}, long, 5)
 	if err := <-failed; !errors.Is(err, redisstore.ErrNotReplicated) {
-		t.Errorf("the first try = %v, want %v", err, redisstore.ErrNotReplicated)
+		t.Errorf("the first attempt = %v, want %v", err, redisstore.ErrNotReplicated)
 	}
 	if live, err := plain.List(ctx, "ann"); err != nil || live[session.ID{1}].Record != rec {
-		t.Errorf("List = %v, %v, want the session of the second try", live, err)
+		t.Errorf("List = %v, %v, want the session of the second attempt", live, err)
 	}
 }
 
-// TestWaitingLeavesConnections checks that refreshes continue while endless sign-ins wait for a
-// missing replica.
+// TestWaitingLeavesConnections checks that refreshes continue while more and more sign-ins wait for
+// a missing replica.
 func TestWaitingLeavesConnections(t *testing.T) {
 	t.Parallel()
 	const (
 		connections = 6
 		timeout     = 2 * time.Second
 		wait        = 3 * time.Second
-		slack       = 5 * time.Second // a busy machine's
+		slack       = 5 * time.Second // for a busy machine
 	)
 	for _, tt := range []struct {
 		name        string
@@ -264,7 +263,7 @@ func TestWaitingLeavesConnections(t *testing.T) {
 			opts.IsClusterMode = tt.name == "cluster"
 			opts.PoolSize, opts.MaxActiveConns = tt.pool, tt.limit
 			client := open(t, opts)
-			create(t, redisstore.New(client, unhurried), session.ID{1}, long, 5)
+			create(t, redisstore.New(client, longTimeout), session.ID{1}, long, 5)
 			store := redisstore.New(client, redisstore.WithWait(1, wait), redisstore.WithTimeout(timeout))
 
 			start := time.Now()
@@ -276,7 +275,7 @@ func TestWaitingLeavesConnections(t *testing.T) {
 				}()
 			}
 			probe := server.Client()
-			half := fmt.Sprintf("blocked_clients:%d\r\n", connections/2) // by WAIT: nothing else blocks one here
+			half := fmt.Sprintf("blocked_clients:%d\r\n", connections/2) // by WAIT: no other command blocks here
 			repeatUntil(t, "half of the connections to wait", func() bool {
 				return strings.Contains(probe.Info(ctx, "clients").Val(), half)
 			})
@@ -287,13 +286,13 @@ func TestWaitingLeavesConnections(t *testing.T) {
 			}
 			for range 2 * connections {
 				if err := <-failed; err == nil {
-					t.Error("a sign-in that no replica has succeeded")
+					t.Error("a sign-in succeeded without a replica")
 				}
 			}
 			if took := time.Since(start); took > timeout+wait+slack {
 				t.Errorf("the sign-ins took %v", took)
 			}
-			// There is room again.
+			// The places are free again.
 			if err := operations[0].call(ctx, store); !errors.Is(err, redisstore.ErrNotReplicated) {
 				t.Errorf("Create afterwards = %v, want %v", err, redisstore.ErrNotReplicated)
 			}
@@ -301,12 +300,13 @@ func TestWaitingLeavesConnections(t *testing.T) {
 	}
 }
 
-// TestCallsWaitForAPlace checks that calls beyond half of the connections wait for half of the
-// store's timeout and then fail without an effect. One call may always wait.
-func TestCallsWaitForAPlace(t *testing.T) {
+// TestCallsBeyondTheLimitWait checks that a call beyond half of the connections waits for half of
+// the store's timeout and then fails without an effect. A pool of one connection still lets one
+// call wait.
+func TestCallsBeyondTheLimitWait(t *testing.T) {
 	t.Parallel()
-	ctx, leave := context.WithCancel(context.Background())
-	defer leave()
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
 	const timeout = 6 * time.Second
 	server := testenv.Redis(t) // without a replica
 	opts := options(t, server.URL())
@@ -322,7 +322,7 @@ func TestCallsWaitForAPlace(t *testing.T) {
 	start := time.Now()
 	err := signIn(2)
 	if err == nil || !strings.Contains(err.Error(), "too many calls wait for replicas") {
-		t.Errorf("Create = %v, want what it waited for", err)
+		t.Errorf("Create = %v, want the limit of waiting calls as the cause", err)
 	}
 	if took := time.Since(start); took < timeout/2 || took >= timeout {
 		t.Errorf("Create failed after %v, want %v", took, timeout/2)
@@ -336,11 +336,11 @@ func TestCallsWaitForAPlace(t *testing.T) {
 // connections.
 func TestPipelinesLetSeveralCallsWait(t *testing.T) {
 	t.Parallel()
-	ctx, leave := context.WithCancel(context.Background())
-	defer leave()
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
 	server := testenv.Redis(t)
-	pipeline := faces[1].open(t, options(t, server.URL()))
-	store := redisstore.New(pipeline, redisstore.WithWait(1, time.Minute), unhurried)
+	pipeline := clientModes[1].open(t, options(t, server.URL()))
+	store := redisstore.New(pipeline, redisstore.WithWait(1, time.Minute), longTimeout)
 	for i := range byte(3) {
 		go store.Create(ctx, session.CreateParams{UserID: "ann", ID: session.ID{i}, Policy: long, Max: 5})
 	}

@@ -12,7 +12,7 @@ func (c Code) Error() string { return string(c) }
 
 // The codes of lucia-sveltekit 0.9 that reach its browser side.
 const (
-	// CodeNotAuthenticated: a sign-out, or a request for the session, without a session.
+	// CodeNotAuthenticated: a sign-out or a request for the session came without a session.
 	CodeNotAuthenticated Code = "AUTH_NOT_AUTHENTICATED"
 	// CodeUnauthorized: the refresh token is not valid or no longer valid, or a page requires a
 	// session and there is none.

@@ -5,9 +5,9 @@ import (
 	"time"
 )
 
-// EventKind is the kind of an [Event]. Every event is passed to OnEvent. What the log shows of a
-// kind is said where the kind is defined; a kind that says nothing is logged at most once a second,
-// with the number of lines left out since the last.
+// EventKind is the kind of an [Event]. Every event is passed to OnEvent. A kind is logged at most
+// once a second, with the number of events left out since the last line, unless its comment or that
+// of its group says otherwise.
 type EventKind string
 
 // The life of a session. These events make an audit trail. They are ordinary and are not logged.
@@ -16,8 +16,8 @@ const (
 	// session in which someone acts for the user.
 	EventBegan EventKind = "session began"
 	// EventEnded: a session ended, or all sessions of the user if SessionID is the zero ID. Cause
-	// says why. The process that ends a session reports it, and the processes that learn of it do
-	// not. Ending a session again is reported again.
+	// says why. Only the process that ends a session reports it, not the processes that learn of
+	// it. Ending a session again reports it again.
 	EventEnded EventKind = "session ended"
 	// EventSteppedUp: the user of a session proved again who they are. SessionID is the session
 	// that took its place. The event follows the EventBegan of that session.
@@ -36,7 +36,7 @@ const (
 	EventActingEnded EventKind = "acting for a user ended"
 )
 
-// What an operator should see or be woken for.
+// Security incidents and other events of single users that an operator should see.
 const (
 	// EventReuse: a refresh token was presented that an honest browser no longer has. The
 	// affected sessions have been ended. Notify the user. Each of these events is logged.

@@ -6,20 +6,20 @@ import (
 	"github.com/lucia-go/lucia/session"
 )
 
-// binding adds device-bound sessions to a world. The zero value adds nothing. Each field but
-// device takes away a part of how the server hands out and accepts bound tokens.
+// binding adds device-bound sessions to a world. The zero value adds nothing. Each field except
+// device removes a part of how the server hands out and accepts bound tokens.
 type binding struct {
 	device     bool // the browser may bind its session to a key
 	early      bool // the answer to the registration sets the bound cookie
-	ungated    bool // a bound token is presented to the store as soon as it is there
-	settleOnly bool // … as soon as it has settled
+	ungated    bool // a bound token is presented to the store at once
+	settleOnly bool // a bound token is presented to the store once it has settled
 	unproved   bool // a bound cookie is accepted without a proof
-	bearers    bool // an unbound bearer token speaks although the cookie is bound
+	bearers    bool // an unbound bearer token counts although the cookie is bound
 	keyLost    bool // a crash may lose the key although the bound cookie is on disk
 }
 
-// The explorer's numbers for bound generations, which the real rule sees as numbers from
-// session.BoundGenerations on. The first one is not like the others: no request has presented it.
+// The explorer's numbers for bound generations. The real rule sees them as numbers from
+// session.BoundGenerations on. The first one is special, because no request has presented it.
 const (
 	boundBit   = 0x40
 	firstBound = boundBit | 1
@@ -43,10 +43,11 @@ func smallGeneration(g session.Generation) uint8 {
 	return uint8(g)
 }
 
-// gate is the age at which the first bound token may be presented to the store. By then no honest
-// unbound token is left: the bound one has reached the browser (a delay), what the browser sent
-// before with an unbound one has been answered, which may have put an unbound one into its jar
-// again (two delays), and what it sent before that, with the bound one, has arrived (a delay).
+// gate is the age from which the first bound token may be presented to the store. By then no honest
+// unbound token is left. First the bound token reached the browser (one delay). Then the requests
+// that the browser had sent with an unbound token were answered, which may have put an unbound
+// token into its jar again (two delays). Then the requests that it had sent before that with the
+// bound token arrived (one delay).
 func (w *world) gate() uint8 {
 	switch {
 	case w.ungated:
@@ -57,7 +58,7 @@ func (w *world) gate() uint8 {
 	return max(w.settle, 4*w.grace+1)
 }
 
-// cap returns the age from which on a token is just old.
+// cap returns the age above which the model does not distinguish ages of a token.
 func (w *world) cap(t token) uint8 {
 	if t.gen == firstBound {
 		return max(w.settle, w.gate())
@@ -65,9 +66,9 @@ func (w *world) cap(t token) uint8 {
 	return w.settle
 }
 
-// asksStore reports whether the server lets a request reach the store. One that carries a bound
-// cookie without a proof gets a page or a 503, and changes nothing.
-func (w *world) asksStore(f flight) bool {
+// asksStore reports whether the server lets a request reach the store. A request that carries a
+// bound cookie without a proof gets a page or a 503, and changes nothing.
+func (w *world) asksStore(f exchange) bool {
 	if !isBound(f.cookie.gen) {
 		return true
 	}
@@ -77,9 +78,9 @@ func (w *world) asksStore(f flight) bool {
 	return f.cookie.gen != firstBound || f.cookie.age >= w.gate()
 }
 
-// register is the browser's registration of its key. The server keeps nothing of it and the
-// answer sets no cookie, so that it does not matter when the request is sent, and how late the
-// answer is: at some time the browser has the key, or never.
+// register is the browser's registration of its key. The server keeps nothing of it and the answer
+// sets no cookie. So it does not matter when the request is sent or how late the answer is: at some
+// time the browser has the key, or never.
 func (w *world) register(s state, emit func(move, state, string)) {
 	if !w.device || s.rec.gen == 0 {
 		return
@@ -89,7 +90,7 @@ func (w *world) register(s state, emit func(move, state, string)) {
 		next.key = true
 		if w.early && !isBound(s.jar.refresh.gen) {
 			next.bind()
-			headers := next // the body, which makes the browser keep the key, is lost
+			headers := next // the body is lost, without which the browser does not keep the key
 			headers.key = false
 			emit(move{kind: registered, i: 1}, headers, keyless(headers))
 		}
@@ -100,7 +101,7 @@ func (w *world) register(s state, emit func(move, state, string)) {
 		return
 	}
 	next := s
-	next.flights[slot] = flight{phase: request, cookie: s.jar.refresh, proof: true}
+	next.exchanges[slot] = exchange{phase: request, cookie: s.jar.refresh, proof: true}
 	emit(move{kind: prove}, next, "")
 }
 
@@ -109,9 +110,9 @@ func (s *state) bind() {
 	s.dirty = max(s.dirty, 1)
 }
 
-// slot returns a free flight, or -1.
+// slot returns the index of a free exchange, or -1.
 func (s *state) slot() int {
-	for i, f := range s.flights {
+	for i, f := range s.exchanges {
 		if f.phase == free {
 			return i
 		}
@@ -119,31 +120,32 @@ func (s *state) slot() int {
 	return -1
 }
 
-// bindUnasked is the answer to a proof beside an unbound cookie while the access token is valid:
-// the store is not asked.
+// bindUnasked is the answer to a proof beside an unbound cookie while the access token is valid. It
+// does not ask the store.
 func (w *world) bindUnasked(s state, i uint8, emit func(move, state, string)) {
-	f := s.flights[i]
-	if !f.proof || isBound(f.cookie.gen) || f.tab == nobody || w.early {
+	f := s.exchanges[i]
+	if !f.proof || isBound(f.cookie.gen) || f.tab == noTab || w.early {
 		return
 	}
 	next := s
-	next.flights[i] = flight{phase: answer, gen: firstBound, sets: true, proof: true}
+	next.exchanges[i] = exchange{phase: answer, gen: firstBound, sets: true, proof: true}
 	emit(move{handBound, i}, next, "")
 }
 
-// waits is the answer to a bound token that must not be presented yet: an access token.
+// waits is the answer to a bound token that must not be presented to the store yet. It is an access
+// token only.
 func (w *world) waits(s state, i uint8, emit func(move, state, string)) {
-	f := s.flights[i]
+	f := s.exchanges[i]
 	next := s
-	next.flights[i] = flight{}
-	if f.proof && f.tab != nobody {
-		next.flights[i] = flight{phase: answer, gen: f.cookie.gen, proof: true}
+	next.exchanges[i] = exchange{}
+	if f.proof && f.tab != noTab {
+		next.exchanges[i] = exchange{phase: answer, gen: f.cookie.gen, proof: true}
 	}
 	emit(move{handAccess, i}, next, "")
 }
 
-// recover emits what a browser that crashed comes back with: the key too, or not. Browsers write
-// the key before the cookies, so it is there if the bound cookie is.
+// recover emits the states in which a browser comes back after a crash: with the key, and without
+// it. Browsers write the key before the cookies, so the key is there if the bound cookie is.
 func (w *world) recover(next state, emit func(move, state, string)) {
 	emit(move{kind: crash}, next, "")
 	if next.key && (!isBound(next.jar.refresh.gen) || w.keyLost) {
@@ -159,18 +161,18 @@ func keyless(s state) string {
 	return ""
 }
 
-// boundTheft says what is wrong with the answers to a thief with a copied jar: unbound, from
-// before the binding took effect, or bound, without the key.
+// boundTheft describes what is wrong with the answers to a thief with a copied jar: either an
+// unbound jar from before the binding took effect, or a bound one without the key.
 func (w *world) boundTheft(r record) string {
 	if !isBound(r.gen) {
 		return ""
 	}
 	for gen := uint8(1); gen <= span; gen++ {
-		if outcome, _ := w.judge(r, flight{cookie: token{gen, w.settle}}); outcome != session.Reused {
-			return fmt.Sprintf("a thief with an unbound jar is not found out: %v", outcome)
+		if outcome, _ := w.judge(r, exchange{cookie: token{gen, w.settle}}); outcome != session.Reused {
+			return fmt.Sprintf("a thief with an unbound jar is not detected: %v", outcome)
 		}
 	}
-	copied := flight{cookie: token{r.gen, w.cap(token{gen: r.gen})}}
+	copied := exchange{cookie: token{r.gen, w.cap(token{gen: r.gen})}}
 	if w.asksStore(copied) {
 		outcome, _ := w.judge(r, copied)
 		return fmt.Sprintf("a thief with a bound jar is answered: %v", outcome)
@@ -178,7 +180,7 @@ func (w *world) boundTheft(r record) string {
 	return ""
 }
 
-// describeBound says what a move of binding in s is.
+// describeBound describes a move of binding in s.
 func (m move) describeBound(s state) string {
 	switch m.kind {
 	case registered:
@@ -189,9 +191,9 @@ func (m move) describeBound(s state) string {
 	case prove:
 		return fmt.Sprintf("the browser sends a proof, cookie %s", s.jar.refresh)
 	case handBound:
-		return fmt.Sprintf("request %d, cookie %s, is answered with the bound token", m.i, s.flights[m.i].cookie)
+		return fmt.Sprintf("request %d, cookie %s, is answered with the bound token", m.i, s.exchanges[m.i].cookie)
 	case handAccess:
-		return fmt.Sprintf("request %d, cookie %s, is answered without the store", m.i, s.flights[m.i].cookie)
+		return fmt.Sprintf("request %d, cookie %s, is answered without the store", m.i, s.exchanges[m.i].cookie)
 	}
 	return "unknown move"
 }

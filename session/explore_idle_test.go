@@ -10,71 +10,71 @@ import (
 	"github.com/lucia-go/lucia/session"
 )
 
-// idleWorld is what the explorer of idle ends explores: one session whose life counts from the
-// last activity of a person, and a browser with two tabs. Time passes in ticks, as in world.
+// idleWorld is the world that the explorer of idle timeouts explores: one session that ends after
+// the last activity of a person, and a browser with two tabs. Time passes in ticks, as in world.
 //
-// The server gets to know of an activity in three ways. A page view or form that refreshes is one.
-// The browser module of a tab reports when a person was last active there, with a refresh. A page
-// view with a valid access token never reaches the store: it is accepted without a refresh if
-// the token knows of an activity less than ttl ago, and refreshes otherwise.
+// The server learns of an activity in three ways. A page view or form that refreshes is one. The
+// browser module of a tab reports with a refresh when a person was last active there. A page view
+// with a valid access token never reaches the store: it is accepted without a refresh if the token
+// records an activity less than ttl ago, and refreshes otherwise.
 //
-// A person who is active is promised that the session lives for idle from then, or shorter where
-// promise says so. An activity after the end of the last promise renews it only once the server
-// has accepted it.
+// An active person is promised that the session lives for idle from then on, or for promise if that
+// is set. An activity after the end of the last promise renews it only once the server has accepted
+// it.
 type idleWorld struct {
 	idle          uint8 // Config.IdleTimeout
-	promise       uint8 // how long the session lives after an activity, at least; 0: idle
+	promise       uint8 // the shortest time that the session lives after an activity; 0: idle
 	ttl           uint8 // Config.AccessTTL
 	grace, settle uint8 // of the policy
-	delay         uint8 // a request or an answer is under way that long, or shorter
-	disk          uint8 // a changed cookie jar is on disk after that long, or sooner
+	delay         uint8 // longest delay of a request or an answer
+	disk          uint8 // longest time until a changed cookie jar is on disk
 	losses        uint8 // how often the store may lose its last write
-	// tabs and flights are how many of them there are, at most two. Without crashes the browser
-	// does not crash; without confirms no generation is confirmed, so that there are only two.
-	tabs, flights     int
+	// tabs and exchanges count them, at most two each. Without crashes the browser does not crash.
+	// Without confirms no generation is confirmed, so there are only two generations.
+	tabs, exchanges   int
 	crashes, confirms bool
 
 	idleRule
-	outcomes [session.Reused + 1]int // how often each came out
+	outcomes [session.Reused + 1]int // how often each occurred
 	views    int                     // page views that never reached the store
 	ends     int                     // sessions that ended because no person was active
 }
 
-// idleRule is the rule with the parts around it that an idle end needs. The zero idleRule is the
-// real one; each field takes a part away.
+// idleRule is the rule and what an idle timeout needs around it. The zero idleRule is the real one.
+// Each field removes a part.
 type idleRule struct {
 	refresh     func(session.Record, session.Presentation, session.Policy, session.Instant) (session.Outcome, session.Record)
 	noTTL       bool // the policy's Idle leaves out the life of an access token
 	noGrace     bool // the policy's Idle leaves out the delay of a request
-	blindViews  bool // a valid access token is enough for a page view, whatever it knows
-	lateReports bool // the module reports an activity with its next refresh only
+	blindViews  bool // a valid access token is enough for a page view, whatever activity it records
+	lateReports bool // the module reports an activity only with its next refresh
 	allActive   bool // a background refresh counts as an activity
 }
 
-// idleState is all that matters for what can happen next. Times are ticks: ages up to where they
-// make no difference any more, or what is left of something.
+// idleState is everything that determines what can happen next. Times are in ticks: ages, up to the
+// value above which they make no difference, or the time left until something happens.
 type idleState struct {
 	rec, before idleRecord // before: as it was before the last write
 	losses      uint8
 	jar, disk   idleJar
-	dirty       uint8 // 0: disk is jar; else for how long it has not been, plus 1
+	dirty       uint8 // 0: disk equals jar; else since when they differ, plus 1
 	tabs        [2]idleTab
-	flights     [2]idleFlight
-	promised    uint8 // left of the promise for activities that the server has accepted
+	exchanges   [2]idleExchange
+	promised    uint8 // time left of the promise for accepted activities
 	quiet       uint8 // since a person was last active
 }
 
 type idleRecord struct {
 	gen       uint8 // 0: the session has ended
-	confirmed uint8 // 0: not; else for how long, plus 1
+	confirmed uint8 // 0: no; else how long ago, plus 1
 	left      uint8 // until ExpiresAt
 }
 
-// idleToken is a refresh token in a cookie: its generation, for how long it has been handed out,
-// and what is left until its own expiry.
+// idleToken is a refresh token in a cookie: its generation, its age since it was handed out, and
+// the time left until it expires.
 type idleToken struct{ gen, age, left uint8 }
 
-// idleAccess is an access token, and how long ago the last activity was that it knows of.
+// idleAccess is an access token, with the age of the last activity that it records.
 type idleAccess struct{ gen, age, left, since uint8 }
 
 type idleJar struct {
@@ -85,13 +85,13 @@ type idleJar struct {
 // idleTab is what the module of a tab remembers.
 type idleTab struct {
 	since    uint8 // 0: no activity; else how long ago, plus 1
-	owed     uint8 // 0: nothing to report; else for how long, plus 1
-	reported uint8 // since the last activity that was reported, up to half of idle
-	promised uint8 // left of the promise for activities that were not reported yet
+	owed     uint8 // 0: nothing to report; else since when, plus 1
+	reported uint8 // age of the last reported activity, up to half of idle
+	promised uint8 // time left of the promise for unreported activities
 }
 
-// idleFlight is a request on its way to the server, or the answer on its way back.
-type idleFlight struct {
+// idleExchange is a request on its way to the server, or the answer on its way back.
+type idleExchange struct {
 	phase  uint8 // free, request or answer
 	age    uint8
 	cookie idleToken
@@ -130,8 +130,8 @@ func (s *idleState) anyPromise() uint8 {
 	return max(s.promised, s.tabs[0].promised, s.tabs[1].promised)
 }
 
-// judge asks the rule about a request.
-func (w *idleWorld) judge(r idleRecord, f idleFlight) (session.Outcome, idleRecord) {
+// judge applies the rule to a request.
+func (w *idleWorld) judge(r idleRecord, f idleExchange) (session.Outcome, idleRecord) {
 	rec := session.Record{Generation: session.Generation(r.gen), IssuedAt: 1, CreatedAt: 1}
 	if r.gen != 0 {
 		rec.ExpiresAt = ahead(r.left)
@@ -168,7 +168,8 @@ func (w *idleWorld) judge(r idleRecord, f idleFlight) (session.Outcome, idleReco
 
 func ahead(left uint8) session.Instant { return now.Add(time.Duration(left) * tick) }
 
-// idleMove is called for everything that can happen, with the state after it and what is wrong.
+// idleMove receives everything that can happen: its name, the state after it, and what is wrong
+// there.
 type idleMove func(name string, next idleState, wrong string)
 
 func (w *idleWorld) moves(s idleState, emit idleMove) {
@@ -200,8 +201,8 @@ func (w *idleWorld) moves(s idleState, emit idleMove) {
 		next.losses--
 		emit("the store loses its last write", next, "")
 	}
-	for i := range s.flights {
-		switch s.flights[i].phase {
+	for i := range s.exchanges {
+		switch s.exchanges[i].phase {
 		case request:
 			w.process(s, i, emit)
 		case answer:
@@ -212,11 +213,11 @@ func (w *idleWorld) moves(s idleState, emit idleMove) {
 
 func (w *idleWorld) crash(s idleState, emit idleMove) {
 	next := s
-	next.jar, next.dirty, next.tabs, next.flights = s.disk, 0, [2]idleTab{}, [2]idleFlight{}
+	next.jar, next.dirty, next.tabs, next.exchanges = s.disk, 0, [2]idleTab{}, [2]idleExchange{}
 	emit("the browser crashes and comes back with the cookies on disk", next, "")
 }
 
-// view is a page view or a form.
+// view is a page view or a form submission.
 func (w *idleWorld) view(s idleState, emit idleMove) {
 	a := s.jar.access
 	if a.left == 0 || a.since >= w.ttl && !w.blindViews {
@@ -233,7 +234,8 @@ func (w *idleWorld) view(s idleState, emit idleMove) {
 }
 
 // tab is what happens in a tab: a person is active there, the module refreshes with or without a
-// need, or the tab is put to sleep. What it did not report by then is promised nothing.
+// need, or the browser puts the tab to sleep. Activity that is unreported by then carries no
+// promise.
 func (w *idleWorld) tab(s idleState, i int, emit idleMove) {
 	next := s
 	t := &next.tabs[i]
@@ -259,9 +261,8 @@ func (w *idleWorld) tab(s idleState, i int, emit idleMove) {
 
 func (w *idleWorld) half() uint8 { return max(1, w.idle/2) }
 
-// overdue reports whether a tab must report before more time passes: at once if its last report
-// tells of an activity half of idle ago, and otherwise with the refresh that comes before its
-// access token expires.
+// overdue reports whether a tab must report before more time passes: at once if its last report was
+// of an activity half of idle ago, and otherwise with the refresh before its access token expires.
 func (w *idleWorld) overdue(t idleTab) bool {
 	if t.owed == 0 {
 		return false
@@ -270,12 +271,12 @@ func (w *idleWorld) overdue(t idleTab) bool {
 }
 
 func (w *idleWorld) send(s idleState, name string, active uint8, change func(*idleState), emit idleMove) {
-	slot := slices.IndexFunc(s.flights[:w.flights], func(f idleFlight) bool { return f.phase == free })
+	slot := slices.IndexFunc(s.exchanges[:w.exchanges], func(f idleExchange) bool { return f.phase == free })
 	if slot < 0 {
 		return
 	}
 	next := s
-	next.flights[slot] = idleFlight{phase: request, cookie: s.jar.refresh, active: active}
+	next.exchanges[slot] = idleExchange{phase: request, cookie: s.jar.refresh, active: active}
 	if change != nil {
 		change(&next)
 	}
@@ -284,10 +285,10 @@ func (w *idleWorld) send(s idleState, name string, active uint8, change func(*id
 
 // process answers a request.
 func (w *idleWorld) process(s idleState, i int, emit idleMove) {
-	f := s.flights[i]
+	f := s.exchanges[i]
 	outcome, rec := w.judge(s.rec, f)
 	next := s
-	next.flights[i] = idleFlight{}
+	next.exchanges[i] = idleExchange{}
 	name := fmt.Sprintf("request %d, cookie %d, reaches the store: %v, %d left", i, f.cookie.gen, outcome, rec.left)
 	if !outcome.Alive() {
 		emit(name, next, fmt.Sprintf("an honest request is %v", outcome))
@@ -305,8 +306,8 @@ func (w *idleWorld) process(s idleState, i int, emit idleMove) {
 	if ago := f.active - 1; f.active > 0 && ago < w.promised() {
 		next.promised = max(next.promised, w.promised()-ago)
 	}
-	known := w.life() - min(rec.left, w.life()) // since the last activity that the record knows
-	next.flights[i] = idleFlight{
+	known := w.life() - min(rec.left, w.life()) // age of the last activity in the record
+	next.exchanges[i] = idleExchange{
 		phase: answer,
 		next: idleJar{
 			refresh: idleToken{rec.gen, 0, rec.left},
@@ -318,9 +319,9 @@ func (w *idleWorld) process(s idleState, i int, emit idleMove) {
 }
 
 func (w *idleWorld) answer(s idleState, i int, emit idleMove) {
-	f := s.flights[i]
+	f := s.exchanges[i]
 	next := s
-	next.flights[i] = idleFlight{}
+	next.exchanges[i] = idleExchange{}
 	emit(fmt.Sprintf("the answer to request %d is lost", i), next, "")
 	if f.sets {
 		next.jar.refresh = f.next.refresh
@@ -329,9 +330,9 @@ func (w *idleWorld) answer(s idleState, i int, emit idleMove) {
 	emit(fmt.Sprintf("the answer to request %d arrives", i), next, "")
 }
 
-// pass lets a tick pass, unless something has to happen first.
+// pass lets a tick pass unless something has to happen first.
 func (w *idleWorld) pass(s idleState, emit idleMove) {
-	for _, f := range s.flights {
+	for _, f := range s.exchanges {
 		if f.phase != free && f.age >= w.delay {
 			return
 		}
@@ -344,12 +345,12 @@ func (w *idleWorld) pass(s idleState, emit idleMove) {
 	wrong := ""
 	switch {
 	case next.rec.left == 0 && next.anyPromise() > 0:
-		wrong = "a session ends before its time, though a person was active"
+		wrong = "a session ends too early, although a person was active"
 	case next.rec.left == 0:
 		w.ends++
 		next = idleState{}
 	case next.quiet >= w.idle+w.ttl+w.grace+w.delay:
-		wrong = "a session in which no person was active lives past its bound"
+		wrong = "a session without activity lives longer than its limit"
 	}
 	emit("a tick passes", next, wrong)
 }
@@ -366,8 +367,8 @@ func (w *idleWorld) tick(s *idleState) {
 		s.before = idleRecord{}
 	}
 	jars := []*idleJar{&s.jar, &s.disk}
-	for i := range s.flights {
-		f := &s.flights[i]
+	for i := range s.exchanges {
+		f := &s.exchanges[i]
 		if f.phase != free {
 			f.age++
 			jars = append(jars, &f.next)
@@ -385,7 +386,7 @@ func (w *idleWorld) tick(s *idleState) {
 		t := &s.tabs[i]
 		if t.since > 0 {
 			if t.since++; t.since > w.life() {
-				t.since = 0 // of no use to anyone
+				t.since = 0 // no longer useful
 			}
 		}
 		if t.owed > 0 {
@@ -405,12 +406,12 @@ func (w *idleWorld) tick(s *idleState) {
 
 // normalise makes states equal that have the same future.
 func (w *idleWorld) normalise(s *idleState) {
-	for i := range s.flights {
-		if s.flights[i].phase == free {
-			s.flights[i] = idleFlight{}
+	for i := range s.exchanges {
+		if s.exchanges[i].phase == free {
+			s.exchanges[i] = idleExchange{}
 		}
 	}
-	for _, a := range [...]*idleAccess{&s.jar.access, &s.disk.access, &s.flights[0].next.access, &s.flights[1].next.access} {
+	for _, a := range [...]*idleAccess{&s.jar.access, &s.disk.access, &s.exchanges[0].next.access, &s.exchanges[1].next.access} {
 		if a.left == 0 {
 			*a = idleAccess{}
 		}
@@ -419,25 +420,25 @@ func (w *idleWorld) normalise(s *idleState) {
 		s.disk, s.dirty = idleJar{}, 0
 	}
 	if !w.confirms {
-		for _, j := range [...]*idleJar{&s.jar, &s.disk, &s.flights[0].next, &s.flights[1].next} {
+		for _, j := range [...]*idleJar{&s.jar, &s.disk, &s.exchanges[0].next, &s.exchanges[1].next} {
 			j.refresh.age, j.access.age = 0, 0
 		}
-		s.flights[0].cookie.age, s.flights[1].cookie.age = 0, 0
+		s.exchanges[0].cookie.age, s.exchanges[1].cookie.age = 0, 0
 	}
 	if w.tabs < 2 {
 		s.tabs[1] = idleTab{}
 	}
 	gens := []*uint8{&s.rec.gen, &s.before.gen}
-	for _, j := range [...]*idleJar{&s.jar, &s.disk, &s.flights[0].next, &s.flights[1].next} {
+	for _, j := range [...]*idleJar{&s.jar, &s.disk, &s.exchanges[0].next, &s.exchanges[1].next} {
 		gens = append(gens, &j.refresh.gen, &j.access.gen)
 		if w.losses == 0 {
-			j.refresh.left = 0 // counts only for a generation that the store has lost
+			j.refresh.left = 0 // used only for a generation that the store has lost
 		}
 	}
-	for i := range s.flights {
-		gens = append(gens, &s.flights[i].cookie.gen)
+	for i := range s.exchanges {
+		gens = append(gens, &s.exchanges[i].cookie.gen)
 		if w.losses == 0 {
-			s.flights[i].cookie.left = 0
+			s.exchanges[i].cookie.left = 0
 		}
 	}
 	newest, oldest := uint8(0), uint8(255)
@@ -458,15 +459,15 @@ func (w *idleWorld) normalise(s *idleState) {
 	if a, b := s.tabs[0], s.tabs[1]; a.since < b.since || a.since == b.since && (a.owed < b.owed || a.owed == b.owed && a.reported < b.reported) {
 		s.tabs[0], s.tabs[1] = b, a
 	}
-	if a, b := s.flights[0], s.flights[1]; a.phase < b.phase || a.phase == b.phase && (a.age < b.age || a.age == b.age && (a.active < b.active ||
+	if a, b := s.exchanges[0], s.exchanges[1]; a.phase < b.phase || a.phase == b.phase && (a.age < b.age || a.age == b.age && (a.active < b.active ||
 		a.active == b.active && (a.cookie.gen < b.cookie.gen || a.cookie.gen == b.cookie.gen && a.next.access.since < b.next.access.since))) {
-		s.flights[0], s.flights[1] = b, a
+		s.exchanges[0], s.exchanges[1] = b, a
 	}
 }
 
-// explore goes breadth first through all states that can be reached, until something is wrong or
-// there are no more (true) or more than most (false). It returns the moves that lead to what is
-// wrong.
+// explore searches all reachable states breadth first. It stops when something is wrong, when no
+// state is left (complete is true), or after more than most states (complete is false). It returns
+// the moves that lead to what is wrong.
 func (w *idleWorld) explore(most int) (states int, trace string, complete bool) {
 	type origin struct {
 		parent int32

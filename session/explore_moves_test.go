@@ -9,7 +9,7 @@ import (
 // move is one thing that happens.
 type move struct {
 	kind moveKind
-	i    uint8 // which tab, flight or number of writes
+	i    uint8 // which tab, exchange or number of writes
 }
 
 type moveKind uint8
@@ -37,13 +37,12 @@ const (
 	handAccess
 )
 
-// moves calls emit for everything that can happen in s, with the state after
-// it and, where the rule failed an honest user, with what is wrong.
+// moves calls emit for everything that can happen in s, with the state after it and, if the rule
+// failed an honest user, what is wrong.
 //
-// Some things need no move of their own. A request that is lost before it
-// reached the server, or a confirm that is dropped, is one that was never sent.
-// A store's call whose reply is lost and which is not repeated is an answer
-// that is lost.
+// Some things need no move of their own. A request lost before it reached the server and a dropped
+// confirm are the same as one that was never sent. A store call whose reply is lost and that is not
+// repeated is the same as a lost answer.
 func (w *world) moves(s state, emit func(m move, next state, wrong string)) {
 	w.time(s, emit)
 	if s.rec.gen != 0 {
@@ -52,8 +51,8 @@ func (w *world) moves(s state, emit func(m move, next state, wrong string)) {
 		w.confirms(s, emit)
 		w.faults(s, emit)
 	}
-	for i := range s.flights {
-		switch s.flights[i].phase {
+	for i := range s.exchanges {
+		switch s.exchanges[i].phase {
 		case request:
 			w.server(s, uint8(i), emit)
 		case answer:
@@ -69,8 +68,8 @@ func (w *world) moves(s state, emit func(m move, next state, wrong string)) {
 }
 
 func (w *world) time(s state, emit func(move, state, string)) {
-	due := false // what has been under way as long as can be arrives now or never
-	for _, f := range s.flights {
+	due := false // something has reached the longest delay and arrives now or never
+	for _, f := range s.exchanges {
 		due = due || f.phase != free && f.age >= w.delay
 	}
 	if next := s; !due {
@@ -85,14 +84,14 @@ func (w *world) time(s state, emit func(move, state, string)) {
 
 // browser is what the browser does by itself: a crash, and requests.
 func (w *world) browser(s state, emit func(move, state, string)) {
-	if s.disk.refresh.gen != 0 { // else the sign-in itself is lost
+	if s.disk.refresh.gen != 0 { // otherwise the sign-in itself is lost
 		next := s
 		next.jar, next.dirty, next.tabs = s.disk, 0, [2]token{}
-		for i := range next.flights {
-			if f := &next.flights[i]; f.phase == request && w.outlive {
-				f.tab = nobody
+		for i := range next.exchanges {
+			if f := &next.exchanges[i]; f.phase == request && w.outlive {
+				f.tab = noTab
 			} else {
-				*f = flight{}
+				*f = exchange{}
 			}
 		}
 		if !w.outlive && next.late.age < w.settle {
@@ -106,29 +105,29 @@ func (w *world) browser(s state, emit func(move, state, string)) {
 	}
 	for i, tab := range s.tabs {
 		next := s
-		f := flight{phase: request, tab: uint8(i), cookie: s.jar.refresh}
-		if next.flights[slot] = f; w.asksStore(f) {
+		f := exchange{phase: request, tab: uint8(i), cookie: s.jar.refresh}
+		if next.exchanges[slot] = f; w.asksStore(f) {
 			emit(move{navigate, uint8(i)}, next, "")
 		}
 		if tab.gen == 0 || tab.gen <= f.cookie.gen && !w.noMaximum && !w.bearers {
-			continue // a bearer token that says nothing makes no difference
+			continue // an older bearer token makes no difference
 		}
 		f.bearer = tab.gen
-		if next.flights[slot] = f; w.asksStore(f) {
+		if next.exchanges[slot] = f; w.asksStore(f) {
 			emit(move{refreshTab, uint8(i)}, next, "")
 		}
 	}
 }
 
-// confirms is what the use of access tokens brings about.
+// confirms is what the use of access tokens causes.
 func (w *world) confirms(s state, emit func(move, state, string)) {
 	used := []token{s.jar.access}
 	if w.bearerAccess {
 		used = append(used, s.tabs[:]...)
 	}
 	for i, t := range used {
-		// Of use is what will have settled by the time it has reached the
-		// server; the store may then be told at once or as late as can be.
+		// Only a token that will have settled when it reaches the server matters. The store may be
+		// told of it at once, or as late as possible.
 		if t.gen <= 1 || t.age+w.delay < w.settle && !w.unsettled {
 			continue
 		}
@@ -140,7 +139,7 @@ func (w *world) confirms(s state, emit func(move, state, string)) {
 	}
 }
 
-// faults is what goes wrong at the store; and the end of the session.
+// faults are the failures of the store, and the end of the session.
 func (w *world) faults(s state, emit func(move, state, string)) {
 	for i := range s.before {
 		if s.losses == 0 || s.before[i].gen == 0 {
@@ -155,11 +154,11 @@ func (w *world) faults(s state, emit func(move, state, string)) {
 		}
 		emit(move{loseWrites, uint8(i)}, next, "")
 	}
-	// Of a session that has ended only what is under way still matters.
-	next := state{late: s.late, flights: s.flights}
-	for i := range next.flights {
-		if next.flights[i].phase == answer {
-			next.flights[i] = flight{}
+	// Once a session has ended, only requests and answers under way matter.
+	next := state{late: s.late, exchanges: s.exchanges}
+	for i := range next.exchanges {
+		if next.exchanges[i].phase == answer {
+			next.exchanges[i] = exchange{}
 		}
 	}
 	emit(move{kind: signOut}, next, "")
@@ -167,7 +166,7 @@ func (w *world) faults(s state, emit func(move, state, string)) {
 
 // server answers a request.
 func (w *world) server(s state, i uint8, emit func(move, state, string)) {
-	f := s.flights[i]
+	f := s.exchanges[i]
 	w.bindUnasked(s, i, emit)
 	if !w.asksStore(f) {
 		w.waits(s, i, emit)
@@ -181,21 +180,21 @@ func (w *world) server(s state, i uint8, emit func(move, state, string)) {
 		wrong = fmt.Sprintf("an honest request is %v", outcome)
 	}
 	if wrong == "" {
-		// The store did it, but its reply is lost and the call will be repeated.
+		// The store performed the step, but its reply is lost and the call will be repeated.
 		emit(move{processTwice, i}, next, "")
 	}
-	next.flights[i] = flight{}
-	if outcome.Alive() && f.tab != nobody {
+	next.exchanges[i] = exchange{}
+	if outcome.Alive() && f.tab != noTab {
 		kept := (outcome == session.Current || outcome == session.Adopted) && f.cookie.gen == rec.gen && !w.alwaysReset
-		next.flights[i] = flight{phase: answer, tab: f.tab, gen: rec.gen, sets: !kept, proof: f.proof}
+		next.exchanges[i] = exchange{phase: answer, tab: f.tab, gen: rec.gen, sets: !kept, proof: f.proof}
 		if f.proof && !isBound(f.cookie.gen) {
-			next.flights[i] = flight{phase: answer, gen: firstBound, sets: true, proof: true}
+			next.exchanges[i] = exchange{phase: answer, gen: firstBound, sets: true, proof: true}
 		}
 	}
 	emit(move{process, i}, next, wrong)
 }
 
-// comesBack says what is wrong where a session that had ended has a record.
+// comesBack describes what is wrong if a session that had ended has a record.
 func comesBack(s, next state) string {
 	if s.rec.gen == 0 && next.rec.gen != 0 {
 		return "a session that had ended is back"
@@ -203,11 +202,11 @@ func comesBack(s, next state) string {
 	return ""
 }
 
-// answers brings an answer home: all of it, its headers only, or nothing.
+// answers delivers an answer: all of it, only its headers, or nothing.
 func (w *world) answers(s state, i uint8, emit func(move, state, string)) {
-	f := s.flights[i]
+	f := s.exchanges[i]
 	next := s
-	next.flights[i] = flight{}
+	next.exchanges[i] = exchange{}
 	emit(move{loseAnswer, i}, next, "")
 	next.receive(f)
 	emit(move{arriveHeaders, i}, next, "")
@@ -221,7 +220,7 @@ func (w *world) answers(s state, i uint8, emit func(move, state, string)) {
 	emit(move{arrive, i}, next, "")
 }
 
-// describe says what a move in s is.
+// describe describes a move in s.
 func (m move) describe(w *world, s state) string {
 	switch m.kind {
 	case timePasses:
@@ -235,7 +234,7 @@ func (m move) describe(w *world, s state) string {
 	case refreshTab:
 		return fmt.Sprintf("tab %d refreshes, bearer %d, cookie %d", m.i, s.tabs[m.i].gen, s.jar.refresh.gen)
 	case process, processTwice:
-		f := s.flights[m.i]
+		f := s.exchanges[m.i]
 		outcome, rec := w.judge(s.rec, f)
 		text := fmt.Sprintf("request %d, bearer %d, cookie %d, reaches the store: %v, generation %d",
 			m.i, f.bearer, f.cookie.gen, outcome, rec.gen)
@@ -244,7 +243,7 @@ func (m move) describe(w *world, s state) string {
 		}
 		return text
 	case arrive, arriveHeaders, loseAnswer:
-		f := s.flights[m.i]
+		f := s.exchanges[m.i]
 		fate := map[moveKind]string{
 			arrive: "arrives", arriveHeaders: "arrives without its body", loseAnswer: "is lost",
 		}[m.kind]

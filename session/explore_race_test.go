@@ -2,6 +2,6 @@
 
 package session_test
 
-// The explorer is one goroutine, in which the race detector can find nothing
-// but makes everything ten times slower: under it, small worlds only.
+// The explorer is a single goroutine, in which the race detector finds nothing and slows everything
+// down tenfold. With the race detector on, only small worlds are explored.
 const raceDetector = true

@@ -6,21 +6,21 @@ import (
 	"strings"
 )
 
-// explored is what an exploration found.
+// explored is the result of an exploration.
 type explored struct {
 	world  *world
 	states []state
 	parent []int32 // index of the state from which a state was reached first
 	seen   map[state]struct{}
 	moves  int
-	// wrong is what went wrong, in the last move from state last.
+	// wrong describes what went wrong in the last move from state last.
 	wrong string
 	last  int
 	final move
 }
 
-// explore goes breadth first through all states that can be reached, until
-// something is wrong or there are no more (true) or more than most (false).
+// explore searches all reachable states breadth first. It stops when something is wrong, when no
+// state is left (complete is true), or after more than most states (complete is false).
 func (w *world) explore(most int) (x explored, complete bool) {
 	x = explored{world: w, seen: make(map[state]struct{})}
 	start := w.start()
@@ -56,9 +56,9 @@ func (x *explored) add(s state, parent int) {
 	}
 }
 
-// span is how many generations a state keeps apart. What is further behind the
-// newest is all the same: nothing in the world presents it alone, and if it
-// were presented it would be no less than theft.
+// span is how many generations a state distinguishes. All generations further behind the newest are
+// treated alike: nothing in the world presents one of them alone, and presenting one would be reuse
+// in any case.
 const span = 6
 
 // normalise makes states equal that have the same future.
@@ -70,8 +70,8 @@ func (w *world) normalise(s *state) {
 		&s.rec.gen, &s.before[0].gen, &s.before[1].gen, &s.late.gen,
 		&s.jar.refresh.gen, &s.jar.access.gen, &s.disk.refresh.gen, &s.disk.access.gen,
 		&s.tabs[0].gen, &s.tabs[1].gen,
-		&s.flights[0].bearer, &s.flights[0].cookie.gen, &s.flights[0].gen,
-		&s.flights[1].bearer, &s.flights[1].cookie.gen, &s.flights[1].gen,
+		&s.exchanges[0].bearer, &s.exchanges[0].cookie.gen, &s.exchanges[0].gen,
+		&s.exchanges[1].bearer, &s.exchanges[1].cookie.gen, &s.exchanges[1].gen,
 	}
 	for _, class := range [...]uint8{0, boundBit} {
 		w.renumber(class, gens[:])
@@ -81,8 +81,8 @@ func (w *world) normalise(s *state) {
 	}
 }
 
-// renumber makes the generations of one class small, the unbound or the bound ones. The first of
-// each, 1, is not like the others.
+// renumber makes the generations of one class, unbound or bound, small. The first of each class, 1,
+// is special.
 func (w *world) renumber(class uint8, gens []*uint8) {
 	newest, oldest := uint8(0), uint8(255)
 	each := func(f func(n uint8) uint8) {
@@ -108,22 +108,22 @@ func (w *world) renumber(class uint8, gens []*uint8) {
 	})
 }
 
-// unname puts tabs and flights in an order that does not tell which was first.
+// unname puts tabs and exchanges in an order that does not depend on which was first.
 func (s *state) unname() {
 	if a, b := s.tabs[0], s.tabs[1]; a.gen < b.gen || a.gen == b.gen && a.age < b.age {
 		s.tabs[0], s.tabs[1] = b, a
-		for i := range s.flights {
-			if f := &s.flights[i]; f.phase != free && f.tab != nobody {
+		for i := range s.exchanges {
+			if f := &s.exchanges[i]; f.phase != free && f.tab != noTab {
 				f.tab = 1 - f.tab
 			}
 		}
 	}
-	if a, b := s.flights[0], s.flights[1]; a.compare(b) < 0 {
-		s.flights[0], s.flights[1] = b, a
+	if a, b := s.exchanges[0], s.exchanges[1]; a.compare(b) < 0 {
+		s.exchanges[0], s.exchanges[1] = b, a
 	}
 }
 
-func (f flight) compare(g flight) int {
+func (f exchange) compare(g exchange) int {
 	number := func(is bool) int {
 		if is {
 			return 1
@@ -137,12 +137,11 @@ func (f flight) compare(g flight) int {
 	)
 }
 
-// trace returns the moves that lead to what is wrong, one a line, each with the
-// state after it. It replays them with nothing left out or renamed, and thereby
-// shows that what normalise does leads to no false alarm.
+// trace returns the moves that lead to what is wrong, one a line, each with the state after it. It
+// replays them without forget and normalise, and so shows that neither causes a false alarm.
 func (x *explored) trace() string {
 	w := *x.world
-	if !w.named { // numbers that stay what they are make a better story
+	if !w.named { // constant numbers make the trace easier to read
 		w.named = true
 		y, _ := w.explore(10 * len(x.states))
 		if y.wrong == "" {
@@ -163,9 +162,9 @@ func (x *explored) trace() string {
 		})
 		switch {
 		case i == len(path)-1:
-			return b.String() + cmp.Or(wrong, w.theft(s.rec), w.boundTheft(s.rec), "but it is not wrong: "+x.wrong)
+			return b.String() + cmp.Or(wrong, w.theft(s.rec), w.boundTheft(s.rec), "but the replay finds nothing wrong; expected: "+x.wrong)
 		case !found:
-			return b.String() + "but that cannot be: " + x.wrong
+			return b.String() + "but the replay does not reach: " + x.wrong
 		}
 		b.WriteString("\t[" + s.describe() + "]\n")
 	}

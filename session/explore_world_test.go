@@ -8,88 +8,84 @@ import (
 	"github.com/lucia-go/lucia/session"
 )
 
-// world is what the explorer explores: one session, the browser it belongs to,
-// and everything that can go wrong between the two. Time passes in ticks; all
-// durations are in ticks.
+// world is what the explorer explores: one session, its browser, and everything that can go wrong
+// between the browser and the store. Time passes in ticks, and all durations are in ticks.
 type world struct {
 	grace, settle uint8 // of the policy
-	delay         uint8 // a request or an answer is under way that long, or shorter
-	disk          uint8 // a changed cookie jar is on disk after that long, or sooner
+	delay         uint8 // longest delay of a request or an answer
+	disk          uint8 // longest time until a changed cookie jar is on disk
 	losses        uint8 // how often the store may lose its last one or two writes
-	// outlive is whether requests of a browser that has crashed may still reach
-	// the server.
+	// outlive lets requests of a crashed browser still reach the server.
 	outlive bool
-	// bearerAccess is whether the access token of a page is used too, and not
-	// only the one in the cookie jar.
+	// bearerAccess lets a page's access token be used too, and not only the one in the cookie jar.
 	bearerAccess bool
 
 	rule
 	binding
-	outcomes [session.Reused + 1]int // how often each came out
+	outcomes [session.Reused + 1]int // how often each occurred
 
-	// named keeps tabs and requests apart by number, for a readable trace.
-	// Otherwise states that differ only there are one.
+	// named distinguishes tabs and requests by number, for a readable trace. Otherwise states that
+	// differ only in these numbers are one state.
 	named bool
 	// exact keeps what forget would drop.
 	exact bool
 }
 
-// rule is the rotation rule with the parts around it that it needs. The zero
-// rule is the real one; each field takes a part away.
+// rule is the rotation rule and what it needs around it. The zero rule is the real one. Each field
+// removes a part.
 type rule struct {
-	refresh     func(session.Record, session.Presentation, session.Policy, session.Instant) (session.Outcome, session.Record)
-	unsettled   bool // whatever is used counts as settled
-	noMaximum   bool // the bearer token speaks where there is one
+	refresh     func(session.Record, session.Presented, session.Policy, session.Instant) (session.Outcome, session.Record)
+	unsettled   bool // every token that is used counts as settled
+	noMaximum   bool // the bearer token counts if there is one
 	alwaysReset bool // Current and Adopted always set the refresh cookie
 }
 
-// state is all that matters for what can happen next. Generations are numbers
-// from 1, 0 is none; times are ages in ticks, up to where they make no
-// difference any more.
+// state is everything that determines what can happen next. Generations are numbers from 1; 0 is
+// none. Times are ages in ticks, up to the value above which they make no difference.
 type state struct {
-	rec     record
-	before  [2]record // as it was before the last write, and before the one before
-	losses  uint8     // still to come
-	jar     cookies   // in the browser's memory
-	disk    cookies   // what a browser that crashes comes back with
-	dirty   uint8     // 0: disk is jar; else for how long it has not been, plus 1
-	tabs    [2]token
-	flights [2]flight
-	late    token // an access token whose use has not reached the store yet
-	key     bool  // the browser has registered a key
+	rec       record
+	before    [2]record // as it was before the last write, and before the one before
+	losses    uint8     // that may still happen
+	jar       cookies   // in the browser's memory
+	disk      cookies   // what the browser has after a crash
+	dirty     uint8     // 0: disk equals jar; else since when they differ, plus 1
+	tabs      [2]token
+	exchanges [2]exchange
+	late      token // an access token whose use has not reached the store yet
+	key       bool  // the browser has registered a key
 }
 
 // record is a session.Record without what plays no part here.
 type record struct {
 	gen       uint8 // 0: the session has ended
-	confirmed uint8 // 0: not; else for how long, plus 1
+	confirmed uint8 // 0: no; else how long ago, plus 1
 }
 
-// token is a token of a generation, and for how long it has been handed out.
+// token is a token of a generation, with its age since it was handed out.
 type token struct{ gen, age uint8 }
 
 // cookies are the refresh and the access cookie.
 type cookies struct{ refresh, access token }
 
-// flight is a request on its way to the server, or the answer on its way back.
-type flight struct {
+// exchange is a request on its way to the server, or the answer on its way back.
+type exchange struct {
 	phase  uint8 // free, request or answer
-	age    uint8 // how long it has been under way; of an answer, since it was sent
-	tab    uint8 // whose it is, or nobody's
+	age    uint8 // since the request or the answer was sent
+	tab    uint8 // the tab that sent it, or noTab
 	bearer uint8 // of the request: generation, 0: none
 	cookie token // of the request
 	gen    uint8 // of the answer
-	sets   bool  // the answer sets the refresh cookie, not only the access cookie
-	proof  bool  // the browser's own request, with a proof of its key; or the answer to one
+	sets   bool  // the answer sets the refresh cookie too, not only the access cookie
+	proof  bool  // a request of the browser itself with a proof of its key, or its answer
 }
 
-// The phases of a flight; and the tab of a request whose browser has crashed.
+// The phases of an exchange, and the tab of a request whose browser has crashed.
 const (
 	free = iota
 	request
 	answer
 
-	nobody = 2
+	noTab = 2
 )
 
 func (w *world) start() state {
@@ -103,7 +99,7 @@ func (w *world) start() state {
 	}
 }
 
-// The clock at which the real functions are called: states hold ages only.
+// The clock that the real functions are called with. States hold only ages.
 const (
 	now     session.Instant = 1 << 30
 	forever session.Instant = 1 << 50
@@ -142,9 +138,9 @@ func (w *world) small(rec session.Record) record {
 	return r
 }
 
-// judge asks the rule about a request.
-func (w *world) judge(r record, f flight) (session.Outcome, record) {
-	p := session.Presentation{Generation: generation(max(f.bearer, f.cookie.gen)), IssuedAt: 1, ExpiresAt: forever}
+// judge applies the rule to a request.
+func (w *world) judge(r record, f exchange) (session.Outcome, record) {
+	p := session.Presented{Generation: generation(max(f.bearer, f.cookie.gen)), IssuedAt: 1, ExpiresAt: forever}
 	if (w.noMaximum || w.bearers && isBound(f.cookie.gen)) && f.bearer != 0 {
 		p.Generation = generation(f.bearer)
 	}
@@ -160,28 +156,28 @@ func (w *world) judge(r record, f flight) (session.Outcome, record) {
 	return outcome, w.small(rec)
 }
 
-// theft says what is wrong with the rule's answer to a thief's copy of an old
-// token, presented when no honest request with it can be under way any more.
+// theft describes what is wrong with the rule's answer to a thief's copy of an old token, presented
+// when no honest request with that token can be under way.
 func (w *world) theft(r record) string {
 	late := r.confirmed > 0 && r.confirmed-1 > w.grace
 	for behind := uint8(1); behind < r.gen; behind++ {
-		for _, old := range [...]flight{{bearer: r.gen - behind}, {cookie: token{r.gen - behind, w.settle}}} {
+		for _, old := range [...]exchange{{bearer: r.gen - behind}, {cookie: token{r.gen - behind, w.settle}}} {
 			if outcome, _ := w.judge(r, old); outcome != session.Reused && (behind > 1 || late) {
-				return fmt.Sprintf("a thief with a token %d generations old is not found out: %v", behind, outcome)
+				return fmt.Sprintf("a thief with a token %d generations old is not detected: %v", behind, outcome)
 			}
 		}
 	}
 	return ""
 }
 
-// judgeConfirm asks the rule's other half.
+// judgeConfirm applies the second part of the rule.
 func (w *world) judgeConfirm(r record, t token) record {
 	rec, _ := session.Confirm(w.real(r), generation(t.gen), ago(t.age), w.policy(), now)
 	return w.small(rec)
 }
 
-// write changes the record, and remembers how it was as long as that can still
-// come back.
+// write changes the record and remembers its earlier states as long as a lost write can restore
+// them.
 func (s *state) write(r record) {
 	if r == s.rec {
 		return
@@ -193,7 +189,7 @@ func (s *state) write(r record) {
 }
 
 // receive puts an answer's cookies into the jar.
-func (s *state) receive(f flight) {
+func (s *state) receive(f exchange) {
 	t := token{f.gen, f.age}
 	if f.sets {
 		s.jar.refresh = t
@@ -202,16 +198,15 @@ func (s *state) receive(f flight) {
 	s.dirty = max(s.dirty, 1)
 }
 
-// tick lets time pass. It is for the caller to see that nothing under way grows
-// too old.
+// tick lets time pass. The caller makes sure that nothing under way gets too old.
 func (w *world) tick(s *state) {
 	for _, r := range [...]*record{&s.rec, &s.before[0], &s.before[1]} {
 		if r.confirmed > 0 {
 			r.confirmed = min(r.confirmed+1, 2*w.grace+2)
 		}
 	}
-	for i := range s.flights {
-		f := &s.flights[i]
+	for i := range s.exchanges {
+		f := &s.exchanges[i]
 		if f.phase != free {
 			f.age++
 		}
@@ -239,7 +234,7 @@ func (w *world) older(t *token) {
 	}
 }
 
-// String says what a token is.
+// String describes a token.
 func (t token) String() string {
 	if t.gen == 0 {
 		return "-"
@@ -250,7 +245,7 @@ func (t token) String() string {
 	return fmt.Sprintf("%d (%d ago)", t.gen, t.age)
 }
 
-// describe says what a state is.
+// describe describes a state.
 func (s *state) describe() string {
 	store := fmt.Sprintf("%d unconfirmed", s.rec.gen)
 	switch {

@@ -7,16 +7,17 @@ import (
 	"github.com/lucia-go/lucia/session"
 )
 
-// bound is w with a browser that binds its session to a key of the device, at any time or never.
+// bound returns w with a browser that binds its session to a key of the device, at any time or
+// never.
 func bound(w world) world {
 	w.device = true
 	return w
 }
 
-// The explorer takes bound sessions through what it takes all sessions through, and more: the key
-// is registered at any time, before or after a crash, or never, and the answer that brings the
-// bound token may be lost or late, like any other. Honest requests that were sent before the
-// browser had it arrive late. A thief has a jar from before the binding, or one from after it.
+// The explorer tries with bound sessions all that it tries with others, and more. The key is
+// registered at any time, before or after a crash, or never. The answer that brings the bound token
+// may be lost or late like any other. Honest requests sent before the browser had the bound token
+// arrive late. A thief has a jar from before the binding, or one from after it.
 func TestExplorerFindsNothingWrongWithBoundSessions(t *testing.T) {
 	t.Parallel()
 	worlds := []struct {
@@ -36,7 +37,7 @@ func TestExplorerFindsNothingWrongWithBoundSessions(t *testing.T) {
 				t.Skip("needs -explore.large")
 			}
 			if raceDetector {
-				t.Skip("too large for the race detector, which has nothing to find here")
+				t.Skip("too slow under the race detector, and a single goroutine has no races")
 			}
 			began := time.Now()
 			w := tt.world
@@ -45,20 +46,20 @@ func TestExplorerFindsNothingWrongWithBoundSessions(t *testing.T) {
 				t.Fatal(x.trace())
 			}
 			if !complete {
-				t.Fatalf("not finished after %d states", len(x.states))
+				t.Fatalf("unfinished after %d states", len(x.states))
 			}
 			t.Logf("%d states, %d moves, %v", len(x.states), x.moves, time.Since(began).Round(time.Millisecond))
 			for o := session.Missing; o <= session.Reused; o++ {
 				if w.outcomes[o] == 0 {
-					t.Errorf("outcome %v never came out", o)
+					t.Errorf("outcome %v never occurred", o)
 				}
 			}
 		})
 	}
 }
 
-// Each part of how bound tokens are handed out and accepted is needed: without it the explorer
-// finds an honest user who is signed out, or a thief who is not.
+// Each part of how bound tokens are handed out and accepted is necessary: without it the explorer
+// finds an honest user who is signed out or a thief who is not.
 func TestExplorerNeedsEveryPartOfBinding(t *testing.T) {
 	t.Parallel()
 	small := bound(world{delay: 1, grace: 1, disk: 1, settle: 2})
@@ -72,7 +73,7 @@ func TestExplorerNeedsEveryPartOfBinding(t *testing.T) {
 		{"a bound token is presented late", small, rule{}, binding{ungated: true}},
 		{"a bound token is presented later than it settles", small, rule{}, binding{settleOnly: true}},
 		{"a bound cookie needs a proof", small, rule{}, binding{unproved: true}},
-		{"a bound cookie speaks before a bearer token", small, rule{}, binding{bearers: true}},
+		{"a bound cookie counts before a bearer token", small, rule{}, binding{bearers: true}},
 		{"a bound generation is adopted", small, rule{refresh: neverAdopt}, binding{}},
 		{"an unbound token is reused after the binding", small, rule{refresh: repeatUnbound}, binding{}},
 		{"browsers write the key before the cookies", small, rule{}, binding{keyLost: true}},

@@ -7,27 +7,27 @@ import (
 	"github.com/lucia-go/lucia/session"
 )
 
-// smallIdle has delays of one tick, as has the explorer of rotation in "defaults in half-minutes".
-var smallIdle = idleWorld{idle: 2, ttl: 2, grace: 1, settle: 2, delay: 1, disk: 1, tabs: 1, flights: 1}
+// smallIdle has delays of one tick, like "defaults in half-minutes" in the explorer of rotation.
+var smallIdle = idleWorld{idle: 2, ttl: 2, grace: 1, settle: 2, delay: 1, disk: 1, tabs: 1, exchanges: 1}
 
 // fineIdle has two ticks for a delay.
-var fineIdle = idleWorld{idle: 4, ttl: 4, grace: 2, settle: 3, delay: 2, disk: 1, tabs: 1, flights: 1}
+var fineIdle = idleWorld{idle: 4, ttl: 4, grace: 2, settle: 3, delay: 2, disk: 1, tabs: 1, exchanges: 1}
 
 func (w idleWorld) with(change func(*idleWorld)) idleWorld {
 	change(&w)
 	return w
 }
 
-// lossyIdle is a world whose store may lose its last write, and with it an activity. What remains
-// promised is a third of what idle is without the life of an access token.
+// lossyIdle is a world whose store may lose its last write, and with it an activity. The promise
+// that remains is a third of idle without the life of an access token.
 var lossyIdle = smallIdle.with(func(w *idleWorld) { w.idle, w.promise, w.losses = 4, 1, 1 })
 
-// The explorer of idle ends takes the real Refresh through everything that can happen to the
-// activities of one person in a small world, breadth first and to the last state: page views that
-// reach the store and page views that do not, forms, a module in each of two tabs that reports
-// sooner or later, a tab that sleeps and reports long afterwards, refreshes in the background at
-// any time, answers late, lost and out of order, a browser that crashes and comes back with the
-// cookies it had on disk, generations confirmed and rotated, a store that loses its last write.
+// The explorer of idle timeouts takes the real Refresh through everything that can happen to the
+// activities of one person in a small world, breadth first and exhaustively: page views that reach
+// the store and page views that do not, forms, a module in each of two tabs that reports sooner or
+// later, a tab that sleeps and reports long afterwards, background refreshes at any time, answers
+// that are late, lost and out of order, a browser that crashes and comes back with the cookies it
+// had on disk, generations that are confirmed and rotated, and a store that loses its last write.
 //
 // In no state may a session end within IdleTimeout of an activity. In no state may it live longer
 // than IdleTimeout + AccessTTL + Grace after the last activity has reached the server.
@@ -40,14 +40,14 @@ func TestIdleExplorerFindsNothingWrong(t *testing.T) {
 	}{
 		{"one tab", false, smallIdle},
 		{"two tabs", false, smallIdle.with(func(w *idleWorld) { w.tabs = 2 })},
-		{"two requests under way", false, smallIdle.with(func(w *idleWorld) { w.flights = 2 })},
+		{"two requests under way", false, smallIdle.with(func(w *idleWorld) { w.exchanges = 2 })},
 		{"rotations and crashes", false, smallIdle.with(func(w *idleWorld) { w.confirms, w.crashes = true, true })},
-		{"an access token that is short against idle", false, smallIdle.with(func(w *idleWorld) { w.idle = 5 })},
-		{"an access token that is as long as idle", false, smallIdle.with(func(w *idleWorld) { w.idle, w.ttl = 3, 3 })},
+		{"an access token much shorter than idle", false, smallIdle.with(func(w *idleWorld) { w.idle = 5 })},
+		{"an access token as long as idle", false, smallIdle.with(func(w *idleWorld) { w.idle, w.ttl = 3, 3 })},
 		{"finer time", false, fineIdle},
 		{"a lost write", false, lossyIdle},
-		{"two tabs, two requests", true, smallIdle.with(func(w *idleWorld) { w.tabs, w.flights = 2, 2 })},
-		{"two requests, rotations and crashes", true, smallIdle.with(func(w *idleWorld) { w.flights, w.confirms, w.crashes = 2, true, true })},
+		{"two tabs, two requests", true, smallIdle.with(func(w *idleWorld) { w.tabs, w.exchanges = 2, 2 })},
+		{"two requests, rotations and crashes", true, smallIdle.with(func(w *idleWorld) { w.exchanges, w.confirms, w.crashes = 2, true, true })},
 		{"a lost write, two tabs", true, lossyIdle.with(func(w *idleWorld) { w.tabs = 2 })},
 		{"a lost write, rotations", true, lossyIdle.with(func(w *idleWorld) { w.confirms = true })},
 	}
@@ -57,7 +57,7 @@ func TestIdleExplorerFindsNothingWrong(t *testing.T) {
 				t.Skip("needs -explore.large")
 			}
 			if raceDetector && tt.world.losses > 0 {
-				t.Skip("too large for the race detector, which has nothing to find here")
+				t.Skip("too slow under the race detector, and a single goroutine has no races")
 			}
 			began := time.Now()
 			w := tt.world
@@ -66,24 +66,23 @@ func TestIdleExplorerFindsNothingWrong(t *testing.T) {
 				t.Fatal(trace)
 			}
 			if !complete {
-				t.Fatalf("not finished after %d states", n)
+				t.Fatalf("unfinished after %d states", n)
 			}
 			t.Logf("%d states, %v", n, time.Since(began).Round(time.Millisecond))
-			// A world in which nothing of the kind happens proves nothing of it.
+			// A world in which an outcome never occurs shows nothing about it.
 			for o := session.Rotated; o <= session.Repeated; o++ {
 				if w.outcomes[o] == 0 {
-					t.Errorf("outcome %v never came out", o)
+					t.Errorf("outcome %v never occurred", o)
 				}
 			}
 			if w.views == 0 || w.ends == 0 || w.losses > 0 && w.outcomes[session.Adopted] == 0 {
-				t.Errorf("%d page views without the store, %d idle ends, %d adoptions: none of one kind", w.views, w.ends, w.outcomes[session.Adopted])
+				t.Errorf("%d page views without the store, %d idle ends, %d adoptions: want some of each kind", w.views, w.ends, w.outcomes[session.Adopted])
 			}
 		})
 	}
 }
 
-// Without any one of its parts an idle end comes too early or too late somewhere in the same
-// worlds.
+// Without any single part, a session ends too early or too late somewhere in the same worlds.
 func TestIdleExplorerNeedsEveryPart(t *testing.T) {
 	t.Parallel()
 	two := smallIdle.with(func(w *idleWorld) { w.tabs = 2 })
@@ -99,7 +98,7 @@ func TestIdleExplorerNeedsEveryPart(t *testing.T) {
 		{"how long ago an activity was counts", smallIdle, idleRule{refresh: activeNow}},
 		{"idle is longer by the life of an access token", smallIdle, idleRule{noTTL: true}},
 		{"idle is longer by the delay of a request", fineIdle, idleRule{noGrace: true}},
-		{"a page view refreshes if its token knows of no activity", smallIdle, idleRule{blindViews: true}},
+		{"a page view refreshes if its token records no activity", smallIdle, idleRule{blindViews: true}},
 		{"an activity after a pause is reported at once", fineIdle, idleRule{lateReports: true}},
 		{"an adopted token's expiry counts", lossyIdle, idleRule{refresh: adoptWithoutExpiry}},
 		{"a lost write may cost more than half of idle", lossyIdle.with(func(w *idleWorld) { w.promise = 2 }), idleRule{}},

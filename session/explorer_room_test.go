@@ -9,13 +9,13 @@ import (
 )
 
 // roomWorld is the sessions of one user, who has two devices and may have most sessions, and for
-// whom an administrator acts. An id is a number; the id of a later sign-in is higher.
+// whom an administrator acts. Session ids are numbers, and a later sign-in has a higher id.
 type roomWorld struct {
 	most   int
 	third  bool // the user has three devices, not two
 	refuse bool
 
-	noFormer    bool // off: the sessions that a browser replaces are named
+	noFormer    bool // off: Create is told which sessions the browser replaces
 	countsSelf  bool // off: a repeated Create does not count what it has created
 	countsActor bool // off: acting sessions take no place
 	endsNewest  bool // off: the session that was least recently issued a token ends
@@ -37,7 +37,7 @@ type roomState struct {
 	by      uint8 // its device
 }
 
-// ids bounds the sign-ins, so that the world stays small.
+// ids limits the sign-ins, so that the world stays small.
 func (w *roomWorld) ids() uint8 {
 	if w.third {
 		return roomIDs - 1
@@ -66,7 +66,7 @@ func (w *roomWorld) moves(s roomState, emit func(string, roomState, string)) {
 	}
 }
 
-// create is the step of Store.Create, and what the app does with its reply unless that is lost.
+// create is the step of Store.Create and the app's reaction to its reply, unless the reply is lost.
 func (w *roomWorld) create(s roomState, device, id uint8, again bool, emit func(string, roomState, string)) {
 	c := session.CreateParams{ID: session.ID{id}, Max: w.most, Refuse: w.refuse}
 	if device == acting {
@@ -132,8 +132,7 @@ func (w *roomWorld) create(s roomState, device, id uint8, again bool, emit func(
 	emit(name, next, wrong)
 }
 
-// others are the user's own sessions that are not those of the device, those first that were least
-// recently issued a token.
+// others returns the user's own sessions on other devices, the least recently issued one first.
 func (w *roomWorld) others(s roomState, device uint8) (ids []uint8) {
 	for i, h := range s.held {
 		if h.issued != 0 && h.device != acting && h.device != device {
@@ -144,14 +143,14 @@ func (w *roomWorld) others(s roomState, device uint8) (ids []uint8) {
 	return ids
 }
 
-// Two or three devices of a user sign in again and again, replies of Create are lost and repeated,
-// tokens are rotated and an administrator acts for the user. A device loses its session only if
-// another one needs the place, and then the one that was least recently issued a token; none is
-// refused while there is room; and the user never has more sessions than they may have.
+// Two or three devices of a user sign in repeatedly, replies of Create are lost and the calls
+// repeated, tokens are rotated, and an administrator acts for the user. A device loses its session
+// only if another one needs the place and its session was the least recently issued one. No sign-in
+// is refused while there is room. The user never has more sessions than the limit.
 func TestRoomExplorer(t *testing.T) {
 	t.Parallel()
 	if raceDetector {
-		t.Skip("the race detector has nothing to find here")
+		t.Skip("a single goroutine has no races")
 	}
 	for most := 1; most <= 2; most++ {
 		for _, refuse := range []bool{false, true} {

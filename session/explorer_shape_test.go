@@ -10,8 +10,8 @@ import (
 	"github.com/lucia-go/lucia/session"
 )
 
-// search goes breadth first from start through all states. It returns the moves to what is wrong,
-// or "".
+// search searches all states breadth first from start. It returns the moves to what is wrong, or ""
+// if nothing is.
 func search[S comparable](t *testing.T, start S, moves func(S, func(name string, next S, wrong string))) (trace string, states int) {
 	t.Helper()
 	type origin struct {
@@ -42,15 +42,15 @@ func search[S comparable](t *testing.T, start S, moves func(S, func(name string,
 }
 
 // shapeWorld is one session with terms, its browser and its store, in ticks on the store's clock.
-// The app's clock is ahead by skew. A request reaches the store a tick after the app has computed
-// its policy, or at once.
+// The app's clock is ahead by skew. A request reaches the store at once, or a tick after the app
+// has computed its policy.
 type shapeWorld struct {
 	short  bool
 	endsBy int // on the app's clock; 0: none
 	skew   int
 	losses int
 
-	storeClock bool // off: the store is told how long the session lives, not until when
+	storeClock bool // off: the store gets a duration, not an end
 	unbounded  bool // off: the policy is bounded by endsBy
 	unchecked  bool // off: the app refuses a session whose end has come
 	termsLost  bool // off: each token carries the terms of its predecessor
@@ -68,7 +68,7 @@ type shapeState struct {
 	rec, before session.Record
 	jar, sent   session.Presentation
 	short       [2]bool // whether the token of the jar, of the request carries Terms.Short
-	flight      bool
+	exchange    bool
 	sentAt      session.Instant
 	policy      session.Policy
 	losses      int
@@ -94,7 +94,8 @@ func (w *shapeWorld) policy(short bool, at session.Instant) session.Policy {
 // end is endsBy on the store's clock.
 func (w *shapeWorld) end() session.Instant { return now.Add(ticks(w.endsBy - w.skew)) }
 
-// bound is when the session ends at the latest, and the promise to a browser that uses it.
+// bound is the latest time at which the session ends. It is also the promise to a browser that uses
+// it.
 func (w *shapeWorld) bound() session.Instant {
 	b := now.Add(ticks(shapeLifetime))
 	if w.short {
@@ -116,15 +117,15 @@ func presentedOf(r session.Record, at session.Instant) session.Presentation {
 }
 
 func (w *shapeWorld) moves(s shapeState, emit func(string, shapeState, string)) {
-	if s.now < w.bound().Add(ticks(3)) && (!s.flight || s.now == s.sentAt) {
+	if s.now < w.bound().Add(ticks(3)) && (!s.exchange || s.now == s.sentAt) {
 		next := s
 		next.now = s.now.Add(tick)
 		emit("a tick passes", next, "")
 	}
 	past := w.endsBy != 0 && s.now >= w.end() && !w.unchecked
-	if !s.flight && !past {
+	if !s.exchange && !past {
 		next := s
-		next.flight, next.sent, next.sentAt, next.short[1] = true, s.jar, s.now, s.short[0]
+		next.exchange, next.sent, next.sentAt, next.short[1] = true, s.jar, s.now, s.short[0]
 		next.policy = w.policy(s.short[0], s.now)
 		emit(fmt.Sprintf("generation %d is sent", s.jar.Generation), next, "")
 	}
@@ -138,7 +139,7 @@ func (w *shapeWorld) moves(s shapeState, emit func(string, shapeState, string)) 
 		next.rec, next.before, next.losses = s.before, session.Record{}, s.losses-1
 		emit("the store loses its last write", next, "")
 	}
-	if s.flight {
+	if s.exchange {
 		w.step(s, emit)
 	}
 }
@@ -152,23 +153,23 @@ func (w *shapeWorld) step(s shapeState, emit func(string, shapeState, string)) {
 		rec.ExpiresAt = s.now.Add(s.policy.Idle)
 	}
 	next := s
-	next.flight, next.sent, next.policy, next.sentAt, next.short[1] = false, session.Presentation{}, session.Policy{}, 0, false
+	next.exchange, next.sent, next.policy, next.sentAt, next.short[1] = false, session.Presented{}, session.Policy{}, 0, false
 	name := fmt.Sprintf("the store answers %v", outcome)
 	if !outcome.Alive() {
 		honest := s.now < min(s.sent.ExpiresAt, w.bound()) && (w.losses == 0 || s.rec.Live(s.now))
 		if outcome == session.Reused || honest {
-			emit(name, next, "a session is lost before its bound")
+			emit(name, next, "a session is lost before its end")
 		}
 		return
 	}
 	wrong := ""
 	switch late := w.endsBy != 0 && w.bound() == w.end(); {
 	case s.sentAt >= w.bound() && late, s.now >= w.bound() && !late:
-		wrong = "a session is accepted after its bound"
+		wrong = "a session is accepted after its end"
 	case rec.ExpiresAt > w.bound() && !late, rec.ExpiresAt > w.bound().Add(tick):
-		wrong = "a record lives past its bound"
+		wrong = "a record lives past its end"
 	case outcome == session.Rotated && rec.ExpiresAt < min(s.sentAt.Add(w.fullIdle()), w.bound()):
-		wrong = "a session ends before its bound"
+		wrong = "a session ends too early"
 	}
 	if rec != s.rec && s.losses > 0 {
 		next.before = s.rec
@@ -195,14 +196,14 @@ var (
 	shortWorld  = shapeWorld{short: true, losses: 1}
 )
 
-// A session with terms, its answers lost and its store losing a write, is never lost before its
-// bound by what the browser was promised, and lives no longer: a Short one until its Lifetime has
-// passed on the store's clock; one with EndsBy until then on the app's clock, however far the
-// clocks are apart, and its record for the delay of a request longer.
+// A session with terms is never lost before its end, although answers and a write of the store are
+// lost, and lives no longer. A Short session lives until its Lifetime has passed on the store's
+// clock. A session with EndsBy lives until then on the app's clock, however far the clocks are
+// apart, and its record lives longer by the delay of a request.
 func TestShapeExplorer(t *testing.T) {
 	t.Parallel()
 	if raceDetector {
-		t.Skip("the race detector has nothing to find here")
+		t.Skip("a single goroutine has no races")
 	}
 	ahead, behind := endsByWorld, endsByWorld
 	ahead.skew, behind.skew = 2, -2

@@ -8,22 +8,19 @@ import (
 	"github.com/lucia-go/lucia/session"
 )
 
-var exploreLarge = flag.Bool("explore.large", false, "explore larger worlds: minutes, and some gigabytes of memory")
+var exploreLarge = flag.Bool("explore.large", false, "explore larger worlds, which takes minutes and some gigabytes of memory")
 
-// The explorer takes the real Refresh and Confirm through everything that can
-// happen to one session in a small world, breadth first and to the last state:
-// two tabs, two requests under way, answers late, lost, out of order or without
-// their body, calls of the store repeated, access tokens used at any time and
-// confirmed at any time later, a browser that crashes and comes back with the
-// cookies it had on disk, a store that loses its last writes, sign-out. In no
-// state may an honest request be refused, a thief's old token be accepted, or a
-// session come back that has ended.
+// The explorer takes the real Refresh and Confirm through everything that can happen to one session
+// in a small world, breadth first and exhaustively: two tabs, two requests under way, answers that
+// are late, lost, out of order or without their body, repeated store calls, access tokens used at
+// any time and confirmed at any time later, a browser that crashes and comes back with the cookies
+// it had on disk, a store that loses its last writes, and sign-out. In no state may an honest
+// request be refused, a thief's old token be accepted, or a session that has ended come back.
 //
-// The worlds are of two kinds, because it matters what becomes of the requests
-// of a browser that crashes. If they end with it, it suffices that Settle covers
-// the delay of an answer and the writing to disk: with the defaults, half a
-// minute each. If they may still arrive, Settle must cover their delay too: with
-// the defaults, delays of a quarter of a minute.
+// There are two kinds of worlds, which differ in the requests of a browser that crashes. If these
+// end with the browser, it suffices that Settle covers the delay of an answer and the writing to
+// disk. With the defaults, each is half a minute. If they may still arrive, Settle must cover their
+// delay too. With the defaults, delays are then a quarter of a minute.
 func TestExplorerFindsNothingWrong(t *testing.T) {
 	t.Parallel()
 	worlds := []struct {
@@ -48,7 +45,7 @@ func TestExplorerFindsNothingWrong(t *testing.T) {
 				t.Skip("needs -explore.large")
 			}
 			if raceDetector && (tt.world.losses > 0 || tt.world.grace > 1) {
-				t.Skip("too large for the race detector, which has nothing to find here")
+				t.Skip("too slow under the race detector, and a single goroutine has no races")
 			}
 			began := time.Now()
 			w := tt.world
@@ -57,31 +54,31 @@ func TestExplorerFindsNothingWrong(t *testing.T) {
 				t.Fatal(x.trace())
 			}
 			if !complete {
-				t.Fatalf("not finished after %d states", len(x.states))
+				t.Fatalf("unfinished after %d states", len(x.states))
 			}
 			t.Logf("%d states, %d moves, %v", len(x.states), x.moves, time.Since(began).Round(time.Millisecond))
-			// A world in which some row of the rule is never met proves nothing of it.
+			// A world in which an outcome never occurs shows nothing about that row of the rule.
 			for o := session.Missing; o <= session.Reused; o++ {
 				if w.outcomes[o] == 0 && (o != session.Adopted || w.losses > 0) {
-					t.Errorf("outcome %v never came out", o)
+					t.Errorf("outcome %v never occurred", o)
 				}
 			}
 		})
 	}
 }
 
-// longGrace is a world in which every part of the rule is needed: what is under
-// way may be so for longer than it takes the browser to write its cookies.
+// longGrace is a world in which every part of the rule is necessary: a request or an answer may be
+// under way longer than the browser needs to write its cookies to disk.
 var longGrace = world{delay: 2, grace: 2, disk: 1, settle: 3, bearerAccess: true}
 
-// outliving is w with requests that may arrive after their browser has crashed.
+// outliving returns w with requests that may arrive after their browser has crashed.
 func outliving(w world) world {
 	w.outlive, w.bearerAccess = true, true
 	return w
 }
 
-// Without any one of its parts the rule fails somewhere in the same worlds: the
-// part is needed, and the explorer would see it missing.
+// Without any single part the rule fails somewhere in the same worlds. So each part is necessary,
+// and the explorer would notice that it is missing.
 func TestExplorerNeedsEveryPartOfTheRule(t *testing.T) {
 	t.Parallel()
 	tests := []struct {
@@ -89,12 +86,12 @@ func TestExplorerNeedsEveryPartOfTheRule(t *testing.T) {
 		world world
 		rule  rule
 	}{
-		{"the higher of bearer token and cookie speaks", longGrace, rule{noMaximum: true}},
+		{"the higher of bearer token and cookie counts", longGrace, rule{noMaximum: true}},
 		{"an unconfirmed generation has no successor", longGrace, rule{refresh: alwaysRotate}},
 		{"Current leaves the refresh cookie alone", longGrace, rule{alwaysReset: true}},
 		{"only what has settled confirms", longGrace, rule{unsettled: true}},
 		{"settle covers a delay and the writing", world{delay: 2, grace: 2, disk: 1, settle: 2}, rule{}},
-		{"settle covers two delays where requests outlive their browser", outliving(longGrace), rule{}},
+		{"settle covers two delays if requests outlive their browser", outliving(longGrace), rule{}},
 		{"a predecessor is repeated", longGrace, rule{refresh: neverRepeat}},
 		{"a predecessor has a grace period", longGrace, rule{refresh: noGrace}},
 		{"a successor waits for twice the grace period", longGrace, rule{refresh: rotateAfterGrace}},
@@ -105,7 +102,7 @@ func TestExplorerNeedsEveryPartOfTheRule(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.part, func(t *testing.T) {
 			if raceDetector && tt.world.delay > 1 {
-				t.Skip("too large for the race detector, which has nothing to find here")
+				t.Skip("too slow under the race detector, and a single goroutine has no races")
 			}
 			w := tt.world
 			w.rule = tt.rule

@@ -17,10 +17,10 @@ func NewID() (id ID) {
 	return id
 }
 
-// String returns the ID's only spelling, 22 characters of base64url.
+// String returns the only valid text form of the ID: 22 characters of base64url without padding.
 func (id ID) String() string { return base64.RawURLEncoding.EncodeToString(id[:]) }
 
-// ParseID is the inverse of String. It rejects every other spelling.
+// ParseID is the inverse of String. It returns an error for every other text.
 func ParseID(s string) (ID, error) {
 	var id ID
 	if len(s) != 22 {
@@ -57,7 +57,8 @@ var strictBase64 = base64.RawURLEncoding.Strict()
 const MaxUserIDBytes = 256
 
 // CheckUserID returns an error with CodeInvalidUserID unless id is 1 to 256 bytes of valid UTF-8.
-// JSON would replace invalid bytes, so that different users would get the same id.
+// Invalid bytes are rejected because JSON would replace them, so that different users would get the
+// same id.
 func CheckUserID(id string) error {
 	switch {
 	case id == "":

@@ -100,7 +100,7 @@ func TestSlogJSONShowsNoToken(t *testing.T) {
 			t.Errorf("%s is logged as %s", name, out.String())
 		}
 		if _, isToken := v.(fmt.Formatter); !isToken && !strings.Contains(out.String(), `"user_id":"u1"`) {
-			t.Errorf("%s does not say whose it is: %s", name, out.String())
+			t.Errorf("%s does not contain the user's id: %s", name, out.String())
 		}
 	}
 }

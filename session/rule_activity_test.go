@@ -8,7 +8,7 @@ import (
 	"github.com/lucia-go/lucia/session"
 )
 
-// The record that a row starts from ends at 3300 s unless there is an activity, and at 32400 s in
+// Each row starts from a record that ends at 3300 s unless there is an activity, and at 32400 s in
 // any case.
 func TestActivityFollowsTheRule(t *testing.T) {
 	t.Parallel()
@@ -39,8 +39,8 @@ func TestActivityFollowsTheRule(t *testing.T) {
 
 		{"active a while ago", stays, activeAgo(100 * time.Second), t0, session.Current, at(3500)},
 		{"parts of a millisecond", stays, activeAgo(1999 * time.Microsecond), t0, session.Current, at(3599.999)},
-		{"active before the activity that the record knows", stays, activeAgo(301 * time.Second), t0, session.Current, at(3300)},
-		{"active before time began", stays, activeAgo(math.MaxInt64), t0, session.Current, at(3300)},
+		{"active before the activity in the record", stays, activeAgo(301 * time.Second), t0, session.Current, at(3300)},
+		{"active before the Unix epoch", stays, activeAgo(math.MaxInt64), t0, session.Current, at(3300)},
 		{"active in the future", stays, activeAgo(-time.Hour), t0, session.Current, at(3600)},
 		{"how long ago without an activity", stays, session.Presentation{Generation: 5, ActiveAgo: time.Second}, t0, session.Current, at(3300)},
 
@@ -70,9 +70,9 @@ func longer(r session.Record) session.Record {
 	return r
 }
 
-// Activity decides only when a session ends: as long as it lives, outcomes, generations and
-// confirmations are those of a policy without ByActivity. So what the explorer shows of rotation
-// holds with activity too.
+// Activity decides only when a session ends. Until then, outcomes, generations and confirmations
+// are those of a policy without ByActivity. So what the explorer shows of rotation also holds with
+// activity.
 func TestActivityChangesOnlyTheExpiry(t *testing.T) {
 	t.Parallel()
 	byActivity := rulePolicy

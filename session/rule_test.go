@@ -7,19 +7,19 @@ import (
 	"github.com/lucia-go/lucia/session"
 )
 
-// The truth tables are reckoned in seconds on a clock that shows t0.
+// The truth tables count seconds on a clock that shows t0.
 const t0 session.Instant = 1_700_000_000_000
 
-// at is s seconds after t0, or before; in milliseconds, so that a boundary can
-// be told from the instant beside it.
+// at returns the instant s seconds after t0, or before it if s is negative. It has a resolution of
+// milliseconds, so that a row can be on either side of a boundary.
 func at(s float64) session.Instant { return t0 + session.Instant(s*1000) }
 
 var rulePolicy = session.Policy{
 	Grace: 30 * time.Second, Settle: 60 * time.Second, Idle: time.Hour, Lifetime: 10 * time.Hour,
 }
 
-// ruleRecord is a record as it stands before a row: generation n, made 300 s
-// ago, confirmed when that is.
+// ruleRecord returns the record that a row starts from: generation n, made 300 s ago and confirmed
+// at confirmed.
 func ruleRecord(n session.Generation, confirmed session.Instant) session.Record {
 	return session.Record{
 		Generation: n, IssuedAt: at(-300), ConfirmedAt: confirmed, CreatedAt: at(-3600), ExpiresAt: at(3300),
@@ -105,7 +105,7 @@ func TestRefreshFollowsTheRule(t *testing.T) {
 
 func TestRefreshAndExpiry(t *testing.T) {
 	t.Parallel()
-	// The record that a row starts from expires at 3300 s and began at -3600 s.
+	// Each row starts from a record that began at -3600 s and expires at 3300 s.
 	record := ruleRecord(5, at(-200))
 	lost := session.Presentation{Generation: 6, IssuedAt: at(-100), ExpiresAt: at(2000)}
 	current := session.Presentation{Generation: 5, IssuedAt: at(-300), ExpiresAt: at(3300)}
@@ -125,8 +125,8 @@ func TestRefreshAndExpiry(t *testing.T) {
 		{"expired, lost generation lives", record, session.Presentation{Generation: 6, ExpiresAt: at(9999)}, at(3300), session.Missing, 0},
 		{"lost generation's last millisecond", record, lost, at(1999.999), session.Adopted, at(2000)},
 		{"lost generation expired, record stays", record, lost, at(2000), session.Missing, at(3300)},
-		{"lost generation without expiry, record stays", record, session.Presentation{Generation: 6}, t0, session.Missing, at(3300)},
-		{"expiry of a token that says nothing", record, session.Presentation{Generation: 5}, t0, session.Rotated, at(3600)},
+		{"lost generation without expiry, record stays", record, session.Presented{Generation: 6}, t0, session.Missing, at(3300)},
+		{"token without times", record, session.Presented{Generation: 5}, t0, session.Rotated, at(3600)},
 		{"end of the lifetime", aged(record, at(-9.5*3600)), current, t0, session.Rotated, at(1800)},
 	}
 	for _, tt := range tests {
@@ -159,8 +159,8 @@ func TestConfirmFollowsTheRule(t *testing.T) {
 		{"just settled", ruleRecord(5, none), 5, at(-60), t0, true},
 		{"a millisecond short of settled", ruleRecord(5, none), 5, at(-59.999), t0, false},
 		{"of the future", ruleRecord(5, none), 5, at(60), t0, false},
-		{"handed out never", ruleRecord(5, none), 5, none, t0, false},
-		{"handed out before it was made, by a clock that is behind", ruleRecord(5, none), 5, at(-900), at(-241), false},
+		{"never handed out", ruleRecord(5, none), 5, none, t0, false},
+		{"handed out before it was issued, by a clock that is behind", ruleRecord(5, none), 5, at(-900), at(-241), false},
 		{"the same, once it can have settled", ruleRecord(5, none), 5, at(-900), at(-240), true},
 		{"confirmed before", ruleRecord(5, at(-10)), 5, at(-300), t0, false},
 		{"older generation", ruleRecord(5, none), 4, at(-300), t0, false},
@@ -209,7 +209,7 @@ func TestBeginIsBoundedByTheShorter(t *testing.T) {
 	}
 }
 
-// Durations are cut to the millisecond before they are doubled.
+// Durations are truncated to the millisecond before they are doubled.
 func TestGraceIsCutBeforeItIsDoubled(t *testing.T) {
 	t.Parallel()
 	policy := rulePolicy

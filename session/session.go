@@ -31,17 +31,18 @@ type Session[U any] struct {
 	// app's clock.
 	IssuedAt  time.Time `json:"-"`
 	ExpiresAt time.Time `json:"-"`
-	// ActiveAt is when a person was last known to be active when the access token was issued, in
-	// whole seconds of the app's clock. Page views since then are not included. It is zero
+	// ActiveAt is the last activity of a person that the app knew of when it issued the access
+	// token, in whole seconds of the app's clock. Later page views are not included. It is zero
 	// without IdleTimeout.
 	ActiveAt time.Time `json:"-"`
 
-	// Terms are what the session was begun with, such as AuthTime, Attributes and Actor.
+	// Terms are what was fixed at the sign-in, such as AuthTime, Attributes and Actor.
 	Terms `json:"-"`
 }
 
-// Bound reports whether the session is bound to a key of the browser's device: without the device,
-// its cookies are of use only until the access token expires. It is false for a nil Session.
+// Bound reports whether the session is bound to a key of the browser's device. Without the device,
+// the cookies of a bound session are of use only until the access token expires. Bound returns
+// false for a nil Session.
 func (s *Session[U]) Bound() bool { return s != nil && s.Generation.Bound() }
 
 // ExpiresIn returns the remaining lifetime of the access token at now. It is never negative, and

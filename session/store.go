@@ -56,7 +56,7 @@ type Store interface {
 	List(ctx context.Context, userID string) (map[ID]Entry, error)
 }
 
-// CreateParams is the argument of [Store.Create].
+// CreateParams holds the arguments of [Store.Create].
 type CreateParams struct {
 	UserID string
 	ID     ID
@@ -65,8 +65,9 @@ type CreateParams struct {
 	Max int
 	// Refuse makes Create refuse a session beyond Max. If it is false, Create deletes others.
 	Refuse bool
-	// Former are sessions that end with this sign-in, because the same browser had them. They are
-	// neither counted nor deleted; the caller deletes them. It has at most a few.
+	// Former are sessions that end with this sign-in, because the same browser had them. They do
+	// not count towards Max, and Create does not delete them; the caller does. There are at most a
+	// few.
 	Former  []ID
 	Details Details
 }
@@ -81,10 +82,10 @@ type CreateResult struct {
 	Ended []ID
 }
 
-// Details are what people are shown of a session in a list of sessions. A store keeps them as
-// they are. They never change.
+// Details describe a session in the list of sessions that its user sees. A store keeps them
+// unchanged.
 type Details struct {
-	// Label is a line of text that names browser and system. It has at most MaxLabelBytes.
+	// Label is a line of text that names the browser and the system, of at most MaxLabelBytes.
 	Label string
 	// Address is the prefix of the network address that signed in, or the zero Prefix. It is
 	// masked and has no zone.
@@ -138,7 +139,7 @@ func MakeRoom(live []Candidate, c CreateParams) (ended []ID, refused bool) {
 	return ended, false
 }
 
-// RefreshParams is the argument of [Store.Refresh].
+// RefreshParams holds the arguments of [Store.Refresh].
 type RefreshParams struct {
 	UserID    string
 	ID        ID
@@ -158,14 +159,20 @@ type RefreshResult struct {
 	Now Instant
 }
 
-// ConfirmParams is the argument of [Store.Confirm].
+// Late reports whether the predecessor was presented again later than grace after its successor
+// was issued. The rule accepts this, but an operator should see it.
+func (r RefreshResult) Late(grace time.Duration) bool {
+	return r.Outcome == Repeated && r.Now > r.Record.IssuedAt.Add(grace)
+}
+
+// ConfirmParams holds the arguments of [Store.Confirm].
 type ConfirmParams struct {
 	UserID     string
 	ID         ID
 	Generation Generation
-	// HandedAt is when the access token that was seen was handed out, by the clock of the app
-	// that issued it. The skew of hosts' clocks is harmless here, since a confirmation may come
-	// somewhat too early or too late.
+	// HandedAt is when the access token was handed out, on the clock of the app that issued it. A
+	// difference between the clocks of hosts is harmless, because a confirmation may come somewhat
+	// too early or too late.
 	HandedAt Instant
 	Policy   Policy
 }

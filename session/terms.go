@@ -5,23 +5,24 @@ import (
 	"time"
 )
 
-// Terms are what a session was begun with. They are signed into both tokens and do not change
-// while the session lives. The zero Terms are those of a session that an earlier release began.
+// Terms are the properties of a session that its sign-in fixes. They are signed into both tokens
+// and do not change while the session lives. They are zero for a session that an earlier release
+// began.
 type Terms struct {
 	// AuthTime is when the user authenticated, in whole seconds of the app's clock (OpenID
 	// Connect's auth_time). It is zero if the session was begun by an earlier release.
 	AuthTime time.Time
-	// Short reports whether the session was begun with Remember(false): the browser forgets it
-	// when it closes, and Config.Short bounds it.
+	// Short reports whether the session was begun with Remember(false): the browser forgets it when
+	// it closes, and Config.Short limits it.
 	Short bool
-	// EndsBy is when the session ends at the latest, in whole seconds, whatever the policy
+	// EndsBy is the latest time at which the session ends, in whole seconds, whatever the policy
 	// allows. It is zero if the policy alone decides.
 	EndsBy time.Time
-	// Attributes are the app's own small map of the session. It must not be modified, because
-	// requests share it.
+	// Attributes are the app's own small map of values. It must not be modified, because requests
+	// share it.
 	Attributes map[string]string
-	// Actor is who acts as the user, or nil if the users themselves signed in. It must not be
-	// modified.
+	// Actor is the person who acts as the user, or nil if the users themselves signed in. It must
+	// not be modified.
 	Actor *Actor
 }
 
@@ -30,7 +31,7 @@ type Terms struct {
 type Actor struct {
 	// ID is the actor's own user id.
 	ID string
-	// Reason is what the actor stated as the reason, for the log. It may be empty.
+	// Reason is why the actor acts as the user, in their own words, for the log. It may be empty.
 	Reason string
 	// SessionID is the actor's own session. The session of the user ends with it.
 	SessionID ID
@@ -38,9 +39,9 @@ type Actor struct {
 
 // Limits of [Terms].
 const (
-	// MaxAttributesBytes bounds the attributes in their JSON form.
+	// MaxAttributesBytes is the maximum length of the attributes in their JSON form.
 	MaxAttributesBytes = 256
-	// MaxReasonBytes bounds an actor's reason.
+	// MaxReasonBytes is the maximum length of an actor's reason.
 	MaxReasonBytes = 200
 )
 
@@ -52,8 +53,8 @@ func WithTerms(ctx context.Context, t Terms) context.Context {
 	return context.WithValue(ctx, termsKey{}, t)
 }
 
-// TermsOf returns the terms of the session that LoadUser is called for, given LoadUser's context.
-// They are zero in every other context.
+// TermsOf returns the terms of the session that LoadUser is called for, from LoadUser's context. It
+// returns zero Terms for every other context.
 func TermsOf(ctx context.Context) Terms {
 	t, _ := ctx.Value(termsKey{}).(Terms)
 	return t

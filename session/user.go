@@ -14,12 +14,11 @@ import (
 //
 //	{"user_id":"…", …members of U}
 //
-// So U must marshal to a JSON object without a member that decodes as user_id, and it is decoded
-// from that object again: requests see the part of LoadUser's result that the access token
-// carries. A field that JSON leaves out is zero.
+// U must marshal to a JSON object, and no member of it may decode as user_id. Requests see U
+// decoded from the access token, so a field that JSON leaves out is zero.
 //
 // Users and the scripts of their pages can read the data, because it is in the page data and,
-// signed but not encrypted, in the access token. So U holds only what users may know about
+// signed but not encrypted, in the access token. So U must hold only what users may know about
 // themselves, and no password hash.
 type User[U any] struct {
 	ID   string
@@ -50,8 +49,8 @@ func (u User[U]) MarshalJSON() ([]byte, error) {
 	return append(b, data[1:]...), nil
 }
 
-// UnmarshalJSON implements [json.Unmarshaler]. It requires exactly one user_id, in exactly that
-// spelling, and no other member that decodes as one.
+// UnmarshalJSON implements [json.Unmarshaler]. It returns an error unless the object has exactly
+// one user_id, in exactly that spelling, and no other member that decodes as one.
 func (u *User[U]) UnmarshalJSON(b []byte) error {
 	if id, data, ok := cutUserID(b); ok {
 		u.ID = id

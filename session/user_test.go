@@ -103,7 +103,7 @@ func FuzzUserJSON(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, id, key, value string) {
 		if !utf8.ValidString(id) || !utf8.ValidString(key) || !utf8.ValidString(value) {
-			return // encoding/json replaces invalid bytes; CheckUserID refuses such ids
+			return // encoding/json replaces invalid bytes; CheckUserID rejects such ids
 		}
 		user := session.User[map[string]string]{ID: id, Data: map[string]string{key: value}}
 		b, err := json.Marshal(user)

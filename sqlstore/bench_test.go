@@ -19,7 +19,7 @@ import (
 	"github.com/lucia-go/lucia/sqlstore"
 )
 
-// benchPolicy is the library's default.
+// benchPolicy has the library's defaults.
 var benchPolicy = session.Policy{
 	Grace: 30 * time.Second, Settle: 90 * time.Second, Idle: 365 * 24 * time.Hour, Lifetime: 400 * 24 * time.Hour,
 }
@@ -47,13 +47,14 @@ var benchStores = []struct {
 		t.Cleanup(func() { client.Close() })
 		return redisstore.New(client)
 	}},
-	{"postgresql", func(t testing.TB) session.Store { return postgresAt(testenv.Postgres(t).Addr).store(t, unhurried) }},
+	{"postgresql", func(t testing.TB) session.Store { return postgresAt(testenv.Postgres(t).Addr).store(t, longTimeout) }},
 	{"sqlite-normal", func(t testing.TB) session.Store { return sqliteBench(t, "NORMAL", 1) }},
 	{"sqlite-full", func(t testing.TB) session.Store { return sqliteBench(t, "FULL", 1) }},
 	{"sqlite-pool", func(t testing.TB) session.Store { return sqliteBench(t, "NORMAL", 8) }},
 }
 
-// sqliteBench is a file with WAL and the given durability and number of connections.
+// sqliteBench returns a store on a file with WAL, the given setting of synchronous and the given
+// number of connections.
 func sqliteBench(t testing.TB, synchronous string, most int) session.Store {
 	t.Helper()
 	pragmas := url.Values{"_pragma": {"busy_timeout(5000)", "journal_mode(WAL)", "synchronous(" + synchronous + ")"}}
@@ -64,7 +65,7 @@ func sqliteBench(t testing.TB, synchronous string, most int) session.Store {
 	t.Cleanup(func() { db.Close() })
 	db.SetMaxOpenConns(most)
 	db.SetMaxIdleConns(most)
-	s := sqlstore.New(db, sqlstore.SQLite, unhurried)
+	s := sqlstore.New(db, sqlstore.SQLite, longTimeout)
 	migrate(t, s)
 	return s
 }
@@ -123,7 +124,7 @@ func signIns(t testing.TB, s session.Store, users, each_ int) {
 	})
 }
 
-// each makes n calls with that many callers.
+// each makes n calls, spread over the given number of callers.
 func each(t testing.TB, callers, n int, call func(i int) error) {
 	t.Helper()
 	var next atomic.Int64
@@ -141,9 +142,9 @@ func each(t testing.TB, callers, n int, call func(i int) error) {
 	wg.Wait()
 }
 
-// BenchmarkSize measures the size of a session on disk: table and indexes for users whose ids
-// have 36 characters, after they have signed in and after each session has had three more
-// generations. One iteration is enough (-benchtime 1x).
+// BenchmarkSize measures the size of a session on disk, table and indexes, for users whose ids have
+// 36 characters: after the sign-in, and after three more generations. One iteration is enough
+// (-benchtime 1x).
 func BenchmarkSize(b *testing.B) {
 	const users = 10_000
 	kinds := []struct {
@@ -153,11 +154,11 @@ func BenchmarkSize(b *testing.B) {
 	}{
 		{"postgresql", func(t testing.TB) (*sqlstore.Store, *sql.DB) {
 			db := postgresAt(testenv.Postgres(t, "-c", "fsync=off").Addr).pool(t)
-			return sqlstore.New(db, sqlstore.Postgres, unhurried), db
+			return sqlstore.New(db, sqlstore.Postgres, longTimeout), db
 		}, "SELECT pg_total_relation_size('lucia_sessions')"},
 		{"sqlite", func(t testing.TB) (*sqlstore.Store, *sql.DB) {
 			db := sqliteAt(filepath.Join(t.TempDir(), "bench.db")).pool(t)
-			return sqlstore.New(db, sqlstore.SQLite, unhurried), db
+			return sqlstore.New(db, sqlstore.SQLite, longTimeout), db
 		}, "SELECT page_count * page_size FROM pragma_page_count, pragma_page_size"},
 	}
 	for _, kind := range kinds {

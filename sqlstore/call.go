@@ -11,16 +11,16 @@ import (
 	"time"
 )
 
-// errChanged reports that a row is no longer the one that was read.
+// errChanged reports that a row has changed since it was read.
 var errChanged = errors.New("the row has changed")
 
-// errEnded reports that the driver ended the goroutine of a call (runtime.Goexit). Without it such
-// a call would look like one that found no session.
+// errEnded reports that the driver ended the goroutine of a call (runtime.Goexit). Without this
+// error the call would seem to have found no session.
 var errEnded = errors.New("the driver ended the call")
 
 // call runs step on a connection. It runs step again after a conflict or a lost connection. It
 // returns within the timeout even if the driver ignores ctx, as SQLite does while it waits for a
-// lock. An abandoned step ends by the driver's own timeouts, or at its next statement.
+// lock. An abandoned step ends at its next statement or by the driver's own timeouts.
 func call[T any](ctx context.Context, s *Store, timeout time.Duration, step func(context.Context, *sql.Conn) (T, error)) (T, error) {
 	type result struct {
 		value T
@@ -61,9 +61,9 @@ func call[T any](ctx context.Context, s *Store, timeout time.Duration, step func
 	}
 }
 
-// try runs step once. It waits at most half of the time for a connection. A step with hardly any
-// time left would be cut off in the middle and its connection closed, which would prolong an
-// overload.
+// try runs step once. It waits for a connection for at most patience. The rest of the time is for
+// the step: a step that began with hardly any time left would be cut off in the middle and its
+// connection closed, which would prolong an overload.
 func try[T any](ctx context.Context, s *Store, patience time.Duration, step func(context.Context, *sql.Conn) (T, error)) (T, error) {
 	var none T
 	waiting, cancel := context.WithTimeout(ctx, patience)
@@ -76,8 +76,8 @@ func try[T any](ctx context.Context, s *Store, patience time.Duration, step func
 	return step(ctx, c)
 }
 
-// The limits of retries. After a conflict another call has made progress, and no session changes
-// often. A step waits for a lock as long as its time allows.
+// The limits of retries. Conflicts are few: each one means that another call has made progress, and
+// no session changes often. A step that waits for a lock is retried until its time is over.
 const (
 	maxConflicts = 100
 	maxLosses    = 3
@@ -133,9 +133,9 @@ func sleep(ctx context.Context, d time.Duration) bool {
 	return ctx.Err() == nil
 }
 
-// alone runs do while no other call of this store writes, if the database allows only one writer
-// at a time. Such writers wait for each other in any case. But SQLite waits by sleeping and
-// trying again, which delays some calls for very long.
+// alone runs do while no other call of this store writes, if the database allows only one writer at
+// a time. Writers wait for each other in any case, but SQLite waits by sleeping and trying again,
+// which delays some calls for very long.
 func (s *Store) alone(ctx context.Context, do func() error) error {
 	if s.writer == nil {
 		return do()
@@ -149,13 +149,13 @@ func (s *Store) alone(ctx context.Context, do func() error) error {
 	return do()
 }
 
-// aloneInTx is alone around inTx.
+// aloneInTx combines alone and inTx.
 func (s *Store) aloneInTx(ctx context.Context, c *sql.Conn, user string, do func() error) error {
 	return s.alone(ctx, func() error { return s.inTx(ctx, c, user, do) })
 }
 
-// inTx runs do in a transaction on c in which no other call works on several
-// sessions of the user.
+// inTx runs do in a transaction on c. No other call that concerns several sessions of the user runs
+// at the same time.
 func (s *Store) inTx(ctx context.Context, c *sql.Conn, user string, do func() error) error {
 	open := true
 	defer func() {

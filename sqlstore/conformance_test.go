@@ -14,7 +14,8 @@ func TestConforms(t *testing.T) {
 	})
 }
 
-// With a clock that stands still, every boundary of the rule is tested to the millisecond.
+// TestConformsToTheMillisecond uses a clock that stands still, so that the suite tests each
+// boundary of the rule to the millisecond.
 func TestConformsToTheMillisecond(t *testing.T) {
 	onDatabases(t, func(t *testing.T, d database) {
 		db := d.pool(t)
@@ -22,7 +23,8 @@ func TestConformsToTheMillisecond(t *testing.T) {
 	})
 }
 
-// The guide recommends a pool of one connection for SQLite. A store that needs two would hang.
+// TestConformsOnOneConnection uses a pool of one connection, as docs/sql.md recommends for SQLite.
+// A call that needs two would hang.
 func TestConformsOnOneConnection(t *testing.T) {
 	onDatabases(t, func(t *testing.T, d database) {
 		db := d.pool(t)
@@ -31,8 +33,8 @@ func TestConformsOnOneConnection(t *testing.T) {
 	})
 }
 
-// A server may be configured for an isolation level that refuses transactions that are not
-// serializable.
+// TestConformsWhereTransactionsAreSerializable uses a server whose default isolation level makes
+// transactions fail that cannot be serialized.
 func TestConformsWhereTransactionsAreSerializable(t *testing.T) {
 	t.Parallel()
 	d := databases[0].open(t)
@@ -41,22 +43,21 @@ func TestConformsWhereTransactionsAreSerializable(t *testing.T) {
 	sessiontest.Run(t, func(t *testing.T) sessiontest.Harness { return harness(t, d, db) })
 }
 
-// TestConformsWithoutWAL runs without the write-ahead log and without busy_timeout, so that
-// readers and writers conflict. Each case has a file and a pool of its own, because a connection
-// that is older than a table reports "no such table" instead of "database is locked" while others
-// write.
+// TestConformsWithoutWAL runs without the write-ahead log and without busy_timeout, so that readers
+// and writers conflict. Each case has a file and a pool of its own: while others write, a
+// connection that is older than a table reports "no such table" instead of "database is locked".
 func TestConformsWithoutWAL(t *testing.T) {
 	t.Parallel()
 	sessiontest.Run(t, func(t *testing.T) sessiontest.Harness {
 		d := database{"sqlite", "file:" + t.TempDir() + "/test.db?_pragma=synchronous(OFF)", sqlstore.SQLite}
 		table, name := newTable()
-		migrate(t, sqlstore.New(d.pool(t), d.dialect, table, unhurried))
+		migrate(t, sqlstore.New(d.pool(t), d.dialect, table, longTimeout))
 		db := d.pool(t)
-		return sessiontest.Harness{Store: sqlstore.New(db, d.dialect, table, unhurried), Snapshot: snapshots(t, db, name)}
+		return sessiontest.Harness{Store: sqlstore.New(db, d.dialect, table, longTimeout), Snapshot: snapshots(t, db, name)}
 	})
 }
 
-// Longer histories than the suite has, one for each of its policies.
+// TestLongHistories runs longer histories than the suite does, one for each of its policies.
 func TestLongHistories(t *testing.T) {
 	onDatabases(t, func(t *testing.T, d database) {
 		db := d.pool(t)

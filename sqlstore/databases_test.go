@@ -19,13 +19,13 @@ import (
 	"github.com/lucia-go/lucia/sqlstore"
 )
 
-// database is a database that a test may fill.
+// database is an empty database for one test.
 type database struct {
 	driver, url string
 	dialect     sqlstore.Dialect
 }
 
-// databases are the kinds, each with how to start one.
+// databases are the kinds of databases. open starts one.
 var databases = []struct {
 	name string
 	open func(*testing.T) database
@@ -38,7 +38,7 @@ func postgresAt(addr string) database {
 	return database{"pgx", testenv.PostgresURL(addr), sqlstore.Postgres}
 }
 
-// sqliteAt is a file with the settings that the guide recommends.
+// sqliteAt returns an SQLite file with the settings that docs/sql.md recommends.
 func sqliteAt(file string) database {
 	pragmas := url.Values{"_pragma": {"busy_timeout(5000)", "journal_mode(WAL)", "synchronous(NORMAL)"}}
 	return database{"sqlite", "file:" + file + "?" + pragmas.Encode(), sqlstore.SQLite}
@@ -55,7 +55,7 @@ func onDatabases(t *testing.T, test func(t *testing.T, db database)) {
 	}
 }
 
-// connections is the greatest number of connections in the tests' pools.
+// connections is the limit of connections in the tests' pools.
 const connections = 16
 
 // pool opens the database.
@@ -71,7 +71,7 @@ func (d database) pool(t testing.TB) *sql.DB {
 	return db
 }
 
-// store returns a store on the database, migrated.
+// store returns a store on the database, whose tables it has created.
 func (d database) store(t testing.TB, opts ...sqlstore.Option) *sqlstore.Store {
 	t.Helper()
 	s := sqlstore.New(d.pool(t), d.dialect, opts...)
@@ -86,30 +86,30 @@ func migrate(t testing.TB, s *sqlstore.Store) {
 	}
 }
 
-// unhurried gives calls enough time on a busy machine.
-var unhurried = sqlstore.WithTimeout(20 * time.Second)
+// longTimeout is enough for calls on a busy machine.
+var longTimeout = sqlstore.WithTimeout(20 * time.Second)
 
 var tables atomic.Int64
 
-// newTable returns an option for a table that no other test uses, and its name.
+// newTable returns an option with the name of a table that no other test uses, and the name.
 func newTable() (sqlstore.Option, string) {
 	name := fmt.Sprintf("sessions_%d", tables.Add(1))
 	return sqlstore.WithTable(name), name
 }
 
-// harness is a store in real time, on a table of its own.
+// harness returns a store on a table of its own, with the database's clock.
 func harness(t *testing.T, d database, db *sql.DB, opts ...sqlstore.Option) sessiontest.Harness {
 	table, name := newTable()
-	s := sqlstore.New(db, d.dialect, append(opts, table, unhurried)...)
+	s := sqlstore.New(db, d.dialect, append(opts, table, longTimeout)...)
 	migrate(t, s)
 	return sessiontest.Harness{Store: s, Snapshot: snapshots(t, db, name)}
 }
 
-// frozen is a store whose clock stands still until the test advances it: it reads a table.
+// frozen returns a store whose clock is a table. The clock stands still until the test advances it.
 func frozen(t *testing.T, d database, db *sql.DB) sessiontest.Harness {
 	table, name := newTable()
 	clock := "(SELECT ms FROM clock_of_" + name + ")"
-	s := sqlstore.NewWithClock(db, d.dialect, clock, table, unhurried)
+	s := sqlstore.NewWithClock(db, d.dialect, clock, table, longTimeout)
 	migrate(t, s)
 	start := time.Now().UnixMilli()
 	execute(t, db, fmt.Sprintf("CREATE TABLE clock_of_%s AS SELECT %d AS ms", name, start))
@@ -131,7 +131,8 @@ func execute(t testing.TB, db *sql.DB, statements ...string) {
 	}
 }
 
-// snapshots copies a table's rows to other tables.
+// snapshots returns a function that copies a table's rows to another table. Its result restores
+// them.
 func snapshots(t *testing.T, db *sql.DB, table string) func() func() {
 	n := 0
 	return func() func() {
@@ -157,7 +158,7 @@ func create(t testing.TB, s session.Store, user string, id session.ID, policy se
 	return r.Record
 }
 
-// count returns how many rows a query counts.
+// count returns the result of a SELECT count.
 func count(t testing.TB, db *sql.DB, query string) (n int) {
 	t.Helper()
 	if err := db.QueryRowContext(context.Background(), query).Scan(&n); err != nil {

@@ -14,10 +14,10 @@ type dialect struct {
 	name string
 	// clock is the database's time in milliseconds since the Unix epoch.
 	clock string
-	// readOnly tells whether the session is read-only. If it is empty, the database has no
-	// expression for that, and the store tries a write.
+	// readOnly is an expression that is true if the database is read-only. If it is empty, the
+	// database has no such expression, and the store tries a write.
 	readOnly string
-	// oneWriter tells whether writers wait for each other, whatever they write.
+	// oneWriter is set if only one transaction may write at a time.
 	oneWriter bool
 	// begin begins a transaction in which each statement sees what was committed before it, or
 	// one that excludes all other writers.
@@ -32,16 +32,16 @@ type dialect struct {
 	text string
 	// columnsOf selects the names of the columns of a table.
 	columnsOf string
-	// schemas tells whether the name of a table may have a schema.
+	// schemas is set if the name of a table may have a schema.
 	schemas bool
-	// serial and autoincrement, before and after PRIMARY KEY, make a column of numbers that grow
-	// and are never used twice.
+	// serial and autoincrement stand before and after PRIMARY KEY. They make a column of numbers
+	// that grow and are never used twice.
 	serial, autoincrement string
 	// options end the definition of the table.
 	options string
 	// numbered converts $1 to the database's form of numbered parameters.
 	numbered func(string) string
-	// failure tells what an error means for another attempt.
+	// failure classifies an error by what it means for another attempt.
 	failure func(error) failure
 }
 
@@ -59,8 +59,8 @@ var postgres = dialect{
 	forUpdate:  "FOR UPDATE",
 	skipLocked: "FOR UPDATE SKIP LOCKED",
 	text:       `text COLLATE "C"`,
-	// Free space in each page lets a rotation put the new version of a row beside the old one (a
-	// HOT update), which does not change the indexes.
+	// The fillfactor leaves free space in each page for the new version of a row. A rotation then
+	// does not change the indexes (a HOT update).
 	serial:    "bigint GENERATED ALWAYS AS IDENTITY",
 	options:   " WITH (fillfactor = 80)",
 	schemas:   true,
@@ -120,8 +120,8 @@ func (d Dialect) queries(table string) queries {
 		values.WriteString(", coalesce(s." + column + ", 0)")
 	}
 	list := func(lock string) string {
-		// The clock is read for each row, so the value in the last row was read after all rows
-		// were locked.
+		// The statement reads the clock for each row, so that the last value was read after all
+		// rows were locked.
 		return "WITH s AS (SELECT session_id, " + columns + ", " + detailColumns + " FROM {table} WHERE user_id = $1 " + lock + ") " +
 			now + ", coalesce(s.session_id, '')" + values.String() +
 			", coalesce(s.label, ''), coalesce(s.address, ''), coalesce(s.actor, '') FROM (SELECT 1) AS one LEFT JOIN s ON 1 = 1"

@@ -24,9 +24,9 @@
 // again. Calls that concern several sessions of a user (Create, DeleteUser, and a reuse that ends
 // all sessions) run in a transaction that excludes other such calls for that user: by an advisory
 // lock and row locks on PostgreSQL, by BEGIN IMMEDIATE on SQLite.
-//
-// A call is repeated after a conflict, a deadlock, a serialization failure or a locked file until
-// its timeout, and up to twice after its connection was lost. Repeating a call is harmless.
+// The store repeats a call after a conflict, a deadlock, a serialization failure or a locked file,
+// until its timeout. It repeats a call up to twice after a lost connection. Repeating a call is
+// harmless.
 //
 // Expired sessions need no cleanup job. Every eighth sign-in deletes up to 64 sessions that
 // expired before the current day. A sign-in also deletes the expired sessions of its own user.

@@ -16,7 +16,7 @@ import (
 	"github.com/lucia-go/lucia/sqlstore"
 )
 
-// operations are the store's methods and the code that each reports.
+// operations are the store's methods, each with the code of its errors.
 var operations = []struct {
 	name string
 	code session.Code
@@ -55,7 +55,7 @@ var operations = []struct {
 func TestErrorsCarryTheirCode(t *testing.T) {
 	t.Parallel()
 	server := testenv.Postgres(t)
-	store := postgresAt(server.Addr).store(t, unhurried)
+	store := postgresAt(server.Addr).store(t, longTimeout)
 	server.Kill()
 	for _, op := range operations {
 		err := op.call(context.Background(), store)
@@ -68,7 +68,8 @@ func TestErrorsCarryTheirCode(t *testing.T) {
 	}
 }
 
-// Without Migrate, calls fail with a clear message, and no user is signed out.
+// TestMissingTableIsAnError checks that calls without Migrate fail with an error that names the
+// table, and that no user is signed out.
 func TestMissingTableIsAnError(t *testing.T) {
 	onDatabases(t, func(t *testing.T, d database) {
 		store := sqlstore.New(d.pool(t), d.dialect)
@@ -80,42 +81,42 @@ func TestMissingTableIsAnError(t *testing.T) {
 	})
 }
 
-// TestNoVerdictFromADatabaseThatMayNotBeWritten checks that a read-only database, which may have
-// missed a session, signs no user out.
-func TestNoVerdictFromADatabaseThatMayNotBeWritten(t *testing.T) {
+// TestReadOnlyDatabaseReportsNoSessionMissing checks that a read-only database signs no user out.
+// It may have missed the session.
+func TestReadOnlyDatabaseReportsNoSessionMissing(t *testing.T) {
 	t.Parallel()
 	tests := []struct {
 		name, refusal string
-		open          func(*testing.T) (good, spoilt database)
+		open          func(*testing.T) (good, readOnly database)
 	}{
-		{"replica cut off from its primary", sqlstore.ErrReadOnly.Error(), func(t *testing.T) (good, spoilt database) {
+		{"replica cut off from its primary", sqlstore.ErrReadOnly.Error(), func(t *testing.T) (good, readOnly database) {
 			primary := testenv.Postgres(t)
-			migrate(t, postgresAt(primary.Addr).store(t, unhurried))
+			migrate(t, postgresAt(primary.Addr).store(t, longTimeout))
 			link := testenv.NewProxy(t, primary.Addr)
 			replica := primary.FollowThrough(link.Addr)
 			link.Hold()
 			return postgresAt(primary.Addr), postgresAt(replica.Addr)
 		}},
-		{"PostgreSQL set to read only", sqlstore.ErrReadOnly.Error(), func(t *testing.T) (good, spoilt database) {
+		{"PostgreSQL set to read-only", sqlstore.ErrReadOnly.Error(), func(t *testing.T) (good, readOnly database) {
 			good = postgresAt(testenv.Postgres(t).Addr)
-			spoilt = good
-			spoilt.url += "&default_transaction_read_only=on"
-			return good, spoilt
+			readOnly = good
+			readOnly.url += "&default_transaction_read_only=on"
+			return good, readOnly
 		}},
-		{"SQLite file opened to read only", "readonly", func(t *testing.T) (good, spoilt database) {
+		{"SQLite file opened read-only", "readonly", func(t *testing.T) (good, readOnly database) {
 			good = databases[1].open(t)
-			spoilt = good
-			spoilt.url += "&mode=ro"
-			return good, spoilt
+			readOnly = good
+			readOnly.url += "&mode=ro"
+			return good, readOnly
 		}},
-		{"SQLite set to read only", "readonly", func(t *testing.T) (good, spoilt database) {
+		{"SQLite set to read-only", "readonly", func(t *testing.T) (good, readOnly database) {
 			good = databases[1].open(t)
-			spoilt = good
-			spoilt.url += "&" + url.Values{"_pragma": {"query_only(1)"}}.Encode()
-			return good, spoilt
+			readOnly = good
+			readOnly.url += "&" + url.Values{"_pragma": {"query_only(1)"}}.Encode()
+			return good, readOnly
 		}},
 	}
-	// Refreshes of ann's that a database in good order answers with Missing.
+	// Refreshes by ann that a writable database answers with Missing.
 	missing := []session.RefreshParams{
 		{ID: session.ID{9}, Presented: session.Presentation{Generation: 1}},                            // no such session
 		{ID: session.ID{2}, Presented: session.Presentation{Generation: 1}},                            // expired session
@@ -125,15 +126,15 @@ func TestNoVerdictFromADatabaseThatMayNotBeWritten(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			ctx := context.Background()
-			good, spoilt := tt.open(t)
-			store := good.store(t, unhurried)
+			good, readOnly := tt.open(t)
+			store := good.store(t, longTimeout)
 			create(t, store, "ann", session.ID{1}, long, 5)
 			brief := long
 			brief.Idle = time.Millisecond
 			create(t, store, "ann", session.ID{2}, brief, 5)
 			pass(t, store)
-			pass(t, store) // it has expired
-			bad := sqlstore.New(spoilt.pool(t), spoilt.dialect, unhurried)
+			pass(t, store) // session 2 expires
+			bad := sqlstore.New(readOnly.pool(t), readOnly.dialect, longTimeout)
 			for i, m := range missing {
 				m.UserID, m.Policy, m.RevokeUser = "ann", long, true
 				if r, err := store.Refresh(ctx, m); err != nil || r.Outcome != session.Missing {
@@ -141,7 +142,7 @@ func TestNoVerdictFromADatabaseThatMayNotBeWritten(t *testing.T) {
 				}
 				r, err := bad.Refresh(ctx, m)
 				if session.CodeOf(err) != session.CodeDatabaseFetchFailed || !strings.Contains(err.Error(), tt.refusal) {
-					t.Errorf("refresh %d, read only: %v, %v, want %s around %q", i, r.Outcome, err, session.CodeDatabaseFetchFailed, tt.refusal)
+					t.Errorf("refresh %d, read-only: %v, %v, want %s around %q", i, r.Outcome, err, session.CodeDatabaseFetchFailed, tt.refusal)
 				}
 			}
 			for _, c := range []session.ConfirmParams{
@@ -149,7 +150,7 @@ func TestNoVerdictFromADatabaseThatMayNotBeWritten(t *testing.T) {
 				{UserID: "ann", ID: session.ID{1}, Generation: 7, HandedAt: 1},
 			} {
 				if err := bad.Confirm(ctx, c); session.CodeOf(err) != session.CodeDatabaseUpdateFailed {
-					t.Errorf("Confirm of what the database has not: %v, want %s", err, session.CodeDatabaseUpdateFailed)
+					t.Errorf("Confirm of a missing session: %v, want %s", err, session.CodeDatabaseUpdateFailed)
 				}
 			}
 			for _, op := range operations {
@@ -172,21 +173,21 @@ func TestFullDiskSignsNoOneOut(t *testing.T) {
 	ctx := context.Background()
 	d := databases[1].open(t)
 	db := d.pool(t)
-	db.SetMaxOpenConns(1) // the limit is the connection's
-	store := sqlstore.New(db, d.dialect, unhurried)
+	db.SetMaxOpenConns(1) // the page limit belongs to the connection
+	store := sqlstore.New(db, d.dialect, longTimeout)
 	migrate(t, store)
 	prepare(t, store)
-	execute(t, db, "PRAGMA max_page_count = 1") // which is as many as there are
+	execute(t, db, "PRAGMA max_page_count = 1") // SQLite raises it to the current number of pages
 	var refused error
 	held := 0
 	for ; refused == nil && held < 10_000; held++ {
 		_, refused = store.Create(ctx, session.CreateParams{UserID: fmt.Sprint("user ", held), ID: session.NewID(), Policy: long, Max: 5})
 	}
 	if session.CodeOf(refused) != session.CodeDatabaseUpdateFailed || !strings.Contains(refused.Error(), "full") {
-		t.Fatalf("after %d sign-ins: %v, want %s around a full disk", held, refused, session.CodeDatabaseUpdateFailed)
+		t.Fatalf("after %d sign-ins: %v, want %s that wraps a full disk", held, refused, session.CodeDatabaseUpdateFailed)
 	}
 	if got := generations(t, store); len(got) != len(before) {
-		t.Errorf("ann has %v, want %v", got, before)
+		t.Errorf("ann's sessions: %v, want %v", got, before)
 	}
 	for _, st := range steps {
 		if st.name == "rotation" || st.name == "delete" {
@@ -196,14 +197,14 @@ func TestFullDiskSignsNoOneOut(t *testing.T) {
 		}
 	}
 	if got := generations(t, store); got[1] != 2 || got[2] != 3 || len(got) != 2 {
-		t.Errorf("after a rotation and a sign-out ann has %v", got)
+		t.Errorf("ann's sessions after a rotation and a sign-out: %v", got)
 	}
 	execute(t, db, "PRAGMA max_page_count = 1000000")
 	create(t, store, "bob", session.NewID(), long, 5)
 }
 
-// TestCallsReturnInTime checks that a held lock, an exhausted pool or a server that does not
-// answer costs a call at most its timeout, or what ctx leaves of it, and that the store recovers.
+// TestCallsReturnInTime checks that a call returns within its timeout or by the deadline of ctx, if
+// a lock is held, the pool is exhausted or the server does not answer. The store then recovers.
 func TestCallsReturnInTime(t *testing.T) {
 	const timeout, short, ample = 500 * time.Millisecond, 50 * time.Millisecond, 15 * time.Second
 	onDatabases(t, func(t *testing.T, d database) {
@@ -222,7 +223,7 @@ func TestCallsReturnInTime(t *testing.T) {
 		db := d.pool(t)
 		store := sqlstore.New(db, d.dialect, sqlstore.WithTimeout(timeout))
 		migrate(t, store)
-		create(t, sqlstore.New(db, d.dialect, unhurried), "ann", session.ID{1}, long, 5)
+		create(t, sqlstore.New(db, d.dialect, longTimeout), "ann", session.ID{1}, long, 5)
 		obstacles := map[string]func() (remove func()){
 			"lock": func() func() { return hold(t, d, db) },
 			"exhausted pool": func() func() {
@@ -243,9 +244,9 @@ func TestCallsReturnInTime(t *testing.T) {
 				switch sqlite := d.dialect == sqlstore.SQLite; {
 				case name != "lock":
 				case op.name == "ReadFeed", op.name == "List" && sqlite:
-					continue // readers are not in the way of a writer
+					continue // readers do not wait for a writer
 				case op.name == "Publish" && !sqlite:
-					continue // the lock is on the sessions
+					continue // the lock is on the table of sessions
 				}
 				for _, limit := range []time.Duration{short, timeout} {
 					ended, cancel := context.WithTimeout(ctx, limit)
@@ -259,14 +260,14 @@ func TestCallsReturnInTime(t *testing.T) {
 						t.Errorf("%s, %s: %v after %v, want %s after %v", name, op.name, err, took, op.code, limit)
 					}
 					if !errors.Is(err, context.DeadlineExceeded) {
-						t.Errorf("%s, %s: %v, want a deadline", name, op.name, err)
+						t.Errorf("%s, %s: %v, want an exceeded deadline", name, op.name, err)
 					}
 				}
 			}
 			remove()
 			for _, op := range operations {
-				if err := op.call(ctx, sqlstore.New(db, d.dialect, unhurried)); err != nil {
-					t.Errorf("%s, gone: %s: %v", name, op.name, err)
+				if err := op.call(ctx, sqlstore.New(db, d.dialect, longTimeout)); err != nil {
+					t.Errorf("after %s: %s: %v", name, op.name, err)
 				}
 			}
 		}

@@ -2,7 +2,7 @@ package sqlstore
 
 import "database/sql"
 
-// NewWithClock is New with a clock of the test: an SQL expression for the time in milliseconds.
+// NewWithClock is New with another clock: an SQL expression for the time in milliseconds.
 func NewWithClock(db *sql.DB, d Dialect, clock string, opts ...Option) *Store {
 	s := New(db, d, opts...)
 	other := *d.dialect
@@ -17,7 +17,7 @@ func UserText(id string) string { return userText(id) }
 // Table returns the name of the store's table.
 func (s *Store) Table() string { return s.table }
 
-// Through returns the store with another pool.
+// Through returns a copy of the store that uses another pool.
 func (s *Store) Through(db *sql.DB) *Store {
 	return &Store{db: db, dialect: s.dialect, table: s.table, timeout: s.timeout, schema: s.schema, q: s.q, writer: s.writer}
 }

@@ -11,8 +11,8 @@ import (
 var (
 	// ErrConflict reports that other calls changed the same sessions again and again.
 	ErrConflict = errors.New("sqlstore: other calls keep changing the session")
-	// ErrReadOnly reports that the database is read-only, because it is a replica or configured
-	// so. A session that it does not have may have been written elsewhere.
+	// ErrReadOnly reports that the database is read-only: it is a replica or configured so. A
+	// session that it does not have may exist elsewhere.
 	ErrReadOnly = errors.New("sqlstore: the database is read-only")
 	// ErrRecord reports that a row is not a valid record, because another program changed it.
 	ErrRecord = errors.New("sqlstore: malformed row")

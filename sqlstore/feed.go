@@ -22,8 +22,8 @@ const (
 // feedSuffix makes the name of the table of notices from that of sessions.
 const feedSuffix = "_feed"
 
-// feedLock is the user whose lock orders the notices. It is the form of no user id, because those
-// have no zero bytes.
+// feedLock is the name of the lock that orders the notices, in place of a user's. It cannot be a
+// user's, because userText returns no zero bytes.
 const feedLock = "\x00feed"
 
 // feedQueries are the statements on the table of notices.
@@ -43,8 +43,8 @@ func (d Dialect) feedQueries(table string) feedQueries {
 }
 
 // Publish implements [session.Feed]. Its error wraps [session.CodeDatabaseUpdateFailed] and the
-// cause. Notices are published one after the other, by all processes: a reader continues from the
-// last id that it has read, so ids must become visible in their order.
+// cause. All processes together publish one notice at a time. A reader continues from the last id
+// that it has read, so ids must become visible in their order.
 func (s *Store) Publish(ctx context.Context, n session.Notice, keep time.Duration) error {
 	id := ""
 	if n.SessionID != (session.ID{}) {
@@ -67,8 +67,9 @@ func (s *Store) Publish(ctx context.Context, n session.Notice, keep time.Duratio
 }
 
 // ReadFeed implements [session.Feed]. Its error wraps [session.CodeDatabaseFetchFailed] and the
-// cause. The position is the id of the last row that was read. The row is read again with those
-// that follow, so that its absence shows that it was deleted or lost.
+// cause. The position is the id of the last row that was read. Each call reads that row again
+// together with those that follow. If it is missing, it was deleted or lost, and the call starts
+// from the beginning.
 func (s *Store) ReadFeed(ctx context.Context, after session.FeedPosition) ([]session.Notice, session.FeedPosition, error) {
 	type page struct {
 		notices []session.Notice
@@ -100,7 +101,7 @@ type feedEntry struct {
 	issuedUntil               int64
 }
 
-// entries returns the first rows from an id on.
+// entries returns up to feedPage rows, starting at the id from.
 func (s *Store) entries(ctx context.Context, c *sql.Conn, from int64) (entries []feedEntry, err error) {
 	rows, err := c.QueryContext(ctx, s.feed.read, from)
 	if err != nil {
@@ -124,8 +125,8 @@ func positionOf(entries []feedEntry) session.FeedPosition {
 	return session.FeedPosition(strconv.FormatInt(entries[len(entries)-1].id, 10))
 }
 
-// notices returns the notices of rows. It leaves out what a newer version of this package may have
-// written.
+// notices returns the notices of rows. It skips rows that it cannot read, such as those of a newer
+// version of this package.
 func notices(entries []feedEntry) (list []session.Notice) {
 	for _, e := range entries {
 		n := session.Notice{UserID: userID(e.userID), IssuedUntil: e.issuedUntil}

@@ -14,21 +14,21 @@ func TestFeedConforms(t *testing.T) {
 		here, there := d.pool(t), d.pool(t)
 		sessiontest.RunFeed(t, func(t *testing.T) sessiontest.FeedHarness {
 			table, name := newTable()
-			a := sqlstore.New(here, d.dialect, table, unhurried)
+			a := sqlstore.New(here, d.dialect, table, longTimeout)
 			migrate(t, a)
 			return sessiontest.FeedHarness{
-				Feed: a, Other: sqlstore.New(there, d.dialect, table, unhurried),
+				Feed: a, Other: sqlstore.New(there, d.dialect, table, longTimeout),
 				Lose: func() { execute(t, here, "DELETE FROM "+name+"_feed") },
 			}
 		})
 	})
 }
 
-// Old notices are deleted with new ones, and no id is used twice: a reader misses nothing although
-// all rows that it knows are gone.
+// TestFeedDropsOldNotices checks that Publish deletes old notices and that no id is used twice: a
+// reader misses nothing, although all rows that it has read are deleted.
 func TestFeedDropsOldNotices(t *testing.T) {
 	onDatabases(t, func(t *testing.T, d database) {
-		s := d.store(t, unhurried)
+		s := d.store(t, longTimeout)
 		db := d.pool(t)
 		notice := session.Notice{Kind: session.NoticeEnd, UserID: "u1", IssuedUntil: 1}
 		var at session.FeedPosition

@@ -34,14 +34,14 @@ var moreSteps = []step{
 }
 
 // TestStepsAreAtomic runs one call between any two statements of another, for all pairs of calls.
-// The results and the remaining sessions are those of the two calls one after the other.
+// The results and the remaining sessions must be those of the two calls one after the other.
 func TestStepsAreAtomic(t *testing.T) {
 	if testing.Short() {
 		t.Skip("takes some hundred pairs of calls")
 	}
 	all := append(append([]step{}, steps...), moreSteps...)
 	onDatabases(t, func(t *testing.T, d database) {
-		plain := d.store(t, unhurried)
+		plain := d.store(t, longTimeout)
 		restore := prepared(t, d, plain)
 		for _, first := range all {
 			for _, second := range all {
@@ -60,8 +60,8 @@ func TestStepsAreAtomic(t *testing.T) {
 	})
 }
 
-// inOrder returns the results of two calls one after the other on the reference store. swapped
-// says in which order to report them.
+// inOrder returns the results of two calls one after the other on the reference store. If swapped
+// is set, it reports the second result first.
 func inOrder(t *testing.T, a, b step, swapped bool) string {
 	t.Helper()
 	s := memstore.New()
@@ -93,8 +93,8 @@ func summary(t *testing.T, s session.Store, results [2]string) string {
 	return fmt.Sprintf("%q, generations %v, confirmed %v", results, generations(t, s), confirmed)
 }
 
-// interleaved runs second before the given statement of first, to its end unless it waits for
-// first. It reports whether first had as many statements.
+// interleaved runs second before the given statement of first. It waits until second has ended or
+// waits for first. It reports whether first has that many statements.
 func interleaved(t *testing.T, d database, plain session.Store, first, second step, statement int) (string, bool) {
 	t.Helper()
 	ctx := context.Background()
@@ -114,7 +114,7 @@ func interleaved(t *testing.T, d database, plain session.Store, first, second st
 			results[1], err = second.call(ctx, plain)
 			done <- err
 		}()
-		const waits = 30 * time.Millisecond // then it waits for the first to end
+		const waits = 30 * time.Millisecond // after which second is assumed to wait for first
 		select {
 		case <-ended:
 		case <-time.After(waits):
@@ -122,7 +122,7 @@ func interleaved(t *testing.T, d database, plain session.Store, first, second st
 	})
 	defer db.Close()
 	var err error
-	if results[0], err = first.call(ctx, sqlstore.New(db, d.dialect, unhurried)); err != nil {
+	if results[0], err = first.call(ctx, sqlstore.New(db, d.dialect, longTimeout)); err != nil {
 		t.Errorf("%s: %v", first.name, err)
 	}
 	if seen < statement {

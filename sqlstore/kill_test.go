@@ -14,7 +14,7 @@ import (
 	"github.com/lucia-go/lucia/sqlstore"
 )
 
-// generations returns ann's sessions.
+// generations returns the generations of ann's sessions, by the first byte of their ids.
 func generations(t *testing.T, s session.Store) map[byte]session.Generation {
 	t.Helper()
 	live, err := s.List(context.Background(), "ann")
@@ -28,8 +28,8 @@ func generations(t *testing.T, s session.Store) map[byte]session.Generation {
 	return all
 }
 
-// check checks the sessions after a step that may have been interrupted: they are unchanged or as
-// the step makes them, and repeating the step makes them so.
+// check checks the sessions after a step that may have been interrupted. They must be unchanged or
+// as the step makes them. If the step is repeated, they must be as it makes them.
 func (st step) check(t *testing.T, s session.Store, at string) {
 	t.Helper()
 	got := generations(t, s)
@@ -44,8 +44,8 @@ func (st step) check(t *testing.T, s session.Store, at string) {
 	}
 }
 
-// points interrupts a call before each of its statements and after the last. cut reports whether
-// the call had as many.
+// points calls cut for each point at which a call can be interrupted: before each of its statements
+// and after the last. cut reports whether the call has that many statements.
 func points(cut func(statement int, after bool) bool) {
 	statement := 1
 	for cut(statement, false) {
@@ -54,25 +54,25 @@ func points(cut func(statement int, after bool) bool) {
 	cut(statement-1, true)
 }
 
-// TestKilledAppLeavesNothingHalfDone kills the process that calls the store before
-// each statement of each call, and after the last.
+// TestKilledAppLeavesNothingHalfDone kills the process that calls the store, before each statement
+// of each call and after the last.
 func TestKilledAppLeavesNothingHalfDone(t *testing.T) {
 	onDatabases(t, func(t *testing.T, d database) {
-		s := d.store(t, unhurried)
+		s := d.store(t, longTimeout)
 		restore := prepared(t, d, s)
 		for _, st := range steps {
 			kills := 0
 			points(func(statement int, after bool) bool {
 				restore()
-				cmd, _, _ := errand{Driver: d.driver, URL: d.url, Do: st.name, Statement: statement, After: after}.start(t)
+				cmd, _, _ := childTask{Driver: d.driver, URL: d.url, Do: st.name, Statement: statement, After: after}.start(t)
 				err := cmd.Wait()
-				st.check(t, s, fmt.Sprintf("at statement %d, after it: %v", statement, after))
+				st.check(t, s, fmt.Sprintf("at statement %d (after it: %v)", statement, after))
 				if err == nil {
 					return false
 				}
 				exit := new(exec.ExitError)
 				if !errors.As(err, &exit) || exit.Sys().(syscall.WaitStatus).Signal() != syscall.SIGKILL {
-					t.Fatalf("%s: %v, want it killed", st.name, err)
+					t.Fatalf("%s: %v, want a killed process", st.name, err)
 				}
 				kills++
 				return true
@@ -91,9 +91,9 @@ func TestKilledServerLeavesNothingHalfDone(t *testing.T) {
 		t.Skip("starts the server some thirty times")
 	}
 	t.Parallel()
-	server := testenv.Postgres(t, "-c", "fsync=off") // which matters to power cuts only
+	server := testenv.Postgres(t, "-c", "fsync=off") // fsync matters only for power failures
 	d := postgresAt(server.Addr)
-	s := d.store(t, unhurried)
+	s := d.store(t, longTimeout)
 	restore := prepared(t, d, s)
 	for _, st := range steps {
 		points(func(statement int, after bool) bool {
@@ -110,8 +110,8 @@ func TestKilledServerLeavesNothingHalfDone(t *testing.T) {
 				}
 			})
 			defer db.Close()
-			at := fmt.Sprintf("at statement %d, after it: %v", statement, after)
-			if _, err := st.call(context.Background(), sqlstore.New(db, d.dialect, unhurried)); err != nil {
+			at := fmt.Sprintf("at statement %d (after it: %v)", statement, after)
+			if _, err := st.call(context.Background(), sqlstore.New(db, d.dialect, longTimeout)); err != nil {
 				t.Errorf("%s, server killed %s: %v", st.name, at, err)
 			}
 			if got := generations(t, s); !maps.Equal(got, st.after) {

@@ -15,13 +15,13 @@ import (
 	"github.com/lucia-go/lucia/sqlstore"
 )
 
-// childVariable is set, to an errand, in processes of this binary that tests start as a second
-// app on the same database.
+// childVariable is the environment variable that makes this test binary run a childTask, as a
+// second process of an app on the same database.
 const childVariable = "SQLSTORE_CHILD"
 
 func TestMain(m *testing.M) {
 	if text := os.Getenv(childVariable); text != "" {
-		var e errand
+		var e childTask
 		if err := json.Unmarshal([]byte(text), &e); err != nil {
 			panic(err)
 		}
@@ -31,19 +31,19 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// errand is the work of another process.
-type errand struct {
+// childTask is what another process does.
+type childTask struct {
 	Driver, URL string
 	Do          string // "refresh", "sign in" or the name of a step
-	// Callers at once call the store when the process is told to begin.
+	// Callers is how many goroutines call the store when the process is told to begin.
 	Callers int
 	Params  session.RefreshParams
-	// The process kills itself at that statement, counted from 1, before or after it.
+	// The process kills itself before or after the statement with this number, counted from 1.
 	Statement int
 	After     bool
 }
 
-func (e errand) database() database {
+func (e childTask) database() database {
 	for _, d := range []sqlstore.Dialect{sqlstore.Postgres, sqlstore.SQLite} {
 		if (d == sqlstore.Postgres) == (e.Driver == "pgx") {
 			return database{e.Driver, e.URL, d}
@@ -52,8 +52,8 @@ func (e errand) database() database {
 	panic("unknown driver")
 }
 
-// start starts the process. It ends with the test.
-func (e errand) start(t *testing.T) (*exec.Cmd, io.WriteCloser, *bufio.Reader) {
+// start starts the process, which ends with the test.
+func (e childTask) start(t *testing.T) (*exec.Cmd, io.WriteCloser, *bufio.Reader) {
 	t.Helper()
 	text, err := json.Marshal(e)
 	if err != nil {
@@ -75,22 +75,22 @@ func (e errand) start(t *testing.T) (*exec.Cmd, io.WriteCloser, *bufio.Reader) {
 	return cmd, in, bufio.NewReader(out)
 }
 
-// complain ends the process of a failed errand.
-func complain(err error) {
+// exitOnError ends the process if err is not nil.
+func exitOnError(err error) {
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
 }
 
-// run is the process of an errand.
-func (e errand) run() {
+// run does the task in this process.
+func (e childTask) run() {
 	t := &childTB{}
 	switch e.Do {
 	case "refresh", "sign in":
-		e.together(e.database().store(t, unhurried))
+		e.callTogether(e.database().store(t, longTimeout))
 	case "churn":
-		e.churn(e.database().store(t, unhurried))
+		e.churn(e.database().store(t, longTimeout))
 	default:
 		seen := 0
 		db := e.database().tapped(t, func(_ string, done bool) {
@@ -99,27 +99,27 @@ func (e errand) run() {
 			}
 			if seen == e.Statement && done == e.After {
 				self, err := os.FindProcess(os.Getpid())
-				complain(err)
-				complain(self.Kill())
+				exitOnError(err)
+				exitOnError(self.Kill())
 				select {}
 			}
 		})
 		for _, s := range steps {
 			if s.name == e.Do {
-				_, err := s.call(context.Background(), sqlstore.New(db, e.database().dialect, unhurried))
-				complain(err)
+				_, err := s.call(context.Background(), sqlstore.New(db, e.database().dialect, longTimeout))
+				exitOnError(err)
 				return
 			}
 		}
-		complain(fmt.Errorf("no step %q", e.Do))
+		exitOnError(fmt.Errorf("no step %q", e.Do))
 	}
 }
 
-// together reports that it is ready, waits for the signal, and makes all callers call.
-func (e errand) together(s *sqlstore.Store) {
+// callTogether reports that it is ready, waits for a line on stdin, and then starts all callers.
+func (e childTask) callTogether(s *sqlstore.Store) {
 	fmt.Println("ready")
 	_, err := bufio.NewReader(os.Stdin).ReadString('\n')
-	complain(err)
+	exitOnError(err)
 	results := make([]session.RefreshResult, e.Callers)
 	var wg sync.WaitGroup
 	for i := range results {
@@ -127,27 +127,27 @@ func (e errand) together(s *sqlstore.Store) {
 			ctx := context.Background()
 			if e.Do == "sign in" {
 				_, err := s.Create(ctx, session.CreateParams{UserID: e.Params.UserID, ID: session.NewID(), Policy: e.Params.Policy, Max: 5})
-				complain(err)
+				exitOnError(err)
 				live, err := s.List(ctx, e.Params.UserID)
-				complain(err)
+				exitOnError(err)
 				if len(live) > 5 {
-					complain(fmt.Errorf("%d sessions, want at most 5", len(live)))
+					exitOnError(fmt.Errorf("%d sessions, want at most 5", len(live)))
 				}
 				return
 			}
 			r, err := s.Refresh(ctx, e.Params)
-			complain(err)
+			exitOnError(err)
 			results[i] = r
 		})
 	}
 	wg.Wait()
-	complain(json.NewEncoder(os.Stdout).Encode(results))
+	exitOnError(json.NewEncoder(os.Stdout).Encode(results))
 }
 
 // churn reports that it is ready and calls the store until the process is killed.
-func (e errand) churn(s *sqlstore.Store) {
+func (e childTask) churn(s *sqlstore.Store) {
 	ctx := context.Background()
-	complain(s.DeleteUser(ctx, "other"))
+	exitOnError(s.DeleteUser(ctx, "other"))
 	fmt.Println("ready")
 	var wg sync.WaitGroup
 	for range e.Callers {
@@ -155,21 +155,21 @@ func (e errand) churn(s *sqlstore.Store) {
 			for {
 				id := session.NewID()
 				_, err := s.Create(ctx, session.CreateParams{UserID: "other", ID: id, Policy: long, Max: 5})
-				complain(err)
-				_, err = s.Refresh(ctx, session.RefreshParams{UserID: "other", ID: id, Presented: session.Presentation{Generation: 1}, Policy: long})
-				complain(err)
-				complain(s.Delete(ctx, "other", id))
+				exitOnError(err)
+				_, err = s.Refresh(ctx, session.RefreshParams{UserID: "other", ID: id, Presented: session.Presented{Generation: 1}, Policy: long})
+				exitOnError(err)
+				exitOnError(s.Delete(ctx, "other", id))
 			}
 		})
 	}
 	wg.Wait()
 }
 
-// childTB is a testing.TB for helpers, in a process that is not a test.
+// childTB is a testing.TB for helpers that run in a child process.
 type childTB struct{ testing.TB }
 
 func (*childTB) Helper()        {}
 func (*childTB) Cleanup(func()) {}
 func (*childTB) Fatal(args ...any) {
-	complain(fmt.Errorf("%v", args))
+	exitOnError(fmt.Errorf("%v", args))
 }

@@ -28,8 +28,8 @@ func configOf(opts []Option) config {
 	return c
 }
 
-// maxTable leaves room for the suffix of the index's name within the 63 bytes that PostgreSQL
-// keeps of a name.
+// maxTable leaves room for the suffix of the index's name, because PostgreSQL truncates names to 63
+// bytes.
 const maxTable = 50
 
 var tableName = regexp.MustCompile(`^([a-z_][a-z0-9_]*\.)?[a-z_][a-z0-9_]*$`)
@@ -41,7 +41,7 @@ var tableName = regexp.MustCompile(`^([a-z_][a-z0-9_]*\.)?[a-z_][a-z0-9_]*$`)
 // statement, unless they are reserved words such as user or order.
 func WithTable(name string) Option {
 	if !tableName.MatchString(name) || len(name) > maxTable {
-		panic("sqlstore: table name " + name + " is not lower-case letters, digits and underscores, at most 50 bytes")
+		panic("sqlstore: table name " + name + " must have lower-case letters, digits and underscores only, at most 50 bytes")
 	}
 	return func(c *config) { c.table = name }
 }

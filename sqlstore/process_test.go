@@ -13,14 +13,14 @@ import (
 )
 
 // TestTwoProcessesMakeOneSuccessor checks that 64 concurrent refreshes of one token, from two
-// processes, make one new generation and all get the same.
+// processes, make one new generation and all return it.
 func TestTwoProcessesMakeOneSuccessor(t *testing.T) {
 	onDatabases(t, func(t *testing.T, d database) {
-		s := d.store(t, unhurried)
+		s := d.store(t, longTimeout)
 		for round := range 5 {
 			id := session.ID{byte(round)}
 			rec := create(t, s, "ann", id, long, 100)
-			e := errand{Driver: d.driver, URL: d.url, Do: "refresh", Callers: 32, Params: session.RefreshParams{
+			e := childTask{Driver: d.driver, URL: d.url, Do: "refresh", Callers: 32, Params: session.RefreshParams{
 				UserID: "ann", ID: id, Policy: long, RevokeUser: true,
 				Presented: session.Presentation{Generation: rec.Generation, IssuedAt: rec.IssuedAt, ExpiresAt: rec.ExpiresAt},
 			}}
@@ -47,12 +47,12 @@ func TestTwoProcessesMakeOneSuccessor(t *testing.T) {
 	})
 }
 
-// TestTwoProcessesKeepTheCap checks that concurrent sign-ins of one user from two processes never
+// TestTwoProcessesKeepTheLimit checks that concurrent sign-ins of one user from two processes never
 // exceed the limit.
-func TestTwoProcessesKeepTheCap(t *testing.T) {
+func TestTwoProcessesKeepTheLimit(t *testing.T) {
 	onDatabases(t, func(t *testing.T, d database) {
-		s := d.store(t, unhurried)
-		e := errand{Driver: d.driver, URL: d.url, Do: "sign in", Callers: 32, Params: session.RefreshParams{UserID: "ann", Policy: long}}
+		s := d.store(t, longTimeout)
+		e := childTask{Driver: d.driver, URL: d.url, Do: "sign in", Callers: 32, Params: session.RefreshParams{UserID: "ann", Policy: long}}
 		runTogether(t, e, e)
 		live, err := s.List(context.Background(), "ann")
 		if err != nil || len(live) != 5 {
@@ -61,15 +61,15 @@ func TestTwoProcessesKeepTheCap(t *testing.T) {
 	})
 }
 
-// runTogether runs errands in processes of their own that start at the same time.
-func runTogether(t *testing.T, errands ...errand) (all []session.RefreshResult) {
+// runTogether runs each task in a process of its own and lets all of them begin at the same time.
+func runTogether(t *testing.T, errands ...childTask) (all []session.RefreshResult) {
 	t.Helper()
 	var ends []func()
 	var begins []io.Writer
 	for _, e := range errands {
 		cmd, in, out := e.start(t)
 		if line, err := out.ReadString('\n'); line != "ready\n" {
-			t.Fatalf("the other process says %q, %v", line, err)
+			t.Fatalf("the other process printed %q, %v", line, err)
 		}
 		begins = append(begins, in)
 		ends = append(ends, func() {
@@ -94,19 +94,19 @@ func runTogether(t *testing.T, errands ...errand) (all []session.RefreshResult) 
 	return all
 }
 
-// step is a call of the store on the sessions of ann that [prepare] makes, and what
-// the sessions are after it: generations by the first byte of the session id.
+// step is a call of the store on the sessions of ann that [prepare] makes. after are the sessions
+// after it: generations by the first byte of the session id.
 type step struct {
 	name  string
 	call  func(context.Context, session.Store) (result string, err error)
 	after map[byte]session.Generation
 }
 
-// before is what [prepare] makes.
+// before are the sessions that [prepare] makes.
 var before = map[byte]session.Generation{1: 1, 2: 3, 3: 2}
 
-// prepare gives ann three sessions, in the order of their ids: one just signed in,
-// one of three generations, one of two.
+// prepare gives ann three sessions, in the order of their ids: one that has just begun, one of
+// three generations, one of two.
 func prepare(t *testing.T, s session.Store) {
 	t.Helper()
 	ctx := context.Background()
@@ -170,7 +170,7 @@ func refreshOf(id byte, g session.Generation, revoke bool) func(context.Context,
 
 var steps = []step{
 	{
-		name: "create over the cap",
+		name: "create beyond the limit",
 		call: func(ctx context.Context, s session.Store) (string, error) {
 			_, err := s.Create(ctx, session.CreateParams{UserID: "ann", ID: session.ID{4}, Policy: long, Max: 2})
 			return "", err

@@ -11,9 +11,9 @@ import (
 	"github.com/lucia-go/lucia/session"
 )
 
-// userText returns the form of a user id in the table. Printable text without a backslash is
-// unchanged. Text in a database can hold neither zero bytes nor invalid UTF-8, so these are
-// escaped, and backslashes are doubled. Different ids have different forms.
+// userText returns a user id as the table stores it. A database's text can hold neither zero bytes
+// nor invalid UTF-8, so these are escaped, and backslashes are doubled. All other text is
+// unchanged. Different ids have different forms.
 func userText(id string) string {
 	if utf8.ValidString(id) && !strings.ContainsAny(id, "\\\x00") {
 		return id
@@ -71,8 +71,8 @@ func fields(r session.Record) []any {
 // scanDetails returns the destinations for the columns of the details.
 func (r *row) scanDetails() []any { return []any{&r.texts[0], &r.texts[1], &r.texts[2]} }
 
-// details converts the row to details. An address that is no prefix, which another program must
-// have written, is left out, so that it does not hide the session.
+// details converts the row to details. It leaves out an address that is not a prefix, which another
+// program must have written, so that the session is still listed.
 func (r *row) details() session.Details {
 	address, _ := netip.ParsePrefix(r.texts[1])
 	return session.Details{Label: userID(r.texts[0]), Address: address, ActorID: userID(r.texts[2])}

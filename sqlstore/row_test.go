@@ -17,11 +17,11 @@ import (
 	"github.com/lucia-go/lucia/sqlstore"
 )
 
-// An operator can read the table without this package.
+// TestRowsAreReadable checks that an operator can read the table without this package.
 func TestRowsAreReadable(t *testing.T) {
 	onDatabases(t, func(t *testing.T, d database) {
 		db := d.pool(t)
-		store := sqlstore.New(db, d.dialect, unhurried)
+		store := sqlstore.New(db, d.dialect, longTimeout)
 		migrate(t, store)
 		id := session.NewID()
 		rec := create(t, store, "ann@example.com", id, long, 5)
@@ -60,7 +60,7 @@ func TestUserText(t *testing.T) {
 	}
 	for id, want := range tests {
 		if got := sqlstore.UserText(id); got != want {
-			t.Errorf("%q stands as %q, want %q", id, got, want)
+			t.Errorf("%q is stored as %q, want %q", id, got, want)
 		}
 	}
 }
@@ -73,7 +73,7 @@ func FuzzUserText(f *testing.F) {
 	f.Fuzz(func(t *testing.T, id string) {
 		text, back := sqlstore.UserText(id), []byte{}
 		if strings.ContainsRune(text, 0) || strings.ToValidUTF8(text, "?") != text {
-			t.Errorf("%q stands as %q, which no database takes", id, text)
+			t.Errorf("%q is stored as %q, which databases refuse", id, text)
 		}
 		for rest := text; rest != ""; {
 			var b byte
@@ -82,7 +82,7 @@ func FuzzUserText(f *testing.F) {
 				back, rest = append(back, '\\'), rest[2:]
 			case rest[0] == '\\':
 				if _, err := fmt.Sscanf(rest[:4], `\x%02x`, &b); err != nil {
-					t.Fatalf("%q stands as %q: %v", id, text, err)
+					t.Fatalf("%q is stored as %q: %v", id, text, err)
 				}
 				back, rest = append(back, b), rest[4:]
 			default:
@@ -90,12 +90,12 @@ func FuzzUserText(f *testing.F) {
 			}
 		}
 		if string(back) != id {
-			t.Errorf("%q stands as %q, which is %q", id, text, back)
+			t.Errorf("%q is stored as %q, which is %q", id, text, back)
 		}
 	})
 }
 
-// TestStatements counts the statements of each operation, which are round trips on PostgreSQL.
+// TestStatements counts the statements of each operation. On PostgreSQL each is a round trip.
 func TestStatements(t *testing.T) {
 	want := map[string]map[string]int{ // as docs/sql.md says
 		"PostgreSQL": {"Create": 5, "Refresh": 2, "Confirm": 1, "Delete": 1, "DeleteUser": 4, "List": 1, "Publish": 5, "ReadFeed": 1},
@@ -108,7 +108,7 @@ func TestStatements(t *testing.T) {
 			if !done {
 				sent = append(sent, query)
 			}
-		}), d.dialect, unhurried)
+		}), d.dialect, longTimeout)
 		migrate(t, store)
 		for _, op := range operations {
 			sent = nil
@@ -122,9 +122,9 @@ func TestStatements(t *testing.T) {
 	})
 }
 
-// TestExpiredSessionsGoAsOthersCome checks that sessions that are never used again leave the
-// table without a cleanup job.
-func TestExpiredSessionsGoAsOthersCome(t *testing.T) {
+// TestSignInsDeleteExpiredSessions checks that expired sessions are deleted from the table without
+// a cleanup job.
+func TestSignInsDeleteExpiredSessions(t *testing.T) {
 	onDatabases(t, func(t *testing.T, d database) {
 		db := d.pool(t)
 		h := frozen(t, d, db)
@@ -144,9 +144,9 @@ func TestExpiredSessionsGoAsOthersCome(t *testing.T) {
 	})
 }
 
-// TestNothingBringsBackWhatHasExpired stops the app between reading a record and writing it, and
-// the session expires in the meantime.
-func TestNothingBringsBackWhatHasExpired(t *testing.T) {
+// TestExpiredSessionIsNotRestored stops a call between reading a record and writing it. The session
+// expires in the meantime and must stay expired.
+func TestExpiredSessionIsNotRestored(t *testing.T) {
 	onDatabases(t, func(t *testing.T, d database) {
 		ctx := context.Background()
 		plain := d.pool(t)
@@ -171,12 +171,12 @@ func TestNothingBringsBackWhatHasExpired(t *testing.T) {
 	})
 }
 
-// A rotation does not change PostgreSQL's indexes, so that they do not grow.
+// TestRotationsAreHeapOnly checks that rotations do not change PostgreSQL's indexes.
 func TestRotationsAreHeapOnly(t *testing.T) {
 	t.Parallel()
 	d := databases[0].open(t)
 	db := d.pool(t)
-	store := sqlstore.New(db, d.dialect, unhurried)
+	store := sqlstore.New(db, d.dialect, longTimeout)
 	migrate(t, store)
 	const users = 200
 	signIns(t, store, users, 1)
@@ -187,7 +187,7 @@ func TestRotationsAreHeapOnly(t *testing.T) {
 		return err
 	})
 	deadline := time.Now().Add(20 * time.Second)
-	for { // the server counts after a while
+	for { // the server updates its statistics with a delay
 		var updates, heapOnly int
 		err := db.QueryRow("SELECT n_tup_upd, n_tup_hot_upd FROM pg_stat_user_tables WHERE relname = 'lucia_sessions'").Scan(&updates, &heapOnly)
 		if err != nil {
@@ -206,13 +206,14 @@ func TestRotationsAreHeapOnly(t *testing.T) {
 	}
 }
 
-// Malformed rows of other programs neither hide the others nor sign a user out.
+// TestMalformedRows checks that malformed rows of other programs neither hide other sessions nor
+// sign a user out.
 func TestMalformedRows(t *testing.T) {
 	t.Parallel()
 	ctx := context.Background()
 	d := databases[1].open(t)
 	db := d.pool(t)
-	store := sqlstore.New(db, d.dialect, unhurried)
+	store := sqlstore.New(db, d.dialect, longTimeout)
 	migrate(t, store)
 	create(t, store, "ann", session.ID{1}, long, 5)
 	create(t, store, "ann", session.ID{2}, long, 5)
@@ -232,16 +233,16 @@ func TestMalformedRows(t *testing.T) {
 		t.Error(err)
 	}
 	if err := store.DeleteUser(ctx, "ann"); err != nil || count(t, db, "SELECT count(*) FROM lucia_sessions") != 0 {
-		t.Errorf("DeleteUser: %v, and rows remain", err)
+		t.Errorf("DeleteUser: %v, or rows remain", err)
 	}
 }
 
-// TestMigrateAddsColumns migrates a table that an earlier version made. Its sessions live on.
+// TestMigrateAddsColumns migrates a table of an earlier version. Its sessions continue.
 func TestMigrateAddsColumns(t *testing.T) {
 	onDatabases(t, func(t *testing.T, d database) {
 		db, ctx := d.pool(t), context.Background()
 		table, name := newTable()
-		store := sqlstore.New(db, d.dialect, table, unhurried)
+		store := sqlstore.New(db, d.dialect, table, longTimeout)
 		earlier := strings.Split(sqlstore.Schema(d.dialect, table), "\n")
 		earlier = slices.DeleteFunc(earlier, func(line string) bool {
 			return strings.Contains(line, "label") || strings.Contains(line, "address") || strings.Contains(line, " actor ")
@@ -263,13 +264,13 @@ func TestMigrateAddsColumns(t *testing.T) {
 	})
 }
 
-// All processes of an app may migrate when they start.
+// TestMigrateAtOnce checks that all processes of an app may call Migrate when they start.
 func TestMigrateAtOnce(t *testing.T) {
 	onDatabases(t, func(t *testing.T, d database) {
 		var wg sync.WaitGroup
 		for range 8 {
 			wg.Go(func() {
-				if err := sqlstore.New(d.pool(t), d.dialect, unhurried).Migrate(context.Background()); err != nil {
+				if err := sqlstore.New(d.pool(t), d.dialect, longTimeout).Migrate(context.Background()); err != nil {
 					t.Error(err)
 				}
 			})
@@ -290,9 +291,9 @@ func TestTables(t *testing.T) {
 		}
 		var stores []*sqlstore.Store
 		for _, name := range names {
-			s := sqlstore.New(db, d.dialect, sqlstore.WithTable(name), unhurried)
+			s := sqlstore.New(db, d.dialect, sqlstore.WithTable(name), longTimeout)
 			execute(t, db, strings.SplitAfter(sqlstore.Schema(d.dialect, sqlstore.WithTable(name)), ";\n")[:2]...)
-			migrate(t, s) // finds it there
+			migrate(t, s) // the table exists already
 			stores = append(stores, s)
 		}
 		for i, s := range stores {
@@ -300,13 +301,13 @@ func TestTables(t *testing.T) {
 		}
 		for i, s := range stores {
 			if live, err := s.List(context.Background(), "ann"); err != nil || len(live) != 1 || live[session.ID{byte(i)}].Generation != 1 {
-				t.Errorf("%s has %v, %v", names[i], live, err)
+				t.Errorf("sessions in %s: %v, %v", names[i], live, err)
 			}
 		}
 	})
 }
 
-func TestOptionsThatMakeNoSense(t *testing.T) {
+func TestOptionsPanicOnInvalidValues(t *testing.T) {
 	t.Parallel()
 	tests := map[string]func(){
 		"no dialect":     func() { sqlstore.New(nil, sqlstore.Dialect{}) },
@@ -329,9 +330,9 @@ func TestOptionsThatMakeNoSense(t *testing.T) {
 	}
 }
 
-// TestPermissionsOfTheGuideSuffice uses the store as a role with the rights that docs/sql.md
+// TestDocumentedPermissionsSuffice uses the store as a role with the rights that docs/sql.md
 // grants.
-func TestPermissionsOfTheGuideSuffice(t *testing.T) {
+func TestDocumentedPermissionsSuffice(t *testing.T) {
 	t.Parallel()
 	guide, err := os.ReadFile("../docs/sql.md")
 	if err != nil {
@@ -339,15 +340,15 @@ func TestPermissionsOfTheGuideSuffice(t *testing.T) {
 	}
 	grant := regexp.MustCompile(`(?m)^GRANT .* TO app;$`).FindString(string(guide))
 	if grant == "" || !strings.Contains(string(guide), strings.TrimSpace(sqlstore.Schema(sqlstore.Postgres))) {
-		t.Fatal("the guide does not show the permissions and the schema any more")
+		t.Fatal("docs/sql.md no longer shows the permissions")
 	}
 	d := databases[0].open(t)
 	db := d.pool(t)
-	migrate(t, sqlstore.New(db, d.dialect, unhurried))
+	migrate(t, sqlstore.New(db, d.dialect, longTimeout))
 	execute(t, db, "CREATE ROLE app LOGIN", grant)
 	d.url = strings.Replace(d.url, "postgres@", "app@", 1)
-	store := sqlstore.New(d.pool(t), d.dialect, unhurried)
-	for range 10 { // sweeps, too
+	store := sqlstore.New(d.pool(t), d.dialect, longTimeout)
+	for range 10 { // enough for a sweep
 		for _, op := range operations {
 			if err := op.call(context.Background(), store); err != nil {
 				t.Errorf("%s: %v", op.name, err)

@@ -35,7 +35,7 @@ CREATE TABLE IF NOT EXISTS {table}_feed (
 );
 `
 
-// added are the columns that an earlier version of the table lacks, with their definitions.
+// added are the columns that the table of an earlier version lacks, with their definitions.
 var added = [...][2]string{
 	{"label", "{text} NOT NULL DEFAULT ''"},
 	{"address", "{text} NOT NULL DEFAULT ''"},
@@ -53,13 +53,14 @@ func Schema(d Dialect, opts ...Option) string {
 	).Replace(schema)
 }
 
-// migrateTimeout is far longer than three statements take, and short enough for a person who waits.
+// migrateTimeout is far longer than the statements take, and short enough for an operator who
+// waits.
 const migrateTimeout = time.Minute
 
 // Migrate creates the tables and the index if they do not exist. It adds the columns that the table
-// of an earlier version lacks, and otherwise changes nothing.
-// Several processes may call it at once. It returns within a minute, regardless of [WithTimeout].
-// It requires the right to create tables, which the store's other methods do not.
+// of an earlier version lacks. It changes nothing else. Several processes may call it at once. It
+// returns within a minute, regardless of [WithTimeout]. It requires the right to create and alter
+// tables, which the store's other methods do not.
 func (s *Store) Migrate(ctx context.Context) error {
 	_, err := call(ctx, s, migrateTimeout, func(ctx context.Context, c *sql.Conn) (struct{}, error) {
 		return struct{}{}, s.aloneInTx(ctx, c, "", func() error {

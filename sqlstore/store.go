@@ -24,7 +24,7 @@ type Store struct {
 	q       queries
 	feed    feedQueries
 	writer  chan struct{} // holds the call that may write; nil if all may at once
-	created atomic.Uint32 // number of sessions, for the sweep
+	created atomic.Uint32 // number of calls of Create, for the sweep
 }
 
 var _ session.Store = (*Store)(nil)
@@ -215,8 +215,8 @@ func (s *Store) read(ctx context.Context, c *sql.Conn, user string, id session.I
 	return rec, session.Instant(r.now), err
 }
 
-// mayWrite returns an error if the database is read-only and its dialect cannot tell so in a
-// query.
+// mayWrite returns an error if the database is read-only. It does nothing if read has already
+// checked that, which depends on the dialect.
 func (s *Store) mayWrite(ctx context.Context, c *sql.Conn, user string, id session.ID) error {
 	if s.q.probe == "" {
 		return nil
@@ -268,9 +268,9 @@ func (s *Store) load(ctx context.Context, c *sql.Conn, query, user string) (now 
 	return now, held, rows.Err()
 }
 
-// split returns the sessions that live and the ids of those that have expired, without the one
-// that a Create replaces.
-func split(held []entry, replaced session.ID, now session.Instant) (live []session.Candidate, expired []session.ID) {
+// split returns the live sessions and the ids of the expired ones. It leaves out the session that a
+// Create replaces.
+func split(held []entry, replaced session.ID, now session.Instant) (live []session.Held, expired []session.ID) {
 	for _, e := range held {
 		switch {
 		case e.id == replaced:
@@ -319,7 +319,7 @@ func (s *Store) sweep(ctx context.Context, c *sql.Conn, now session.Instant) err
 	return err
 }
 
-// fail returns the coded error of an operation. The cause is for the log.
+// fail returns an error that names the operation and wraps the code and the cause.
 func fail(op string, code session.Code, cause error) error {
 	return fmt.Errorf("sqlstore: %s: %w: %w", op, code, cause)
 }

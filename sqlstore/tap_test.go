@@ -7,16 +7,16 @@ import (
 	"testing"
 )
 
-// tap is a pool whose statements pass a hook, which may count them or interrupt a call before or
-// after one.
+// tap is a connector that calls a hook around each statement. The hook may count the statements or
+// interrupt a call.
 type tap struct {
 	driver driver.Driver
 	url    string
-	// statement is called with each, once before it and once after.
+	// statement is called before and after each statement.
 	statement func(query string, done bool)
 }
 
-// tapped opens the database with a hook.
+// tapped opens the database and calls the hook around each statement.
 func (d database) tapped(t testing.TB, statement func(query string, done bool)) *sql.DB {
 	t.Helper()
 	plain := d.pool(t)
@@ -38,7 +38,7 @@ func (p *tap) Connect(context.Context) (driver.Conn, error) {
 // Driver implements driver.Connector.
 func (p *tap) Driver() driver.Driver { return p.driver }
 
-// tappedConn implements the interfaces that both drivers of the tests have.
+// tappedConn implements the interfaces that both drivers implement.
 type tappedConn struct {
 	driver.Conn
 	tap *tap

@@ -8,8 +8,8 @@ import (
 	"github.com/lucia-go/lucia/session"
 )
 
-// endOfSession is the notice that one session has ended, endOfUser that all sessions of the user
-// have, and reloadOf that the user's data has changed.
+// endOfSession is the notice that one session has ended. endOfUser is the notice that all sessions
+// of the user have ended. reloadOf is the notice that the user's data has changed.
 func endOfSession(userID string, id ID) session.Notice {
 	return session.Notice{Kind: session.NoticeEnd, UserID: userID, SessionID: id}
 }
@@ -22,10 +22,10 @@ func reloadOf(userID string) session.Notice {
 	return session.Notice{Kind: session.NoticeReload, UserID: userID}
 }
 
-// announce makes notices known to this process and to all others. It is called after every step
-// that has ended sessions in the store, within the step's timeout, and whatever ended them. Its
-// error is the failure of the feed: the caller fails with it, and the call may be repeated. The
-// sessions have ended nevertheless, and the follower publishes their end as soon as it can.
+// announce makes notices known to this process and to all others. The caller has ended the sessions
+// in the store and calls announce within the timeout of that step. The error is the failure of the
+// feed. The caller returns it, and its own caller may repeat the call. The sessions have ended
+// nevertheless, and the follower publishes their end as soon as it can.
 func (e *Engine[U]) announce(ctx context.Context, notices ...session.Notice) error {
 	var failures []error
 	for _, n := range notices {
@@ -33,8 +33,8 @@ func (e *Engine[U]) announce(ctx context.Context, notices ...session.Notice) err
 		flooded := e.revocations.flooded(n)
 		e.apply(n)
 		if flooded {
-			// Other processes refuse all tokens of the user, which a refresh replaces if its
-			// session is alive. One notice a second is enough for that.
+			// Other processes then refuse all tokens of the user. A refresh replaces those whose
+			// session is alive. One notice a second suffices for that.
 			n = reloadOf(n.UserID)
 			n.IssuedUntil = time.Now().Unix() + e.revocations.slack
 			if !e.revocations.add(n) {
@@ -52,13 +52,13 @@ func (e *Engine[U]) announce(ctx context.Context, notices ...session.Notice) err
 func (e *Engine[U]) apply(n session.Notice) { e.notices.apply(n) }
 
 // noticeBoard is the part of an Engine that notices change. The follower refers to it and not to
-// the Engine, so that it keeps no unused Engine alive.
+// the Engine, so that an unused Engine can be freed.
 type noticeBoard struct {
 	revocations *revocations
 	streams     *streams
 }
 
-// apply applies a notice of this process, applyFed one that was read from the feed.
+// apply applies a notice of this process, and applyFed a notice that was read from the feed.
 func (b noticeBoard) apply(n session.Notice) {
 	b.revocations.add(n)
 	b.endStreams(n)
@@ -74,7 +74,7 @@ func (b noticeBoard) endStreams(n session.Notice) {
 
 // ReloadUser makes the next request of each session of the user load the user anew, in every
 // process that reads the feed. No session ends. Errors carry CodeInvalidUserID, or
-// CodeDatabaseUpdateFailed if the feed failed; repeating the call is harmless. The end of ctx does
+// CodeDatabaseUpdateFailed if the feed failed. Repeating the call is harmless. The end of ctx does
 // not stop the call.
 func (e *Engine[U]) ReloadUser(ctx context.Context, userID string) error {
 	if err := CheckUserID(userID); err != nil {

@@ -22,7 +22,7 @@ import (
 	"github.com/lucia-go/lucia/session"
 )
 
-// trail returns what a has reported to the audit since its last call.
+// trail returns what a has reported to the audit since the last call of trail.
 func (a *app) trail(t testing.TB) (events []session.Event) {
 	t.Helper()
 	a.events(t)
@@ -78,7 +78,7 @@ func TestEveryBeginAndEndIsAnEvent(t *testing.T) {
 				t.Error(err)
 			}
 		}, cause: session.CauseUserGone, all: true},
-		"expiry seen": {end: func(t *testing.T, a *app, j jar) {
+		"expired": {end: func(t *testing.T, a *app, j jar) {
 			time.Sleep(engine.DefaultRefreshTTL)
 			for range 3 { // and reported once
 				if o, _ := j.refresh(t, a.Engine); o != session.Missing {
@@ -129,7 +129,8 @@ func reuse(t *testing.T, a *app, j jar) {
 	}
 }
 
-// A session that ended in another way, and tokens that have not expired, are no seen expiry.
+// A session that ended in another way is not reported as expired, and neither are tokens that have
+// not expired.
 func TestMissingSessionIsNoExpiry(t *testing.T) {
 	t.Parallel()
 	a := newApp(t, nil)
@@ -141,7 +142,7 @@ func TestMissingSessionIsNoExpiry(t *testing.T) {
 		t.Error(o)
 	}
 	if trail := a.trail(t); len(trail) != 1 {
-		t.Errorf("events %+v, want the sign-in alone", trail)
+		t.Errorf("events %+v, want only the sign-in", trail)
 	}
 }
 
@@ -151,15 +152,15 @@ func TestFailedEndIsNoEvent(t *testing.T) {
 	signIn(t, a.Engine, "u1")
 	a.store.set(func(context.Context, string) error { return errors.New("down") })
 	if err := errors.Join(a.SignOut(t.Context(), "u1", session.NewID()), a.RevokeUser(t.Context(), "u1")); err == nil {
-		t.Error("the store is down, and all is well")
+		t.Error("SignOut succeeds although the store is down")
 	}
 	if trail := a.trail(t); len(trail) != 1 {
-		t.Errorf("events %+v, want the sign-in alone", trail)
+		t.Errorf("events %+v, want only the sign-in", trail)
 	}
 }
 
-// If OnEvent is too slow, the events beyond a bound are dropped, those first that can come in any
-// number, and the app is told how many.
+// If OnEvent is too slow, the events beyond a limit are dropped, first those that can occur in any
+// number. The app is told how many.
 func TestSlowOnEventDropsEventsAndIsTold(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -182,7 +183,7 @@ func TestSlowOnEventDropsEventsAndIsTold(t *testing.T) {
 		const most = 4096
 		for range most { // EventUnavailable may fill half
 			if _, err := a.Sessions(t.Context(), "u1"); err == nil {
-				t.Fatal("the store is down, and all is well")
+				t.Fatal("the call succeeds although the store is down")
 			}
 		}
 		for range most {
@@ -199,14 +200,14 @@ func TestSlowOnEventDropsEventsAndIsTold(t *testing.T) {
 		for _, e := range events {
 			count[e.Kind]++
 		}
-		// OnEvent may have one event besides those that wait.
+		// OnEvent may be handling one event besides those that wait.
 		failed, ended := count[session.EventUnavailable], count[session.EventEnded]
 		if failed < most/2 || failed > most/2+1 || failed+ended < most || failed+ended > most+1 || len(events) != failed+ended+1 {
 			t.Errorf("delivered: %v", count)
 		}
 		last := events[len(events)-1]
 		if want := fmt.Sprintf("%d events", 2*most-failed-ended); last.Kind != session.EventDropped || last.Err.Error() != want {
-			t.Errorf("the last event is %+v, want that %s are dropped", last, want)
+			t.Errorf("the last event is %+v, want %s dropped", last, want)
 		}
 		if lines := log.lines(); len(lines) != 1 || !strings.Contains(lines[0], "level=ERROR") || !strings.Contains(lines[0], string(session.EventDropped)) {
 			t.Errorf("log:\n%s", strings.Join(lines, "\n"))
@@ -234,8 +235,8 @@ func printed(t testing.TB, e session.Event) string {
 	return b.String()
 }
 
-// secrets returns what an event must not contain: the jar's tokens, their signatures, which are
-// enough to complete a token whose claims are known, and the fingerprint, as text and in hex.
+// secrets returns what an event must not contain: the jar's tokens, their signatures, which suffice
+// to complete a token whose claims are known, and the fingerprint, as text and in hex.
 func (j jar) secrets() (list []string) {
 	for _, token := range []string{string(j.access), string(j.bearer), string(j.sealed), string(j.fingerprint)} {
 		if token == "" {
@@ -247,8 +248,8 @@ func (j jar) secrets() (list []string) {
 	return list
 }
 
-// provoked lists the kinds of events that this package reports, each with what provokes it. Jars
-// whose tokens an event might contain are passed to seen.
+// provoked lists the kinds of events that this package reports, each with a function that provokes
+// it. The functions pass jars whose tokens an event might contain to seen.
 var provoked = map[session.EventKind]func(t *testing.T, a *app, seen func(jar)){
 	session.EventBegan: func(t *testing.T, a *app, seen func(jar)) { seen(signIn(t, a.Engine, "u1")) },
 	session.EventEnded: func(t *testing.T, a *app, seen func(jar)) {
@@ -357,15 +358,15 @@ func TestEventsContainNoTokens(t *testing.T) {
 					t.Fatal(err)
 				}
 				if !slices.ContainsFunc(events, func(e session.Event) bool { return e.Kind == kind }) {
-					t.Fatalf("not provoked: %+v", events)
+					t.Fatalf("the event did not occur: %+v", events)
 				}
 				if len(secrets) == 0 {
-					t.Fatal("no jar was seen")
+					t.Fatal("no jar was passed to seen")
 				}
 				for _, e := range events {
 					text := printed(t, e)
 					if e.UserID == "" || !strings.Contains(text, e.UserID) {
-						t.Errorf("not printed: %s", text)
+						t.Errorf("does not contain the kind: %s", text)
 					}
 					for _, secret := range secrets {
 						if strings.Contains(text, secret) {
@@ -378,7 +379,7 @@ func TestEventsContainNoTokens(t *testing.T) {
 	}
 }
 
-// Every kind is provoked by a test: by one of provoked, or by one that exists and looks for it.
+// A test provokes every kind: one of provoked, or another that exists and looks for the kind.
 func TestEveryKindIsProvoked(t *testing.T) {
 	t.Parallel()
 	kinds := regexp.MustCompile(`(?m)^\tEvent\w+ EventKind = "(.*)"$`).FindAllStringSubmatch(sourceOf(t, "../../session/event.go"), -1)

@@ -13,13 +13,13 @@ import (
 	"github.com/lucia-go/lucia/session"
 )
 
-// BenchmarkVerify measures an access token of a session in use (generation 2, confirmed), in a
-// process in which people have signed out: from the cache, and when it is first seen.
+// BenchmarkVerify measures verifying an access token of a session in use (generation 2, confirmed)
+// in a process in which people have signed out: from the cache, and the first time.
 func BenchmarkVerify(b *testing.B) {
 	for _, c := range []struct {
 		name  string
 		cache int
-	}{{"cached", 0}, {"first sight", -1}} {
+	}{{"cached", 0}, {"first time", -1}} {
 		b.Run(c.name, func(b *testing.B) {
 			m := newEngine(b, func(c2 *engine.Config[profile]) {
 				c2.Cache, c2.Settle, c2.AccessTTL = c.cache, -1, time.Hour
@@ -98,7 +98,7 @@ func BenchmarkUnavailable(b *testing.B) {
 			for b.Loop() {
 				_, err := a.Refresh(b.Context(), jars[0].fingerprint, credentials...)
 				if err == nil {
-					b.Fatal("a store that hangs answers")
+					b.Fatal("the call succeeds although the store hangs")
 				}
 				if strings.Contains(err.Error(), "circuit breaker") {
 					refused++

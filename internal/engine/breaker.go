@@ -11,12 +11,13 @@ import (
 )
 
 const (
-	// breakerUsers is the number of users whose calls must fail, with no call succeeding in
-	// between, before the breaker opens. The data of one user, or two, may be what fails.
+	// breakerUsers is the number of users whose calls must fail before the breaker opens, without a
+	// call that succeeds in between. It is three, because a failure may be due to the data of one
+	// or two users.
 	breakerUsers = 3
-	// breakerSilence is for how long no call may have succeeded before the breaker opens. If a
-	// part of the store is down, such as one master of a cluster, the calls of the other users
-	// succeed in this time.
+	// breakerSilence is how long no call may have succeeded before the breaker opens. If only a
+	// part of the store is down, such as one master of a cluster, calls for other users succeed in
+	// this time.
 	breakerSilence = time.Second
 	// breakerPause is the time between two calls that an open breaker lets through.
 	breakerPause = time.Second
@@ -49,7 +50,7 @@ func newBreaker(timeout time.Duration, report func(Event)) *breaker {
 
 func (b *breaker) now() int64 { return int64(time.Since(b.start)) }
 
-// admit returns errBreakerOpen if a call is to be refused.
+// admit returns errBreakerOpen if the call must be refused.
 func (b *breaker) admit() error {
 	next := b.next.Load()
 	if next == 0 {
@@ -153,7 +154,7 @@ func watch[T any](ctx context.Context, b *breaker, userID string, fn func() (T, 
 		}
 	}
 	stop := context.AfterFunc(ctx, func() { tell(ctx.Err()) })
-	err = errors.New("the store panicked") // unless fn returns
+	err = errors.New("the store panicked") // overwritten if fn returns
 	defer func() {
 		stop()
 		tell(err)
@@ -162,9 +163,9 @@ func watch[T any](ctx context.Context, b *breaker, userID string, fn func() (T, 
 	return v, err
 }
 
-// expired reports whether a call has taken so long, when its context ended, that the store must
-// have failed. A call that its caller cancels has not failed. Nor has one that was given less than
-// half of the timeout, because LoadUser or the caller's deadline has left it no more.
+// expired reports whether the store must have failed, because a call has taken a long time when its
+// context ended. A call that its caller cancels has not failed. Nor has a call that had less than
+// half of the timeout, because LoadUser or the caller's deadline left it no more.
 func (b *breaker) expired(ctx context.Context, begun int64) bool {
 	return errors.Is(ctx.Err(), context.DeadlineExceeded) && b.now()-begun >= int64(b.timeout/2)
 }

@@ -17,7 +17,7 @@ import (
 	"github.com/lucia-go/lucia/session"
 )
 
-// A Redis that is stopped, or that hangs, opens the breaker. All sessions go on when it is back.
+// A Redis that is stopped or that hangs opens the breaker. All sessions continue when it is back.
 func TestBreakerWithARedisThatIsStopped(t *testing.T) {
 	t.Parallel()
 	for name, fault := range map[string]struct{ stop, start func(*testenv.RedisServer) }{
@@ -35,7 +35,7 @@ func TestBreakerWithARedisThatIsStopped(t *testing.T) {
 				c.Store = redisstore.New(client)
 				c.LoadUser = func(context.Context, string) (profile, error) { loads.Add(1); return profile{}, nil }
 				c.OnEvent = func(e session.Event) { events <- e.Kind }
-				c.Grace, c.Timeout = time.Hour, time.Second // whatever repeats on a slow machine is no theft
+				c.Grace, c.Timeout = time.Hour, time.Second // on a slow machine no repeat counts as reuse
 			})
 			jars := make([]jar, 5)
 			for i := range jars {
@@ -85,7 +85,7 @@ func await(t *testing.T, what string, done func(i int) bool) {
 	deadline := time.Now().Add(time.Minute)
 	for i := 0; !done(i); i++ {
 		if time.Now().After(deadline) {
-			t.Fatalf("not in a minute: %s", what)
+			t.Fatalf("waited a minute in vain: %s", what)
 		}
 		time.Sleep(20 * time.Millisecond)
 	}

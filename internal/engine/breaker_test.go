@@ -15,7 +15,7 @@ import (
 
 var errDown = errors.New("connection refused")
 
-// jarsOf signs in n users, a second before the outage, so that no call has just succeeded.
+// jarsOf signs in n users a second before the outage, so that no call has just succeeded.
 func jarsOf(t *testing.T, a *app, n int) []jar {
 	t.Helper()
 	jars := make([]jar, n)
@@ -27,7 +27,7 @@ func jarsOf(t *testing.T, a *app, n int) []jar {
 	return jars
 }
 
-// fails refreshes the jar while the store is down, and returns how long that took.
+// fails refreshes the jar while the store is down and returns how long that took.
 func (j jar) fails(t *testing.T, a *app) time.Duration {
 	t.Helper()
 	begin := time.Now()
@@ -51,11 +51,11 @@ func TestBreakerRefusesWhileTheStoreIsDown(t *testing.T) {
 		fail func(context.Context, <-chan struct{}) error
 		took time.Duration
 	}{
-		"it refuses":                          {func(context.Context, <-chan struct{}) error { return errDown }, 0},
-		"it hangs":                            {func(ctx context.Context, _ <-chan struct{}) error { <-ctx.Done(); return ctx.Err() }, engine.DefaultTimeout},
-		"it hangs and its client with it":     {func(_ context.Context, release <-chan struct{}) error { <-release; return errDown }, engine.DefaultTimeout},
-		"its client panics":                   {func(context.Context, <-chan struct{}) error { panic("boom") }, 0},
-		"it fails as if a caller had left it": {func(context.Context, <-chan struct{}) error { return context.Canceled }, 0},
+		"it refuses":             {func(context.Context, <-chan struct{}) error { return errDown }, 0},
+		"it hangs":               {func(ctx context.Context, _ <-chan struct{}) error { <-ctx.Done(); return ctx.Err() }, engine.DefaultTimeout},
+		"it and its client hang": {func(_ context.Context, release <-chan struct{}) error { <-release; return errDown }, engine.DefaultTimeout},
+		"its client panics":      {func(context.Context, <-chan struct{}) error { panic("boom") }, 0},
+		"it fails as if the caller had gone away": {func(context.Context, <-chan struct{}) error { return context.Canceled }, 0},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -69,7 +69,7 @@ func TestBreakerRefusesWhileTheStoreIsDown(t *testing.T) {
 
 				for _, j := range jars[:3] { // one after the other, the worst case
 					if took := j.fails(t, a); took != down.took {
-						t.Errorf("a first failure after %v, want %v", took, down.took)
+						t.Errorf("an early failure after %v, want %v", took, down.took)
 					}
 				}
 				unavailable := session.EventUnavailable
@@ -85,13 +85,13 @@ func TestBreakerRefusesWhileTheStoreIsDown(t *testing.T) {
 				}
 				refuseAll(t, a, jars[0])
 				if calls := a.store.took(); len(calls) != 0 || loads != 0 {
-					t.Errorf("store calls %v and %d of LoadUser for refused calls", calls, loads)
+					t.Errorf("refused calls made store calls %v and %d calls of LoadUser", calls, loads)
 				}
 				if kinds := a.kinds(t); len(kinds) != 0 {
-					t.Errorf("refused calls are events: %q", kinds)
+					t.Errorf("refused calls are reported: %q", kinds)
 				}
 
-				// One call a second is tried.
+				// One call a second is let through.
 				for range 5 {
 					time.Sleep(time.Second)
 					for _, j := range jars {
@@ -99,14 +99,14 @@ func TestBreakerRefusesWhileTheStoreIsDown(t *testing.T) {
 					}
 					synctest.Wait()
 					if n := a.store.took()["Refresh"]; n != 1 {
-						t.Errorf("%d calls are tried in a second", n)
+						t.Errorf("%d calls are let through in a second", n)
 					}
 				}
 				a.store.set(nil)
 				close(release)
 				time.Sleep(engine.DefaultTimeout + time.Second)
 				a.kinds(t)
-				for i := range jars { // no honest user has lost a session
+				for i := range jars { // no user has lost a session
 					if o, err := jars[i].refresh(t, a.Engine); err != nil {
 						t.Errorf("user %d afterwards: %v, %v", i, o, err)
 					}
@@ -149,7 +149,8 @@ func open(t *testing.T, a *app, jars []jar) {
 	a.kinds(t)
 }
 
-// Sign-outs and revocations are tried even if the breaker is open. One that succeeds closes it.
+// Sign-outs and revocations are not refused, even if the breaker is open. One that succeeds closes
+// it.
 func TestBreakerRefusesNoEnds(t *testing.T) {
 	t.Parallel()
 	for name, end := range map[string]func(*app, session.ID) error{
@@ -180,7 +181,7 @@ func TestBreakerRefusesNoEnds(t *testing.T) {
 	}
 }
 
-// An open breaker keeps confirmations from the store, too. They are sent when it is closed.
+// An open breaker also keeps confirmations from the store. They are sent when it is closed.
 func TestBreakerHoldsConfirmationsBack(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -298,8 +299,8 @@ func TestBreakerStaysClosed(t *testing.T) {
 	}
 }
 
-// A call that hangs does not hold the breaker: the next one is tried a second later, whatever
-// becomes of the first.
+// A call that hangs does not hold the breaker: the next call is let through a second later,
+// whatever happens to the first.
 func TestBreakerIsNotHeldByACall(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

@@ -25,8 +25,8 @@ type verified[U any] struct {
 	// also finds the keys in it.
 	seen [fingerprintLen]byte
 
-	// settled is whether its generation's confirmation has been sent. Like checkedVersion it saves
-	// a cached token a look-up under a lock that all requests share.
+	// settled is whether the confirmation of its generation has been sent. Like checkedVersion, it
+	// spares a cached token a look-up under a lock that all requests share.
 	settled atomic.Bool
 
 	page atomic.Pointer[pageCopy] // nil until a page has shown the session
@@ -53,7 +53,8 @@ func newTokenCache[U any](maxBytes int) (tokenCache[U], error) {
 	}
 	entries, err := otter.New(&otter.Options[AccessToken, *verified[U]]{
 		MaximumWeight: uint64(maxBytes),
-		// The token, its decoded claims, which are shorter, and what pages show.
+		// The weight is that of the token, of its decoded claims, which are shorter, and of what
+		// pages show.
 		Weigher: func(t AccessToken, v *verified[U]) uint32 {
 			return uint32(2*len(t) + entryBytes + v.page.Load().bytes())
 		},
@@ -76,7 +77,7 @@ func (c tokenCache[U]) put(v *verified[U], f Fingerprint) {
 	}
 }
 
-// weighAgain makes the cache count what has been added to v since put.
+// weighAgain makes the cache count what was added to v since put.
 func (c tokenCache[U]) weighAgain(v *verified[U]) { c.entries.Set(v.session.AccessToken, v) }
 
 func (c tokenCache[U]) remove(t AccessToken) {

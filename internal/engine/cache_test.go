@@ -13,8 +13,8 @@ import (
 	"github.com/lucia-go/lucia/session"
 )
 
-// A token that was accepted is checked again each time. The cache saves verifying the signature
-// and decoding, and no other check.
+// A token that was accepted is checked again each time. The cache saves only the verification of
+// the signature and the decoding.
 func TestCachedTokensAreJudgedLikeNewOnes(t *testing.T) {
 	t.Parallel()
 	for name, cache := range map[string]int{"cached": 0, "not cached": -1, "cache too small for one token": 1} {
@@ -82,11 +82,11 @@ func TestExpiresInIsNeverNegative(t *testing.T) {
 	}
 	var none *session.Session[profile]
 	if got := none.ExpiresIn(now); got != 0 {
-		t.Errorf("no session lives on for %v", got)
+		t.Errorf("ExpiresIn of no session is %v, want 0", got)
 	}
 }
 
-func TestFaultsNameCodeAndReason(t *testing.T) {
+func TestTokenErrorsNameCodeAndReason(t *testing.T) {
 	t.Parallel()
 	_, err := newEngine(t, nil).Verify("garbage", "")
 	if want := fmt.Sprintf("%v: %v", session.CodeInvalidAccessToken, engine.ErrMalformed); err == nil || err.Error() != want {
@@ -113,7 +113,7 @@ func TestCacheIsBoundedInBytesAndEntries(t *testing.T) {
 	}
 }
 
-func TestStrangersFillNoCache(t *testing.T) {
+func TestRefusedTokensAreNotCached(t *testing.T) {
 	t.Parallel()
 	m := newEngine(t, nil)
 	j, other := signIn(t, m, "u1"), signIn(t, m, "u2")

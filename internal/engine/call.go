@@ -48,8 +48,8 @@ func (l limiter) enter(ctx context.Context) bool {
 
 func (l limiter) leave() { <-l.places }
 
-// call is a call in progress, in a goroutine of its own. It is done once: when the function
-// returns or when its timeout has passed, whichever is first.
+// call is a call in progress, in a goroutine of its own. It is done when the function returns or
+// when its timeout has passed, whichever is first.
 type call[T any] struct {
 	ctx    context.Context // of the function
 	cancel context.CancelFunc
@@ -87,7 +87,7 @@ func (c *call[T]) run(l limiter, fn func(context.Context) (T, error)) {
 // requests that share the call must not panic.
 func (c *call[T]) invoke(l limiter, fn func(context.Context) (T, error)) {
 	var value T
-	err := errors.New("lucia: the call ended its goroutine") // unless fn returns
+	err := errors.New("lucia: the call ended its goroutine") // overwritten if fn returns
 	defer func() {
 		if p := recover(); p != nil {
 			err = fmt.Errorf("lucia: panic: %v\n%s", p, debug.Stack())
@@ -102,7 +102,7 @@ func (c *call[T]) invoke(l limiter, fn func(context.Context) (T, error)) {
 func (c *call[T]) timeUp() {
 	var none T
 	err := c.ctx.Err()
-	if err == nil { // waited for half of the timeout
+	if err == nil { // the call has waited for half of the timeout
 		err = context.DeadlineExceeded
 	}
 	if !c.entered.Load() {
@@ -166,7 +166,7 @@ func (cs *calls[K, T]) do(ctx, base context.Context, key K, l limiter, b *breake
 // join returns the call for a key and whether it is new. The caller runs a new call. The error is
 // that of b, which is asked about new calls only.
 func (cs *calls[K, T]) join(base context.Context, key K, l limiter, b *breaker, report func(error)) (c *call[T], started bool, err error) {
-	c = newCall[T](base, l, func(err error) { // outside of the lock, though not always needed
+	c = newCall[T](base, l, func(err error) { // created outside of the lock, although not always needed
 		cs.remove(key) // first, because the result may be outdated as soon as a caller knows it
 		if err != nil {
 			report(err)

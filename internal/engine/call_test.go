@@ -14,7 +14,7 @@ import (
 	"github.com/lucia-go/lucia/session"
 )
 
-// hanging returns what the store does, call by call: each call waits for its channel and ignores
+// hanging returns what the store does, call by call. Each call waits for its channel and ignores
 // its context. Further calls do not wait.
 func hanging(turns ...<-chan struct{}) func(context.Context, string) error {
 	next := make(chan (<-chan struct{}), len(turns))
@@ -30,7 +30,7 @@ func hanging(turns ...<-chan struct{}) func(context.Context, string) error {
 	}
 }
 
-func TestRefreshThatHangsIsNotJoinedAfterItsTime(t *testing.T) {
+func TestRefreshThatHangsIsNotJoinedAfterItsTimeout(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		a := newApp(t, nil)
@@ -71,7 +71,7 @@ func TestRefreshThatHangsIsNotJoinedAfterItsTime(t *testing.T) {
 	})
 }
 
-func TestRefreshThatHasLandedIsNotJoined(t *testing.T) {
+func TestRefreshThatIsDoneIsNotJoined(t *testing.T) {
 	t.Parallel()
 	a := newApp(t, nil)
 	const browsers, times = 16, 500
@@ -96,7 +96,7 @@ func TestRefreshThatHasLandedIsNotJoined(t *testing.T) {
 		t.Errorf("%d refreshes are still under way", n)
 	}
 	if n := a.store.took()["Refresh"]; n != browsers*times {
-		t.Errorf("%d calls of the store, want one for each of %d refreshes one after another", n, browsers*times)
+		t.Errorf("%d calls of the store, want one for each of %d consecutive refreshes", n, browsers*times)
 	}
 }
 
@@ -106,11 +106,11 @@ func TestFailedRefreshIsReportedOnceHoweverManyShareIt(t *testing.T) {
 		fail  func(ctx context.Context, release <-chan struct{}) error
 		leave bool // before it fails
 	}{
-		"fails":                                  {func(context.Context, <-chan struct{}) error { return errors.New("down") }, false},
-		"hangs until its context ends":           {func(ctx context.Context, _ <-chan struct{}) error { <-ctx.Done(); return ctx.Err() }, false},
-		"hangs":                                  {func(_ context.Context, release <-chan struct{}) error { <-release; return errors.New("late") }, false},
-		"hangs until its context ends, all gone": {func(ctx context.Context, _ <-chan struct{}) error { <-ctx.Done(); return ctx.Err() }, true},
-		"hangs, all gone":                        {func(_ context.Context, release <-chan struct{}) error { <-release; return errors.New("late") }, true},
+		"fails":                        {func(context.Context, <-chan struct{}) error { return errors.New("down") }, false},
+		"hangs until its context ends": {func(ctx context.Context, _ <-chan struct{}) error { <-ctx.Done(); return ctx.Err() }, false},
+		"hangs":                        {func(_ context.Context, release <-chan struct{}) error { <-release; return errors.New("late") }, false},
+		"hangs until its context ends, callers gone": {func(ctx context.Context, _ <-chan struct{}) error { <-ctx.Done(); return ctx.Err() }, true},
+		"hangs, callers gone":                        {func(_ context.Context, release <-chan struct{}) error { <-release; return errors.New("late") }, true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -156,7 +156,7 @@ func TestFailedRefreshIsReportedOnceHoweverManyShareIt(t *testing.T) {
 	}
 }
 
-// OnEvent holds up no call, and it is called with one event at a time.
+// OnEvent delays no call. It is called with one event at a time.
 func TestCallersDoNotWaitForOnEvent(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

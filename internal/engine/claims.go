@@ -9,9 +9,9 @@ import (
 	"github.com/lucia-go/lucia/internal/dbsc"
 )
 
-// parser is the claims of one kind of token, to be parsed. Claims have only one spelling: parse
-// accepts what append writes and nothing else. Therefore no claim can be unknown, duplicated, in
-// another case or in another place.
+// parser is the claims of one kind of token. Claims have only one spelling: parse accepts what
+// append writes and nothing else. So no claim can be unknown, duplicated, in another case or in
+// another place.
 type parser interface {
 	parse(data []byte) bool
 }
@@ -32,8 +32,8 @@ type accessClaims struct {
 type refreshClaims struct {
 	UserID string
 	commonClaims
-	// Device is the key that a bound session needs a proof of. It is only in the sealed form. The
-	// signed form, which is in pages, refreshes no bound session.
+	// Device is the key of which a bound session needs a proof. Only the sealed form contains it.
+	// The signed form, which pages contain, refreshes no bound session.
 	Device dbsc.Key
 }
 
@@ -45,8 +45,8 @@ type commonClaims struct {
 	IssuedAt        int64
 	ExpiresAt       int64
 	Terms           Terms
-	// ActiveAt is when a person was last known to be active. It is 0 without IdleTimeout and in
-	// refresh tokens.
+	// ActiveAt is the last known activity of a person. It is 0 without IdleTimeout and in refresh
+	// tokens.
 	ActiveAt int64
 }
 
@@ -94,8 +94,8 @@ func (c *commonClaims) appendCommon(b []byte, mid string) []byte {
 	return append(b, '}')
 }
 
-// parse parses the claims, which keep a part of data. It does not check whether User decodes into
-// the app's type.
+// parse parses the claims. They refer to a part of data. parse does not check whether User decodes
+// into the app's type.
 func (c *accessClaims) parse(data []byte) bool {
 	user, ok := c.parseCommon(data, accessHead, accessMid)
 	c.User = user
@@ -122,8 +122,8 @@ func (c *refreshClaims) parse(data []byte) bool {
 
 // parseCommon parses the common claims and returns the value between head and them. They begin at
 // the last hashHead, unless that is the name of an attribute. What follows such an attribute is
-// never the rest of the common claims, since attributes have no numbers. What follows a hashHead
-// within the value is never the end of data. So at most one hashHead fits.
+// never the rest of the common claims, because attributes have no numbers. What follows a hashHead
+// within the value never extends to the end of data. So at most one hashHead fits.
 func (c *commonClaims) parseCommon(data []byte, head, mid string) (value []byte, ok bool) {
 	if !bytes.HasPrefix(data, []byte(head)) {
 		return nil, false
@@ -159,7 +159,7 @@ func (c *commonClaims) parseFrom(data []byte, mid string) bool {
 	return s.ok && len(s.rest) == 0 && int64(c.Generation) == gen && c.valid()
 }
 
-// maxUnix keeps a claim's seconds within 48 bits of milliseconds.
+// maxUnix keeps the seconds of a claim within 48 bits of milliseconds.
 const maxUnix = 1 << 37
 
 func (c *commonClaims) valid() bool {

@@ -11,8 +11,8 @@ import (
 	"github.com/lucia-go/lucia/session"
 )
 
-// shifted is a store whose clock is ahead of the app's by a duration. To the app it is as if its
-// own clock were behind.
+// shifted is a store whose clock is ahead of the app's by a duration. To the app, its own clock
+// seems to be behind.
 type shifted struct {
 	session.Store
 	ahead time.Duration
@@ -49,8 +49,8 @@ func (s shifted) Confirm(ctx context.Context, c session.ConfirmParams) error {
 	return s.Store.Confirm(ctx, c)
 }
 
-// A wrong app clock causes refreshes and never ends a session. People browse for a day, with
-// responses lost occasionally, through processes with wrong clocks.
+// A wrong app clock causes refreshes and never ends a session. People browse for a day, some
+// responses are lost, and the processes have wrong clocks.
 func TestWrongAppClockNeverCostsASession(t *testing.T) {
 	t.Parallel()
 	for _, ahead := range []time.Duration{
@@ -91,8 +91,8 @@ func TestWrongAppClockNeverCostsASession(t *testing.T) {
 	}
 }
 
-// Two processes share a store, and the clock of one is wrong by minutes. Tokens of one are used
-// at the other in turn.
+// Two processes share a store, and the clock of one is wrong by minutes. Tokens of each are used
+// alternately at the other.
 func TestProcessesWhoseClocksDifferShareSessions(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

@@ -23,8 +23,8 @@ const (
 	DefaultMaxSessions = 100
 )
 
-// Config configures a [Engine]. The fields that lucia.Config also has are documented there. The
-// zero value of a field means its default.
+// Config configures an [Engine]. The documentation of lucia.Config covers the fields that both
+// have. The zero value of a field means its default.
 type Config[U any] struct {
 	Secret          []byte
 	PreviousSecrets [][]byte
@@ -137,7 +137,7 @@ func (c Config[U]) validate() error {
 	case c.IdleTimeout < 0:
 		return fmt.Errorf("lucia: IdleTimeout is negative: %v", c.IdleTimeout)
 	case c.IdleTimeout > 0 && c.IdleTimeout < c.AccessTTL:
-		return fmt.Errorf("lucia: IdleTimeout %v is shorter than AccessTTL %v, for which page views go unseen", c.IdleTimeout, c.AccessTTL)
+		return fmt.Errorf("lucia: IdleTimeout %v is shorter than AccessTTL %v, in which page views do not reach the store", c.IdleTimeout, c.AccessTTL)
 	case c.IdleTimeout > 0 && c.RefreshTTL < c.idle():
 		return fmt.Errorf("lucia: RefreshTTL %v would end sessions before IdleTimeout does, want at least %v (IdleTimeout, AccessTTL and Grace)", c.RefreshTTL, c.idle())
 	case c.Grace < 0:
@@ -171,7 +171,7 @@ func checkUserType[U any]() error {
 	return nil
 }
 
-// shortestIdle returns the longest time that a session in use goes without a rotation.
+// shortestIdle returns the longest time that a session in use can go without a rotation.
 func (c Config[U]) shortestIdle() time.Duration { return 2*c.AccessTTL + c.Settle + 2*c.Grace }
 
 func (c Config[U]) policy() Policy {
@@ -182,6 +182,7 @@ func (c Config[U]) policy() Policy {
 	return p
 }
 
-// idle returns how long a session lives after the last activity that the store knows. A page view
-// within AccessTTL after that one does not reach the store, and a request may take Grace to arrive.
+// idle returns how long a session lives after the last activity known to the store. A page view
+// within AccessTTL of that activity does not reach the store, and a request may take Grace to
+// arrive.
 func (c Config[U]) idle() time.Duration { return c.IdleTimeout + c.AccessTTL + c.Grace }

@@ -101,7 +101,7 @@ func TestPrintingAnEngineDoesNotShowItsSecrets(t *testing.T) {
 	for _, secret := range [][]byte{config.Secret, config.PreviousSecrets[0]} {
 		for _, form := range []string{string(secret), fmt.Sprintf("%x", secret), strings.Trim(fmt.Sprint(secret), "[]")} {
 			if strings.Contains(printed, form) {
-				t.Errorf("the secret is printed as %q", form)
+				t.Errorf("a secret is printed as %q", form)
 			}
 		}
 	}

@@ -21,9 +21,9 @@ type generationKey struct {
 	gen Generation
 }
 
-// confirmer tells the store, off the request path, which generations have settled. It sends each
-// confirmation at most once while it remembers it. It does not queue: a confirmation that exceeds
-// maxConfirming is sent when the token is next used, and one that is never sent makes the session
+// confirmer tells the store which generations have settled, off the request path. It sends each
+// confirmation at most once while it remembers it. It does not queue. A confirmation beyond
+// maxConfirming is sent when the token is next used. One that is never sent makes the session
 // rotate one refresh later.
 type confirmer struct {
 	limiter  limiter
@@ -54,7 +54,7 @@ func (e *Engine[U]) confirmSettled(v *verified[U], now time.Time) {
 	}
 	handed := Instant(v.iat*1000 + 999) // iat is in whole seconds, rounded down
 	if InstantOf(now) < handed.Add(e.policy.Settle+e.policy.Settle/10) {
-		return // the tenth allows for the difference to the store's clock, which decides again
+		return // the tenth allows for clock skew; the store decides again by its own clock
 	}
 	s := generationKey{v.session.ID, v.session.Generation}
 	if arrived, sent := e.confirms.sent.get(s); sent {

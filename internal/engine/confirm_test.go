@@ -58,7 +58,7 @@ func TestConfirmationWaitsUntilTheTokenHasSettled(t *testing.T) {
 		a.store.took()
 		for len(a.store.took()) == 0 {
 			if time.Since(handed) > engine.DefaultSettle+15*time.Second {
-				t.Fatal("no confirmation a while after settle")
+				t.Fatal("no confirmation some time after settle")
 			}
 			time.Sleep(time.Second)
 			j.use(t, a.Engine)
@@ -70,7 +70,7 @@ func TestConfirmationWaitsUntilTheTokenHasSettled(t *testing.T) {
 	})
 }
 
-func TestFailedConfirmationIsSentAtTheNextSighting(t *testing.T) {
+func TestFailedConfirmationIsSentAtTheNextUse(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		a, j := rotated(t)
@@ -94,7 +94,7 @@ func TestFailedConfirmationIsSentAtTheNextSighting(t *testing.T) {
 	})
 }
 
-func TestConfirmationThatFailsAfterFurtherSightingsIsSentAgain(t *testing.T) {
+func TestConfirmationThatFailsAfterFurtherUsesIsSentAgain(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		a, j := rotated(t)
@@ -115,9 +115,9 @@ func TestConfirmationThatFailsAfterFurtherSightingsIsSentAgain(t *testing.T) {
 	})
 }
 
-// Any number of requests may use unconfirmed tokens while the store hangs. None of them waits, a
-// confirmation beyond the limit is sent when its token is next used, and in the end no goroutine
-// is left.
+// Any number of requests may use unconfirmed tokens while the store hangs. None of them waits. A
+// confirmation beyond the limit is sent when its token is next used. No goroutine is left in the
+// end.
 func TestConfirmationsUnderWayAreBounded(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -225,7 +225,7 @@ func confirmersOfThisTest(t *testing.T) (n int) {
 	return n
 }
 
-func TestConcurrentSightingsSendOneConfirmation(t *testing.T) {
+func TestConcurrentUsesSendOneConfirmation(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		a, j := rotated(t)

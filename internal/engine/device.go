@@ -13,35 +13,36 @@ import (
 )
 
 // This file binds sessions to a key of the browser's device. docs/device-bound.md describes the
-// protocol. The server keeps nothing: what it must recognize later, it gives to the browser under
-// a MAC or a seal of its own.
+// protocol. The server keeps no state. What it must recognize later, it gives to the browser under
+// a MAC or a seal.
 //
-//  1. Offer gives a session that has just begun a challenge. Register answers the browser's key
-//     with a certificate, which the browser keeps with the key. No cookie changes yet, so an
-//     answer that is lost, in whole or in part, leaves a session without a device.
-//  2. The first proof, which shows that the browser has kept the key, is answered with the bound
-//     refresh token. The store is told nothing yet.
-//  3. When no honest unbound token can be left (inForce), a proof presents the bound token to the
-//     store, which adopts its generation. From then on every unbound token is reused.
+//   1. Offer gives a session that has just begun a challenge. Register answers the browser's key
+//      with a certificate, which the browser keeps with the key. No cookie changes yet, so an
+//      answer that is lost, in whole or in part, leaves a session without a device.
+//   2. The first proof shows that the browser has kept the key. Its answer contains the bound
+//      refresh token. The store is not told yet.
+//   3. When no honest unbound token can be left (inForce), a proof presents the bound token to the
+//      store, which adopts its generation. From then on every unbound token is reused.
 
 const (
-	// registrationWindow is the age of a session up to which a key is accepted for it. Who has
-	// copied the cookies later can register none.
+	// registrationWindow is the age of a session up to which it accepts a key. Someone who copies
+	// the cookies later can register none.
 	registrationWindow = time.Minute
 	// challengeLife is how long a challenge may be answered. It covers the delays of two answers
-	// and two requests. A proof that is overheard is worthless after it, and without the cookies.
+	// and two requests. A proof that someone intercepts is worthless after that time, and without
+	// the cookies.
 	challengeLife = 2 * time.Minute
 	// earlyRefresh is the lifetime of the access cookie after a registration. Chromium refreshes
 	// a cookie with less than two minutes left beside the next request, which is the first proof.
 	earlyRefresh = 100 * time.Second
-	// ahead is how long before its end Chromium refreshes a cookie, beside the next request.
+	// ahead is how long before a cookie's end Chromium refreshes it, beside the next request.
 	ahead = 2 * time.Minute
 )
 
 // The layout of a bound generation: the bit of [session.BoundGenerations], a tag of the key, and
-// the number. Two keys of one session have different tags, most likely, so that their first
-// generations differ and the rule finds one of them reused. At one rotation a minute, the number
-// lasts for two years.
+// the number. Two keys of one session most likely have different tags. So their first generations
+// differ, and the rule finds one of them reused. At one rotation a minute, the numbers last for two
+// years.
 const (
 	tagBits    = 11
 	numberBits = 20
@@ -167,7 +168,7 @@ func (e *Engine[U]) Register(s *Session[U], c RefreshCredential, proof string) (
 	case err != nil:
 		return Registered{}, e.refuseProof(c, err.Error())
 	case !e.checksChallenge(p.Challenge, forRegistration, c.SessionID, c.generation, registrationWindow):
-		return Registered{}, e.refuseProof(c, "the challenge is not ours, or too old")
+		return Registered{}, e.refuseProof(c, "the challenge is too old or not by this app")
 	case p.Key == dbsc.Key{} || !p.SignedBy(p.Key):
 		return Registered{}, e.refuseProof(c, "not signed by the key that it names")
 	}
@@ -178,7 +179,7 @@ func (e *Engine[U]) Register(s *Session[U], c RefreshCredential, proof string) (
 	}, nil
 }
 
-// ProofParams are the arguments of [Engine.Prove].
+// ProofParams holds the arguments of [Engine.Prove].
 type ProofParams[U any] struct {
 	Fingerprint Fingerprint
 	// Cookie is the request's refresh token, which has been found to match Fingerprint.
@@ -186,18 +187,18 @@ type ProofParams[U any] struct {
 	// Access is the session of the request's access token if that is valid and of the same
 	// session, or nil.
 	Access *Session[U]
-	// Certificate is that of the registration. It counts until the cookie is bound.
+	// Certificate is that of the registration. It is used until the cookie is bound.
 	Certificate string
 	// Proof is the signed challenge, or empty.
 	Proof string
 }
 
-// Prove is [Engine.Refresh] for a browser that proves that it has the device's key. If it must
-// sign a challenge first, Prove returns that challenge and no error. Errors are those of Refresh,
-// and CodeUnauthorized with ErrProof if the proof is not valid.
+// Prove is [Engine.Refresh] for a browser that proves that it has the device's key. If the browser
+// must sign a challenge first, Prove returns that challenge and no error. Errors are those of
+// Refresh, and CodeUnauthorized with ErrProof if the proof is not valid.
 //
-// The MACs are checked before the signature, so that only who has the session's cookies can make
-// the server verify one.
+// The MACs are checked before the signature, so that only a client with the session's cookies can
+// make the server verify a signature.
 func (e *Engine[U]) Prove(ctx context.Context, p ProofParams[U]) (r Refreshed[U], challenge string, err error) {
 	c := p.Cookie
 	key := c.device
@@ -226,7 +227,7 @@ func (e *Engine[U]) Prove(ctx context.Context, p ProofParams[U]) (r Refreshed[U]
 	return r, "", err
 }
 
-// proved answers a proof that is valid.
+// proved answers a valid proof.
 func (e *Engine[U]) proved(ctx context.Context, p ProofParams[U]) (Refreshed[U], error) {
 	c := p.Cookie
 	if p.Access.ExpiresIn(time.Now()) <= ahead {
@@ -243,18 +244,20 @@ func (e *Engine[U]) proved(ctx context.Context, p ProofParams[U]) (Refreshed[U],
 	return e.extend(ctx, p)
 }
 
-// inForce reports whether a proved token may be presented to the store. The first bound token
-// waits until no honest unbound token is left. It has reached the browser (one Grace at most),
-// what the browser sent before has been answered, which may have overwritten it (two), and what it
-// sent before that has arrived (one). After Settle it is on the browser's disk, so that a browser
-// that has crashed does not come back with an unbound one.
+// inForce reports whether a proved token may be presented to the store. The first bound token waits
+// until no honest unbound token is left. By then the bound token has reached the browser (at most
+// one Grace). The requests that the browser sent before have been answered, which may have
+// overwritten the bound token (two). The requests that it sent before those have arrived (one).
+// After Settle the bound token is on the browser's disk, so a browser that has crashed does not
+// come back with an unbound one.
 func (e *Engine[U]) inForce(c RefreshCredential, now time.Time) bool {
 	wait := max(e.policy.Settle, 4*e.policy.Grace)
 	return !isFirstBound(c.generation) || InstantOf(now) > c.handedAt.Add(wait)
 }
 
-// handBound returns when a bound token counts as handed out that is handed out now. The clocks of
-// the app's hosts and of the store may differ by the leeway, and a later time proves less.
+// handBound returns the time at which a bound token that is handed out now counts as handed out. It
+// is the current time plus the leeway, because the clocks of the app's hosts and of the store may
+// differ, and a later time proves less.
 func (e *Engine[U]) handBound(c RefreshCredential) Instant {
 	return max(InstantOf(time.Now()), c.handedAt).Add(e.config.leeway())
 }
@@ -309,7 +312,7 @@ func (e *Engine[U]) extend(ctx context.Context, p ProofParams[U]) (Refreshed[U],
 	return Refreshed[U]{Outcome: Current, Session: session}, nil
 }
 
-// neverActive is the activity that a token knows of if none is known.
+// neverActive is the activity in a token if none is known.
 func (e *Engine[U]) neverActive() int64 {
 	if e.policy.ByActivity {
 		return 1
@@ -317,7 +320,7 @@ func (e *Engine[U]) neverActive() int64 {
 	return 0
 }
 
-// activeAt returns the activity that the token knows of.
+// activeAt returns the last activity that the token records.
 func (v *verified[U]) activeAt() int64 {
 	if v.session.ActiveAt.IsZero() {
 		return 0
@@ -325,19 +328,20 @@ func (v *verified[U]) activeAt() int64 {
 	return v.session.ActiveAt.Unix()
 }
 
-// NoteActivity tells the store that a person was active in a bound session, for a request that has
-// the valid access token of s and proves nothing. It is no refresh: the new access token, which
-// knows of the activity, expires when that of s does, and there is no new refresh cookie. So a
-// copied cookie jar is of use no longer than without it. Errors are those of [Engine.Refresh].
+// NoteActivity tells the store that a person was active in a bound session. It is for a request
+// with the valid access token of s and without a proof. It is no refresh: the new access token,
+// which records the activity, expires when that of s does, and there is no new refresh cookie. So a
+// copied cookie jar is of use no longer than without the call. Errors are those of
+// [Engine.Refresh].
 //
-// It does nothing until the first bound token may be presented to the store.
+// NoteActivity does nothing until the first bound token may be presented to the store.
 func (e *Engine[U]) NoteActivity(ctx context.Context, ago time.Duration, fingerprint Fingerprint, c RefreshCredential, s *Session[U]) (Refreshed[U], error) {
 	unchanged := Refreshed[U]{Outcome: Current, Session: *s}
 	v, _, err := e.verified(s.AccessToken)
 	if err != nil || !c.Bound() || !e.inForce(c, time.Now()) {
 		return unchanged, nil
 	}
-	c.proved = true // of nothing but the activity
+	c.proved = true // for the activity only
 	r, err := e.RefreshActive(ctx, ago, fingerprint, c)
 	if err != nil {
 		return Refreshed[U]{}, err

@@ -31,8 +31,8 @@ type Engine[U any] struct {
 	repeats     *repeatCounter    // of refreshes
 	peeks       *repeatCounter    // of upgrades
 	expired     *recent[ID, bool] // sessions whose expiry has been reported
-	// loads bounds the calls that use LoadUser, stores those that use only the store, so that
-	// people can sign out while the app's database hangs.
+	// loads limits the calls that use LoadUser. stores limits those that use only the store, so
+	// that people can sign out while the app's database hangs.
 	loads     limiter
 	stores    limiter
 	refreshes calls[callKey, refreshResult[U]]
@@ -107,7 +107,7 @@ func (e *Engine[U]) isOver(r Record) bool {
 // used; it no longer knows what other processes end.
 func (e *Engine[U]) Close() { e.follower.close() }
 
-// SignedIn is the result of [Engine.Begin], with everything that the browser is given.
+// SignedIn is the result of [Engine.Begin], with everything that the browser gets.
 type SignedIn[U any] struct {
 	Session Session[U]
 	// Fingerprint and RefreshCookie are for cookies that scripts cannot read, so they are never
@@ -122,7 +122,7 @@ type SignedIn[U any] struct {
 // LogValue returns the ids of the session and no token.
 func (s SignedIn[U]) LogValue() slog.Value { return s.Session.LogValue() }
 
-// SignInParams are the arguments of [Engine.Begin].
+// SignInParams holds the arguments of [Engine.Begin].
 type SignInParams struct {
 	UserID string
 	// Terms are the terms of the session. AuthTime is the time of the call if it is zero.
@@ -140,10 +140,10 @@ func (e *Engine[U]) SignIn(ctx context.Context, userID string) (*SignedIn[U], er
 }
 
 // Begin begins a session of the user (lucia-sveltekit's createUserSession). The caller has
-// authenticated the user. Errors carry CodeInvalidUserID if the id is invalid or LoadUser does
-// not know it, CodeInvalidTerms if the terms are invalid, CodeTooManySessions if the user has
+// authenticated the user. Errors carry CodeInvalidUserID if the id is invalid or LoadUser does not
+// know it, CodeInvalidTerms if the terms are invalid, CodeTooManySessions if the user has
 // MaxSessions and AtMaxSessions is RefuseNew, and CodeDatabaseUpdateFailed if LoadUser or the store
-// failed. After an error there is no session that anyone could use.
+// failed. After an error there is no session that a browser could use.
 func (e *Engine[U]) Begin(ctx context.Context, p SignInParams) (*SignedIn[U], error) {
 	if err := CheckUserID(p.UserID); err != nil {
 		return nil, err
@@ -178,7 +178,7 @@ func (e *Engine[U]) ReportStepUp(userID string, id ID) {
 }
 
 // withoutValues is a context without its values. LoadUser must not depend on them at a sign-in,
-// since a refresh has no values of one request.
+// because a refresh does not have the values of the request.
 type withoutValues struct{ context.Context }
 
 // Value returns nil.
@@ -187,8 +187,8 @@ func (withoutValues) Value(any) any { return nil }
 // AfterFunc lets package context derive contexts from it without a goroutine.
 func (v withoutValues) AfterFunc(f func()) (stop func() bool) { return context.AfterFunc(v.Context, f) }
 
-// callContext returns ctx, the context of a call without the values of the request that starts it,
-// with what Config.CallContext adds to it.
+// callContext returns ctx with what Config.CallContext adds to it. ctx is the context of a call,
+// without the values of the request that starts the call.
 func (e *Engine[U]) callContext(ctx, request context.Context) context.Context {
 	if e.config.CallContext == nil {
 		return ctx
@@ -265,11 +265,11 @@ func (e *Engine[U]) signedIn(user loadedUser[U], t subject, fp Fingerprint, reco
 	}, nil
 }
 
-// Verify checks an access token and its fingerprint (lucia-sveltekit's getUserFromAccessToken).
-// It does not access the store.
+// Verify checks an access token and its fingerprint (lucia-sveltekit's getUserFromAccessToken). It
+// does not access the store.
 //
-// Errors carry CodeInvalidAccessToken and the reason. The reasons ErrExpired and ErrRevoked mean
-// that the token is valid otherwise, and that VerifyEnded returns its session.
+// Errors carry CodeInvalidAccessToken and the reason. With the reasons ErrExpired and ErrRevoked
+// the token is valid otherwise, and VerifyEnded returns its session.
 func (e *Engine[U]) Verify(token AccessToken, fingerprint Fingerprint) (Session[U], error) {
 	v, cached, err := e.verified(token)
 	if err != nil {
@@ -329,7 +329,7 @@ func (e *Engine[U]) SignOut(ctx context.Context, userID string, id ID) error {
 	return e.endSession(ctx, CauseUser, userID, id)
 }
 
-// EndSession is SignOut at the app's request. They differ in the cause that the event names.
+// EndSession is SignOut at the app's request. The two differ only in the cause of the event.
 func (e *Engine[U]) EndSession(ctx context.Context, userID string, id ID) error {
 	return e.endSession(ctx, CauseApp, userID, id)
 }
@@ -353,8 +353,8 @@ func (e *Engine[U]) endSession(ctx context.Context, cause Cause, userID string, 
 }
 
 // RevokeUser ends all sessions of the user. Its errors and its use of ctx are those of SignOut.
-// This process refuses their access tokens at once, and the others as soon as they have read the
-// feed. Without a feed the others accept them until they expire.
+// This process refuses their access tokens at once. Other processes refuse them as soon as they
+// have read the feed, or accept them until they expire if there is no feed.
 func (e *Engine[U]) RevokeUser(ctx context.Context, userID string) error {
 	if err := CheckUserID(userID); err != nil {
 		return err
@@ -409,7 +409,7 @@ func (e *Engine[U]) Flush(ctx context.Context) error {
 // unavailable reports a failure of the store or of LoadUser in a call under ctx, unless the breaker
 // has refused the call, and returns it with the code.
 func (e *Engine[U]) unavailable(ctx context.Context, code Code, userID string, id ID, err error) error {
-	if !errors.Is(ctx.Err(), context.Canceled) { // otherwise the caller went away, which is no failure
+	if !errors.Is(ctx.Err(), context.Canceled) { // a caller that went away is no failure
 		e.reportUnavailable(userID, id, err)
 	}
 	return fmt.Errorf("%w: %w", code, opaqueError{err, false})

@@ -56,7 +56,7 @@ func signIn(t testing.TB, m *engine.Engine[profile], userID string) jar {
 	return jar{s.Fingerprint, s.Session.AccessToken, s.Session.RefreshToken, s.RefreshCookie}
 }
 
-// refresh presents what is in the jar and stores the answer in it.
+// refresh presents the tokens in the jar and stores the answer in it.
 func (j *jar) refresh(t testing.TB, m *engine.Engine[profile]) (session.Outcome, error) {
 	t.Helper()
 	cookie, err := m.OpenSealed(j.sealed)
@@ -69,7 +69,7 @@ func (j *jar) refresh(t testing.TB, m *engine.Engine[profile]) (session.Outcome,
 	}
 	r, err := m.Refresh(t.Context(), j.fingerprint, bearer, cookie)
 	if err != nil && (r.Session.AccessToken != "" || r.Outcome != 0) {
-		t.Errorf("Refresh returns %+v beside an error", r)
+		t.Errorf("Refresh returns %+v with an error", r)
 	}
 	switch {
 	case errors.Is(err, engine.ErrReused):

@@ -6,15 +6,15 @@ import "errors"
 // [Engine.ParseRefreshToken], [Engine.OpenSealed] and [Engine.Refresh] wrap one of these
 // besides their code, for errors.Is.
 var (
-	// ErrExpired: the token has expired or is not valid yet; form, signature and fingerprint are
-	// valid. Whether this process has ended the session was not checked.
-	ErrExpired = errors.New("token is outside its lifetime")
+	// ErrExpired: the token has expired or is not valid yet. Its form, signature and fingerprint
+	// are valid. Whether this process has ended the session was not checked.
+	ErrExpired = errors.New("token has expired or is not valid yet")
 	// ErrRevoked: this process has ended the session since the token was issued, and the token is
 	// valid otherwise.
 	ErrRevoked = errors.New("session was ended")
-	// ErrOutdated: the token is genuine, but its user data is outdated. Either it does not decode
-	// into U, because a release with another U issued it, or ReloadUser was called since. A refresh
-	// replaces it.
+	// ErrOutdated: the token is genuine, but its user data is outdated. Either the data does not
+	// decode into U, because a release with another U issued the token, or ReloadUser was called
+	// since. A refresh replaces the token.
 	ErrOutdated = errors.New("token has outdated user data")
 	// ErrUnknownKey: the token is well formed, but signed with a key that this process does not
 	// have. During a roll-out this is not the browser's fault.

@@ -18,7 +18,7 @@ import (
 	"github.com/lucia-go/lucia/session"
 )
 
-// book is a log for tests to read.
+// book is a log that tests can read.
 type book struct {
 	mu  sync.Mutex
 	buf bytes.Buffer
@@ -30,7 +30,7 @@ func (b *book) Write(p []byte) (int, error) {
 	return b.buf.Write(p)
 }
 
-// lines returns the lines since its last call.
+// lines returns the lines since the last call of lines.
 func (b *book) lines() []string {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -91,7 +91,7 @@ func TestReuseIsOneEventAndOneLine(t *testing.T) {
 		id := thief.credentials(t, a.Engine)[0].SessionID
 		for range 5 {
 			if _, err := thief.refresh(t, a.Engine); err == nil {
-				t.Fatal("the thief is served")
+				t.Fatal("the thief's token is accepted")
 			}
 		}
 		lines := log.lines()
@@ -166,7 +166,7 @@ func TestOutagesAndAdoptionsAreLoggedOnceASecond(t *testing.T) {
 			t.Errorf("%d events, log:\n%s", a.events(t), strings.Join(lines, "\n"))
 		}
 		if strings.Contains(lines[0], "session_id") {
-			t.Errorf("a session that never was has an id: %s", lines[0])
+			t.Errorf("a session that never began has an id: %s", lines[0])
 		}
 	})
 }
@@ -234,7 +234,7 @@ func TestLateRepeatIsAnEvent(t *testing.T) {
 }
 
 // A client that repeatedly presents one predecessor late and never uses its successor stays
-// unconfirmed. The operator is told that this is not a lost response.
+// unconfirmed. The operator is told that a lost response does not explain this.
 func TestManyLateRepeatsAreAnEventOfTheirOwn(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -261,8 +261,8 @@ func TestManyLateRepeatsAreAnEventOfTheirOwn(t *testing.T) {
 	})
 }
 
-// A sign-out continues and its failure is reported even if the person has left.
-func TestFailedSignOutIsReportedWhoeverHasLeft(t *testing.T) {
+// A sign-out continues, and its failure is reported, even if the person has left.
+func TestFailedSignOutIsReportedAfterThePersonHasLeft(t *testing.T) {
 	t.Parallel()
 	a := newApp(t, nil)
 	a.store.set(func(context.Context, string) error { return errors.New("connection refused") })
@@ -293,8 +293,8 @@ type panicking struct{ slog.Handler }
 
 func (panicking) Handle(context.Context, slog.Record) error { panic("log") }
 
-// The app's hooks run in a call that others share. If they fail, the result of the call and the
-// process are not affected.
+// The app's hooks run in a call that others share. If they fail, neither the result of the call nor
+// the process is affected.
 func TestBrokenHooksDoNotChangeAnswers(t *testing.T) {
 	t.Parallel()
 	for name, change := range map[string]func(*engine.Config[profile]){

@@ -31,7 +31,7 @@ func (e *Engine[U]) Streams() (n int) {
 	return n
 }
 
-// SetMaxRevokedUsers sets the bound of the revocations that are remembered.
+// SetMaxRevokedUsers sets the limit of the remembered revocations.
 func (e *Engine[U]) SetMaxRevokedUsers(n int) {
 	e.revocations.mu.Lock()
 	defer e.revocations.mu.Unlock()

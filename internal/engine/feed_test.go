@@ -15,7 +15,7 @@ import (
 	"github.com/lucia-go/lucia/session"
 )
 
-// errCut is the error of a feed that is cut.
+// errCut is the error of a feed whose connection is cut.
 var errCut = errors.New("the feed is cut")
 
 // cable is a process's connection to the feed. It can be cut.
@@ -75,7 +75,7 @@ func newFleet() *fleet {
 	return &fleet{store: newTap(), feed: memstore.NewFeed(), data: "old"}
 }
 
-// process starts a process. It ends with the test.
+// process starts a process. It stops at the end of the test.
 func (f *fleet) process(t *testing.T, change ...func(*engine.Config[profile])) (*engine.Engine[profile], *cable) {
 	t.Helper()
 	c := &cable{Feed: f.feed}
@@ -108,7 +108,7 @@ func (f *fleet) load(data string, gone bool) {
 	f.data, f.gone = data, gone
 }
 
-// saw returns how many events of a kind there were.
+// saw returns how many events of a kind have occurred.
 func (f *fleet) saw(kind session.EventKind) (n int) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -120,7 +120,7 @@ func (f *fleet) saw(kind session.EventKind) (n int) {
 	return n
 }
 
-// aSecond is the time within which an end is felt everywhere.
+// aSecond is the time within which every process must know of an end.
 const aSecond = time.Second
 
 func isClosed(c <-chan struct{}) bool {
@@ -142,9 +142,9 @@ func sessionOf(t testing.TB, e *engine.Engine[profile], j jar) session.Session[p
 	return s
 }
 
-// Each way in which a session ends in one process is felt in another within a second: by its
-// requests, without a call of the store, and by its streams.
-func TestEndsAreFeltInOtherProcesses(t *testing.T) {
+// Each way in which a session ends in one process takes effect in another within a second: its
+// requests are refused without a call of the store, and its streams close.
+func TestEndsReachOtherProcesses(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
 		name string
@@ -206,7 +206,7 @@ func TestEndsAreFeltInOtherProcesses(t *testing.T) {
 				time.Sleep(aSecond)
 				f.store.took()
 				if !isClosed(ended) {
-					t.Error("the stream goes on")
+					t.Error("the stream is still open")
 				}
 				if isClosed(ofPhone) != c.all || isClosed(ofOther) {
 					t.Errorf("the stream of the user's other session is closed: %v, of another user: %v", isClosed(ofPhone), isClosed(ofOther))
@@ -227,15 +227,15 @@ func TestEndsAreFeltInOtherProcesses(t *testing.T) {
 	}
 }
 
-// After "sign out everywhere" the user signs in again at once, in any process. The new session is
-// accepted by each process, and at the latest after one refresh.
+// After "sign out everywhere" the user signs in again at once, in any process. Each process accepts
+// the new session, at the latest after one refresh.
 func TestSessionsBegunAfterARevocationGoOn(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		f := newFleet()
 		here, _ := f.process(t)
 		there, _ := f.process(t)
-		synctest.Wait() // both have read the feed, and read it again only when time passes
+		synctest.Wait() // both have read the feed and read it again only when time passes
 		old := signIn(t, here, "u1")
 		if err := here.RevokeUser(t.Context(), "u1"); err != nil {
 			t.Fatal(err)
@@ -272,7 +272,7 @@ func TestReloadUserLoadsTheUserAnewEverywhere(t *testing.T) {
 		other := signIn(t, here, "u2")
 		ended := there.Ended(t.Context(), sessionOf(t, there, sessions[0]))
 		time.Sleep(time.Minute)
-		for round, data := range []string{"new", "newer", "newest"} { // at once after each other
+		for round, data := range []string{"new", "newer", "newest"} { // in immediate succession
 			f.load(data, false)
 			if err := here.ReloadUser(t.Context(), "u1"); err != nil {
 				t.Fatal(err)
@@ -282,7 +282,7 @@ func TestReloadUserLoadsTheUserAnewEverywhere(t *testing.T) {
 			}
 			for i := range sessions {
 				e := []*engine.Engine[profile]{here, there}[(i+round)%2]
-				if round > 0 { // there may not know yet
+				if round > 0 { // the other process may not know yet
 					e = here
 				}
 				if err := verdict(e, sessions[i]); !errors.Is(err, engine.ErrOutdated) {
@@ -311,12 +311,13 @@ func TestReloadUserLoadsTheUserAnewEverywhere(t *testing.T) {
 			t.Error("the reload has closed a stream")
 		}
 		if err := here.ReloadUser(t.Context(), ""); session.CodeOf(err) != session.CodeInvalidUserID {
-			t.Errorf("of no user: %v", err)
+			t.Errorf("ReloadUser without a user id: %v", err)
 		}
 	})
 }
 
-// A token that was issued while the user changed has the old data. It is refused like those before.
+// A token that was issued while the user changed has the old data. It is refused like those before
+// it.
 func TestReloadUserDuringARefresh(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -376,7 +377,7 @@ func TestAStartingProcessReadsWhatHasEnded(t *testing.T) {
 	})
 }
 
-// A process that cannot read the feed when it starts serves requests after Timeout.
+// A process that cannot read the feed at its start serves requests after Timeout.
 func TestAFeedThatIsDownAtTheStart(t *testing.T) {
 	t.Parallel()
 	for _, hangs := range []bool{false, true} {
@@ -396,13 +397,13 @@ func TestAFeedThatIsDownAtTheStart(t *testing.T) {
 			if waited := time.Since(began); waited > engine.DefaultTimeout+aSecond {
 				t.Errorf("hangs %v: the first request waited %v", hangs, waited)
 			}
-			c.set(false, false) // or else Close waits for the call
+			c.set(false, false) // otherwise Close waits for the call
 		})
 	}
 }
 
-// The feed is cut and restored. Nothing that was published meanwhile is missed, and the events say
-// when it was lost.
+// The feed is cut and restored. No notice that was published in between is missed, and the events
+// report when the feed was lost and restored.
 func TestACutFeedMissesNothing(t *testing.T) {
 	t.Parallel()
 	for _, ask := range []engine.FeedLost{engine.FeedLostCarryOn, engine.FeedLostAskStore} {
@@ -430,12 +431,12 @@ func TestACutFeedMissesNothing(t *testing.T) {
 				t.Errorf("FeedLost %d: MustAsk = %v", ask, there.MustAsk())
 			}
 			if err := verdict(there, j); err != nil {
-				t.Errorf("while the feed is cut: %v", err)
+				t.Errorf("Verify while the feed is cut: %v", err)
 			}
 			c.set(false, false)
 			time.Sleep(aSecond)
 			if err := verdict(there, j); !errors.Is(err, engine.ErrRevoked) {
-				t.Errorf("after it: %v, want ErrRevoked", err)
+				t.Errorf("Verify after that: %v, want ErrRevoked", err)
 			}
 			if err := verdict(there, kept); err != nil {
 				t.Errorf("another session: %v", err)
@@ -444,7 +445,7 @@ func TestACutFeedMissesNothing(t *testing.T) {
 				t.Errorf("%d events that the feed is restored; MustAsk %v", n, there.MustAsk())
 			}
 			if err := there.Ready(t.Context()); err != nil {
-				t.Errorf("Ready = %v after it", err)
+				t.Errorf("Ready after that = %v", err)
 			}
 		})
 	}
@@ -465,24 +466,23 @@ func TestAskStore(t *testing.T) {
 			t.Errorf("store down: %v", err)
 		}
 		f.store.set(nil)
-		if err := f.store.Store.Delete(t.Context(), "u1", s.ID); err != nil { // elsewhere
+		if err := f.store.Store.Delete(t.Context(), "u1", s.ID); err != nil { // in another process
 			t.Fatal(err)
 		}
 		if err := verdict(e, j); err != nil {
-			t.Errorf("before asking: %v", err)
+			t.Errorf("Verify before AskStore: %v", err)
 		}
 		if err := e.AskStore(t.Context(), s); session.CodeOf(err) != session.CodeUnauthorized {
 			t.Errorf("ended: %v", err)
 		}
 		if err := verdict(e, j); !errors.Is(err, engine.ErrRevoked) {
-			t.Errorf("after asking: %v", err)
+			t.Errorf("Verify after AskStore: %v", err)
 		}
 	})
 }
 
-// A feed that fails makes the calls fail. The sessions have ended nevertheless, repeating the call
-// is harmless, and the end is published when the feed works again, even if the call is not
-// repeated.
+// A feed that fails makes the calls fail. The sessions have ended nevertheless. Repeating the call
+// is harmless. The end is published when the feed works again, even if the call is not repeated.
 func TestAFailingFeedMakesTheCallFail(t *testing.T) {
 	t.Parallel()
 	for name, repeat := range map[string]bool{"repeated": true, "not repeated": false} {
@@ -506,7 +506,7 @@ func TestAFailingFeedMakesTheCallFail(t *testing.T) {
 					}
 				}
 				if err := verdict(here, j); !errors.Is(err, engine.ErrRevoked) {
-					t.Errorf("in the process itself: %v", err)
+					t.Errorf("Verify in the same process: %v", err)
 				}
 				time.Sleep(time.Minute)
 				c.set(false, false)
@@ -520,11 +520,11 @@ func TestAFailingFeedMakesTheCallFail(t *testing.T) {
 				time.Sleep(aSecond)
 				for _, ended := range []jar{j, k} {
 					if err := verdict(there, ended); !errors.Is(err, engine.ErrRevoked) {
-						t.Errorf("in another process: %v", err)
+						t.Errorf("Verify in another process: %v", err)
 					}
 				}
 				if err := verdict(there, l); !errors.Is(err, engine.ErrOutdated) {
-					t.Errorf("the user to load anew: %v", err)
+					t.Errorf("Verify for the user who is to be loaded anew: %v", err)
 				}
 			})
 		})
@@ -553,11 +553,11 @@ func TestEndedFollowsTheSession(t *testing.T) {
 			}
 		}
 		if isClosed(ended) || isClosed(ofSilent) {
-			t.Fatal("a rotation, or the expiry of the access token, has closed a stream")
+			t.Fatal("a rotation or the expiry of the access token closed a stream")
 		}
 		time.Sleep(21 * time.Minute)
 		if !isClosed(ofSilent) {
-			t.Error("the stream of a session that has expired goes on")
+			t.Error("the stream of an expired session is still open")
 		}
 		if isClosed(ended) {
 			t.Error("the stream of a session that was refreshed is closed")
@@ -568,7 +568,7 @@ func TestEndedFollowsTheSession(t *testing.T) {
 		f.store.set(func(context.Context, string) error { return errCut })
 		time.Sleep(20 * time.Minute)
 		if isClosed(ended) {
-			t.Error("a store that is down has closed a stream")
+			t.Error("an outage of the store closed a stream")
 		}
 		left() // the person closes the page
 		synctest.Wait()
@@ -600,7 +600,7 @@ func sessionOfEnded(t testing.TB, e *engine.Engine[profile], j jar) session.Sess
 	return s
 }
 
-// Without a feed, a stream ends when the access token expires and the store no longer has the
+// Without a feed, a stream closes when the access token has expired and the store no longer has the
 // session.
 func TestEndedWithoutAFeed(t *testing.T) {
 	t.Parallel()
@@ -616,11 +616,11 @@ func TestEndedWithoutAFeed(t *testing.T) {
 		}
 		time.Sleep(14 * time.Minute)
 		if isClosed(ended) {
-			t.Error("closed before")
+			t.Error("closed too early")
 		}
 		time.Sleep(2 * time.Minute)
 		if !isClosed(ended) {
-			t.Error("the stream goes on")
+			t.Error("the stream is still open")
 		}
 		already := here.Ended(t.Context(), sessionOfEnded(t, here, j))
 		if !isClosed(already) || here.Streams() != 0 {
@@ -638,7 +638,7 @@ func TestNotBeforeEndsOlderSessions(t *testing.T) {
 		time.Sleep(time.Hour)
 		now := time.Now()
 		time.Sleep(time.Second)
-		if o, err := phone.refresh(t, here); o != session.Rotated { // is issued after NotBefore
+		if o, err := phone.refresh(t, here); o != session.Rotated { // issues a token after NotBefore
 			t.Fatal(o, err)
 		}
 		fresh := signIn(t, here, "u1")
@@ -674,8 +674,8 @@ func TestNotBeforeEndsOlderSessions(t *testing.T) {
 	})
 }
 
-// However many sessions are ended, real or made up, no process forgets the end of another one.
-// When a process has no more room it refuses more tokens, which costs their owners a refresh.
+// However many sessions are ended, existing or not, no process forgets the end of another one. A
+// process whose memory is full refuses more tokens, which costs their owners a refresh.
 func TestFloodsMakeNoProcessForgetAnEnd(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -700,14 +700,14 @@ func TestFloodsMakeNoProcessForgetAnEnd(t *testing.T) {
 			honest.must(t, there, session.Rotated)
 			time.Sleep(aSecond)
 			if err := verdict(there, honest); err != nil {
-				t.Errorf("an honest session, after a refresh: %v", err)
+				t.Errorf("an unaffected session, after a refresh: %v", err)
 			}
 		}
 	})
 }
 
 // A user who ends sessions that never existed does not fill the feed.
-func TestMadeUpSessionsDoNotFillTheFeed(t *testing.T) {
+func TestEndsOfUnknownSessionsDoNotFillTheFeed(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		f := newFleet()
@@ -746,12 +746,12 @@ func TestMadeUpSessionsDoNotFillTheFeed(t *testing.T) {
 		}
 		phone.must(t, there, session.Rotated)
 		if err := verdict(there, phone); err != nil {
-			t.Errorf("the session that goes on: %v", err)
+			t.Errorf("the session that did not end: %v", err)
 		}
 	})
 }
 
-// Revocations are dropped when they concern no token any more.
+// Revocations are dropped when they no longer concern any token.
 func TestMemoryOfRevocationsIsBoundedByTime(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -773,7 +773,7 @@ func TestMemoryOfRevocationsIsBoundedByTime(t *testing.T) {
 	})
 }
 
-// Close ends the goroutine. Closing again, or an Engine without a feed, is harmless.
+// Close ends the goroutine. Closing again is harmless, and so is closing an Engine without a feed.
 func TestCloseStopsReading(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) { // fails if a goroutine is left
@@ -790,8 +790,8 @@ func TestCloseStopsReading(t *testing.T) {
 }
 
 // One process loads a user anew, and the session gets a later token there. Another process, which
-// has not read of that yet, ends the user's sessions. The later token is refused as well, in
-// whatever order the notices come.
+// has not read that notice yet, ends the user's sessions. Every process refuses the later token as
+// well, in whatever order the notices arrive.
 func TestARevocationCoversTokensOfAReloadThatItDidNotKnow(t *testing.T) {
 	t.Parallel()
 	for name, end := range map[string]func(e *engine.Engine[profile], id session.ID) error{
@@ -829,7 +829,7 @@ func TestARevocationCoversTokensOfAReloadThatItDidNotKnow(t *testing.T) {
 					}
 				}
 				if !isClosed(ended) {
-					t.Error("the stream goes on")
+					t.Error("the stream is still open")
 				}
 				if err := verdict(there, fresh); err != nil {
 					fresh.must(t, there, session.Rotated)

@@ -11,8 +11,8 @@ import (
 	"github.com/lucia-go/lucia/session"
 )
 
-// feedInterval is how often a process reads the feed. An end is felt everywhere after this time
-// and two round trips. Reading costs the store four small queries a second for each process.
+// feedInterval is how often a process reads the feed. Other processes know of an end after this
+// time and two round trips. Reading costs the store four small queries a second for each process.
 const feedInterval = 250 * time.Millisecond
 
 // maxUnpublished bounds the notices that could not be published yet.
@@ -30,7 +30,7 @@ type follower struct {
 	stop  context.CancelFunc
 	done  chan struct{}
 	ready chan struct{} // closed when the feed has been read to its end, or timeout has passed
-	up    atomic.Bool   // whether ready is closed; cheaper to look at
+	up    atomic.Bool   // whether ready is closed; cheaper to read
 	lost  atomic.Bool   // whether the feed could not be read for some time
 
 	mu          sync.Mutex
@@ -51,7 +51,7 @@ func follow(feed session.Feed, apply func(session.Notice), r *reporter, timeout,
 // stopSoon stops the follower without waiting.
 func (f *follower) stopSoon() { f.stop() }
 
-// close stops the follower and waits for its goroutine. A nil follower is closed.
+// close stops the follower and waits for its goroutine. It does nothing on a nil follower.
 func (f *follower) close() {
 	if f != nil {
 		f.stop()
@@ -59,8 +59,8 @@ func (f *follower) close() {
 	}
 }
 
-// run reads the feed until ctx ends. The feed is lost when it could not be read to its end for the
-// timeout of the calls: shorter failures do not delay a notice by more than a request may take.
+// run reads the feed until ctx ends. The feed counts as lost if it could not be read to its end for
+// the timeout of the calls. Shorter failures delay a notice by no more than a request may take.
 func (f *follower) run(ctx context.Context) {
 	defer close(f.done)
 	defer f.setReady()
@@ -109,8 +109,8 @@ func (f *follower) setReady() {
 	}
 }
 
-// await returns when the process knows what has ended before it started. A nil follower knows.
-// The timeout bounds the wait, once in the life of a process.
+// await returns when the process knows what has ended before it started. It waits only once in the
+// life of a process, and the timeout limits that wait. It returns at once on a nil follower.
 func (f *follower) await() {
 	if f != nil && !f.up.Load() {
 		<-f.ready
@@ -141,8 +141,8 @@ func (f *follower) read(ctx context.Context, at *session.FeedPosition) error {
 	}
 }
 
-// publish publishes a notice under ctx. If that fails, the follower tries again until the notice
-// concerns no token any more.
+// publish publishes a notice under ctx. If that fails, the follower tries again until the notice no
+// longer concerns any token.
 func (f *follower) publish(ctx context.Context, n session.Notice) error {
 	if err := f.feed.Publish(ctx, n, f.keep); err != nil {
 		f.mu.Lock()

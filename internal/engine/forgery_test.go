@@ -13,7 +13,7 @@ import (
 	"github.com/lucia-go/lucia/session"
 )
 
-// suspect checks tokens that must not be accepted, with a engine whose store must not be called
+// suspect checks tokens that must not be accepted, with an engine whose store must not be called
 // for them.
 type suspect struct {
 	*testing.T
@@ -127,7 +127,8 @@ func TestEveryFlippedBitIsRefused(t *testing.T) {
 		for i := range len(genuine) * 8 {
 			b := []byte(genuine)
 			b[i/8] ^= 1 << (i % 8)
-			// A flipped bit in the key id names another key, which may be one of a roll-out.
+			// A flipped bit in the key id gives the id of another key, which may be one of a
+			// roll-out.
 			s.refused(fmt.Sprintf("bit %d", i), kind, string(b), engine.ErrMalformed, engine.ErrUnknownKey)
 		}
 	}
@@ -161,7 +162,7 @@ func TestBitsThatDecodeToNothingAreRefused(t *testing.T) {
 				tried++
 			}
 		}
-		if tried == 0 && kind != "sealed" { // a sealed token's length depends on the token's
+		if tried == 0 && kind != "sealed" { // the length of a sealed token depends on its contents
 			t.Errorf("the %s token has no other spelling to try", kind)
 		}
 	}
@@ -213,14 +214,14 @@ func TestForgedHeadersAreRefused(t *testing.T) {
 func TestTokensUnderOtherKeysAreRefused(t *testing.T) {
 	t.Parallel()
 	s := newSuspect(t)
-	foreign := []byte("a secret that is somebody else's")
+	foreign := []byte("a secret of another application")
 	for _, kind := range []string{"access", "refresh"} {
 		payload, ours := segment(t, s.token(kind), 1), header(t, testSecret)
-		s.refused("foreign key, our kid", kind, forge(t, foreign, kind, ours, payload))
+		s.refused("foreign key, own kid", kind, forge(t, foreign, kind, ours, payload))
 		s.refused("foreign key and kid", kind, forge(t, foreign, kind, header(t, foreign), payload), engine.ErrUnknownKey)
 		for _, purpose := range []string{"access", "refresh", "seal", "key-id"} {
 			if purpose != kind {
-				s.refused("our key for "+purpose, kind, forge(t, testSecret, purpose, ours, payload))
+				s.refused("own key for "+purpose, kind, forge(t, testSecret, purpose, ours, payload))
 			}
 		}
 	}
@@ -297,7 +298,7 @@ func TestUserDataThatDoesNotFitIsOutdated(t *testing.T) {
 	}
 }
 
-func TestExpiryCountsOnlyWhereItIsTheOnlyFault(t *testing.T) {
+func TestErrExpiredMeansThatTheTokenIsValidOtherwise(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		s := newSuspect(t)

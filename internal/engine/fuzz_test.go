@@ -13,8 +13,8 @@ import (
 	"github.com/lucia-go/lucia/session"
 )
 
-// A fuzzer cannot guess a signature. So the fuzz targets take a header and a payload and sign
-// them, in addition to the raw bytes of a whole token.
+// A fuzzer cannot guess a signature. So the fuzz targets take a header and a payload and sign them,
+// in addition to the raw bytes of a whole token.
 
 func seedTokens(f *testing.F, kind, genuine string) {
 	h, p := segment(f, genuine, 0), segment(f, genuine, 1)
@@ -35,7 +35,7 @@ func seedTokens(f *testing.F, kind, genuine string) {
 	}
 }
 
-// seedTerms adds payloads with all terms, each in its spelling and in others.
+// seedTerms adds payloads with all terms, each in its own spelling and in others.
 func seedTerms(f *testing.F, genuine string) {
 	h, p := segment(f, genuine, 0), segment(f, genuine, 1)
 	p, _, _ = strings.Cut(p, `,"auth_time"`)
@@ -54,14 +54,14 @@ func oneSpelling(t *testing.T, purpose, token string, claims any) {
 	t.Helper()
 	payload := segment(t, token, 1)
 	if err := json.Unmarshal([]byte(payload), claims); err != nil {
-		t.Fatalf("accepted, but not JSON: %q: %v", payload, err)
+		t.Fatalf("accepted although it is not JSON: %q: %v", payload, err)
 	}
 	again, err := json.Marshal(claims)
 	if err != nil || string(again) != payload {
-		t.Fatalf("accepted as %q, spelt %q, %v", payload, again, err)
+		t.Fatalf("accepted %q, but it serializes as %q, %v", payload, again, err)
 	}
 	if want := forge(t, testSecret, purpose, header(t, testSecret), payload); want != token {
-		t.Fatalf("accepted as %q, spelt %q", token, want)
+		t.Fatalf("accepted %q, but it serializes as %q", token, want)
 	}
 }
 
@@ -156,9 +156,8 @@ func FuzzOpenSealed(f *testing.F) {
 		f.Fatal(err)
 	}
 	f.Fuzz(func(t *testing.T, raw string, at uint16, mask byte) {
-		// A token that opens was made by another process of this fuzzer, and has its only
-		// spelling.
-		if _, err := m.OpenSealed(engine.SealedToken(raw)); err == nil {
+		// A token that opens was made by another process of this fuzzer and has its only spelling.
+		if _, err := m.OpenSealed(session.SealedToken(raw)); err == nil {
 			p := strings.Split(raw, ".")
 			box, err := base64.RawURLEncoding.DecodeString(p[2])
 			if again := base64.RawURLEncoding.EncodeToString(box); err != nil || p[2] != again || p[0] != sealID(t, testSecret) {
@@ -211,11 +210,11 @@ func FuzzSealedContents(f *testing.F) {
 		}
 		again, err := engine.ContentsOf(c)
 		if err != nil || !bytes.Equal(again, plain) {
-			t.Fatalf("opened from %x, serialised as %x, %v", plain, again, err)
+			t.Fatalf("opened %x, but it serializes as %x, %v", plain, again, err)
 		}
 		bearer, err := m.ParseRefreshToken(engine.TokenOf(c))
 		if err != nil || bearer.UserID != c.UserID || bearer.SessionID != c.SessionID {
-			t.Fatalf("opened from %x, signed as %+v, %v", plain, bearer, err)
+			t.Fatalf("opened %x, but its signed form reads as %+v, %v", plain, bearer, err)
 		}
 	})
 }

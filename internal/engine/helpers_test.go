@@ -125,7 +125,7 @@ func (s *tap) set(before func(ctx context.Context, call string) error) {
 	s.before = before
 }
 
-// took returns the calls since its last call.
+// took returns the calls since the last call of took.
 func (s *tap) took() map[string]int {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -21,8 +21,8 @@ func accepts(t *testing.T, m *engine.Engine[profile], j jar) (errs [3]error) {
 	return errs
 }
 
-// A new secret is first added as a previous one, then promoted, and then the old one is removed.
-// At each step processes of the step before are still running.
+// A new secret is first added as a previous one, then promoted, and then the old one is removed. At
+// each step, processes of the step before are still running.
 func TestSecretIsRolledOutWithoutLosingASession(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -35,7 +35,7 @@ func TestSecretIsRolledOutWithoutLosingASession(t *testing.T) {
 		for _, step := range []struct {
 			name string
 			a, b *engine.Engine[profile]
-		}{{"the new secret is told", before, told}, {"the new secret is promoted", told, promoted}, {"the old secret is dropped", promoted, after}} {
+		}{{"the new secret is added", before, told}, {"the new secret is promoted", told, promoted}, {"the old secret is dropped", promoted, after}} {
 			for _, turn := range [][2]*engine.Engine[profile]{{step.a, step.b}, {step.b, step.a}} {
 				j := signIn(t, turn[0], "u1")
 				for i := range 6 {
@@ -80,8 +80,8 @@ func TestPreviousSecretsOnlyVerify(t *testing.T) {
 	}
 }
 
-// TestPageTokenUnderAPreviousSecret checks that a page is given the token that was handed out
-// with the cookie, also if the cookie is under a previous secret.
+// TestPageTokenUnderAPreviousSecret checks that a page gets the token that was handed out with the
+// cookie, even if the cookie is under a previous secret.
 func TestPageTokenUnderAPreviousSecret(t *testing.T) {
 	t.Parallel()
 	older, newer := bytes.Repeat([]byte("o"), 32), bytes.Repeat([]byte("n"), 32)
@@ -90,7 +90,7 @@ func TestPageTokenUnderAPreviousSecret(t *testing.T) {
 	after := newEngine(t, func(c *engine.Config[profile]) { c.Store, c.Secret, c.PreviousSecrets = store, newer, [][]byte{older} })
 	j := signIn(t, before, "u1")
 	if got := tokenOnPage(t, after, j); got != j.bearer {
-		t.Errorf("a page is given %q, want %q", string(got), string(j.bearer))
+		t.Errorf("a page gets %q, want %q", string(got), string(j.bearer))
 	}
 }
 

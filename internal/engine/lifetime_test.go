@@ -92,7 +92,7 @@ func TestAdoptedAfterTheStoreLostItsLastWrites(t *testing.T) {
 		bearer, sealed := j.bearer, j.sealed
 		j.must(t, m, session.Adopted)
 		if j.bearer != bearer || j.sealed != sealed {
-			t.Error("what the browser had is replaced")
+			t.Error("the browser's tokens were replaced")
 		}
 		if r := recordOf(t, m, "u1"); r.Generation != 3 || r.ExpiresAt.Time().Unix() != before.ExpiresAt.Time().Unix() {
 			t.Errorf("record %+v, before the loss %+v", r, before)

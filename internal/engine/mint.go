@@ -99,8 +99,8 @@ func (e *Engine[U]) checkSize(userID string, user json.RawMessage, terms *Terms)
 	return nil
 }
 
-// deviceRoom returns the room that binding a session takes in its sealed token. It is kept from the
-// sign-in on, so that no binding fails.
+// deviceRoom returns the size that binding a session adds to its sealed token. The room is reserved
+// from the sign-in on, so that no binding fails.
 func (e *Engine[U]) deviceRoom() int {
 	if e.config.DeviceBound {
 		return len(dbsc.Key{})
@@ -115,11 +115,11 @@ const browserPrefix = "__Secure-"
 // section 5.6).
 const maxCookieBytes = 4096
 
-// mint returns the session of a record with both tokens: a new access token, and the refresh
-// token of the record's generation, which is byte for byte the same whenever it is handed out.
-// now is the store's clock at the step that made or found the record; m is what was known before
-// that step, in which p was presented.
-func (e *Engine[U]) mint(user loadedUser[U], t subject, record Record, p Presentation, now Instant, m mark) Session[U] {
+// mint returns the session of a record with both tokens: a new access token, and the refresh token
+// of the record's generation, which is always the same byte for byte. now is the store's clock at
+// the step that made or found the record. p was presented in that step, and m is what this process
+// knew before it.
+func (e *Engine[U]) mint(user loadedUser[U], t subject, record Record, p Presented, now Instant, m mark) Session[U] {
 	// An access token does not outlive its session.
 	life := max(time.Second, min(e.config.AccessTTL, record.ExpiresAt.Sub(now)))
 	iat := e.revocations.issue(t, m)
@@ -132,8 +132,8 @@ func (e *Engine[U]) mint(user loadedUser[U], t subject, record Record, p Present
 	return s
 }
 
-// activeAt returns when a person was last known to be active, for an access token issued at iat: by
-// the record, or by what was presented if the record's expiry was bounded otherwise. It is 0
+// activeAt returns the last known activity of a person, for an access token issued at iat. It comes
+// from the record, or from what was presented if something else bounds the record's expiry. It is 0
 // without IdleTimeout.
 func (e *Engine[U]) activeAt(record Record, p Presentation, now Instant, iat int64) int64 {
 	if !e.policy.ByActivity {
@@ -146,8 +146,8 @@ func (e *Engine[U]) activeAt(record Record, p Presentation, now Instant, iat int
 	return max(1, min(iat, time.Now().Unix()-int64((ago+time.Second-1)/time.Second)))
 }
 
-// IsQuiet reports whether the store has to be told if a person is active in the session now: with
-// IdleTimeout, if its access token knows of no activity within AccessTTL.
+// IsQuiet reports whether the store must be told if a person is active in the session now. That is
+// so with IdleTimeout, if the access token records no activity within AccessTTL.
 func (e *Engine[U]) IsQuiet(s *Session[U]) bool {
 	return e.policy.ByActivity && time.Since(s.ActiveAt) >= e.config.AccessTTL
 }

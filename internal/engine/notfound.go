@@ -2,9 +2,9 @@ package engine
 
 import "strings"
 
-// notFoundHint is logged with a failure of LoadUser that most likely means that there is no such
-// user. Without ErrUserNotFound every refresh of a deleted user is answered 503 until the session
-// expires.
+// notFoundHint is logged with a failure of LoadUser that most likely means that the user does not
+// exist. Without ErrUserNotFound every refresh of a deleted user is answered with 503 until the
+// session expires.
 const notFoundHint = "if this error means that the user does not exist, LoadUser must return ErrUserNotFound to end the user's sessions"
 
 // loadError is a failure of LoadUser, as opposed to one of the store.

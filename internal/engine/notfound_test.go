@@ -21,9 +21,9 @@ func (concealed) Error() string { return "cannot load the user" }
 
 func (c concealed) Unwrap() error { return c.cause }
 
-// If LoadUser most likely means that the user does not exist but does not return ErrUserNotFound,
-// no session ends and the log says what to return.
-func TestLogNamesErrUserNotFoundWhereAQueryFindsNothing(t *testing.T) {
+// If the error of LoadUser most likely means that the user does not exist but is not
+// ErrUserNotFound, no session ends and the log says what to return.
+func TestLogNamesErrUserNotFoundIfAQueryFindsNothing(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
 		err  error
@@ -42,7 +42,7 @@ func TestLogNamesErrUserNotFoundWhereAQueryFindsNothing(t *testing.T) {
 		"no such host":      {errors.New("lookup db.internal: no such host"), false},
 		"no such table":     {errors.New("no such table: users"), false},
 		"missing file":      {os.ErrNotExist, false},
-		"end of time":       {context.DeadlineExceeded, false},
+		"deadline":          {context.DeadlineExceeded, false},
 		"hidden connection": {concealed{errors.New("connection refused")}, false},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -54,7 +54,7 @@ func TestLogNamesErrUserNotFoundWhereAQueryFindsNothing(t *testing.T) {
 					t.Helper()
 					lines := strings.Join(log.lines(), "\n")
 					if got := strings.Contains(lines, "ErrUserNotFound"); got != want || lines == "" {
-						t.Errorf("%s: the log says\n%s\nand names ErrUserNotFound: %v, want %v", what, lines, got, want)
+						t.Errorf("%s: the log is\n%s\nand names ErrUserNotFound: %v, want %v", what, lines, got, want)
 					}
 					time.Sleep(time.Second) // a kind of event is logged once a second
 				}

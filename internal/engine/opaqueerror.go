@@ -2,10 +2,10 @@ package engine
 
 import "errors"
 
-// opaqueError wraps the failure of LoadUser or the store, for logs. errors.Is and errors.As look
-// into it but do not find the codes and errors with which this package decides about sessions. An
-// app's LoadUser may return a coded error of another call of this library. A caller that mistook
-// that code for the result would sign people out because a database is down.
+// opaqueError wraps the failure of LoadUser or the store, for logs. errors.Is and errors.As search
+// it but do not find the codes and errors with which this package decides about sessions. An app's
+// LoadUser may return a coded error of another call of this library. A caller that took that code
+// for the result would sign people out because a database is down.
 type opaqueError struct {
 	err error
 	// gone is set if LoadUser returned ErrUserNotFound.

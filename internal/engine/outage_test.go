@@ -18,17 +18,16 @@ import (
 	"github.com/lucia-go/lucia/session"
 )
 
-// app is a engine whose LoadUser and store can fail on demand.
+// app is an engine whose LoadUser and store can fail on demand.
 type app struct {
 	*engine.Engine[profile]
 	store *tap
-	load  func(ctx context.Context) (profile, error) // nil: succeeds
+	load  func(ctx context.Context) (profile, error) // nil: LoadUser succeeds
 	event chan session.Event                         // without those of audit
 	audit chan session.Event                         // the ordinary ones: EventBegan and EventEnded
 }
 
-// events waits until OnEvent has been called with every event, and returns how many are in
-// a.event.
+// events waits until OnEvent has been called with every event. It returns how many are in a.event.
 func (a *app) events(t testing.TB) int {
 	t.Helper()
 	if err := a.Flush(t.Context()); err != nil {
@@ -48,7 +47,7 @@ func newApp(t testing.TB, change func(*engine.Config[profile])) *app {
 			}
 			select {
 			case a.audit <- e:
-			default: // a test with so many sessions does not look at them
+			default: // a test with this many sessions does not read them
 			}
 		}
 		c.LoadUser = func(ctx context.Context, id string) (profile, error) {
@@ -64,23 +63,23 @@ func newApp(t testing.TB, change func(*engine.Config[profile])) *app {
 	return a
 }
 
-// codedBy returns an app's error that wraps a code of this package, as LoadUser may if it is
-// itself a client of such a server.
+// codedBy returns an app's error that wraps a code of this package. LoadUser may return such an
+// error if it is itself a client of such a server.
 func codedBy(code session.Code) error { return fmt.Errorf("profile service: %w", code) }
 
 // failures are the ways in which LoadUser or the store can fail without ErrUserNotFound. release
 // ends the calls that hang.
 func failures(release <-chan struct{}) map[string]func(context.Context) error {
 	return map[string]func(context.Context) error{
-		"no rows":             func(context.Context) error { return fmt.Errorf("query: %w", sql.ErrNoRows) },
-		"coded unauthorized":  func(context.Context) error { return codedBy(session.CodeUnauthorized) },
-		"coded invalid token": func(context.Context) error { return codedBy(session.CodeInvalidRefreshToken) },
-		"coded invalid id":    func(context.Context) error { return codedBy(session.CodeInvalidUserID) },
-		"reason of a token":   func(context.Context) error { return fmt.Errorf("x: %w", engine.ErrExpired) },
-		"cancelled":           func(context.Context) error { return context.Canceled },
-		"panic":               func(context.Context) error { panic("boom") },
-		"panic with an error": func(context.Context) error { panic(session.ErrUserNotFound) },
-		"Goexit":              func(context.Context) error { runtime.Goexit(); return nil },
+		"no rows":                 func(context.Context) error { return fmt.Errorf("query: %w", sql.ErrNoRows) },
+		"coded unauthorized":      func(context.Context) error { return codedBy(session.CodeUnauthorized) },
+		"coded invalid token":     func(context.Context) error { return codedBy(session.CodeInvalidRefreshToken) },
+		"coded invalid id":        func(context.Context) error { return codedBy(session.CodeInvalidUserID) },
+		"reason of a token error": func(context.Context) error { return fmt.Errorf("x: %w", engine.ErrExpired) },
+		"cancelled":               func(context.Context) error { return context.Canceled },
+		"panic":                   func(context.Context) error { panic("boom") },
+		"panic with an error":     func(context.Context) error { panic(session.ErrUserNotFound) },
+		"Goexit":                  func(context.Context) error { runtime.Goexit(); return nil },
 		"hangs until its context ends": func(ctx context.Context) error {
 			<-ctx.Done()
 			return ctx.Err()
@@ -100,7 +99,7 @@ func unavailable(t *testing.T, err error, want session.Code) {
 		session.CodeNotAuthenticated, session.ErrUserNotFound, engine.ErrExpired, engine.ErrRevoked, engine.ErrMalformed, engine.ErrReused,
 	} {
 		if errors.Is(err, other) {
-			t.Errorf("%v reads as %v", err, other)
+			t.Errorf("%v also is %v", err, other)
 		}
 	}
 }
@@ -161,10 +160,10 @@ func outage(t *testing.T, a *app, j jar) {
 	}
 	unavailable(t, err, session.CodeDatabaseFetchFailed)
 	if took := time.Since(begin); took > 5*engine.DefaultTimeout {
-		t.Errorf("all that took %v", took)
+		t.Errorf("the calls took %v", took)
 	}
 	if a.events(t) == 0 {
-		t.Error("no event says so")
+		t.Error("no event was reported")
 	}
 	for a.events(t) > 0 {
 		if e := <-a.event; e.Kind != session.EventUnavailable || e.Err == nil || e.UserID != "u1" {
@@ -187,7 +186,7 @@ func TestUnavailableErrorsKeepTheirCauseForLogs(t *testing.T) {
 	}
 	_, err := j.refresh(t, a.Engine)
 	if more, ok := errors.AsType[*codeAndMore](err); !ok || more == nil || !strings.Contains(err.Error(), "select: profile service") {
-		t.Errorf("%v has lost its cause", err)
+		t.Errorf("%v does not contain its cause", err)
 	}
 	if code, _ := errors.AsType[session.Code](err); code != session.CodeDatabaseFetchFailed {
 		t.Errorf("the code is %v", code)
@@ -242,7 +241,7 @@ func TestSignInOfAnUnknownUserEndsNothing(t *testing.T) {
 	}
 	a.load = nil
 	j.must(t, a.Engine, session.Rotated)
-	// An error of the store never decides about a user, whatever it wraps.
+	// An error of the store never means that a user does not exist, whatever it wraps.
 	a.store.set(func(context.Context, string) error { return session.ErrUserNotFound })
 	_, err = a.SignIn(t.Context(), "u1")
 	unavailable(t, err, session.CodeDatabaseUpdateFailed)
@@ -250,7 +249,7 @@ func TestSignInOfAnUnknownUserEndsNothing(t *testing.T) {
 	unavailable(t, err, session.CodeDatabaseFetchFailed)
 }
 
-func TestUserIDsThatCannotBeOneAreRefused(t *testing.T) {
+func TestInvalidUserIDsAreRefused(t *testing.T) {
 	t.Parallel()
 	a := newApp(t, nil)
 	for _, id := range []string{"", strings.Repeat("u", 257), "\xff", "u\xc0\xaf", "\xed\xa0\x80", strings.Repeat("é", 128) + "x"} {
@@ -275,8 +274,8 @@ func TestUserIDsThatCannotBeOneAreRefused(t *testing.T) {
 	}
 }
 
-// A store that never responds holds a bounded number of goroutines. Further calls wait, fail
-// within their timeout, and succeed when it responds again.
+// A store that never responds blocks a bounded number of goroutines. Further calls wait, fail
+// within their timeout, and succeed when the store responds again.
 func TestHangingStoreHoldsABoundedNumberOfCalls(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -308,7 +307,7 @@ func TestHangingStoreHoldsABoundedNumberOfCalls(t *testing.T) {
 		}
 		wg.Wait()
 		if n := crowded.Load(); n != callers-1024 {
-			t.Errorf("%d callers are told that there was no place, want %d", n, callers-1024)
+			t.Errorf("%d callers get the error for too many calls, want %d", n, callers-1024)
 		}
 		if took := time.Since(begin); took != engine.DefaultTimeout {
 			t.Errorf("the callers waited %v, want %v", took, engine.DefaultTimeout)
@@ -316,7 +315,7 @@ func TestHangingStoreHoldsABoundedNumberOfCalls(t *testing.T) {
 		if n := a.store.took()["Refresh"]; n != 1024 {
 			t.Errorf("%d calls hang, want 1024", n)
 		}
-		// An outage of one kind of call does not take capacity from the others.
+		// Hanging calls of one kind take no capacity from the others.
 		signOut := make(chan error)
 		a.store.set(nil)
 		go func() { signOut <- a.SignOut(t.Context(), "user0", session.NewID()) }()
@@ -336,8 +335,8 @@ func TestHangingStoreHoldsABoundedNumberOfCalls(t *testing.T) {
 func TestTooLargeUserDataFailsBeforeAnythingChanges(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct{ maxBytes, fits, tooLarge int }{
-		"MaxBytes":    {3000, 100, 2500},
-		"one token's": {0, 5000, 8000},
+		"MaxBytes":  {3000, 100, 2500},
+		"one token": {0, 5000, 8000},
 	} {
 		t.Run(name, func(t *testing.T) {
 			a := newApp(t, func(config *engine.Config[profile]) { config.MaxBytes = c.maxBytes })
@@ -350,7 +349,7 @@ func TestTooLargeUserDataFailsBeforeAnythingChanges(t *testing.T) {
 			before := recordOf(t, a.Engine, "u1")
 			a.store.took()
 			if err := a.CheckUser("u1", profile{strings.Repeat("x", size)}); err != nil {
-				t.Errorf("%d bytes are signed in and not good: %v", size, err)
+				t.Errorf("a sign-in with %d bytes gives a token that is refused: %v", size, err)
 			}
 			size = c.tooLarge
 			tooLarge := func(what string, err error) {
@@ -390,8 +389,8 @@ func TestTooLargeUserDataFailsBeforeAnythingChanges(t *testing.T) {
 	}
 }
 
-// Data of exactly the size of a limit fits, and one byte more does not. The size is taken from
-// the error.
+// Data of exactly the size of a limit fits, and one byte more does not. The size is read from the
+// error.
 func TestSizeLimitsAreExact(t *testing.T) {
 	t.Parallel()
 	const most = 4096 // of a cookie, its name included
@@ -415,18 +414,18 @@ func TestSizeLimitsAreExact(t *testing.T) {
 			maxBytes, _ := limit(0)
 			over := takes - min(maxBytes, most)
 			if err := check(over); err != nil {
-				t.Errorf("as much as fits: %v", err)
+				t.Errorf("the largest data that fits: %v", err)
 			}
 			if err := check(over - 1); !errors.Is(err, session.ErrUserTooLarge) {
-				t.Errorf("a byte too much: %v, want ErrUserTooLarge", err)
+				t.Errorf("one byte more: %v, want ErrUserTooLarge", err)
 			}
 		})
 	}
 }
 
-// Tokens that the size check accepts can be parsed again. The estimate is never too small, and
-// only slightly too large.
-func TestSizeIsJudgedAsTheTokensTurnOut(t *testing.T) {
+// Tokens that the size check accepts can be parsed again. The estimate is never too small, and only
+// slightly too large.
+func TestEstimatedSizeFitsTheTokens(t *testing.T) {
 	t.Parallel()
 	a := newApp(t, nil)
 	size, accepted := 0, 0
@@ -438,7 +437,7 @@ func TestSizeIsJudgedAsTheTokensTurnOut(t *testing.T) {
 		}
 		accepted = len(s.Session.AccessToken)
 		if _, err := a.Verify(s.Session.AccessToken, s.Fingerprint); err != nil {
-			t.Fatalf("a token of %d bytes is handed out and refused: %v", accepted, err)
+			t.Fatalf("a token of %d bytes was issued and is refused: %v", accepted, err)
 		}
 	}
 	if accepted < 8<<10-100 {
@@ -448,13 +447,13 @@ func TestSizeIsJudgedAsTheTokensTurnOut(t *testing.T) {
 
 // A store with twice the load that it can handle completes as many calls as it can, and not for
 // callers whose timeout has passed.
-func TestOverloadedStoreIsNotWorkingInVain(t *testing.T) {
+func TestOverloadedStoreServesOnlyWaitingCallers(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		const each, perTick, tick, ticks = time.Millisecond, 20, 10 * time.Millisecond, 1200 // 12 s
 		a := newApp(t, func(c *engine.Config[profile]) { c.OnEvent = nil })
 		var mu sync.Mutex
-		var free time.Time // when the store has done what it was asked
+		var free time.Time // when the store has finished its work
 		a.store.set(func(ctx context.Context, _ string) error {
 			mu.Lock()
 			if now := time.Now(); free.Before(now) {
@@ -486,7 +485,7 @@ func TestOverloadedStoreIsNotWorkingInVain(t *testing.T) {
 		}
 		calls.Wait()
 		if could := int64(ticks * tick / 2 / each); done.Load() < could*9/10 {
-			t.Errorf("%d calls of the second half were answered, the store could do %d", done.Load(), could)
+			t.Errorf("%d calls of the second half succeeded, the store had time for %d", done.Load(), could)
 		}
 	})
 }

@@ -75,9 +75,9 @@ func appendSession[U any](b []byte, s Session[U]) ([]byte, error) {
 	return append(b, data...), err
 }
 
-// pageOf returns what pages show of s, from the cache if it is there. It has no refresh token
-// unless one of the cookies contains it. ours is false if s.AccessToken is not a token of this
-// Engine.
+// pageOf returns what pages show of s, from the cache if it is there. The result has a refresh
+// token only if one of the cookies contains it. ours is false if s.AccessToken is not a token of
+// this Engine.
 func (e *Engine[U]) pageOf(s *Session[U], cookies []string) (p pageCopy, ours bool) {
 	v, cached := e.cache.get(s.AccessToken)
 	var kept *pageCopy
@@ -100,7 +100,7 @@ func (e *Engine[U]) pageOf(s *Session[U], cookies []string) (p pageCopy, ours bo
 		}
 		c, err := e.OpenSealed(SealedToken(cookie))
 		if err == nil && c.SessionID == s.ID && c.UserID == s.User.ID && c.hash == hash {
-			p.cookie, p.token = SealedToken(strings.Clone(cookie)), c.token() // not the whole Cookie header
+			p.cookie, p.token = SealedToken(strings.Clone(cookie)), c.token() // keeps the whole Cookie header from being retained
 			break
 		}
 	}

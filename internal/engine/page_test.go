@@ -10,7 +10,7 @@ import (
 	"github.com/lucia-go/lucia/session"
 )
 
-// onPage returns the session of a jar in the form for a page, decoded and as text.
+// onPage returns the session of a jar in the form that a page shows, decoded and as text.
 func onPage(t testing.TB, m *engine.Engine[profile], j jar, cookies ...string) (s session.Session[profile], text string) {
 	t.Helper()
 	verified, err := m.Verify(j.access, j.fingerprint)
@@ -28,15 +28,15 @@ func onPage(t testing.TB, m *engine.Engine[profile], j jar, cookies ...string) (
 	return s, text
 }
 
-// tokenOnPage returns the refresh token that a page is given in the jar's browser.
+// tokenOnPage returns the refresh token that a page gets in the jar's browser.
 func tokenOnPage(t testing.TB, m *engine.Engine[profile], j jar) session.RefreshToken {
 	t.Helper()
 	s, _ := onPage(t, m, j, string(j.sealed))
 	return s.RefreshToken
 }
 
-// A page is given the output of encoding/json, whether or not the token is cached and has been on
-// a page before.
+// A page gets the output of encoding/json, whether or not the token is cached and has been on a
+// page before.
 func TestPagesAreGivenTheSessionAsJSON(t *testing.T) {
 	t.Parallel()
 	for name, cache := range map[string]int{"cached": 0, "not cached": -1, "cache too small for one token": 1} {
@@ -73,7 +73,7 @@ func TestPagesAreGivenTheSessionAsJSON(t *testing.T) {
 	}
 }
 
-// A cookie is opened again unless it is byte for byte the one that was opened before.
+// A cookie is opened again unless it is, byte for byte, the one that was opened before.
 func TestPagesAreGivenTheTokenOfTheirOwnCookie(t *testing.T) {
 	t.Parallel()
 	m := newEngine(t, nil)
@@ -104,8 +104,8 @@ func TestPagesAreGivenTheTokenOfTheirOwnCookie(t *testing.T) {
 	}
 }
 
-// A cookie that does not open is not kept, however many there are, and the kept copies count
-// towards the limit of the cache.
+// A cookie that does not open is not kept, however many there are. The kept copies count towards
+// the limit of the cache.
 func TestPagesFillNoMemoryBeyondTheCache(t *testing.T) {
 	t.Parallel()
 	const bytes = 64 << 10
@@ -134,7 +134,7 @@ func TestPagesFillNoMemoryBeyondTheCache(t *testing.T) {
 	}
 }
 
-// A session whose access token the app has changed is marshalled as it is.
+// A session whose access token the app has changed is marshalled unchanged.
 func TestPageOfAChangedSession(t *testing.T) {
 	t.Parallel()
 	m := newEngine(t, nil)

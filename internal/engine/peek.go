@@ -10,14 +10,14 @@ import (
 )
 
 // Peek checks in the store whether the session of refresh tokens is alive, without making a new
-// generation. It is for a request whose response may not deliver cookies, such as the upgrade to
-// a WebSocket. Repeating it with the current token is never a sign of theft. Credentials and
-// errors are those of [Engine.Refresh]. In addition, CodeUnauthorized is the result for a
-// predecessor whose response must have been lost; the browser gets its successor from a request
-// that can deliver it. A reused token ends the sessions that it ends in Refresh.
+// generation. It is for a request whose response may not deliver cookies, such as the upgrade to a
+// WebSocket. Repeating it with the current token is never a sign of theft. Credentials and errors
+// are those of [Engine.Refresh]. In addition, it returns CodeUnauthorized for a predecessor whose
+// response must have been lost. The browser gets the successor from a request that can deliver it.
+// A reused token ends the sessions that it ends in Refresh.
 //
-// The Session has neither token, because an access token would be of a generation that the
-// browser may not have. ExpiresAt is when the next Peek is due.
+// The Session has neither token, because an access token would be of a generation that the browser
+// may not have. ExpiresAt is when the next Peek is due.
 func (e *Engine[U]) Peek(ctx context.Context, fingerprint Fingerprint, credentials ...RefreshCredential) (Session[U], error) {
 	req, err := newRefreshRequest(fingerprint, credentials)
 	if err != nil {
@@ -68,10 +68,9 @@ func (e *Engine[U]) Peek(ctx context.Context, fingerprint Fingerprint, credentia
 	return r.session, r.err
 }
 
-// judge lets the store decide about a token that looks reused. It returns the failure of that
-// call. It reports a predecessor that is presented late, at most once in Grace. However often that
-// happens it is not reported as many repeats: a page whose response was lost may try to open its
-// socket every second, for hours.
+// judge lets the store decide about a token that looks reused. It returns the failure of that call.
+// It reports a late predecessor at most once in Grace, and never as many repeats: a page whose
+// response was lost may try to open its socket every second for hours.
 func (e *Engine[U]) judge(ctx context.Context, req refreshRequest, record Record, now Instant) error {
 	switch outcome, _ := session.Refresh(record, req.presented, e.policyOf(&req.terms, 0), now); outcome {
 	case session.Repeated:
@@ -86,11 +85,10 @@ func (e *Engine[U]) judge(ctx context.Context, req refreshRequest, record Record
 	return nil
 }
 
-// isRecent reports whether an honest browser may have the presented token of a live session. It
-// may have the current generation, a later one that the store has lost, and the predecessor as
-// long as a response may be in transit. now is the app's clock; its error affects only the
-// predecessor.
-func isRecent(record Record, p Presentation, policy Policy, now Instant) bool {
+// isRecent reports whether an honest browser may have the presented token of a live session. It may
+// have the current generation, a later one that the store has lost, or the predecessor while a
+// response may be in transit. now is the app's clock, whose error affects only the predecessor.
+func isRecent(record Record, p Presented, policy Policy, now Instant) bool {
 	switch n := record.Generation; {
 	case p.Generation > n:
 		return now < p.ExpiresAt

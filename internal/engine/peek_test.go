@@ -55,24 +55,24 @@ func TestPeekChangesNothing(t *testing.T) {
 	})
 }
 
-// An old token is refused. A thief is detected by it. A browser whose response was lost is not,
-// however often it returns, and the operator is told.
+// An old token is refused. It exposes a thief. It does not expose a browser whose response was
+// lost, however often that browser returns, and the operator is told.
 func TestPeekAtOldTokens(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct {
 		name    string
 		lost    session.Generation // by the browser: it is still at the generation before
 		pause   time.Duration      // since the current generation was made
-		settled bool               // the current generation was seen in use
+		settled bool               // the current generation was used
 		good    bool
 		event   session.EventKind // or none
 	}{
 		{"current", 0, time.Hour, false, true, ""},
 		{"predecessor while the answer is under way", 1, 30 * time.Second, false, true, ""},
 		{"predecessor whose answer was lost", 1, 31 * time.Second, false, false, session.EventLateRepeat},
-		{"predecessor of a generation that is just being used", 1, 2 * time.Minute, true, false, session.EventLateRepeat},
+		{"predecessor of a generation used a moment ago", 1, 2 * time.Minute, true, false, session.EventLateRepeat},
 		{"predecessor of a generation in use", 1, 2 * time.Minute, true, false, session.EventReuse},
-		{"the one before", 2, time.Second, false, false, session.EventReuse},
+		{"the generation before the predecessor", 2, time.Second, false, false, session.EventReuse},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
@@ -101,7 +101,7 @@ func TestPeekAtOldTokens(t *testing.T) {
 					time.Sleep(31 * time.Second)
 				}
 				before := recordOf(t, a.Engine, "u1")
-				for range 5 { // a socket that reconnects again and again
+				for range 5 { // a socket that keeps reconnecting
 					_, err := browser.peek(t, a.Engine)
 					if good := err == nil; good != test.good || !good && session.CodeOf(err) != session.CodeUnauthorized {
 						t.Errorf("error %v, want a session: %v", err, test.good)
@@ -125,8 +125,8 @@ func TestPeekAtOldTokens(t *testing.T) {
 	}
 }
 
-// A thief who opens nothing but sockets with an old token appears in the events. A browser whose
-// response was lost does the same, so it is no sign of theft.
+// A thief who only opens sockets with an old token appears in the events. A browser whose response
+// was lost does the same, so it is no proof of theft.
 func TestPeeksAtAnOldTokenAreLateRepeats(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -134,7 +134,7 @@ func TestPeeksAtAnOldTokenAreLateRepeats(t *testing.T) {
 		thief := signIn(t, a.Engine, "u1")
 		owner := thief
 		owner.must(t, a.Engine, session.Rotated)
-		time.Sleep(time.Minute) // the owner has left
+		time.Sleep(time.Minute) // the owner has closed the browser
 		for range 100 {
 			if _, err := thief.peek(t, a.Engine); session.CodeOf(err) != session.CodeUnauthorized {
 				t.Fatal(err)
@@ -172,11 +172,11 @@ func TestPeekAtWhatHasEnded(t *testing.T) {
 	a.store.set(nil)
 	a.load = func(context.Context) (profile, error) { return profile{}, session.ErrUserNotFound }
 	if _, err := other.peek(t, a.Engine); session.CodeOf(err) != session.CodeUnauthorized || !errors.Is(err, session.ErrUserNotFound) {
-		t.Errorf("of a user who is gone: %v", err)
+		t.Errorf("a user who is gone: %v", err)
 	}
 }
 
-// A store that has lost its last writes still knows the session.
+// A store that has lost its last writes still has the session.
 func TestPeekAtWhatTheStoreHasLost(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -188,7 +188,7 @@ func TestPeekAtWhatTheStoreHasLost(t *testing.T) {
 			t.Fatal(err)
 		}
 		if _, err := j.peek(t, a.Engine); err != nil {
-			t.Errorf("a token from beyond what the store knows: %v", err)
+			t.Errorf("a token newer than the record: %v", err)
 		}
 	})
 }

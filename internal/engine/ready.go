@@ -6,15 +6,15 @@ import (
 	"fmt"
 )
 
-// readyUser is the user id of the session that Ready deletes. It need not be one that no user has.
+// readyUser is the user id of the session that Ready deletes. A user may have this id.
 const readyUser = "lucia-ready"
 
 var errFeedLost = errors.New("the feed of ended sessions is lost")
 
-// Ready returns nil if the store answers, within Timeout, and the feed, if there is one, is not
-// lost. It deletes a session with a random id, which does not exist: that needs the server that may
-// write, changes nothing, and is tried even if the circuit breaker is open. Errors carry
-// CodeDatabaseFetchFailed.
+// Ready returns nil if the store answers within Timeout and the feed, if there is one, is not lost.
+// It deletes a session with a random id, which does not exist. That call needs the server that
+// accepts writes and changes nothing. Ready makes it even if the circuit breaker is open. Errors
+// carry CodeDatabaseFetchFailed.
 func (e *Engine[U]) Ready(ctx context.Context) error {
 	err := e.end(ctx, func(ctx context.Context) error { return e.config.Store.Delete(ctx, readyUser, NewID()) })
 	if err != nil {

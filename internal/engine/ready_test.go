@@ -11,7 +11,7 @@ import (
 	"github.com/lucia-go/lucia/session"
 )
 
-// Ready asks the store whatever the breaker says, changes nothing, and does not hang.
+// Ready asks the store even if the breaker is open, changes nothing, and does not hang.
 func TestReadyAsksTheStore(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -37,7 +37,7 @@ func TestReadyAsksTheStore(t *testing.T) {
 		begin := time.Now()
 		unavailable(t, a.Ready(t.Context()), session.CodeDatabaseFetchFailed)
 		if took := time.Since(begin); took != engine.DefaultTimeout {
-			t.Errorf("it took %v", took)
+			t.Errorf("Ready took %v", took)
 		}
 		close(release)
 	})

@@ -11,7 +11,7 @@ import (
 	"github.com/lucia-go/lucia/session"
 )
 
-// The results hold tokens and user data, and neither is logged.
+// The results hold tokens and user data. Neither is logged.
 func TestResultsShowNoTokenInLogs(t *testing.T) {
 	t.Parallel()
 	const secret = "s3cr3t-t0ken"

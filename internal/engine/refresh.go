@@ -16,7 +16,7 @@ type Refreshed[U any] struct {
 	// Session has a new access token and the current refresh token.
 	Session Session[U]
 	// RefreshCookie is the new value of the refresh cookie. It is empty if the cookie must not
-	// change, because the request's cookie is already of that generation.
+	// change, because the request's cookie already is of that generation.
 	RefreshCookie SealedToken `json:"-"` // for a cookie that scripts cannot read
 	// ExpiresIn is how long the browser keeps the refresh cookie: as long as the session lives
 	// unless it is refreshed. With IdleTimeout it is longer, because an activity may extend the
@@ -55,8 +55,8 @@ func (e *Engine[U]) RefreshActive(ctx context.Context, ago time.Duration, finger
 	return e.refreshAs(ctx, Presentation{Active: true, ActiveAgo: ago}, fingerprint, credentials)
 }
 
-// refreshAs refreshes with the activity of as.
-func (e *Engine[U]) refreshAs(ctx context.Context, as Presentation, fingerprint Fingerprint, credentials []RefreshCredential) (Refreshed[U], error) {
+// refreshAs refreshes with the activity in as.
+func (e *Engine[U]) refreshAs(ctx context.Context, as Presented, fingerprint Fingerprint, credentials []RefreshCredential) (Refreshed[U], error) {
 	req, err := newRefreshRequest(fingerprint, credentials)
 	if err != nil {
 		return Refreshed[U]{}, err
@@ -118,9 +118,9 @@ func newRefreshRequest(fingerprint Fingerprint, credentials []RefreshCredential)
 	return req, nil
 }
 
-// alsoSealed reports whether the refresh token of credential c, a bearer token, is also in the
-// cookie, which is the usual case. The cookie proves more, and a request that has only the cookie
-// shares the same call.
+// alsoSealed reports whether the cookie contains the refresh token of credential c, a bearer token.
+// That is the usual case. The cookie proves more than the bearer token, and requests that have only
+// the cookie can then share the call.
 func alsoSealed(c RefreshCredential, credentials []RefreshCredential, at int) bool {
 	for i, o := range credentials {
 		if i != at && o.handedAt != 0 && o.sameToken(c) {
@@ -166,8 +166,8 @@ func (req refreshRequest) key() callKey {
 	return callKey{req.id, req.hash, req.bearer, req.cookie, req.device, p.Active, p.ActiveAgo}
 }
 
-// refresh makes the call. LoadUser runs first, so that a failure of it, or of a cookie that would
-// be too large, leaves the session unchanged.
+// refresh makes the call. LoadUser runs first. So a failure of LoadUser, or a cookie that would be
+// too large, leaves the session unchanged.
 func (e *Engine[U]) refresh(ctx context.Context, req refreshRequest) (a refreshResult[U], err error) {
 	m := e.revocations.mark(req.subject)
 	if cause, err := e.overBy(ctx, &req.terms); cause != "" || err != nil {
@@ -224,7 +224,7 @@ func (e *Engine[U]) answer(user loadedUser[U], req refreshRequest, step RefreshR
 	s := e.mint(user, req.subject, step.Record, req.presented, step.Now, m)
 	r := Refreshed[U]{Outcome: step.Outcome, Session: s, ExpiresIn: e.cookieLife(step.Record, step.Now)}
 	if (step.Outcome == Current || step.Outcome == Adopted) && req.cookie == step.Record.Generation {
-		return r, nil // a cookie that is set again would be younger and would settle later
+		return r, nil // setting the cookie again would postpone its settling
 	}
 	sealed, err := e.keys.seal(e.config.RefreshCookie, req.sealer, refreshClaimsOf(req.subject, step.Record), handed)
 	r.RefreshCookie = sealed
@@ -259,7 +259,7 @@ func (e *Engine[U]) observe(ctx context.Context, req refreshRequest, step Refres
 	event := Event{UserID: req.userID, SessionID: req.id, Presented: req.presented.Generation}
 	switch {
 	case step.Outcome == Missing:
-		e.apply(e.revocations.now(endOfSession(req.userID, req.id))) // is no news to other processes
+		e.apply(e.revocations.now(endOfSession(req.userID, req.id))) // other processes do not need to know
 		if req.presented.ExpiresAt <= step.Now && e.expired.put(req.id, true) {
 			event.Kind, event.Cause = EventEnded, e.causeOfExpiry(req)
 			e.reporter.report(event)
@@ -280,14 +280,8 @@ func (e *Engine[U]) observe(ctx context.Context, req refreshRequest, step Refres
 	return nil
 }
 
-// isLate reports whether the predecessor was presented again later than grace after its successor
-// was issued. The rule accepts this, but an operator should see it.
-func isLate(r RefreshResult, grace time.Duration) bool {
-	return r.Outcome == Repeated && r.Now > r.Record.IssuedAt.Add(grace)
-}
-
-// causeOfExpiry returns why the session of a refresh token that has expired ended. With
-// IdleTimeout that is for want of an activity, unless Lifetime bounded the session first.
+// causeOfExpiry returns why the session of an expired refresh token ended. With IdleTimeout the
+// cause is a lack of activity, unless Lifetime ended the session first.
 func (e *Engine[U]) causeOfExpiry(req refreshRequest) Cause {
 	ends := InstantOf(req.terms.AuthTime).Add(e.policyOf(&req.terms, 0).Lifetime - time.Second) // tokens have whole seconds
 	if e.policy.ByActivity && req.presented.ExpiresAt < ends {

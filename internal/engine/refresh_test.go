@@ -61,10 +61,10 @@ func TestRefreshTokenOfAGenerationIsAlwaysTheSame(t *testing.T) {
 			time.Sleep(10 * time.Second)
 			j.must(t, m, session.Current)
 			if j.bearer != bearer || j.sealed != sealed {
-				t.Error("Current hands out another refresh token, or a cookie that settles anew")
+				t.Error("Current hands out another refresh token, or a new cookie")
 			}
 			if j.access == access {
-				t.Error("Current hands out the old access token")
+				t.Error("Current hands out the same access token")
 			}
 			access = j.access
 			again := old
@@ -76,7 +76,7 @@ func TestRefreshTokenOfAGenerationIsAlwaysTheSame(t *testing.T) {
 	})
 }
 
-// There is one new generation and one refresh token in all responses, and the cancelled context
+// There is one new generation, with one refresh token in all responses, and the cancelled context
 // of one caller does not affect the others.
 func TestHundredConcurrentRefreshesAreOne(t *testing.T) {
 	t.Parallel()
@@ -125,7 +125,7 @@ func TestHundredConcurrentRefreshesAreOne(t *testing.T) {
 	})
 }
 
-// The same holds for processes that share only the store.
+// The same is true of processes that share only the store.
 func TestConcurrentRefreshesOfManyProcessesAreOneGeneration(t *testing.T) {
 	t.Parallel()
 	store := memstore.New()
@@ -154,7 +154,7 @@ func TestConcurrentRefreshesOfManyProcessesAreOneGeneration(t *testing.T) {
 	}
 }
 
-func TestAnswerThrownAwayAndAskedForAnHourLater(t *testing.T) {
+func TestLostAnswerIsRepeatedAnHourLater(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		m := newEngine(t, nil)
@@ -187,16 +187,16 @@ func TestCredentialsOfDifferentSessionsAreNeverCombined(t *testing.T) {
 		fingerprint engine.Fingerprint
 		credentials []engine.RefreshCredential
 	}{
-		"no credential":         {a.fingerprint, nil},
-		"the other's":           {a.fingerprint, cb},
-		"no fingerprint":        {"", ca},
-		"fingerprint and more":  {a.fingerprint + "A", ca},
-		"fingerprint cut":       {a.fingerprint[:63], ca},
-		"zero credential":       {a.fingerprint, make([]engine.RefreshCredential, 1)},
-		"zero, no fingerprint":  {"", make([]engine.RefreshCredential, 1)},
-		"NULs for fingerprint":  {engine.Fingerprint(make([]byte, 64)), ca},
-		"both, no fingerprint":  {"", append(ca, cb...)},
-		"a stranger's of forty": {engine.Fingerprint(fmt.Sprintf("%064d", 7)), append(ca, cb...)},
+		"no credential":          {a.fingerprint, nil},
+		"another session":        {a.fingerprint, cb},
+		"no fingerprint":         {"", ca},
+		"fingerprint and more":   {a.fingerprint + "A", ca},
+		"fingerprint cut":        {a.fingerprint[:63], ca},
+		"zero credential":        {a.fingerprint, make([]engine.RefreshCredential, 1)},
+		"zero, no fingerprint":   {"", make([]engine.RefreshCredential, 1)},
+		"NULs for fingerprint":   {session.Fingerprint(make([]byte, 64)), ca},
+		"both, no fingerprint":   {"", append(ca, cb...)},
+		"an unknown fingerprint": {session.Fingerprint(fmt.Sprintf("%064d", 7)), append(ca, cb...)},
 	} {
 		if r, err := m.Refresh(t.Context(), c.fingerprint, c.credentials...); session.CodeOf(err) != session.CodeInvalidRefreshToken || r.Session.AccessToken != "" {
 			t.Errorf("%s: %+v, %v", name, r, err)
@@ -207,15 +207,15 @@ func TestCredentialsOfDifferentSessionsAreNeverCombined(t *testing.T) {
 	}
 	r, err := m.Refresh(t.Context(), b.fingerprint, append(ca, cb...)...)
 	if err != nil || r.Session.ID != cb[0].SessionID {
-		t.Errorf("the fingerprint's own session: %v, %v", r.Session.ID, err)
+		t.Errorf("the session of the fingerprint: %v, %v", r.Session.ID, err)
 	}
 	if rec := recordOf1(t, m, a); rec.Generation != 1 {
-		t.Errorf("the other session was touched: %+v", rec)
+		t.Errorf("the other session changed: %+v", rec)
 	}
 }
 
-// The credentials of two sessions with one fingerprint can only be forged with the app's key.
-// Even then neither stands in for the other.
+// Credentials of two sessions with one fingerprint can be forged only with the app's key. Even then
+// neither is used for the other session.
 func TestOneFingerprintDoesNotJoinTwoSessions(t *testing.T) {
 	t.Parallel()
 	s := newSuspect(t)

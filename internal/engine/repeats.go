@@ -6,7 +6,7 @@ import (
 )
 
 // manyRepeats is the number of late repeats of one token that lost responses do not explain. A
-// browser that gets no response three times has given up long before.
+// browser that got no response three times would have given up long before.
 const manyRepeats = 3
 
 // maxCounted bounds the number of counted tokens: the last maxCounted ones, and at most twice as

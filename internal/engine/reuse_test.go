@@ -11,8 +11,8 @@ import (
 	"github.com/lucia-go/lucia/session"
 )
 
-// stolen returns a jar that was copied and the jar of its owner, who continued until the
-// successor of the copied token was confirmed and the grace period had passed.
+// stolen returns a copied jar and the jar of its owner. The owner continued until the successor of
+// the copied token was confirmed and the grace period had passed.
 func stolen(t *testing.T, m *engine.Engine[profile]) (owner, thief jar) {
 	owner = signIn(t, m, "u1")
 	thief = owner
@@ -52,7 +52,7 @@ func TestReusedTokenEndsEverySessionOfItsUser(t *testing.T) {
 				time.Sleep(time.Second)
 				o, err := thief.refresh(t, m)
 				if o != session.Reused || session.CodeOf(err) != session.CodeUnauthorized {
-					t.Fatalf("the stolen token = %v, %v", o, err)
+					t.Fatalf("refresh with the stolen token = %v, %v", o, err)
 				}
 				for _, j := range []jar{owner, thief} {
 					if o, err := j.refresh(t, m); o != session.Missing || !errors.Is(err, session.CodeUnauthorized) {
@@ -115,7 +115,7 @@ func TestStaleBearerBesideCurrentCookieIsNoTheft(t *testing.T) {
 			}
 		}
 		if o, err := page.refresh(t, m); o != session.Reused {
-			t.Errorf("the stale token alone, however: %v, %v", o, err)
+			t.Errorf("the stale token alone: %v, %v", o, err)
 		}
 	})
 }

@@ -11,22 +11,22 @@ import (
 )
 
 // revocations records which access tokens this process must refuse before they expire: those of
-// sessions that have ended, and those of users to be loaded anew. It knows from this process's own
-// calls and from the feed. The store is authoritative: a token that is refused here costs its
-// owner a refresh, at which the store decides.
+// sessions that have ended, and those of users to be loaded anew. It learns of them from this
+// process's own calls and from the feed. The store is authoritative. A token that is refused here
+// costs its owner a refresh, in which the store decides.
 //
-// Each revocation is a bound: tokens issued up to that second are refused. A process that knows
-// the bound before it asks the store and LoadUser issues later tokens, so that no token is refused
-// again that has taken the revocation into account. Each bound of a user that is read from the feed
-// is therefore later than those before it: tokens may have been issued in between that its process
-// did not know of.
+// Each revocation is a bound: tokens issued up to that second are refused. A process that knows the
+// bound before it asks the store and LoadUser issues later tokens. So a token that takes the
+// revocation into account is never refused because of it. A process that does not know of a
+// revocation may issue tokens after its bound. So each bound of a user that is read from the feed
+// is later than those before it.
 //
-// A revocation is remembered until the tokens that it concerns have expired. However many sessions
-// are ended, real or made up, none is forgotten before: beyond the bounds of the memory, several
-// revocations are merged into one that refuses more tokens.
+// A revocation is remembered until the tokens that it concerns have expired, however many sessions
+// are ended, existing or not. If the memory is full, several revocations are merged into one that
+// refuses more tokens.
 type revocations struct {
-	// keep is how long a revocation is remembered at least, slack the number of seconds that a
-	// bound is after the clock, because tokens may have been issued by a faster clock.
+	// keep is the shortest time that a revocation is remembered. slack is the number of seconds by
+	// which a bound is later than the clock, because a faster clock may have issued tokens.
 	keep, slack int64
 	maxUsers    int
 
@@ -46,7 +46,7 @@ type revocations struct {
 type userRevocations struct {
 	ended    int64 // of all the user's sessions that have ended
 	reload   int64 // of tokens with outdated data
-	fed      int64 // the greater of the two, as far as they were read from the feed
+	fed      int64 // the greater of those that were read from the feed
 	sessions []sessionRevocation
 	count    int // of the ends of single sessions
 }
@@ -57,15 +57,15 @@ type sessionRevocation struct {
 	ended int64
 }
 
-// Bounds of the memory: of the users with revocations in the time keep, which need some tens of
-// megabytes if there are as many, and of the sessions of one user.
+// Limits of the memory: of the users with revocations in the time keep, who need some tens of
+// megabytes at this limit, and of the sessions of one user.
 const (
 	maxRevokedUsers    = 1 << 17
 	maxRevokedSessions = 128 // more than a user has
 )
 
-// Bounds are at most maxAhead after the clock, and so are the tokens issued after them, which
-// processes accept whose clock is slower by the rest of maxLeeway.
+// Bounds are at most maxAhead later than the clock. Tokens issued after them may be as much later,
+// and processes whose clock is slower by the rest of maxLeeway accept them.
 const maxAhead = 15 // seconds
 
 func newRevocations(accessTTL, leeway time.Duration) *revocations {
@@ -84,9 +84,10 @@ func (r *revocations) version(userID string) *atomic.Uint64 {
 	return &r.versions[maphash.String(r.seed, userID)%uint64(len(r.versions))]
 }
 
-// now completes a notice of this process: it concerns the tokens issued until now, by any process.
-// After another revocation of the last seconds that includes the tokens that were issued after it.
-// A session that has ended never begins again, so its bound is later than any of its tokens.
+// now completes a notice of this process. The notice concerns all tokens issued until now, by any
+// process. If there was another revocation in the last seconds, it also concerns the tokens issued
+// after that one. A session that has ended never begins again, so its bound is later than all its
+// tokens.
 func (r *revocations) now(n session.Notice) session.Notice {
 	now := time.Now().Unix()
 	if n.SessionID != (ID{}) {
@@ -120,7 +121,7 @@ func (r *revocations) addFed(n session.Notice) session.Notice {
 	return n
 }
 
-// userLocked returns the revocations of a user, and whether they are among the young.
+// userLocked returns the revocations of a user, and whether the user is in young.
 func (r *revocations) userLocked(userID string) (u userRevocations, young bool) {
 	if u, young = r.young[userID]; !young {
 		u = r.old[userID]
@@ -139,17 +140,17 @@ func (r *revocations) addLocked(n session.Notice, fed int64) (isNew bool) {
 	r.latest = max(r.latest, min(n.IssuedUntil, time.Now().Unix()+maxAhead-1))
 	r.young[strings.Clone(n.UserID)] = after // the id may be a small part of a large string
 	if changed {
-		r.version(n.UserID).Add(1) // last, so that whoever sees it finds the revocation
+		r.version(n.UserID).Add(1) // last, so that a reader of the new version finds the revocation
 	}
 	return changed
 }
 
-// maxAnnounced is how many ends of sessions of one user are announced one by one. It is more than
-// a user has sessions.
+// maxAnnounced is how many ends of sessions of one user are announced individually. A user never
+// has so many sessions.
 const maxAnnounced = 256
 
-// flooded reports whether n ends a session of a user of whom so many have ended that most of them
-// cannot have existed.
+// flooded reports whether n ends a session of a user of whom so many sessions have ended that most
+// of them cannot have existed.
 func (r *revocations) flooded(n session.Notice) bool {
 	if n.Kind != session.NoticeEnd || n.SessionID == (ID{}) {
 		return false
@@ -160,9 +161,9 @@ func (r *revocations) flooded(n session.Notice) bool {
 	return u.count >= maxAnnounced
 }
 
-// makeRoom makes the map of young users ready for one more. Users who have been in it for the time
-// keep are dropped. If there are too many, all users are: their tokens are refused, and everyone
-// else's of that age.
+// makeRoom makes room for one more user in young. It drops the users who have been in the map for
+// the time keep. If there are too many, it drops all users and refuses all tokens of that age, of
+// every user.
 func (r *revocations) makeRoom(known bool) {
 	now := time.Now().Unix()
 	switch {
@@ -181,9 +182,9 @@ func (r *revocations) makeRoom(known bool) {
 	}
 }
 
-// with returns u with a notice, and whether the notice has changed it. If there are too many
-// sessions, the first is merged into all: that costs the user's other sessions a refresh if they
-// have tokens of that age. Tokens that are issued afterwards are accepted.
+// with returns u with a notice added, and whether that has changed u. If u has too many sessions,
+// with merges the first one into the bound for all. That costs the user's other sessions a refresh
+// if their tokens are of that age. Tokens that are issued later are accepted.
 func (u userRevocations) with(n session.Notice) (after userRevocations, changed bool) {
 	if n.Kind == session.NoticeReload {
 		changed = n.IssuedUntil > u.reload
@@ -222,8 +223,8 @@ func (u userRevocations) with(n session.Notice) (after userRevocations, changed 
 	return u, true
 }
 
-// bounds returns the bounds of a session's tokens: of those that are refused because the session
-// has ended, and of those whose data is outdated.
+// bounds returns the two bounds for the tokens of a session: tokens issued up to ended are refused
+// because the session has ended, and tokens issued up to reload because their data is outdated.
 func (r *revocations) bounds(userID string, id ID) (ended, reload int64) {
 	r.mu.RLock()
 	defer r.mu.RUnlock()
@@ -290,9 +291,9 @@ func (r *revocations) mark(t subject) mark {
 	return mark{time.Now().Unix(), r.bound(t.userID, t.id)}
 }
 
-// issue returns the iat of an access token made by a step that began at m. It is now, but later
-// than all revocations that were known before the step. If there was a revocation during the step,
-// it is early enough for the token to be refused.
+// issue returns the iat of an access token made by a step that began at m. It is the current time,
+// but later than all revocations that were known before the step. If there was a revocation during
+// the step, the iat is early enough for the token to be refused.
 func (r *revocations) issue(t subject, m mark) int64 {
 	now := time.Now().Unix()
 	bound := r.bound(t.userID, t.id)

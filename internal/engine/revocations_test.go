@@ -30,7 +30,7 @@ func TestRevokedUserMaySignInAtOnce(t *testing.T) {
 		}
 		after := signIn(t, m, "u1") // within the same second
 		if err := verdict(m, before); !errors.Is(err, engine.ErrRevoked) || session.CodeOf(err) != session.CodeInvalidAccessToken {
-			t.Errorf("a token of before: %v", err)
+			t.Errorf("a token from before: %v", err)
 		}
 		for name, j := range map[string]jar{"signed in afterwards": after, "another user": other} {
 			if err := verdict(m, j); err != nil {
@@ -38,14 +38,14 @@ func TestRevokedUserMaySignInAtOnce(t *testing.T) {
 			}
 		}
 		if o, err := before.refresh(t, m); o != session.Missing {
-			t.Errorf("refresh of before: %v, %v", o, err)
+			t.Errorf("refresh with a token from before: %v, %v", o, err)
 		}
 		after.must(t, m, session.Rotated)
 	})
 }
 
-// The user is revoked, signs in and is revoked again within one second. The second revocation
-// counts as much as the first.
+// The user is revoked, signs in and is revoked again within one second. The second revocation is as
+// effective as the first.
 func TestRevokingAgainEndsWhatBeganInBetween(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -94,8 +94,8 @@ func TestSignOutEndsOneSession(t *testing.T) {
 	})
 }
 
-// A refresh of another tab is in progress when the person signs out. Whichever step the store
-// takes first, the resulting tokens are not valid.
+// A refresh of another tab is in progress when the person signs out. Whichever step the store takes
+// first, the resulting tokens are not valid.
 func TestSignOutWhileARefreshIsUnderWay(t *testing.T) {
 	t.Parallel()
 	for _, moment := range []string{"before the store's step", "after the store's step"} {
@@ -132,10 +132,10 @@ func TestSignOutWhileARefreshIsUnderWay(t *testing.T) {
 				}
 				time.Sleep(2 * time.Second)
 				if err := verdict(a.Engine, tab); !errors.Is(err, engine.ErrRevoked) {
-					t.Errorf("the access token it brought: %v", err)
+					t.Errorf("its access token: %v", err)
 				}
 				if o, err := tab.refresh(t, a.Engine); o != session.Missing {
-					t.Errorf("the refresh token it brought: %v, %v", o, err)
+					t.Errorf("its refresh token: %v, %v", o, err)
 				}
 				if list, err := a.Sessions(t.Context(), "u1"); len(list) != 0 || err != nil {
 					t.Errorf("sessions: %v, %v", list, err)
@@ -180,7 +180,7 @@ func TestOtherProcessesHonourATokenUntilItExpires(t *testing.T) {
 	})
 }
 
-func TestReloadTellsThePagesWhatChanged(t *testing.T) {
+func TestReloadReturnsChangedUserData(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		a := newApp(t, nil)
@@ -192,7 +192,7 @@ func TestReloadTellsThePagesWhatChanged(t *testing.T) {
 		before.RefreshToken = j.bearer
 		a.store.took()
 		a.load = func(context.Context) (profile, error) { return profile{"new name"}, nil }
-		for _, after := range []time.Duration{time.Second, 5 * time.Minute, 10*time.Minute + 10*time.Second} { // the last within the leeway
+		for _, after := range []time.Duration{time.Second, 5 * time.Minute, 10*time.Minute + 10*time.Second} { // the last one is within the leeway
 			time.Sleep(after)
 			s, err := a.Reload(t.Context(), before)
 			if err != nil {
@@ -267,9 +267,9 @@ func TestReloadOfAUserWhoIsGoneEndsTheSessions(t *testing.T) {
 	}
 }
 
-// A session's id is not secret. A user who signs "their" session of that id out does not end
-// another user's session, in the store or in this process.
-func TestSignOutOfSomebodyElsesSession(t *testing.T) {
+// A session's id is not secret. A user who signs out "their" session with the id of another user's
+// session does not end that session, in the store or in this process.
+func TestSignOutOfAnotherUsersSession(t *testing.T) {
 	t.Parallel()
 	m := newEngine(t, nil)
 	bob := signIn(t, m, "bob")
@@ -287,13 +287,13 @@ func TestSignOutOfSomebodyElsesSession(t *testing.T) {
 		t.Fatal(err)
 	}
 	if err := verdict(m, bob); !errors.Is(err, engine.ErrRevoked) {
-		t.Errorf("bob, signed out by himself and then by mallory: %v", err)
+		t.Errorf("bob, after his own sign-out and mallory's: %v", err)
 	}
 }
 
 // A user who ends sessions that never existed, as fast as possible, does not make the process
 // forget a sign-out of another user.
-func TestMadeUpSessionsMakeNoProcessForgetASignOut(t *testing.T) {
+func TestEndsOfUnknownSessionsMakeNoProcessForgetASignOut(t *testing.T) {
 	t.Parallel()
 	m := newEngine(t, func(c *engine.Config[profile]) { c.Logger = slog.New(slog.DiscardHandler) })
 	victim, phone := signIn(t, m, "victim"), signIn(t, m, "victim")
@@ -313,8 +313,8 @@ func TestMadeUpSessionsMakeNoProcessForgetASignOut(t *testing.T) {
 	}
 }
 
-// The memory for one user is bounded. Beyond the bound no revocation is forgotten; at worst the
-// user's other sessions need a refresh, which is sufficient.
+// The memory for one user is bounded. Beyond the limit no revocation is forgotten. At worst the
+// user's other sessions need a refresh.
 func TestManyEndsOfOneUserForgetNone(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -336,7 +336,7 @@ func TestManyEndsOfOneUserForgetNone(t *testing.T) {
 		}
 		kept.must(t, m, session.Rotated)
 		if err := verdict(m, kept); err != nil {
-			t.Errorf("the session that goes on, after a refresh: %v", err)
+			t.Errorf("the session that did not end, after a refresh: %v", err)
 		}
 		after := signIn(t, m, "u1")
 		if err := verdict(m, after); err != nil {

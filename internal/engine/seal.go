@@ -73,7 +73,7 @@ const (
 )
 
 // errNotSealable means that the store returned a record with impossible numbers.
-var errNotSealable = errors.New("session: the record's generation or times are out of range")
+var errNotSealable = errors.New("lucia: the record's generation or times are out of range")
 
 // appendContents appends the contents of a sealed token handed out at handed.
 func (c *refreshClaims) appendContents(b []byte, handed Instant) ([]byte, error) {

@@ -30,7 +30,7 @@ func TestSealedTokenOpensToTheRefreshToken(t *testing.T) {
 		t.Errorf("OpenSealed = %+v, %v", c, err)
 	}
 	if got := tokenOnPage(t, m, j); got != j.bearer {
-		t.Errorf("a page is given refresh token %q, the sign-in gave %q", string(got), string(j.bearer))
+		t.Errorf("a page gets refresh token %q, the sign-in returned %q", string(got), string(j.bearer))
 	}
 }
 
@@ -96,8 +96,8 @@ func (c contents) bytes() []byte {
 	return append(append(append(b, hash[:]...), c.terms...), c.userID...)
 }
 
-// The form of today's cookies opens after every release. Key, additional data and contents are
-// derived here again.
+// Cookies of today's form open after every release. The test derives key, additional data and
+// contents by itself.
 func TestSealedFormNeverChanges(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -111,18 +111,18 @@ func TestSealedFormNeverChanges(t *testing.T) {
 		}
 		plain, err := sealKey(t, testSecret, sid).Open(nil, box[:12], box[12:], []byte("encrypt_refresh_token\x00"+kid+"\x00"+sid))
 		if err != nil || kid != sealID(t, testSecret) {
-			t.Fatalf("the box does not open under key id %s: %v", kid, err)
+			t.Fatalf("the ciphertext does not open under key id %s: %v", kid, err)
 		}
 		if kid == keyID(t, testSecret) {
-			t.Error("a process that knows only the earlier form takes this one for a forgery, not for an unknown key")
+			t.Error("a process that knows only the earlier form reports a forgery, not an unknown key")
 		}
 		want := contentsOf(t, j).bytes()
 		if !bytes.Equal(plain, want) {
-			t.Errorf("the box holds\n%x, want\n%x", plain, want)
+			t.Errorf("the contents are\n%x, want\n%x", plain, want)
 		}
 		j.sealed = forgeSealed(t, testSecret, kid, sid, want)
 		if got := tokenOnPage(t, m, j); got != j.bearer {
-			t.Errorf("what the specification seals opens to %q", string(got))
+			t.Errorf("a token sealed by the specification opens to %q", string(got))
 		}
 	})
 }
@@ -147,7 +147,7 @@ func TestEarlierSealedFormIsRead(t *testing.T) {
 		}
 		j.sealed = forgeSealed(t, testSecret, kid, sid, append(handed(-time.Hour), j.bearer...))
 		if got := tokenOnPage(t, m, j); got != j.bearer {
-			t.Errorf("a page is given refresh token %q", string(got))
+			t.Errorf("a page gets refresh token %q", string(got))
 		}
 		j.must(t, m, session.Rotated)
 		if got := strings.Split(string(j.sealed), ".")[0]; got != sealID(t, testSecret) {
@@ -156,7 +156,7 @@ func TestEarlierSealedFormIsRead(t *testing.T) {
 	})
 }
 
-// The contents are sealed with the right key, so that only the contents are tested.
+// The contents are sealed with the right key, so the test covers only the contents.
 func TestWrongContentsAreRefused(t *testing.T) {
 	t.Parallel()
 	s := newSuspect(t)
@@ -168,7 +168,7 @@ func TestWrongContentsAreRefused(t *testing.T) {
 	}
 	for name, change := range map[string]func(*contents){
 		"generation 0":              func(c *contents) { c.gen = 0 },
-		"issued never":              func(c *contents) { c.iat = 0 },
+		"never issued":              func(c *contents) { c.iat = 0 },
 		"expires when it is issued": func(c *contents) { c.exp = c.iat },
 		"expires too late":          func(c *contents) { c.exp = 1 << 37 },
 		"no user id":                func(c *contents) { c.userID = "" },
@@ -190,7 +190,7 @@ func TestWrongContentsAreRefused(t *testing.T) {
 	for flag := 6; flag < 8; flag++ {
 		c := genuine
 		c.flags |= 1 << flag
-		judge(fmt.Sprintf("flag %d", flag), c.bytes(), engine.ErrUnknownKey) // a newer process may know it
+		judge(fmt.Sprintf("flag %d", flag), c.bytes(), engine.ErrUnknownKey) // a newer release may define it
 	}
 	for n := range len(genuine.bytes()) - len(genuine.userID) + 1 {
 		judge(fmt.Sprintf("cut to %d bytes", n), genuine.bytes()[:n])
@@ -243,7 +243,7 @@ func TestSealedTokenIsBoundToItsSession(t *testing.T) {
 	s.store.took()
 	ours, theirs := strings.Split(string(s.j.sealed), "."), strings.Split(string(other.sealed), ".")
 	s.refused("another session's id", "sealed", strings.Join([]string{ours[0], theirs[1], ours[2]}, "."))
-	s.refused("another session's box", "sealed", strings.Join([]string{ours[0], ours[1], theirs[2]}, "."))
+	s.refused("another session's ciphertext", "sealed", strings.Join([]string{ours[0], ours[1], theirs[2]}, "."))
 	s.refused("another key id", "sealed", strings.Join([]string{strings.Repeat("A", 12), ours[1], ours[2]}, "."), engine.ErrUnknownKey)
 	s.refused("a key id too short", "sealed", strings.Join([]string{ours[0][:11], ours[1], ours[2]}, "."))
 }
@@ -270,7 +270,7 @@ func TestSealedTokenIsNotMalleable(t *testing.T) {
 	s.refused("one byte more", "sealed", with(append(box, 0)))
 }
 
-func TestNoTwoSealsAreAlike(t *testing.T) {
+func TestEverySealIsDifferent(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		m := newEngine(t, nil)
@@ -286,18 +286,18 @@ func TestNoTwoSealsAreAlike(t *testing.T) {
 				t.Fatal(o, err)
 			}
 			if again.bearer != j.bearer {
-				t.Fatal("the refresh token of one generation has two spellings")
+				t.Fatal("the refresh token of one generation has two forms")
 			}
 			if seen[again.sealed] {
-				t.Fatal("two seals of one token are alike")
+				t.Fatal("two seals of one token are equal")
 			}
 			seen[again.sealed] = true
 		}
 	})
 }
 
-// The seal contains the time of handing out, which alone distinguishes a settled cookie from a
-// new one.
+// The seal contains the time of handing out, which alone distinguishes a settled cookie from a new
+// one.
 func TestSealCarriesTheTimeOfHandingOut(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -307,11 +307,11 @@ func TestSealCarriesTheTimeOfHandingOut(t *testing.T) {
 		j.refresh(t, m) // generation 2, handed out now
 		time.Sleep(engine.DefaultSettle - time.Second)
 		late := before
-		late.refresh(t, m) // generation 2 again, handed out almost settle later
+		late.refresh(t, m) // generation 2 again, handed out almost one settle later
 		time.Sleep(time.Second)
 		confirmed := func() bool { return recordOf(t, m, "u1").ConfirmedAt != 0 }
 		if late.refresh(t, m); confirmed() {
-			t.Error("a cookie of one second counts as settled")
+			t.Error("a cookie one second old counts as settled")
 		}
 		if j.refresh(t, m); !confirmed() {
 			t.Error("a cookie as old as settle does not count as settled")

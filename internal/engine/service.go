@@ -76,16 +76,16 @@ func (c Config[U]) serviceKeys() (serviceKeys, error) {
 func (c Config[U]) validateIssuer() error {
 	switch {
 	case c.Issuer == "" && len(c.ServiceKeys) > 0:
-		return errors.New("lucia: ServiceKeys without Issuer are of no use")
+		return errors.New("lucia: ServiceKeys is set without Issuer")
 	case c.Issuer != "" && !isIdentifier(c.Issuer):
 		return fmt.Errorf("lucia: Issuer %q is not a name or a URI", c.Issuer)
 	}
 	for i, key := range c.ServiceKeys {
 		if len(key) != ed25519.PrivateKeySize {
-			return fmt.Errorf("lucia: ServiceKeys[%d] has %d bytes, want %d as of ed25519.GenerateKey", i, len(key), ed25519.PrivateKeySize)
+			return fmt.Errorf("lucia: ServiceKeys[%d] has %d bytes, want %d as ed25519.GenerateKey returns", i, len(key), ed25519.PrivateKeySize)
 		}
 		if !key.Equal(ed25519.NewKeyFromSeed(key.Seed())) {
-			return fmt.Errorf("lucia: ServiceKeys[%d] has a public half that is not of its private half", i)
+			return fmt.Errorf("lucia: ServiceKeys[%d] has a public half that does not belong to its private half", i)
 		}
 		for j, other := range c.ServiceKeys[:i] {
 			if key.Equal(other) {
@@ -123,8 +123,8 @@ type actorClaim struct {
 
 // TokenFor returns a token with which another service recognizes the session's user. It is valid
 // for ttl, but not longer than the session may live. Errors carry CodeInvalidAccessToken if the
-// session has expired or this process has ended it. Errors without a code mean that there is no
-// issuer, or that audience or ttl is invalid.
+// session has expired or this process has ended it. An error has no code if there is no issuer, or
+// if audience or ttl is invalid.
 func (e *Engine[U]) TokenFor(s Session[U], audience string, ttl time.Duration) (string, error) {
 	if err := e.checkTokenFor(audience, ttl); err != nil {
 		return "", err

@@ -9,8 +9,8 @@ import (
 	"github.com/lucia-go/lucia/session"
 )
 
-// TestTokenForOutlivesNoSession checks the bounds of a token for another service: the session's
-// own end and the longest life that it can have. It also checks who acts as the user.
+// TestTokenForOutlivesNoSession checks that a token for another service lives no longer than the
+// session can: until its own end, or until its longest life is over. It also checks the actor.
 func TestTokenForOutlivesNoSession(t *testing.T) {
 	t.Parallel()
 	const ttl = 10 * time.Minute
@@ -19,10 +19,10 @@ func TestTokenForOutlivesNoSession(t *testing.T) {
 		wait  time.Duration
 		life  time.Duration
 	}{
-		"far from its end":      {session.Terms{}, 0, ttl},
-		"at its own end":        {session.Terms{EndsBy: time.Date(2000, 1, 1, 0, 4, 0, 0, time.UTC)}, time.Minute, 3 * time.Minute},
-		"at its longest life":   {session.Terms{}, 55 * time.Minute, 5 * time.Minute},
-		"for whom someone acts": {session.Terms{Actor: &session.Actor{ID: "admin", Reason: "ticket 7"}}, 0, ttl},
+		"far from its end":    {session.Terms{}, 0, ttl},
+		"at its own end":      {session.Terms{EndsBy: time.Date(2000, 1, 1, 0, 4, 0, 0, time.UTC)}, time.Minute, 3 * time.Minute},
+		"at its longest life": {session.Terms{}, 55 * time.Minute, 5 * time.Minute},
+		"with an actor":       {session.Terms{Actor: &session.Actor{ID: "admin", Reason: "ticket 7"}}, 0, ttl},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -41,7 +41,7 @@ func TestTokenForOutlivesNoSession(t *testing.T) {
 				}
 				claims := claimsOf(t, token)
 				if life := time.Duration(claims["exp"].(float64)-claims["iat"].(float64)) * time.Second; life != c.life {
-					t.Errorf("it lives for %v, want %v", life, c.life)
+					t.Errorf("the token lives for %v, want %v", life, c.life)
 				}
 				actor, _ := claims["act"].(map[string]any)
 				if want := c.terms.Actor; (want == nil) != (actor == nil) || want != nil && actor["sub"] != want.ID {

@@ -9,7 +9,7 @@ import (
 	"github.com/lucia-go/lucia/session"
 )
 
-// Short bounds the sessions that are begun with Remember(false). The zero value of a field means
+// Short limits the sessions that are begun with Remember(false). The zero value of a field means
 // its default.
 type Short struct {
 	// RefreshTTL is how long such a session lives while it is not used. Default 24 hours, or
@@ -36,10 +36,10 @@ const (
 	RefuseNew
 )
 
-// MaxActing is the longest time that someone may act as another user with one sign-in.
+// MaxActing is the longest time for which someone may act as another user with one sign-in.
 const MaxActing = time.Hour
 
-// withDefaults returns the bounds with the defaults that fit into a Config with defaults. They are
+// withDefaults returns the limits with the defaults that fit into a Config with defaults. They are
 // never so short that they would end a session in use.
 func (s Short) withDefaults(refreshTTL, lifetime, least time.Duration) Short {
 	setDefault(&s.RefreshTTL, min(refreshTTL, max(DefaultShortRefreshTTL, least)))
@@ -47,7 +47,7 @@ func (s Short) withDefaults(refreshTTL, lifetime, least time.Duration) Short {
 	return s
 }
 
-// validateShort checks the bounds of a Config with defaults.
+// validateShort checks Short in a Config with defaults.
 func (c Config[U]) validateShort() error {
 	s := c.Short
 	switch {
@@ -65,8 +65,8 @@ func (c Config[U]) validateShort() error {
 	return nil
 }
 
-// policyOf returns the policy of a session by its terms. ago is how long ago a person was active.
-// EndsBy is on the app's clock, so the store is told how long the session lives from now on.
+// policyOf returns the policy of a session with the given terms. ago is how long ago a person was
+// active. EndsBy is on the app's clock, so the store is told how long the session still lives.
 func (e *Engine[U]) policyOf(t *Terms, ago time.Duration) Policy {
 	p := e.policy
 	if t.Short {
@@ -81,11 +81,11 @@ func (e *Engine[U]) policyOf(t *Terms, ago time.Duration) Policy {
 	return p
 }
 
-// isPast reports whether the end that the session was begun with has come.
+// isPast reports whether the time of EndsBy has come.
 func isPast(t *Terms, now time.Time) bool { return !t.EndsBy.IsZero() && !now.Before(t.EndsBy) }
 
-// limitTerms returns an error unless the terms of a session that is to begin end in the future.
-// Someone who acts as a user has an hour at most.
+// limitTerms returns an error unless the terms of a new session end in the future. It limits the
+// session of an actor to MaxActing.
 func limitTerms(t *Terms) error {
 	now := time.Now()
 	if isPast(t, now) {
@@ -101,8 +101,9 @@ func limitTerms(t *Terms) error {
 	return nil
 }
 
-// overBy returns the cause by which a session is over by its terms, or an empty cause: its end has
-// come, or the session of who acts as the user has ended. It asks the store only for the latter.
+// overBy returns the cause for which the terms of a session have ended it, or an empty cause.
+// Either EndsBy has come, or the session of the actor has ended. It asks the store only for the
+// latter.
 func (e *Engine[U]) overBy(ctx context.Context, t *Terms) (Cause, error) {
 	if isPast(t, time.Now()) {
 		return session.CauseExpired, nil
@@ -120,7 +121,7 @@ func (e *Engine[U]) overBy(ctx context.Context, t *Terms) (Cause, error) {
 	return "", nil
 }
 
-// checkShape refuses an access token of a session that is over by its terms, as far as this process
+// checkShape refuses an access token of a session that its terms have ended, as far as this process
 // knows.
 func (e *Engine[U]) checkShape(v *verified[U], now time.Time) error {
 	if isPast(&v.session.Terms, now) {
@@ -134,7 +135,7 @@ func (e *Engine[U]) checkShape(v *verified[U], now time.Time) error {
 	return nil
 }
 
-// endOver ends a session that is over by its terms.
+// endOver ends a session that its terms have ended.
 func (e *Engine[U]) endOver(ctx context.Context, t subject, cause Cause) error {
 	if err := e.config.Store.Delete(ctx, t.userID, t.id); err != nil {
 		return err
@@ -154,7 +155,7 @@ func actorOf(t *Terms, event Event) Event {
 	return event
 }
 
-// refused reports a sign-in beyond MaxSessions.
+// refused reports a sign-in beyond MaxSessions and returns its error.
 func (e *Engine[U]) refused(userID string) error {
 	e.reporter.report(Event{Kind: session.EventSignInRefused, Cause: CauseLimit, UserID: userID})
 	return fmt.Errorf("%w: the user has %d sessions", session.CodeTooManySessions, e.config.MaxSessions)

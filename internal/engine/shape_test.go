@@ -33,7 +33,7 @@ func keep(t *testing.T, m *engine.Engine[profile], j *jar, limit time.Duration) 
 	return time.Since(begin)
 }
 
-func TestSessionInUseLivesAsLongAsItsTermsSay(t *testing.T) {
+func TestSessionInUseLivesAsLongAsItsTermsAllow(t *testing.T) {
 	t.Parallel()
 	short := engine.Short{RefreshTTL: 2 * time.Hour, Lifetime: 5 * time.Hour}
 	for _, tt := range []struct {
@@ -79,7 +79,7 @@ func TestUnusedShortSessionEndsEarlier(t *testing.T) {
 	}
 }
 
-// No token is accepted from the end on, not even within the leeway for clocks.
+// From the end on no token is accepted, not even within the leeway for clocks.
 func TestNoTokenOutlivesEndsBy(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -199,7 +199,7 @@ func TestActing(t *testing.T) {
 		}
 		list, err := m.Sessions(t.Context(), "u1")
 		if err != nil || len(list) != 2 {
-			t.Fatalf("the user's session has ended, or the acting one is hidden: %v, %v", list, err)
+			t.Fatalf("the user's session has ended, or the acting one is not listed: %v, %v", list, err)
 		}
 		if got := keep(t, m, &j, 3*time.Hour); got < time.Hour || got > time.Hour+2*time.Minute {
 			t.Errorf("lived %v", got)

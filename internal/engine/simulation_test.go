@@ -17,7 +17,7 @@ import (
 	"github.com/lucia-go/lucia/session"
 )
 
-// world is an app of several processes with its users, in simulated time. Some is guarded by mu,
+// world is an app of several processes with its users, in simulated time. mu guards a part of it,
 // because LoadUser runs in goroutines of the engines.
 type world struct {
 	*testing.T
@@ -40,7 +40,7 @@ type person struct {
 	stream <-chan struct{}
 	host   *engine.Engine[profile] // the process that has the stream
 
-	reloaded time.Time // when the user was last to be loaded anew, and what they had to be then
+	reloaded time.Time // the last ReloadUser, and the least version from then on
 	atLeast  int
 }
 
@@ -76,7 +76,7 @@ func (w *world) start(i int, secret []byte, previous ...[]byte) {
 		c.Secret, c.PreviousSecrets = secret, previous
 		c.Store, c.Feed = w.store, w.cable[i]
 		c.AccessTTL, c.RefreshTTL = time.Minute, 30*time.Minute
-		c.Cache = 1 << 20 // or else it grows to its bound
+		c.Cache = 1 << 20 // otherwise it grows to its limit
 		c.Grace, c.Settle = 5*time.Second, 10*time.Second
 		c.LoadUser = func(_ context.Context, id string) (profile, error) {
 			w.mu.Lock()
@@ -104,7 +104,7 @@ func (w *world) visit(p *person) {
 		o, refreshErr := p.jar.refresh(w, e)
 		switch {
 		case errors.Is(refreshErr, session.CodeDatabaseFetchFailed):
-			return // the outage; the browser tries again later
+			return // during the outage the browser tries again later
 		case !o.Alive() && p.ended.IsZero():
 			w.Errorf("%v: %s has lost their session: %v, after %v", w.now(), p.id, o, err)
 			p.ended = time.Now()
@@ -141,15 +141,15 @@ func (w *world) now() time.Duration { return time.Since(epoch) }
 // epoch is when a bubble begins.
 var epoch = time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC)
 
-// wasCut reports whether what happened at t may not be known everywhere yet, because of the outage.
+// wasCut reports whether some processes may not know yet what happened at t, because of the outage.
 func (w *world) wasCut(t time.Time) bool {
 	return t.Sub(epoch) < outageTo && w.now() < outageTo+aSecond && w.now() > outageFrom
 }
 
-// TestSimulation lives through ten minutes of an app of four processes and a thousand users:
+// TestSimulation runs ten minutes of an app with four processes and a thousand users. There are
 // sign-outs, revocations, reloads, a change of keys with a rolling restart, and an outage of the
 // store and the feed. No honest session is lost, no ended session is accepted a second later, its
-// stream ends, changed data is seen, and memory does not grow.
+// stream closes, changed data is seen, and memory does not grow.
 func TestSimulation(t *testing.T) {
 	t.Parallel()
 	if testing.Short() {
@@ -175,7 +175,7 @@ func TestSimulation(t *testing.T) {
 		for step := range int(simulatedTime / (100 * time.Millisecond)) {
 			time.Sleep(100 * time.Millisecond)
 			switch w.now().Truncate(100 * time.Millisecond) {
-			case 2 * time.Minute: // every process learns to verify the new key
+			case 2 * time.Minute: // every process accepts the new key
 				for i := range w.nodes {
 					w.start(i, first, second)
 				}
@@ -215,8 +215,8 @@ func (w *world) join(id string) {
 	w.users = append(w.users, p)
 }
 
-// act ends or reloads one session, and lets somebody else sign in instead of one that has ended a
-// while ago.
+// act ends or reloads one session, and signs another user in for one whose session ended some time
+// ago.
 func (w *world) act() {
 	if w.now() > outageFrom-aSecond && w.now() < outageTo+aSecond {
 		return
@@ -258,8 +258,8 @@ func (w *world) checkStreams() {
 	}
 }
 
-// checkStream checks that a stream has ended if and only if its session has. The streams of a
-// process that was restarted end with it.
+// checkStream checks that a stream has closed if and only if its session has ended. The streams of
+// a process that was restarted end with it.
 func (w *world) checkStream(p *person) {
 	if !slices.Contains(w.nodes, p.host) || time.Since(p.ended) <= aSecond {
 		return

@@ -8,8 +8,8 @@ import (
 	"github.com/lucia-go/lucia/session"
 )
 
-// streams are the channels of [Engine.Ended] that are open, by user. Each is freed when its context
-// or its session ends.
+// streams holds the open channels of [Engine.Ended], by user. Each is freed when its context or its
+// session ends.
 type streams struct {
 	mu    sync.Mutex
 	users map[string]map[*stream]struct{}
@@ -110,14 +110,14 @@ func (s *streams) end(n session.Notice) {
 	}
 }
 
-// Ended returns a channel that is closed when the session ends. Rotation does not close it. It
-// closes as soon as this process knows of the end: at once for its own calls, from the feed for
-// those of other processes. When the access token of s has expired, and then once in the lifetime
-// of an access token and when the session is due to expire, it asks the store. So it also closes
-// when the session has expired, and in time if there is no feed. If the store fails, it carries on
-// until the session is due to expire.
+// Ended returns a channel that closes when the session ends. Rotation does not close it. It closes
+// as soon as this process knows of the end: at once for its own calls, and from the feed for those
+// of other processes. It also asks the store: when the access token of s has expired, then once in
+// the lifetime of an access token, and when the session is due to expire. So it closes when the
+// session expires, and without a feed, too. If the store fails, the channel stays open until the
+// session is due to expire.
 //
-// Nothing is held any more when ctx has ended or the channel is closed.
+// Nothing is retained once ctx has ended or the channel is closed.
 func (e *Engine[U]) Ended(ctx context.Context, s Session[U]) <-chan struct{} {
 	w := &stream{userID: s.User.ID, id: s.ID, iat: s.IssuedAt.Unix(), ended: make(chan struct{})}
 	e.streams.add(w)
@@ -134,7 +134,7 @@ func (e *Engine[U]) Ended(ctx context.Context, s Session[U]) <-chan struct{} {
 const retryAsking = 5 * time.Second
 
 // ask asks the store whether the session of a stream is alive, and schedules the next time. due is
-// when the session expires according to the last answer, and zero if there was none.
+// when the session expires according to the last answer, or zero if there was none.
 func (e *Engine[U]) ask(w *stream, due time.Time) {
 	if !e.streams.has(w) {
 		return
@@ -158,7 +158,7 @@ func (e *Engine[U]) ask(w *stream, due time.Time) {
 	e.streams.schedule(w, wait, func() { e.ask(w, due) })
 }
 
-// find returns the record of a session in the store, and the time with which to judge it.
+// find returns the record of a session in the store, and the time to judge it by.
 func (e *Engine[U]) find(ctx context.Context, userID string, id ID) (Record, Instant, error) {
 	live, err := callWithTimeout(ctx, e.stores, func(ctx context.Context) (map[ID]Entry, error) {
 		return e.config.Store.List(ctx, userID)
@@ -168,7 +168,7 @@ func (e *Engine[U]) find(ctx context.Context, userID string, id ID) (Record, Ins
 	if e.isOver(record) {
 		record = Record{}
 	}
-	return record, min(now, record.ExpiresAt-1), err // the store has found it live, by its own clock
+	return record, min(now, record.ExpiresAt-1), err // by its own clock the store has found it live
 }
 
 // MustAsk reports whether requests must ask the store, because the feed is lost and
@@ -185,7 +185,7 @@ func (e *Engine[U]) AskStore(ctx context.Context, s Session[U]) error {
 		return e.unavailable(ctx, CodeDatabaseFetchFailed, s.User.ID, s.ID, err)
 	}
 	if !record.Live(now) {
-		e.apply(e.revocations.now(endOfSession(s.User.ID, s.ID))) // is no news to other processes
+		e.apply(e.revocations.now(endOfSession(s.User.ID, s.ID))) // other processes do not need to know
 		return errMissing
 	}
 	return nil

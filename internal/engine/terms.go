@@ -65,9 +65,8 @@ func attributesJSON(attributes map[string]string) []byte {
 	return b
 }
 
-// The terms of a session are the last claims of both tokens, in this order. A claim is left out
-// if it has its zero value, so that a token without terms is as small as one of an earlier
-// release.
+// The terms of a session are the last claims of both tokens, in this order. A claim with its zero
+// value is left out, so that a token without terms is as small as one of an earlier release.
 const (
 	authTimeHead   = `,"auth_time":`
 	shortClaim     = `,"short":true`

@@ -16,7 +16,7 @@ import (
 )
 
 // allTerms are terms with every field set, for the time in a bubble of synctest. The attributes
-// contain what the parser searches for.
+// contain the strings that the parser searches for.
 func allTerms() session.Terms {
 	return session.Terms{
 		AuthTime:   time.Unix(1_700_000_000, 0),
@@ -27,7 +27,8 @@ func allTerms() session.Terms {
 	}
 }
 
-// allTermsJSON are the claims of allTerms. They never change, or sessions end with the release.
+// allTermsJSON are the claims of allTerms. They must never change, or sessions end with the
+// release.
 const allTermsJSON = `,"auth_time":1700000000,"short":true,"ends_by":946688399` +
 	`,"attributes":{"fingerprint_hash":",\"fingerprint_hash\":\"","org":"acme","é\u003c":"\u2028}"}` +
 	`,"act":{"sub":"root \"1\"","sid":"AAAAAAAAAAAAAAAAAAAAAQ","reason":"ticket 12"}`
@@ -124,7 +125,7 @@ func TestTermsLastAsLongAsTheSession(t *testing.T) {
 	})
 }
 
-// A token of an earlier release has no terms. Its session lives on, and its successors are as
+// A token of an earlier release has no terms. Its session continues, and its successors are as
 // small as it is.
 func TestTokensWithoutTermsAreRead(t *testing.T) {
 	t.Parallel()
@@ -151,7 +152,7 @@ func TestTokensWithoutTermsAreRead(t *testing.T) {
 		t.Errorf("the successor has %d and %d bytes, its predecessor %d and %d", len(j.sealed), len(j.bearer), len(before.sealed), len(before.bearer))
 	}
 	if strings.Contains(segment(t, string(j.access), 1), "auth_time") {
-		t.Error("auth_time is made up")
+		t.Error("a session without auth_time gets one")
 	}
 }
 
@@ -176,7 +177,7 @@ func TestOtherSpellingsOfTermsAreRefused(t *testing.T) {
 	}
 }
 
-// The fields are sealed with the right key, so that only the fields are tested.
+// The fields are sealed with the right key, so the test covers only the fields.
 func TestWrongTermFieldsAreRefused(t *testing.T) {
 	t.Parallel()
 	s := newSuspect(t)
@@ -196,7 +197,7 @@ func TestWrongTermFieldsAreRefused(t *testing.T) {
 	judge("attributes in another order", 8, "\x00\x11"+`{"b":"1","a":"2"}`)
 	judge("an actor without an id", 16, strings.Repeat("\x00", 19))
 	judge("an actor's id too long for the contents", 16, strings.Repeat("\x00", 16)+"\xff\xff")
-	judge("a reason that is not a line", 16, strings.Repeat("\x00", 16)+"\x00\x01a\x01\n")
+	judge("a reason of two lines", 16, strings.Repeat("\x00", 16)+"\x00\x01a\x01\n")
 	all := genuine
 	all.flags, all.terms, all.userID = 31, []byte(strings.Join(allTermsFields[:], "")), ""
 	for n := len(all.bytes()) - len(all.terms); n <= len(all.bytes()); n++ {
@@ -236,7 +237,7 @@ func TestInvalidTermsAreRefusedAtSignIn(t *testing.T) {
 	}
 }
 
-// The bound on the size of tokens counts the terms.
+// The limit of the size of tokens includes the terms.
 func TestTermsCountTowardsMaxBytes(t *testing.T) {
 	t.Parallel()
 	terms := allTerms()

@@ -22,7 +22,7 @@ type lossy struct {
 	Any    any
 }
 
-// Requests see what tokens carry, from the first one on: the response that issues a token has no
+// Requests see what tokens carry, from the first one on. The response that issues a token has no
 // more data than those that follow.
 func TestEveryAnswerSeesWhatTokensCarry(t *testing.T) {
 	t.Parallel()
@@ -61,8 +61,8 @@ func TestEveryAnswerSeesWhatTokensCarry(t *testing.T) {
 
 type tenantKey struct{}
 
-// LoadUser sees no values of a request, at a sign-in or at a refresh. Otherwise it could depend
-// on them and fail at the first refresh. Its context ends with the request that waits for it.
+// LoadUser sees no values of a request, at a sign-in or at a refresh. Otherwise it could depend on
+// them and fail at the first refresh. Its context ends with the request that waits for it.
 func TestLoadUserSeesNoRequestsValues(t *testing.T) {
 	t.Parallel()
 	a := newApp(t, nil)
@@ -107,7 +107,7 @@ func TestLoadUserSeesNoRequestsValues(t *testing.T) {
 	defer stop()
 	a.load = func(ctx context.Context) (profile, error) {
 		if d, ok := ctx.Deadline(); !ok || !d.Equal(deadline) {
-			t.Errorf("LoadUser has until %v, want the request's %v", d, deadline)
+			t.Errorf("the deadline of LoadUser is %v, want the request's %v", d, deadline)
 		}
 		return profile{}, context.DeadlineExceeded
 	}
@@ -173,10 +173,10 @@ func TestSessionsAsJSON(t *testing.T) {
 		t.Errorf("%s (-list +back):\n%s", data, diff)
 	}
 	if err := json.Unmarshal([]byte(`{"`+strings.Repeat("A", 21)+`!":{}}`), &back); err == nil {
-		t.Error("a bad id is read")
+		t.Error("an invalid id is accepted")
 	}
 	id := s.Session.ID
 	if err := id.UnmarshalText([]byte("bad")); err == nil || id != s.Session.ID {
-		t.Errorf("after a bad one the id is %v, %v, want it as it was", id, err)
+		t.Errorf("after an invalid one the id is %v, %v, want it unchanged", id, err)
 	}
 }

@@ -42,7 +42,7 @@ type (
 	elsewhere struct {
 		Owner omitted `json:"owner"`
 	}
-	dashed    struct{ UserID string } // "UserID" is another name
+	dashed    struct{ UserID string } // "UserID" does not decode as user_id
 	recursive struct {
 		Next *recursive `json:"next"`
 	}

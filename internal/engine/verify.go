@@ -24,7 +24,7 @@ func (e *Engine[U]) verified(token AccessToken) (v *verified[U], cached bool, er
 	v = &verified[U]{
 		hash: claims.FingerprintHash,
 		session: Session[U]{
-			AccessToken: AccessToken(strings.Clone(string(token))), // not the whole Cookie header
+			AccessToken: AccessToken(strings.Clone(string(token))), // keeps the whole Cookie header from being retained
 			ID:          claims.SessionID,
 			Generation:  claims.Generation,
 			IssuedAt:    time.Unix(claims.IssuedAt, 0),
@@ -60,9 +60,8 @@ func unixSeconds(t time.Time) int64 {
 	return t.Unix()
 }
 
-// RefreshCredential is a genuine refresh token, whose signature or seal is valid.
-// [Engine.Refresh] checks whether it matches the request's fingerprint and what it is still
-// valid for.
+// RefreshCredential is a genuine refresh token: its signature or seal is valid. [Engine.Refresh]
+// checks whether it matches the request's fingerprint and whether it is still accepted.
 type RefreshCredential struct {
 	UserID    string
 	SessionID ID
@@ -118,8 +117,8 @@ func (e *Engine[U]) OpenSealed(sealed SealedToken) (RefreshCredential, error) {
 	return c, nil
 }
 
-// token returns the refresh token that was sealed, byte for byte, by signing it with the key set
-// that sealed it. A previous secret thereby signs only what it has already signed.
+// token returns the refresh token that was sealed, byte for byte. It signs the claims with the key
+// set that sealed them. So a previous secret signs only what it has signed before.
 func (c RefreshCredential) token() RefreshToken { return c.sealer.keys.signRefresh(c.claims()) }
 
 // Sealed returns the sealed token that the credential was opened from, or "".
@@ -140,9 +139,9 @@ func (c RefreshCredential) claims() *refreshClaims {
 	}, Device: c.device}
 }
 
-// SealedSession returns the session that a sealed token names. It does not verify the token: it
-// is for a token under a key that this process does not have. ok is false if sealed does not have
-// the form of a sealed token.
+// SealedSession returns the session that a sealed token names, without verifying the token. It is
+// for a token under a key that this process does not have. ok is false if sealed does not have the
+// form of a sealed token.
 func SealedSession(sealed SealedToken) (id ID, ok bool) {
 	_, sid, _, ok := splitToken(string(sealed))
 	if !ok {

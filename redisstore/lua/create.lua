@@ -1,7 +1,7 @@
--- Create: session.Begin as a new session of the user. It removes expired sessions and, if the
--- user would have more than max, those that were least recently issued a token, as
--- session.MakeRoom says. Records of another version are neither counted nor removed, because only
--- the code that wrote them knows whether they have expired.
+-- Create: begins a session of the user, as session.Begin does. It removes expired sessions. If the
+-- user would then have more than max, it also removes those that were issued a token least
+-- recently, as session.MakeRoom does. It neither counts nor removes records of another version,
+-- because only the code that wrote them knows whether they have expired.
 --
 -- KEYS[1]  the user's hash
 -- ARGV[1]  the new session's id
@@ -19,7 +19,7 @@ for i = 1, #ARGV[4], 16 do
   former[ARGV[4]:sub(i, i + 15)] = true
 end
 
--- acting reports whether details name who acts as the user.
+-- acting reports whether the details at i name someone who acts as the user.
 local function acting(s, i)
   return #s >= i and s:byte(i) >= 128
 end
@@ -65,8 +65,8 @@ if #live >= max and not acting(details, 1) then
   end
 end
 
--- The write that a server without free memory refuses comes first, so that a refusal changes
--- nothing.
+-- HSET comes first, because a server without free memory refuses it and accepts HDEL. So a refusal
+-- changes nothing.
 redis.call('HSET', key, id, record .. details)
 for _, field in ipairs(gone) do
   redis.call('HDEL', key, field)

@@ -1,4 +1,4 @@
--- Publish: adds a notice to the feed and drops those that are too old.
+-- Publish: adds a notice to the feed and removes notices that are older than keep.
 --
 -- KEYS[1]  the stream
 -- ARGV[1]  how long a notice is kept, in milliseconds

@@ -1,5 +1,5 @@
--- The shared beginning of the scripts: how a session's record is stored. refresh.lua does not use
--- it and repeats it in place.
+-- The shared beginning of the scripts. It describes how a session's record is stored. refresh.lua
+-- does not use these functions and has their code in place.
 --
 --   byte  1      version, 1
 --   bytes 2-5    generation
@@ -37,10 +37,10 @@ local function readable(v)
   return #v >= 29 and v:byte() == 1
 end
 
--- The key expires so that users who do not come back leave nothing behind. Its expiry is at or
--- after the end of the day (UTC) in which the last of the user's sessions ends, so that only a
--- rotation that extends a session into another day moves it. It is never moved to an earlier
--- time, because that would end other sessions early.
+-- The key expires, so that users who do not come back leave nothing behind. It expires at or after
+-- the end of the day (UTC) in which the last of the user's sessions ends. So only a rotation that
+-- extends a session into another day moves the expiry. The expiry never becomes earlier, because
+-- that would end other sessions early.
 local function day(at)
   return at - at % 86400000 + 86400000
 end

@@ -1,4 +1,4 @@
--- Refresh: session.Refresh, in one step. The reasons for the rule are explained there.
+-- Refresh: session.Refresh, in one step. The comments of that function explain the rule.
 --
 -- KEYS[1]  the user's hash
 -- ARGV[1]  the session's id
@@ -14,7 +14,7 @@
 --
 -- The outcome missing signs users out, so a server that does not accept writes must not return
 -- it: a replica or a deposed master may have missed the session. Before it, the script makes a
--- write that changes nothing, to a field that is no session. Such a server refuses the write, and
+-- write that changes nothing, to a field that no session has. Such a server refuses the write, and
 -- the call fails instead. All other outcomes that end a session write in any case.
 --
 -- This script runs far more often than the others, and a script creates its functions anew in

@@ -1,4 +1,4 @@
--- Undo: removes a session that Create has made, unless it has changed since.
+-- Undo: removes a session that Create has made, unless the session has changed since.
 --
 -- KEYS[1]  the user's hash
 -- ARGV[1]  the session's id

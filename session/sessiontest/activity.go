@@ -7,7 +7,7 @@ import (
 	"github.com/lucia-go/lucia/session"
 )
 
-// present is quick with a session's life counted from the last activity.
+// present is quick with ByActivity: a session's life counts from the last activity.
 var present = session.Policy{Idle: slow.Idle, ByActivity: true, Lifetime: slow.Lifetime}
 
 var activityCases = []testCase{
@@ -32,7 +32,7 @@ var activityCases = []testCase{
 		},
 	},
 	{
-		name:        "activity: it extends, whatever the outcome",
+		name:        "activity: it extends the session, whatever the outcome",
 		explanation: "With Policy.ByActivity an activity extends the session when it rotates and when it does not.",
 		test: func(e *env) {
 			s := e.reach(e.user("ann"), 2)
@@ -61,7 +61,7 @@ var activityCases = []testCase{
 	},
 	{
 		name:        "activity: an older one changes nothing",
-		explanation: "The activities of several tabs combine to the latest, in any order; none counts as later than now.",
+		explanation: "The latest activity of several tabs counts, in whatever order they arrive, and none counts as later than now.",
 		test: func(e *env) {
 			s := e.reach(e.user("ann"), 2)
 			for _, ago := range []time.Duration{-time.Hour, 0, time.Hour, present.Idle, math.MaxInt64, math.MinInt64} {
@@ -78,7 +78,7 @@ var activityCases = []testCase{
 		},
 	},
 	{
-		name:        "activity: the lifetime and a stricter policy bound it",
+		name:        "activity: the lifetime and a stricter policy limit it",
 		explanation: "No activity takes a session past CreatedAt + Lifetime, and no session lives longer than Idle from now.",
 		test: func(e *env) {
 			s := e.reach(e.user("ann"), 2)
@@ -95,7 +95,7 @@ var activityCases = []testCase{
 		},
 	},
 	{
-		name:        "activity: a lost generation brings its expiry",
+		name:        "activity: a lost generation's token has its own expiry",
 		explanation: "An adopted token's expiry counts if it is later than the record's. A token that has expired does not end a live session.",
 		test: func(e *env) {
 			s := e.reach(e.user("ann"), 2)
@@ -131,7 +131,7 @@ var activityCases = []testCase{
 	},
 	{
 		name:        "activity: a session without any ends",
-		explanation: "However often it is refreshed in the background, a session is gone Idle after the last activity.",
+		explanation: "A session ends Idle after the last activity, however often it is refreshed in the background.",
 		test: func(e *env) {
 			policy := present
 			policy.Idle = 30 * time.Millisecond

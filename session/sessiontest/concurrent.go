@@ -15,7 +15,7 @@ const callers = 16
 var longCases = []testCase{
 	{
 		name:        "concurrent refreshes of one token",
-		explanation: "However many present one token at once, one new generation is made, and all are handed the same.",
+		explanation: "If many callers present one token at once, one new generation is made, and all of them get it.",
 		test:        oneRotation,
 	},
 	{
@@ -25,7 +25,7 @@ var longCases = []testCase{
 	},
 	{
 		name:        "concurrent sign-ins",
-		explanation: "A user never has more sessions than the cap, at no moment and in no order of sign-ins.",
+		explanation: "A user never has more sessions than the cap, at any moment and in any order of sign-ins.",
 		test:        concurrentSignIns,
 	},
 	{
@@ -41,7 +41,7 @@ var longCases = []testCase{
 	},
 }
 
-// together runs f in as many goroutines as there are callers and waits for all.
+// together runs f in as many goroutines as callers says and waits for all of them.
 func together(f func(i int)) {
 	var wg sync.WaitGroup
 	for i := range callers {
@@ -71,7 +71,7 @@ func oneRotation(e *env) {
 				rotated++
 			case session.Repeated:
 			default:
-				e.Errorf("outcome %v of one of %d simultaneous refreshes", r.Outcome, callers)
+				e.Errorf("one of %[2]d simultaneous refreshes has the outcome %[1]v", r.Outcome, callers)
 			}
 			e.same("record handed out", r.Record, want)
 		}

@@ -8,7 +8,7 @@ import (
 
 var confirmCases = []testCase{
 	{
-		name:        "confirm of what is missing",
+		name:        "confirm of a missing session",
 		explanation: "A late confirm makes no record and is no error.",
 		test: func(e *env) {
 			s := ref{e.user("ann"), session.NewID()}
@@ -36,7 +36,7 @@ var confirmCases = []testCase{
 	},
 	{
 		name:        "confirm is once",
-		explanation: "A second confirm does not move ConfirmedAt: it would push the next rotation away for ever.",
+		explanation: "A second confirm does not move ConfirmedAt. Otherwise repeated confirms would postpone the next rotation forever.",
 		test: func(e *env) {
 			s := e.reach(e.user("ann"), 2)
 			rec := e.confirmed(s)
@@ -47,7 +47,7 @@ var confirmCases = []testCase{
 	},
 	{
 		name:        "confirm of another generation",
-		explanation: "A token of an older generation, or of one the store has lost, says nothing of the current one.",
+		explanation: "A token of an older generation, or of one that the store has lost, does not confirm the current one.",
 		test: func(e *env) {
 			s := e.reach(e.user("ann"), 3)
 			rec := e.record(s)
@@ -58,7 +58,7 @@ var confirmCases = []testCase{
 		},
 	},
 	{
-		name:        "confirm of what has not settled",
+		name:        "confirm of an unsettled token",
 		explanation: "Only a token handed out at least Settle ago proves that the browser has the generation on disk.",
 		test: func(e *env) {
 			s := e.reach(e.user("ann"), 2)

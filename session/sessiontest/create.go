@@ -11,7 +11,7 @@ import (
 	"github.com/lucia-go/lucia/session"
 )
 
-// The details of sessions in the cases and histories: ordinary ones and the limits.
+// The details of the sessions in cases and histories: ordinary values and the limits.
 var (
 	labels    = []string{"Firefox on Windows", "Chrome on Android", "é\u2028<script>'\"\\x41 \\", strings.Repeat("x", session.MaxLabelBytes)}
 	addresses = []netip.Prefix{
@@ -37,7 +37,7 @@ var createCases = []testCase{
 	},
 	{
 		name:        "create bounds the session by the lifetime",
-		explanation: "A session ends after Policy.Lifetime where that is shorter than Policy.Idle.",
+		explanation: "A session ends after Policy.Lifetime if that is shorter than Policy.Idle.",
 		test: func(e *env) {
 			policy := session.Policy{Idle: time.Hour, Lifetime: 59 * time.Minute}
 			rec := e.create(ref{e.user("ann"), session.NewID()}, policy, plenty)
@@ -60,7 +60,7 @@ var createCases = []testCase{
 	},
 	{
 		name:        "cap drops the least recently refreshed",
-		explanation: "Over the cap the session goes whose current token was issued first, not the one created first.",
+		explanation: "Beyond the cap, Create deletes the session whose current token was issued first, not the one that was created first.",
 		test: func(e *env) {
 			user := e.user("ann")
 			first, second := e.signIn(user, slow), ref{user, session.NewID()}
@@ -76,7 +76,7 @@ var createCases = []testCase{
 	},
 	{
 		name:        "cap counts rotations only",
-		explanation: "A refresh that hands the same generation out again does not make a session more recent.",
+		explanation: "A refresh that hands out the same generation again does not make a session more recent.",
 		test: func(e *env) {
 			user := e.user("ann")
 			first := e.reach(user, 2)
@@ -92,7 +92,7 @@ var createCases = []testCase{
 	},
 	{
 		name:        "cap breaks ties by the smallest id",
-		explanation: "Of sessions issued in the same millisecond the smallest ID, compared byte by byte, goes first.",
+		explanation: "Of sessions issued in the same millisecond, Create deletes the one with the smallest ID first, compared byte by byte.",
 		test: func(e *env) {
 			user := e.user("ann")
 			ids := []session.ID{{0x7f, 1}, {0x80}, {0x7f, 0xff}, {0, 0, 9}, {0xff}, {0, 1}}
@@ -113,7 +113,7 @@ var createCases = []testCase{
 	},
 	{
 		name:        "cap of sessions weeks apart",
-		explanation: "The oldest goes, however much older it is. Where the store's clock runs by itself this is not waited for.",
+		explanation: "Create deletes the oldest session, however old it is. The case does not wait for weeks if the store's clock cannot be advanced.",
 		test: func(e *env) {
 			if e.Advance == nil {
 				return
@@ -145,7 +145,7 @@ var createCases = []testCase{
 	},
 	{
 		name:        "cap counts live sessions only",
-		explanation: "An expired session takes no place: it does not exist, whether or not the store still holds it.",
+		explanation: "An expired session does not count, whether or not the store still holds it.",
 		test: func(e *env) {
 			user := e.user("ann")
 			living := e.signIn(user, slow)
@@ -159,7 +159,7 @@ var createCases = []testCase{
 	},
 	{
 		name:        "cap counts one user's sessions",
-		explanation: "Sessions of other users take no place, and none of them goes.",
+		explanation: "Sessions of other users do not count, and none of them is deleted.",
 		test: func(e *env) {
 			ann, bob := e.signIn(e.user("ann"), slow), ref{e.user("bob"), session.NewID()}
 			e.create(bob, slow, 1)
@@ -169,7 +169,7 @@ var createCases = []testCase{
 	},
 	{
 		name:        "details are kept as they are",
-		explanation: "List shows what Create was given, and no refresh changes it. A page for people shows it.",
+		explanation: "List returns the details that Create was given, and no refresh changes them. Users see them in the list of their sessions.",
 		test: func(e *env) {
 			user := e.user("ann")
 			for _, label := range append(labels, "") {
@@ -219,7 +219,7 @@ var createCases = []testCase{
 			third := session.CreateParams{UserID: user, ID: session.NewID(), Policy: slow, Max: 2, Refuse: true}
 			for range 2 {
 				if r := e.begin(third); !r.Refused {
-					e.Fatalf("a third session of two: %+v", r)
+					e.Fatalf("a third session with a cap of two: %+v", r)
 				}
 			}
 			e.alive(user, first.id, second.id)
@@ -235,7 +235,7 @@ var createCases = []testCase{
 	},
 	{
 		name:        "refuse counts live sessions only",
-		explanation: "An expired session takes no place, so it must not keep its user out.",
+		explanation: "An expired session does not count, so it must not keep its user from signing in.",
 		test: func(e *env) {
 			user := e.user("ann")
 			brief := session.Policy{Idle: 2 * time.Millisecond, Lifetime: slow.Lifetime}
@@ -247,7 +247,7 @@ var createCases = []testCase{
 		},
 	},
 	{
-		name:        "former sessions take no place",
+		name:        "former sessions do not count",
 		explanation: "The sessions that the same browser had end with the sign-in. Counting them would end another device's.",
 		test: func(e *env) {
 			for _, refuse := range []bool{false, true} {
@@ -264,8 +264,8 @@ var createCases = []testCase{
 		},
 	},
 	{
-		name:        "acting sessions take no place",
-		explanation: "Someone who acts as the user neither ends a session of theirs nor keeps them from signing in.",
+		name:        "acting sessions do not count",
+		explanation: "A session in which someone acts as the user neither ends one of the user's sessions nor keeps the user from signing in.",
 		test: func(e *env) {
 			for _, refuse := range []bool{false, true} {
 				user := e.user(fmt.Sprint(refuse))
@@ -286,7 +286,7 @@ var createCases = []testCase{
 	},
 	{
 		name:        "cap of a hundred",
-		explanation: "The default cap is a hundred sessions a user; with one more the oldest goes, and only it.",
+		explanation: "The default cap is a hundred sessions a user. With one more, only the oldest is deleted.",
 		test: func(e *env) {
 			user := e.user("ann")
 			first := e.signIn(user, slow)

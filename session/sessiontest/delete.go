@@ -21,7 +21,7 @@ var deleteCases = []testCase{
 		},
 	},
 	{
-		name:        "delete of what is missing",
+		name:        "delete of a missing session",
 		explanation: "Signing out twice, or after the session expired, is no error.",
 		test: func(e *env) {
 			s := e.signIn(e.user("ann"), slow)
@@ -38,7 +38,7 @@ var deleteCases = []testCase{
 	},
 	{
 		name:        "delete user ends all of one user's sessions",
-		explanation: "Signing out everywhere ends every session of the user, and of nobody else.",
+		explanation: "Signing out everywhere ends every session of the user and no session of other users.",
 		test: func(e *env) {
 			ann, bob := e.user("ann"), e.reach(e.user("bob"), 2)
 			a, b := e.signIn(ann, slow), e.reach(ann, 3)
@@ -52,7 +52,7 @@ var deleteCases = []testCase{
 	},
 	{
 		name:        "reuse ends all of one user's sessions",
-		explanation: "Reused with RevokeUser is a theft: all sessions of the user go, other users are untouched.",
+		explanation: "Reused means theft. With RevokeUser all sessions of the user end, and other users keep theirs.",
 		test: func(e *env) {
 			bob := e.signIn(e.user("bob"), slow)
 			s := e.reach(e.user("ann"), 3)
@@ -77,7 +77,7 @@ var deleteCases = []testCase{
 	},
 	{
 		name:        "a user comes back",
-		explanation: "After the last session has ended, the user can sign in again; old tokens stay dead.",
+		explanation: "After the last session has ended, the user can sign in again; old tokens stay invalid.",
 		test: func(e *env) {
 			old := e.reach(e.user("ann"), 3)
 			e.deleteUser(old.user)
@@ -89,8 +89,8 @@ var deleteCases = []testCase{
 	},
 }
 
-// gone checks that a session is gone for every method and stays so: whatever
-// requests were under way when it ended, they make no record.
+// gone checks that a session does not exist for any method and stays so. No request that was under
+// way when the session ended may make a record.
 func (e *env) gone(s ref) {
 	e.Helper()
 	rest := e.ids(s.user)

@@ -19,15 +19,15 @@ var slow = session.Policy{
 	Lifetime: 240 * time.Hour,
 }
 
-// quick is slow without waiting: whatever is used counts as settled, and one
-// millisecond after a confirmation the next rotation may come.
+// quick is slow without waiting: every token that is used counts as settled, and the next rotation
+// may come one millisecond after a confirmation.
 var quick = session.Policy{Idle: slow.Idle, Lifetime: slow.Lifetime}
 
 // plenty is a cap that no case reaches by accident.
 const plenty = 100
 
-// env is what a case works with: a store, and helpers that fail the test where
-// the store does not do what the pure functions of package session say.
+// env is what a case works with: a store, and helpers that fail the test if the store differs from
+// the pure functions of package session.
 type env struct {
 	*testing.T
 	Harness
@@ -50,15 +50,15 @@ type ref struct {
 // now reads the store's clock.
 func (e *env) now() session.Instant {
 	e.Helper()
-	r, err := e.Store.Refresh(e.Context(), session.RefreshParams{UserID: e.user("nobody"), Policy: slow})
+	r, err := e.Store.Refresh(e.Context(), session.RefreshParams{UserID: e.user("unknown"), Policy: slow})
 	if err != nil {
 		e.Fatalf("Refresh of an unknown user: %v", err)
 	}
 	return r.Now
 }
 
-// pass lets d go by on the store's clock: exactly d if the clock can be
-// advanced, at least d if it runs by itself.
+// pass lets d pass on the store's clock: exactly d if the clock can be advanced, at least d
+// otherwise.
 func (e *env) pass(d time.Duration) {
 	e.Helper()
 	if e.Advance != nil {
@@ -68,7 +68,7 @@ func (e *env) pass(d time.Duration) {
 	e.waitUntil(e.now().Add(d))
 }
 
-// waitUntil waits for a clock that runs by itself.
+// waitUntil waits until a clock that cannot be advanced shows target.
 func (e *env) waitUntil(target session.Instant) {
 	e.Helper()
 	for now := e.now(); now < target; now = e.now() {
@@ -115,7 +115,7 @@ func (e *env) create(s ref, policy session.Policy, maxSessions int) session.Reco
 	e.Helper()
 	r := e.begin(session.CreateParams{UserID: s.user, ID: s.id, Policy: policy, Max: maxSessions})
 	if r.Refused {
-		e.Fatalf("Create refused a session, which it was not told to")
+		e.Fatalf("Create refused a session without Refuse")
 	}
 	return r.Record
 }
@@ -159,8 +159,8 @@ func sameIDs(a, b []session.ID) bool {
 	return slices.Equal(sorted(a), sorted(b))
 }
 
-// refresh presents p and checks that the store does as the rule says.
-func (e *env) refresh(s ref, p session.Presentation, policy session.Policy, revokeUser bool) session.RefreshResult {
+// refresh presents p and checks that the store follows the rule.
+func (e *env) refresh(s ref, p session.Presented, policy session.Policy, revokeUser bool) session.RefreshResult {
 	e.Helper()
 	before := e.record(s)
 	r, err := e.Store.Refresh(e.Context(), session.RefreshParams{
@@ -175,8 +175,7 @@ func (e *env) refresh(s ref, p session.Presentation, policy session.Policy, revo
 	return r
 }
 
-// stored checks the record that the store holds. One that has expired in the
-// meantime is not there any more.
+// stored checks the record in the store. A record that has expired in the meantime is gone.
 func (e *env) stored(s ref, want session.Record) {
 	e.Helper()
 	got := e.record(s)
@@ -186,7 +185,7 @@ func (e *env) stored(s ref, want session.Record) {
 	e.same("stored record", got, want)
 }
 
-// confirm sends a confirm; what it does is for the caller to check.
+// confirm calls Confirm. The caller checks the result.
 func (e *env) confirm(s ref, g session.Generation, handed session.Instant, policy session.Policy) {
 	e.Helper()
 	err := e.Store.Confirm(e.Context(), session.ConfirmParams{
@@ -211,7 +210,7 @@ func (e *env) deleteUser(user string) {
 	}
 }
 
-// rotate takes a session one generation further, confirmed if it has to be.
+// rotate takes a session one generation further and confirms it first if necessary.
 func (e *env) rotate(s ref) session.Record {
 	e.Helper()
 	rec := e.confirmed(s)
@@ -223,8 +222,7 @@ func (e *env) rotate(s ref) session.Record {
 	return r.Record
 }
 
-// confirmed confirms the current generation, unless it is the sign-in's, which
-// needs no confirmation.
+// confirmed confirms the current generation. The sign-in's needs no confirmation.
 func (e *env) confirmed(s ref) session.Record {
 	e.Helper()
 	rec := e.record(s)
@@ -247,10 +245,9 @@ func (e *env) reach(user string, n session.Generation) ref {
 	return s
 }
 
-// presented is what a request with the current refresh token presents by
-// bearer alone.
-func presented(rec session.Record) session.Presentation {
-	return session.Presentation{Generation: rec.Generation, IssuedAt: rec.IssuedAt, ExpiresAt: rec.ExpiresAt}
+// presented is what a request presents that has the current refresh token only as a bearer token.
+func presented(rec session.Record) session.Presented {
+	return session.Presented{Generation: rec.Generation, IssuedAt: rec.IssuedAt, ExpiresAt: rec.ExpiresAt}
 }
 
 func (e *env) outcome(r session.RefreshResult, want session.Outcome) {
@@ -260,7 +257,7 @@ func (e *env) outcome(r session.RefreshResult, want session.Outcome) {
 	}
 }
 
-// alive checks that exactly these sessions of the user live.
+// alive checks that the user has exactly these live sessions.
 func (e *env) alive(user string, want ...session.ID) {
 	e.Helper()
 	got := e.list(user)

@@ -11,7 +11,7 @@ import (
 var failureCases = []testCase{
 	{
 		name:        "a context that has ended",
-		explanation: "A call whose context has already ended returns an error that is ctx.Err(), and changes nothing.",
+		explanation: "A call whose context has already ended returns an error that wraps ctx.Err() and changes nothing.",
 		test: func(e *env) {
 			s := e.reach(e.user("ann"), 2)
 			rec, ctx := e.record(s), e.cancelled()
@@ -26,7 +26,7 @@ var failureCases = []testCase{
 	},
 	{
 		name:        "a lost rotation is adopted",
-		explanation: "After a store lost its last writes, the browser's newer generation stands: nobody is signed out.",
+		explanation: "After a store lost its last writes, the record takes over the browser's newer generation, and the user stays signed in.",
 		test: func(e *env) {
 			s := e.reach(e.user("ann"), 2)
 			lose := e.snapshot()
@@ -38,7 +38,7 @@ var failureCases = []testCase{
 	},
 	{
 		name:        "a lost sign-in is missing",
-		explanation: "A sign-in that the store lost must sign in again; nothing makes a record of it.",
+		explanation: "If the store lost a sign-in, the user must sign in again. No call makes a record of it.",
 		test: func(e *env) {
 			user := e.user("ann")
 			old := e.signIn(user, slow)
@@ -51,17 +51,17 @@ var failureCases = []testCase{
 	},
 }
 
-// snapshot remembers the store's state, or skips the case.
+// snapshot saves the store's state, or skips the case.
 func (e *env) snapshot() (restore func()) {
 	e.Helper()
 	if e.Snapshot == nil {
-		e.Skip("the harness has no Snapshot: it cannot lose writes")
+		e.Skip("the harness has no Snapshot, so it cannot lose writes")
 	}
 	return e.Snapshot()
 }
 
-// calls are calls of every method that would change or show session s, whose
-// record is rec, and make others of its user.
+// calls returns calls of every method that would change or show session s, whose record is rec, or
+// create another session of its user.
 func calls(e *env, s ref, rec session.Record) map[string]func(context.Context) error {
 	handed := rec.IssuedAt.Add(-time.Hour)
 	return map[string]func(context.Context) error{

@@ -14,33 +14,34 @@ import (
 	"github.com/lucia-go/lucia/session"
 )
 
-// FeedHarness is a feed under test, and what a test can do to it from outside.
+// FeedHarness is a feed under test and what a test can do to it from outside.
 type FeedHarness struct {
-	// Feed is the feed. It may hold notices from elsewhere: the suite uses user ids of its own.
+	// Feed is the feed. It may hold notices from elsewhere, because the suite uses user ids of its
+	// own.
 	Feed session.Feed
 
 	// Other is the same feed as another process sees it. Nil means Feed itself.
 	Other session.Feed
 
-	// Advance moves the feed's clock forward. Nil for a feed that lives in real time: the suite
-	// then waits, never long.
+	// Advance moves the feed's clock forward. It is nil if the clock cannot be moved. The suite
+	// then waits in real time, never for long.
 	Advance func(d time.Duration)
 
-	// Lose empties the feed, as if it had lost its entries in a failover. Nil where that cannot be
-	// done.
+	// Lose empties the feed, as if it had lost its entries in a failover. It is nil if the test
+	// cannot do that.
 	Lose func()
 }
 
 // RunFeed runs the conformance suite of [session.Feed], each case as a subtest. It calls open for
-// each case with that case's t; open registers its own t.Cleanup.
+// each case with the t of that case. open registers its own t.Cleanup.
 func RunFeed(t *testing.T, open func(t *testing.T) FeedHarness) {
 	for _, c := range feedCases {
 		t.Run(c.name, func(t *testing.T) { c.run(t, open) })
 	}
 }
 
-// RunFeedInBubble is RunFeed with each case in a bubble of testing/synctest: for feeds whose clock
-// is time.Now.
+// RunFeedInBubble is RunFeed with each case in its own bubble of testing/synctest. It is for feeds
+// whose clock is time.Now.
 func RunFeedInBubble(t *testing.T, open func(t *testing.T) FeedHarness) {
 	for _, c := range feedCases {
 		t.Run(c.name, func(t *testing.T) {
@@ -52,7 +53,7 @@ func RunFeedInBubble(t *testing.T, open func(t *testing.T) FeedHarness) {
 // feedCase is one clause of the contract.
 type feedCase struct {
 	name string
-	// explanation is what is broken with a feed that fails, and for whom.
+	// explanation says what a feed that fails breaks, and for whom.
 	explanation string
 	test        func(*feedEnv)
 }
@@ -99,7 +100,7 @@ func (e *feedEnv) publish(n session.Notice, keep time.Duration) session.Notice {
 	return n
 }
 
-// read reads to the end and returns the notices of this case, and the position.
+// read reads to the end. It returns the notices of this case and the position.
 func (e *feedEnv) read(after session.FeedPosition) ([]session.Notice, session.FeedPosition) {
 	e.Helper()
 	var own []session.Notice
@@ -138,17 +139,17 @@ func (e *feedEnv) pass(d time.Duration) {
 var feedCases = []feedCase{
 	{
 		name:        "what is published is read",
-		explanation: "Every process reads each notice, with all that it says, in the order of its publication.",
+		explanation: "Every process reads each notice unchanged, in the order of publication.",
 		test: func(e *feedEnv) {
 			_, at := e.read("")
 			a, b := e.publish(e.notice(session.NoticeEnd), keepLong), e.publish(e.notice(session.NoticeReload), keepLong)
 			got, at := e.read(at)
-			e.want("from the position of before", got, a, b)
+			e.want("from the earlier position", got, a, b)
 			got, at = e.read(at)
 			e.want("nothing new", got)
 			c := e.publish(e.notice(session.NoticeEnd), keepLong)
 			got, _ = e.read(at)
-			e.want("what is new", got, c)
+			e.want("the new notice", got, c)
 			got, _ = e.read("")
 			e.want("from the beginning, as a process that starts", got, a, b, c)
 		},
@@ -169,7 +170,7 @@ var feedCases = []feedCase{
 	},
 	{
 		name:        "user ids of every kind",
-		explanation: "A user id is 1 to 256 bytes. None is changed or mistaken for another.",
+		explanation: "A user id is 1 to 256 bytes. No id is changed or mistaken for another.",
 		test: func(e *feedEnv) {
 			var all []session.Notice
 			for _, suffix := range []string{" ", "\x00", "\\", "\"'{}*:", "\n", "ä€𝄞", "\u2028", "a\x00b", "A", "a"} {
@@ -198,7 +199,7 @@ var feedCases = []feedCase{
 	},
 	{
 		name:        "many publish and many read at once",
-		explanation: "A reader that continues from its position misses no notice, whoever publishes at the same time.",
+		explanation: "A reader that continues from its position misses no notice, even if others publish at the same time.",
 		test: func(e *feedEnv) {
 			const publishers, each = 8, 40
 			var all [publishers][]session.Notice
@@ -273,10 +274,10 @@ var feedCases = []feedCase{
 	},
 	{
 		name:        "old notices are dropped, and positions in them go on",
-		explanation: "The log does not grow for ever. A reader whose last entry was dropped misses no later one.",
+		explanation: "The log does not grow without limit. A reader whose last entry was dropped misses no later one.",
 		test: func(e *feedEnv) {
 			if e.Advance == nil {
-				e.Skip("takes a clock that can be advanced")
+				e.Skip("needs a clock that can be advanced")
 			}
 			var at session.FeedPosition
 			const rounds, each = 20, 200
@@ -302,10 +303,10 @@ var feedCases = []feedCase{
 	},
 	{
 		name:        "a feed that has lost its entries",
-		explanation: "After a failover the log may be empty or shorter. A reader whose position was lost misses nothing that is published from then on.",
+		explanation: "After a failover the log may be empty or shorter. A reader whose position was lost misses no later notice.",
 		test: func(e *feedEnv) {
 			if e.Lose == nil {
-				e.Skip("cannot lose entries")
+				e.Skip("the harness has no Lose, so it cannot lose entries")
 			}
 			for range 5 {
 				e.publish(e.notice(session.NoticeEnd), keepLong)

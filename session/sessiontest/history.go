@@ -28,22 +28,21 @@ func Seed(t testing.TB) uint64 {
 	return seed
 }
 
-// Model drives the store through a random history of sign-ins, refreshes,
-// repeated and stale requests, confirms, sign-outs, revocations, expiry, caps
-// and lost writes by several clients of several users, and checks every outcome
-// and record against the pure functions of package session. The same seed gives
-// the same history, except that in real time (Advance is nil) time passes as it
-// likes. A failure prints its seed and the last steps.
+// Model drives the store through a random history and checks every outcome and record against the
+// pure functions of package session. In the history, several clients of several users sign in,
+// refresh, repeat requests, send stale ones, confirm and sign out; sessions are revoked, expire and
+// exceed caps; the store loses writes. A seed always gives the same history, unless Advance is nil
+// and time passes by itself. A failure prints its seed and the last steps.
 func Model(t testing.TB, h Harness, seed uint64, steps int) {
 	t.Helper()
 	newHistory(t, seed, h).run(steps)
 }
 
-// Compare drives two stores through one history, as [Model] does, and checks
-// each at every step: every outcome and record of one is the rule's and thus
-// the other's. Both must have Advance and show the same time at the start; a's
-// Advance is called before b's (where both read one clock, one of the two does
-// nothing). Lost writes are left out unless both have Snapshot.
+// Compare drives two stores through one history, as [Model] does, and checks each of them at every
+// step. As every outcome and record follows the rule, the stores agree. Both harnesses must have
+// Advance, and both clocks must show the same time at the start. Compare calls a's Advance before
+// b's; if both stores read one clock, one of the two functions must do nothing. Writes are lost
+// only if both harnesses have Snapshot.
 func Compare(t testing.TB, a, b Harness, seed uint64, steps int) {
 	t.Helper()
 	if a.Advance == nil || b.Advance == nil {
@@ -52,8 +51,8 @@ func Compare(t testing.TB, a, b Harness, seed uint64, steps int) {
 	newHistory(t, seed, a, b).run(steps)
 }
 
-// policies are those of the histories: so short that every boundary is met
-// often, in virtual time as in real time.
+// policies are those of the histories. They are so short that every boundary is met often, in
+// virtual time and in real time.
 var policies = [...]session.Policy{
 	{Grace: 5 * time.Millisecond, Settle: 9 * time.Millisecond, Idle: 150 * time.Millisecond, Lifetime: time.Second},
 	{Grace: 2 * time.Millisecond, Settle: 3 * time.Millisecond, Idle: 40 * time.Millisecond, Lifetime: 60 * time.Millisecond},
@@ -61,8 +60,8 @@ var policies = [...]session.Policy{
 	{Grace: 5 * time.Millisecond, Settle: 9 * time.Millisecond, Idle: 60 * time.Millisecond, ByActivity: true, Lifetime: time.Second},
 }
 
-// records is what a store holds, by the rule: users to sessions. It may hold
-// expired ones, which are as good as none.
+// records is what a store holds according to the rule, by user and session. It may hold expired
+// records, which count as missing.
 type records map[string]map[session.ID]session.Record
 
 // history is one random history: the clients, the stores, and the model.
@@ -73,21 +72,21 @@ type history struct {
 	stores []Harness
 	steps  []step
 	users  []string
-	// clients hold sessions, living or dead. One that signs in again leaves its
-	// session behind, like a forgotten device.
+	// clients hold sessions, live or ended. A client that signs in again abandons its session, like
+	// a forgotten device.
 	clients [10]client
 
-	now     session.Instant // exact in virtual time, else when last seen
+	now     session.Instant // exact in virtual time; otherwise the last time that was read
 	virtual bool
 	model   records
 	saved   records  // the model at the last snapshot
-	restore []func() // puts the stores back there; nil before the first
+	restore []func() // restores the stores to that state; nil before the first snapshot
 
 	count int
 	trace [16]string // the last steps, by count modulo its length
 }
 
-// client is a browser, or a thief: what it may present.
+// client is a browser or a thief, with the tokens that it may present.
 type client struct {
 	ref
 	tokens []session.Presentation // newest last
@@ -137,7 +136,7 @@ func (h *history) run(steps int) {
 	}
 }
 
-// log remembers a step for a failure's sake.
+// log remembers a step for the message of a failure.
 func (h *history) log(format string, args ...any) {
 	h.trace[h.count%len(h.trace)] = fmt.Sprintf("%6d  at %d: ", h.count, h.now) + fmt.Sprintf(format, args...)
 }
@@ -167,14 +166,14 @@ func (h *history) each(call func(Harness) error) {
 // clock reads a store's clock.
 func (h *history) clock(s Harness) session.Instant {
 	h.Helper()
-	r, err := s.Store.Refresh(h.Context(), session.RefreshParams{UserID: h.users[0] + "/nobody", Policy: slow})
+	r, err := s.Store.Refresh(h.Context(), session.RefreshParams{UserID: h.users[0] + "/unknown", Policy: slow})
 	if err != nil {
 		h.failf("Refresh of an unknown user: %v", err)
 	}
 	return r.Now
 }
 
-// tick notes what time it was at a step.
+// tick records the time of a step.
 func (h *history) tick(now session.Instant) {
 	h.Helper()
 	if now < h.now || h.virtual && now > h.now {

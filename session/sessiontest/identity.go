@@ -59,8 +59,8 @@ var identityCases = []testCase{
 	},
 }
 
-// userIDs checks ids that a store with a syntax of its own might fold together
-// or take apart. They have no common prefix: the first byte matters too.
+// userIDs checks ids that a store with a syntax of its own might confuse or split. They have no
+// common prefix, because the first byte matters too.
 func userIDs(e *env) {
 	long := strings.Repeat("x", session.MaxUserIDBytes-1)
 	ids := []string{
@@ -70,7 +70,7 @@ func userIDs(e *env) {
 		"é", "e\u0301", "\u00a0", "\u200b", "\U0001F600", "ß", "ss", "\xff", "\xfe", "\xc3\xa9\xff",
 		long + "a", long + "b", "a" + long, "b" + long,
 	}
-	defer func() { // a server under test outlives the case, and these ids have no prefix
+	defer func() { // a server under test outlives the case, and these ids have no prefix of their own
 		for _, id := range ids {
 			e.deleteUser(id)
 		}

@@ -8,8 +8,8 @@ import (
 
 var ruleCases = []testCase{
 	{
-		name:        "refresh of what is missing",
-		explanation: "No such user or session is an outcome, not an error; the store's clock is reported with it.",
+		name:        "refresh of a missing session",
+		explanation: "An unknown user or session is an outcome and not an error, and the result contains the store's clock.",
 		test: func(e *env) {
 			s := e.signIn(e.user("ann"), slow)
 			p := presented(e.record(s))
@@ -31,13 +31,13 @@ var ruleCases = []testCase{
 		test:        everyRow,
 	},
 	{
-		name:        "rule: what was handed out long enough ago confirms",
+		name:        "rule: a settled refresh cookie confirms",
 		explanation: "Current and Adopted confirm the generation if and only if the refresh cookie is settled.",
 		test:        settledRows,
 	},
 	{
 		name:        "rule: large numbers",
-		explanation: "Generations take all of 32 bits and instants at least the years to 9999; a store that rounds or wraps them loses sessions.",
+		explanation: "Generations use all 32 bits, and instants reach at least the year 9999. A store that rounds or wraps them loses sessions.",
 		test: func(e *env) {
 			for _, g := range []session.Generation{255, 256, 65536, 1<<31 - 1, 1 << 31, 1<<32 - 2} {
 				s := e.signIn(e.user("ann"), slow)
@@ -83,7 +83,7 @@ var ruleCases = []testCase{
 	},
 	{
 		name:        "rule: the policy is the call's",
-		explanation: "A store keeps no policy: each call is judged, and each rotation dated, by the policy it brings.",
+		explanation: "A store keeps no policy. The policy of the call decides its outcome and the expiry that it sets.",
 		test: func(e *env) {
 			s := e.reach(e.user("ann"), 3)
 			rec := e.confirmed(s)
@@ -96,8 +96,8 @@ var ruleCases = []testCase{
 		},
 	},
 	{
-		name:        "rule: durations count in whole milliseconds",
-		explanation: "Parts of a millisecond in a policy are cut off before anything is reckoned with them.",
+		name:        "rule: durations are in whole milliseconds",
+		explanation: "The durations of a policy are truncated to the millisecond before any calculation.",
 		test: func(e *env) {
 			part := time.Millisecond - time.Nanosecond
 			policy := session.Policy{Grace: part, Settle: part, Idle: slow.Idle + part, Lifetime: slow.Lifetime + part}
@@ -114,7 +114,7 @@ var ruleCases = []testCase{
 		},
 	},
 	{
-		name:        "rule: refreshed for ever, ended by the lifetime",
+		name:        "rule: the lifetime ends a session that is refreshed forever",
 		explanation: "No rotation takes a session past CreatedAt + Lifetime.",
 		test: func(e *env) {
 			s := ref{e.user("ann"), session.NewID()}
@@ -134,7 +134,7 @@ var ruleCases = []testCase{
 	},
 	{
 		name:        "an expired session does not exist",
-		explanation: "From ExpiresAt on a session is gone for every method, and no call brings it back.",
+		explanation: "From ExpiresAt on, a session does not exist for any method, and no call brings it back.",
 		test: func(e *env) {
 			policy := slow
 			policy.Idle = 20 * time.Millisecond
@@ -161,9 +161,9 @@ func (e *env) ids(user string) (ids []session.ID) {
 	return ids
 }
 
-// everyRow takes a session to generation 3, confirms it or not, lets time pass
-// and presents something. Where the clock runs by itself, a boundary may be
-// missed: refresh still holds the store to the rule there.
+// everyRow takes a session to generation 3, confirms it or not, lets time pass and presents
+// something. If the clock runs by itself, a boundary may be missed. refresh still checks the
+// outcome against the rule.
 func everyRow(e *env) {
 	const grace = 20 * time.Millisecond
 	policy := session.Policy{Grace: grace, Settle: slow.Settle, Idle: slow.Idle, Lifetime: slow.Lifetime}
@@ -208,8 +208,8 @@ func everyRow(e *env) {
 	}
 }
 
-// settledRows presents the current and a lost generation with cookies handed
-// out at various times before.
+// settledRows presents the current and a lost generation with cookies that were handed out at
+// various times before.
 func settledRows(e *env) {
 	const settle = 20 * time.Millisecond
 	policy := slow

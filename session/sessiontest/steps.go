@@ -9,8 +9,7 @@ import (
 	"github.com/lucia-go/lucia/session"
 )
 
-// step is a kind of step of a history; one of greater weight is taken more
-// often.
+// step is a kind of step of a history. A step of greater weight occurs more often.
 type step struct {
 	weight int
 	do     func(*history)
@@ -36,7 +35,7 @@ func stepsOf(lossy bool) []step {
 // client returns a random client.
 func (h *history) client() *client { return &h.clients[h.rng.IntN(len(h.clients))] }
 
-// policy returns the policy of a call: mostly the history's own.
+// policy returns the policy of a call, which is mostly the history's own.
 func (h *history) policy() session.Policy {
 	if h.rng.IntN(8) == 0 {
 		return pick(h, policies[:])
@@ -52,7 +51,7 @@ func (h *history) signIn() {
 	for i := range creating.ID {
 		creating.ID[i] = byte(h.rng.Uint32())
 	}
-	if h.rng.IntN(8) == 0 { // a call repeated, after its reply was lost
+	if h.rng.IntN(8) == 0 { // repeat the call as if its reply had been lost
 		creating.UserID, creating.ID = cmp.Or(c.user, user), c.id
 	}
 	creating.Details = detailsOf(creating.ID)
@@ -94,14 +93,14 @@ func (h *history) signIn() {
 	*c = client{ref{creating.UserID, creating.ID}, []session.Presentation{handed(rec, h.now)}}
 }
 
-// handed is the refresh token of a record, with its cookie, handed out now.
-func handed(rec session.Record, now session.Instant) session.Presentation {
+// handed is the refresh token of a record with its cookie, handed out now.
+func handed(rec session.Record, now session.Instant) session.Presented {
 	p := presented(rec)
 	p.HandedAt = now
 	return p
 }
 
-// create is what Create does to the records.
+// create applies a Create to the records.
 func (m records) create(c session.CreateParams, rec session.Record) {
 	of := m[c.UserID]
 	if of == nil {
@@ -116,7 +115,7 @@ func (m records) create(c session.CreateParams, rec session.Record) {
 	of[c.ID] = rec
 }
 
-// makeRoom is [session.MakeRoom] on the records.
+// makeRoom applies [session.MakeRoom] to the records.
 func (m records) makeRoom(c session.CreateParams, now session.Instant) (ended []session.ID, refused bool) {
 	var live []session.Candidate
 	for id, r := range m[c.UserID] {
@@ -127,7 +126,7 @@ func (m records) makeRoom(c session.CreateParams, now session.Instant) (ended []
 	return session.MakeRoom(live, c)
 }
 
-// detailsOf returns the details of a session of a history. They follow from its id.
+// detailsOf returns the details of a session of a history. They depend only on its id.
 func detailsOf(id session.ID) (d session.Details) {
 	if id[0]%2 == 0 {
 		d.Label = labels[int(id[1])%len(labels)]
@@ -164,7 +163,7 @@ func (h *history) refresh() {
 	if !got.Outcome.Alive() || h.rng.IntN(8) == 0 {
 		h.list(c.user)
 	}
-	if got.Outcome.Alive() && h.rng.IntN(4) != 0 { // else the answer is lost
+	if got.Outcome.Alive() && h.rng.IntN(4) != 0 { // otherwise the answer is lost
 		c.tokens = append(c.tokens, handed(got.Record, got.Now))
 		if len(c.tokens) > 5 {
 			c.tokens = slices.Delete(c.tokens, 0, 1)
@@ -172,7 +171,7 @@ func (h *history) refresh() {
 	}
 }
 
-// refreshed is what a Refresh with that result does to the records.
+// refreshed applies the result of a Refresh to the records.
 func (m records) refreshed(r session.RefreshParams, got session.RefreshResult) {
 	switch {
 	case got.Outcome == session.Reused && r.RevokeUser:
@@ -190,7 +189,7 @@ func (h *history) present(c *client) (p session.Presentation) {
 		p = c.tokens[len(c.tokens)-1]
 	}
 	switch h.rng.IntN(12) {
-	case 0, 1, 2: // a stale page's, or an old copy
+	case 0, 1, 2: // a token of a stale page or an old copy
 		if len(c.tokens) > 0 {
 			p = pick(h, c.tokens)
 		}
@@ -202,8 +201,8 @@ func (h *history) present(c *client) (p session.Presentation) {
 		p.Generation += session.Generation(h.rng.IntN(3))
 		p.ExpiresAt = h.nearly(0)
 	}
-	// A session that is refreshed at random gets an activity about every second time. The rest are
-	// background refreshes.
+	// A session that is refreshed at random gets an activity about every second time. The other
+	// refreshes are background refreshes.
 	switch h.rng.IntN(8) {
 	case 0, 1:
 		p.Active = true
@@ -215,7 +214,7 @@ func (h *history) present(c *client) (p session.Presentation) {
 	return p
 }
 
-// nearly returns a time that is d ago, or a little sooner or later.
+// nearly returns a time that is d ago, or slightly earlier or later.
 func (h *history) nearly(d time.Duration) session.Instant {
 	return h.now.Add(-d) + session.Instant(h.rng.IntN(3)-1)
 }
@@ -240,8 +239,8 @@ func (h *history) confirm() {
 	h.list(c.user)
 }
 
-// confirmedBetween finds out what a Confirm did that happened at some time
-// between then and now, and holds it to the rule.
+// confirmedBetween finds out what a Confirm did at some time between then and now, and checks it
+// against the rule.
 func (h *history) confirmedBetween(s ref, c session.ConfirmParams, then session.Instant) {
 	h.Helper()
 	rec := h.model[s.user][s.id]
@@ -251,7 +250,7 @@ func (h *history) confirmedBetween(s ref, c session.ConfirmParams, then session.
 	}
 	listed, ok := lists[s.id]
 	if !ok {
-		return // expired, or list will tell
+		return // expired, or list reports it
 	}
 	got := listed.Record
 	h.now = h.clock(h.stores[0])
@@ -267,7 +266,7 @@ func (h *history) confirmedBetween(s ref, c session.ConfirmParams, then session.
 	h.model[s.user][s.id] = got
 }
 
-// list checks what the stores list of a user's sessions.
+// list compares the stores' lists of a user's sessions with the records.
 func (h *history) list(user string) {
 	h.Helper()
 	h.each(func(s Harness) error {
@@ -309,14 +308,14 @@ func (h *history) revoke() {
 	h.list(user)
 }
 
-// steal gives one client what another has.
+// steal copies one client's tokens to another.
 func (h *history) steal() {
 	c := *h.client()
 	c.tokens = slices.Clone(c.tokens)
 	*h.client() = c
 }
 
-// confuse gives a client a session id, or a user, that is another's.
+// confuse gives a client the session id or the user of another.
 func (h *history) confuse() {
 	c := h.client()
 	if h.rng.IntN(2) == 0 {

@@ -7,21 +7,22 @@ import (
 	"testing"
 	"time"
 
+	"github.com/lucia-go/lucia/examples/internal/apptest"
 	"github.com/lucia-go/lucia/luciatest"
 )
 
 // TestDeviceBound signs up with a browser that binds sessions, and copies its cookies.
 func TestDeviceBound(t *testing.T) {
 	t.Parallel()
-	for _, app := range apps {
+	for _, app := range apptest.Apps {
 		t.Run(app, func(t *testing.T) {
 			t.Parallel()
-			s := start(t, app, "-tls", "-device-bound", "-access-ttl", "4s", "-settle", "1s", "-grace", "100ms")
+			s := apptest.Start(t, app, "-tls", "-device-bound", "-access-ttl", "4s", "-settle", "1s", "-grace", "100ms")
 			trusting := http.DefaultTransport.(*http.Transport).Clone()
 			trusting.TLSClientConfig = &tls.Config{InsecureSkipVerify: true} // the certificate is made by the process
 			b := luciatest.NewBrowserAt(t, s.URL, trusting).BindSessions()
 			tab := b.Open("/signup")
-			wantPage(t, tab.Submit(credentials(newName(), password)), http.StatusOK, "/profile")
+			apptest.WantPage(t, tab.Submit(apptest.Credentials(apptest.NewName(), apptest.Password)), http.StatusOK, "/profile")
 			bound := "data-bound>yes"
 			for deadline := time.Now().Add(30 * time.Second); !strings.Contains(tab.Get("/profile").Body, bound); {
 				if time.Now().After(deadline) {
@@ -30,11 +31,11 @@ func TestDeviceBound(t *testing.T) {
 				time.Sleep(100 * time.Millisecond)
 			}
 			thief := tab.Steal()
-			wantPage(t, thief.Get("/profile"), http.StatusOK, "/profile")
+			apptest.WantPage(t, thief.Get("/profile"), http.StatusOK, "/profile")
 			for range 2 {
 				time.Sleep(5 * time.Second)
-				wantPage(t, thief.Get("/profile"), http.StatusOK, "/login")
-				wantPage(t, tab.Get("/profile"), http.StatusOK, "/profile")
+				apptest.WantPage(t, thief.Get("/profile"), http.StatusOK, "/login")
+				apptest.WantPage(t, tab.Get("/profile"), http.StatusOK, "/profile")
 				if !strings.Contains(tab.Page().Body, bound) {
 					t.Errorf("the owner's page does not say %q", bound)
 				}

@@ -7,8 +7,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
+	"github.com/lucia-go/lucia/examples/internal/apptest"
 	"github.com/lucia-go/lucia/internal/testenv"
 	"github.com/lucia-go/lucia/luciatest"
 )
@@ -16,7 +16,7 @@ import (
 // contract is what every example does, wherever it keeps its sessions.
 var contract = []struct {
 	name string
-	test func(t *testing.T, s *server)
+	test func(t *testing.T, s *apptest.Server)
 }{
 	{"signs up", testSignsUp},
 	{"signs in and returns to where it was asked from", testSignsIn},
@@ -42,14 +42,14 @@ var contract = []struct {
 
 // onEveryStore runs a test on each example, in memory, on Redis and on SQLite.
 func onEveryStore(t *testing.T, test func(t *testing.T, app string, flags ...string)) {
-	for _, app := range apps {
+	for _, app := range apptest.Apps {
 		t.Run(app+" in memory", func(t *testing.T) {
 			t.Parallel()
 			test(t, app)
 		})
 		t.Run(app+" on Redis", func(t *testing.T) {
 			t.Parallel()
-			test(t, app, "-redis", testenv.Redis(t).URL(), "-secret", secret)
+			test(t, app, "-redis", testenv.Redis(t).URL(), "-secret", apptest.Secret)
 		})
 		t.Run(app+" on SQLite", func(t *testing.T) {
 			t.Parallel()
@@ -61,7 +61,7 @@ func onEveryStore(t *testing.T, test func(t *testing.T, app string, flags ...str
 func TestContract(t *testing.T) {
 	t.Parallel()
 	onEveryStore(t, func(t *testing.T, app string, flags ...string) {
-		s := start(t, app, flags...)
+		s := apptest.Start(t, app, flags...)
 		for _, c := range contract {
 			t.Run(c.name, func(t *testing.T) {
 				t.Parallel()
@@ -71,185 +71,173 @@ func TestContract(t *testing.T) {
 	})
 }
 
-func testSignsUp(t *testing.T, s *server) {
-	name := newName()
-	tab := signUp(t, s, name)
-	got := sessionOf(t, tab.Page())
+func testSignsUp(t *testing.T, s *apptest.Server) {
+	name := apptest.NewName()
+	tab := apptest.SignUp(t, s, name)
+	got := apptest.SessionOf(t, tab.Page())
 	if got == nil || got.User.Username != name || got.User.ID == "" || got.AccessToken == "" || got.RefreshToken == "" {
 		t.Errorf("after signing up the page is of %+v, want %s with both tokens", got, name)
 	}
 	if !strings.Contains(tab.Page().Body, "<h1>"+name+"</h1>") {
 		t.Errorf("the page does not greet %s", name)
 	}
-	if got := sessionOf(t, tab.Get("/")); got == nil || got.User.Username != name {
+	if got := apptest.SessionOf(t, tab.Get("/")); got == nil || got.User.Username != name {
 		t.Errorf("the first page is of %+v", got)
 	}
 }
 
-func testSignsIn(t *testing.T, s *server) {
-	name := newName()
-	first := sessionOf(t, signUp(t, s, name).Page())
+func testSignsIn(t *testing.T, s *apptest.Server) {
+	name := apptest.NewName()
+	first := apptest.SessionOf(t, apptest.SignUp(t, s, name).Page())
 	tab := luciatest.NewBrowserAt(t, s.URL, nil).Open("/profile?from=here")
-	wantPage(t, tab.Page(), http.StatusOK, "/login")
-	if got := sessionOf(t, tab.Page()); got != nil {
+	apptest.WantPage(t, tab.Page(), http.StatusOK, "/login")
+	if got := apptest.SessionOf(t, tab.Page()); got != nil {
 		t.Errorf("nobody is %+v", got)
 	}
-	p := tab.Submit(credentials(strings.ToUpper(name), password))
-	wantPage(t, p, http.StatusOK, "/profile")
+	p := tab.Submit(apptest.Credentials(strings.ToUpper(name), apptest.Password))
+	apptest.WantPage(t, p, http.StatusOK, "/profile")
 	if p.URL.RawQuery != "from=here" {
 		t.Errorf("signing in led to %s", p.URL)
 	}
-	if got := sessionOf(t, p); got.User != first.User || got.RefreshToken == first.RefreshToken {
+	if got := apptest.SessionOf(t, p); got.User != first.User || got.RefreshToken == first.RefreshToken {
 		t.Errorf("signed in as %+v, want %+v with another session", got.User, first.User)
 	}
-	away := request(t, s, "POST", "/login?next=//evil.example", credentials(name, password)).want(t, http.StatusSeeOther)
-	if to := away.header.Get("Location"); to != "/profile" {
+	away := apptest.Request(t, s, "POST", "/login?next=//evil.example", apptest.Credentials(name, apptest.Password)).Want(t, http.StatusSeeOther)
+	if to := away.Header.Get("Location"); to != "/profile" {
 		t.Errorf("signing in led to %s", to)
 	}
 }
 
 // Programs do not say what they accept, nor whence they come.
-func testPlainProgram(t *testing.T, s *server) {
-	name := newName()
-	in := request(t, s, "POST", "/signup", credentials(name, password)).want(t, http.StatusSeeOther)
-	if to := in.header.Get("Location"); to != "/profile" {
+func testPlainProgram(t *testing.T, s *apptest.Server) {
+	name := apptest.NewName()
+	in := apptest.Request(t, s, "POST", "/signup", apptest.Credentials(name, apptest.Password)).Want(t, http.StatusSeeOther)
+	if to := in.Header.Get("Location"); to != "/profile" {
 		t.Errorf("signing up leads to %s", to)
 	}
-	request(t, s, "GET", "/profile", nil, cookies(in)).want(t, http.StatusOK)
-	to := request(t, s, "GET", "/profile", nil).want(t, http.StatusSeeOther).header.Get("Location")
+	apptest.Request(t, s, "GET", "/profile", nil, apptest.Cookies(in)).Want(t, http.StatusOK)
+	to := apptest.Request(t, s, "GET", "/profile", nil).Want(t, http.StatusSeeOther).Header.Get("Location")
 	if path, _, _ := strings.Cut(to, "?"); path != "/login" {
 		t.Errorf("the profile of nobody leads to %s", to)
 	}
 }
 
-func testWrongPassword(t *testing.T, s *server) {
-	name := newName()
-	signUp(t, s, name)
-	known, unknown := credentials(name, "wrong"), credentials(newName(), "wrong")
-	wrong := request(t, s, "POST", "/login", known).want(t, http.StatusUnauthorized)
-	missing := request(t, s, "POST", "/login", unknown).want(t, http.StatusUnauthorized)
-	wrong.noCookies(t)
-	missing.noCookies(t)
-	if a, b := strings.ReplaceAll(wrong.body, name, ""), strings.ReplaceAll(missing.body, unknown.Get("username"), ""); a != b {
+func testWrongPassword(t *testing.T, s *apptest.Server) {
+	name := apptest.NewName()
+	apptest.SignUp(t, s, name)
+	known, unknown := apptest.Credentials(name, "wrong"), apptest.Credentials(apptest.NewName(), "wrong")
+	wrong := apptest.Request(t, s, "POST", "/login", known).Want(t, http.StatusUnauthorized)
+	missing := apptest.Request(t, s, "POST", "/login", unknown).Want(t, http.StatusUnauthorized)
+	wrong.NoCookies(t)
+	missing.NoCookies(t)
+	if a, b := strings.ReplaceAll(wrong.Body, name, ""), strings.ReplaceAll(missing.Body, unknown.Get("username"), ""); a != b {
 		t.Errorf("a wrong password is answered\n%s\nan unknown name\n%s", a, b)
 	}
-	// The fastest of some, taken in turn, since other tests run beside this one.
-	fastest := [2]time.Duration{time.Hour, time.Hour}
-	for range 12 {
-		for i, form := range []url.Values{known, unknown} {
-			began := time.Now()
-			request(t, s, "POST", "/login", form).want(t, http.StatusUnauthorized)
-			fastest[i] = min(fastest[i], time.Since(began))
-		}
-	}
-	if a, b := fastest[0], fastest[1]; b < a/3 || a < b/3 {
-		t.Errorf("a wrong password takes %v, an unknown name %v", a, b)
-	}
-	for _, form := range []url.Values{credentials(name, ""), credentials("", ""), {}} {
-		request(t, s, "POST", "/login", form).want(t, http.StatusUnauthorized).noCookies(t)
+	for _, form := range []url.Values{apptest.Credentials(name, ""), apptest.Credentials("", ""), {}} {
+		apptest.Request(t, s, "POST", "/login", form).Want(t, http.StatusUnauthorized).NoCookies(t)
 	}
 }
 
-func testTakenName(t *testing.T, s *server) {
-	name := newName()
-	owner := signUp(t, s, name)
+func testTakenName(t *testing.T, s *apptest.Server) {
+	name := apptest.NewName()
+	owner := apptest.SignUp(t, s, name)
 	for _, same := range []string{name, strings.ToUpper(name), " " + name + " "} {
-		request(t, s, "POST", "/signup", credentials(same, "another password")).want(t, http.StatusConflict).noCookies(t)
+		apptest.Request(t, s, "POST", "/signup", apptest.Credentials(same, "another password")).Want(t, http.StatusConflict).NoCookies(t)
 	}
-	request(t, s, "POST", "/login", credentials(name, "another password")).want(t, http.StatusUnauthorized)
-	wantPage(t, owner.Get("/profile"), http.StatusOK, "/profile")
+	apptest.Request(t, s, "POST", "/login", apptest.Credentials(name, "another password")).Want(t, http.StatusUnauthorized)
+	apptest.WantPage(t, owner.Get("/profile"), http.StatusOK, "/profile")
 }
 
-func testBadForms(t *testing.T, s *server) {
+func testBadForms(t *testing.T, s *apptest.Server) {
 	tests := []struct {
 		name string
 		form url.Values
 		want int
 	}{
-		{"no password", credentials(newName(), ""), http.StatusBadRequest},
-		{"no name", credentials("", password), http.StatusBadRequest},
-		{"a blank name", credentials(" \t", password), http.StatusBadRequest},
-		{"a long name", credentials(strings.Repeat("é", 33), password), http.StatusBadRequest},
-		{"a name that is no UTF-8", credentials("ada\xff", password), http.StatusBadRequest},
-		{"a name with a control character", credentials("ada\x00", password), http.StatusBadRequest},
-		{"a name written backwards", credentials("ada\u202e", password), http.StatusBadRequest},
-		{"a long password", credentials(newName(), strings.Repeat("x", 1001)), http.StatusBadRequest},
-		{"too much of everything", credentials(newName(), strings.Repeat("x", 100<<10)), http.StatusRequestEntityTooLarge},
+		{"no password", apptest.Credentials(apptest.NewName(), ""), http.StatusBadRequest},
+		{"no name", apptest.Credentials("", apptest.Password), http.StatusBadRequest},
+		{"a blank name", apptest.Credentials(" \t", apptest.Password), http.StatusBadRequest},
+		{"a long name", apptest.Credentials(strings.Repeat("é", 33), apptest.Password), http.StatusBadRequest},
+		{"a name that is no UTF-8", apptest.Credentials("ada\xff", apptest.Password), http.StatusBadRequest},
+		{"a name with a control character", apptest.Credentials("ada\x00", apptest.Password), http.StatusBadRequest},
+		{"a name written backwards", apptest.Credentials("ada\u202e", apptest.Password), http.StatusBadRequest},
+		{"a long password", apptest.Credentials(apptest.NewName(), strings.Repeat("x", 1001)), http.StatusBadRequest},
+		{"too much of everything", apptest.Credentials(apptest.NewName(), strings.Repeat("x", 100<<10)), http.StatusRequestEntityTooLarge},
 		{"no form", nil, http.StatusBadRequest},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			request(t, s, "POST", "/signup", tt.form).want(t, tt.want).noCookies(t)
+			apptest.Request(t, s, "POST", "/signup", tt.form).Want(t, tt.want).NoCookies(t)
 		})
 	}
 }
 
-func testCrossSite(t *testing.T, s *server) {
-	name, other := newName(), newName()
-	in := request(t, s, "POST", "/signup", credentials(name, password)).want(t, http.StatusSeeOther)
-	token := sessionOf(t, signIn(t, s, name).Page()).AccessToken
+func testCrossSite(t *testing.T, s *apptest.Server) {
+	name, other := apptest.NewName(), apptest.NewName()
+	in := apptest.Request(t, s, "POST", "/signup", apptest.Credentials(name, apptest.Password)).Want(t, http.StatusSeeOther)
+	token := apptest.SessionOf(t, apptest.SignIn(t, s, name).Page()).AccessToken
 	for path, form := range map[string]url.Values{
-		"/signup":          credentials(other, password),
-		"/login":           credentials(name, password),
+		"/signup":          apptest.Credentials(other, apptest.Password),
+		"/login":           apptest.Credentials(name, apptest.Password),
 		"/profile":         {"_lucia": {token}, "bio": {"evil"}},
 		"/api/auth/logout": {"_lucia": {token}},
 	} {
-		request(t, s, "POST", path, form, crossSite, cookies(in)).want(t, http.StatusForbidden).noCookies(t)
+		apptest.Request(t, s, "POST", path, form, apptest.CrossSite, apptest.Cookies(in)).Want(t, http.StatusForbidden).NoCookies(t)
 	}
-	request(t, s, "POST", "/api/auth/refresh", nil, crossSite, cookies(in)).want(t, http.StatusForbidden).noCookies(t)
-	request(t, s, "GET", "/profile", nil, cookies(in)).want(t, http.StatusOK)
-	if bio := sessionOf(t, signIn(t, s, name).Page()).User.Bio; bio != "" {
+	apptest.Request(t, s, "POST", "/api/auth/refresh", nil, apptest.CrossSite, apptest.Cookies(in)).Want(t, http.StatusForbidden).NoCookies(t)
+	apptest.Request(t, s, "GET", "/profile", nil, apptest.Cookies(in)).Want(t, http.StatusOK)
+	if bio := apptest.SessionOf(t, apptest.SignIn(t, s, name).Page()).User.Bio; bio != "" {
 		t.Errorf("another site has changed the profile to %q", bio)
 	}
-	signUp(t, s, other) // which nobody has taken
+	apptest.SignUp(t, s, other) // which nobody has taken
 }
 
-func testProfile(t *testing.T, s *server) {
-	name := newName()
-	tab := signUp(t, s, name)
-	before := sessionOf(t, tab.Page())
+func testProfile(t *testing.T, s *apptest.Server) {
+	name := apptest.NewName()
+	tab := apptest.SignUp(t, s, name)
+	before := apptest.SessionOf(t, tab.Page())
 	const bio = "Counts things & <b>wins</b>.\nZoë ~>?"
 	p := tab.Submit(url.Values{"bio": {strings.ReplaceAll(bio, "\n", "\r\n")}})
-	wantPage(t, p, http.StatusOK, "/profile")
-	after := sessionOf(t, p)
+	apptest.WantPage(t, p, http.StatusOK, "/profile")
+	after := apptest.SessionOf(t, p)
 	if after.User.Bio != bio || after.User.ID != before.User.ID {
 		t.Errorf("the page has %+v, want the bio %q", after.User, bio)
 	}
 	if after.RefreshToken != before.RefreshToken {
 		t.Error("a change of the profile has rotated the refresh token")
 	}
-	if got := sessionOf(t, signIn(t, s, name).Page()); got.User.Bio != bio {
+	if got := apptest.SessionOf(t, apptest.SignIn(t, s, name).Page()); got.User.Bio != bio {
 		t.Errorf("another session has the bio %q", got.User.Bio)
 	}
 	p = tab.Submit(url.Values{"bio": {strings.Repeat("x", 161)}})
-	wantPage(t, p, http.StatusBadRequest, "/profile")
-	if got := sessionOf(t, p); got.User.Bio != bio {
+	apptest.WantPage(t, p, http.StatusBadRequest, "/profile")
+	if got := apptest.SessionOf(t, p); got.User.Bio != bio {
 		t.Errorf("a bio that was refused became %q", got.User.Bio)
 	}
 }
 
-func testProfileProof(t *testing.T, s *server) {
-	mine := request(t, s, "POST", "/signup", credentials(newName(), password)).want(t, http.StatusSeeOther)
-	theirs := sessionOf(t, signUp(t, s, newName()).Page()).AccessToken
+func testProfileProof(t *testing.T, s *apptest.Server) {
+	mine := apptest.Request(t, s, "POST", "/signup", apptest.Credentials(apptest.NewName(), apptest.Password)).Want(t, http.StatusSeeOther)
+	theirs := apptest.SessionOf(t, apptest.SignUp(t, s, apptest.NewName()).Page()).AccessToken
 	for what, form := range map[string]url.Values{
 		"no token":             {"bio": {"x"}},
 		"another one's token":  {"bio": {"x"}, "_lucia": {theirs}},
 		"a token that is none": {"bio": {"x"}, "_lucia": {"x.y.z"}},
 	} {
-		for who, as := range map[string]func(*http.Request){"somebody": cookies(mine), "nobody": func(*http.Request) {}} {
-			a := request(t, s, "POST", "/profile", form, as)
-			if a.status != http.StatusUnauthorized && a.status != http.StatusForbidden {
-				t.Errorf("%s with %s gets %d, want 401 or 403", who, what, a.status)
+		for who, as := range map[string]func(*http.Request){"somebody": apptest.Cookies(mine), "nobody": func(*http.Request) {}} {
+			a := apptest.Request(t, s, "POST", "/profile", form, as)
+			if a.Status != http.StatusUnauthorized && a.Status != http.StatusForbidden {
+				t.Errorf("%s with %s gets %d, want 401 or 403", who, what, a.Status)
 			}
 		}
 	}
 }
 
-func testAPI(t *testing.T, s *server) {
-	name := newName()
-	in := request(t, s, "POST", "/signup", credentials(name, password)).want(t, http.StatusSeeOther)
-	tab := signIn(t, s, name)
-	mine := sessionOf(t, tab.Page())
+func testAPI(t *testing.T, s *apptest.Server) {
+	name := apptest.NewName()
+	in := apptest.Request(t, s, "POST", "/signup", apptest.Credentials(name, apptest.Password)).Want(t, http.StatusSeeOther)
+	tab := apptest.SignIn(t, s, name)
+	mine := apptest.SessionOf(t, tab.Page())
 	p := tab.Fetch("GET", "/api/me", nil)
 	want := `{"user_id":"` + mine.User.ID + `","username":"` + name + `","bio":""}`
 	if p.Status != http.StatusOK || strings.TrimSpace(p.Body) != want {
@@ -258,63 +246,63 @@ func testAPI(t *testing.T, s *server) {
 	if kind := p.Header.Get("Content-Type"); !strings.HasPrefix(kind, "application/json") {
 		t.Errorf("/api/me is %s", kind)
 	}
-	bearer := with("Authorization", "Bearer "+mine.AccessToken)
+	bearer := apptest.With("Authorization", "Bearer "+mine.AccessToken)
 	for what, options := range map[string][]func(*http.Request){
 		"nothing":                 {},
-		"cookies alone":           {cookies(in)},
+		"cookies alone":           {apptest.Cookies(in)},
 		"the bearer token alone":  {bearer},
-		"another's fingerprint":   {bearer, cookies(in)},
-		"a bearer token for show": {with("Authorization", "Bearer x"), cookies(in)},
-		"nothing, from a browser": {with("Accept", "text/html")},
+		"another's fingerprint":   {bearer, apptest.Cookies(in)},
+		"a bearer token for show": {apptest.With("Authorization", "Bearer x"), apptest.Cookies(in)},
+		"nothing, from a browser": {apptest.With("Accept", "text/html")},
 	} {
 		t.Run(what, func(t *testing.T) {
-			a := request(t, s, "GET", "/api/me", nil, options...).want(t, http.StatusUnauthorized)
-			if !strings.HasPrefix(a.header.Get("WWW-Authenticate"), `Bearer realm="lucia"`) {
-				t.Errorf("the challenge is %q", a.header.Get("WWW-Authenticate"))
+			a := apptest.Request(t, s, "GET", "/api/me", nil, options...).Want(t, http.StatusUnauthorized)
+			if !strings.HasPrefix(a.Header.Get("WWW-Authenticate"), `Bearer realm="lucia"`) {
+				t.Errorf("the challenge is %q", a.Header.Get("WWW-Authenticate"))
 			}
 		})
 	}
 }
 
-func testRefresh(t *testing.T, s *server) {
-	tab := signUp(t, s, newName())
-	before := sessionOf(t, tab.Page())
+func testRefresh(t *testing.T, s *apptest.Server) {
+	tab := apptest.SignUp(t, s, apptest.NewName())
+	before := apptest.SessionOf(t, tab.Page())
 	if err := tab.Refresh(); err != nil {
 		t.Fatal(err)
 	}
-	after := sessionOf(t, tab.Get("/profile"))
+	after := apptest.SessionOf(t, tab.Get("/profile"))
 	if after.RefreshToken == before.RefreshToken || after.User != before.User {
 		t.Errorf("a refresh led from %+v to %+v with a new token: %t", before.User, after.User, after.RefreshToken != before.RefreshToken)
 	}
 	for _, token := range []string{"", "x.y.z", before.AccessToken} {
-		a := request(t, s, "POST", "/api/auth/refresh", nil, with("Authorization", "Bearer "+token))
-		a.want(t, http.StatusUnauthorized).noCookies(t)
+		a := apptest.Request(t, s, "POST", "/api/auth/refresh", nil, apptest.With("Authorization", "Bearer "+token))
+		a.Want(t, http.StatusUnauthorized).NoCookies(t)
 	}
 }
 
-func testSignOutByScript(t *testing.T, s *server) {
-	tab := signUp(t, s, newName())
+func testSignOutByScript(t *testing.T, s *apptest.Server) {
+	tab := apptest.SignUp(t, s, apptest.NewName())
 	copied := tab.Steal()
 	if err := tab.SignOut(); err != nil {
 		t.Fatal(err)
 	}
-	wantPage(t, tab.Get("/profile"), http.StatusOK, "/login")
+	apptest.WantPage(t, tab.Get("/profile"), http.StatusOK, "/login")
 	if err := copied.Refresh(); err == nil {
 		t.Error("a copy of the session is refreshed after sign-out")
 	}
 }
 
-func testSignOutByForm(t *testing.T, s *server) {
-	tab := signUp(t, s, newName())
-	wantPage(t, tab.Submit(url.Values{"redirect": {"/"}}), http.StatusOK, "/")
-	if got := sessionOf(t, tab.Page()); got != nil {
+func testSignOutByForm(t *testing.T, s *apptest.Server) {
+	tab := apptest.SignUp(t, s, apptest.NewName())
+	apptest.WantPage(t, tab.Submit(url.Values{"redirect": {"/"}}), http.StatusOK, "/")
+	if got := apptest.SessionOf(t, tab.Page()); got != nil {
 		t.Errorf("after sign-out the page is of %+v", got)
 	}
-	wantPage(t, tab.Get("/profile"), http.StatusOK, "/login")
+	apptest.WantPage(t, tab.Get("/profile"), http.StatusOK, "/login")
 }
 
-func testHeaders(t *testing.T, s *server) {
-	tab := signUp(t, s, newName())
+func testHeaders(t *testing.T, s *apptest.Server) {
+	tab := apptest.SignUp(t, s, apptest.NewName())
 	for _, path := range []string{"/", "/profile", "/login", "/signup"} {
 		p := tab.Get(path)
 		if csp := p.Header.Get("Content-Security-Policy"); !strings.Contains(csp, "script-src 'self'") || strings.Contains(csp, "unsafe") {
@@ -333,32 +321,32 @@ func testHeaders(t *testing.T, s *server) {
 			t.Errorf("%s has %d scripts, of which %d are files of this site or data", path, scripts, ours)
 		}
 	}
-	if p := tab.Get("/no/such/page"); p.Status != http.StatusNotFound || sessionOf(t, p) == nil {
+	if p := tab.Get("/no/such/page"); p.Status != http.StatusNotFound || apptest.SessionOf(t, p) == nil {
 		t.Errorf("a page that is none says %d", p.Status)
 	}
 }
 
-func testEscapes(t *testing.T, s *server) {
-	name := `</script><!-- ` + newName()
-	tab := signUp(t, s, name)
-	if got := sessionOf(t, tab.Page()); got.User.Username != name {
+func testEscapes(t *testing.T, s *apptest.Server) {
+	name := `</script><!-- ` + apptest.NewName()
+	tab := apptest.SignUp(t, s, name)
+	if got := apptest.SessionOf(t, tab.Page()); got.User.Username != name {
 		t.Errorf("signed up as %q, got %q", name, got.User.Username)
 	}
 	if p := tab.Get("/profile"); strings.Contains(p.Body, name) {
 		t.Error("the page contains the name as markup")
 	}
 	// A name and a bio of what takes most bytes, wherever it is written.
-	tab = signUp(t, s, newName()[:12]+strings.Repeat("<", 20))
+	tab = apptest.SignUp(t, s, apptest.NewName()[:12]+strings.Repeat("<", 20))
 	bio := strings.Repeat("<", 160)
 	p := tab.Submit(url.Values{"bio": {bio}})
-	wantPage(t, p, http.StatusOK, "/profile")
-	if got := sessionOf(t, p); got.User.Bio != bio {
+	apptest.WantPage(t, p, http.StatusOK, "/profile")
+	if got := apptest.SessionOf(t, p); got.User.Bio != bio {
 		t.Errorf("the bio is %q", got.User.Bio)
 	}
 }
 
-func testErrorPages(t *testing.T, s *server) {
-	in := request(t, s, "POST", "/signup", credentials(newName(), password)).want(t, http.StatusSeeOther)
+func testErrorPages(t *testing.T, s *apptest.Server) {
+	in := apptest.Request(t, s, "POST", "/signup", apptest.Credentials(apptest.NewName(), apptest.Password)).Want(t, http.StatusSeeOther)
 	for _, tt := range []struct {
 		method, path string
 		status       int
@@ -377,41 +365,41 @@ func testErrorPages(t *testing.T, s *server) {
 		{"POST", "/api/me", http.StatusMethodNotAllowed, "GET HEAD"},
 	} {
 		t.Run(tt.method+" "+tt.path, func(t *testing.T) {
-			for who, as := range map[string]func(*http.Request){"nobody": func(*http.Request) {}, "somebody": cookies(in)} {
-				a := request(t, s, tt.method, tt.path, nil, as).want(t, tt.status)
-				allow := strings.Fields(strings.ReplaceAll(a.header.Get("Allow"), ",", " "))
+			for who, as := range map[string]func(*http.Request){"nobody": func(*http.Request) {}, "somebody": apptest.Cookies(in)} {
+				a := apptest.Request(t, s, tt.method, tt.path, nil, as).Want(t, tt.status)
+				allow := strings.Fields(strings.ReplaceAll(a.Header.Get("Allow"), ",", " "))
 				if slices.Sort(allow); strings.Join(allow, " ") != tt.allow {
 					t.Errorf("%s may %q, want %q", who, allow, tt.allow)
 				}
-				if tt.method != "HEAD" && (strings.Count(a.body, "<h1>") != 1 || strings.Contains(a.body, "/api/auth/logout") != (who == "somebody")) {
-					t.Errorf("%s sees\n%.2000s", who, a.body)
+				if tt.method != "HEAD" && (strings.Count(a.Body, "<h1>") != 1 || strings.Contains(a.Body, "/api/auth/logout") != (who == "somebody")) {
+					t.Errorf("%s sees\n%.2000s", who, a.Body)
 				}
 			}
 		})
 	}
 }
 
-func testAssets(t *testing.T, s *server) {
-	page := request(t, s, "GET", "/", nil).want(t, http.StatusOK).body
+func testAssets(t *testing.T, s *apptest.Server) {
+	page := apptest.Request(t, s, "GET", "/", nil).Want(t, http.StatusOK).Body
 	files := 0
 	for part := range strings.SplitSeq(page, `"`) {
 		if !strings.HasPrefix(part, "/static/") {
 			continue
 		}
 		files++
-		a := request(t, s, "GET", part, nil).want(t, http.StatusOK)
-		if !strings.Contains(a.header.Get("Cache-Control"), "immutable") {
-			t.Errorf("%s: %q", part, a.header.Get("Cache-Control"))
+		a := apptest.Request(t, s, "GET", part, nil).Want(t, http.StatusOK)
+		if !strings.Contains(a.Header.Get("Cache-Control"), "immutable") {
+			t.Errorf("%s: %q", part, a.Header.Get("Cache-Control"))
 		}
 		path, _, _ := strings.Cut(part, "?")
-		again := request(t, s, "GET", path, nil, with("If-None-Match", a.header.Get("ETag"))).want(t, http.StatusNotModified)
-		if again.header.Get("Cache-Control") != "no-cache" {
-			t.Errorf("%s without version: %q", path, again.header.Get("Cache-Control"))
+		again := apptest.Request(t, s, "GET", path, nil, apptest.With("If-None-Match", a.Header.Get("ETag"))).Want(t, http.StatusNotModified)
+		if again.Header.Get("Cache-Control") != "no-cache" {
+			t.Errorf("%s without version: %q", path, again.Header.Get("Cache-Control"))
 		}
 	}
 	if files < 3 {
 		t.Errorf("the first page names %d files", files)
 	}
-	request(t, s, "GET", "/static/none", nil).want(t, http.StatusNotFound)
-	request(t, s, "GET", "/static/../main.go", nil)
+	apptest.Request(t, s, "GET", "/static/none", nil).Want(t, http.StatusNotFound)
+	apptest.Request(t, s, "GET", "/static/../main.go", nil)
 }

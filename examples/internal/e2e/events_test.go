@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/lucia-go/lucia/examples/internal/apptest"
 	"github.com/lucia-go/lucia/internal/testenv"
 )
 
@@ -24,7 +25,7 @@ func withoutRefresh(r *http.Request) {
 }
 
 // stream opens the stream of events and returns it after its first event.
-func stream(t *testing.T, s *server, options ...func(*http.Request)) *bufio.Reader {
+func stream(t *testing.T, s *apptest.Server, options ...func(*http.Request)) *bufio.Reader {
 	t.Helper()
 	r, err := http.NewRequestWithContext(t.Context(), "GET", s.URL+"/events", nil)
 	if err != nil {
@@ -59,19 +60,19 @@ func TestEndsAreFeltOnOtherServers(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			shared := append(flags(t), "-secret", secret)
-			for i, app := range apps {
-				a, b := start(t, app, shared...), start(t, apps[(i+1)%len(apps)], shared...)
-				in := request(t, a, "POST", "/signup", credentials(newName(), password)).want(t, http.StatusSeeOther)
-				events := stream(t, b, cookies(in))
-				request(t, b, "GET", "/profile", nil, cookies(in), withoutRefresh).want(t, http.StatusOK)
-				request(t, a, "POST", "/api/auth/logout", url.Values{}, cookies(in), with("Accept", "text/html"),
-					with("Sec-Fetch-Site", "same-origin")).want(t, http.StatusSeeOther)
+			shared := append(flags(t), "-secret", apptest.Secret)
+			for i, app := range apptest.Apps {
+				a, b := apptest.Start(t, app, shared...), apptest.Start(t, apptest.Apps[(i+1)%len(apptest.Apps)], shared...)
+				in := apptest.Request(t, a, "POST", "/signup", apptest.Credentials(apptest.NewName(), apptest.Password)).Want(t, http.StatusSeeOther)
+				events := stream(t, b, apptest.Cookies(in))
+				apptest.Request(t, b, "GET", "/profile", nil, apptest.Cookies(in), withoutRefresh).Want(t, http.StatusOK)
+				apptest.Request(t, a, "POST", "/api/auth/logout", url.Values{}, apptest.Cookies(in), apptest.With("Accept", "text/html"),
+					apptest.With("Sec-Fetch-Site", "same-origin")).Want(t, http.StatusSeeOther)
 				rest, err := io.ReadAll(events)
 				if err != nil || !strings.Contains(string(rest), "event: ended\n") {
-					t.Errorf("%s: the stream ends with %q, %v", b.app, rest, err)
+					t.Errorf("%s: the stream ends with %q, %v", b.App, rest, err)
 				}
-				request(t, b, "GET", "/profile", nil, cookies(in), withoutRefresh).want(t, http.StatusSeeOther)
+				apptest.Request(t, b, "GET", "/profile", nil, apptest.Cookies(in), withoutRefresh).Want(t, http.StatusSeeOther)
 			}
 		})
 	}
@@ -79,18 +80,18 @@ func TestEndsAreFeltOnOtherServers(t *testing.T) {
 
 func TestEventsNeedASession(t *testing.T) {
 	t.Parallel()
-	for _, app := range apps {
-		s := start(t, app)
-		request(t, s, "GET", "/events", nil, with("Accept", "text/event-stream")).want(t, http.StatusUnauthorized)
-		request(t, s, "GET", "/events", nil).want(t, http.StatusSeeOther)
-		in := request(t, s, "POST", "/signup", credentials(newName(), password)).want(t, http.StatusSeeOther)
-		events := stream(t, s, cookies(in))
+	for _, app := range apptest.Apps {
+		s := apptest.Start(t, app)
+		apptest.Request(t, s, "GET", "/events", nil, apptest.With("Accept", "text/event-stream")).Want(t, http.StatusUnauthorized)
+		apptest.Request(t, s, "GET", "/events", nil).Want(t, http.StatusSeeOther)
+		in := apptest.Request(t, s, "POST", "/signup", apptest.Credentials(apptest.NewName(), apptest.Password)).Want(t, http.StatusSeeOther)
+		events := stream(t, s, apptest.Cookies(in))
 		for range 3 { // the empty line, and the event of the next second
 			if _, err := events.ReadString('\n'); err != nil {
 				t.Errorf("%s: %v", app, err)
 			}
 		}
-		if code := s.interrupt(); code != 0 { // does not wait for the stream
+		if code := s.Interrupt(); code != 0 { // does not wait for the stream
 			t.Errorf("%s exits with %d", app, code)
 		}
 	}

@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/lucia-go/lucia/examples/internal/apptest"
 	"github.com/lucia-go/lucia/internal/testenv"
 	"github.com/lucia-go/lucia/luciatest"
 )
@@ -21,21 +22,21 @@ import (
 // Two servers on one Redis are one app, whatever they are built on.
 func TestTwoServersShareSignIns(t *testing.T) {
 	t.Parallel()
-	flags := []string{"-redis", testenv.Redis(t).URL(), "-secret", secret}
-	for i, app := range apps {
-		a, b := start(t, app, flags...), start(t, apps[(i+1)%len(apps)], flags...)
-		name := newName()
-		in := request(t, a, "POST", "/signup", credentials(name, password)).want(t, http.StatusSeeOther)
-		request(t, b, "GET", "/profile", nil, cookies(in)).want(t, http.StatusOK)
-		refreshed := request(t, b, "GET", "/profile", nil, cookies(in), withoutAccess).want(t, http.StatusOK)
-		if len(refreshed.header["Set-Cookie"]) == 0 {
-			t.Errorf("%s does not refresh what %s has signed in", b.app, a.app)
+	flags := []string{"-redis", testenv.Redis(t).URL(), "-secret", apptest.Secret}
+	for i, app := range apptest.Apps {
+		a, b := apptest.Start(t, app, flags...), apptest.Start(t, apptest.Apps[(i+1)%len(apptest.Apps)], flags...)
+		name := apptest.NewName()
+		in := apptest.Request(t, a, "POST", "/signup", apptest.Credentials(name, apptest.Password)).Want(t, http.StatusSeeOther)
+		apptest.Request(t, b, "GET", "/profile", nil, apptest.Cookies(in)).Want(t, http.StatusOK)
+		refreshed := apptest.Request(t, b, "GET", "/profile", nil, apptest.Cookies(in), apptest.WithoutAccess).Want(t, http.StatusOK)
+		if len(refreshed.Header["Set-Cookie"]) == 0 {
+			t.Errorf("%s does not refresh what %s has signed in", b.App, a.App)
 		}
-		request(t, b, "POST", "/signup", credentials(name, password)).want(t, http.StatusConflict)
-		tab := signIn(t, b, name)
-		wantPage(t, tab.Submit(url.Values{"bio": {"on both"}}), http.StatusOK, "/profile")
-		if got := sessionOf(t, signIn(t, a, name).Page()).User.Bio; got != "on both" {
-			t.Errorf("%s knows the bio %q", a.app, got)
+		apptest.Request(t, b, "POST", "/signup", apptest.Credentials(name, apptest.Password)).Want(t, http.StatusConflict)
+		tab := apptest.SignIn(t, b, name)
+		apptest.WantPage(t, tab.Submit(url.Values{"bio": {"on both"}}), http.StatusOK, "/profile")
+		if got := apptest.SessionOf(t, apptest.SignIn(t, a, name).Page()).User.Bio; got != "on both" {
+			t.Errorf("%s knows the bio %q", a.App, got)
 		}
 		if err := tab.SignOut(); err != nil {
 			t.Errorf("sign-out: %v", err)
@@ -47,7 +48,7 @@ func TestTwoServersShareSignIns(t *testing.T) {
 // memory would have it: every request goes to whichever server it likes, and to the
 // other where that one is gone.
 type fleet struct {
-	servers [2]*server
+	servers [2]*apptest.Server
 	down    atomic.Int64 // requests that met a server that was gone
 	served  atomic.Int64
 	later   atomic.Int64 // answers 503
@@ -121,14 +122,14 @@ func generationOf(t *testing.T, token string) int {
 func TestKilledServersSignNobodyOut(t *testing.T) {
 	t.Parallel()
 	const people, kills = 8, 6
-	for _, app := range apps {
+	for _, app := range apptest.Apps {
 		t.Run(app, func(t *testing.T) {
-			flags := []string{"-redis", testenv.Redis(t).URL(), "-secret", secret, "-settle", "0s", "-grace", "500ms"}
-			f := &fleet{servers: [2]*server{start(t, app, flags...), start(t, app, flags...)}}
+			flags := []string{"-redis", testenv.Redis(t).URL(), "-secret", apptest.Secret, "-settle", "0s", "-grace", "500ms"}
+			f := &fleet{servers: [2]*apptest.Server{apptest.Start(t, app, flags...), apptest.Start(t, app, flags...)}}
 			var tabs []*luciatest.Tab
 			for range people {
 				tab := luciatest.NewBrowserAt(t, "http://app.example", f).Open("/signup")
-				wantPage(t, tab.Submit(credentials(newName(), password)), http.StatusOK, "/profile")
+				apptest.WantPage(t, tab.Submit(apptest.Credentials(apptest.NewName(), apptest.Password)), http.StatusOK, "/profile")
 				tabs = append(tabs, tab)
 			}
 			ctx, stop := context.WithCancel(t.Context())
@@ -145,21 +146,21 @@ func TestKilledServersSignNobodyOut(t *testing.T) {
 			const between = 500 * time.Millisecond // load between two kills
 			for i := range kills {
 				time.Sleep(between)
-				f.servers[i%2].restart()
+				f.servers[i%2].Restart()
 			}
 			stop()
 			wg.Wait()
 			rotations := 0
 			for _, tab := range tabs {
 				p := tab.Get("/profile")
-				wantPage(t, p, http.StatusOK, "/profile")
-				rotations += generationOf(t, sessionOf(t, p).AccessToken) - 1
+				apptest.WantPage(t, p, http.StatusOK, "/profile")
+				rotations += generationOf(t, apptest.SessionOf(t, p).AccessToken) - 1
 			}
 			if rotations < people {
 				t.Errorf("%d rotations for %d people: that was no test", rotations, people)
 			}
 			for _, s := range f.servers {
-				if log := s.logged(); strings.Contains(log, "reuse") {
+				if log := s.Logged(); strings.Contains(log, "reuse") {
 					t.Errorf("an honest person was taken for a thief:\n%s", log)
 				}
 			}

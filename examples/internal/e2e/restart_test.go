@@ -6,37 +6,39 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+
+	"github.com/lucia-go/lucia/examples/internal/apptest"
 )
 
 // With -db a person who signed in before the app ended, in whatever way, is still
 // signed in after it has started again, has their bio, and stays signed out after signing out.
 func TestFileKeepsUsersAndSessions(t *testing.T) {
-	onEveryApp(t, func(t *testing.T, app string) {
+	apptest.OnEveryApp(t, func(t *testing.T, app string) {
 		file := filepath.Join(t.TempDir(), "app.db")
-		s := start(t, app, "-db", file)
-		name := newName()
-		in := request(t, s, "POST", "/signup", credentials(name, password)).want(t, http.StatusSeeOther)
-		tab := signIn(t, s, name)
-		wantPage(t, tab.Submit(url.Values{"bio": {"kept"}}), http.StatusOK, "/profile")
-		for i, end := range []func(){s.kill, func() { s.interrupt() }} {
+		s := apptest.Start(t, app, "-db", file)
+		name := apptest.NewName()
+		in := apptest.Request(t, s, "POST", "/signup", apptest.Credentials(name, apptest.Password)).Want(t, http.StatusSeeOther)
+		tab := apptest.SignIn(t, s, name)
+		apptest.WantPage(t, tab.Submit(url.Values{"bio": {"kept"}}), http.StatusOK, "/profile")
+		for i, end := range []func(){s.Kill, func() { s.Interrupt() }} {
 			end()
-			s.restart()
-			request(t, s, "GET", "/profile", nil, cookies(in)).want(t, http.StatusOK)
-			refreshed := request(t, s, "GET", "/profile", nil, cookies(in), withoutAccess).want(t, http.StatusOK)
-			if len(refreshed.header["Set-Cookie"]) == 0 {
+			s.Restart()
+			apptest.Request(t, s, "GET", "/profile", nil, apptest.Cookies(in)).Want(t, http.StatusOK)
+			refreshed := apptest.Request(t, s, "GET", "/profile", nil, apptest.Cookies(in), apptest.WithoutAccess).Want(t, http.StatusOK)
+			if len(refreshed.Header["Set-Cookie"]) == 0 {
 				t.Errorf("restart %d: the session is not refreshed", i)
 			}
-			wantPage(t, tab.Get("/profile"), http.StatusOK, "/profile")
-			if got := sessionOf(t, tab.Page()).User.Bio; got != "kept" {
+			apptest.WantPage(t, tab.Get("/profile"), http.StatusOK, "/profile")
+			if got := apptest.SessionOf(t, tab.Page()).User.Bio; got != "kept" {
 				t.Errorf("restart %d: the bio is %q", i, got)
 			}
-			request(t, s, "POST", "/signup", credentials(name, password)).want(t, http.StatusConflict)
+			apptest.Request(t, s, "POST", "/signup", apptest.Credentials(name, apptest.Password)).Want(t, http.StatusConflict)
 		}
 		if err := tab.SignOut(); err != nil {
 			t.Fatal(err)
 		}
-		s.restart()
-		wantPage(t, tab.Get("/profile"), http.StatusOK, "/login")
+		s.Restart()
+		apptest.WantPage(t, tab.Get("/profile"), http.StatusOK, "/login")
 		for _, kept := range []string{file, file + ".secret"} {
 			info, err := os.Stat(kept)
 			if err != nil || info.Mode().Perm()&0o077 != 0 {
@@ -50,8 +52,8 @@ func TestFileKeepsUsersAndSessions(t *testing.T) {
 func TestTwoServersOnOneFile(t *testing.T) {
 	t.Parallel()
 	file := filepath.Join(t.TempDir(), "app.db")
-	a, b := start(t, "nethttp", "-db", file), start(t, "gin", "-db", file)
-	in := request(t, a, "POST", "/signup", credentials(newName(), password)).want(t, http.StatusSeeOther)
-	request(t, b, "GET", "/profile", nil, cookies(in)).want(t, http.StatusOK)
-	request(t, b, "GET", "/profile", nil, cookies(in), withoutAccess).want(t, http.StatusOK)
+	a, b := apptest.Start(t, "nethttp", "-db", file), apptest.Start(t, "gin", "-db", file)
+	in := apptest.Request(t, a, "POST", "/signup", apptest.Credentials(apptest.NewName(), apptest.Password)).Want(t, http.StatusSeeOther)
+	apptest.Request(t, b, "GET", "/profile", nil, apptest.Cookies(in)).Want(t, http.StatusOK)
+	apptest.Request(t, b, "GET", "/profile", nil, apptest.Cookies(in), apptest.WithoutAccess).Want(t, http.StatusOK)
 }

@@ -1,4 +1,6 @@
-package e2e_test
+// Package apptest starts the examples as processes and has what their tests over HTTP and in
+// Chromium share.
+package apptest
 
 import (
 	"bufio"
@@ -19,16 +21,16 @@ import (
 )
 
 // apps are the examples, by folder.
-var apps = []string{"nethttp", "gin", "echo", "echov5"}
+var Apps = []string{"nethttp", "gin", "echo", "echov5"}
 
 // withNotes are those that keep notes.
-var withNotes = []string{"echo", "echov5"}
+var WithNotes = []string{"echo", "echov5"}
 
 // binaries is where the examples are, built.
 var binaries string
 
-// TestMain builds all examples once, as an app's author would.
-func TestMain(m *testing.M) {
+// Main builds all examples, as an app's author would, and runs the tests of a package.
+func Main(m *testing.M) {
 	dir, err := os.MkdirTemp("", "lucia-examples-")
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
@@ -36,7 +38,7 @@ func TestMain(m *testing.M) {
 	}
 	defer os.RemoveAll(dir)
 	args := []string{"build", "-o", dir}
-	for _, app := range apps {
+	for _, app := range Apps {
 		args = append(args, "github.com/lucia-go/lucia/examples/"+app)
 	}
 	if out, err := exec.Command("go", args...).CombinedOutput(); err != nil {
@@ -49,13 +51,13 @@ func TestMain(m *testing.M) {
 }
 
 // secret is that of all servers that share sessions.
-const secret = "a secret of the end-to-end tests, known to all"
+const Secret = "a secret of the end-to-end tests, known to all"
 
 // server is an example that runs.
-type server struct {
+type Server struct {
 	URL  string
 	t    testing.TB
-	app  string
+	App  string // its folder
 	args []string
 	cmd  *exec.Cmd
 	dead chan struct{}
@@ -66,13 +68,13 @@ type server struct {
 
 // start starts an example on a free port. It ends with the test, and where what it
 // logged is a panic or an answer 500, fails it.
-func start(t testing.TB, app string, args ...string) *server {
+func Start(t testing.TB, app string, args ...string) *Server {
 	t.Helper()
-	s := &server{t: t, app: app, args: args}
-	s.run("127.0.0.1:0")
+	s := &Server{t: t, App: app, args: args}
+	s.Run("127.0.0.1:0")
 	t.Cleanup(func() {
-		s.kill()
-		if log := s.logged(); strings.Contains(log, "panic") || strings.Contains(log, "status=500") || strings.Contains(log, "does not render") {
+		s.Kill()
+		if log := s.Logged(); strings.Contains(log, "panic") || strings.Contains(log, "status=500") || strings.Contains(log, "does not render") {
 			t.Errorf("%s logged:\n%s", app, log)
 		}
 	})
@@ -82,9 +84,9 @@ func start(t testing.TB, app string, args ...string) *server {
 var announced = regexp.MustCompile(`https?://\S+`)
 
 // run starts the process and waits until it says where it is.
-func (s *server) run(addr string) {
+func (s *Server) Run(addr string) {
 	s.t.Helper()
-	s.cmd = exec.Command(filepath.Join(binaries, s.app), append([]string{"-addr", addr}, s.args...)...)
+	s.cmd = exec.Command(filepath.Join(binaries, s.App), append([]string{"-addr", addr}, s.args...)...)
 	s.cmd.Stderr = s
 	stdout, err := s.cmd.StdoutPipe()
 	if err == nil {
@@ -108,44 +110,47 @@ func (s *server) run(addr string) {
 	case line := <-lines:
 		at := announced.FindString(line)
 		if at == "" || s.URL != "" && at != s.URL {
-			s.t.Fatalf("%s says %q, want its URL\n%s", s.app, line, s.logged())
+			s.t.Fatalf("%s says %q, want its URL\n%s", s.App, line, s.Logged())
 		}
 		if s.URL == "" { // which others may read while it starts again
 			s.URL = at
 		}
 	case <-time.After(patience):
-		s.t.Fatalf("%s says nothing\n%s", s.app, s.logged())
+		s.t.Fatalf("%s says nothing\n%s", s.App, s.Logged())
 	}
 }
 
+// At returns the server as seen through a proxy at another URL.
+func (s *Server) At(url string) *Server { return &Server{URL: url, t: s.t, App: s.App} }
+
 // Write keeps what the process logs. It implements io.Writer.
-func (s *server) Write(b []byte) (int, error) {
+func (s *Server) Write(b []byte) (int, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.log.Write(b)
 }
 
-func (s *server) logged() string {
+func (s *Server) Logged() string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.log.String()
 }
 
 // kill ends the process at once.
-func (s *server) kill() {
+func (s *Server) Kill() {
 	s.cmd.Process.Kill() // gone already: fine
 	<-s.dead
 }
 
 // restart starts the server again, where it was.
-func (s *server) restart() {
+func (s *Server) Restart() {
 	s.t.Helper()
-	s.kill()
-	s.run(strings.TrimPrefix(s.URL, "http://"))
+	s.Kill()
+	s.Run(strings.TrimPrefix(s.URL, "http://"))
 }
 
 // interrupt asks the process to end and returns its exit code.
-func (s *server) interrupt() int {
+func (s *Server) Interrupt() int {
 	s.t.Helper()
 	if err := s.cmd.Process.Signal(os.Interrupt); err != nil {
 		s.t.Fatal(err)
@@ -155,7 +160,7 @@ func (s *server) interrupt() int {
 }
 
 // refusedStart runs an example with flags that make no sense.
-func refusedStart(t testing.TB, app string, args ...string) (code int, says string) {
+func RefusedStart(t testing.TB, app string, args ...string) (code int, says string) {
 	t.Helper()
 	out, err := exec.CommandContext(t.Context(), filepath.Join(binaries, app), args...).CombinedOutput()
 	exit := new(exec.ExitError)

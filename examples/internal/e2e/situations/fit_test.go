@@ -1,4 +1,4 @@
-package e2e_test
+package situations_test
 
 import (
 	"fmt"
@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/lucia-go/lucia/examples/internal/apptest"
 	"github.com/lucia-go/lucia/internal/chrometest"
 )
 
@@ -19,27 +20,29 @@ func TestPagesFit(t *testing.T) {
 	// net/http and gin show the same pages in html/template, and both echos the same in templ.
 	for _, app := range []string{"gin", "echov5"} {
 		t.Run(app, func(t *testing.T) {
-			s := start(t, app)
+			s := apptest.Start(t, app)
 			tab := browser.Person(t).Tab(t)
 			for _, path := range []string{"/", "/login", "/signup", "/no/such"} {
 				looksWell(t, tab, s, "nobody", path)
 			}
-			signUpIn(tab, s, newName())
+			name := apptest.NewName()
+			apptest.SignUpIn(tab, s, name)
+			apptest.SignIn(t, s, name) // a second device to list
 			for _, path := range []string{"/", "/login", "/profile", "/devices", "/danger", "/again", "/no/such"} {
 				looksWell(t, tab, s, "somebody", path)
 			}
 			long := strings.Repeat("W", 32)
-			signUpIn(tab, s, long)
-			fill(tab, [2]string{"bio", strings.Repeat("wide", 40)})
-			tab.Until(`document.querySelector(".bio") && ` + scripted)
+			apptest.SignUpIn(tab, s, long)
+			apptest.Fill(tab, [2]string{"bio", strings.Repeat("wide", 40)})
+			tab.Until(`document.querySelector(".bio") && ` + apptest.Scripted)
 			for _, path := range []string{"/", "/login", "/profile", "/devices", "/again?unsent=1"} {
 				looksWell(t, tab, s, "long", path)
 			}
-			if slices.Contains(withNotes, app) {
+			if slices.Contains(apptest.WithNotes, app) {
 				looksWell(t, tab, s, "somebody", "/notes")
 				for i, text := range []string{"Buy oil", strings.Repeat("wick", 50)} {
-					fill(tab, [2]string{"text", text})
-					tab.Until(fmt.Sprintf(`document.querySelectorAll("#notes li").length === %d && `+settled, i+1))
+					apptest.Fill(tab, [2]string{"text", text})
+					tab.Until(fmt.Sprintf(`document.querySelectorAll("#notes li").length === %d && `+apptest.Settled, i+1))
 				}
 				looksWell(t, tab, s, "long", "/notes")
 				looksWell(t, tab, s, "long", strings.TrimPrefix(tab.Text(`document.querySelector("#notes a").href`), s.URL))
@@ -63,7 +66,7 @@ const small = `[...document.querySelectorAll("button, .button, nav a, .brand")].
 	return box.height && (box.height < 43.5 || box.width < 43.5);
 }).map((e) => e.tagName + "." + e.className + " " + e.innerText + " " + e.getBoundingClientRect().height)`
 
-func looksWell(t *testing.T, tab *chrometest.Tab, s *server, who, path string) {
+func looksWell(t *testing.T, tab *chrometest.Tab, s *apptest.Server, who, path string) {
 	t.Helper()
 	for _, width := range []int{320, 390, 1280} {
 		for _, dark := range []bool{false, true} {
@@ -81,7 +84,7 @@ func looksWell(t *testing.T, tab *chrometest.Tab, s *server, who, path string) {
 			if tab.Eval(small, &tiny); width < 600 && len(tiny) > 0 {
 				t.Errorf("%s of %s at %d pixels: too small for a finger: %q", path, who, width, tiny)
 			}
-			shoot(t, tab, fmt.Sprintf("%s-%s-%s-%d-dark=%t.png", s.app, who, strings.ReplaceAll(strings.Trim(path, "/"), "/", "_"), width, dark))
+			shoot(t, tab, fmt.Sprintf("%s-%s-%s-%d-dark=%t.png", s.App, who, strings.ReplaceAll(strings.Trim(path, "/"), "/", "_"), width, dark))
 		}
 	}
 	tab.Screen(1280, 800, false)

@@ -1,4 +1,4 @@
-package e2e_test
+package situations_test
 
 import (
 	"fmt"
@@ -10,6 +10,7 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/lucia-go/lucia/examples/internal/apptest"
 	"github.com/lucia-go/lucia/internal/chrometest"
 )
 
@@ -21,9 +22,9 @@ func TestSituations(t *testing.T) {
 	profile := t.TempDir()
 	chrometest.BlockCookies(t, profile)
 	blocking := chrometest.StartOn(t, profile)
-	for _, app := range apps {
+	for _, app := range apptest.Apps {
 		t.Run(app, func(t *testing.T) {
-			s := inFrontOf(t, start(t, app))
+			s := inFrontOf(t, apptest.Start(t, app))
 			for _, c := range []struct {
 				name string
 				test func(*testing.T, *chrometest.Browser, *front)
@@ -48,12 +49,12 @@ func TestSituations(t *testing.T) {
 // front is a proxy in front of an example. It counts requests, and has browsers get
 // the profile ahead of time if the page is asked for with a query.
 type front struct {
-	*server
+	*apptest.Server
 	mu     sync.Mutex
 	counts map[string]int // by method and path, and "ahead" for what was asked for ahead of time
 }
 
-func inFrontOf(t *testing.T, s *server) *front {
+func inFrontOf(t *testing.T, s *apptest.Server) *front {
 	t.Helper()
 	target, err := url.Parse(s.URL)
 	if err != nil {
@@ -82,7 +83,7 @@ func inFrontOf(t *testing.T, s *server) *front {
 		proxy.ServeHTTP(w, r)
 	}))
 	t.Cleanup(proxied.Close)
-	f.server = &server{URL: proxied.URL, t: t, app: s.app}
+	f.Server = s.At(proxied.URL)
 	return f
 }
 
@@ -97,15 +98,15 @@ func keep(tab *chrometest.Tab) { tab.Eval("void (window.kept = true)", nil) }
 
 func signOut(tab *chrometest.Tab, s *front) {
 	tab.Open(s.URL + "/")
-	tab.Until(scripted)
+	tab.Until(apptest.Scripted)
 	tab.Eval(`document.querySelector("[data-sign-out] button").click()`, nil)
 	tab.Until(`location.pathname === "/" && document.querySelector('a[href="/login"]')`)
 }
 
 func logIn(tab *chrometest.Tab, s *front, name string) {
 	tab.Open(s.URL + "/login")
-	fill(tab, [2]string{"username", name}, [2]string{"password", password})
-	tab.Until(`location.pathname === "/profile" && ` + scripted)
+	apptest.Fill(tab, [2]string{"username", name}, [2]string{"password", apptest.Password})
+	tab.Until(`location.pathname === "/profile" && ` + apptest.Scripted)
 }
 
 // A person types a text while they sign out and in again in another tab, then saves
@@ -113,8 +114,8 @@ func logIn(tab *chrometest.Tab, s *front, name string) {
 func testDraft(t *testing.T, browser *chrometest.Browser, s *front) {
 	person := browser.Person(t)
 	tab, other := person.Tab(t), person.Tab(t)
-	name := newName()
-	signUpIn(tab, s.server, name)
+	name := apptest.NewName()
+	apptest.SignUpIn(tab, s.Server, name)
 	keep(tab)
 	tab.Type("#bio", "A long text")
 	saved := s.count("POST /profile")
@@ -143,22 +144,22 @@ const stale = `window.kept && document.documentElement.inert && document.querySe
 func testRefusedProfile(t *testing.T, browser *chrometest.Browser, s *front) {
 	person := browser.Person(t)
 	tab, other := person.Tab(t), person.Tab(t)
-	name, another := newName(), newName()
-	signUpIn(tab, s.server, name)
+	name, another := apptest.NewName(), apptest.NewName()
+	apptest.SignUpIn(tab, s.Server, name)
 	saved := s.count("POST /profile")
 	tab.Eval(`document.querySelector("#bio").maxLength = 1000`, nil)
-	fill(tab, [2]string{"bio", strings.Repeat("long ", 100)})
-	tab.Until(`document.querySelector("main .problem:not([hidden])") && ` + scripted)
+	apptest.Fill(tab, [2]string{"bio", strings.Repeat("long ", 100)})
+	tab.Until(`document.querySelector("main .problem:not([hidden])") && ` + apptest.Scripted)
 	keep(tab)
-	signUpIn(other, s.server, another)
+	apptest.SignUpIn(other, s.Server, another)
 	tab.Until(stale)
 	if n := s.count("POST /profile") - saved; n != 1 {
 		t.Errorf("sent %d times", n)
 	}
 	logIn(other, s, name)
 	tab.Until(`kept && !document.documentElement.inert && !document.querySelector("#stale").open`)
-	fill(tab, [2]string{"bio", "Short"})
-	tab.Until(`document.querySelector(".bio")?.innerText === "Short" && ` + scripted)
+	apptest.Fill(tab, [2]string{"bio", "Short"})
+	tab.Until(`document.querySelector(".bio")?.innerText === "Short" && ` + apptest.Scripted)
 	if who := tab.Text(`document.querySelector("h1").innerText`); who != name {
 		t.Errorf("saved as %q, want %q", who, name)
 	}
@@ -168,12 +169,12 @@ func testRefusedProfile(t *testing.T, browser *chrometest.Browser, s *front) {
 }
 
 func testRefusedSignIn(t *testing.T, browser *chrometest.Browser, s *front) {
-	testRefusedVisitor(t, browser, s, "/login", newName())
+	testRefusedVisitor(t, browser, s, "/login", apptest.NewName())
 }
 
 func testRefusedSignUp(t *testing.T, browser *chrometest.Browser, s *front) {
-	name := newName()
-	request(t, s.server, "POST", "/signup", credentials(name, password)).want(t, http.StatusSeeOther)
+	name := apptest.NewName()
+	apptest.Request(t, s.Server, "POST", "/signup", apptest.Credentials(name, apptest.Password)).Want(t, http.StatusSeeOther)
 	testRefusedVisitor(t, browser, s, "/signup", name)
 }
 
@@ -183,16 +184,16 @@ func testRefusedVisitor(t *testing.T, browser *chrometest.Browser, s *front, pat
 	person := browser.Person(t)
 	tab, other := person.Tab(t), person.Tab(t)
 	tab.Open(s.URL + path)
-	fill(tab, [2]string{"username", name}, [2]string{"password", "wrong"})
+	apptest.Fill(tab, [2]string{"username", name}, [2]string{"password", "wrong"})
 	tab.Until(`document.querySelector("main .problem:not([hidden])")`)
 	tab.Until(`import("/api/auth/client.js").then(({ getSession }) => getSession().subscribe((s) => (window.who = s?.user.username ?? "nobody")))`)
 	keep(tab)
-	first, second := newName(), newName()
-	signUpIn(other, s.server, first)
+	first, second := apptest.NewName(), apptest.NewName()
+	apptest.SignUpIn(other, s.Server, first)
 	tab.Until(`kept && who === "` + first + `" && !document.querySelector("#stale").open`)
 	sent := s.count("POST " + path)
 	logs := s.count("POST /signup")
-	signUpIn(other, s.server, second)
+	apptest.SignUpIn(other, s.Server, second)
 	tab.Until(stale + ` && who === "nobody"`)
 	logs = s.count("POST /signup") - logs
 	tab.Click("#stale a")
@@ -211,7 +212,7 @@ func testSignOutTwice(form bool) func(*testing.T, *chrometest.Browser, *front) {
 	return func(t *testing.T, browser *chrometest.Browser, s *front) {
 		person := browser.Person(t)
 		tab, other := person.Tab(t, "delete window.BroadcastChannel"), person.Tab(t)
-		signUpIn(tab, s.server, newName())
+		apptest.SignUpIn(tab, s.Server, apptest.NewName())
 		keep(tab)
 		signOut(other, s)
 		if form {
@@ -225,8 +226,8 @@ func testSignOutTwice(form bool) func(*testing.T, *chrometest.Browser, *front) {
 
 func testBackAfterSignOut(t *testing.T, browser *chrometest.Browser, s *front) {
 	tab := browser.Person(t).Tab(t)
-	name := newName()
-	signUpIn(tab, s.server, name)
+	name := apptest.NewName()
+	apptest.SignUpIn(tab, s.Server, name)
 	tab.Eval(`document.querySelector("[data-sign-out] button").click()`, nil)
 	tab.Until(`location.pathname === "/" && document.querySelector('a[href="/login"]')`)
 	tab.Back()
@@ -241,11 +242,11 @@ func testAheadOfSignOut(how string) func(*testing.T, *chrometest.Browser, *front
 	return func(t *testing.T, browser *chrometest.Browser, s *front) {
 		person := browser.Person(t)
 		tab, other := person.Tab(t), person.Tab(t)
-		signUpIn(tab, s.server, newName())
+		apptest.SignUpIn(tab, s.Server, apptest.NewName())
 		ahead := s.count("ahead")
 		tab.Open(s.URL + "/?ahead=" + how)
-		tab.Until(scripted)
-		poll(t, func() bool { return s.count("ahead") > ahead })
+		tab.Until(apptest.Scripted)
+		apptest.Poll(t, func() bool { return s.count("ahead") > ahead })
 		signOut(other, s)
 		keep(tab)
 		// The link of the page itself: what the page has noticed so far does not matter.
@@ -257,10 +258,10 @@ func testAheadOfSignOut(how string) func(*testing.T, *chrometest.Browser, *front
 // Where the browser keeps no cookies, the login page says why it is there again.
 func testCookiesBlocked(t *testing.T, browser *chrometest.Browser, s *front) {
 	tab := browser.Owner().Tab(t)
-	name := newName()
-	request(t, s.server, "POST", "/signup", credentials(name, password)).want(t, http.StatusSeeOther)
+	name := apptest.NewName()
+	apptest.Request(t, s.Server, "POST", "/signup", apptest.Credentials(name, apptest.Password)).Want(t, http.StatusSeeOther)
 	tab.Open(s.URL + "/login")
 	tab.Until(`!document.querySelector("#cookies").hidden`) // before they try
-	fill(tab, [2]string{"username", name}, [2]string{"password", password})
+	apptest.Fill(tab, [2]string{"username", name}, [2]string{"password", apptest.Password})
 	tab.Until(`location.pathname + location.search === "/login?next=%2Fprofile" && !document.querySelector("#cookies").hidden`)
 }

@@ -28,26 +28,26 @@ func connected(url string, opts ...redisstore.Option) func(testing.TB) session.S
 	}
 }
 
-func TestEndsAreFeltInOtherProcesses(t *testing.T) {
+func TestRevocationsReachOtherProcesses(t *testing.T) {
 	t.Parallel()
 	t.Run("single", func(t *testing.T) {
 		t.Parallel()
-		feedtest.Felt(t, connected(testenv.Redis(t).URL(), unhurried))
+		feedtest.Felt(t, connected(testenv.Redis(t).URL(), longTimeout))
 	})
 	t.Run("cluster", func(t *testing.T) {
 		t.Parallel()
-		feedtest.Felt(t, connected(testenv.Cluster(t).URL(), unhurried))
+		feedtest.Felt(t, connected(testenv.Cluster(t).URL(), longTimeout))
 	})
 }
 
-// revocations ends sessions of a process while something happens to the feed.
+// revocations revokes users in one process while a test disturbs the feed of the other.
 type revocations struct {
-	t     *testing.T
-	here  *feedtest.Process
-	there *feedtest.Process
-	begun []*feedtest.Browser
-	ended atomic.Int64 // of begun, in order
-	times []time.Time  // when they were acknowledged
+	t        *testing.T
+	here     *feedtest.Process // revokes the users
+	there    *feedtest.Process // reads the feed
+	signedIn []*feedtest.Browser
+	ended    atomic.Int64 // how many of signedIn, in order
+	times    []time.Time  // when the store had acknowledged each revocation
 }
 
 const sessionsToEnd = 60
@@ -58,19 +58,19 @@ func newRevocations(t *testing.T, here, there *feedtest.Process) *revocations {
 	for i := range sessionsToEnd {
 		b := here.SignIn(fmt.Sprintf("user-%d", i))
 		if status, _ := there.Get(b.WithoutRefresh(), "/me"); status != 200 {
-			t.Fatalf("before: %d", status)
+			t.Fatalf("status before the revocation: %d, want 200", status)
 		}
-		r.begun = append(r.begun, b)
+		r.signedIn = append(r.signedIn, b)
 	}
 	return r
 }
 
-// run ends the sessions one after the other. Each call is repeated until it succeeds.
+// run revokes the users one after the other. It repeats each call until it succeeds.
 func (r *revocations) run() (wait func()) {
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		for _, b := range r.begun {
+		for _, b := range r.signedIn {
 			deadline := time.Now().Add(time.Minute)
 			for err := errors.New("not tried"); err != nil; time.Sleep(10 * time.Millisecond) {
 				if err = r.here.Auth.RevokeUser(r.t.Context(), b.User); err != nil && time.Now().After(deadline) {
@@ -92,8 +92,8 @@ func (r *revocations) await(n int64) {
 	}
 }
 
-// missed returns the sessions whose access tokens the other process still accepts after it has
-// read the feed, in which the end of last stands.
+// missed returns the indexes of the sessions whose access tokens the other process still accepts.
+// It first revokes one more user and waits until the other process has read that notice.
 func (r *revocations) missed() (missed []int) {
 	r.t.Helper()
 	last := r.here.SignIn("last")
@@ -101,9 +101,9 @@ func (r *revocations) missed() (missed []int) {
 		time.Sleep(10 * time.Millisecond)
 	}
 	if !r.there.Await(last) {
-		r.t.Fatal("the feed has not come back")
+		r.t.Fatal("the other process does not read the feed again")
 	}
-	for i, b := range r.begun {
+	for i, b := range r.signedIn {
 		if status, _ := r.there.Get(b.WithoutRefresh(), "/me"); status != 401 {
 			missed = append(missed, i)
 		}
@@ -111,13 +111,13 @@ func (r *revocations) missed() (missed []int) {
 	return missed
 }
 
-// The connection of one process is cut, held and restored while sessions end in another one.
-func TestAFeedThatIsCutMissesNothing(t *testing.T) {
+// The connection of one process stalls, breaks and recovers while another process revokes users.
+func TestFeedMissesNothingAfterADisconnect(t *testing.T) {
 	t.Parallel()
 	server := testenv.Redis(t)
 	proxy := testenv.NewProxy(t, server.Addr)
 	app := feedtest.NewApp()
-	here := app.Start(t, connected(server.URL(), unhurried)(t))
+	here := app.Start(t, connected(server.URL(), longTimeout)(t))
 	there := app.Start(t, connected("redis://"+proxy.Addr)(t))
 	r := newRevocations(t, here, there)
 	proxy.Hold()
@@ -131,12 +131,12 @@ func TestAFeedThatIsCutMissesNothing(t *testing.T) {
 	proxy.Reset()
 	proxy.Pass()
 	if missed := r.missed(); len(missed) > 0 {
-		t.Errorf("%d ends of %d were missed", len(missed), sessionsToEnd)
+		t.Errorf("%d of %d revocations were missed", len(missed), sessionsToEnd)
 	}
 }
 
-// The server is killed and restarted during the revocations. Its AOF has every write.
-func TestAFeedOnAServerThatRestartsMissesNothing(t *testing.T) {
+// The server is killed and restarted during the revocations. It syncs its AOF at every write.
+func TestFeedMissesNothingAfterARestart(t *testing.T) {
 	t.Parallel()
 	server := testenv.Redis(t, "--appendonly", "yes", "--appendfsync", "always")
 	app, open := feedtest.NewApp(), connected(server.URL())
@@ -149,13 +149,13 @@ func TestAFeedOnAServerThatRestartsMissesNothing(t *testing.T) {
 	}
 	wait()
 	if missed := r.missed(); len(missed) > 0 {
-		t.Errorf("%d ends of %d were missed", len(missed), sessionsToEnd)
+		t.Errorf("%d of %d revocations were missed", len(missed), sessionsToEnd)
 	}
 }
 
-// The master dies during the revocations and a replica takes over. What may be missed is what the
-// replica had not received, of the moment before the master died.
-func TestAFeedAfterAFailoverMissesWhatTheReplicaHadNotReceived(t *testing.T) {
+// The master dies during the revocations and a replica takes over. Only revocations that the
+// replica had not received may be missed: those of the last second before the master died.
+func TestFeedMissesOnlyUnreplicatedNoticesAfterAFailover(t *testing.T) {
 	t.Parallel()
 	s := testenv.Sentinel(t)
 	app, open := feedtest.NewApp(), connected(s.URL())
@@ -166,10 +166,10 @@ func TestAFeedAfterAFailoverMissesWhatTheReplicaHadNotReceived(t *testing.T) {
 	died := time.Now()
 	wait()
 	missed := r.missed()
-	t.Logf("%d ends of %d were missed", len(missed), sessionsToEnd)
+	t.Logf("%d of %d revocations were missed", len(missed), sessionsToEnd)
 	for _, i := range missed {
 		if before := died.Sub(r.times[i]); before < 0 || before > time.Second {
-			t.Errorf("the end of session %d, %v before the master died, was missed", i, before)
+			t.Errorf("the revocation of user %d, %v before the master died, was missed", i, before)
 		}
 	}
 }

@@ -1,4 +1,4 @@
-package e2e_test
+package situations_test
 
 import (
 	"bytes"
@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"testing"
 
+	"github.com/lucia-go/lucia/examples/internal/apptest"
 	"github.com/lucia-go/lucia/internal/chrometest"
 )
 
@@ -20,11 +21,11 @@ func TestScreenshots(t *testing.T) {
 	t.Parallel()
 	const width, height = 1080, 720
 	tab := chrometest.Start(t).Owner().Tab(t)
-	signUpIn(tab, start(t, "nethttp"), "ada")
+	apptest.SignUpIn(tab, apptest.Start(t, "nethttp"), "ada")
 	for name, dark := range map[string]bool{"profile-light.png": false, "profile-dark.png": true} {
 		tab.Screen(width, height, dark)
 		picture := tab.Screenshot()
-		file := filepath.Join("..", "..", "..", "docs", "images", name)
+		file := filepath.Join("..", "..", "..", "..", "docs", "images", name)
 		if *screenshots {
 			if err := os.WriteFile(file, picture, 0o644); err != nil {
 				t.Fatal(err)

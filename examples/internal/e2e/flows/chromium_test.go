@@ -1,4 +1,4 @@
-package e2e_test
+package flows_test
 
 import (
 	"fmt"
@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/lucia-go/lucia/examples/internal/apptest"
 	"github.com/lucia-go/lucia/internal/chrometest"
 	"github.com/lucia-go/lucia/internal/testenv"
 )
@@ -15,60 +16,39 @@ import (
 func TestChromium(t *testing.T) {
 	t.Parallel()
 	browser := chrometest.Start(t)
-	for _, app := range apps {
+	for _, app := range apptest.Apps {
 		t.Run(app, func(t *testing.T) {
-			t.Run("a visit", func(t *testing.T) { testVisit(t, browser, start(t, app)) })
-			t.Run("a visit, hardened", func(t *testing.T) { testVisit(t, browser, start(t, app, "-hardened")) })
+			t.Run("a visit", func(t *testing.T) { testVisit(t, browser, apptest.Start(t, app)) })
+			t.Run("a visit, hardened", func(t *testing.T) { testVisit(t, browser, apptest.Start(t, app, "-hardened")) })
 			t.Run("silent refresh", func(t *testing.T) {
-				testSilentRefresh(t, browser, start(t, app, "-access-ttl", "2s", "-settle", "0s", "-grace", "100ms"))
+				testSilentRefresh(t, browser, apptest.Start(t, app, "-access-ttl", "2s", "-settle", "0s", "-grace", "100ms"))
 			})
 			t.Run("silent refresh, hardened", func(t *testing.T) {
-				testSilentRefresh(t, browser, start(t, app, "-hardened", "-access-ttl", "2s", "-settle", "0s", "-grace", "100ms"))
+				testSilentRefresh(t, browser, apptest.Start(t, app, "-hardened", "-access-ttl", "2s", "-settle", "0s", "-grace", "100ms"))
 			})
-			t.Run("two tabs", func(t *testing.T) { testTwoTabs(t, browser, start(t, app)) })
+			t.Run("two tabs", func(t *testing.T) { testTwoTabs(t, browser, apptest.Start(t, app)) })
 		})
 	}
-	for _, app := range apps {
+	for _, app := range apptest.Apps {
 		t.Run("a token of 70 seconds, "+app, func(t *testing.T) {
 			t.Parallel() // each waits ten seconds
-			testFirstRefresh(t, browser, start(t, app, "-access-ttl", "70s"))
+			testFirstRefresh(t, browser, apptest.Start(t, app, "-access-ttl", "70s"))
 		})
 	}
-	for _, app := range withNotes {
+	for _, app := range apptest.WithNotes {
 		t.Run("notes of "+app, func(t *testing.T) {
-			testNotes(t, browser, start(t, app))
+			testNotes(t, browser, apptest.Start(t, app))
 			t.Run("on Redis", func(t *testing.T) {
 				redis := testenv.Redis(t)
-				s := start(t, app, "-redis", redis.URL(), "-secret", secret)
+				s := apptest.Start(t, app, "-redis", redis.URL(), "-secret", apptest.Secret)
 				testNotes(t, browser, s)
 				testNotesOutage(t, browser, s, redis)
 			})
-			t.Run("session gone", func(t *testing.T) { testNotesSessionGone(t, browser, start(t, app)) })
-			t.Run("hardened", func(t *testing.T) { testNotes(t, browser, start(t, app, "-hardened")) })
+			t.Run("session gone", func(t *testing.T) { testNotesSessionGone(t, browser, apptest.Start(t, app)) })
+			t.Run("hardened", func(t *testing.T) { testNotes(t, browser, apptest.Start(t, app, "-hardened")) })
 		})
 	}
 }
-
-// fill fills the form of the page that has a field of the first name and submits it
-// by its button, as a person would.
-func fill(tab *chrometest.Tab, fields ...[2]string) {
-	var js strings.Builder
-	fmt.Fprintf(&js, `{ const form = document.querySelector('[name="%s"]').form;`, fields[0][0])
-	for _, f := range fields {
-		fmt.Fprintf(&js, `form.elements[%q].value = %q;`, f[0], f[1])
-	}
-	js.WriteString(`form.querySelector("button").click(); }`)
-	tab.Eval(js.String(), nil)
-}
-
-func signUpIn(tab *chrometest.Tab, s *server, name string) {
-	tab.Open(s.URL + "/signup")
-	fill(tab, [2]string{"username", name}, [2]string{"password", password})
-	tab.Until(`location.pathname === "/profile" && ` + scripted)
-}
-
-// scripted says that the page's scripts have begun their work.
-const scripted = `document.querySelector("[data-log] li")`
 
 // nothingIsKept checks that the storage that scripts have holds no token and
 // nothing of what a page says.
@@ -82,17 +62,17 @@ func nothingIsKept(t *testing.T, tab *chrometest.Tab, said ...string) {
 	}
 }
 
-func testVisit(t *testing.T, browser *chrometest.Browser, s *server) {
+func testVisit(t *testing.T, browser *chrometest.Browser, s *apptest.Server) {
 	tab := browser.Person(t).Tab(t)
-	name := newName()
+	name := apptest.NewName()
 	tab.Open(s.URL + "/profile")
 	tab.Until(`location.pathname === "/login"`)
-	signUpIn(tab, s, name)
+	apptest.SignUpIn(tab, s, name)
 	if who := tab.Text(`document.querySelector("[data-who]").innerText`); who != name {
 		t.Errorf("the page is of %q, want %q", who, name)
 	}
-	fill(tab, [2]string{"bio", "Lives by lamplight"})
-	tab.Until(`document.querySelector(".bio")?.innerText === "Lives by lamplight" && ` + scripted)
+	apptest.Fill(tab, [2]string{"bio", "Lives by lamplight"})
+	tab.Until(`document.querySelector(".bio")?.innerText === "Lives by lamplight" && ` + apptest.Scripted)
 	tab.Eval(`document.querySelector("[data-ask]").click()`, nil)
 	tab.Until(`document.querySelector("[data-answer]").innerText.startsWith("200")`)
 	if answer := tab.Text(`document.querySelector("[data-answer]").innerText`); !strings.Contains(answer, name) {
@@ -100,53 +80,53 @@ func testVisit(t *testing.T, browser *chrometest.Browser, s *server) {
 	}
 	tab.Eval(`document.querySelector("[data-refresh]").click()`, nil)
 	tab.Until(`document.querySelector("[data-log]").innerText.includes("as you wished")`)
-	fill(tab, [2]string{"bio", "Still here"}) // with the token of the refresh
-	tab.Until(`document.querySelector(".bio")?.innerText === "Still here" && ` + scripted)
+	apptest.Fill(tab, [2]string{"bio", "Still here"}) // with the token of the refresh
+	tab.Until(`document.querySelector(".bio")?.innerText === "Still here" && ` + apptest.Scripted)
 	nothingIsKept(t, tab)
 	tab.Eval(`document.querySelector("[data-sign-out] button").click()`, nil)
 	tab.Until(`location.pathname === "/" && document.querySelector('a[href="/login"]')`)
 	nothingIsKept(t, tab)
 	tab.Open(s.URL + "/profile")
 	tab.Until(`location.pathname === "/login"`)
-	fill(tab, [2]string{"username", name}, [2]string{"password", password})
+	apptest.Fill(tab, [2]string{"username", name}, [2]string{"password", apptest.Password})
 	tab.Until(`location.pathname === "/profile"`)
 }
 
 // The page shows refreshes as they happen, and its form is as good as ever.
-func testSilentRefresh(t *testing.T, browser *chrometest.Browser, s *server) {
+func testSilentRefresh(t *testing.T, browser *chrometest.Browser, s *apptest.Server) {
 	tab := browser.Person(t).Tab(t)
-	signUpIn(tab, s, newName())
+	apptest.SignUpIn(tab, s, apptest.NewName())
 	tab.Eval(`window.sameDocument = true`, nil)
 	tab.Until(`window.sameDocument && [...document.querySelectorAll("[data-log] li")].filter((li) => li.innerText.includes("New tokens")).length >= 3`)
 	// In hardened mode the page cannot know the generation, and says nothing of it.
 	tab.Until(`window.sameDocument && (document.querySelector("[data-generation-row]").hidden
 		? !document.querySelector("#lucia-page-data").textContent.includes("eyJ")
 		: Number(document.querySelector("[data-generation]").innerText) >= 4)`)
-	fill(tab, [2]string{"bio", "Typed meanwhile"})
+	apptest.Fill(tab, [2]string{"bio", "Typed meanwhile"})
 	tab.Until(`document.querySelector(".bio")?.innerText === "Typed meanwhile"`)
-	if log := s.logged(); strings.Contains(log, "reuse") {
+	if log := s.Logged(); strings.Contains(log, "reuse") {
 		t.Errorf("an honest browser was taken for a thief:\n%s", log)
 	}
 }
 
 // With the flags that a person would try: a minute before a token of 70 seconds
 // expires the page gets the next one, and goes on.
-func testFirstRefresh(t *testing.T, browser *chrometest.Browser, s *server) {
+func testFirstRefresh(t *testing.T, browser *chrometest.Browser, s *apptest.Server) {
 	tab := browser.Person(t).Tab(t)
-	signUpIn(tab, s, newName())
+	apptest.SignUpIn(tab, s, apptest.NewName())
 	tab.Eval(`window.sameDocument = true`, nil)
 	tab.Until(`window.sameDocument && Number(document.querySelector("[data-generation]").innerText) === 2`)
 	tab.Open(s.URL + "/profile")
-	tab.Until(`location.pathname === "/profile" && ` + scripted)
+	tab.Until(`location.pathname === "/profile" && ` + apptest.Scripted)
 }
 
 // Signing out in one tab is seen in the other.
-func testTwoTabs(t *testing.T, browser *chrometest.Browser, s *server) {
+func testTwoTabs(t *testing.T, browser *chrometest.Browser, s *apptest.Server) {
 	person := browser.Person(t)
 	first, second := person.Tab(t), person.Tab(t)
-	signUpIn(first, s, newName())
+	apptest.SignUpIn(first, s, apptest.NewName())
 	second.Open(s.URL + "/")
-	second.Until(scripted)
+	second.Until(apptest.Scripted)
 	first.Eval(`document.querySelector("[data-sign-out] button").click()`, nil)
 	first.Until(`location.pathname === "/"`)
 	second.Until(`!document.querySelector("#gone").hidden`)
@@ -161,23 +141,19 @@ func testTwoTabs(t *testing.T, browser *chrometest.Browser, s *server) {
 	}
 }
 
-// settled says that htmx has put in what it has got: until then a form is an
-// ordinary one.
-const settled = `!document.querySelector(".htmx-added, .htmx-settling, .htmx-swapping, .htmx-request")`
-
 // Notes are added, edited in place and deleted without leaving the page.
-func testNotes(t *testing.T, browser *chrometest.Browser, s *server) {
+func testNotes(t *testing.T, browser *chrometest.Browser, s *apptest.Server) {
 	tab := browser.Person(t).Tab(t)
-	name := newName()
-	signUpIn(tab, s, name)
+	name := apptest.NewName()
+	apptest.SignUpIn(tab, s, name)
 	tab.Open(s.URL + "/notes")
-	tab.Until(scripted)
+	tab.Until(apptest.Scripted)
 	tab.Eval(`window.sameDocument = true`, nil)
 	texts := func(want ...string) {
 		t.Helper()
-		tab.Until(`window.sameDocument && ` + settled + ` && ` + listed(want...))
+		tab.Until(`window.sameDocument && ` + apptest.Settled + ` && ` + listed(want...))
 	}
-	add := func(text string) { fill(tab, [2]string{"text", text}) }
+	add := func(text string) { apptest.Fill(tab, [2]string{"text", text}) }
 	click := func(item int, selector string) {
 		tab.Eval(fmt.Sprintf(`document.querySelectorAll("#notes li")[%d].querySelector(%q).click()`, item, selector), nil)
 	}
@@ -187,11 +163,11 @@ func testNotes(t *testing.T, browser *chrometest.Browser, s *server) {
 	add("Trim the wick <b>")
 	texts("Buy oil", "Trim the wick <b>")
 	click(0, "a")
-	tab.Until(`document.activeElement?.matches("#notes input") && location.pathname.endsWith("/edit") && ` + settled)
+	tab.Until(`document.activeElement?.matches("#notes input") && location.pathname.endsWith("/edit") && ` + apptest.Settled)
 	tab.Eval(`{ const input = document.querySelector("#notes input"); input.value = "Buy more oil"; input.form.querySelector("button").click(); }`, nil)
 	texts("Buy more oil", "Trim the wick <b>")
 	click(1, "a")
-	tab.Until(`document.querySelector("#notes form.add") && ` + settled)
+	tab.Until(`document.querySelector("#notes form.add") && ` + apptest.Settled)
 	click(1, "form.add a")
 	texts("Buy more oil", "Trim the wick <b>")
 	tab.Until(`location.pathname === "/notes"`)
@@ -205,10 +181,10 @@ func testNotes(t *testing.T, browser *chrometest.Browser, s *server) {
 	said := []string{name, "wick", "oil"}
 	nothingIsKept(t, tab, said...)
 	tab.Back()
-	tab.Until(`location.pathname.endsWith("/edit") && !window.sameDocument && ` + scripted)
+	tab.Until(`location.pathname.endsWith("/edit") && !window.sameDocument && ` + apptest.Scripted)
 	nothingIsKept(t, tab, said...)
 	tab.Open(s.URL + "/notes")
-	tab.Until(scripted)
+	tab.Until(apptest.Scripted)
 	tab.Eval(`document.querySelector("[data-sign-out] button").click()`, nil)
 	tab.Until(`location.pathname === "/" && document.querySelector('a[href="/login"]')`)
 	nothingIsKept(t, tab, said...)
@@ -219,13 +195,13 @@ func testNotes(t *testing.T, browser *chrometest.Browser, s *server) {
 
 // While the store is down, a note that cannot be kept is refused in words, and stays
 // in its field.
-func testNotesOutage(t *testing.T, browser *chrometest.Browser, s *server, redis *testenv.RedisServer) {
+func testNotesOutage(t *testing.T, browser *chrometest.Browser, s *apptest.Server, redis *testenv.RedisServer) {
 	tab := browser.Person(t).Tab(t)
-	signUpIn(tab, s, newName())
+	apptest.SignUpIn(tab, s, apptest.NewName())
 	tab.Open(s.URL + "/notes")
-	tab.Until(scripted)
+	tab.Until(apptest.Scripted)
 	redis.Kill()
-	fill(tab, [2]string{"text", "Lost?"})
+	apptest.Fill(tab, [2]string{"text", "Lost?"})
 	tab.Until(`!document.querySelector("#trouble").hidden`)
 	if says := tab.Text(`document.querySelector("#trouble").innerText`); strings.ContainsAny(says, "{_") || !strings.Contains(says, "try again") {
 		t.Errorf("the page says %q", says)
@@ -236,14 +212,14 @@ func testNotesOutage(t *testing.T, browser *chrometest.Browser, s *server, redis
 
 // A session that ended without the page's knowing: an edit leads to the login page,
 // and signing in back to the notes.
-func testNotesSessionGone(t *testing.T, browser *chrometest.Browser, s *server) {
+func testNotesSessionGone(t *testing.T, browser *chrometest.Browser, s *apptest.Server) {
 	tab := browser.Person(t).Tab(t)
-	name := newName()
-	signUpIn(tab, s, name)
+	name := apptest.NewName()
+	apptest.SignUpIn(tab, s, name)
 	tab.Open(s.URL + "/notes")
-	tab.Until(scripted)
-	fill(tab, [2]string{"text", "Buy oil"})
-	tab.Until(settled + ` && ` + listed("Buy oil"))
+	tab.Until(apptest.Scripted)
+	apptest.Fill(tab, [2]string{"text", "Buy oil"})
+	tab.Until(apptest.Settled + ` && ` + listed("Buy oil"))
 	var status int
 	tab.Eval(`fetch("/api/auth/logout", { method: "POST", headers: {
 		Authorization: "Bearer " + JSON.parse(document.querySelector("#lucia-page-data").textContent)._lucia.access_token,
@@ -253,7 +229,7 @@ func testNotesSessionGone(t *testing.T, browser *chrometest.Browser, s *server) 
 	}
 	tab.Click("#notes a")
 	tab.Until(`location.pathname + location.search === "/login?next=%2Fnotes" && document.querySelector("#password")`)
-	fill(tab, [2]string{"username", name}, [2]string{"password", password})
+	apptest.Fill(tab, [2]string{"username", name}, [2]string{"password", apptest.Password})
 	tab.Until(`location.pathname === "/notes" && ` + listed("Buy oil"))
 }
 
@@ -265,34 +241,34 @@ func listed(texts ...string) string {
 // A session that ended elsewhere: htmx is told to go to the login page.
 func TestHTMXWithoutSession(t *testing.T) {
 	t.Parallel()
-	for _, app := range withNotes {
-		t.Run(app, func(t *testing.T) { testHTMXWithoutSession(t, start(t, app)) })
+	for _, app := range apptest.WithNotes {
+		t.Run(app, func(t *testing.T) { testHTMXWithoutSession(t, apptest.Start(t, app)) })
 	}
 }
 
-func testHTMXWithoutSession(t *testing.T, s *server) {
-	a := request(t, s, "GET", "/notes/1/edit", nil, with("HX-Request", "true"), with("HX-Current-URL", s.URL+"/notes"))
-	if a.status != http.StatusUnauthorized || a.header.Get("HX-Redirect") != "/login?next=%2Fnotes" {
-		t.Errorf("got %d, HX-Redirect %q", a.status, a.header.Get("HX-Redirect"))
+func testHTMXWithoutSession(t *testing.T, s *apptest.Server) {
+	a := apptest.Request(t, s, "GET", "/notes/1/edit", nil, apptest.With("HX-Request", "true"), apptest.With("HX-Current-URL", s.URL+"/notes"))
+	if a.Status != http.StatusUnauthorized || a.Header.Get("HX-Redirect") != "/login?next=%2Fnotes" {
+		t.Errorf("got %d, HX-Redirect %q", a.Status, a.Header.Get("HX-Redirect"))
 	}
-	in := request(t, s, "POST", "/signup", credentials(newName(), password)).want(t, http.StatusSeeOther)
+	in := apptest.Request(t, s, "POST", "/signup", apptest.Credentials(apptest.NewName(), apptest.Password)).Want(t, http.StatusSeeOther)
 	for _, method := range []string{"POST", "PUT", "DELETE"} {
-		a := request(t, s, method, "/notes/1", map[string][]string{"text": {"x"}}, cookies(in), crossSite, with("HX-Request", "true"))
-		if a.status != http.StatusForbidden {
-			t.Errorf("%s from another site: %d", method, a.status)
+		a := apptest.Request(t, s, method, "/notes/1", map[string][]string{"text": {"x"}}, apptest.Cookies(in), apptest.CrossSite, apptest.With("HX-Request", "true"))
+		if a.Status != http.StatusForbidden {
+			t.Errorf("%s from another site: %d", method, a.Status)
 		}
 	}
 	// What is refused from there is done from here.
-	here := func(method, path, text string) answer {
-		return request(t, s, method, path, map[string][]string{"text": {text}}, cookies(in), with("HX-Request", "true"),
-			with("Origin", s.URL), with("Sec-Fetch-Site", "same-origin")).want(t, http.StatusOK)
+	here := func(method, path, text string) apptest.Answer {
+		return apptest.Request(t, s, method, path, map[string][]string{"text": {text}}, apptest.Cookies(in), apptest.With("HX-Request", "true"),
+			apptest.With("Origin", s.URL), apptest.With("Sec-Fetch-Site", "same-origin")).Want(t, http.StatusOK)
 	}
-	_, rest, _ := strings.Cut(here("POST", "/notes", "one").body, `hx-delete="`)
+	_, rest, _ := strings.Cut(here("POST", "/notes", "one").Body, `hx-delete="`)
 	path, _, _ := strings.Cut(rest, `"`)
-	if body := here("PUT", path, "two").body; !strings.Contains(body, "two") {
+	if body := here("PUT", path, "two").Body; !strings.Contains(body, "two") {
 		t.Errorf("PUT %s: %s", path, body)
 	}
-	if body := here("DELETE", path, "").body; body != "" {
+	if body := here("DELETE", path, "").Body; body != "" {
 		t.Errorf("DELETE %s: %s", path, body)
 	}
 }

@@ -1,4 +1,4 @@
-package e2e_test
+package flows_test
 
 import (
 	"fmt"
@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/lucia-go/lucia/examples/internal/apptest"
 	"github.com/lucia-go/lucia/internal/chrometest"
 	"github.com/lucia-go/lucia/luciatest"
 )
@@ -15,27 +16,27 @@ import (
 func TestDanger(t *testing.T) {
 	t.Parallel()
 	browser := chrometest.Start(t)
-	for _, app := range apps {
+	for _, app := range apptest.Apps {
 		for _, flag := range []string{"-hardened=false", "-hardened"} {
 			t.Run(app+" "+flag, func(t *testing.T) {
 				t.Parallel() // each waits until the sign-ins are not recent any more
-				testDanger(t, browser, start(t, app, flag, "-recent", "15s", "-grace", "100ms"))
+				testDanger(t, browser, apptest.Start(t, app, flag, "-recent", "15s", "-grace", "100ms"))
 			})
 		}
 	}
 }
 
-func testDanger(t *testing.T, browser *chrometest.Browser, s *server) {
+func testDanger(t *testing.T, browser *chrometest.Browser, s *apptest.Server) {
 	person := browser.Person(t)
 	tab, other := person.Tab(t), person.Tab(t)
-	signUpIn(tab, s, newName())
+	apptest.SignUpIn(tab, s, apptest.NewName())
 	plain := quiet{browser.Person(t).Tab(t), t}
 	plain.Scripting(false)
 	plain.Open(s.URL + "/signup")
-	plain.send(".stack", [2]string{"username", newName()}, [2]string{"password", password})
+	plain.send(".stack", [2]string{"username", apptest.NewName()}, [2]string{"password", apptest.Password})
 
 	other.Open(s.URL + "/profile")
-	other.Until(scripted)
+	other.Until(apptest.Scripted)
 	other.Eval(`document.querySelector("[name=bio]").value = "half a sentence"`, nil)
 	field := `document.querySelector("[name=bio]").form.elements._lucia.value`
 	before := other.Text(field)
@@ -47,7 +48,7 @@ func testDanger(t *testing.T, browser *chrometest.Browser, s *server) {
 		tab.shows(`document.querySelector("h1").innerText === "Confirm that it is you" && !document.querySelector(".card .problem")`)
 		tab.send(".stack", [2]string{"password", "wrong"})
 		tab.shows(`location.pathname === "/again" && document.querySelector(".card .problem").innerText.includes("wrong")`)
-		tab.send(".stack", [2]string{"password", password})
+		tab.send(".stack", [2]string{"password", apptest.Password})
 		tab.shows(`location.pathname + location.search === "/danger?a=1" && document.querySelector("h1").innerText === "Danger zone"`)
 	}
 	confirm(plain)
@@ -56,12 +57,12 @@ func testDanger(t *testing.T, browser *chrometest.Browser, s *server) {
 	// The other tab takes over the new session of the same person and keeps what is typed.
 	other.Until(fmt.Sprintf("%s !== %q", field, before))
 	other.Until(`document.querySelector("[name=bio]").value === "half a sentence"`)
-	fill(other, [2]string{"bio", "half a sentence more"})
+	apptest.Fill(other, [2]string{"bio", "half a sentence more"})
 	other.Until(`document.querySelector(".bio")?.innerText === "half a sentence more"`)
 }
 
 // outdate opens /danger until it is refused.
-func outdate(tab quiet, s *server) {
+func outdate(tab quiet, s *apptest.Server) {
 	tab.t.Helper()
 	for deadline := time.Now().Add(time.Minute); ; time.Sleep(time.Second) {
 		tab.Open(s.URL + "/danger?a=1")
@@ -76,13 +77,13 @@ func outdate(tab quiet, s *server) {
 
 // TestDangerWithoutABrowser checks the statuses of the contract.
 func TestDangerWithoutABrowser(t *testing.T) {
-	onEveryApp(t, func(t *testing.T, app string) {
-		s := start(t, app)
+	apptest.OnEveryApp(t, func(t *testing.T, app string) {
+		s := apptest.Start(t, app)
 		visitor := luciatest.NewBrowserAt(t, s.URL, nil)
-		wantPage(t, visitor.Open("/danger").Page(), http.StatusOK, "/login")
-		wantPage(t, visitor.Open("/again").Page(), http.StatusOK, "/login")
-		tab := signUp(t, s, newName())
-		wantPage(t, tab.Get("/danger"), http.StatusOK, "/danger")
-		wantPage(t, tab.Get("/again?next=%2Fdanger"), http.StatusOK, "/again")
+		apptest.WantPage(t, visitor.Open("/danger").Page(), http.StatusOK, "/login")
+		apptest.WantPage(t, visitor.Open("/again").Page(), http.StatusOK, "/login")
+		tab := apptest.SignUp(t, s, apptest.NewName())
+		apptest.WantPage(t, tab.Get("/danger"), http.StatusOK, "/danger")
+		apptest.WantPage(t, tab.Get("/again?next=%2Fdanger"), http.StatusOK, "/again")
 	})
 }

@@ -1,9 +1,10 @@
-package e2e_test
+package flows_test
 
 import (
 	"slices"
 	"testing"
 
+	"github.com/lucia-go/lucia/examples/internal/apptest"
 	"github.com/lucia-go/lucia/internal/chrometest"
 )
 
@@ -11,9 +12,9 @@ import (
 func TestChromiumWithoutScripting(t *testing.T) {
 	t.Parallel()
 	browser := chrometest.Start(t)
-	for _, app := range apps {
+	for _, app := range apptest.Apps {
 		for _, flag := range []string{"-hardened=false", "-hardened"} {
-			t.Run(app+" "+flag, func(t *testing.T) { testWithoutScripting(t, browser, start(t, app, flag)) })
+			t.Run(app+" "+flag, func(t *testing.T) { testWithoutScripting(t, browser, apptest.Start(t, app, flag)) })
 		}
 	}
 }
@@ -41,19 +42,19 @@ func (tab quiet) shows(expression string) {
 	}
 }
 
-func testWithoutScripting(t *testing.T, browser *chrometest.Browser, s *server) {
+func testWithoutScripting(t *testing.T, browser *chrometest.Browser, s *apptest.Server) {
 	tab := quiet{browser.Person(t).Tab(t), t}
 	tab.Scripting(false)
-	name := newName()
+	name := apptest.NewName()
 	tab.Open(s.URL + "/profile")
 	tab.shows(`location.pathname === "/login"`)
 	tab.Open(s.URL + "/signup")
-	tab.send(".stack", [2]string{"username", name}, [2]string{"password", password})
+	tab.send(".stack", [2]string{"username", name}, [2]string{"password", apptest.Password})
 	tab.shows(`location.pathname === "/profile"`)
 	tab.shows(`document.querySelector("[data-script]").hidden && !document.querySelector("[data-log] li")`)
 	tab.send(".stack", [2]string{"bio", "Quiet"})
 	tab.shows(`document.querySelector(".bio").innerText === "Quiet"`)
-	if slices.Contains(withNotes, s.app) {
+	if slices.Contains(apptest.WithNotes, s.App) {
 		testNotesWithoutScripting(tab, s)
 	}
 	tab.send("[data-sign-out]")
@@ -62,11 +63,11 @@ func testWithoutScripting(t *testing.T, browser *chrometest.Browser, s *server) 
 	tab.shows(`location.pathname === "/login"`)
 	tab.send(".stack", [2]string{"username", name}, [2]string{"password", "wrong"})
 	tab.shows(`document.querySelector(".card .problem").innerText.includes("wrong")`)
-	tab.send(".stack", [2]string{"username", name}, [2]string{"password", password})
+	tab.send(".stack", [2]string{"username", name}, [2]string{"password", apptest.Password})
 	tab.shows(`location.pathname === "/profile"`)
 }
 
-func testNotesWithoutScripting(tab quiet, s *server) {
+func testNotesWithoutScripting(tab quiet, s *apptest.Server) {
 	tab.Open(s.URL + "/notes")
 	tab.send(".add", [2]string{"text", "First"})
 	tab.shows(`document.querySelector("#notes .text").innerText === "First"`)

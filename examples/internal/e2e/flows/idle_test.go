@@ -1,8 +1,9 @@
-package e2e_test
+package flows_test
 
 import (
 	"testing"
 
+	"github.com/lucia-go/lucia/examples/internal/apptest"
 	"github.com/lucia-go/lucia/internal/chrometest"
 )
 
@@ -11,13 +12,13 @@ import (
 func TestIdle(t *testing.T) {
 	t.Parallel()
 	browser := chrometest.Start(t)
-	for _, app := range apps {
+	for _, app := range apptest.Apps {
 		t.Run(app, func(t *testing.T) {
 			t.Parallel()
-			s := start(t, app, "-idle", "12s", "-access-ttl", "3s", "-grace", "1s")
+			s := apptest.Start(t, app, "-idle", "12s", "-access-ttl", "3s", "-grace", "1s")
 			tab := browser.Person(t).Tab(t)
 			tab.Screen(390, 844, false)
-			signUpIn(tab, s, newName())
+			apptest.SignUpIn(tab, s, apptest.NewName())
 			tab.Eval(`window.sameDocument = true`, nil)
 			tab.Until(`document.querySelector("[data-idle-in]").innerText === "12s"`)
 

@@ -1,4 +1,4 @@
-package e2e_test
+package apptest
 
 import (
 	"crypto/rand"
@@ -13,34 +13,34 @@ import (
 	"github.com/lucia-go/lucia/luciatest"
 )
 
-const password = "correct horse battery staple"
+const Password = "correct horse battery staple"
 
 // newName returns a name that no other user of these tests has.
-func newName() string { return "ada-" + strings.ToLower(rand.Text()[:8]) }
+func NewName() string { return "ada-" + strings.ToLower(rand.Text()[:8]) }
 
-func credentials(name, password string) url.Values {
+func Credentials(name, password string) url.Values {
 	return url.Values{"username": {name}, "password": {password}}
 }
 
 // signUp signs somebody up in a browser of their own and returns the tab, which
 // shows the profile.
-func signUp(t *testing.T, s *server, name string) *luciatest.Tab {
+func SignUp(t *testing.T, s *Server, name string) *luciatest.Tab {
 	t.Helper()
 	tab := luciatest.NewBrowserAt(t, s.URL, nil).Open("/signup")
-	wantPage(t, tab.Submit(credentials(name, password)), http.StatusOK, "/profile")
+	WantPage(t, tab.Submit(Credentials(name, Password)), http.StatusOK, "/profile")
 	return tab
 }
 
 // signIn signs somebody in in a browser of their own.
-func signIn(t *testing.T, s *server, name string) *luciatest.Tab {
+func SignIn(t *testing.T, s *Server, name string) *luciatest.Tab {
 	t.Helper()
 	tab := luciatest.NewBrowserAt(t, s.URL, nil).Open("/login")
-	wantPage(t, tab.Submit(credentials(name, password)), http.StatusOK, "/profile")
+	WantPage(t, tab.Submit(Credentials(name, Password)), http.StatusOK, "/profile")
 	return tab
 }
 
 // wantPage checks an answer's status and where redirects have led.
-func wantPage(t *testing.T, p *luciatest.Page, status int, path string) {
+func WantPage(t *testing.T, p *luciatest.Page, status int, path string) {
 	t.Helper()
 	if p.Status != status || p.URL.Path != path {
 		t.Fatalf("got %d at %s, want %d at %s\n%.2000s", p.Status, p.URL.Path, status, path, p.Body)
@@ -48,7 +48,7 @@ func wantPage(t *testing.T, p *luciatest.Page, status int, path string) {
 }
 
 // pageSession is `_lucia` of a page.
-type pageSession struct {
+type PageSession struct {
 	User struct {
 		ID       string `json:"user_id"`
 		Username string `json:"username"`
@@ -60,7 +60,7 @@ type pageSession struct {
 
 // sessionOf returns the session of a page, or nil for a signed-out visitor. It fails the test if
 // the page has no page data.
-func sessionOf(t *testing.T, p *luciatest.Page) (s *pageSession) {
+func SessionOf(t *testing.T, p *luciatest.Page) (s *PageSession) {
 	t.Helper()
 	data, ok := p.Data["_lucia"]
 	if !ok {
@@ -73,15 +73,15 @@ func sessionOf(t *testing.T, p *luciatest.Page) (s *pageSession) {
 }
 
 // answer is what came back, redirects not followed.
-type answer struct {
-	status int
-	header http.Header
-	body   string
+type Answer struct {
+	Status int
+	Header http.Header
+	Body   string
 }
 
 // request sends a form, or without one gets a page, without following redirects.
 // Each option changes the request.
-func request(t *testing.T, s *server, method, path string, form url.Values, options ...func(*http.Request)) answer {
+func Request(t *testing.T, s *Server, method, path string, form url.Values, options ...func(*http.Request)) Answer {
 	t.Helper()
 	var body io.Reader
 	if form != nil {
@@ -99,31 +99,31 @@ func request(t *testing.T, s *server, method, path string, form url.Values, opti
 	}
 	resp, err := http.DefaultTransport.RoundTrip(req)
 	if err != nil {
-		t.Fatalf("%s %s: %v\n%s", method, path, err, s.logged())
+		t.Fatalf("%s %s: %v\n%s", method, path, err, s.Logged())
 	}
 	defer resp.Body.Close()
 	read, err := io.ReadAll(resp.Body)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return answer{resp.StatusCode, resp.Header, string(read)}
+	return Answer{resp.StatusCode, resp.Header, string(read)}
 }
 
 // with adds a header to a request.
-func with(name, value string) func(*http.Request) {
+func With(name, value string) func(*http.Request) {
 	return func(r *http.Request) { r.Header.Set(name, value) }
 }
 
 // crossSite makes a request one that a page of another site makes a browser send.
-func crossSite(r *http.Request) {
+func CrossSite(r *http.Request) {
 	r.Header.Set("Origin", "https://evil.example")
 	r.Header.Set("Sec-Fetch-Site", "cross-site")
 }
 
 // cookies adds those of an answer that has set some.
-func cookies(of answer) func(*http.Request) {
+func Cookies(of Answer) func(*http.Request) {
 	return func(r *http.Request) {
-		for _, line := range of.header["Set-Cookie"] {
+		for _, line := range of.Header["Set-Cookie"] {
 			if c, err := http.ParseSetCookie(line); err == nil && c.MaxAge >= 0 {
 				r.AddCookie(&http.Cookie{Name: c.Name, Value: c.Value})
 			}
@@ -132,15 +132,15 @@ func cookies(of answer) func(*http.Request) {
 }
 
 // noCookies checks that an answer sets none.
-func (a answer) noCookies(t *testing.T) {
+func (a Answer) NoCookies(t *testing.T) {
 	t.Helper()
-	if set := a.header["Set-Cookie"]; len(set) > 0 {
-		t.Errorf("an answer %d sets cookies: %q", a.status, set)
+	if set := a.Header["Set-Cookie"]; len(set) > 0 {
+		t.Errorf("an answer %d sets cookies: %q", a.Status, set)
 	}
 }
 
 // withoutAccess drops the access cookie, as a browser does when its time is over.
-func withoutAccess(r *http.Request) {
+func WithoutAccess(r *http.Request) {
 	kept := r.Cookies()
 	r.Header.Del("Cookie")
 	for _, c := range kept {
@@ -151,7 +151,7 @@ func withoutAccess(r *http.Request) {
 }
 
 // poll asks another process until done reports true. The process has no other way to report.
-func poll(t *testing.T, done func() bool) {
+func Poll(t *testing.T, done func() bool) {
 	t.Helper()
 	const patience, pause = 2 * time.Minute, 50 * time.Millisecond
 	tick := time.NewTicker(pause)
@@ -164,10 +164,21 @@ func poll(t *testing.T, done func() bool) {
 }
 
 // want checks an answer's status.
-func (a answer) want(t *testing.T, status int) answer {
+func (a Answer) Want(t *testing.T, status int) Answer {
 	t.Helper()
-	if a.status != status {
-		t.Fatalf("got %d, want %d\n%.1000s", a.status, status, a.body)
+	if a.Status != status {
+		t.Fatalf("got %d, want %d\n%.1000s", a.Status, status, a.Body)
 	}
 	return a
+}
+
+// OnEveryApp runs a test on each example.
+func OnEveryApp(t *testing.T, test func(t *testing.T, app string)) {
+	t.Parallel()
+	for _, app := range Apps {
+		t.Run(app, func(t *testing.T) {
+			t.Parallel()
+			test(t, app)
+		})
+	}
 }

@@ -1,0 +1,9 @@
+package e2e_test
+
+import (
+	"testing"
+
+	"github.com/lucia-go/lucia/examples/internal/apptest"
+)
+
+func TestMain(m *testing.M) { apptest.Main(m) }
