@@ -153,7 +153,7 @@ func (w *shapeWorld) step(s shapeState, emit func(string, shapeState, string)) {
 		rec.ExpiresAt = s.now.Add(s.policy.Idle)
 	}
 	next := s
-	next.exchange, next.sent, next.policy, next.sentAt, next.short[1] = false, session.Presented{}, session.Policy{}, 0, false
+	next.exchange, next.sent, next.policy, next.sentAt, next.short[1] = false, session.Presentation{}, session.Policy{}, 0, false
 	name := fmt.Sprintf("the store answers %v", outcome)
 	if !outcome.Alive() {
 		honest := s.now < min(s.sent.ExpiresAt, w.bound()) && (w.losses == 0 || s.rec.Live(s.now))

@@ -125,8 +125,8 @@ func TestRefreshAndExpiry(t *testing.T) {
 		{"expired, lost generation lives", record, session.Presentation{Generation: 6, ExpiresAt: at(9999)}, at(3300), session.Missing, 0},
 		{"lost generation's last millisecond", record, lost, at(1999.999), session.Adopted, at(2000)},
 		{"lost generation expired, record stays", record, lost, at(2000), session.Missing, at(3300)},
-		{"lost generation without expiry, record stays", record, session.Presented{Generation: 6}, t0, session.Missing, at(3300)},
-		{"token without times", record, session.Presented{Generation: 5}, t0, session.Rotated, at(3600)},
+		{"lost generation without expiry, record stays", record, session.Presentation{Generation: 6}, t0, session.Missing, at(3300)},
+		{"token without times", record, session.Presentation{Generation: 5}, t0, session.Rotated, at(3600)},
 		{"end of the lifetime", aged(record, at(-9.5*3600)), current, t0, session.Rotated, at(1800)},
 	}
 	for _, tt := range tests {

@@ -159,12 +159,6 @@ type RefreshResult struct {
 	Now Instant
 }
 
-// Late reports whether the predecessor was presented again later than grace after its successor
-// was issued. The rule accepts this, but an operator should see it.
-func (r RefreshResult) Late(grace time.Duration) bool {
-	return r.Outcome == Repeated && r.Now > r.Record.IssuedAt.Add(grace)
-}
-
 // ConfirmParams holds the arguments of [Store.Confirm].
 type ConfirmParams struct {
 	UserID     string

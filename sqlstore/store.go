@@ -270,7 +270,7 @@ func (s *Store) load(ctx context.Context, c *sql.Conn, query, user string) (now 
 
 // split returns the live sessions and the ids of the expired ones. It leaves out the session that a
 // Create replaces.
-func split(held []entry, replaced session.ID, now session.Instant) (live []session.Held, expired []session.ID) {
+func split(held []entry, replaced session.ID, now session.Instant) (live []session.Candidate, expired []session.ID) {
 	for _, e := range held {
 		switch {
 		case e.id == replaced:

@@ -157,7 +157,7 @@ func FuzzOpenSealed(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, raw string, at uint16, mask byte) {
 		// A token that opens was made by another process of this fuzzer and has its only spelling.
-		if _, err := m.OpenSealed(session.SealedToken(raw)); err == nil {
+		if _, err := m.OpenSealed(engine.SealedToken(raw)); err == nil {
 			p := strings.Split(raw, ".")
 			box, err := base64.RawURLEncoding.DecodeString(p[2])
 			if again := base64.RawURLEncoding.EncodeToString(box); err != nil || p[2] != again || p[0] != sealID(t, testSecret) {

@@ -119,7 +119,7 @@ const maxCookieBytes = 4096
 // of the record's generation, which is always the same byte for byte. now is the store's clock at
 // the step that made or found the record. p was presented in that step, and m is what this process
 // knew before it.
-func (e *Engine[U]) mint(user loadedUser[U], t subject, record Record, p Presented, now Instant, m mark) Session[U] {
+func (e *Engine[U]) mint(user loadedUser[U], t subject, record Record, p Presentation, now Instant, m mark) Session[U] {
 	// An access token does not outlive its session.
 	life := max(time.Second, min(e.config.AccessTTL, record.ExpiresAt.Sub(now)))
 	iat := e.revocations.issue(t, m)

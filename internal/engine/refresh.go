@@ -56,7 +56,7 @@ func (e *Engine[U]) RefreshActive(ctx context.Context, ago time.Duration, finger
 }
 
 // refreshAs refreshes with the activity in as.
-func (e *Engine[U]) refreshAs(ctx context.Context, as Presented, fingerprint Fingerprint, credentials []RefreshCredential) (Refreshed[U], error) {
+func (e *Engine[U]) refreshAs(ctx context.Context, as Presentation, fingerprint Fingerprint, credentials []RefreshCredential) (Refreshed[U], error) {
 	req, err := newRefreshRequest(fingerprint, credentials)
 	if err != nil {
 		return Refreshed[U]{}, err
@@ -278,6 +278,12 @@ func (e *Engine[U]) observe(ctx context.Context, req refreshRequest, step Refres
 	}
 	e.reporter.report(event)
 	return nil
+}
+
+// isLate reports whether the predecessor was presented again later than grace after its successor
+// was issued. The rule accepts this, but an operator should see it.
+func isLate(r RefreshResult, grace time.Duration) bool {
+	return r.Outcome == Repeated && r.Now > r.Record.IssuedAt.Add(grace)
 }
 
 // causeOfExpiry returns why the session of an expired refresh token ended. With IdleTimeout the

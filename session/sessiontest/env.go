@@ -160,7 +160,7 @@ func sameIDs(a, b []session.ID) bool {
 }
 
 // refresh presents p and checks that the store follows the rule.
-func (e *env) refresh(s ref, p session.Presented, policy session.Policy, revokeUser bool) session.RefreshResult {
+func (e *env) refresh(s ref, p session.Presentation, policy session.Policy, revokeUser bool) session.RefreshResult {
 	e.Helper()
 	before := e.record(s)
 	r, err := e.Store.Refresh(e.Context(), session.RefreshParams{
@@ -246,8 +246,8 @@ func (e *env) reach(user string, n session.Generation) ref {
 }
 
 // presented is what a request presents that has the current refresh token only as a bearer token.
-func presented(rec session.Record) session.Presented {
-	return session.Presented{Generation: rec.Generation, IssuedAt: rec.IssuedAt, ExpiresAt: rec.ExpiresAt}
+func presented(rec session.Record) session.Presentation {
+	return session.Presentation{Generation: rec.Generation, IssuedAt: rec.IssuedAt, ExpiresAt: rec.ExpiresAt}
 }
 
 func (e *env) outcome(r session.RefreshResult, want session.Outcome) {

@@ -94,7 +94,7 @@ func (h *history) signIn() {
 }
 
 // handed is the refresh token of a record with its cookie, handed out now.
-func handed(rec session.Record, now session.Instant) session.Presented {
+func handed(rec session.Record, now session.Instant) session.Presentation {
 	p := presented(rec)
 	p.HandedAt = now
 	return p
