@@ -6,8 +6,8 @@ import (
 	"testing"
 )
 
-// TestASVSNamesTestsThatExist checks docs/asvs.md: each test that it names exists, each
-// requirement is there once, and each row names a test or says what the app has to do.
+// TestASVSNamesTestsThatExist checks docs/asvs.md: each test that it names exists, each requirement
+// occurs once, and each row names a test or a duty of the app.
 func TestASVSNamesTestsThatExist(t *testing.T) {
 	t.Parallel()
 	declared := map[string]bool{}

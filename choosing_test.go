@@ -11,8 +11,8 @@ import (
 	"github.com/lucia-go/lucia/memstore"
 )
 
-// TestChoosingTheDurations holds the values of docs/choosing.md: New accepts them, and the longest
-// life without a person stays within the figure that they are for.
+// TestChoosingTheDurations checks the values of docs/choosing.md: New accepts them, and a session
+// without a person lives no longer than the limit that they are for.
 func TestChoosingTheDurations(t *testing.T) {
 	t.Parallel()
 	page, err := os.ReadFile("docs/choosing.md")
@@ -50,7 +50,7 @@ func TestChoosingTheDurations(t *testing.T) {
 			t.Errorf("%q: %v", tt.row, err)
 		}
 		if longest := tt.timeout + tt.access + lucia.DefaultGrace; tt.inactivity != 0 && (longest > tt.inactivity || longest != tt.inactivity-30*time.Second) {
-			t.Errorf("%q: a session lives for %v without a person", tt.row, longest)
+			t.Errorf("%q: a session without a person lives for %v", tt.row, longest)
 		}
 	}
 }

@@ -13,8 +13,8 @@ import (
 	"github.com/lucia-go/lucia/internal/testenv"
 )
 
-// tracked returns the files of the repository with a suffix. It skips the test where there is no
-// git checkout.
+// tracked returns the files of the repository with a suffix. It skips the test if there is no git
+// checkout.
 func tracked(t *testing.T, suffix string) (files []string) {
 	t.Helper()
 	out, err := exec.CommandContext(t.Context(), "git", "ls-files", "*"+suffix).Output()
@@ -76,9 +76,9 @@ func blocks(t *testing.T, file string) (list []block, prose string) {
 	return list, text.String()
 }
 
-// TestDocumentedCodeCompiles finds every block of Go code of every document, line for line, in a
-// file that is compiled. Blocks that begin with a file's name are a package of their own, which
-// TestWritingAStore compiles and runs.
+// TestDocumentedCodeCompiles checks that each block of Go code in each document occurs, line for
+// line, in a file that is compiled. Blocks that begin with a file's name are a package of their
+// own, which TestWritingAStore compiles and runs.
 func TestDocumentedCodeCompiles(t *testing.T) {
 	t.Parallel()
 	var compiled []string
@@ -107,7 +107,7 @@ func TestDocumentedCodeCompiles(t *testing.T) {
 	}
 }
 
-// checkedBlocks are the blocks in other languages, by their first line, and what runs or checks
+// checkedBlocks are the blocks in other languages, by their first line, with what runs or checks
 // them: a test ("file TestName"), a line of .ci/run, or "not run: " and the reason.
 var checkedBlocks = []struct{ file, start, by string }{
 	{"README.md", "go run ./examples/nethttp", "examples/internal/e2e/contract_test.go TestContract"},
@@ -121,15 +121,15 @@ var checkedBlocks = []struct{ file, start, by string }{
 	{"docs/protocol.md", `<script type="application/json"`, "not run: the form of what middleware/pagedata_test.go checks"},
 	{"docs/redis.md", "maxmemory 4gb", "docs_test.go TestDocumentedRedisSettings"},
 	{"docs/redis.md", "sentinel monitor", "docs_test.go TestDocumentedRedisSettings"},
-	{"docs/redis.md", "ACL SETUSER", "redisstore/acl_test.go TestPermissionsOfTheGuideSuffice"},
+	{"docs/redis.md", "ACL SETUSER", "redisstore/acl_test.go TestDocumentedPermissionsSuffice"},
 	{"docs/recipes.md", "// playwright.config.js", "docs_test.go TestDocumentedScriptsParse"},
 	{"docs/recipes.md", "// sign-in.setup.js", "docs_test.go TestDocumentedScriptsParse"},
 	{"docs/rotation.md", "cd benchmarks && go test -v ./rotation", "ci: (cd benchmarks && go test ./rotation)"},
 	{"docs/sessions.md", `<p id="idle"`, "not run: the examples warn in this way, and their test does it in Chromium"},
 	{"docs/sql.md", "-- the sessions of one person", "not run: statements for people; the columns are those of the schema"},
-	{"docs/sql.md", "CREATE TABLE", "sqlstore/row_test.go TestPermissionsOfTheGuideSuffice"},
+	{"docs/sql.md", "CREATE TABLE", "sqlstore/row_test.go TestDocumentedPermissionsSuffice"},
 	{"docs/sql.md", "busy_timeout(5000)", "sqlstore/databases_test.go busy_timeout(5000)"},
-	{"docs/sql.md", "GRANT", "sqlstore/row_test.go TestPermissionsOfTheGuideSuffice"},
+	{"docs/sql.md", "GRANT", "sqlstore/row_test.go TestDocumentedPermissionsSuffice"},
 	{"docs/writing-a-store.md", "go test -race ./kvstore", "guide_test.go TestWritingAStore"},
 	{"examples/README.md", "go run ./examples/nethttp", "examples/internal/e2e/fleet_test.go TestTwoServersShareSignIns"},
 	{"internal/browser/README.md", `<script type="module">`, "internal/browser/recipes_test.go recipe"},
@@ -141,7 +141,7 @@ var checkedBlocks = []struct{ file, start, by string }{
 	{"internal/browser/README.md", `{ "compilerOptions"`, "not run: for editors; internal/browser/check.sh checks the same types"},
 }
 
-// TestDocumentedCommandsRun checks that every block of code in another language than Go is run or
+// TestDocumentedCommandsRun checks that every block of code in a language other than Go is run or
 // checked by something, or is listed with a reason.
 func TestDocumentedCommandsRun(t *testing.T) {
 	t.Parallel()
@@ -160,7 +160,7 @@ func TestDocumentedCommandsRun(t *testing.T) {
 				}
 			}
 			if !known {
-				t.Errorf("%s: nothing runs this; add a test to checkedBlocks, or the reason for none:\n%s", file, b.text)
+				t.Errorf("%s: nothing runs this block; add it to checkedBlocks with a test or a reason:\n%s", file, b.text)
 			}
 		}
 	}
@@ -182,7 +182,8 @@ func TestDocumentedCommandsRun(t *testing.T) {
 	}
 }
 
-// TestDocumentedSecret runs the command that makes a secret. Its result is long enough.
+// TestDocumentedSecret runs the command that makes a secret and checks that the secret is long
+// enough.
 func TestDocumentedSecret(t *testing.T) {
 	t.Parallel()
 	if _, err := exec.LookPath("openssl"); err != nil {
@@ -196,8 +197,8 @@ func TestDocumentedSecret(t *testing.T) {
 	}
 }
 
-// TestDocumentedRedisSettings starts Redis with the settings of docs/redis.md. The lines of a
-// Sentinel are those that the tests' own Sentinels have, with other values.
+// TestDocumentedRedisSettings starts Redis with the settings of docs/redis.md. The lines for
+// Sentinel are those of the tests' own Sentinels, with other values.
 func TestDocumentedRedisSettings(t *testing.T) {
 	t.Parallel()
 	list, _ := blocks(t, "docs/redis.md")
@@ -283,7 +284,7 @@ func TestLinksResolve(t *testing.T) {
 	}
 }
 
-// anchors returns the anchors that GitHub makes of a document's headings.
+// anchors returns the anchors that GitHub derives from a document's headings.
 func anchors(t *testing.T, file string) map[string]bool {
 	t.Helper()
 	list := map[string]bool{}

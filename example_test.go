@@ -15,7 +15,7 @@ import (
 	"github.com/lucia-go/lucia/session"
 )
 
-// What an operator is told of. A stolen token is a reason to write to the user.
+// An operator is told of events. A stolen token is a reason to write to the user.
 func ExampleEvent() {
 	auth, err := lucia.New(lucia.Config[Profile]{
 		Secret:   bytes.Repeat([]byte("s"), 32),
@@ -37,7 +37,7 @@ func ExampleEvent() {
 	// Output:
 }
 
-// The code of an error that the library has returned. It is safe to show.
+// The code of an error that the library has returned is safe to show.
 func ExampleCodeOf() {
 	err := fmt.Errorf("saving the form: %w", lucia.CodeUnauthorized)
 	fmt.Println(lucia.CodeOf(err), lucia.Status(err))

@@ -43,7 +43,7 @@ func TestWritingAStore(t *testing.T) {
 	}
 	binary := filepath.Join(dir, "kvstore.test")
 	for _, command := range [][]string{
-		{"go", "test", "-vet=off", "-overlay", list, "-c", "-o", binary, "./kvstore"}, // vet wants the folder
+		{"go", "test", "-vet=off", "-overlay", list, "-c", "-o", binary, "./kvstore"}, // vet needs the folder
 		{binary, "-test.short"},
 		{"gofmt", "-l", dir},
 	} {

@@ -93,8 +93,8 @@ func TestImportRules(t *testing.T) {
 	}
 }
 
-// Authors of stores and programs that use the Go client link no JWT library, no cache and no
-// Redis client.
+// Authors of stores and programs that use the Go client link no JWT library, no cache and no Redis
+// client.
 func TestContractLinksOnlyTheStandardLibrary(t *testing.T) {
 	t.Parallel()
 	allowed := []string{module + "/session", module + "/memstore", module + "/client", module + "/internal/htmlform", module + "/internal/wire", "golang.org/x/net/html", "golang.org/x/sys"}
@@ -113,8 +113,8 @@ func TestContractLinksOnlyTheStandardLibrary(t *testing.T) {
 	}
 }
 
-// An app on one version of echo links nothing of the other, and no other framework. What an
-// app links is what module graph pruning leaves in its go.mod.
+// An app on one version of echo links nothing of the other version, and no other framework. An app
+// links what module graph pruning leaves in its go.mod.
 func TestAdaptersLinkOneFramework(t *testing.T) {
 	t.Parallel()
 	frameworks := map[string]string{ // by adapter
@@ -137,8 +137,8 @@ func TestAdaptersLinkOneFramework(t *testing.T) {
 	}
 }
 
-// ruleOf returns the name of a package's rule: its own, or that of the nearest package
-// above it that has one.
+// ruleOf returns the name of a package's rule: its own, or that of the nearest package above it
+// that has one.
 func ruleOf(name string) (rule string, ok bool) {
 	for {
 		if _, ok := importRules[name]; ok {

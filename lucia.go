@@ -69,11 +69,11 @@ const MinSecretBytes = middleware.MinSecretBytes
 // Session is a signed-in session as handlers and pages see it.
 type Session[U any] = session.Session[U]
 
-// Terms are what a session was begun with. They are fields of every [Session].
+// Terms are the properties of a session that its sign-in fixes. They are fields of every [Session].
 type Terms = session.Terms
 
 // TermsOf returns the terms of the session that LoadUser is called for, such as its Attributes and
-// its Actor, given LoadUser's context.
+// its Actor, from LoadUser's context.
 func TermsOf(ctx context.Context) Terms { return session.TermsOf(ctx) }
 
 // User is a user's id and the app's own data about the user.
@@ -82,18 +82,18 @@ type User[U any] = session.User[U]
 // ID identifies a session. It is not secret. [ParseID] parses it, for example from a form.
 type ID = session.ID
 
-// ParseID is the inverse of [ID]'s String method. It rejects every other spelling.
+// ParseID is the inverse of [ID]'s String method. It returns an error for every other text.
 func ParseID(s string) (ID, error) { return session.ParseID(s) }
 
 // Store keeps the state of refresh tokens, for Config.Store: memstore.New() for one process, and
 // redisstore.New(client) or sqlstore.New(db, dialect) for several, or to survive a restart.
 type Store = session.Store
 
-// Feed tells every process of an app what the others end, for Config.Feed.
+// Feed tells every process of an app which sessions the others end, for Config.Feed.
 type Feed = session.Feed
 
-// NoFeed is the Config.Feed that carries nothing: other processes accept the access tokens of an
-// ended session until they expire.
+// NoFeed is the Config.Feed that carries nothing. With it, other processes accept the access tokens
+// of an ended session until they expire.
 var NoFeed = session.NoFeed
 
 // FeedLost is what an Auth does while it cannot read the feed, for Config.FeedLost.
@@ -115,8 +115,8 @@ type RequireOption = middleware.RequireOption
 // device. See Config.DeviceBound.
 func RequireBound() RequireOption { return middleware.RequireBound() }
 
-// AskStore makes Auth.Require ask the store whether the session is alive now, with one call for
-// each request.
+// AskStore makes Auth.Require ask the store whether the session is alive, with one call for each
+// request.
 func AskStore() RequireOption { return middleware.AskStore() }
 
 // Event is something that an operator must see, for Config.OnEvent. Package session defines the
@@ -130,11 +130,11 @@ type SignInOption = middleware.SignInOption
 // identity providers that arrive as a form post, after the app has checked the state parameter.
 func FromCallback() SignInOption { return middleware.FromCallback() }
 
-// Remember tells whether the browser keeps the session when it closes. Remember(true) is the
-// default. With Remember(false) the cookies have no Max-Age, and Config.Short bounds the session.
+// Remember determines whether the browser keeps the session when it closes. Remember(true) is the
+// default. With Remember(false) the cookies have no Max-Age, and Config.Short limits the session.
 func Remember(remember bool) SignInOption { return middleware.Remember(remember) }
 
-// EndsBy ends the session at t, whatever happens until then.
+// EndsBy ends the session at t, however it is used until then.
 func EndsBy(t time.Time) SignInOption { return middleware.EndsBy(t) }
 
 // With gives the session an attribute: Session.Attributes, and TermsOf in LoadUser. All attributes
@@ -142,14 +142,15 @@ func EndsBy(t time.Time) SignInOption { return middleware.EndsBy(t) }
 func With(name, value string) SignInOption { return middleware.With(name, value) }
 
 // Actor begins a session in which the actor, whose own session the request has, acts as the user
-// for an hour at most. Auth.StopActing returns to the actor's own session. The app has checked that
-// the actor may do this.
+// for at most an hour. Auth.StopActing returns to the actor's own session. The app must have
+// checked that the actor may do this.
 func Actor(actorID, reason string) SignInOption { return middleware.Actor(actorID, reason) }
 
-// Device is a session of a user as a page shows it to them. Auth.Sessions returns devices.
+// Device is a session of a user, as the list of their sessions shows it. Auth.Sessions returns
+// devices.
 type Device = middleware.Device
 
-// Short bounds the sessions that are begun with Remember(false), for Config.Short.
+// Short limits the sessions that are begun with Remember(false), for Config.Short.
 type Short = middleware.Short
 
 // AtMaxSessions is what a sign-in beyond Config.MaxSessions does.
@@ -163,7 +164,7 @@ const (
 	RefuseNew = middleware.RefuseNew
 )
 
-// NoAddress is a value of Config.ClientAddress: no address is kept.
+// NoAddress is a value of Config.ClientAddress with which no address is kept.
 func NoAddress(r *http.Request) netip.Addr { return middleware.NoAddress(r) }
 
 // Component is a part of a page. It is a templ component, and its HTML method returns a
@@ -174,10 +175,10 @@ type Component = middleware.Component
 // signed in. Put it into the head of every page.
 var PageData = middleware.PageData
 
-// DataBlock renders the page data alone, for apps that load the browser module themselves.
+// DataBlock renders only the page data, for apps that load the browser module themselves.
 var DataBlock = middleware.DataBlock
 
-// ScriptTag renders the script tag of the browser module alone.
+// ScriptTag renders only the script tag of the browser module.
 var ScriptTag = middleware.ScriptTag
 
 // FormField renders the hidden field that Auth.ValidateFormSubmission checks.
@@ -188,9 +189,9 @@ var FormField = middleware.FormField
 // the request's context. {{ luciaReturn .Request }} renders [ReturnField] of the request.
 func FuncMap() template.FuncMap { return middleware.FuncMap() }
 
-// ReturnPath returns the path to redirect to after a sign-in: the page that Auth.Require refused,
-// which the query or the form names as "next", or else fallback. It is always a path of this
-// site. ReturnPath parses r's form.
+// ReturnPath returns the path to redirect to after a sign-in. It is the page that Auth.Require
+// refused, which the query or the form contains as "next", or fallback if there is none. It is
+// always a path of this site. ReturnPath parses r's form.
 func ReturnPath(r *http.Request, fallback string) string { return middleware.ReturnPath(r, fallback) }
 
 // ReturnField renders the hidden field with which a login form carries the return path of r. It
@@ -198,10 +199,10 @@ func ReturnPath(r *http.Request, fallback string) string { return middleware.Ret
 func ReturnField(r *http.Request) Component { return middleware.ReturnField(r) }
 
 // FormUnsent reports whether the person is on the step-up page because Auth.RequireRecent has
-// refused a form that they submitted. The page tells them that the form was not saved.
+// refused a form that they submitted. The page should then tell them that the form was not saved.
 func FormUnsent(r *http.Request) bool { return middleware.FormUnsent(r) }
 
-// Error responds with an error: a page if IsPage(r), JSON as [WriteError] writes it otherwise.
+// Error responds to r with an error: a page if IsPage(r), otherwise JSON as [WriteError] writes it.
 // Only the code or its meaning reaches the client.
 func Error(w http.ResponseWriter, r *http.Request, err error) { middleware.Error(w, r, err) }
 
@@ -216,8 +217,8 @@ func Status(err error) int { return middleware.Status(err) }
 // Denial is a refusal by Auth.Require that has not been written yet, for Config.Deny.
 type Denial = middleware.Denial
 
-// IsPage reports whether the response is shown to a person, whatever the method. An app calls it
-// to send a page to people and JSON to scripts.
+// IsPage reports whether the response to r is shown to a person, whatever the method is. An app
+// calls it to send a page to people and JSON to scripts.
 func IsPage(r *http.Request) bool { return middleware.IsPage(r) }
 
 // Outcome describes how a request got its session, or why it has none. Auth.Outcome returns it.
@@ -237,8 +238,8 @@ const (
 	OutcomeRefreshed = middleware.OutcomeRefreshed
 	// OutcomeCurrent: there is a new access token; the refresh token did not rotate.
 	OutcomeCurrent = middleware.OutcomeCurrent
-	// OutcomeRepeated: the browser presented the previous refresh token and was given the current
-	// one again. Most often a response was lost.
+	// OutcomeRepeated: the browser presented the previous refresh token and got the current one
+	// again. Most often a response was lost.
 	OutcomeRepeated = middleware.OutcomeRepeated
 	// OutcomeAdopted: the store had lost its last writes. The session continues.
 	OutcomeAdopted = middleware.OutcomeAdopted
@@ -283,7 +284,7 @@ func CodeOf(err error) Code { return session.CodeOf(err) }
 
 // The error codes.
 const (
-	// CodeNotAuthenticated: a sign-out, or a request for the session, without a session.
+	// CodeNotAuthenticated: a sign-out or a request for the session came without a session.
 	CodeNotAuthenticated = session.CodeNotAuthenticated
 	// CodeUnauthorized: the session has ended, or a page requires one and there is none.
 	CodeUnauthorized = session.CodeUnauthorized

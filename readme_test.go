@@ -28,7 +28,7 @@ import (
 )
 
 // This is the code of the README and of docs/frameworks.md, so that it is compiled.
-// TestDocumentedCodeCompiles compares the two.
+// TestDocumentedCodeCompiles compares them.
 
 type Profile struct {
 	Username string `json:"username"`
@@ -147,8 +147,8 @@ func readmeClient(ctx context.Context, path string) (*client.Client[profile], er
 	return c, err
 }
 
-// sessionsStepUp runs the code of docs/sessions.md: a session that is old enough to be asked for
-// the password, and a right and a wrong one.
+// sessionsStepUp runs the code of docs/sessions.md with a session that is too old, a wrong password
+// and a right one.
 func sessionsStepUp(t *testing.T, auth *lucia.Auth[Profile]) {
 	t.Helper()
 	mux := http.NewServeMux()
@@ -230,7 +230,7 @@ func TestReadmeCodeRuns(t *testing.T) {
 	}
 }
 
-// TestReadmeIsShort keeps the README to what a newcomer reads.
+// TestReadmeIsShort keeps the README short enough for a newcomer to read.
 func TestReadmeIsShort(t *testing.T) {
 	t.Parallel()
 	if n := strings.Count(string(read(t, "README.md")), "\n"); n > 150 {

@@ -7,7 +7,6 @@ import (
 )
 
 // lastUse remembers when a person last used the program, for servers with an IdleTimeout. The zero
-// lastUse means that no person has.
 type lastUse struct{ at atomic.Pointer[time.Time] }
 
 // note records that a person uses the program now.
@@ -16,9 +15,9 @@ func (u *lastUse) note() {
 	u.at.Store(&now)
 }
 
-// seconds returns how many seconds ago the last use was, rounded up, in the form of the header. The
-// monotonic clock stops while some machines sleep, and the date may be set back, so the longer of
-// the two ages counts. ok is false if there was no use.
+// seconds returns how many seconds ago the last use was, rounded up, in the form of the header
+// Lucia-Active. It uses the longer of two ages, because the monotonic clock stops while some
+// machines sleep, and the wall clock may be set back. ok is false if there was no use.
 func (u *lastUse) seconds(now time.Time) (seconds string, ok bool) {
 	at := u.at.Load()
 	if at == nil {

@@ -11,9 +11,9 @@ import (
 	"github.com/lucia-go/lucia/session"
 )
 
-// A person who uses the program keeps the session, silent refresh alone does not, and neither does
-// a program that works by itself.
-func TestRequestsAreTheActivityOfAPerson(t *testing.T) {
+// TestRequestsCountAsActivity checks that a person who uses the program keeps the session. Silent
+// refresh alone does not keep it, and an unattended program does not either.
+func TestRequestsCountAsActivity(t *testing.T) {
 	t.Parallel()
 	const idle = 30 * time.Minute
 	const bound = idle + lucia.DefaultAccessTTL + lucia.DefaultGrace
@@ -24,16 +24,16 @@ func TestRequestsAreTheActivityOfAPerson(t *testing.T) {
 		lives      bool
 	}{
 		{"a person", 29 * time.Minute, false, true},
-		{"a person who is busy", time.Minute, false, true},
+		{"a busy person", time.Minute, false, true},
 		{"silent refresh alone", 0, false, false},
-		{"a job", time.Minute, true, false},
+		{"an unattended job", time.Minute, true, false},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
 				w := newWorld(t, func(c *lucia.Config[profile]) { c.IdleTimeout = idle })
 				c := w.signedIn(t, func(cfg *client.Config) { cfg.Unattended = tt.unattended })
-				silently(t, c, func(errs *told) {
+				withSilentRefresh(t, c, func(errs *reported) {
 					for begin := time.Now(); time.Since(begin) < bound+time.Minute; {
 						time.Sleep(max(tt.every, time.Minute))
 						if tt.every > 0 && c.GetSession().Get() != nil {
@@ -51,7 +51,7 @@ func TestRequestsAreTheActivityOfAPerson(t *testing.T) {
 						want = fmt.Sprint([]session.Code{session.CodeUnauthorized})
 					}
 					if got := fmt.Sprint(errs.get()); got != want || (c.GetSession().Get() != nil) != tt.lives {
-						t.Errorf("signed in: %v, told %s, want %v, %s", c.GetSession().Get() != nil, got, tt.lives, want)
+						t.Errorf("signed in: %v, reported %s, want %v, %s", c.GetSession().Get() != nil, got, tt.lives, want)
 					}
 				})
 			})

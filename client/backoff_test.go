@@ -11,7 +11,7 @@ import (
 )
 
 // attempts returns the pauses between attempts of a silent refresh. The server answers with this
-// Retry-After, or the network fails if that is "".
+// Retry-After. If it is empty, the network fails.
 func attempts(t *testing.T, retryAfter string, n int) (gaps []time.Duration) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
@@ -33,7 +33,7 @@ func attempts(t *testing.T, retryAfter string, n int) (gaps []time.Duration) {
 			h := http.Header{"Retry-After": {retryAfter}}
 			return &http.Response{StatusCode: 503, Header: h, Body: http.NoBody, Request: req}, nil
 		})
-		silently(t, c, func(*told) { time.Sleep(time.Duration(n) * 20 * time.Minute) })
+		withSilentRefresh(t, c, func(*reported) { time.Sleep(time.Duration(n) * 20 * time.Minute) })
 	})
 	if len(gaps) < n {
 		t.Fatalf("%d attempts, want more than %d", len(gaps), n)
@@ -41,7 +41,7 @@ func attempts(t *testing.T, retryAfter string, n int) (gaps []time.Duration) {
 	return gaps[:n]
 }
 
-// The waits double from a second to a minute. Each is between half of that and all.
+// The pauses double from a second to a minute. A random part shortens each by up to half.
 func TestBackoffGrowsAndVaries(t *testing.T) {
 	t.Parallel()
 	seen := map[time.Duration]bool{}
@@ -55,11 +55,11 @@ func TestBackoffGrowsAndVaries(t *testing.T) {
 		}
 	}
 	if len(seen) < 25 {
-		t.Errorf("%d different waits of 50: clients that failed together come back together", len(seen))
+		t.Errorf("%d different pauses of 50: clients that failed together would retry together", len(seen))
 	}
 }
 
-// The wait follows the server's Retry-After up to ten minutes, with a random part.
+// The pause is at least the server's Retry-After, up to ten minutes, plus a random part.
 func TestBackoffFollowsRetryAfter(t *testing.T) {
 	t.Parallel()
 	for asked, least := range map[int]time.Duration{
@@ -69,7 +69,7 @@ func TestBackoffFollowsRetryAfter(t *testing.T) {
 	} {
 		for _, gap := range attempts(t, strconv.Itoa(asked), 3) {
 			if gap < least || gap > least+30*time.Second {
-				t.Errorf("Retry-After %d s: waits %v, want %v and a little", asked, gap, least)
+				t.Errorf("Retry-After %d s: pauses %v, want at least %v and a random part", asked, gap, least)
 			}
 		}
 	}

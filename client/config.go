@@ -30,10 +30,10 @@ type Config struct {
 	// [Client.SignOut] ends it.
 	TokenStore TokenStore
 
-	// Unattended says that the program works by itself, as a job or a service does. If the server
-	// has an IdleTimeout, the session then ends unless a person is active in it elsewhere. Default:
-	// a person uses the program, and each request through [Transport] is an activity. Refreshes in
-	// the background are not.
+	// Unattended is set for a program that no person uses, such as a job or a service. If the
+	// server has an IdleTimeout, the session then ends unless a person is active in it elsewhere.
+	// Default: false. A person uses the program, and each request through [Transport] counts as
+	// their activity. Refreshes in the background do not count.
 	Unattended bool
 
 	// Transport sends all requests. Default: http.DefaultTransport.

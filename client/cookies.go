@@ -55,11 +55,11 @@ func (n cookieNames) slot(set *cookieSet, name string) *cookie {
 	return nil
 }
 
-// ours reports whether a cookie with that name is the library's.
+// ours reports whether the library uses a cookie with that name.
 func (n cookieNames) ours(name string) bool { return n.slot(new(cookieSet), name) != nil }
 
-// with returns set after the Set-Cookie lines of an answer. As in a browser, Secure cookies are
-// refused over http, and an expired cookie is removed.
+// with returns set as the Set-Cookie lines of an answer change it. As in a browser, Secure cookies
+// are refused over http, and expired cookies are removed.
 func (n cookieNames) with(set cookieSet, lines []*http.Cookie) cookieSet {
 	now := time.Now()
 	for _, line := range lines {
@@ -114,8 +114,8 @@ func (j *jar) get() cookieSet {
 	return j.set
 }
 
-// replace sets the cookies to next. It does nothing and reports false if the cookies now belong
-// to another session than before, or if none are left.
+// replace sets the cookies to next if they still belong to the session of before. Otherwise it does
+// nothing and reports false.
 func (j *jar) replace(before, next cookieSet) bool {
 	j.mu.Lock()
 	defer j.mu.Unlock()

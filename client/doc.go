@@ -28,7 +28,7 @@
 //     the same, without a request to the server, if another run of the program has removed the
 //     saved session, because it signed out or could not save newer tokens.
 //   - The outcome is unknown: the network failed, the call timed out, or the server sent a 408, a
-//     429, a 5xx or an answer that makes no sense. The session is kept, and the same call may
+//     429, a 5xx or an invalid answer. The session is kept, and the same call may
 //     succeed later.
 //
 // # Trust

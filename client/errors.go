@@ -17,11 +17,10 @@ var ErrNotSaved = errors.New("client: session not saved")
 
 // ErrSavedSession is in the chain of [New]'s error if the client cannot read what the TokenStore
 // holds: it is damaged, of another version or, in a [FileStore], accessible to other users.
-// Saving nil there, with the lock held, allows a new sign-in.
+// To allow a new sign-in, lock the TokenStore and save nil.
 var ErrSavedSession = errors.New("client: saved session cannot be used")
 
-// Error is the error of an exchange with the server. Its code is the one that the server itself
-// works with, so
+// Error is the error of an exchange with the server. Its code is the server's own, so
 //
 //	errors.Is(err, session.CodeUnauthorized)
 //
@@ -40,9 +39,9 @@ type Error struct {
 	// Err is the client's own cause, such as an error of the network, or nil.
 	Err error
 
-	// left says that the session is gone because this program left it.
+	// left is set if the session is gone because this program signed out or in again.
 	left bool
-	// other says that the exchange used a token that is not the session's.
+	// other is set if the exchange used a token that is not the session's.
 	other bool
 }
 

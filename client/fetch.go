@@ -43,7 +43,7 @@ func (c *Client[U]) fetch(ctx context.Context) (*session.Session[U], error) {
 			return nil, err
 		}
 		if prev, set = c.present(); prev != nil {
-			_ = c.settleHeld(ctx, h, prev, set) // the session is saved again below
+			_ = c.retrySaveLocked(ctx, h, prev, set) // the session is saved again below
 		}
 	}
 	a, err := c.ask(ctx, opFetch, http.MethodGet, wire.RouteSession, "", set)

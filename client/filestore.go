@@ -40,7 +40,7 @@ func NewFileStore(path string) *FileStore { return &FileStore{path: path} }
 const (
 	fileMode = 0o600
 	dirMode  = 0o700
-	// maxFileBytes limits what Load reads. A saved session has a few kilobytes.
+	// maxFileBytes limits what Load reads. A saved session takes a few kilobytes.
 	maxFileBytes = 1 << 20
 )
 

@@ -56,10 +56,10 @@ func TestFileStore(t *testing.T) {
 	}
 }
 
-func TestFileStoreRefusesAFileThatOthersMayRead(t *testing.T) {
+func TestFileStoreRefusesFilesReadableByOthers(t *testing.T) {
 	t.Parallel()
 	if runtime.GOOS == "windows" {
-		t.Skip("no mode bits on Windows")
+		t.Skip("Windows has no mode bits")
 	}
 	path := filepath.Join(t.TempDir(), "session.json")
 	for _, mode := range []os.FileMode{0o644, 0o640, 0o606, 0o620, 0o700} {
@@ -70,19 +70,19 @@ func TestFileStoreRefusesAFileThatOthersMayRead(t *testing.T) {
 			t.Fatal(err)
 		}
 		if got, err := client.NewFileStore(path).Load(t.Context()); !errors.Is(err, client.ErrSavedSession) {
-			t.Errorf("mode %v: loaded %q, %v", mode, got, err)
+			t.Errorf("mode %v: Load = %q, %v, want an error", mode, got, err)
 		}
 	}
 	if err := os.Chmod(path, 0o400); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := client.NewFileStore(path).Load(t.Context()); err != nil {
-		t.Errorf("a stricter mode is refused: %v", err)
+		t.Errorf("Load of a file with a stricter mode: %v", err)
 	}
 }
 
 // A reader without the lock sees either the old data or the new data.
-func TestFileStoreReplacesAtOnce(t *testing.T) {
+func TestFileStoreSavesAtomically(t *testing.T) {
 	t.Parallel()
 	s := client.NewFileStore(filepath.Join(t.TempDir(), "session.json"))
 	small, large := bytes.Repeat([]byte("a"), 10), bytes.Repeat([]byte("b"), 50_000)
@@ -113,13 +113,13 @@ func TestFileStoreReplacesAtOnce(t *testing.T) {
 	}
 }
 
-func TestFileStoreThatCannotBeWritten(t *testing.T) {
+func TestFileStoreReportsWriteErrors(t *testing.T) {
 	t.Parallel()
 	file := filepath.Join(t.TempDir(), "file")
 	if err := os.WriteFile(file, nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	s := client.NewFileStore(filepath.Join(file, "session.json")) // below a file
+	s := client.NewFileStore(filepath.Join(file, "session.json")) // its directory is a file
 	if err := s.Save(t.Context(), []byte("x")); err == nil {
 		t.Error("Save: no error")
 	}
@@ -191,7 +191,7 @@ func increment(t *testing.T, s *client.FileStore) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		n, _ := strconv.Atoi(string(data)) // nothing is 0
+		n, _ := strconv.Atoi(string(data)) // an empty file counts as 0
 		if err := s.Save(t.Context(), []byte(strconv.Itoa(n+1))); err != nil {
 			t.Fatal(err)
 		}
@@ -199,12 +199,12 @@ func increment(t *testing.T, s *client.FileStore) {
 	}
 }
 
-// In a directory that has become read-only, nothing can be saved, but the saved session can be
-// emptied.
-func TestFileStoreEmptiesWhatItCannotRemove(t *testing.T) {
+// In a directory that has become read-only, a file cannot be saved or removed, but it can be
+// truncated.
+func TestFileStoreTruncatesAFileItCannotRemove(t *testing.T) {
 	t.Parallel()
 	if runtime.GOOS == "windows" || os.Geteuid() == 0 {
-		t.Skip("mode bits bind nobody here")
+		t.Skip("this user may write to read-only directories")
 	}
 	dir := t.TempDir()
 	s := client.NewFileStore(filepath.Join(dir, "session.json"))
@@ -216,7 +216,7 @@ func TestFileStoreEmptiesWhatItCannotRemove(t *testing.T) {
 	}
 	defer os.Chmod(dir, 0o700)
 	if err := s.Save(t.Context(), []byte("new")); err == nil {
-		t.Error("saved in a read-only directory")
+		t.Error("Save in a read-only directory: no error")
 	}
 	if err := s.Save(t.Context(), nil); err != nil {
 		t.Errorf("removing: %v", err)
@@ -226,7 +226,7 @@ func TestFileStoreEmptiesWhatItCannotRemove(t *testing.T) {
 	}
 }
 
-func TestFileStoreRefusesAFileThatIsTooLong(t *testing.T) {
+func TestFileStoreRefusesTooLargeFiles(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "session.json")
 	for size, ok := range map[int]bool{1 << 20: true, 1<<20 + 1: false} {
@@ -240,8 +240,8 @@ func TestFileStoreRefusesAFileThatIsTooLong(t *testing.T) {
 	}
 }
 
-// A run that was killed in Save leaves a temporary file with tokens behind.
-func TestFileStoreRemovesWhatAKilledRunLeft(t *testing.T) {
+// A run that was killed in Save leaves a temporary file with tokens.
+func TestFileStoreRemovesTheTemporaryFileOfAKilledRun(t *testing.T) {
 	t.Parallel()
 	for name, data := range map[string][]byte{"saving": []byte("x"), "removing": nil} {
 		t.Run(name, func(t *testing.T) {
@@ -258,7 +258,7 @@ func TestFileStoreRemovesWhatAKilledRunLeft(t *testing.T) {
 				t.Errorf("Load = %q, %v, want %q", saved, err, data)
 			}
 			if _, err := os.Lstat(path + ".tmp"); !errors.Is(err, fs.ErrNotExist) {
-				t.Errorf("the file of the killed run is still there: %v", err)
+				t.Errorf("the temporary file of the killed run remains: %v", err)
 			}
 		})
 	}

@@ -14,7 +14,7 @@ import (
 	"github.com/lucia-go/lucia/client"
 )
 
-// In a directory that others can write to, something else is in place of the store's files.
+// In a directory that others can write to, they may replace the store's files by other things.
 func TestFileStoreFollowsNoLinksAndOpensNoPipes(t *testing.T) {
 	t.Parallel()
 	for name, put := range map[string]func(path, elsewhere string) error{
@@ -43,15 +43,14 @@ func TestFileStoreFollowsNoLinksAndOpensNoPipes(t *testing.T) {
 				t.Errorf("the file elsewhere: %q, %v", data, err)
 			}
 			if _, err := os.Stat(elsewhere + ".none"); err == nil {
-				t.Error("a file was made elsewhere")
+				t.Error("Save created a file elsewhere")
 			}
 		})
 	}
 }
 
-// If the directory does not allow a file to be removed, it is emptied, but not the target of a
-// link.
-func TestFileStoreEmptiesNothingBehindALink(t *testing.T) {
+// If a file cannot be removed, FileStore truncates it. It does not truncate the target of a link.
+func TestFileStoreDoesNotTruncateTheTargetOfALink(t *testing.T) {
 	t.Parallel()
 	if os.Geteuid() == 0 {
 		t.Skip("root may remove files from every directory")

@@ -18,12 +18,12 @@ import (
 	"github.com/lucia-go/lucia/session"
 )
 
-// The golden files are those that the browser module's tests run through, too.
+// The tests of the browser module use the same golden files.
 
-// sampleID is the id of all sessions in them.
+// sampleID is the id of all sessions in the golden files.
 const sampleID = "c2Vzc2lvbi1zYW1wbGUtMQ"
 
-// attributes is user data of any shape.
+// attributes is any user data.
 type attributes = map[string]any
 
 type exchange struct {
@@ -147,7 +147,7 @@ func (c *call) check(t *testing.T, got *client.Client[attributes], s *script, er
 	if c.RetryAfter != nil {
 		e, ok := errors.AsType[*client.Error](err)
 		if want := time.Duration(*c.RetryAfter) * time.Second; !ok || e.RetryAfter != want {
-			t.Errorf("error %v, want one that says to retry after %v", err, want)
+			t.Errorf("error %v, want one with RetryAfter %v", err, want)
 		}
 	}
 	if len(s.left) > 0 {
@@ -237,8 +237,7 @@ func TestGoldenSession(t *testing.T) {
 			}
 			switch code := session.CodeOf(err); {
 			case c.Error != "":
-				// The body counts for nothing; what the caller is told depends on
-				// the status.
+				// The error depends on the status alone.
 				if code != c.Error && code != session.CodeDatabaseFetchFailed {
 					t.Errorf("error %v, want code %q", err, c.Error)
 				}
@@ -317,7 +316,7 @@ func TestGoldenPage(t *testing.T) {
 func checkSignInThere(t *testing.T, html string, want any) {
 	t.Helper()
 	if want == nil {
-		return // the session route is asked then
+		return // the client then asks the session route
 	}
 	c, err := client.New[attributes](t.Context(), client.Config{BaseURL: "https://app.example", Transport: roundTripper(
 		func(req *http.Request) (*http.Response, error) {

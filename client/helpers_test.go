@@ -31,9 +31,9 @@ type world struct {
 	mu      sync.Mutex
 	counts  map[string]int
 	hook    func(*http.Request) error // before the app
-	after   func(*http.Request) error // after the app: its answer is lost
+	after   func(*http.Request) error // after the app has answered; an error loses the answer
 	handler http.RoundTripper
-	open    atomic.Int32 // answers whose bodies nobody has closed
+	open    atomic.Int32 // answers whose bodies are not closed
 }
 
 func newWorld(t testing.TB, change ...func(*lucia.Config[profile])) *world {
@@ -44,7 +44,7 @@ func newWorld(t testing.TB, change ...func(*lucia.Config[profile])) *world {
 	w.handler = luciatest.Transport(w.app)
 	t.Cleanup(func() {
 		if n := w.open.Load(); n != 0 {
-			t.Errorf("%d bodies of answers were left open", n)
+			t.Errorf("%d bodies of answers are not closed", n)
 		}
 	})
 	return w
@@ -162,8 +162,8 @@ var ada = map[string][]string{"username": {"u1"}, "password": {"secret"}}
 const loginPage = `<!doctype html><form method="get"><input name="q"></form>
 <form method="post" action="/login"><input type="hidden" name="csrf" value="c1"><input name="username"><input name="password"></form>`
 
-// newApp has a login form, a JSON login, an API that wants a bearer token and one
-// that takes either.
+// newApp returns an app with a login form, a JSON login, an API that requires a session, and one
+// that does not.
 func newApp(auth *middleware.Auth[profile]) http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /login", func(w http.ResponseWriter, r *http.Request) {

@@ -16,9 +16,9 @@ const (
 	transportLead = 10 * time.Second
 	// pause is the shortest time between two refreshes in the background.
 	pause = time.Second
-	// coolDown is how long a new access token is not renewed although the server refuses it, or
-	// half of the token's life if that is shorter. If the server refuses a new token, it will
-	// refuse the next one, too.
+	// coolDown is how long after a refresh a refused access token is not renewed, or half of the
+	// token's life if that is shorter. If the server refuses a new token, it will refuse the next
+	// one, too.
 	coolDown = 10 * time.Second
 )
 

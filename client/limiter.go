@@ -11,10 +11,10 @@ import (
 type refreshLimiter struct {
 	mu       sync.Mutex
 	failures int
-	until    time.Time // a token that is still valid is not renewed before
-	cool     time.Time // a refused token is not renewed before
-	closed   *Error    // the answer that asked with Retry-After for no refresh at all
-	open     time.Time // when that time is over
+	until    time.Time // until then, a token that is still valid is not renewed
+	cool     time.Time // until then, a refused token is not renewed
+	closed   *Error    // the answer whose Retry-After forbids all refreshes
+	open     time.Time // when the Retry-After of closed is over
 }
 
 func (r *refreshLimiter) allows(now time.Time) bool {

@@ -24,7 +24,7 @@ import (
 func TestMain(m *testing.M) {
 	code := m.Run()
 	if left := leaked(); code == 0 && left != "" {
-		fmt.Fprintf(os.Stderr, "goroutines left behind:\n%s\n", left)
+		fmt.Fprintf(os.Stderr, "leaked goroutines:\n%s\n", left)
 		code = 1
 	}
 	os.Exit(code)
@@ -36,7 +36,7 @@ func leaked() string {
 	var left string
 	for range 500 {
 		left = ""
-		for _, stack := range strings.Split(stacks(), "\n\n")[1:] { // the first is this one
+		for _, stack := range strings.Split(stacks(), "\n\n")[1:] { // the first is this goroutine
 			if strings.Contains(stack, "lucia-go/lucia") || strings.Contains(stack, "net/http") {
 				left += stack + "\n\n"
 			}
@@ -115,9 +115,9 @@ func TestServerRestarts(t *testing.T) {
 		expire(c)
 		requests(t, c, s.addr, false)
 		if c.GetSession().Get() == nil {
-			t.Fatal("the session is gone with the server")
+			t.Fatal("the session ended with the server")
 		}
-		// A new process: nothing is left of the old one but secret and store.
+		// A new process has only the secret and the store of the old one.
 		auth, err := lucia.New(w.Config)
 		if err != nil {
 			t.Fatal(err)
@@ -125,7 +125,7 @@ func TestServerRestarts(t *testing.T) {
 		s.start(newApp(auth))
 		requests(t, c, s.addr, true)
 		if t.Failed() {
-			t.Fatalf("at restart %d", restart+1)
+			t.Fatalf("the session ended at restart %d", restart+1)
 		}
 	}
 	if err := w.Auth.RevokeUser(t.Context(), "u1"); err != nil {

@@ -13,8 +13,8 @@ import (
 	"github.com/lucia-go/lucia/session"
 )
 
-// Gone reports only on the client's own session.
-func TestGoneIsOfTheClientsOwnSession(t *testing.T) {
+// Gone concerns only the client's own session.
+func TestGoneConcernsTheClientsOwnSession(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	cl := w.signedIn(t)
@@ -55,6 +55,6 @@ func TestClientAndTokensPrintNoSecret(t *testing.T) {
 		}
 	}
 	if got := fmt.Sprint(cl); got != "lucia client of https://app.example" {
-		t.Errorf("a client prints as %s", got)
+		t.Errorf("a client is printed as %s", got)
 	}
 }

@@ -50,8 +50,8 @@ func (c *Client[U]) RefreshTokens(ctx context.Context, refreshToken session.Refr
 
 func never() bool { return false }
 
-// renew renews the session unless the current session is no longer seen. refused says that the
-// server refused its access token.
+// renew renews the session unless another one has replaced seen. refused reports that the server
+// refused its access token.
 func (c *Client[U]) renew(ctx context.Context, seen *session.Session[U], refused bool) error {
 	stale := func() bool { return c.store.Get() != seen }
 	_, err := c.share(ctx, callKey{id: seen.ID, token: seen.RefreshToken}, stale, c.refreshOwn(seen.ID, refused))
@@ -70,17 +70,17 @@ func (c *Client[U]) refreshOwn(id session.ID, refused bool) func(context.Context
 
 // errLeft returns the error of a refresh whose session is no longer the client's.
 func errLeft() *Error {
-	err := errors.New("the client has left the session in the meantime")
+	err := errors.New("the client has signed out or in again in the meantime")
 	return &Error{Op: opRefresh, Code: session.CodeUnauthorized, Err: err, left: true}
 }
 
-// refreshInTurn does the work of refreshOwn while it holds the lock that processes with the same
+// refreshInTurn does the work of refreshOwn. It holds the lock that all processes with the same
 // TokenStore share.
 func (c *Client[U]) refreshInTurn(ctx context.Context, id session.ID, refused bool) (Tokens, error) {
 	h, err := c.saved.lock(ctx)
 	if err != nil {
-		// Without the lock, this refresh could make the tokens of another process the older ones.
-		// The server treats reuse of those as theft.
+		// Without the lock, this refresh could replace the tokens that another process uses. The
+		// server treats later uses of those as theft.
 		return Tokens{}, unknown(opRefresh, err)
 	}
 	defer h.unlock()
@@ -88,9 +88,9 @@ func (c *Client[U]) refreshInTurn(ctx context.Context, id session.ID, refused bo
 	if s == nil || s.ID != id {
 		return Tokens{}, errLeft()
 	}
-	if took, err := c.catchUp(h, opRefresh, s); err != nil {
+	if loaded, err := c.catchUp(h, opRefresh, s); err != nil {
 		return Tokens{}, err
-	} else if took {
+	} else if loaded {
 		if s, set = c.present(); s == nil || s.ID != id {
 			return Tokens{}, errLeft()
 		}
@@ -98,7 +98,7 @@ func (c *Client[U]) refreshInTurn(ctx context.Context, id session.ID, refused bo
 			return tokensOf(s), nil
 		}
 	}
-	if err := c.settleHeld(ctx, h, s, set); err != nil && h.k.isBehind() && !refused && due(s, transportLead, time.Now()) > 0 {
+	if err := c.retrySaveLocked(ctx, h, s, set); err != nil && h.k.isBehind() && !refused && due(s, transportLead, time.Now()) > 0 {
 		// A further rotation would make the saved generation even older.
 		return tokensOf(s), nil
 	}
@@ -133,7 +133,7 @@ func (c *Client[U]) refreshOther(ctx context.Context, token session.RefreshToken
 }
 
 // exchange asks the server for new tokens and returns the resulting session and cookies. prev is
-// the session so far, or nil.
+// the current session, or nil.
 func (c *Client[U]) exchange(ctx context.Context, token session.RefreshToken, prev *session.Session[U], set cookieSet) (*session.Session[U], cookieSet, error) {
 	a, err := c.ask(ctx, opRefresh, http.MethodPost, wire.RouteRefresh, string(token), set)
 	if err != nil {
@@ -148,7 +148,7 @@ func (c *Client[U]) exchange(ctx context.Context, token session.RefreshToken, pr
 	case token != "" && next.AccessToken == "":
 		err = errors.New("the answer has no tokens")
 	case token == "" && prev != nil && next.ID != prev.ID:
-		err = errors.New("the answer is of another session")
+		err = errors.New("the answer belongs to another session")
 	}
 	if err != nil {
 		return nil, set, &Error{Op: opRefresh, Code: session.CodeUnknown, Status: a.status, Err: err}
@@ -184,9 +184,9 @@ func readRefreshed[U any](a *answer) (*session.Session[U], error) {
 }
 
 // keep saves next, which follows prev, and then makes it the client's session. It saves next even
-// if the client has left the session in the meantime: the server has rotated the token, and would
-// treat a later use of the saved older one as theft. Subscribers are notified after the session
-// is saved.
+// if the client has signed out or in again in the meantime: the server has rotated the token and
+// would treat a later use of the older one as theft. Subscribers are notified after the session is
+// saved.
 func (c *Client[U]) keep(ctx context.Context, h *lockedSession, prev, next *session.Session[U], set cookieSet) (Tokens, error) {
 	if c.isSaved(h, prev) {
 		_ = c.save(ctx, h, next, set) // SaveErr reports the error
@@ -202,16 +202,16 @@ func (c *Client[U]) keep(ctx context.Context, h *lockedSession, prev, next *sess
 func (c *Client[U]) end(ctx context.Context, h *lockedSession, s *session.Session[U], set cookieSet) error {
 	c.forget(s, set)
 	if !c.isSaved(h, s) {
-		if h.k.owes(s.ID) { // the TokenStore holds another session by now
-			h.k.settled()
+		if h.k.isUnsaved(s.ID) { // another run has saved another session
+			h.k.reset()
 		}
 		return nil
 	}
 	return h.remove(ctx)
 }
 
-// hasLeft reports whether this program is signing out or has left the session since. In that case
-// its end is expected and is not reported.
+// hasLeft reports whether this program is signing out, or has signed out or in again since. The end
+// of s is then expected and is not reported.
 func (c *Client[U]) hasLeft(s *session.Session[U]) bool {
 	now := c.store.Get()
 	return c.signingOut.Load() > 0 || now == nil || now.ID != s.ID

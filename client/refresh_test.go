@@ -45,7 +45,7 @@ func TestConcurrentRefreshesShareOneRequest(t *testing.T) {
 	})
 }
 
-// slow delays requests whose path has this suffix.
+// slow delays requests to paths with this suffix.
 func slow(w *world, path string, d time.Duration) {
 	w.onRequest(func(req *http.Request) error {
 		if strings.HasSuffix(req.URL.Path, path) {
@@ -81,7 +81,7 @@ func TestRefreshAfterALostAnswer(t *testing.T) {
 }
 
 // The result of a refresh in progress is ignored after a sign-out or a sign-in as another user.
-func TestRefreshUnderWayDoesNotBringTheSessionBack(t *testing.T) {
+func TestRefreshInProgressDoesNotRestoreTheSession(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
 		meanwhile func(*testing.T, *client.Client[profile])
@@ -105,7 +105,7 @@ func TestRefreshUnderWayDoesNotBringTheSessionBack(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				w := newWorld(t)
 				cl := w.signedIn(t)
-				w.delayAnswers("/refresh", 5*time.Second) // the work is done
+				w.delayAnswers("/refresh", 5*time.Second) // the app has already refreshed the session
 				var wg sync.WaitGroup
 				wg.Go(func() {
 					if _, err := cl.RefreshTokens(t.Context(), ""); !errors.Is(err, session.CodeUnauthorized) {
@@ -143,11 +143,11 @@ func TestSignOutFailsSafely(t *testing.T) {
 	w.breakNetwork(nil)
 	checkMe(t, c, "u1")
 	if err := c.SignOut(t.Context()); err != nil {
-		t.Errorf("at last: %v", err)
+		t.Errorf("sign-out after the outage: %v", err)
 	}
-	checkNobody(t, c)
+	checkSignedOut(t, c)
 	if err := c.SignOut(t.Context()); !errors.Is(err, session.CodeNotAuthenticated) {
-		t.Errorf("twice: %v", err)
+		t.Errorf("second sign-out: %v", err)
 	}
 }
 
@@ -162,12 +162,12 @@ func TestSignOutWithAnExpiredToken(t *testing.T) {
 			t.Error(err)
 		}
 		if _, err := c.RefreshTokens(t.Context(), token); !errors.Is(err, session.CodeUnauthorized) {
-			t.Errorf("the session lives on: %v", err)
+			t.Errorf("the session has not ended: %v", err)
 		}
 	})
 }
 
-func TestHungServerIsGivenUp(t *testing.T) {
+func TestRefreshTimesOut(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
@@ -188,7 +188,7 @@ func TestHungServerIsGivenUp(t *testing.T) {
 	})
 }
 
-func TestAnswersWithoutEndAreRefused(t *testing.T) {
+func TestEndlessAnswersAreRefused(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	c := w.signedIn(t)
@@ -199,7 +199,7 @@ func TestAnswersWithoutEndAreRefused(t *testing.T) {
 		t.Errorf("%v, want UNKNOWN", err)
 	}
 	if c.GetSession().Get() == nil {
-		t.Error("the session is gone")
+		t.Error("the client has forgotten the session")
 	}
 }
 
@@ -223,7 +223,7 @@ func (e *endless) Read(p []byte) (int, error) {
 
 func (e *endless) Close() error { return nil }
 
-func TestErrorsHoldNoSecrets(t *testing.T) {
+func TestErrorsContainNoSecrets(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	c := w.signedIn(t)
@@ -233,11 +233,11 @@ func TestErrorsHoldNoSecrets(t *testing.T) {
 	for _, err := range []error{refreshErr, c.SignOut(t.Context())} {
 		for _, secret := range []string{string(s.AccessToken), string(s.RefreshToken)} {
 			if strings.Contains(err.Error(), secret) {
-				t.Errorf("a token in the error %.60q…", err)
+				t.Errorf("the error contains a token: %.60q……", err)
 			}
 		}
 		if !strings.Contains(err.Error(), "UNKNOWN") || !strings.Contains(err.Error(), "cut") {
-			t.Errorf("%q tells neither code nor cause", err)
+			t.Errorf("%q has neither the code nor the cause", err)
 		}
 	}
 }

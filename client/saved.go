@@ -38,8 +38,8 @@ func (c *Client[U]) encodeSaved(s *session.Session[U], set cookieSet) ([]byte, e
 	})
 }
 
-// decodeSaved is the inverse of encodeSaved. It refuses a session of another server, because this
-// one must not see its tokens.
+// decodeSaved is the inverse of encodeSaved. It refuses a session of another server, because the
+// server of this client must not see its tokens.
 func (c *Client[U]) decodeSaved(data []byte) (*session.Session[U], cookieSet, error) {
 	var v savedState[U]
 	if err := json.Unmarshal(data, &v); err != nil {
@@ -65,23 +65,23 @@ func (c *Client[U]) decodeSaved(data []byte) (*session.Session[U], cookieSet, er
 	return s, v.Cookies, nil
 }
 
-// savedSession guards the TokenStore. Its methods do nothing if there is none.
+// savedSession guards the TokenStore. Its methods do nothing if the client has no TokenStore.
 type savedSession struct {
 	tokens  TokenStore
 	timeout time.Duration
 
 	mu   sync.Mutex
-	last []byte // what this client last loaded or saved
-	// owed is the session that should be in the TokenStore but is not, because it is new or could
-	// not be saved.
-	owed     session.ID
-	behind   bool  // an older generation is saved and could not be removed
-	err      error // why the TokenStore does not hold what it should, nil if it does
-	failures int
-	retry    time.Time // when to try again to save
+	last []byte // the data that this client last loaded or saved
+	// unsavedID is the session that the TokenStore should hold and does not, because the session is
+	// new or could not be saved.
+	unsavedID session.ID
+	behind    bool  // the TokenStore holds an older generation, which could not be removed
+	err       error // why the TokenStore is not up to date; nil if it is
+	failures  int
+	retry     time.Time // when to try again to save
 }
 
-// lockedSession is a locked savedSession together with what the TokenStore holds.
+// lockedSession is a locked savedSession with the data that the TokenStore holds.
 type lockedSession struct {
 	k      *savedSession
 	data   []byte
@@ -108,28 +108,28 @@ func (k *savedSession) lock(ctx context.Context) (*lockedSession, error) {
 	return h, nil
 }
 
-// changed reports whether another run of the program has saved something since this client last
-// looked.
+// changed reports whether another run of the program has saved other data since this client last
+// loaded or saved.
 func (h *lockedSession) changed() bool {
 	h.k.mu.Lock()
 	defer h.k.mu.Unlock()
 	return h.data != nil && !bytes.Equal(h.data, h.k.last)
 }
 
-// noteLoaded records that this client uses what is saved.
+// noteLoaded records that this client uses the saved session.
 func (h *lockedSession) noteLoaded() {
 	h.k.mu.Lock()
 	defer h.k.mu.Unlock()
 	h.k.last = h.data
-	h.k.settle()
+	h.k.resetLocked()
 }
 
-// removed reports whether another run of the program has removed what this client knows to have
-// been saved.
+// removed reports whether another run of the program has removed the session that this client
+// loaded or saved.
 func (h *lockedSession) removed() bool {
 	h.k.mu.Lock()
 	defer h.k.mu.Unlock()
-	return h.data == nil && h.k.last != nil && h.k.owed == session.ID{}
+	return h.data == nil && h.k.last != nil && h.k.unsavedID == session.ID{}
 }
 
 // release records that the TokenStore no longer holds a session of this client.
@@ -139,16 +139,16 @@ func (h *lockedSession) release() {
 	h.k.last = nil
 }
 
-// save saves data, which belongs to the session id. If that fails, it removes what was saved
-// before. The tokens there are older, and it is better that a later run has to sign in than that
-// the server takes it for a thief. save does not stop half-way when ctx ends.
+// save saves data, which belongs to the session id. If that fails, it removes the older data: it is
+// better that a later run has to sign in than that the server treats its older tokens as stolen.
+// save does not stop half-way when ctx ends.
 func (h *lockedSession) save(ctx context.Context, id session.ID, data []byte) error {
 	if h.k.tokens == nil {
 		return nil
 	}
 	err := h.write(ctx, data)
 	if err == nil {
-		h.k.settled()
+		h.k.reset()
 		return nil
 	}
 	h.k.failed(id, err)
@@ -157,15 +157,15 @@ func (h *lockedSession) save(ctx context.Context, id session.ID, data []byte) er
 	return err
 }
 
-// remove removes what is saved.
+// remove removes the saved session.
 func (h *lockedSession) remove(ctx context.Context) error {
-	h.k.settled()
+	h.k.reset()
 	if h.data == nil {
 		return nil
 	}
 	err := h.write(ctx, nil)
 	if err != nil {
-		h.k.kept(err)
+		h.k.removeFailed(err)
 	}
 	return err
 }
@@ -184,44 +184,44 @@ func (h *lockedSession) write(ctx context.Context, data []byte) error {
 	return nil
 }
 
-// settled records that nothing is left to be saved.
-func (k *savedSession) settled() {
+// reset records that the TokenStore is up to date.
+func (k *savedSession) reset() {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	k.settle()
+	k.resetLocked()
 }
 
-// settle is settled for callers that hold k.mu.
-func (k *savedSession) settle() {
-	k.owed, k.behind, k.err, k.failures, k.retry = session.ID{}, false, nil, 0, time.Time{}
+// resetLocked is reset for callers that hold k.mu.
+func (k *savedSession) resetLocked() {
+	k.unsavedID, k.behind, k.err, k.failures, k.retry = session.ID{}, false, nil, 0, time.Time{}
 }
 
-// kept records that the saved session could not be removed although it has ended.
-func (k *savedSession) kept(err error) {
+// removeFailed records that a session has ended and could not be removed from the TokenStore.
+func (k *savedSession) removeFailed(err error) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	k.err = err
 }
 
-// failed records another failure to save the session.
+// failed records a failure to save the session.
 func (k *savedSession) failed(id session.ID, err error) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	if k.owed != id {
-		k.settle()
+	if k.unsavedID != id {
+		k.resetLocked()
 	}
-	k.owed, k.err = id, err
+	k.unsavedID, k.err = id, err
 	k.failures++
 	k.retry = time.Now().Add(backoff(k.failures, 0))
 }
 
-// forever is a wait without an end.
+// forever is a duration that never elapses.
 const forever = time.Duration(math.MaxInt64)
 
-// retryIn returns how long to wait before saving the session is tried again, or forever if
-// nothing is to be saved.
+// retryIn returns how long to wait before the next attempt to save the session, or forever if it is
+// saved.
 func (k *savedSession) retryIn(id session.ID, now time.Time) time.Duration {
-	if !k.owes(id) {
+	if !k.isUnsaved(id) {
 		return forever
 	}
 	k.mu.Lock()
@@ -241,18 +241,18 @@ func (k *savedSession) isBehind() bool {
 	return k.behind
 }
 
-func (k *savedSession) owes(id session.ID) bool {
+func (k *savedSession) isUnsaved(id session.ID) bool {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	return k.owed == id && id != session.ID{}
+	return k.unsavedID == id && id != session.ID{}
 }
 
-// SaveErr returns why the TokenStore does not hold what it should. The error is an [*Error] that
+// SaveErr returns why the TokenStore is not up to date. The error is an [*Error] that
 // wraps [ErrNotSaved] and the TokenStore's own error. It is nil if the TokenStore is up to date
 // or if there is none. Call it after a sign-in or sign-out, or before the program ends.
 //
-// If saving fails, the client removes what was saved before, if possible, because the server
-// treats older tokens as stolen. A later run of the program then has to sign in.
+// If saving fails, the client removes the older session from the TokenStore if it can, because the
+// server treats older tokens as stolen. A later run of the program then has to sign in.
 // [Client.HandleSilentRefresh] and [Transport] try again to save the session. Removing a session
 // that has ended is not tried again.
 func (c *Client[U]) SaveErr() error {

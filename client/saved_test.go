@@ -18,8 +18,8 @@ import (
 	"github.com/lucia-go/lucia/session"
 )
 
-// place is a TokenStore in memory. A bubble of testing/synctest can wait for its lock.
-type place struct {
+// memoryTokenStore is a TokenStore in memory. A bubble of testing/synctest can wait for its lock.
+type memoryTokenStore struct {
 	lock chan struct{}
 
 	mu       sync.Mutex
@@ -31,9 +31,9 @@ type place struct {
 	unlocked int // saves without the lock
 }
 
-func newPlace() *place { return &place{lock: make(chan struct{}, 1)} }
+func newMemoryTokenStore() *memoryTokenStore { return &memoryTokenStore{lock: make(chan struct{}, 1)} }
 
-func (p *place) Lock(ctx context.Context) (func(), error) {
+func (p *memoryTokenStore) Lock(ctx context.Context) (func(), error) {
 	if err := p.err(func() error { return p.lockErr }); err != nil {
 		return nil, err
 	}
@@ -45,13 +45,13 @@ func (p *place) Lock(ctx context.Context) (func(), error) {
 	}
 }
 
-func (p *place) Load(context.Context) ([]byte, error) {
+func (p *memoryTokenStore) Load(context.Context) ([]byte, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return slices.Clone(p.data), nil
 }
 
-func (p *place) Save(ctx context.Context, data []byte) error {
+func (p *memoryTokenStore) Save(ctx context.Context, data []byte) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
@@ -71,41 +71,41 @@ func (p *place) Save(ctx context.Context, data []byte) error {
 	return nil
 }
 
-// saved returns what is saved, how often something was saved, and how often without the lock.
-func (p *place) saved() (data []byte, saves, unlocked int) {
+// saved returns the saved data, the number of saves, and the number of saves without the lock.
+func (p *memoryTokenStore) saved() (data []byte, saves, unlocked int) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.data, p.saves, p.unlocked
 }
 
-func (p *place) empty() bool {
+func (p *memoryTokenStore) empty() bool {
 	data, _, _ := p.saved()
 	return data == nil
 }
 
-func (p *place) err(which func() error) error {
+func (p *memoryTokenStore) err(which func() error) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return which()
 }
 
-// fail makes locking and saving fail with these errors.
-func (p *place) fail(lock, save error) {
+// fail makes Lock and Save fail with these errors.
+func (p *memoryTokenStore) fail(lock, save error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.lockErr, p.saveErr = lock, save
 }
 
-// full makes saving, but not removing, fail with this error.
-func (p *place) full(err error) {
+// full makes Save fail with this error, unless it removes the data.
+func (p *memoryTokenStore) full(err error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.fullErr = err
 }
 
-func (p *place) in(cfg *client.Config) { cfg.TokenStore = p }
+func (p *memoryTokenStore) in(cfg *client.Config) { cfg.TokenStore = p }
 
-func TestSessionLivesOverRuns(t *testing.T) {
+func TestSessionSurvivesRestarts(t *testing.T) {
 	t.Parallel()
 	for name, change := range map[string][]func(*lucia.Config[profile]){"default": nil, "hardened": {hardened}} {
 		t.Run(name, func(t *testing.T) {
@@ -128,28 +128,27 @@ func TestSessionLivesOverRuns(t *testing.T) {
 				if err := c.SignOut(t.Context()); err != nil {
 					t.Fatal(err)
 				}
-				checkNobody(t, w.newClient(t, same))
+				checkSignedOut(t, w.newClient(t, same))
 			})
 		})
 	}
 }
 
-// Two programs work for days with one saved session. Neither uses a token that the other has
-// replaced.
+// Two programs use one saved session for days. Neither uses a token that the other has replaced.
 func TestTwoRunsShareASession(t *testing.T) {
 	t.Parallel()
 	for name, change := range map[string][]func(*lucia.Config[profile]){"default": nil, "hardened": {hardened}} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
-				w, p := newWorld(t, change...), newPlace()
+				w, p := newWorld(t, change...), newMemoryTokenStore()
 				runs := []*client.Client[profile]{w.signedIn(t, p.in), w.newClient(t, p.in), w.newClient(t, p.in)}
 				for hour := range 200 {
 					time.Sleep(time.Hour)
 					before := w.refreshes()
 					var wg sync.WaitGroup
 					for i, c := range runs {
-						if (hour>>i)&1 == 0 { // each sleeps through some of it
+						if (hour>>i)&1 == 0 { // each pauses at times
 							wg.Go(func() { checkMe(t, c, "u1") })
 						}
 					}
@@ -169,7 +168,7 @@ func TestTwoRunsShareASession(t *testing.T) {
 func TestOneRunSignsOut(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		w, p := newWorld(t), newPlace()
+		w, p := newWorld(t), newMemoryTokenStore()
 		a := w.signedIn(t, p.in)
 		b := w.newClient(t, p.in)
 		if err := a.SignOut(t.Context()); err != nil {
@@ -181,17 +180,17 @@ func TestOneRunSignsOut(t *testing.T) {
 		time.Sleep(time.Minute)
 		checkNobodyAfter(t, b)
 		if !p.empty() {
-			t.Error("the other run saved what had ended")
+			t.Error("the other run saved the ended session")
 		}
 	})
 }
 
 // If another run has signed in as another user, a run continues with its own session and does not
 // touch the saved one.
-func TestOneRunSignsInAsSomebodyElse(t *testing.T) {
+func TestOneRunSignsInAsAnotherUser(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		w, p := newWorld(t), newPlace()
+		w, p := newWorld(t), newMemoryTokenStore()
 		a := w.signedIn(t, p.in)
 		b := w.newClient(t, p.in)
 		bob := map[string][]string{"username": {"u2"}, "password": {"secret"}}
@@ -213,7 +212,7 @@ func TestOneRunSignsInAsSomebodyElse(t *testing.T) {
 
 func TestGoneSessionIsRemoved(t *testing.T) {
 	t.Parallel()
-	w, p := newWorld(t), newPlace()
+	w, p := newWorld(t), newMemoryTokenStore()
 	c := w.signedIn(t, p.in)
 	if err := w.Auth.RevokeUser(t.Context(), "u1"); err != nil {
 		t.Fatal(err)
@@ -222,7 +221,7 @@ func TestGoneSessionIsRemoved(t *testing.T) {
 		t.Errorf("refresh: %v", err)
 	}
 	if !p.empty() {
-		t.Error("the saved session is still there")
+		t.Error("the saved session was not removed")
 	}
 }
 
@@ -230,7 +229,7 @@ func TestSavingFails(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		full := errors.New("disk full")
-		w, p := newWorld(t), newPlace()
+		w, p := newWorld(t), newMemoryTokenStore()
 		p.fail(nil, full)
 		c := w.newClient(t, p.in)
 		checkNotSaved := func(after string) {
@@ -252,11 +251,11 @@ func TestSavingFails(t *testing.T) {
 			t.Errorf("fetch: %v, %v", s, err)
 		}
 		checkNotSaved("fetch")
-		// The background tries until it is saved.
-		silently(t, c, func(errs *told) {
+		// HandleSilentRefresh tries until the session is saved.
+		withSilentRefresh(t, c, func(errs *reported) {
 			time.Sleep(2 * time.Hour)
 			if codes := errs.get(); len(codes) != 1 || codes[0] != session.CodeUnknown {
-				t.Errorf("told %v, want UNKNOWN once", codes)
+				t.Errorf("reported %v, want UNKNOWN once", codes)
 			}
 			p.fail(nil, nil)
 			time.Sleep(2 * time.Minute)
@@ -264,7 +263,7 @@ func TestSavingFails(t *testing.T) {
 				t.Errorf("saved %d times, want once", saves)
 			}
 			if err := c.SaveErr(); err != nil {
-				t.Errorf("saved, and SaveErr = %v", err)
+				t.Errorf("SaveErr after a successful save: %v", err)
 			}
 		})
 		checkMe(t, w.newClient(t, p.in), "u1")
@@ -274,17 +273,17 @@ func TestSavingFails(t *testing.T) {
 			t.Errorf("sign-out: %v", err)
 		}
 		checkNotSaved("sign-out")
-		checkNobody(t, c)
+		checkSignedOut(t, c)
 	})
 }
 
-// Without the lock nothing may be refreshed, because another run's token could become the older
-// one. Signing out must still work.
+// Without the lock the client must not refresh, because it could replace the token of another run.
+// It must still sign out.
 func TestLockingFails(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		broken := errors.New("no lock")
-		w, p := newWorld(t), newPlace()
+		w, p := newWorld(t), newMemoryTokenStore()
 		c := w.signedIn(t, p.in)
 		p.fail(broken, nil)
 		if _, err := c.RefreshTokens(t.Context(), ""); !errors.Is(err, broken) || w.refreshes() != 0 {
@@ -299,37 +298,37 @@ func TestLockingFails(t *testing.T) {
 			t.Errorf("SaveErr = %v", err)
 		}
 		if _, err := c.RefreshTokens(t.Context(), token); !errors.Is(err, session.CodeUnauthorized) {
-			t.Errorf("the session lives on: %v", err)
+			t.Errorf("the session has not ended: %v", err)
 		}
 	})
 }
 
 func TestForeignSavedSessionsAreRefused(t *testing.T) {
 	t.Parallel()
-	w, p := newWorld(t), newPlace()
+	w, p := newWorld(t), newMemoryTokenStore()
 	w.signedIn(t, p.in)
 	good := string(p.data)
 	for name, c := range map[string]struct {
 		data string
 		cfg  client.Config
 	}{
-		"other host":     {good, client.Config{BaseURL: "https://evil.example"}},
-		"other scheme":   {good, client.Config{BaseURL: "http://app.example"}},
-		"other path":     {good, client.Config{BaseURL: baseURL, BasePath: "/auth"}},
-		"newer version":  {strings.Replace(good, `"version":1`, `"version":2`, 1), client.Config{BaseURL: baseURL}},
-		"not JSON":       {"session", client.Config{BaseURL: baseURL}},
-		"nothing in it":  {`{"version":1,"origin":"https://app.example/api/auth"}`, client.Config{BaseURL: baseURL}},
-		"id of no kind":  {strings.Replace(good, `"session_id":"`, `"session_id":"!`, 1), client.Config{BaseURL: baseURL}},
-		"cut off at end": {good[:len(good)/2], client.Config{BaseURL: baseURL}},
+		"other host":    {good, client.Config{BaseURL: "https://evil.example"}},
+		"other scheme":  {good, client.Config{BaseURL: "http://app.example"}},
+		"other path":    {good, client.Config{BaseURL: baseURL, BasePath: "/auth"}},
+		"newer version": {strings.Replace(good, `"version":1`, `"version":2`, 1), client.Config{BaseURL: baseURL}},
+		"not JSON":      {"session", client.Config{BaseURL: baseURL}},
+		"no session":    {`{"version":1,"origin":"https://app.example/api/auth"}`, client.Config{BaseURL: baseURL}},
+		"malformed id":  {strings.Replace(good, `"session_id":"`, `"session_id":"!`, 1), client.Config{BaseURL: baseURL}},
+		"truncated":     {good[:len(good)/2], client.Config{BaseURL: baseURL}},
 	} {
-		other := newPlace()
+		other := newMemoryTokenStore()
 		other.data = []byte(c.data)
 		c.cfg.TokenStore, c.cfg.Transport = other, w
 		_, err := client.New[profile](t.Context(), c.cfg)
 		if err == nil {
-			t.Errorf("%s: taken up", name)
+			t.Errorf("%s: the session was loaded", name)
 		}
-		// What is another app's can be read, and is not in the way to be removed.
+		// The session of another app is readable and must not be removed.
 		if got, want := errors.Is(err, client.ErrSavedSession), !strings.HasPrefix(name, "other"); got != want {
 			t.Errorf("%s: %v, is ErrSavedSession: %t, want %t", name, err, got, want)
 		}
@@ -337,10 +336,10 @@ func TestForeignSavedSessionsAreRefused(t *testing.T) {
 }
 
 // A run that starts while another one refreshes waits for the new tokens.
-func TestNewRunWaitsForARefreshUnderWay(t *testing.T) {
+func TestNewRunWaitsForARefreshInProgress(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		w, p := newWorld(t), newPlace()
+		w, p := newWorld(t), newMemoryTokenStore()
 		a := w.signedIn(t, p.in)
 		w.PassAccessTTL()
 		w.delayAnswers("/refresh", 5*time.Second)
@@ -354,15 +353,15 @@ func TestNewRunWaitsForARefreshUnderWay(t *testing.T) {
 		}
 		p.fail(errors.New("no lock"), nil)
 		if _, err := client.New[profile](t.Context(), client.Config{BaseURL: baseURL, Transport: w, TokenStore: p}); err == nil {
-			t.Error("no error where the place cannot be locked")
+			t.Error("no error where the memoryTokenStore cannot be locked")
 		}
 	})
 }
 
-// The cookies of the app's own sign-out route end the session here, too.
+// The app's own sign-out route clears the cookies, which ends the session in the client, too.
 func TestSignOutThroughTheAppRemovesWhatIsSaved(t *testing.T) {
 	t.Parallel()
-	w, p := newWorld(t), newPlace()
+	w, p := newWorld(t), newMemoryTokenStore()
 	c := w.signedIn(t, p.in)
 	app := w.handler
 	w.handler = roundTripper(func(req *http.Request) (*http.Response, error) {
@@ -377,17 +376,17 @@ func TestSignOutThroughTheAppRemovesWhatIsSaved(t *testing.T) {
 	})
 	post(t, c, "/bye", nil)
 	if !p.empty() {
-		t.Error("the saved session is still there")
+		t.Error("the saved session was not removed")
 	}
-	checkNobody(t, c)
-	checkNobody(t, w.newClient(t, p.in))
+	checkSignedOut(t, c)
+	checkSignedOut(t, w.newClient(t, p.in))
 }
 
-// A lock that is never released is waited for no longer than Config.Timeout.
-func TestLockIsNotWaitedForForEver(t *testing.T) {
+// The client waits for a lock for at most Config.Timeout.
+func TestWaitForTheLockTimesOut(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		w, p := newWorld(t), newPlace()
+		w, p := newWorld(t), newMemoryTokenStore()
 		c := w.signedIn(t, p.in, func(cfg *client.Config) { cfg.Timeout = 3 * time.Second })
 		unlock, err := p.Lock(t.Context())
 		if err != nil {
@@ -396,7 +395,7 @@ func TestLockIsNotWaitedForForEver(t *testing.T) {
 		defer unlock()
 		start := time.Now()
 		if _, err := c.RefreshTokens(t.Context(), ""); !errors.Is(err, context.DeadlineExceeded) {
-			t.Errorf("%v, want a time-out", err)
+			t.Errorf("%v, want a timeout", err)
 		}
 		if took := time.Since(start); took != 3*time.Second {
 			t.Errorf("waited for %v", took)
@@ -404,13 +403,13 @@ func TestLockIsNotWaitedForForEver(t *testing.T) {
 	})
 }
 
-// The answer is saved even if the caller has given up after the server answered.
-func TestSavingOutlivesItsCaller(t *testing.T) {
+// The client saves the answer even if the caller gives up after the server has answered.
+func TestSavingContinuesAfterTheCallerGivesUp(t *testing.T) {
 	t.Parallel()
 	for name, call := range map[string]struct {
 		path string
 		do   func(context.Context, *client.Client[profile]) error
-		left bool // whether something is saved afterwards
+		left bool // whether a session is saved afterwards
 	}{
 		"sign-out": {"/logout", func(ctx context.Context, c *client.Client[profile]) error { return c.SignOut(ctx) }, false},
 		"fetch": {"/session", func(ctx context.Context, c *client.Client[profile]) error {
@@ -420,7 +419,7 @@ func TestSavingOutlivesItsCaller(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			w, p := newWorld(t), newPlace()
+			w, p := newWorld(t), newMemoryTokenStore()
 			c := w.signedIn(t, p.in)
 			ctx, cancel := context.WithCancel(t.Context())
 			defer cancel()

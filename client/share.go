@@ -9,14 +9,14 @@ import (
 
 // callKey identifies calls that can share one result. A refresh of the client's session has its
 // id and its refresh token, which is empty in hardened mode. A refresh with another token has
-// that token and no id. A retry of saving a session has its id and settles.
+// that token and no id. A retry of saving a session has its id and savesOnly.
 type callKey struct {
-	id      session.ID
-	token   session.RefreshToken
-	settles bool
+	id        session.ID
+	token     session.RefreshToken
+	savesOnly bool
 }
 
-// call is one refresh that any number of callers wait for.
+// call is one refresh or save that any number of callers wait for.
 type call struct {
 	done   chan struct{}
 	tokens Tokens
@@ -33,33 +33,33 @@ type call struct {
 // another refresh.
 func (c *Client[U]) share(ctx context.Context, key callKey, stale func() bool, do func(context.Context) (Tokens, error)) (Tokens, error) {
 	c.mu.Lock()
-	f := c.calls[key]
+	running := c.calls[key]
 	switch {
-	case f != nil:
+	case running != nil:
 	case stale():
 		c.mu.Unlock()
 		return Tokens{}, nil
 	default:
-		f = &call{done: make(chan struct{})}
-		c.calls[key] = f
-		go c.run(context.WithoutCancel(ctx), key, f, do)
+		running = &call{done: make(chan struct{})}
+		c.calls[key] = running
+		go c.run(context.WithoutCancel(ctx), key, running, do)
 	}
 	c.mu.Unlock()
 	select {
-	case <-f.done:
-		return f.tokens, f.err
+	case <-running.done:
+		return running.tokens, running.err
 	case <-ctx.Done():
 		return Tokens{}, unknown(opRefresh, ctx.Err())
 	}
 }
 
-func (c *Client[U]) run(ctx context.Context, key callKey, f *call, do func(context.Context) (Tokens, error)) {
-	f.err = unknown(opRefresh, errors.New("cancelled")) // if do calls runtime.Goexit
+func (c *Client[U]) run(ctx context.Context, key callKey, running *call, do func(context.Context) (Tokens, error)) {
+	running.err = unknown(opRefresh, errors.New("cancelled")) // if do calls runtime.Goexit
 	defer func() {
 		c.mu.Lock()
 		delete(c.calls, key)
 		c.mu.Unlock()
-		close(f.done)
+		close(running.done)
 	}()
-	f.tokens, f.err = do(ctx)
+	running.tokens, running.err = do(ctx)
 }

@@ -39,7 +39,7 @@ func (c *Client[U]) SignIn(ctx context.Context, path string, fields url.Values) 
 	page, err := c.submit(ctx, browser, path, fields)
 	switch {
 	case visit.set.Fingerprint.Value != "":
-		// The program is signed in, even if the page after that is broken or did not arrive.
+		// The program is signed in, even if the next page is broken or did not arrive.
 	case err != nil:
 		return nil, err
 	default:
@@ -182,7 +182,7 @@ type visit struct {
 	dropped bool // the app set Secure cookies over http
 }
 
-var errOtherOrigin = errors.New("the login leads to another origin")
+var errOtherOrigin = errors.New("the login form or a redirect leads to another origin")
 
 // RoundTrip implements [http.RoundTripper]. It refuses requests to other origins, so that neither
 // the password nor the new session leaves the origin, whatever the form's action or a redirect

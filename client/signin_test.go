@@ -50,7 +50,7 @@ func TestSignInThroughTheLoginForm(t *testing.T) {
 			if err := c.SignOut(t.Context()); err != nil {
 				t.Error(err)
 			}
-			checkNobody(t, c)
+			checkSignedOut(t, c)
 		})
 	}
 }
@@ -69,8 +69,8 @@ func checkMe(t *testing.T, c *client.Client[profile], userID string) {
 	}
 }
 
-// checkNobody checks that both client and app are signed out.
-func checkNobody(t *testing.T, c *client.Client[profile]) {
+// checkSignedOut checks that the client and the app have no session.
+func checkSignedOut(t *testing.T, c *client.Client[profile]) {
 	t.Helper()
 	if c.GetSession().Get() != nil {
 		t.Error("the store is not empty")
@@ -88,7 +88,7 @@ func checkNobody(t *testing.T, c *client.Client[profile]) {
 func TestSignInRefused(t *testing.T) {
 	t.Parallel()
 	wrong := url.Values{"username": {"u1"}, "password": {"guess"}}
-	stranger := url.Values{"username": {"nobody"}, "password": {"secret"}}
+	unknownUser := url.Values{"username": {"unknown"}, "password": {"secret"}}
 	cut := errors.New("cut")
 	for name, c := range map[string]struct {
 		path   string
@@ -98,22 +98,22 @@ func TestSignInRefused(t *testing.T) {
 		code   session.Code
 		status int
 	}{
-		"wrong password":    {path: "/login", fields: wrong, code: session.CodeUnauthorized, status: 401},
-		"no such user":      {path: "/login", fields: stranger, code: session.CodeInvalidUserID, status: 400},
-		"no such page":      {path: "/nowhere", fields: ada, code: session.CodeUnknown, status: 404},
-		"not a login":       {path: "/whoami", fields: ada, code: session.CodeUnknown, status: 405},
-		"signs nobody in":   {path: "/api/nothing", fields: ada, code: session.CodeUnauthorized, status: 200},
-		"no network":        {path: "/login", fields: ada, broken: cut, code: session.CodeUnknown},
-		"store down":        {path: "/login", fields: ada, down: true, code: session.CodeDatabaseUpdateFailed, status: 503},
-		"another origin":    {path: "https://evil.example/login", fields: ada, code: session.CodeUnknown},
-		"form leads away":   {path: "/phish", fields: ada, code: session.CodeUnknown},
-		"redirect away":     {path: "/bounce", fields: ada, code: session.CodeUnknown},
-		"redirect for ever": {path: "/loop", fields: ada, code: session.CodeUnknown},
+		"wrong password":     {path: "/login", fields: wrong, code: session.CodeUnauthorized, status: 401},
+		"no such user":       {path: "/login", fields: unknownUser, code: session.CodeInvalidUserID, status: 400},
+		"no such page":       {path: "/nowhere", fields: ada, code: session.CodeUnknown, status: 404},
+		"not a login":        {path: "/whoami", fields: ada, code: session.CodeUnknown, status: 405},
+		"no session begun":   {path: "/api/nothing", fields: ada, code: session.CodeUnauthorized, status: 200},
+		"no network":         {path: "/login", fields: ada, broken: cut, code: session.CodeUnknown},
+		"store down":         {path: "/login", fields: ada, down: true, code: session.CodeDatabaseUpdateFailed, status: 503},
+		"another origin":     {path: "https://evil.example/login", fields: ada, code: session.CodeUnknown},
+		"form elsewhere":     {path: "/phish", fields: ada, code: session.CodeUnknown},
+		"redirect elsewhere": {path: "/bounce", fields: ada, code: session.CodeUnknown},
+		"endless redirect":   {path: "/loop", fields: ada, code: session.CodeUnknown},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			w := newWorld(t)
-			w.handler = luciatest.Transport(trapped(t, w.app))
+			w.handler = luciatest.Transport(withPhishingPages(t, w.app))
 			cl := w.signedIn(t)
 			before := cl.GetSession().Get()
 			if c.broken != nil {
@@ -128,7 +128,7 @@ func TestSignInRefused(t *testing.T) {
 				t.Errorf("%v, want %s with status %d", err, c.code, c.status)
 			}
 			if cl.GetSession().Get() != before {
-				t.Error("a sign-in that failed changed the session")
+				t.Error("a failed sign-in changed the session")
 			}
 			w.breakNetwork(nil)
 			checkMe(t, cl, "u1")
@@ -136,7 +136,7 @@ func TestSignInRefused(t *testing.T) {
 	}
 }
 
-// A login page with several buttons.
+// The login page has several buttons.
 func TestSignInPressesTheButton(t *testing.T) {
 	t.Parallel()
 	const ordinary = `<button name="do" value="enter">Sign in</button><button name="do" value="remember" formaction="/remember">Stay</button>`
@@ -147,7 +147,7 @@ func TestSignInPressesTheButton(t *testing.T) {
 	}{
 		"the first one": {ordinary, nil, "/login do=enter"},
 		"another one":   {ordinary, []string{"remember"}, "/remember do=remember"},
-		// Only the form's own action gets a password, unless a button is given.
+		// Unless the fields name a button, the password goes only to the form's own action.
 		"not the first one's action": {`<button formaction="/forgot">Forgot?</button>`, nil, "/login do="},
 		"not the first one's method": {`<button formmethod="get" formaction="/help">Help</button>`, nil, "/login do="},
 		"not a dialog's":             {`<button formmethod="dialog">Close</button>`, nil, "/login do="},
@@ -186,9 +186,9 @@ func TestSignInPressesTheButton(t *testing.T) {
 	}
 }
 
-// trapped adds login pages that lead to other origins, and fails the test if a request gets
-// there.
-func trapped(t *testing.T, app http.Handler) http.Handler {
+// withPhishingPages adds login pages that lead to other origins. It fails the test if a request
+// goes there.
+func withPhishingPages(t *testing.T, app http.Handler) http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("evil.example/", func(http.ResponseWriter, *http.Request) { t.Error("a request left the origin") })
 	mux.HandleFunc("GET /phish", func(w http.ResponseWriter, r *http.Request) {
@@ -208,11 +208,11 @@ func TestSecureCookiesAreRefusedOverHTTP(t *testing.T) {
 	c := w.newClient(t, func(cfg *client.Config) { cfg.BaseURL = "http://app.example" })
 	_, err := c.SignIn(t.Context(), "/login", ada)
 	if !errors.Is(err, session.CodeUnauthorized) || !strings.Contains(err.Error(), "not https") {
-		t.Errorf("%v, want one that names the cause", err)
+		t.Errorf("%v, want an error that names the cause", err)
 	}
 }
 
-func TestSignInByOtherMeans(t *testing.T) {
+func TestFetchSessionAfterAnotherSignIn(t *testing.T) {
 	t.Parallel()
 	for name, change := range map[string][]func(*lucia.Config[profile]){"default": nil, "hardened": {hardened}} {
 		t.Run(name, func(t *testing.T) {
@@ -220,7 +220,7 @@ func TestSignInByOtherMeans(t *testing.T) {
 			w := newWorld(t, change...)
 			c := w.newClient(t)
 			if _, err := c.FetchSession(t.Context()); !errors.Is(err, session.CodeNotAuthenticated) {
-				t.Errorf("nobody: %v", err)
+				t.Errorf("signed out: %v", err)
 			}
 			post(t, c, "/api/login", ada)
 			s, err := c.FetchSession(t.Context())
@@ -229,11 +229,11 @@ func TestSignInByOtherMeans(t *testing.T) {
 			}
 			checkMe(t, c, "u1")
 
-			// As somebody else: the old session's tokens are not mixed with the new
-			// one's cookies.
+			// As another user: the tokens of the old session are not mixed with the cookies of the
+			// new one.
 			post(t, c, "/api/login", url.Values{"username": {"u2"}, "password": {"secret"}})
 			if c.GetSession().Get() != nil {
-				t.Error("the store still has the session that was left")
+				t.Error("the store still has the old session")
 			}
 			if s, err := c.FetchSession(t.Context()); err != nil || s.User.ID != "u2" {
 				t.Fatalf("fetched %v, %v", s, err)
@@ -264,8 +264,8 @@ func TestSignInWithoutPageData(t *testing.T) {
 	}
 }
 
-// The login succeeded, but the page after it is broken.
-func TestSignInThatLeadsNowhere(t *testing.T) {
+// The login succeeds, but the next page is broken.
+func TestSignInWithABrokenNextPage(t *testing.T) {
 	t.Parallel()
 	for name, broken := range map[string]func(*world){
 		"not found": func(w *world) {
@@ -299,7 +299,7 @@ func TestSignInThatLeadsNowhere(t *testing.T) {
 	}
 }
 
-func TestFetchSessionInTrouble(t *testing.T) {
+func TestFetchSessionErrors(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
@@ -315,12 +315,12 @@ func TestFetchSessionInTrouble(t *testing.T) {
 			t.Errorf("no network: %v", err)
 		}
 		if c.GetSession().Get() != before {
-			t.Error("the session has changed")
+			t.Error("the outage changed the session")
 		}
 		w.Store.Up()
 		w.breakNetwork(nil)
 		if s, err := c.FetchSession(t.Context()); err != nil || s == before {
-			t.Errorf("in the end: %v, %v", s, err)
+			t.Errorf("after the outage: %v, %v", s, err)
 		}
 		checkMe(t, c, "u1")
 	})
@@ -438,13 +438,13 @@ func TestCookiesOfOtherHostsAreKept(t *testing.T) {
 		}
 		resp.Body.Close()
 		if got := web.Jar.Cookies(resp.Request.URL); len(got) != want {
-			t.Errorf("%s: cookies %v kept, want %d", host, got, want)
+			t.Errorf("%s: cookies %v removeFailed, want %d", host, got, want)
 		}
 	}
 }
 
 // As in a browser, an expired cookie is not sent.
-func TestCookiesRunOut(t *testing.T) {
+func TestExpiredCookiesAreNotSent(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)

@@ -11,11 +11,11 @@ import (
 // SignOut ends the session on the server, empties the store and removes the saved session. Other
 // sessions of the user continue.
 //
-// The error is an [*Error]. Its code is session.CodeNotAuthenticated if there is no session, or
-// no longer; the store is then empty. It is session.CodeDatabaseUpdateFailed if the server's
-// session store is unavailable, and session.CodeUnknown if the server does not answer. The
-// session is then kept on both sides, and SignOut may be called again. [Client.SaveErr] reports
-// whether the saved session was removed.
+// The error is an [*Error]. Its code is session.CodeNotAuthenticated if there is no session, or if
+// the session has ended already; the store is then empty. It is session.CodeDatabaseUpdateFailed if
+// the server's session store is unavailable, and session.CodeUnknown if the server does not answer.
+// In these two cases the session is kept on both sides, and SignOut may be called again.
+// [Client.SaveErr] reports whether the saved session was removed.
 func (c *Client[U]) SignOut(ctx context.Context) error {
 	c.signingOut.Add(1)
 	defer c.signingOut.Add(-1)
@@ -42,7 +42,7 @@ func (c *Client[U]) SignOut(ctx context.Context) error {
 	}
 	_ = c.end(ctx, h, s, set) // SaveErr reports the error
 	if lockErr != nil {
-		c.saved.kept(notSaved(lockErr))
+		c.saved.removeFailed(notSaved(lockErr))
 	}
 	return nil
 }

@@ -9,7 +9,7 @@ import (
 )
 
 // checkAgain is the longest sleep of HandleSilentRefresh. Timers may stop while the machine
-// sleeps, so the clock is checked regularly.
+// sleeps, so HandleSilentRefresh looks at the clock at least this often.
 const checkAgain = time.Minute
 
 // HandleSilentRefresh renews the session's tokens one minute before the access token expires, or
@@ -49,7 +49,7 @@ func (c *Client[U]) HandleSilentRefresh(ctx context.Context, onError func(error)
 				l.noteSaved(ctx, c.SaveErr())
 			}
 		case retry <= 0:
-			l.noteSaved(ctx, c.settle(ctx, s))
+			l.noteSaved(ctx, c.retrySave(ctx, s))
 		default:
 			sleep(ctx, changed, min(wait, retry, checkAgain))
 		}
@@ -62,7 +62,7 @@ type silentLoop[U any] struct {
 	of       session.ID // the session that the other fields describe
 	failures int
 	notUntil time.Time // the earliest next refresh
-	told     bool      // whether onError was called for this outage
+	reported bool      // whether onError was called for this outage
 	unsaved  bool      // whether onError was called because saving fails
 	// saveAfter is the earliest next attempt to save.
 	saveAfter time.Time
@@ -94,7 +94,7 @@ func (l *silentLoop[U]) wait(s *session.Session[U], behind bool) time.Duration {
 func (l *silentLoop[U]) note(ctx context.Context, err error) {
 	now := time.Now()
 	if err == nil {
-		l.failures, l.told, l.notUntil = 0, false, now.Add(pause)
+		l.failures, l.reported, l.notUntil = 0, false, now.Add(pause)
 		return
 	}
 	l.failures++
@@ -102,8 +102,8 @@ func (l *silentLoop[U]) note(ctx context.Context, err error) {
 	if e, ok := errors.AsType[*Error](err); ctx.Err() != nil || ok && e.left {
 		return
 	}
-	if !l.told || isGone(err) {
-		l.told = true
+	if !l.reported || isGone(err) {
+		l.reported = true
 		l.onError(err)
 	}
 }

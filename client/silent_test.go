@@ -18,28 +18,28 @@ import (
 	"github.com/lucia-go/lucia/session"
 )
 
-// told records the calls of onError.
-type told struct {
+// reported records the errors that onError was called with.
+type reported struct {
 	mu    sync.Mutex
 	codes []session.Code
 }
 
-func (e *told) onError(err error) {
+func (e *reported) onError(err error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.codes = append(e.codes, session.CodeOf(err))
 }
 
-func (e *told) get() []session.Code {
+func (e *reported) get() []session.Code {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	return e.codes
 }
 
-// silently runs fn while HandleSilentRefresh runs, and waits for its end.
-func silently(t *testing.T, c *client.Client[profile], fn func(*told)) {
+// withSilentRefresh runs fn while HandleSilentRefresh runs, and then waits for its end.
+func withSilentRefresh(t *testing.T, c *client.Client[profile], fn func(*reported)) {
 	t.Helper()
-	var errs told
+	var errs reported
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan struct{})
 	go func() {
@@ -68,9 +68,9 @@ func TestSilentRefreshAMinuteBeforeExpiry(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				w := newWorld(t, func(cfg *lucia.Config[profile]) { cfg.AccessTTL = c.ttl })
 				cl := w.signedIn(t)
-				// Two at once do no harm.
-				silently(t, cl, func(errs *told) {
-					silently(t, cl, func(*told) {
+				// Two calls of HandleSilentRefresh do no harm.
+				withSilentRefresh(t, cl, func(errs *reported) {
+					withSilentRefresh(t, cl, func(*reported) {
 						const rounds = 10
 						for i := range rounds {
 							time.Sleep(c.wait - time.Millisecond)
@@ -109,7 +109,7 @@ func TestSilentRefreshThroughOutages(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				w := newWorld(t)
 				cl := w.signedIn(t)
-				silently(t, cl, func(errs *told) {
+				withSilentRefresh(t, cl, func(errs *reported) {
 					for outage := 1; outage <= 2; outage++ {
 						c.begin(w)
 						before := w.refreshes()
@@ -117,12 +117,12 @@ func TestSilentRefreshThroughOutages(t *testing.T) {
 						if n := w.refreshes() - before; n < 60 || n > 300 {
 							t.Errorf("%d attempts in two hours", n)
 						}
-						// Once per outage, and the session is kept.
+						// onError is called once per outage, and the client keeps the session.
 						if codes := errs.get(); len(codes) != outage || codes[outage-1] != c.code {
-							t.Errorf("told %v, want %s once per outage", codes, c.code)
+							t.Errorf("reported %v, want %s once per outage", codes, c.code)
 						}
 						if cl.GetSession().Get() == nil {
-							t.Fatal("the session is gone")
+							t.Fatal("the client has forgotten the session")
 						}
 						c.end(w)
 						time.Sleep(time.Minute)
@@ -136,12 +136,12 @@ func TestSilentRefreshThroughOutages(t *testing.T) {
 }
 
 // During an outage one attempt may fail at the network and the next at the session store.
-func TestAnOutageOfManyFacesIsToldOnce(t *testing.T) {
+func TestOutageWithSeveralErrorsIsReportedOnce(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
 		cl := w.signedIn(t)
-		silently(t, cl, func(errs *told) {
+		withSilentRefresh(t, cl, func(errs *reported) {
 			w.Store.Down()
 			var tries atomic.Int32
 			w.onRequest(func(*http.Request) error {
@@ -152,14 +152,14 @@ func TestAnOutageOfManyFacesIsToldOnce(t *testing.T) {
 			})
 			time.Sleep(time.Hour)
 			if codes := errs.get(); len(codes) != 1 || tries.Load() < 20 {
-				t.Errorf("told %v in %d tries", codes, tries.Load())
+				t.Errorf("reported %v in %d tries", codes, tries.Load())
 			}
 			w.breakNetwork(nil)
 			w.Store.Up()
 			w.RemoveUser("u1")
 			time.Sleep(time.Hour)
 			if codes := errs.get(); len(codes) != 2 || codes[1] != session.CodeUnauthorized {
-				t.Errorf("told %v, want the end of the session last", codes)
+				t.Errorf("reported %v, want the end of the session last", codes)
 			}
 		})
 	})
@@ -170,11 +170,11 @@ func TestSilentRefreshEndsWithTheSessionAndStartsWithTheNext(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
 		cl := w.signedIn(t)
-		silently(t, cl, func(errs *told) {
+		withSilentRefresh(t, cl, func(errs *reported) {
 			w.RemoveUser("u1")
 			time.Sleep(24 * time.Hour)
 			if codes := errs.get(); len(codes) != 1 || codes[0] != session.CodeUnauthorized {
-				t.Errorf("told %v, want AUTH_UNAUTHORIZED once", codes)
+				t.Errorf("reported %v, want AUTH_UNAUTHORIZED once", codes)
 			}
 			if cl.GetSession().Get() != nil {
 				t.Error("the store is not empty")
@@ -189,13 +189,13 @@ func TestSilentRefreshEndsWithTheSessionAndStartsWithTheNext(t *testing.T) {
 			time.Sleep(24 * time.Hour)
 			checkMe(t, cl, "u2")
 			if codes := errs.get(); len(codes) != 1 {
-				t.Errorf("told %v", codes)
+				t.Errorf("reported %v", codes)
 			}
 		})
 	})
 }
 
-// A session that the program has set itself may have no expiry.
+// A session that the program has Set may have no expiry.
 func TestSilentRefreshOfASessionWithoutExpiry(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -204,11 +204,11 @@ func TestSilentRefreshOfASessionWithoutExpiry(t *testing.T) {
 		cl.GetSession().Update(func(s *session.Session[profile]) *session.Session[profile] {
 			return &session.Session[profile]{User: s.User, AccessToken: s.AccessToken, RefreshToken: s.RefreshToken}
 		})
-		checkMe(t, cl, "u1") // as it is
+		checkMe(t, cl, "u1") // without a refresh
 		if n := w.refreshes(); n != 0 {
-			t.Errorf("%d refreshes without need", n)
+			t.Errorf("%d unnecessary refreshes", n)
 		}
-		silently(t, cl, func(*told) {
+		withSilentRefresh(t, cl, func(*reported) {
 			synctest.Wait()
 			if n := w.refreshes(); n != 1 {
 				t.Errorf("%d refreshes, want one at once", n)
@@ -216,7 +216,7 @@ func TestSilentRefreshOfASessionWithoutExpiry(t *testing.T) {
 			time.Sleep(14 * time.Minute)
 			synctest.Wait()
 			if n := w.refreshes(); n != 2 {
-				t.Errorf("%d refreshes, want another in time", n)
+				t.Errorf("%d refreshes, want another before the expiry", n)
 			}
 		})
 	})
@@ -250,7 +250,7 @@ func TestTwoWeeksOnABadNetwork(t *testing.T) {
 		loss := newLoss(seed)
 		w.onRequest(loss.fail)
 		w.onAnswer(loss.fail)
-		silently(t, cl, func(errs *told) {
+		withSilentRefresh(t, cl, func(errs *reported) {
 			for range 14 * 24 {
 				time.Sleep(time.Hour)
 				resp, err := cl.HTTPClient().Get(baseURL + "/api/me")
@@ -266,13 +266,13 @@ func TestTwoWeeksOnABadNetwork(t *testing.T) {
 		w.onAnswer(nil)
 		checkMe(t, cl, "u1")
 		if loss.n == 0 {
-			t.Error("nothing was lost")
+			t.Error("no request or answer was lost")
 		}
 		t.Logf("%d refreshes, %d requests or answers lost, still signed in", w.refreshes(), loss.n)
 	})
 }
 
-// loss loses one in ten.
+// loss loses one exchange in ten.
 type loss struct {
 	mu  sync.Mutex
 	rng *rand.Rand
@@ -293,7 +293,7 @@ func (l *loss) fail(*http.Request) error {
 
 // After a sign-out the end of the session is not reported, even if a refresh in progress learns
 // of it from the server.
-func TestSilentRefreshSaysNothingOfASignOut(t *testing.T) {
+func TestSilentRefreshDoesNotReportASignOut(t *testing.T) {
 	t.Parallel()
 	for name, when := range map[string]func(*world, time.Duration){
 		"refused by the server": func(w *world, d time.Duration) { slow(w, "/refresh", d) },
@@ -306,11 +306,11 @@ func TestSilentRefreshSaysNothingOfASignOut(t *testing.T) {
 					w := newWorld(t)
 					c := w.signedIn(t)
 					when(w, order)
-					silently(t, c, func(errs *told) {
+					withSilentRefresh(t, c, func(errs *reported) {
 						time.Sleep(14 * time.Minute)
-						synctest.Wait() // a refresh is under way
+						synctest.Wait() // a refresh is in progress
 						if n := w.refreshes(); n != 1 {
-							t.Fatalf("%d refreshes under way", n)
+							t.Fatalf("%d refreshes in progress", n)
 						}
 						w.delayAnswers("/logout", 3*time.Second)
 						if err := c.SignOut(t.Context()); err != nil {
@@ -318,7 +318,7 @@ func TestSilentRefreshSaysNothingOfASignOut(t *testing.T) {
 						}
 						time.Sleep(time.Hour)
 						if codes := errs.get(); len(codes) > 0 {
-							t.Errorf("told %v", codes)
+							t.Errorf("reported %v", codes)
 						}
 					})
 				})
@@ -327,8 +327,8 @@ func TestSilentRefreshSaysNothingOfASignOut(t *testing.T) {
 	}
 }
 
-// An answer with another session's cookies is refused and must not be requested again at once.
-func TestSilentRefreshPausesAfterAnAnswerItCannotTake(t *testing.T) {
+// The client refuses an answer of another session. It must not refresh again at once.
+func TestSilentRefreshPausesAfterARefusedAnswer(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
@@ -341,7 +341,7 @@ func TestSilentRefreshPausesAfterAnAnswerItCannotTake(t *testing.T) {
 			}
 			return resp, err
 		})
-		silently(t, c, func(*told) { time.Sleep(20 * time.Minute) })
+		withSilentRefresh(t, c, func(*reported) { time.Sleep(20 * time.Minute) })
 		if n := w.refreshes(); n == 0 || n > 30 {
 			t.Errorf("%d refreshes in six minutes", n)
 		}
@@ -364,7 +364,7 @@ func TestSubscriberThatEndsItsGoroutine(t *testing.T) {
 			t.Errorf("%v, want UNKNOWN", err)
 		}
 		if _, err := c.RefreshTokens(t.Context(), ""); err != nil {
-			t.Errorf("the next one: %v", err)
+			t.Errorf("the next refresh: %v", err)
 		}
 	})
 }

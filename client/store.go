@@ -23,11 +23,11 @@ type SessionStore[U any] struct {
 }
 
 type subscriber[U any] struct {
-	run     func(*session.Session[U])
-	last    *session.Session[U] // what run was last called with,
-	told    bool                // if it was called
-	busy    bool                // whether run is being called
-	stopped bool
+	run      func(*session.Session[U])
+	last     *session.Session[U] // what run was last called with,
+	reported bool                // if it was called
+	busy     bool                // whether run is being called
+	stopped  bool
 }
 
 // Get returns the session, or nil.
@@ -113,8 +113,8 @@ func (s *SessionStore[U]) notifyLocked(sub *subscriber[U]) {
 	}
 	sub.busy = true
 	defer func() { sub.busy = false }()
-	for !sub.stopped && !(sub.told && sameSession(sub.last, s.value)) {
-		sub.last, sub.told = s.value, true
+	for !sub.stopped && !(sub.reported && sameSession(sub.last, s.value)) {
+		sub.last, sub.reported = s.value, true
 		s.unlocked(func() { sub.run(sub.last) })
 	}
 }

@@ -24,14 +24,14 @@ func idOf(s *session.Session[profile]) string {
 	return s.User.ID
 }
 
-func TestSubscribersHearOfChangesOnly(t *testing.T) {
+func TestSubscribersAreCalledOnlyForChanges(t *testing.T) {
 	t.Parallel()
 	store := new(client.SessionStore[profile])
 	var heard []string
 	unsubscribe := store.Subscribe(func(s *session.Session[profile]) { heard = append(heard, idOf(s)) })
-	store.Set(nil) // as it was
+	store.Set(nil) // unchanged
 	store.Set(sessionOf("a"))
-	store.Set(sessionOf("a")) // an equal one
+	store.Set(sessionOf("a")) // an equal session
 	store.Update(func(s *session.Session[profile]) *session.Session[profile] {
 		other := *s
 		other.AccessToken = "new"
@@ -57,7 +57,7 @@ func TestSubscriberMayCallTheStore(t *testing.T) {
 	depth := 0
 	unsubscribe = store.Subscribe(func(s *session.Session[profile]) {
 		if depth++; depth > 1 {
-			t.Error("called while it runs")
+			t.Error("called while it is running")
 		}
 		defer func() { depth-- }()
 		heard = append(heard, idOf(s))
@@ -79,7 +79,7 @@ func TestSubscriberMayCallTheStore(t *testing.T) {
 	}
 }
 
-func TestSubscriberThatPanicsIsNotStuck(t *testing.T) {
+func TestPanickingSubscriberIsCalledAgain(t *testing.T) {
 	t.Parallel()
 	store := new(client.SessionStore[profile])
 	calls := 0
@@ -103,7 +103,7 @@ func TestStoreIsSafeForConcurrentUse(t *testing.T) {
 	t.Parallel()
 	const writers, rounds = 8, 200
 	store := new(client.SessionStore[profile])
-	var running, overlaps, last int // guarded by nothing: one run's calls never overlap
+	var running, overlaps, last int // without a lock, because calls of one subscriber never overlap
 	store.Subscribe(func(s *session.Session[profile]) {
 		running++
 		if running > 1 {
@@ -136,12 +136,12 @@ func TestStoreIsSafeForConcurrentUse(t *testing.T) {
 		t.Errorf("%d updates took effect, want %d", got, writers*rounds)
 	}
 	if overlaps != 0 || last != writers*rounds {
-		t.Errorf("%d overlapping calls, last told %d", overlaps, last)
+		t.Errorf("%d overlapping calls, last reported %d", overlaps, last)
 	}
 }
 
-// The first call is complete when Subscribe returns, whatever other goroutines set in the
-// meantime.
+// Subscribe returns after its first call of run is complete, even if other goroutines set sessions
+// in the meantime.
 func TestSubscribeWaitsForItsFirstCall(t *testing.T) {
 	t.Parallel()
 	store := new(client.SessionStore[profile])

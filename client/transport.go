@@ -51,7 +51,7 @@ func (t *Transport[U]) RoundTrip(req *http.Request) (*http.Response, error) {
 	if !c.cfg.Unattended {
 		c.lastUse.note()
 	}
-	s, err := c.freshEnough(req)
+	s, err := c.freshSession(req)
 	if err != nil {
 		closeBody(req.Body)
 		return nil, err
@@ -166,9 +166,9 @@ func drain(body io.ReadCloser) {
 	body.Close()
 }
 
-// freshEnough renews the session if its access token has expired or will do so soon. It returns a
+// freshSession renews the session if its access token has expired or will do so soon. It returns a
 // session whose token is still valid even if the refresh fails.
-func (c *Client[U]) freshEnough(req *http.Request) (*session.Session[U], error) {
+func (c *Client[U]) freshSession(req *http.Request) (*session.Session[U], error) {
 	s := c.store.Get()
 	if s == nil {
 		return nil, nil
@@ -176,7 +176,7 @@ func (c *Client[U]) freshEnough(req *http.Request) (*session.Session[U], error) 
 	now := time.Now()
 	if due(s, transportLead, now) > 0 {
 		if c.saved.retryIn(s.ID, now) <= 0 {
-			_ = c.settle(req.Context(), s) // a failure does not affect the request
+			_ = c.retrySave(req.Context(), s) // a failure does not affect the request
 		}
 		return s, nil
 	}

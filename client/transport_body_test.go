@@ -35,7 +35,7 @@ func TestBodyIsSentAgain(t *testing.T) {
 				w := newWorld(t)
 				cl := w.signedIn(t)
 				w.PassAccessTTL()
-				foolClock(cl)
+				delayExpiry(cl)
 				if strings.Contains(name, "token good") {
 					if _, err := cl.RefreshTokens(t.Context(), ""); err != nil {
 						t.Fatal(err)
@@ -50,7 +50,7 @@ func TestBodyIsSentAgain(t *testing.T) {
 				if err != nil || resp.StatusCode != c.status || !strings.Contains(string(got), c.want) {
 					t.Errorf("%d, %d bytes, %v; want %d", resp.StatusCode, len(got), err, c.status)
 				}
-				// Whatever became of this request, the next one is good.
+				// The next request succeeds in any case.
 				checkMe(t, cl, "u1")
 			})
 		})
@@ -65,7 +65,7 @@ func TestBodyIsClosedOnEveryPath(t *testing.T) {
 		url     string
 	}{
 		"sent":                 {func(*world, *client.Client[profile]) {}, baseURL},
-		"refused by the app":   {func(w *world, c *client.Client[profile]) { w.PassAccessTTL(); foolClock(c) }, baseURL},
+		"refused by the app":   {func(w *world, c *client.Client[profile]) { w.PassAccessTTL(); delayExpiry(c) }, baseURL},
 		"refresh impossible":   {func(w *world, _ *client.Client[profile]) { w.PassAccessTTL(); w.breakNetwork(cut) }, baseURL},
 		"session gone":         {func(w *world, _ *client.Client[profile]) { w.RemoveUser("u1"); w.PassAccessTTL() }, baseURL},
 		"no network":           {func(w *world, _ *client.Client[profile]) { w.breakNetwork(cut) }, baseURL},
@@ -101,7 +101,7 @@ func TestAnswersThatAreNotReturnedAreClosed(t *testing.T) {
 		w := newWorld(t)
 		c := w.signedIn(t)
 		w.PassAccessTTL()
-		foolClock(c)
+		delayExpiry(c)
 		var bodies []*body
 		base := roundTripper(func(req *http.Request) (*http.Response, error) {
 			resp, err := w.RoundTrip(req)
@@ -120,7 +120,7 @@ func TestAnswersThatAreNotReturnedAreClosed(t *testing.T) {
 			t.Errorf("%d answers; the first must be closed, the second left to the caller", len(bodies))
 		}
 		for _, b := range bodies {
-			b.Reader.(io.Closer).Close() // which the world counts
+			b.Reader.(io.Closer).Close() // world counts the open bodies
 		}
 	})
 }

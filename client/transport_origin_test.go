@@ -41,12 +41,12 @@ func TestTokensGoToTheOriginOnly(t *testing.T) {
 			t.Errorf("%s: signed %t, want %t", url, signed, want)
 		}
 		if strings.Contains(seen.Header.Get("Cookie"), "encrypt_refresh_token") {
-			t.Errorf("%s: the refresh cookie went along", url)
+			t.Errorf("%s: the request carries the refresh cookie", url)
 		}
 	}
 }
 
-func TestRedirectElsewhereCarriesNothing(t *testing.T) {
+func TestRedirectToAnotherOriginCarriesNoTokens(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	c := w.signedIn(t)
@@ -65,7 +65,7 @@ func TestRedirectElsewhereCarriesNothing(t *testing.T) {
 	}
 }
 
-func TestAuthorizationOfTheCallersOwnIsKept(t *testing.T) {
+func TestCallersAuthorizationIsKept(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	c := w.signedIn(t)

@@ -57,7 +57,7 @@ func oneRefreshForAll(t *testing.T, change []func(*lucia.Config[profile])) {
 		}
 	}
 	if calls := w.Store.Calls(); calls.Refresh != expiries {
-		t.Errorf("the store was asked for %d refreshes, want %d", calls.Refresh, expiries)
+		t.Errorf("the store had %d refreshes, want %d", calls.Refresh, expiries)
 	}
 }
 
@@ -72,7 +72,7 @@ func TestChallengeIsAnsweredWithOneRefresh(t *testing.T) {
 				w := newWorld(t, change...)
 				c := w.signedIn(t)
 				w.PassAccessTTL()
-				foolClock(c)
+				delayExpiry(c)
 				before := w.refreshes()
 				var wg sync.WaitGroup
 				for range 64 {
@@ -87,8 +87,8 @@ func TestChallengeIsAnsweredWithOneRefresh(t *testing.T) {
 	}
 }
 
-// foolClock makes the client believe that its access token is valid for another day.
-func foolClock(c *client.Client[profile]) {
+// delayExpiry makes the client treat its access token as valid for another day.
+func delayExpiry(c *client.Client[profile]) {
 	c.GetSession().Update(func(s *session.Session[profile]) *session.Session[profile] {
 		fooled := *s
 		fooled.IssuedAt, fooled.ExpiresAt = time.Now().Add(-time.Hour), time.Now().Add(24*time.Hour)
@@ -96,7 +96,7 @@ func foolClock(c *client.Client[profile]) {
 	})
 }
 
-func TestTheCallersRequestIsLeftAlone(t *testing.T) {
+func TestCallersRequestIsNotChanged(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	c := w.signedIn(t)
@@ -111,7 +111,7 @@ func TestTheCallersRequestIsLeftAlone(t *testing.T) {
 	}
 }
 
-// Other 401s belong to the app.
+// The client does not refresh after other 401s, which the app sends for its own reasons.
 func TestOnlyOurChallengeStartsARefresh(t *testing.T) {
 	t.Parallel()
 	for challenge, want := range map[string]int{
@@ -150,9 +150,9 @@ func TestOnlyOurChallengeStartsARefresh(t *testing.T) {
 					t.Errorf("%d refreshes, %d requests; want %d and %d", n, answers, want, 1+want)
 				}
 				if resp.StatusCode != http.StatusUnauthorized || string(data) != "no" {
-					t.Errorf("the answer came back as %d %q", resp.StatusCode, data)
+					t.Errorf("the caller got %d %q", resp.StatusCode, data)
 				}
-				// An app that refuses every token must not cause a storm.
+				// An app that refuses every token must not cause a refresh for every request.
 				for range 10 {
 					if resp, err := web.Get(baseURL + "/private"); err == nil {
 						resp.Body.Close()

@@ -13,7 +13,7 @@ import (
 	"github.com/lucia-go/lucia/session"
 )
 
-func TestExpiredAndUnableToRefresh(t *testing.T) {
+func TestExpiredTokenThatCannotBeRefreshed(t *testing.T) {
 	t.Parallel()
 	cut := errors.New("cut")
 	for name, c := range map[string]struct {
@@ -38,7 +38,7 @@ func TestExpiredAndUnableToRefresh(t *testing.T) {
 					t.Errorf("%v, want %s", err, c.code)
 				}
 				if w.count("/api/me") != before {
-					t.Error("the request was sent as nobody's")
+					t.Error("the request was sent without a session")
 				}
 				if gone := cl.GetSession().Get() == nil; gone != c.gone {
 					t.Errorf("store empty: %t, want %t", gone, c.gone)
@@ -49,16 +49,16 @@ func TestExpiredAndUnableToRefresh(t *testing.T) {
 				if !c.gone {
 					checkMe(t, cl, "u1")
 				} else {
-					checkNobody(t, cl)
+					checkSignedOut(t, cl)
 				}
 			})
 		})
 	}
 }
 
-// A token that is still valid is used, and an unavailable server is not asked again with every
-// request. The second outage is like the first.
-func TestLivingTokenSurvivesAFailedRefresh(t *testing.T) {
+// The client uses a token that is still valid, and does not ask an unavailable server with every
+// request. A second outage is like the first.
+func TestValidTokenIsUsedAfterAFailedRefresh(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
@@ -76,7 +76,7 @@ func TestLivingTokenSurvivesAFailedRefresh(t *testing.T) {
 			time.Sleep(3 * time.Second)
 			checkMe(t, c, "u1")
 			if n := w.refreshes() - before; n != 2 {
-				t.Errorf("%d refreshes tried, want another after a while", n)
+				t.Errorf("%d refreshes tried, want another after a pause", n)
 			}
 			w.Store.Up()
 			time.Sleep(4 * time.Second)
@@ -88,14 +88,14 @@ func TestLivingTokenSurvivesAFailedRefresh(t *testing.T) {
 	})
 }
 
-// If another request has already renewed the tokens, a refused request uses those.
+// If another request has already renewed the tokens, a refused request uses the new ones.
 func TestLateChallengeStartsNoSecondRefresh(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
 		c := w.signedIn(t)
 		w.PassAccessTTL()
-		foolClock(c)
+		delayExpiry(c)
 		first := true
 		base := roundTripper(func(req *http.Request) (*http.Response, error) {
 			if first {
@@ -122,7 +122,7 @@ func TestLateChallengeStartsNoSecondRefresh(t *testing.T) {
 	})
 }
 
-func TestACallerThatGivesUpDoesNotSpoilTheRefresh(t *testing.T) {
+func TestCanceledCallerDoesNotCancelTheRefresh(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
@@ -140,10 +140,10 @@ func TestACallerThatGivesUpDoesNotSpoilTheRefresh(t *testing.T) {
 			web := c.HTTPClient()
 			web.Timeout = time.Second
 			if _, err := web.Do(req); err == nil {
-				t.Error("the impatient caller got an answer")
+				t.Error("the canceled caller got an answer")
 			}
 		})
-		synctest.Wait() // its refresh is under way
+		synctest.Wait() // its refresh is in progress
 		checkMe(t, c, "u1")
 		wg.Wait()
 		if n := w.refreshes(); n != 1 {
@@ -152,8 +152,7 @@ func TestACallerThatGivesUpDoesNotSpoilTheRefresh(t *testing.T) {
 	})
 }
 
-// A request of a session is not sent unauthenticated if the program signs out while it waits for
-// new tokens.
+// A request that waits for new tokens is not sent unauthenticated if the program signs out.
 func TestSignOutWhileARequestWaits(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -173,7 +172,7 @@ func TestSignOutWhileARequestWaits(t *testing.T) {
 		}
 		wg.Wait()
 		if n := w.count("/whoami"); n != 0 {
-			t.Error("the request was sent as nobody's")
+			t.Error("the request was sent without a session")
 		}
 	})
 }
@@ -203,7 +202,7 @@ func checkNobodyAfter(t *testing.T, c *client.Client[profile]) {
 	if resp.StatusCode != http.StatusUnauthorized {
 		t.Errorf("status %d, want 401", resp.StatusCode)
 	}
-	checkNobody(t, c)
+	checkSignedOut(t, c)
 	if _, err := c.RefreshTokens(t.Context(), ""); !errors.Is(err, session.CodeUnauthorized) {
 		t.Errorf("refresh: %v", err)
 	}

@@ -5,9 +5,9 @@ import (
 	"net/http/httptest"
 )
 
-// answer is a handler's ResponseWriter. It records as httptest.ResponseRecorder does. Like
-// net/http's server, it detects the content type from the beginning of the body, even if the
-// handler has set the status.
+// answer is a handler's ResponseWriter. It records the answer as httptest.ResponseRecorder does.
+// Like the server of net/http, it detects the content type from the beginning of the body, even if
+// the handler has set the status.
 type answer struct {
 	*httptest.ResponseRecorder
 	flushed int // length of the body at the first Flush
@@ -57,12 +57,12 @@ func (a *answer) response(req *http.Request) *http.Response {
 	case resp.StatusCode == http.StatusNotModified:
 		resp.Header.Del("Content-Type")
 	case req.Method == http.MethodHead:
-		resp.Body = http.NoBody // whatever the handler wrote
+		resp.Body = http.NoBody // a HEAD request has an answer without a body
 	}
 	return resp
 }
 
-// start returns the part of the body that a server has when it sends the header.
+// start returns the part of the body that a server knows when it sends the header.
 func (a *answer) start() []byte {
 	if a.Flushed {
 		return a.Body.Bytes()[:a.flushed]

@@ -29,7 +29,7 @@ first line</textarea>
 <input type="submit" name="save" value="Save"></form>
 {{lucia .Context}}{{end}}`))
 
-// newApp is an app on net/http as an author would write it.
+// newApp returns a typical app on net/http.
 func newApp(auth *middleware.Auth[profile]) http.Handler {
 	mux := http.NewServeMux()
 	render := func(w http.ResponseWriter, r *http.Request, name string) {

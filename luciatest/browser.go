@@ -13,10 +13,11 @@ import (
 )
 
 // Browser is a person's browser: one cookie jar for all its tabs. The jar distinguishes host-only
-// cookies from those with a Domain, and refuses what browsers refuse: names with __Host- or
-// __Secure- that do not keep that promise, and Secure over http. It also sends cookies with
-// SameSite=Lax and Strict with requests from other sites, and it has no partitions. The browser's
-// requests have the headers that browsers add: Origin, Referer and fetch metadata.
+// cookies from those with a Domain. It refuses what browsers refuse: cookies whose names begin with
+// __Host- or __Secure- and that do not meet the requirements of these prefixes, and Secure cookies
+// over http. Unlike a browser, it sends cookies with SameSite=Lax and Strict with requests from
+// other sites, and it has no partitions. The requests have the headers that browsers add: Origin,
+// Referer and fetch metadata.
 type Browser struct {
 	// BasePath is the path of the library's routes. Default: "/api/auth".
 	BasePath string
@@ -26,11 +27,11 @@ type Browser struct {
 	jar  *jar
 	net  http.RoundTripper
 	lose atomic.Int32
-	// device binds sessions; nil if the browser does not.
+	// device binds sessions. It is nil if the browser does not bind them.
 	device *device
 }
 
-// origin is the address of a handler without a network. It is https, so that cookies are those of
+// origin is the address of a handler without a network. It is https, so that cookies are as in
 // production.
 const (
 	originHost = "app.example"
@@ -49,7 +50,7 @@ func NewBrowser(t testing.TB, app http.Handler) *Browser {
 // transport means http.DefaultTransport. Over http, the app must be in dev mode, because this
 // browser does not send Secure cookies over http. It makes an exception for this machine
 // (localhost, names that end in .localhost, 127.0.0.0/8 and ::1), as net/http/cookiejar and some
-// browsers do. So a test at such an address does not show that dev mode is missing.
+// browsers do. So a test at such an address passes even if dev mode is missing.
 func NewBrowserAt(t testing.TB, baseURL string, transport http.RoundTripper) *Browser {
 	t.Helper()
 	base, err := url.Parse(baseURL)
@@ -86,12 +87,12 @@ func (b *Browser) LoseNextResponse() { b.lose.Add(1) }
 
 // Cookies returns the cookies that the browser would send to the app.
 func (b *Browser) Cookies() []*http.Cookie {
-	b.BoundSessions() // what the browser does beside requests is done
+	b.BoundSessions() // does the work that is due first
 	return b.jar.Cookies(b.base)
 }
 
-// Client returns an http.Client with the browser's cookies, for what the other methods do not
-// offer. Unlike a browser's, its requests have no Origin and no fetch metadata.
+// Client returns an http.Client with the browser's cookies, for requests that the other methods do
+// not make. Unlike a browser's requests, its requests have no Origin and no fetch metadata.
 func (b *Browser) Client() *http.Client {
 	return &http.Client{Transport: lossy{b}, Jar: b.jar}
 }

@@ -18,12 +18,11 @@ import (
 )
 
 // BindSessions makes the browser bind sessions to keys of its device (Device Bound Session
-// Credentials), as Chromium does: it registers a key when the app asks for one, and refreshes a
-// bound cookie before a request that would go out without it. It returns the browser.
-//
-// The keys are the browser's own. [Tab.Steal] does not copy them. What Chromium does beside a
-// request, this browser does after it: it registers a key, and refreshes a bound cookie that has
-// less than two minutes left. It has no limit on signatures.
+// Credentials), as Chromium does. It registers a key when the app asks for one. It refreshes a
+// bound cookie before a request that lacks it. It returns the browser.
+// [Tab.Steal] does not copy the keys. Chromium registers keys, and refreshes bound cookies that
+// have less than two minutes left, while other requests go on. This browser does so after the
+// request. It has no limit on signatures.
 func (b *Browser) BindSessions() *Browser {
 	b.device = &device{b: b}
 	return b
@@ -43,7 +42,7 @@ func (b *Browser) BoundSessions() (ids []string) {
 	return ids
 }
 
-// LoseKeys makes the browser lose the keys of all sessions and keep the cookies, as a profile does
+// LoseKeys makes the browser lose the keys of all sessions and keep the cookies, like a profile
 // that is copied to another machine.
 func (b *Browser) LoseKeys() {
 	if b.device == nil {
@@ -60,10 +59,10 @@ type device struct {
 	b        *Browser
 	mu       sync.Mutex // held during a refresh, so that others wait for it
 	sessions []*deviceSession
-	due      []func() // what is to be done beside the last request
+	due      []func() // work that the last request has caused
 }
 
-// catchUp does what is due.
+// catchUp does the work that is due.
 func (d *device) catchUp() {
 	due := d.due
 	d.due = nil
@@ -80,13 +79,13 @@ type deviceSession struct {
 	cookie  string    // the name of the bound cookie
 	expires time.Time // of the bound cookie
 	key     *ecdsa.PrivateKey
-	proof   string // the last one, which is sent until there is a new challenge
+	proof   string // the latest proof, which is sent until there is a new challenge
 }
 
-// clientHints is what Chromium says of itself with every request.
+// clientHints is the Sec-Ch-Ua header of Chromium.
 const clientHints = `"Chromium";v="156", "Not.A/Brand";v="24"`
 
-// before refreshes the bound cookies that the request should have and has not.
+// before refreshes the bound cookies that the request lacks.
 func (d *device) before(req *http.Request) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -110,7 +109,7 @@ func (d *device) before(req *http.Request) {
 	d.setCookies(req)
 }
 
-// setCookies replaces the cookies of the jar in a request by those that are there now.
+// setCookies replaces the jar's cookies in a request by the current ones.
 func (d *device) setCookies(req *http.Request) {
 	now := d.b.jar.Cookies(req.URL)
 	for _, c := range req.Cookies() {
@@ -125,7 +124,7 @@ func (d *device) setCookies(req *http.Request) {
 }
 
 // refreshes reports whether browsers refresh a bound cookie for a request. They do not if another
-// site has caused it.
+// site has caused the request.
 func refreshes(req *http.Request) bool {
 	site := req.Header.Get("Sec-Fetch-Site")
 	return site != "cross-site" && site != "same-site"
@@ -135,7 +134,7 @@ func (s *deviceSession) has(cookies []*http.Cookie) bool {
 	return slices.ContainsFunc(cookies, func(c *http.Cookie) bool { return c.Name == s.cookie })
 }
 
-// after looks at an answer: for new lifetimes of bound cookies and for a registration.
+// after handles an answer: new lifetimes of bound cookies, and a registration.
 func (d *device) after(req *http.Request, resp *http.Response) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -156,7 +155,7 @@ func (d *device) observe(u *url.URL, resp *http.Response) {
 	}
 }
 
-// register makes a key and registers it. If that fails the browser goes on without.
+// register makes a key and registers it. If that fails, the session remains without a key.
 func (d *device) register(from *http.Request, r dbsc.Registration) {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
@@ -197,8 +196,8 @@ func (s *deviceSession) challenge(resp *http.Response) bool {
 	return true
 }
 
-// refresh refreshes a bound cookie as Chromium 156 does. It returns why it could not, if the
-// session remains.
+// refresh refreshes a bound cookie as Chromium 156 does. If it fails and the session remains, it
+// returns the reason.
 func (d *device) refresh(s *deviceSession) (reason string) {
 	for range 4 {
 		req := d.request(s.refresh)
@@ -264,8 +263,8 @@ func (d *device) exchange(req *http.Request) (*http.Response, []byte, error) {
 	return resp, body, nil
 }
 
-// refreshTarget returns where an answer's Refresh header leads to at once or after a second, or "".
-// The second does not pass.
+// refreshTarget returns the target of an answer's Refresh header with a delay of at most a second,
+// or "". It does not wait for the delay.
 func refreshTarget(page *Page) string {
 	delay, target, _ := strings.Cut(page.Header.Get("Refresh"), ";")
 	if delay = strings.TrimSpace(delay); delay != "0" && delay != "1" {

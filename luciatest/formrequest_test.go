@@ -28,10 +28,10 @@ func TestFormRequest(t *testing.T) {
 			want    string
 		}{
 			"a form":              {request: kit.FormRequest("u2", "/profile", given), want: "bob [new & old] [] [] [] [] []"},
-			"an address":          {request: kit.FormRequest("u1", "https://app.example/profile", given), want: "ada [new & old] [] [] [] [] []"},
+			"a full URL":          {request: kit.FormRequest("u1", "https://app.example/profile", given), want: "ada [new & old] [] [] [] [] []"},
 			"no fields":           {request: kit.FormRequest("u1", "/profile", nil), want: "ada [] [] [] [] [] []"},
 			"forged":              {request: kit.FormRequest("u1", "/profile", url.Values{"_lucia": {"forged"}}), want: `{"message":"AUTH_INVALID_ACCESS_TOKEN"}`},
-			"from somewhere else": {kit.FormRequest("u1", "/profile", given), fromElsewhere, `{"message":"AUTH_INVALID_REQUEST"}`},
+			"from another origin": {kit.FormRequest("u1", "/profile", given), fromAnotherOrigin, `{"message":"AUTH_INVALID_REQUEST"}`},
 		} {
 			if c.change != nil {
 				c.change(c.request)
@@ -52,13 +52,13 @@ func TestFormRequest(t *testing.T) {
 	}
 }
 
-func fromElsewhere(r *http.Request) {
+func fromAnotherOrigin(r *http.Request) {
 	r.Header.Set("Origin", "https://evil.example")
 	r.Header.Set("Sec-Fetch-Site", "cross-site")
 }
 
-// FormRequest returns what a browser sends for a form of the same page.
-func TestFormRequestIsABrowsers(t *testing.T) {
+// FormRequest returns the request that a browser sends for a form of the same page.
+func TestFormRequestMatchesABrowsers(t *testing.T) {
 	t.Parallel()
 	kit := luciatest.New(t, users)
 	var got []http.Header
@@ -68,7 +68,7 @@ func TestFormRequestIsABrowsers(t *testing.T) {
 			return
 		}
 		h := r.Header.Clone()
-		for _, name := range []string{"Cookie", "User-Agent", "Content-Length"} { // Cookie differs, the others are of the wire
+		for _, name := range []string{"Cookie", "User-Agent", "Content-Length"} { // Cookie differs; the network adds the others
 			h.Del(name)
 		}
 		got = append(got, h)

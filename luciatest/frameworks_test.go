@@ -122,7 +122,7 @@ func requests(t *testing.T, kit *luciatest.Kit[profile], app http.Handler) {
 		w := httptest.NewRecorder()
 		app.ServeHTTP(w, r)
 		if bearer := name == "BearerRequest"; bearer && len(r.Cookies()) != 1 {
-			t.Errorf("%s has the cookies %v, want the fingerprint's only", name, r.Cookies())
+			t.Errorf("%s has the cookies %v, want only the fingerprint cookie", name, r.Cookies())
 		} else if !bearer && (w.Code != http.StatusOK || !strings.Contains(w.Body.String(), "<h1>bob</h1>")) {
 			t.Errorf("%s: %d %s", name, w.Code, w.Body)
 		}
@@ -148,7 +148,7 @@ func tabs(t *testing.T, kit *luciatest.Kit[profile], app http.Handler) {
 	}
 	b.Get("/login")
 	if a.Page().URL.Path != "/profile" || b.Page().URL.Path != "/login" {
-		t.Errorf("the tabs are at %s and %s", a.Page().URL, b.Page().URL)
+		t.Errorf("the tabs show %s and %s", a.Page().URL, b.Page().URL)
 	}
 	if page := a.Fetch("GET", "/profile", nil); page.Status != http.StatusOK {
 		t.Errorf("Fetch: %d", page.Status)
@@ -157,12 +157,12 @@ func tabs(t *testing.T, kit *luciatest.Kit[profile], app http.Handler) {
 		t.Errorf("SignOut: %v", err)
 	}
 	if page := b.Get("/profile"); page.URL.Path != "/login" {
-		t.Errorf("after the sign-out at %s", page.URL)
+		t.Errorf("after the sign-out the tab shows %s", page.URL)
 	}
 	other := kit.SignIn(luciatest.NewBrowser(t, app), "u2").Open("/profile")
 	kit.PassRefreshTTL()
 	if page := other.Get("/profile"); page.URL.Path != "/login" {
-		t.Errorf("a year later at %s", page.URL)
+		t.Errorf("after a year the tab shows %s", page.URL)
 	}
 }
 
@@ -173,13 +173,13 @@ func walk(t *testing.T, newApp func(auth) http.Handler) {
 	browser := luciatest.NewBrowser(t, app)
 	tab := browser.Open("/profile")
 	if tab.Page().URL.Path != "/login" {
-		t.Fatalf("a stranger is at %s", tab.Page().URL)
+		t.Fatalf("a signed-out visitor gets %s", tab.Page().URL)
 	}
 	at := func(path string) {
 		t.Helper()
 		page := tab.Get("/profile")
 		if page.URL.Path != path || path == "/profile" && !strings.Contains(page.Body, "<h1>ada</h1>") {
-			t.Fatalf("at %s, %d, want %s", page.URL, page.Status, path)
+			t.Fatalf("the tab shows %s with status %d, want %s", page.URL, page.Status, path)
 		}
 	}
 	tab.Submit(url.Values{"username": {"u1"}})

@@ -6,10 +6,10 @@ import (
 	"net/url"
 )
 
-// The headers in which browsers report where a request comes from and what it is for.
+// The headers with which browsers describe the source and the purpose of a request.
 
-// comesFrom sets the headers of a request that the tab's page makes.
-func (tab *Tab) comesFrom(req *http.Request) {
+// setSource sets the headers of a request that the tab's page makes.
+func (tab *Tab) setSource(req *http.Request) {
 	req.Header.Set("Sec-Fetch-Site", siteOf(tab.at, req.URL))
 	setReferer(req, tab.at)
 }
@@ -48,17 +48,17 @@ func siteOf(from, to *url.URL) string {
 	return "cross-site"
 }
 
-// asNavigation sets the headers of a request for a page.
-func asNavigation(req *http.Request) {
+// setNavigationHeaders sets the headers of a request for a page.
+func setNavigationHeaders(req *http.Request) {
 	req.Header.Set("Accept", "text/html,application/xhtml+xml,*/*;q=0.8")
 	req.Header.Set("Sec-Fetch-Dest", "document")
 	req.Header.Set("Sec-Fetch-Mode", "navigate")
 }
 
-// followed sets the headers of a request that follows a redirect, as a browser does. A GET has no
-// Origin. A request that has left the origin is no longer same-origin. The Referer stays that of
-// the first request, because a redirect is not a page.
-func followed(req *http.Request, via []*http.Request) error {
+// setRedirectHeaders sets the headers of a request that follows a redirect, as a browser does. A
+// GET has no Origin. A request that has left the origin is no longer same-origin. The Referer stays
+// that of the first request, because a redirect is not a page.
+func setRedirectHeaders(req *http.Request, via []*http.Request) error {
 	if len(via) >= maxRedirects {
 		return fmt.Errorf("luciatest: stopped after %d redirects", maxRedirects)
 	}

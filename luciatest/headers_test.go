@@ -15,8 +15,8 @@ import (
 	"github.com/lucia-go/lucia/luciatest"
 )
 
-// The headers of the browser's requests are those of real browsers.
-func TestBrowserSaysWhereRequestsComeFrom(t *testing.T) {
+// The browser sends the headers of real browsers.
+func TestBrowserSendsOriginAndFetchMetadata(t *testing.T) {
 	t.Parallel()
 	var seen []string
 	note := func(r *http.Request) {
@@ -47,11 +47,11 @@ func TestBrowserSaysWhereRequestsComeFrom(t *testing.T) {
 	seen = nil
 	luciatest.NewBrowser(t, web).Open("/form")
 	if want := "GET app.example none "; seen[0] != want {
-		t.Errorf("opened: %s, want %s", seen[0], want)
+		t.Errorf("first page: %s, want %s", seen[0], want)
 	}
 }
 
-// NewBrowserAt documents where Secure cookies are sent over http.
+// NewBrowserAt documents to which hosts Secure cookies are sent over http.
 func TestSecureCookiesOverHTTP(t *testing.T) {
 	t.Parallel()
 	for host, want := range map[string]bool{
@@ -80,7 +80,7 @@ func TestHeadHasNoBody(t *testing.T) {
 
 func TestNoStoreCallCountsEveryCall(t *testing.T) {
 	t.Parallel()
-	failed := &recorder{TB: t}
+	failed := &recordingTest{TB: t}
 	kit := luciatest.New[profile](failed, users)
 	tab := kit.SignIn(luciatest.NewBrowser(t, newApp(kit.Auth)), "u1").Open("/profile")
 	for name, call := range map[string]func() error{
@@ -95,12 +95,12 @@ func TestNoStoreCallCountsEveryCall(t *testing.T) {
 			}
 		})
 		if !failed.failed {
-			t.Errorf("NoStoreCall did not see a %s", name)
+			t.Errorf("NoStoreCall did not count a %s", name)
 		}
 	}
 }
 
-func TestTimeTravelGoesByTheConfiguration(t *testing.T) {
+func TestPassUsesTheConfiguredTTLs(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		kit := luciatest.New(t, users, func(c *lucia.Config[profile]) {
@@ -113,18 +113,18 @@ func TestTimeTravelGoesByTheConfiguration(t *testing.T) {
 			start := time.Now()
 			c.pass()
 			if passed := time.Since(start); passed <= c.ttl || passed > c.ttl+time.Minute {
-				t.Errorf("%s: %v passed, want a little more than %v", name, passed, c.ttl)
+				t.Errorf("%s: %v passed, want slightly more than %v", name, passed, c.ttl)
 			}
 		}
 	})
 }
 
-func TestBearerRequestCarriesNoOtherCookie(t *testing.T) {
+func TestBearerRequestHasOnlyTheFingerprintCookie(t *testing.T) {
 	t.Parallel()
 	kit := luciatest.New(t, users)
 	cookies := kit.BearerRequest("u1", "GET", "/api/me", nil).Cookies()
 	if len(cookies) != 1 || !strings.HasSuffix(cookies[0].Name, "fingerprint_token") {
-		t.Errorf("cookies %v, want the fingerprint's only", cookies)
+		t.Errorf("cookies %v, want only the fingerprint cookie", cookies)
 	}
 }
 

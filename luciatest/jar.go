@@ -9,9 +9,10 @@ import (
 	"strings"
 )
 
-// jar keeps cookies as browsers do, where net/http/cookiejar does not (RFC 6265bis,
-// section 5.7): a host-only cookie and one with a Domain are two, prefixes of names are
-// promises, and a site without TLS sets no Secure cookie. Partitions are not kept apart.
+// jar keeps cookies as browsers do (RFC 6265bis, section 5.7). Unlike net/http/cookiejar, it keeps
+// a host-only cookie beside one with a Domain, enforces the requirements of the prefixes __Host-
+// and __Secure-, and refuses Secure cookies from sites without TLS. It does not distinguish
+// partitions.
 type jar struct{ hostOnly, domain *cookiejar.Jar }
 
 func newJar() *jar {

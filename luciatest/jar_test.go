@@ -8,7 +8,7 @@ import (
 	"github.com/lucia-go/lucia/luciatest"
 )
 
-// What a browser keeps of a Set-Cookie line, by the origin that sends it.
+// Whether a browser keeps a cookie depends on the origin that sets it.
 func TestBrowserKeepsCookiesAsBrowsersDo(t *testing.T) {
 	t.Parallel()
 	const https, plain, local = "https://app.example.com", "http://app.example.com", "http://localhost:8080"

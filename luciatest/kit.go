@@ -25,9 +25,9 @@ import (
 
 // Kit is session auth for one test: an Auth with a store in memory and a known set of users.
 type Kit[U any] struct {
-	// Auth is the Auth to give to the app.
+	// Auth is the Auth that the app under test uses.
 	Auth *lucia.Auth[U]
-	// Config is the configuration that Auth was made of. An app that calls New itself can use it:
+	// Config is the configuration of Auth. An app that calls New itself can use it:
 	// its Auth accepts the same sessions.
 	Config lucia.Config[U]
 	// Store is Config.Store. It counts calls and can be made unavailable. If a change passed to
@@ -155,7 +155,7 @@ func (k *Kit[U]) FormRequest(userID, target string, fields url.Values) *http.Req
 	r := httptest.NewRequestWithContext(k.t.Context(), http.MethodPost, target, strings.NewReader(values.Encode()))
 	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	addCookies(r, cookies)
-	asNavigation(r)
+	setNavigationHeaders(r)
 	page := pageAt(r)
 	r.Header.Set("Origin", originOf(page))
 	r.Header.Set("Sec-Fetch-Site", "same-origin")
@@ -193,7 +193,7 @@ func (k *Kit[U]) SignIn(b *Browser, userID string) *Browser {
 }
 
 // Jar returns a cookie jar with a new session of the user, for an http.Client whose app is at
-// https://app.example, as that of [NewBrowser] is.
+// https://app.example, as with [NewBrowser].
 func (k *Kit[U]) Jar(userID string) http.CookieJar {
 	k.t.Helper()
 	jar := newJar()
@@ -235,8 +235,8 @@ func pass(d, ifZero time.Duration) {
 	if d == 0 {
 		d = ifZero
 	}
-	// Outside of a bubble Wait panics, which is better than sleeping for a year. In a bubble it
-	// waits until the library has finished its work outside of requests.
+	// Outside of a bubble Wait panics, which is better than a sleep of a year. In a bubble it waits
+	// until the library has finished its work outside of requests.
 	synctest.Wait()
 	time.Sleep(d + leeway + time.Second)
 }

@@ -31,11 +31,11 @@ func TestRequestIsSignedIn(t *testing.T) {
 		status  int
 		body    string
 	}{
-		"nobody":               {anonymous, 401, "AUTH_UNAUTHORIZED"},
-		"by cookie":            {kit.Request("u1", "GET", "/profile", nil), 200, "<h1>ada</h1>"},
-		"by cookie, other":     {kit.Request("u2", "GET", "/profile", nil), 200, "<h1>bob</h1>"},
-		"by bearer":            {kit.BearerRequest("u2", "GET", "/api/me", nil), 200, "bob"},
-		"API does not do this": {kit.Request("u2", "GET", "/api/me", nil), 401, "AUTH_"},
+		"signed out":          {anonymous, 401, "AUTH_UNAUTHORIZED"},
+		"by cookie":           {kit.Request("u1", "GET", "/profile", nil), 200, "<h1>ada</h1>"},
+		"by cookie, other":    {kit.Request("u2", "GET", "/profile", nil), 200, "<h1>bob</h1>"},
+		"by bearer":           {kit.BearerRequest("u2", "GET", "/api/me", nil), 200, "bob"},
+		"by cookie to an API": {kit.Request("u2", "GET", "/api/me", nil), 401, "AUTH_"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -53,7 +53,7 @@ func TestBrowserSignsInThroughTheForm(t *testing.T) {
 	kit := luciatest.New(t, users)
 	tab := luciatest.NewBrowser(t, newApp(kit.Auth)).Open("/profile")
 	if page := tab.Get("/profile"); page.URL.Path != "/login" || tab.SignedIn() {
-		t.Fatalf("nobody is sent to %s, want /login", page.URL)
+		t.Fatalf("a signed-out visitor is redirected to %s, want /login", page.URL)
 	}
 	wrong := tab.Submit(url.Values{"username": {"u1"}, "password": {"guess"}})
 	if wrong.Status != http.StatusUnauthorized || tab.SignedIn() {
@@ -69,7 +69,7 @@ func TestBrowserSignsInThroughTheForm(t *testing.T) {
 	}
 }
 
-func TestSubmitSendsWhatABrowserWould(t *testing.T) {
+func TestSubmitSendsAllFields(t *testing.T) {
 	t.Parallel()
 	kit := luciatest.New(t, users)
 	tab := kit.SignIn(luciatest.NewBrowser(t, newApp(kit.Auth)), "u1").Open("/profile")
@@ -105,7 +105,7 @@ func TestSubmitFollowsRefreshes(t *testing.T) {
 			t.Errorf("%d %s", page.Status, page.Body)
 		}
 		if strings.Contains(old, sent) {
-			t.Error("the form was sent with the token from before the refresh")
+			t.Error("the form has the token from before the refresh")
 		}
 	})
 }
@@ -115,18 +115,18 @@ func TestFetchCarriesTheToken(t *testing.T) {
 	kit := luciatest.New(t, users)
 	browser := luciatest.NewBrowser(t, newApp(kit.Auth))
 	if page := browser.Open("/login").Fetch("GET", "/api/me", nil); page.Status != http.StatusUnauthorized {
-		t.Errorf("nobody: %d %s", page.Status, page.Body)
+		t.Errorf("signed out: %d %s", page.Status, page.Body)
 	}
 	if page := kit.SignIn(browser, "u2").Open("/profile").Fetch("GET", "/api/me", nil); page.Body != "bob" {
 		t.Errorf("signed in: %d %s", page.Status, page.Body)
 	}
 }
 
-func TestTimeTravel(t *testing.T) {
+func TestPassTTLs(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
 		pass func(*luciatest.Kit[profile])
-		want string // where /profile leads
+		want string // the page that /profile leads to
 	}{
 		"now":                {func(*luciatest.Kit[profile]) {}, "/profile"},
 		"access token over":  {(*luciatest.Kit[profile]).PassAccessTTL, "/profile"},
@@ -139,14 +139,14 @@ func TestTimeTravel(t *testing.T) {
 				tab := kit.SignIn(luciatest.NewBrowser(t, newApp(kit.Auth)), "u1").Open("/profile")
 				c.pass(kit)
 				if page := tab.Get("/profile"); page.URL.Path != c.want {
-					t.Errorf("at %s, want %s", page.URL, c.want)
+					t.Errorf("the tab shows %s, want %s", page.URL, c.want)
 				}
 			})
 		})
 	}
 }
 
-func TestOldTokenAloneIsNoLongerGood(t *testing.T) {
+func TestExpiredAccessTokenAloneIsRefused(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		kit := luciatest.New(t, users)
@@ -161,7 +161,7 @@ func TestOldTokenAloneIsNoLongerGood(t *testing.T) {
 	})
 }
 
-func TestTwoTabsRefreshAtOnce(t *testing.T) {
+func TestTwoTabsRefreshConcurrently(t *testing.T) {
 	t.Parallel()
 	kit := luciatest.New(t, users)
 	a, b := kit.SignIn(luciatest.NewBrowser(t, newApp(kit.Auth)), "u1").TwoTabs("/profile")
@@ -187,7 +187,7 @@ func TestTwoTabsRefreshAtOnce(t *testing.T) {
 	}
 }
 
-func TestLostAnswerCostsNothing(t *testing.T) {
+func TestLostAnswerLosesNoSession(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		kit := luciatest.New(t, users)
@@ -199,7 +199,7 @@ func TestLostAnswerCostsNothing(t *testing.T) {
 			t.Fatalf("%v, want ErrLost", err)
 		}
 		if n := kit.Store.Calls().Refresh; n != 1 {
-			t.Errorf("the app was asked %d times before the answer got lost, want once", n)
+			t.Errorf("the app had %d requests before the answer was lost, want 1", n)
 		}
 		if cookieValue(browser, "encrypt_refresh_token") != before {
 			t.Error("the lost answer set a cookie")
@@ -213,7 +213,7 @@ func TestLostAnswerCostsNothing(t *testing.T) {
 			t.Errorf("a lost page: status %d, signed in %t", page.Status, tab.SignedIn())
 		}
 		if page := tab.Get("/profile"); page.Status != http.StatusOK {
-			t.Errorf("afterwards %d", page.Status)
+			t.Errorf("next page: status %d", page.Status)
 		}
 	})
 }
@@ -227,7 +227,7 @@ func cookieValue(b *luciatest.Browser, suffix string) string {
 	return ""
 }
 
-func TestStolenTokensAreFound(t *testing.T) {
+func TestReuseOfStolenTokensIsDetected(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		kit := luciatest.New(t, users)
@@ -236,9 +236,9 @@ func TestStolenTokensAreFound(t *testing.T) {
 		tab := kit.SignIn(luciatest.NewBrowser(t, app), "u1").Open("/profile")
 		thief := tab.Steal()
 		if thief.Fetch("GET", "/api/me", nil).Body != "ada" {
-			t.Fatal("the thief has nothing of value")
+			t.Fatal("the thief's tab has no session")
 		}
-		for range 3 { // the victim goes on
+		for range 3 { // the victim continues
 			kit.PassAccessTTL()
 			if err := tab.Refresh(); err != nil {
 				t.Fatal(err)
@@ -277,12 +277,12 @@ func TestStoreDown(t *testing.T) {
 		}
 		kit.Store.Up()
 		if page := tab.Get("/profile"); page.Status != http.StatusOK || !tab.SignedIn() {
-			t.Errorf("when the store is back: %d", page.Status)
+			t.Errorf("after the outage: %d", page.Status)
 		}
 	})
 }
 
-func TestUsersComeAndGo(t *testing.T) {
+func TestSetAndRemoveUser(t *testing.T) {
 	t.Parallel()
 	kit := luciatest.New(t, users)
 	tab := kit.SignIn(luciatest.NewBrowser(t, newApp(kit.Auth)), "u1").Open("/profile")
@@ -307,10 +307,10 @@ func TestNoStoreCall(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		kit := luciatest.New(t, users)
 		tab := kit.SignIn(luciatest.NewBrowser(t, newApp(kit.Auth)), "u1").Open("/profile")
-		time.Sleep(2 * time.Minute) // old enough to be confirmed, off the path
+		time.Sleep(2 * time.Minute) // old enough for a confirmation outside of the request
 		kit.NoStoreCall(func() { tab.Get("/profile") })
 		synctest.Wait()
-		failed := &recorder{TB: t}
+		failed := &recordingTest{TB: t}
 		strict := luciatest.New[profile](failed, users)
 		other := strict.SignIn(luciatest.NewBrowser(t, newApp(strict.Auth)), "u1").Open("/profile")
 		strict.NoStoreCall(func() {
@@ -319,18 +319,18 @@ func TestNoStoreCall(t *testing.T) {
 			}
 		})
 		if !failed.failed {
-			t.Error("NoStoreCall did not see a refresh")
+			t.Error("NoStoreCall did not count a refresh")
 		}
 	})
 }
 
-// recorder is a test that records that it failed.
-type recorder struct {
+// recordingTest is a test that records whether it has failed.
+type recordingTest struct {
 	testing.TB
 	failed bool
 }
 
-func (r *recorder) Errorf(string, ...any) { r.failed = true }
+func (r *recordingTest) Errorf(string, ...any) { r.failed = true }
 
 func TestHardened(t *testing.T) {
 	t.Parallel()
@@ -350,8 +350,8 @@ func TestHardened(t *testing.T) {
 	})
 }
 
-// A form of a page in hardened mode names its session: as another person who has signed in
-// since, in another tab, it is refused. Signing out with it ends signed out all the same.
+// In hardened mode a form names the session of its page. It is refused if another person has signed
+// in since in another tab. The sign-out form works in any case.
 func TestHardenedFormOfAnotherSession(t *testing.T) {
 	t.Parallel()
 	kit := luciatest.New(t, users, func(c *lucia.Config[profile]) { c.Hardened = true })
@@ -364,7 +364,7 @@ func TestHardenedFormOfAnotherSession(t *testing.T) {
 	tab.Get("/profile")
 	kit.SignIn(browser, "u2")
 	if page := tab.Submit(url.Values{"bio": {"mine"}}); page.Status != http.StatusForbidden {
-		t.Errorf("a form of a page of u1, as u2: %d %s", page.Status, page.Body)
+		t.Errorf("a form of u1's page sent in u2's session: %d %s", page.Status, page.Body)
 	}
 }
 
@@ -396,14 +396,14 @@ func TestAbortedAnswerIsAnError(t *testing.T) {
 	}
 }
 
-// A store that the test provides is counted and made unavailable like the kit's.
-func TestKitWatchesAnyStore(t *testing.T) {
+// A kit counts the calls of a store that the test provides, and can make it unavailable.
+func TestKitCountsCallsOfAnyStore(t *testing.T) {
 	own := memstore.New()
 	kit := luciatest.New(t, map[string]profile{"u1": {"ada"}}, func(c *lucia.Config[profile]) { c.Store = own })
 	browser := luciatest.NewBrowser(t, nethttp.Wrap(kit.Auth, http.NewServeMux()))
 	kit.SignIn(browser, "u1")
 	if list, err := own.List(t.Context(), "u1"); len(list) != 1 || err != nil {
-		t.Errorf("the test's store has %v, %v", list, err)
+		t.Errorf("sessions in the test's store: %v, %v", list, err)
 	}
 	if kit.Store.Calls().Create != 1 {
 		t.Errorf("calls %+v", kit.Store.Calls())
@@ -417,7 +417,7 @@ func TestKitWatchesAnyStore(t *testing.T) {
 	for range 2 {
 		kit := luciatest.New(t, map[string]profile{"u1": {"ada"}}, func(c *lucia.Config[profile]) { c.Store = shared })
 		if kit.Store != shared {
-			t.Error("a Store is put before a Store")
+			t.Error("New wraps a Store in another Store")
 		}
 	}
 }
@@ -445,7 +445,7 @@ func TestNetworkErrorsOfATabHaveACode(t *testing.T) {
 	for what, call := range map[string]func() error{"Refresh": tab.Refresh, "SignOut": tab.SignOut} {
 		browser.LoseNextResponse()
 		if err := call(); !errors.Is(err, luciatest.ErrLost) || errors.Is(err, session.CodeUnknown) {
-			t.Errorf("%s whose answer is lost: %v, want %v alone", what, err, luciatest.ErrLost)
+			t.Errorf("%s with a lost answer: %v, want only %v", what, err, luciatest.ErrLost)
 		}
 	}
 }

@@ -13,8 +13,7 @@ import (
 	"github.com/lucia-go/lucia/luciatest"
 )
 
-// The documentation on testing handlers is made of the three tests below, one for each framework:
-// a page for signed-in users.
+// The documentation on testing handlers shows the three tests below, one for each framework.
 
 func TestGreetingOnNetHTTP(t *testing.T) {
 	kit := luciatest.New(t, map[string]profile{"u1": {Username: "ada"}})
@@ -24,10 +23,10 @@ func TestGreetingOnNetHTTP(t *testing.T) {
 	})))
 	browser := luciatest.NewBrowser(t, nethttp.Wrap(kit.Auth, mux))
 	if page := browser.Open("/hello").Page(); page.URL.Path != "/login" {
-		t.Errorf("a stranger is shown %s", page.URL)
+		t.Errorf("a signed-out visitor gets %s", page.URL)
 	}
 	if page := kit.SignIn(browser, "u1").Open("/hello").Page(); page.Body != "Hello, ada" {
-		t.Errorf("ada is shown %d %s", page.Status, page.Body)
+		t.Errorf("ada gets %d %s", page.Status, page.Body)
 	}
 }
 
@@ -40,10 +39,10 @@ func TestGreetingOnEcho(t *testing.T) {
 	}, luciaecho.Require(kit.Auth))
 	browser := luciatest.NewBrowser(t, app)
 	if page := browser.Open("/hello").Page(); page.URL.Path != "/login" {
-		t.Errorf("a stranger is shown %s", page.URL)
+		t.Errorf("a signed-out visitor gets %s", page.URL)
 	}
 	if page := kit.SignIn(browser, "u1").Open("/hello").Page(); page.Body != "Hello, ada" {
-		t.Errorf("ada is shown %d %s", page.Status, page.Body)
+		t.Errorf("ada gets %d %s", page.Status, page.Body)
 	}
 }
 
@@ -56,9 +55,9 @@ func TestGreetingOnGin(t *testing.T) {
 	})
 	browser := luciatest.NewBrowser(t, app)
 	if page := browser.Open("/hello").Page(); page.URL.Path != "/login" {
-		t.Errorf("a stranger is shown %s", page.URL)
+		t.Errorf("a signed-out visitor gets %s", page.URL)
 	}
 	if page := kit.SignIn(browser, "u1").Open("/hello").Page(); page.Body != "Hello, ada" {
-		t.Errorf("ada is shown %d %s", page.Status, page.Body)
+		t.Errorf("ada gets %d %s", page.Status, page.Body)
 	}
 }

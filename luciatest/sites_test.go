@@ -16,8 +16,8 @@ import (
 	"github.com/lucia-go/lucia/middleware"
 )
 
-// newProvider is an identity provider. It asks people for their name and sends them back with a
-// code, which is the name.
+// newProvider returns an identity provider. It asks people for their name and sends them back with
+// a code, which is the name.
 func newProvider() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /authorize", func(w http.ResponseWriter, _ *http.Request) {
@@ -30,7 +30,7 @@ func newProvider() http.Handler {
 	return mux
 }
 
-// newAppWithProvider signs in people who return from the provider.
+// newAppWithProvider returns an app that signs in people who return from the provider.
 func newAppWithProvider(auth *middleware.Auth[profile]) http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /login", func(w http.ResponseWriter, _ *http.Request) {
@@ -48,7 +48,7 @@ func newAppWithProvider(auth *middleware.Auth[profile]) http.Handler {
 			http.Error(w, "start again", http.StatusForbidden)
 			return
 		}
-		// The provider would be asked now whose code it is.
+		// A real app would now ask the provider whose code it is.
 		if _, err := auth.SignIn(w, r, r.FormValue("code")); err != nil {
 			middleware.WriteError(w, err)
 			return
@@ -71,19 +71,19 @@ func TestSignInThroughAnotherSite(t *testing.T) {
 	browser := luciatest.NewBrowser(t, web)
 	tab := browser.Open("/login")
 	if page := tab.Follow("/login/start"); page.URL.Host != "idp.example" {
-		t.Fatalf("%d at %s, want the provider", page.Status, page.URL)
+		t.Fatalf("%d %s, want the provider's page", page.Status, page.URL)
 	}
 	page := tab.Submit(url.Values{"name": {"u1"}})
 	if page.URL.String() != "https://app.example/profile" || !strings.Contains(page.Body, "<h1>ada</h1>") || !tab.SignedIn() {
 		t.Errorf("%d at %s: %s", page.Status, page.URL, page.Body)
 	}
 	if page := luciatest.NewBrowser(t, web).Open("/login/callback?code=u1&state=").Page(); page.Status != http.StatusForbidden {
-		t.Errorf("a callback that nobody asked for: %d", page.Status)
+		t.Errorf("an unexpected callback: %d", page.Status)
 	}
 }
 
-// The headers of requests for a page that is reached by a link, by an address and by redirects.
-func TestBrowserSaysWhichPageItComesFrom(t *testing.T) {
+// The headers depend on how the browser reaches a page: by a link, an address or a redirect.
+func TestBrowserSendsReferer(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
 		open func(*luciatest.Tab)

@@ -14,8 +14,8 @@ import (
 	"github.com/lucia-go/lucia/middleware"
 )
 
-// showing is an app of one page, which answers a form with the values that it received.
-func showing(page string) http.Handler {
+// echoForm returns an app of one page that answers a form with the values that it received.
+func echoForm(page string) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.RawQuery == "" && r.Method == http.MethodGet {
 			io.WriteString(w, "<!doctype html>"+page)
@@ -57,11 +57,11 @@ func TestSubmit(t *testing.T) {
 		"the first of several":     {devices, nil, "POST /1 id=1 application/x-www-form-urlencoded"},
 		"the one with the value":   {devices, url.Values{"id": {"2"}}, "POST /2 id=2 application/x-www-form-urlencoded"},
 		"the one with the button":  {devices, url.Values{"device": {"4"}}, "POST /4 device=4 application/x-www-form-urlencoded"},
-		"none, so it is forged":    {devices, url.Values{"id": {"9"}}, "POST /1 id=9 application/x-www-form-urlencoded"},
+		"a forged value":           {devices, url.Values{"id": {"9"}}, "POST /1 id=9 application/x-www-form-urlencoded"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			page := luciatest.NewBrowser(t, showing(c.page)).Open("/").Submit(c.fields)
+			page := luciatest.NewBrowser(t, echoForm(c.page)).Open("/").Submit(c.fields)
 			if page.Status != http.StatusOK || page.Body != c.want {
 				t.Errorf("%d %s, want %s", page.Status, page.Body, c.want)
 			}
@@ -69,19 +69,19 @@ func TestSubmit(t *testing.T) {
 	}
 }
 
-func TestSubmitSaysWhyItCannot(t *testing.T) {
+func TestSubmitErrors(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
 		app    http.Handler
 		fields url.Values
 		want   string
 	}{
-		"no such field": {showing(`<form><input name=a></form>`), url.Values{"b": {"1"}}, `no form that takes map["b":["1"]]`},
+		"no such field": {echoForm(`<form><input name=a></form>`), url.Values{"b": {"1"}}, `no form that takes map["b":["1"]]`},
 		"no such button": {
-			showing(`<form><button name="do" value="save"></form>`), url.Values{"do": {"sve"}}, `no form that takes map["do":["sve"]]`,
+			echoForm(`<form><button name="do" value="save"></form>`), url.Values{"do": {"sve"}}, `no form that takes map["do":["sve"]]`,
 		},
-		"a dialog":           {showing(`<form method="dialog"><button>Close</button></form>`), nil, `the form on https://app.example/ closes a dialog`},
-		"contents of a file": {showing(`<form><input type="file" name="a"></form>`), url.Values{"a": {"x"}}, `no form that takes`},
+		"a dialog":          {echoForm(`<form method="dialog"><button>Close</button></form>`), nil, `the form on https://app.example/ closes a dialog`},
+		"content of a file": {echoForm(`<form><input type="file" name="a"></form>`), url.Values{"a": {"x"}}, `no form that takes`},
 		"no HTML": {
 			http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "<form></form>", http.StatusTeapot) }),
 			nil, `https://app.example/ is no HTML page, so it has no forms: status 418, Content-Type "text/plain; charset=utf-8"`,
@@ -89,7 +89,7 @@ func TestSubmitSaysWhyItCannot(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			failed := &failure{TB: t}
+			failed := &failingTest{TB: t}
 			done := make(chan struct{})
 			go func() {
 				defer close(done)
@@ -103,19 +103,19 @@ func TestSubmitSaysWhyItCannot(t *testing.T) {
 	}
 }
 
-// failure is a test that records why it failed, and ends.
-type failure struct {
+// failingTest is a test that records why it has failed, and ends.
+type failingTest struct {
 	testing.TB
 	message string
 }
 
-func (f *failure) Fatalf(format string, args ...any) {
+func (f *failingTest) Fatalf(format string, args ...any) {
 	f.message = fmt.Sprintf(format, args...)
 	runtime.Goexit()
 }
 
-// A form without the hidden field may go to any origin, so it gets no access token.
-func TestSubmitSendsNoTokenThatTheFormHasNot(t *testing.T) {
+// A form without the hidden field may go to any origin, so Submit adds no access token to it.
+func TestSubmitAddsNoToken(t *testing.T) {
 	t.Parallel()
 	kit := luciatest.New(t, users)
 	tab := kit.SignIn(luciatest.NewBrowser(t, newApp(kit.Auth)), "u1").Open("/login")
@@ -123,12 +123,12 @@ func TestSubmitSendsNoTokenThatTheFormHasNot(t *testing.T) {
 		t.Fatal("not signed in")
 	}
 	if page := tab.Submit(url.Values{"q": {"x"}}); page.URL.String() != "https://app.example/search?q=x" {
-		t.Errorf("submitted to %s", page.URL)
+		t.Errorf("the form was sent to %s", page.URL)
 	}
 }
 
-// A login page that is shown again with an error status has a form like the first one.
-func TestFormOfAnAnswerThatIsNoSuccess(t *testing.T) {
+// A login page with an error status has a form that works.
+func TestSubmitOnAnErrorPage(t *testing.T) {
 	t.Parallel()
 	kit := luciatest.New(t, users)
 	app := nethttp.Wrap(kit.Auth, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

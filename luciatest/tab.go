@@ -24,9 +24,9 @@ type Tab struct {
 	at    *url.URL
 	page  *Page
 	forms *htmlform.Page
-	// tokens are what the page's scripts hold, or nil if the visitor is signed out.
+	// tokens are the tokens of the page's scripts, or nil if the visitor is signed out.
 	tokens *tokens
-	// refreshed counts the pages in a row that a Refresh header has replaced.
+	// refreshed counts the consecutive pages that a Refresh header has replaced.
 	refreshed int
 }
 
@@ -54,7 +54,7 @@ type Page struct {
 // Page returns the page that the tab shows.
 func (tab *Tab) Page() *Page { return tab.page }
 
-// Get loads a page in the tab and follows redirects, as if a person had typed in the address.
+// Get loads a page in the tab and follows redirects, as if a person had typed the address.
 func (tab *Tab) Get(path string) *Page {
 	tab.b.t.Helper()
 	req := tab.request(http.MethodGet, path, nil)
@@ -62,13 +62,13 @@ func (tab *Tab) Get(path string) *Page {
 	return tab.navigate(req)
 }
 
-// Follow loads the target of a link on the tab's page, as Get does, with the headers that name
-// the page of the link (Sec-Fetch-Site, Referer). href is the link's href, relative to the page's
-// address. Follow does not check that the page has such a link.
+// Follow loads the target of a link on the tab's page. It is like Get, but sends Sec-Fetch-Site and
+// Referer for the page of the link. href is the link's href, relative to the page's address. Follow
+// does not check that the page has such a link.
 func (tab *Tab) Follow(href string) *Page {
 	tab.b.t.Helper()
 	req := tab.request(http.MethodGet, href, nil)
-	tab.comesFrom(req)
+	tab.setSource(req)
 	return tab.navigate(req)
 }
 
@@ -122,7 +122,7 @@ func (tab *Tab) submission(form *htmlform.Form) *http.Request {
 		req = tab.request(http.MethodGet, form.Action, nil)
 		req.URL.RawQuery = form.Fields.Encode()
 	}
-	tab.comesFrom(req)
+	tab.setSource(req)
 	return req
 }
 
@@ -221,7 +221,7 @@ func (tab *Tab) fetch(method, path, token string, body io.Reader) (*Page, error)
 	req.Header.Set("Accept", "*/*")
 	req.Header.Set("Sec-Fetch-Dest", "empty")
 	req.Header.Set("Sec-Fetch-Mode", "cors")
-	tab.comesFrom(req)
+	tab.setSource(req)
 	if method != http.MethodGet && method != http.MethodHead {
 		req.Header.Set("Origin", originOf(tab.at))
 	}
@@ -234,7 +234,7 @@ func (tab *Tab) fetch(method, path, token string, body io.Reader) (*Page, error)
 // navigate makes the answer the tab's page.
 func (tab *Tab) navigate(req *http.Request) *Page {
 	tab.b.t.Helper()
-	asNavigation(req)
+	setNavigationHeaders(req)
 	page, err := tab.send(req)
 	if errors.Is(err, ErrLost) {
 		return page // the old page stays
@@ -278,7 +278,7 @@ func (tab *Tab) request(method, path string, body io.Reader) *http.Request {
 // send sends a request and reads its answer. The Page is never nil.
 func (tab *Tab) send(req *http.Request) (*Page, error) {
 	web := tab.b.Client()
-	web.CheckRedirect = followed
+	web.CheckRedirect = setRedirectHeaders
 	resp, err := web.Do(req)
 	if err != nil {
 		return &Page{URL: req.URL, Header: http.Header{}}, err

@@ -85,7 +85,7 @@ func serverRequest(req *http.Request) (*http.Request, error) {
 	if err != nil {
 		return nil, fmt.Errorf("luciatest: %w", err)
 	}
-	handOver(req, r)
+	passBody(req, r)
 	r.RemoteAddr = clientAddr
 	if req.URL.Scheme == "https" {
 		r.TLS = &tls.ConnectionState{Version: tls.VersionTLS13, HandshakeComplete: true, ServerName: serverName(req.URL.Hostname())}
@@ -93,12 +93,12 @@ func serverRequest(req *http.Request) (*http.Request, error) {
 	return r, nil
 }
 
-// handOver gives the server's request the body of the client's and its length, as a client
-// declares it.
-func handOver(req, r *http.Request) {
+// passBody gives the server's request the body of the client's request, with the length that the
+// client declares.
+func passBody(req, r *http.Request) {
 	switch {
 	case req.Body == nil || req.Body == http.NoBody:
-		return // the head says so
+		return // the head already declares no body
 	case req.ContentLength > 0:
 		r.ContentLength = req.ContentLength
 		r.Header.Set("Content-Length", strconv.FormatInt(req.ContentLength, 10))

@@ -22,9 +22,9 @@ import (
 	"github.com/lucia-go/lucia/luciatest"
 )
 
-// ways are the two transports that must behave alike: luciatest's, and a server for every host,
-// over http and https.
-func ways(t *testing.T, handler http.Handler) map[string]http.RoundTripper {
+// transports returns the two transports that must behave alike: luciatest's, and one to a server
+// for every host, over http and https.
+func transports(t *testing.T, handler http.Handler) map[string]http.RoundTripper {
 	t.Helper()
 	plain, secure := httptest.NewUnstartedServer(handler), httptest.NewUnstartedServer(handler)
 	for _, server := range []*httptest.Server{plain, secure} {
@@ -36,7 +36,7 @@ func ways(t *testing.T, handler http.Handler) map[string]http.RoundTripper {
 	return map[string]http.RoundTripper{
 		"luciatest": luciatest.Transport(handler),
 		"network": &http.Transport{
-			DisableCompression: true, // which would ask for gzip by itself
+			DisableCompression: true, // net/http would otherwise ask for gzip
 			TLSClientConfig:    &tls.Config{InsecureSkipVerify: true},
 			DialContext: func(ctx context.Context, network, addr string) (net.Conn, error) {
 				to := plain
@@ -49,7 +49,7 @@ func ways(t *testing.T, handler http.Handler) map[string]http.RoundTripper {
 	}
 }
 
-// seen is what a handler sees of a request.
+// seen is the part of a request that handlers use.
 type seen struct {
 	Method, RequestURI, Host              string
 	URL, URLScheme, URLHost, Path, Query  string
@@ -84,10 +84,10 @@ func see(r *http.Request) seen {
 	return s
 }
 
-func TestTransportHandsOverWhatAServerReads(t *testing.T) {
+func TestTransportMatchesAServersRequest(t *testing.T) {
 	t.Parallel()
 	short := func() io.Reader { return strings.NewReader("a=1") }
-	stream := func() io.Reader { return bufio.NewReader(short()) } // of a length that nobody knows
+	stream := func() io.Reader { return bufio.NewReader(short()) } // of unknown length
 	nothing := func() io.Reader { return nil }
 	cookies := func(r *http.Request) {
 		r.AddCookie(&http.Cookie{Name: "a", Value: "1"})
@@ -98,25 +98,25 @@ func TestTransportHandsOverWhatAServerReads(t *testing.T) {
 		body        func() io.Reader
 		change      func(*http.Request)
 	}{
-		"path and query":     {method: "GET", url: "https://app.example/a%20b/c?x=1&y=%2F"},
-		"http":               {method: "GET", url: "http://app.example/"},
-		"no path":            {method: "GET", url: "https://app.example?x"},
-		"two slashes":        {method: "GET", url: "https://app.example//other.example/x"},
-		"fragment":           {method: "GET", url: "https://app.example/a#b"},
-		"port":               {method: "GET", url: "https://app.example:443/"},
-		"address":            {method: "GET", url: "https://127.0.0.1/"},
-		"address, version 6": {method: "GET", url: "https://[::1]/"},
-		"cookies":            {method: "GET", url: "https://app.example/", change: cookies},
-		"another Host":       {method: "GET", url: "https://app.example/", change: func(r *http.Request) { r.Host = "other.example" }},
-		"Close":              {method: "GET", url: "https://app.example/", change: func(r *http.Request) { r.Close = true }},
-		"space in a header":  {method: "GET", url: "https://app.example/", change: func(r *http.Request) { r.Header.Set("X-A", " b ") }},
-		"own User-Agent":     {method: "GET", url: "https://app.example/", change: func(r *http.Request) { r.Header.Set("User-Agent", "x") }},
-		"body":               {method: "POST", url: "https://app.example/", body: short},
-		"body of any length": {method: "POST", url: "https://app.example/", body: stream},
-		"no body":            {method: "POST", url: "https://app.example/"},
-		"empty body":         {method: "POST", url: "https://app.example/", body: func() io.Reader { return http.NoBody }},
-		"DELETE":             {method: "DELETE", url: "https://app.example/x"},
-		"HEAD":               {method: "HEAD", url: "https://app.example/x"},
+		"path and query":         {method: "GET", url: "https://app.example/a%20b/c?x=1&y=%2F"},
+		"http":                   {method: "GET", url: "http://app.example/"},
+		"no path":                {method: "GET", url: "https://app.example?x"},
+		"two slashes":            {method: "GET", url: "https://app.example//other.example/x"},
+		"fragment":               {method: "GET", url: "https://app.example/a#b"},
+		"port":                   {method: "GET", url: "https://app.example:443/"},
+		"address":                {method: "GET", url: "https://127.0.0.1/"},
+		"address, version 6":     {method: "GET", url: "https://[::1]/"},
+		"cookies":                {method: "GET", url: "https://app.example/", change: cookies},
+		"another Host":           {method: "GET", url: "https://app.example/", change: func(r *http.Request) { r.Host = "other.example" }},
+		"Close":                  {method: "GET", url: "https://app.example/", change: func(r *http.Request) { r.Close = true }},
+		"space in a header":      {method: "GET", url: "https://app.example/", change: func(r *http.Request) { r.Header.Set("X-A", " b ") }},
+		"own User-Agent":         {method: "GET", url: "https://app.example/", change: func(r *http.Request) { r.Header.Set("User-Agent", "x") }},
+		"body":                   {method: "POST", url: "https://app.example/", body: short},
+		"body of unknown length": {method: "POST", url: "https://app.example/", body: stream},
+		"no body":                {method: "POST", url: "https://app.example/"},
+		"empty body":             {method: "POST", url: "https://app.example/", body: func() io.Reader { return http.NoBody }},
+		"DELETE":                 {method: "DELETE", url: "https://app.example/x"},
+		"HEAD":                   {method: "HEAD", url: "https://app.example/x"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -125,7 +125,7 @@ func TestTransportHandsOverWhatAServerReads(t *testing.T) {
 			}
 			var got seen
 			answers := map[string]seen{}
-			for way, transport := range ways(t, http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { got = see(r) })) {
+			for way, transport := range transports(t, http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { got = see(r) })) {
 				req, err := http.NewRequestWithContext(t.Context(), c.method, c.url, c.body())
 				if err != nil {
 					t.Fatal(err)
@@ -147,7 +147,7 @@ func TestTransportHandsOverWhatAServerReads(t *testing.T) {
 	}
 }
 
-func TestTransportAnswersAsAServerDoes(t *testing.T) {
+func TestTransportMatchesAServersAnswer(t *testing.T) {
 	t.Parallel()
 	const page = "<!doctype html><form></form>"
 	for name, handler := range map[string]http.HandlerFunc{
@@ -218,7 +218,7 @@ func TestTransportAnswersAsAServerDoes(t *testing.T) {
 			t.Run(method+" "+name, func(t *testing.T) {
 				t.Parallel()
 				answers := map[string]answer{}
-				for way, transport := range ways(t, handler) {
+				for way, transport := range transports(t, handler) {
 					req, _ := http.NewRequestWithContext(t.Context(), method, "http://app.example/", nil)
 					resp, err := transport.RoundTrip(req)
 					if err != nil {
@@ -239,7 +239,7 @@ func TestTransportAnswersAsAServerDoes(t *testing.T) {
 	}
 }
 
-// A status that switches protocols is a final answer.
+// 101 is a final status, unlike the other informational ones.
 func TestTransportAnswersWithAChangeOfProtocols(t *testing.T) {
 	t.Parallel()
 	transport := luciatest.Transport(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
@@ -256,8 +256,8 @@ func TestTransportAnswersWithAChangeOfProtocols(t *testing.T) {
 	}
 }
 
-// A handler notices that its client has gone.
-func TestTransportEndsWithItsClient(t *testing.T) {
+// The handler's context ends when the client gives up.
+func TestTransportCancelsTheHandlersContext(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		transport := luciatest.Transport(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }))
@@ -269,7 +269,7 @@ func TestTransportEndsWithItsClient(t *testing.T) {
 			resp.Body.Close()
 		}
 		if took := time.Since(start); took != time.Second {
-			t.Errorf("the handler went on for %v", took)
+			t.Errorf("the handler continued for %v", took)
 		}
 	})
 }
@@ -280,15 +280,15 @@ type answer struct {
 	Body   string
 }
 
-// A handler gets the same results of its writes as from a server.
-func TestTransportTellsTheHandler(t *testing.T) {
+// Write returns the same results to a handler as on a server.
+func TestTransportReturnsTheResultsOfWrites(t *testing.T) {
 	t.Parallel()
 	for name, status := range map[string]int{"a body": 200, "no body": 204} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			told := map[string][]any{}
+			returned := map[string][]any{}
 			var got []any
-			for way, transport := range ways(t, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			for way, transport := range transports(t, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 				w.WriteHeader(status)
 				n1, err1 := w.Write(nil)
 				n2, err2 := w.Write([]byte("ab"))
@@ -301,21 +301,21 @@ func TestTransportTellsTheHandler(t *testing.T) {
 					t.Fatal(err)
 				}
 				resp.Body.Close()
-				told[way] = got
+				returned[way] = got
 			}
-			for i, want := range told["network"] {
-				if told["luciatest"][i] != want {
-					t.Errorf("told %v, want %v", told["luciatest"], told["network"])
+			for i, want := range returned["network"] {
+				if returned["luciatest"][i] != want {
+					t.Errorf("the handler's writes returned %v, want %v", returned["luciatest"], returned["network"])
 				}
 			}
 		})
 	}
 }
 
-// A handler's context has no values of the client's. It is cancelled with the client's and when
-// the handler returns. A handler that makes a request to its own app is a client, and that
-// request is unauthenticated.
-func TestTransportHandsOverNoValues(t *testing.T) {
+// A handler's context has none of the client's values. It is cancelled with the client's context
+// and when the handler returns. A handler that makes a request to its own app is a client of that
+// app, and its request is unauthenticated.
+func TestTransportPassesNoContextValues(t *testing.T) {
 	t.Parallel()
 	kit := luciatest.New(t, users)
 	mux := http.NewServeMux()
@@ -346,6 +346,6 @@ func TestTransportHandsOverNoValues(t *testing.T) {
 		t.Errorf("got %q", got)
 	}
 	if kept.Err() == nil {
-		t.Error("the context goes on when the handler has returned")
+		t.Error("the context has not ended although the handler has returned")
 	}
 }

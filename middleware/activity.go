@@ -14,11 +14,16 @@ import (
 // This file decides which requests show that a person is active, for Config.IdleTimeout.
 
 // activity reports whether a request shows that a person is active, and how long ago they were. A
-// script reports it in a header, which a request from another origin cannot have. The header never
-// extends a session further than an activity now would. Without the header, page views and form
-// posts count as activity.
-func activity(r *http.Request) (ago time.Duration, active bool) {
+// script reports it in a header. The header never extends a session further than an activity now
+// would. Without the header, page views and form posts count as activity.
+//
+// A page of another origin could otherwise keep a session alive from a window that it leads to the
+// app again and again. Its requests count only if the browser says that a person caused them.
+func (a *Auth[U]) activity(r *http.Request) (ago time.Duration, active bool) {
 	if isUpgrade(r) || isPrefetch(r) || isPassive(r) {
+		return 0, false
+	}
+	if header(r, "Sec-Fetch-User") != "?1" && a.foreign(r) {
 		return 0, false
 	}
 	if lines := r.Header[wire.HeaderActive]; len(lines) > 0 {
@@ -51,7 +56,7 @@ func isPageView(r *http.Request) bool {
 
 // refreshSession refreshes the session of a request with the activity that the request shows.
 func (a *Auth[U]) refreshSession(r *http.Request, fp engine.Fingerprint, own []engine.RefreshCredential) (engine.Refreshed[U], error) {
-	if ago, active := activity(r); active {
+	if ago, active := a.activity(r); active {
 		return a.engine.RefreshActive(r.Context(), ago, fp, own...)
 	}
 	return a.engine.Refresh(r.Context(), fp, own...)
@@ -66,7 +71,7 @@ func (a *Auth[U]) noteActivity(d *decision[U], r *http.Request, set *cookieSet) 
 	if d.public || !a.engine.IsQuiet(&d.session) {
 		return
 	}
-	ago, active := activity(r)
+	ago, active := a.activity(r)
 	if !active {
 		return
 	}

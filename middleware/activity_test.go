@@ -66,6 +66,15 @@ func TestWhatCountsAsActivity(t *testing.T) {
 		{"frame that a person opens", "GET", []string{"Sec-Fetch-Dest", "iframe", "Sec-Fetch-Mode", "navigate", "Sec-Fetch-User", "?1"}, true},
 		{"frame that loads by itself", "GET", []string{"Sec-Fetch-Dest", "iframe", "Sec-Fetch-Mode", "navigate"}, false},
 		{"object that loads by itself", "GET", []string{"Sec-Fetch-Dest", "object", "Sec-Fetch-Mode", "navigate"}, false},
+		{"link of another site", "GET", []string{"Sec-Fetch-Dest", "document", "Sec-Fetch-Mode", "navigate", "Sec-Fetch-Site", "cross-site", "Sec-Fetch-User", "?1"}, true},
+		{"window that another site leads here", "GET", []string{"Sec-Fetch-Dest", "document", "Sec-Fetch-Mode", "navigate", "Sec-Fetch-Site", "cross-site"}, false},
+		{"window that a host of the same site leads here", "GET", []string{"Sec-Fetch-Dest", "document", "Sec-Fetch-Mode", "navigate", "Sec-Fetch-Site", "same-site"}, false},
+		{"page by an address that a person enters", "GET", []string{"Sec-Fetch-Dest", "document", "Sec-Fetch-Mode", "navigate", "Sec-Fetch-Site", "none"}, true},
+		{"page of the same origin by script", "GET", []string{"Sec-Fetch-Dest", "document", "Sec-Fetch-Mode", "navigate", "Sec-Fetch-Site", "same-origin"}, true},
+		{"fetch of a page by a host of the same site", "GET", []string{"Sec-Fetch-Dest", "empty", "Sec-Fetch-Mode", "cors", "Sec-Fetch-Site", "same-site", "Accept", "text/html", "Origin", "https://other.example.com"}, false},
+		{"fetch of a page by another origin, without fetch metadata", "GET", []string{"Accept", "text/html", "Origin", "https://evil.example"}, false},
+		{"fetch of another origin, reporting", "GET", fetched("Lucia-Active", "0", "Sec-Fetch-Site", "cross-site", "Origin", "https://evil.example"), false},
+		{"fetch of a trusted origin, reporting", "GET", fetched("Lucia-Active", "0", "Sec-Fetch-Site", "same-site", "Origin", "https://trusted.example.com"), true},
 		{"htmx", "GET", fetched("HX-Request", "true"), false},
 		{"htmx, POST", "POST", fetched("HX-Request", "true"), true},
 		{"htmx, boosted link", "GET", fetched("HX-Request", "true", "HX-Boosted", "true"), true},
@@ -95,7 +104,9 @@ func TestWhatCountsAsActivity(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
-				a, b := newIdleApp(t, nil)
+				a, b := newIdleApp(t, func(c *middleware.Config[profile]) {
+					c.TrustedOrigins = []string{"https://trusted.example.com"}
+				})
 				time.Sleep(20 * time.Minute)
 				method, target := tt.method, "/page"
 				switch tt.method {

@@ -27,16 +27,16 @@ type options struct {
 	tracers trace.TracerProvider
 }
 
-// WithMeterProvider sets where metrics go. Default otel.GetMeterProvider().
+// WithMeterProvider sets the provider of meters. The default is otel.GetMeterProvider().
 func WithMeterProvider(p metric.MeterProvider) Option { return func(o *options) { o.meters = p } }
 
-// WithTracerProvider sets where spans go. Default otel.GetTracerProvider().
+// WithTracerProvider sets the provider of tracers. The default is otel.GetTracerProvider().
 func WithTracerProvider(p trace.TracerProvider) Option { return func(o *options) { o.tracers = p } }
 
 // Instrument returns config with its Store, LoadUser, OnEvent, OnRequest and CallContext wrapped,
-// so that they report to OpenTelemetry. Functions that config has are called as well. A nil Store
-// or LoadUser stays nil, for lucia.New to refuse. The optional parts of the store, such as its
-// feed, stay available. The error is that of a meter that refuses an instrument.
+// so that they report to OpenTelemetry. It still calls the functions that config has. A nil Store
+// or LoadUser stays nil, so that lucia.New refuses it. The optional parts of the store, such as its
+// feed, remain available. Instrument returns an error if the meter cannot create an instrument.
 func Instrument[U any](config lucia.Config[U], opts ...Option) (lucia.Config[U], error) {
 	o := options{otel.GetMeterProvider(), otel.GetTracerProvider()}
 	for _, opt := range opts {
@@ -131,18 +131,18 @@ func newTelemetry(o options) (t *telemetry, err error) {
 	}
 	return &telemetry{
 		tracer:    o.tracers.Tracer(scope),
-		requests:  counter("lucia.requests", "{request}", "Requests by how they came by their session."),
-		events:    counter("lucia.events", "{event}", "Events of sessions and of what they depend on."),
-		refreshes: histogram("lucia.refresh.duration", "How long requests took that asked the session store."),
-		calls:     histogram("lucia.store.operation.duration", "How long calls of the session store took."),
-		loads:     histogram("lucia.load_user.duration", "How long calls of LoadUser took."),
+		requests:  counter("lucia.requests", "{request}", "Requests by the outcome of looking for their session."),
+		events:    counter("lucia.events", "{event}", "Events of sessions, of the session store and of the feed."),
+		refreshes: histogram("lucia.refresh.duration", "Duration of requests that waited for a refresh."),
+		calls:     histogram("lucia.store.operation.duration", "Duration of calls of the session store."),
+		loads:     histogram("lucia.load_user.duration", "Duration of calls of LoadUser."),
 		open:      gauge("lucia.breaker.open", "Whether the circuit breaker of the session store is open."),
 		lost:      gauge("lucia.feed.lost", "Whether the feed of ended sessions is lost."),
 	}, err
 }
 
 // asksStore reports whether a request with this outcome has waited for a refresh. A request whose
-// session has expired may have been judged by its cookies alone, which takes no time.
+// session has expired may need no store call, so it does not count.
 func asksStore(o lucia.Outcome) bool {
 	switch o {
 	case lucia.OutcomeRefreshed, lucia.OutcomeCurrent, lucia.OutcomeRepeated, lucia.OutcomeAdopted, lucia.OutcomeReused, lucia.OutcomeUnavailable:
@@ -181,7 +181,7 @@ func (t *telemetry) event(e lucia.Event) {
 	}
 }
 
-// observation says how a call is reported.
+// observation describes how to report a call.
 type observation struct {
 	name      string     // of the span
 	operation string     // of the store, or empty
@@ -189,8 +189,8 @@ type observation struct {
 	duration  metric.Float64Histogram
 }
 
-// observe makes a call in a span, and records its duration. The attributes that the call returns
-// are those of both.
+// observe makes a call in a span and records its duration. The span and the duration get the
+// attributes that the call returns.
 func observe[T any](ctx context.Context, t *telemetry, o observation, call func(context.Context) (T, []attribute.KeyValue, error)) (value T, err error) {
 	var attrs []attribute.KeyValue
 	if o.operation != "" {
@@ -201,7 +201,7 @@ func observe[T any](ctx context.Context, t *telemetry, o observation, call func(
 		span.SetAttributes(attribute.String("session.id", o.id.String()))
 	}
 	begin := time.Now()
-	failure := "panic" // or the end of the goroutine, unless the call returns
+	failure := "panic" // a panic or runtime.Goexit, unless the call returns
 	defer func() {
 		if failure != "" {
 			attrs = append(attrs, attribute.String("error.type", failure))

@@ -37,58 +37,58 @@ type profile struct{}
 
 var errDown = errors.New("connection refused")
 
-// switched is a store that fails, hangs or panics on demand, and has a feed.
-type switched struct {
+// faultyStore is a store that fails, hangs or panics on demand, and has a feed.
+type faultyStore struct {
 	session.Store
 	fault atomic.Pointer[func(context.Context) error]
 }
 
-func (s *switched) set(fault func(context.Context) error) { s.fault.Store(&fault) }
+func (s *faultyStore) set(fault func(context.Context) error) { s.fault.Store(&fault) }
 
-func (s *switched) fail(ctx context.Context) error {
+func (s *faultyStore) fail(ctx context.Context) error {
 	if fault := s.fault.Load(); fault != nil && *fault != nil {
 		return (*fault)(ctx)
 	}
 	return nil
 }
 
-func (s *switched) Refresh(ctx context.Context, r session.RefreshParams) (session.RefreshResult, error) {
+func (s *faultyStore) Refresh(ctx context.Context, r session.RefreshParams) (session.RefreshResult, error) {
 	if err := s.fail(ctx); err != nil {
 		return session.RefreshResult{}, err
 	}
 	return s.Store.Refresh(ctx, r)
 }
 
-func (s *switched) List(ctx context.Context, userID string) (map[session.ID]session.Entry, error) {
+func (s *faultyStore) List(ctx context.Context, userID string) (map[session.ID]session.Entry, error) {
 	if err := s.fail(ctx); err != nil {
 		return nil, err
 	}
 	return s.Store.List(ctx, userID)
 }
 
-func (*switched) Publish(context.Context, session.Notice, time.Duration) error { return nil }
+func (*faultyStore) Publish(context.Context, session.Notice, time.Duration) error { return nil }
 
-func (s *switched) ReadFeed(ctx context.Context, at session.FeedPosition) ([]session.Notice, session.FeedPosition, error) {
+func (s *faultyStore) ReadFeed(ctx context.Context, at session.FeedPosition) ([]session.Notice, session.FeedPosition, error) {
 	return nil, at, s.fail(ctx)
 }
 
 // world is an instrumented app with one browser.
 type world struct {
 	t       *testing.T
-	store   *switched
+	store   *faultyStore
 	auth    *lucia.Auth[profile]
 	server  http.Handler
 	reader  *sdkmetric.ManualReader
 	spans   *tracetest.InMemoryExporter
 	tracer  trace.Tracer
 	cookies map[string]string
-	seen    []string // by the app's own functions
+	seen    []string // events that the app's own OnEvent has got
 }
 
 func newWorld(t *testing.T) *world {
 	t.Helper()
 	w := &world{
-		t: t, store: &switched{Store: memstore.New()}, reader: sdkmetric.NewManualReader(),
+		t: t, store: &faultyStore{Store: memstore.New()}, reader: sdkmetric.NewManualReader(),
 		spans: tracetest.NewInMemoryExporter(), cookies: map[string]string{},
 	}
 	tracers := sdktrace.NewTracerProvider(sdktrace.WithSyncer(w.spans))
@@ -132,7 +132,7 @@ func (w *world) do(method, target string) {
 	}
 }
 
-// refresh makes a request that has to refresh.
+// refresh makes a request that needs a refresh.
 func (w *world) refresh() {
 	w.t.Helper()
 	for name := range w.cookies {
@@ -196,7 +196,7 @@ func TestMetricsAndSpans(t *testing.T) {
 	}
 	points := w.points()
 	want := map[string]float64{
-		"lucia.requests{lucia.outcome=anonymous}":                                                2, // the sign-in, too
+		"lucia.requests{lucia.outcome=anonymous}":                                                2, // one is the sign-in
 		"lucia.requests{lucia.outcome=fresh}":                                                    1,
 		"lucia.requests{lucia.outcome=refreshed}":                                                1,
 		"lucia.requests{lucia.outcome=unavailable}":                                              3,
@@ -220,13 +220,13 @@ func TestMetricsAndSpans(t *testing.T) {
 		}
 	}
 	if !slices.Contains(w.seen, string(session.EventEnded)) {
-		t.Errorf("the app's OnEvent saw %q", w.seen)
+		t.Errorf("the app's OnEvent got %q", w.seen)
 	}
 	w.checkSpans()
 }
 
-// checkSpans checks that calls are in the trace of the request that started them, and name the
-// session and no user.
+// checkSpans checks that calls are in the trace of the request that started them, and that spans
+// name the session and not the user.
 func (w *world) checkSpans() {
 	w.t.Helper()
 	requests, calls, failed := map[trace.SpanID]string{}, map[string]int{}, 0
@@ -265,7 +265,7 @@ func TestBreakerAndFeedAreGauges(t *testing.T) {
 	w := newWorld(t)
 	w.await("lucia.feed.lost{}", 0)
 	w.store.set(func(context.Context) error { return errDown })
-	for n := range 1 << 20 { // until no call has succeeded for a second
+	for n := range 1 << 20 { // the breaker opens when no call has succeeded for a second
 		_, _ = w.auth.Sessions(t.Context(), fmt.Sprint("user", n%5))
 		if w.points()["lucia.breaker.open{}"] == 1 {
 			break
@@ -275,7 +275,7 @@ func TestBreakerAndFeedAreGauges(t *testing.T) {
 	w.await("lucia.breaker.open{}", 1)
 	w.await("lucia.feed.lost{}", 1)
 	w.store.set(nil)
-	if err := w.auth.RevokeUser(t.Context(), "u1"); err != nil { // ends are always tried
+	if err := w.auth.RevokeUser(t.Context(), "u1"); err != nil { // an open breaker lets revocations through
 		t.Fatal(err)
 	}
 	w.await("lucia.breaker.open{}", 0)
@@ -295,14 +295,14 @@ func (w *world) await(series string, value float64) {
 			return
 		}
 		if time.Now().After(deadline) {
-			w.t.Fatalf("not in a minute: %s = %v; %v", series, value, points)
+			w.t.Fatalf("timed out: %s = %v; %v", series, value, points)
 		}
 		time.Sleep(10 * time.Millisecond)
 	}
 }
 
-// Each metric that the dashboard uses is one that the app reports, with the labels and values that
-// the dashboard names. Each metric that the app reports is on the dashboard.
+// TestDashboardUsesWhatIsReported checks that the app reports each metric, label and value that the
+// dashboard uses, and that the dashboard shows each metric that the app reports.
 func TestDashboardUsesWhatIsReported(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -350,7 +350,7 @@ func TestDashboardUsesWhatIsReported(t *testing.T) {
 					t.Errorf("panel %q uses the label %s, which is not documented", p.Title, label[1])
 				}
 				if label[1] == "lucia_event_kind" && !isKinds(label[2]) {
-					t.Errorf("panel %q names the event %q, which there is not", p.Title, label[2])
+					t.Errorf("panel %q names the unknown event %q", p.Title, label[2])
 				}
 			}
 		}
@@ -394,7 +394,7 @@ func base(name string) string {
 
 func TestInstrumentKeepsTheStoresParts(t *testing.T) {
 	t.Parallel()
-	inner := &switched{Store: memstore.New()}
+	inner := &faultyStore{Store: memstore.New()}
 	config, err := otellucia.Instrument(lucia.Config[profile]{Store: inner})
 	if err != nil {
 		t.Fatal(err)
@@ -403,7 +403,7 @@ func TestInstrumentKeepsTheStoresParts(t *testing.T) {
 		t.Errorf("the feed of the instrumented store is %T", got)
 	}
 	if config.LoadUser != nil {
-		t.Error("a LoadUser out of nothing")
+		t.Error("Instrument adds a LoadUser to a config without one")
 	}
 	if empty, err := otellucia.Instrument(lucia.Config[profile]{}); err != nil || empty.Store != nil {
 		t.Errorf("Instrument of no store = %v, %v", empty.Store, err)

@@ -16,7 +16,7 @@ type store struct {
 	*telemetry
 }
 
-// Unwrap returns the store itself, whose optional parts (session.FeedOf) stay available.
+// Unwrap returns the wrapped store, so that its optional parts remain available (session.FeedOf).
 func (s store) Unwrap() session.Store { return s.Store }
 
 // Create implements session.Store.
@@ -59,7 +59,7 @@ func (s store) List(ctx context.Context, userID string) (map[session.ID]session.
 	})
 }
 
-// call makes a call of the store, for a session or none.
+// call makes a call of the store. id is the zero ID if the call concerns no single session.
 func call[T any](ctx context.Context, s store, operation string, id session.ID, fn func(context.Context) (T, error)) (T, error) {
 	o := observation{name: "lucia.store." + operation, operation: operation, id: id, duration: s.calls}
 	return observe(ctx, s.telemetry, o, func(ctx context.Context) (T, []attribute.KeyValue, error) {

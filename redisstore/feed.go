@@ -51,7 +51,7 @@ func (s *Store) ReadFeed(ctx context.Context, after session.FeedPosition) ([]ses
 			return nil, after, fail(op, err)
 		}
 		if len(entries) > 0 && entries[0].ID == string(after) {
-			return notices(entries[1:]), session.FeedPosition(entries[len(entries)-1].ID), nil
+			return s.readable(ctx, entries, entries[1:])
 		}
 	}
 	entries, err := s.entries(ctx, "-")
@@ -61,7 +61,28 @@ func (s *Store) ReadFeed(ctx context.Context, after session.FeedPosition) ([]ses
 	if len(entries) == 0 {
 		return nil, "", nil
 	}
-	return notices(entries), session.FeedPosition(entries[len(entries)-1].ID), nil
+	return s.readable(ctx, entries, entries)
+}
+
+// readable returns the notices among the unread entries of a page, and the position of the page's
+// last entry. If there are none, it reads the following pages, because a result without notices
+// means that the stream has no more.
+func (s *Store) readable(ctx context.Context, page, unread []redis.XMessage) ([]session.Notice, session.FeedPosition, error) {
+	for {
+		at := page[len(page)-1].ID
+		list := notices(unread)
+		if len(list) > 0 || len(page) < feedPage {
+			return list, session.FeedPosition(at), nil
+		}
+		next, err := s.entries(ctx, "("+at)
+		if err != nil {
+			return nil, session.FeedPosition(at), fail("read feed", err)
+		}
+		if len(next) == 0 {
+			return nil, session.FeedPosition(at), nil
+		}
+		page, unread = next, next
+	}
 }
 
 // entries returns up to feedPage entries of the stream, starting at the id from.

@@ -134,6 +134,33 @@ func TestFeedSkipsUnreadableEntries(t *testing.T) {
 	}
 }
 
+// A result without notices is the end of the feed, however many entries it has left out.
+func TestFeedReadsOnBehindWhatItCannotRead(t *testing.T) {
+	t.Parallel()
+	client := redis.NewClient(&redis.Options{Addr: newMini(t).Addr()})
+	t.Cleanup(func() { client.Close() })
+	store := redisstore.New(client, longTimeout)
+	var at session.FeedPosition
+	for range 2 {
+		for range 1200 {
+			if err := client.XAdd(t.Context(), &redis.XAddArgs{Stream: "lucia:feed", Values: []string{"kind", "newer"}}).Err(); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := store.Publish(t.Context(), notice("u1"), time.Hour); err != nil {
+			t.Fatal(err)
+		}
+		got, next, err := store.ReadFeed(t.Context(), at)
+		if err != nil || len(got) != 1 || got[0] != notice("u1") {
+			t.Errorf("ReadFeed from %q = %v, %v", at, got, err)
+		}
+		if got, again, err := store.ReadFeed(t.Context(), next); err != nil || len(got) > 0 || again != next {
+			t.Errorf("ReadFeed at the end = %v, %q, %v", got, again, err)
+		}
+		at = next
+	}
+}
+
 // The stream does not outlive its notices.
 func TestFeedExpires(t *testing.T) {
 	t.Parallel()

@@ -76,17 +76,27 @@ func (s *Store) ReadFeed(ctx context.Context, after session.FeedPosition) ([]ses
 		next    session.FeedPosition
 	}
 	p, err := call(ctx, s, s.timeout, func(ctx context.Context, c *sql.Conn) (p page, err error) {
-		if from, err := strconv.ParseInt(string(after), 10, 64); err == nil {
+		from, err := strconv.ParseInt(string(after), 10, 64)
+		known := err == nil // whether the row from has been read
+		for {
 			entries, err := s.entries(ctx, c, from)
 			if err != nil {
 				return p, err
 			}
-			if len(entries) > 0 && entries[0].id == from {
-				return page{notices(entries[1:]), positionOf(entries)}, nil
+			unread := entries
+			if known {
+				if len(entries) == 0 || entries[0].id != from {
+					from, known = 0, false
+					continue
+				}
+				unread = entries[1:]
 			}
+			p = page{notices(unread), positionOf(entries)}
+			if len(p.notices) > 0 || len(entries) < feedPage { // without notices, it is the end
+				return p, nil
+			}
+			from, known = entries[len(entries)-1].id, true
 		}
-		entries, err := s.entries(ctx, c, 0)
-		return page{notices(entries), positionOf(entries)}, err
 	})
 	if err != nil {
 		return nil, after, fail("read feed", session.CodeDatabaseFetchFailed, err)

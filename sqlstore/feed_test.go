@@ -52,3 +52,29 @@ func TestFeedDropsOldNotices(t *testing.T) {
 		}
 	})
 }
+
+// TestFeedReadsOnBehindWhatItCannotRead checks that a result without notices is the end of the
+// feed, however many rows it has left out: another program's, or those of a newer version.
+func TestFeedReadsOnBehindWhatItCannotRead(t *testing.T) {
+	onDatabases(t, func(t *testing.T, d database) {
+		s := d.store(t, longTimeout)
+		db := d.pool(t)
+		notice := session.Notice{Kind: session.NoticeEnd, UserID: "u1", IssuedUntil: 1}
+		var at session.FeedPosition
+		for range 2 {
+			execute(t, db, "INSERT INTO "+sqlstore.DefaultTable+"_feed (kind, user_id, session_id, issued_until, expires_at) "+
+				"WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 1200) SELECT 'newer', 'u', '', 1, 9000000000000 FROM n")
+			if err := s.Publish(t.Context(), notice, time.Hour); err != nil {
+				t.Fatal(err)
+			}
+			got, next, err := s.ReadFeed(t.Context(), at)
+			if err != nil || len(got) != 1 || got[0] != notice {
+				t.Errorf("ReadFeed from %q = %v, %v", at, got, err)
+			}
+			if got, again, err := s.ReadFeed(t.Context(), next); err != nil || len(got) > 0 || again != next {
+				t.Errorf("ReadFeed at the end = %v, %q, %v", got, again, err)
+			}
+			at = next
+		}
+	})
+}

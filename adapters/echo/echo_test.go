@@ -24,7 +24,7 @@ func add(r luciaecho.Router, app adaptertest.App) {
 	addBehind(r, app, luciaecho.Require(app.Auth))
 }
 
-// addBehind adds them with another middleware instead of Require.
+// addBehind adds the app's routes with another middleware in place of Require.
 func addBehind(r luciaecho.Router, app adaptertest.App, require echo.MiddlewareFunc) {
 	for _, route := range app.Routes {
 		var use []echo.MiddlewareFunc
@@ -158,7 +158,7 @@ func TestEcho(t *testing.T) {
 	}
 }
 
-func TestRoutesAnswerWhereverTheAppIs(t *testing.T) {
+func TestRoutesAnswerInEverySetup(t *testing.T) {
 	for name, h := range map[string]adaptertest.Harness{
 		"Use after the routes": usedLate, "group": grouped, "mounted": mounted, "mounted in a group": mountedInGroup,
 		"beside a catch-all": caught, "without any route": empty,

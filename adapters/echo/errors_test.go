@@ -137,7 +137,7 @@ func TestGroups(t *testing.T) {
 	}
 }
 
-func TestMountRefusesAGroupWherePagesDoNotLook(t *testing.T) {
+func TestMountRefusesAGroupOffTheBasePath(t *testing.T) {
 	defer func() {
 		want := "luciaecho: Mount at /v1/refresh, want the group at /api/auth"
 		if got := recover(); got != want {
@@ -147,14 +147,14 @@ func TestMountRefusesAGroupWherePagesDoNotLook(t *testing.T) {
 	luciaecho.Mount(newEcho().Group("/v1"), newAuth(t))
 }
 
-// TestGetBehindRequireAlone checks that c.Get has the session if no Middleware ran before
-// Require, and that it keeps the session that Require let through when the request signs out,
-// while Session reflects the sign-out.
+// TestGetBehindRequireAlone checks that c.Get has the session even if no Middleware ran before
+// Require. It also checks that c.Get keeps that session when the request signs out, while Session
+// reflects the sign-out.
 func TestGetBehindRequireAlone(t *testing.T) {
 	auth, other := newAuth(t), newAuth(t)
 	e := newEcho()
 	e.GET("/", func(c echo.Context) error {
-		luciaecho.Session(c, other) // of another Auth, whose session this is not
+		luciaecho.Session(c, other) // another Auth, which has no session here
 		got, _ := c.Get(luciaecho.Key).(*session.Session[user])
 		if got == nil || got != luciaecho.Session(c, auth) {
 			t.Errorf("c.Get has %v, Session %v", got, luciaecho.Session(c, auth))

@@ -33,17 +33,17 @@ import (
 	"github.com/lucia-go/lucia/session"
 )
 
-// Key is the key with which c.Get returns the *session.Session[U] of a request that [Require] let
-// through, as it was then. Use [Session] elsewhere: setting the key for every request would slow
-// down each of them (ADR 11).
+// Key is the key with which c.Get returns the *session.Session[U] that [Require] let through. A
+// later sign-in or sign-out of the request does not change it. Use [Session] everywhere else:
+// setting the key for every request would slow down each of them (ADR 11).
 const Key = "lucia"
 
 // Middleware serves the routes of auth and gives every other request its session. It passes on a
-// request unchanged if one of skip reports true for it; values of echo's middleware.Skipper are
-// accepted.
+// request unchanged if one of skip reports true for it. skip accepts values of echo's
+// middleware.Skipper.
 //
-// Its routes respond exactly as the protocol of the clients demands, also with errors, so they do
-// not use the app's HTTPErrorHandler.
+// The routes respond exactly as the clients' protocol requires, also with errors. So they do not
+// use the app's HTTPErrorHandler.
 func Middleware[U any](auth *middleware.Auth[U], skip ...func(c *echo.Context) bool) echo.MiddlewareFunc {
 	return func(next echo.HandlerFunc) echo.HandlerFunc {
 		return func(c *echo.Context) error {
@@ -64,11 +64,11 @@ func Middleware[U any](auth *middleware.Auth[U], skip ...func(c *echo.Context) b
 	}
 }
 
-// Require lets only requests with a session through, as auth.Require does. For a script it
-// returns a refusal as an [echo.HTTPError] and sets its headers; the app's HTTPErrorHandler
-// writes it, and echo's own writes the same JSON as an app on net/http. For a person Require
-// writes the response itself: the redirect to the login page, or the page for an unavailable
-// store. An error that Config.Deny returns goes to the HTTPErrorHandler in both cases.
+// Require lets only requests with a session through, as auth.Require does. For a script it returns
+// the refusal as an [echo.HTTPError], whose headers it has set, and the app's HTTPErrorHandler
+// writes it. echo's own handler writes the same JSON as an app on net/http. For a person Require
+// writes the response itself: the redirect to the login page, or the page for an unavailable store.
+// An error that Config.Deny returns goes to the HTTPErrorHandler in both cases.
 func Require[U any](auth *middleware.Auth[U], options ...middleware.RequireOption) echo.MiddlewareFunc {
 	return func(next echo.HandlerFunc) echo.HandlerFunc {
 		return func(c *echo.Context) error {
@@ -83,15 +83,15 @@ func Require[U any](auth *middleware.Auth[U], options ...middleware.RequireOptio
 	}
 }
 
-// RequireRecent is Require for what must not happen at an unattended device. It passes only
-// requests whose user signed in no longer than maxAge ago, as auth.RequireRecent does, and refuses
-// others as Require does: people go to the step-up page, scripts get a 401.
+// RequireRecent is Require for actions that must not happen at an unattended device. It passes only
+// requests whose user signed in at most maxAge ago, as auth.RequireRecent does, and refuses others
+// as Require does: people go to the step-up page, scripts get a 401.
 func RequireRecent[U any](auth *middleware.Auth[U], maxAge time.Duration, options ...middleware.RequireOption) echo.MiddlewareFunc {
 	return Require(auth, append(options[:len(options):len(options)], middleware.Recent(maxAge))...)
 }
 
 // Session returns the session of the request, or nil, as auth.Session does. It reflects a sign-in
-// and a sign-out of the request itself.
+// or sign-out of the request itself.
 func Session[U any](c *echo.Context, auth *middleware.Auth[U]) *session.Session[U] {
 	return auth.Session(c.Request().Context())
 }

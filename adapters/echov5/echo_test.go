@@ -24,7 +24,7 @@ func add(r luciaecho.Router, app adaptertest.App) {
 	addBehind(r, app, luciaecho.Require(app.Auth))
 }
 
-// addBehind adds them with another middleware in the place of Require.
+// addBehind adds the app's routes with another middleware in place of Require.
 func addBehind(r luciaecho.Router, app adaptertest.App, require echo.MiddlewareFunc) {
 	for _, route := range app.Routes {
 		var use []echo.MiddlewareFunc
@@ -53,7 +53,7 @@ func sessions(app adaptertest.App) echo.MiddlewareFunc {
 	return luciaecho.Middleware(app.Auth, echomw.DefaultSkipper, skip)
 }
 
-// used is the ordinary app: Use, then the routes.
+// used returns the ordinary app: Use, then the routes.
 func used(app adaptertest.App) http.Handler {
 	e := newEcho()
 	if app.Recover {
@@ -64,7 +64,7 @@ func used(app adaptertest.App) http.Handler {
 	return e
 }
 
-// usedLate has Use after the routes.
+// usedLate calls Use after adding the routes.
 func usedLate(app adaptertest.App) http.Handler {
 	e := newEcho()
 	add(e, app)
@@ -83,7 +83,7 @@ func pre(app adaptertest.App) http.Handler {
 	return e
 }
 
-// twice has it by Pre and by Use: once is enough, twice is harmless.
+// twice adds the middleware with Pre and with Use, which is unnecessary but harmless.
 func twice(app adaptertest.App) http.Handler {
 	e := newEcho()
 	if app.Recover {
@@ -95,7 +95,7 @@ func twice(app adaptertest.App) http.Handler {
 	return e
 }
 
-// grouped has it on a group at the root.
+// grouped adds the middleware to a group at the root.
 func grouped(app adaptertest.App) http.Handler {
 	e := newEcho()
 	g := e.Group("")
@@ -104,7 +104,7 @@ func grouped(app adaptertest.App) http.Handler {
 	return e
 }
 
-// mounted has the routes in echo's table and no middleware.
+// mounted adds the routes to echo's router and uses no middleware.
 func mounted(app adaptertest.App) http.Handler {
 	e := newEcho()
 	add(e, app)
@@ -112,7 +112,7 @@ func mounted(app adaptertest.App) http.Handler {
 	return e
 }
 
-// mountedInGroup has the routes in a group of a group with middleware.
+// mountedInGroup adds the routes to a group of a group with middleware.
 func mountedInGroup(app adaptertest.App) http.Handler {
 	e := newEcho()
 	passed := func(next echo.HandlerFunc) echo.HandlerFunc {
@@ -134,14 +134,14 @@ func caught(app adaptertest.App) http.Handler {
 	return e
 }
 
-// empty has no route at all.
+// empty has no route.
 func empty(app adaptertest.App) http.Handler {
 	e := newEcho()
 	e.Use(sessions(app))
 	return e
 }
 
-// bare has middleware that does nothing: echo itself allocates for a middleware.
+// bare has middleware that does nothing, because echo itself allocates for a middleware.
 func bare(app adaptertest.App) http.Handler {
 	nothing := func(next echo.HandlerFunc) echo.HandlerFunc {
 		return func(c *echo.Context) error { return next(c) }
@@ -158,7 +158,7 @@ func TestEcho(t *testing.T) {
 	}
 }
 
-func TestRoutesAnswerWhereverTheAppIs(t *testing.T) {
+func TestRoutesAnswerInEverySetup(t *testing.T) {
 	for name, h := range map[string]adaptertest.Harness{
 		"Use after the routes": usedLate, "group": grouped, "mounted": mounted, "mounted in a group": mountedInGroup,
 		"beside a catch-all": caught, "without any route": empty,

@@ -7,11 +7,11 @@ import (
 	"github.com/lucia-go/lucia/middleware"
 )
 
-// Error converts an error of auth to the error that a handler returns. For a script this is an
-// [echo.HTTPError] with the error's status and code, whose headers are already set. It wraps
-// the error itself, for logs and errors.Is. To a person Error responds with a page at
-// once, since echo's own HTTPErrorHandler writes JSON, and returns nil. An app with error pages
-// of its own returns the error in its own way instead.
+// Error converts an error of auth to the error that a handler returns. For a script it returns an
+// [echo.HTTPError] with the error's status and code, and sets its headers. It wraps err itself, for
+// logs and errors.Is. To a person Error responds with a page at once and returns nil, because
+// echo's own HTTPErrorHandler writes JSON. An app with error pages of its own does not use Error
+// for people.
 //
 //	if _, err := auth.SignIn(c.Response(), c.Request(), id); err != nil {
 //		return luciaecho.Error(c, err)

@@ -45,7 +45,7 @@ func signIn(t testing.TB, auth *middleware.Auth[user]) []*http.Cookie {
 	return w.Result().Cookies()
 }
 
-// get asks an app for a page and returns status and body.
+// get requests a page of an app and returns status and body.
 func get(h http.Handler, target string, cookies ...*http.Cookie) (int, string, http.Header) {
 	r := httptest.NewRequest("GET", target, nil)
 	for _, c := range cookies {
@@ -90,7 +90,7 @@ func TestErrors(t *testing.T) {
 	}.Run(t)
 }
 
-// TestGroups puts the middleware on a group and the routes beside it.
+// TestGroups adds the middleware to a group and the routes next to it.
 func TestGroups(t *testing.T) {
 	auth := newAuth(t)
 	e := newEcho()
@@ -107,7 +107,7 @@ func TestGroups(t *testing.T) {
 		if s := luciaecho.Session(c, auth); s != nil {
 			return c.String(http.StatusOK, s.User.ID)
 		}
-		return c.String(http.StatusOK, "nobody")
+		return c.String(http.StatusOK, "signed out")
 	}
 	app := e.Group("/app", luciaecho.Middleware(auth))
 	app.GET("", who)
@@ -118,7 +118,7 @@ func TestGroups(t *testing.T) {
 
 	cookies := signIn(t, auth)
 	for path, want := range map[string]string{
-		"/app": "u1", "/app/deep/er": "u1", "/outside": "nobody", "/outside/private": "u1",
+		"/app": "u1", "/app/deep/er": "u1", "/outside": "signed out", "/outside/private": "u1",
 	} {
 		if _, body, _ := get(e, path, cookies...); body != want {
 			t.Errorf("%s: %q, want %q", path, body, want)
@@ -132,7 +132,7 @@ func TestGroups(t *testing.T) {
 	}
 }
 
-func TestMountRefusesAGroupWherePagesDoNotLook(t *testing.T) {
+func TestMountRefusesAGroupOffTheBasePath(t *testing.T) {
 	defer func() {
 		want := "luciaecho: Mount at /v1/refresh, want the group at /api/auth"
 		if got := recover(); got != want {
@@ -142,14 +142,14 @@ func TestMountRefusesAGroupWherePagesDoNotLook(t *testing.T) {
 	luciaecho.Mount(newEcho().Group("/v1"), newAuth(t))
 }
 
-// TestGetBehindRequireAlone checks that c.Get has the session where no Middleware
-// ran before Require, and keeps what Require let through when the request signs
-// out, while Session follows.
+// TestGetBehindRequireAlone checks that c.Get has the session even if no Middleware ran before
+// Require. It also checks that c.Get keeps that session when the request signs out, while Session
+// reflects the sign-out.
 func TestGetBehindRequireAlone(t *testing.T) {
 	auth, other := newAuth(t), newAuth(t)
 	e := newEcho()
 	e.GET("/", func(c *echo.Context) error {
-		luciaecho.Session(c, other) // of another Auth, whose session this is not
+		luciaecho.Session(c, other) // another Auth, which has no session here
 		got, _ := c.Get(luciaecho.Key).(*session.Session[user])
 		if got == nil || got != luciaecho.Session(c, auth) {
 			t.Errorf("c.Get has %v, Session %v", got, luciaecho.Session(c, auth))

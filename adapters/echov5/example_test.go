@@ -26,7 +26,7 @@ func loadProfile(_ context.Context, id string) (Profile, error) {
 	return Profile{Username: "name of " + id}, nil
 }
 
-// newProfileAuth is what the examples share; a real app takes the secret from its
+// newProfileAuth returns the Auth of the examples. A real app takes the secret from its
 // environment.
 func newProfileAuth() *lucia.Auth[Profile] {
 	auth, err := lucia.New(lucia.Config[Profile]{
@@ -40,11 +40,12 @@ func newProfileAuth() *lucia.Auth[Profile] {
 	return auth
 }
 
-// page matches a page of the library's own.
+// page matches a page that the library writes.
 var page = regexp.MustCompile(`(?s)^<!doctype html>.*<title>(.*)</title>.*`)
 
-// visit sends a request with cookies, prints the answer, of a page of the library's own
-// the title, and returns it. Below /api it is a script's, else a browser's for a page.
+// visit sends a request with cookies, prints the response or the title of a page that the library
+// writes, and returns the response. A request below /api is a script's, any other a browser's for a
+// page.
 func visit(app http.Handler, method, path string, cookies []*http.Cookie, form url.Values) *http.Response {
 	r := httptest.NewRequest(method, path, strings.NewReader(form.Encode()))
 	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
@@ -60,10 +61,10 @@ func visit(app http.Handler, method, path string, cookies []*http.Cookie, form u
 	return w.Result()
 }
 
-// hidden matches the hidden field of a form and what it holds.
+// hidden matches the hidden field of a form and its value.
 var hidden = regexp.MustCompile(`<input type="hidden" name="_lucia" value="([^"]*)">`)
 
-// fieldOf opens a page as a browser does and returns what its hidden field holds.
+// fieldOf opens a page as a browser does and returns the value of its hidden field.
 func fieldOf(app http.Handler, path string, cookies []*http.Cookie) string {
 	r := httptest.NewRequest("GET", path, nil)
 	r.Header.Set("Accept", "text/html")
@@ -98,8 +99,8 @@ func Example() {
 	// GET /profile 200 name of u1
 }
 
-// A group behind Require, and the session from c.Get, where echo's users look
-// for what a middleware has found.
+// A group behind Require, and the session from c.Get, where echo's users expect the results of a
+// middleware.
 func ExampleRequire() {
 	auth := newProfileAuth()
 	e := echo.New()
@@ -121,7 +122,7 @@ func ExampleRequire() {
 	// GET /account/name 200 name of u1
 }
 
-// Session is nil for those who are not signed in, where Require is not asked.
+// Session is nil for signed-out visitors on routes without Require.
 func ExampleSession() {
 	auth := newProfileAuth()
 	e := echo.New()
@@ -138,8 +139,7 @@ func ExampleSession() {
 	// GET / 200 Hello, stranger
 }
 
-// An API that scripts call with the access token, and the app's own way of
-// answering errors.
+// An API that scripts call with the access token, and the app's own error responses.
 func ExampleError() {
 	auth := newProfileAuth()
 	e := echo.New()
@@ -219,7 +219,7 @@ func Example_signOutEverywhere() {
 	// POST /everywhere 303 /login
 }
 
-// The routes in echo's own table, behind a group's middleware.
+// The routes in echo's router, behind a group's middleware.
 func ExampleMount() {
 	auth := newProfileAuth()
 	e := echo.New()
@@ -237,11 +237,11 @@ func ExampleMount() {
 	// GET /api/auth/session 200 {"_lucia":null,"expires_in":0}
 }
 
-// A templ component rendered by a handler. What templ generates of
+// A templ component rendered by a handler. From
 //
 //	templ home() { <title>Home</title> @lucia.PageData }
 //
-// is a function such as this one. The request's context carries the session.
+// templ generates a function such as this one. The request's context carries the session.
 func Example_templ() {
 	auth := newProfileAuth()
 	home := templ.ComponentFunc(func(ctx context.Context, w io.Writer) error {
@@ -268,8 +268,8 @@ func Example_templ() {
 	// <script type="module" src="/api/auth/auto.js?v=…"></script>
 }
 
-// Unit-test a handler: sign in beside the app, and give its cookies to the
-// request. Package luciatest does that in one line.
+// Unit-test a handler: sign in outside of the app, and add the cookies to the request. Package
+// luciatest does this in one line.
 func Example_unitTest() {
 	auth := newProfileAuth() // the app's own, with memstore
 	e := echo.New()

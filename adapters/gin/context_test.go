@@ -13,9 +13,9 @@ import (
 	"github.com/lucia-go/lucia/middleware"
 )
 
-// A *gin.Context is a context.Context and is passed as one. It gives the same session as its
+// A *gin.Context is a context.Context and may be passed as one. It has the same session as its
 // request's context, whether or not gin falls back to that context.
-func TestGinContextIsAsGoodAsTheRequests(t *testing.T) {
+func TestGinContextHasTheRequestsSession(t *testing.T) {
 	for _, fallback := range []bool{false, true} {
 		for name, of := range map[string]func(*gin.Context) context.Context{
 			"itself":  func(c *gin.Context) context.Context { return c },

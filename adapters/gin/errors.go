@@ -9,9 +9,9 @@ import (
 	"github.com/lucia-go/lucia/middleware"
 )
 
-// Error responds with an error of auth as middleware.Error does: a page for a person, the code
-// for a script. It aborts the chain and adds the error to c.Errors. It reports whether err is not
-// nil.
+// Error responds with an error of auth as middleware.Error does: a page for a person, the code for
+// a script. It aborts the chain and adds the error to c.Errors. It returns false and does nothing
+// if err is nil, and true otherwise.
 //
 //	if _, err := auth.SignIn(c.Writer, c.Request, id); luciagin.Error(c, err) {
 //		return

@@ -76,7 +76,7 @@ func TestErrorsReachTheContext(t *testing.T) {
 			seen = append(seen, e.Err)
 		}
 		if len(c.Errors) > 0 && !c.Writer.Written() {
-			t.Errorf("%s: an error and no answer", c.FullPath())
+			t.Errorf("%s: Error reports an error but has not responded", c.FullPath())
 		}
 	})
 	r.Use(luciagin.Middleware(auth))
@@ -168,7 +168,7 @@ func TestSessionOfTheGinContext(t *testing.T) {
 	}
 }
 
-func TestMountRefusesAGroupWherePagesDoNotLook(t *testing.T) {
+func TestMountRefusesAGroupOffTheBasePath(t *testing.T) {
 	defer func() {
 		want := "luciagin: Mount at /v1, want the group at /api/auth"
 		if got := recover(); got != want {
@@ -178,14 +178,14 @@ func TestMountRefusesAGroupWherePagesDoNotLook(t *testing.T) {
 	luciagin.Mount(gin.New().Group("/v1"), newAuth(t))
 }
 
-// TestGetBehindRequireAlone checks that c.Get has the session if no Middleware ran before
-// Require, and that it keeps the session that Require let through when the request signs out,
-// while Session reflects the sign-out.
+// TestGetBehindRequireAlone checks that c.Get has the session even if no Middleware ran before
+// Require. It also checks that c.Get keeps that session when the request signs out, while Session
+// reflects the sign-out.
 func TestGetBehindRequireAlone(t *testing.T) {
 	auth, other := newAuth(t), newAuth(t)
 	r := gin.New()
 	r.GET("/", luciagin.Require(auth), func(c *gin.Context) {
-		luciagin.Session(c, other) // of another Auth, whose session this is not
+		luciagin.Session(c, other) // another Auth, which has no session here
 		got, _ := c.MustGet(luciagin.Key).(*session.Session[user])
 		if got == nil || got != luciagin.Session(c, auth) {
 			t.Errorf("c.Get has %v, Session %v", got, luciagin.Session(c, auth))
@@ -203,9 +203,9 @@ func TestGetBehindRequireAlone(t *testing.T) {
 	}
 }
 
-// TestDenyCanGoThroughTheAppsMiddleware lets Config.Deny return an error of the app, which a
-// middleware around the app finds in c.Errors and answers. A denial that it returns is answered
-// as without Deny.
+// In TestDenyCanGoThroughTheAppsMiddleware, Config.Deny returns an error of the app. A middleware
+// around the app finds it in c.Errors and responds. If Deny returns the denial itself, the response
+// is the same as without Deny.
 func TestDenyCanGoThroughTheAppsMiddleware(t *testing.T) {
 	own := errors.New("members only")
 	auth := newAuthWith(t, func(c *middleware.Config[user]) {

@@ -139,8 +139,8 @@ func ExampleSession() {
 	// GET / 200 Hello, stranger
 }
 
-// An API that scripts call with the access token. A middleware around the app
-// finds the cause of a refusal in c.Errors.
+// An API that scripts call with the access token. A middleware around the app finds the cause of a
+// refusal in c.Errors.
 func ExampleError() {
 	auth := newProfileAuth()
 	r := gin.New()
@@ -165,8 +165,8 @@ func ExampleError() {
 	// GET /api/me 401 {"message":"AUTH_INVALID_ACCESS_TOKEN"}
 }
 
-// A form with a hidden field; {{luciaField .Context}} in html/template, with
-// lucia.FuncMap, writes the same.
+// A form with a hidden field. {{luciaField .Context}} in html/template, with lucia.FuncMap, writes
+// the same.
 func Example_form() {
 	auth := newProfileAuth()
 	r := gin.New()

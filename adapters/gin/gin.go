@@ -30,13 +30,13 @@ import (
 	"github.com/lucia-go/lucia/session"
 )
 
-// Key is the key with which c.Get returns the *session.Session[U] of a request that [Require] let
-// through, as it was then. Use [Session] elsewhere: setting the key for every request would slow
-// down each of them (ADR 11).
+// Key is the key with which c.Get returns the *session.Session[U] that [Require] let through. A
+// later sign-in or sign-out of the request does not change it. Use [Session] everywhere else:
+// setting the key for every request would slow down each of them (ADR 11).
 const Key = "lucia"
 
-// Middleware serves the routes of auth, aborting the chain, and gives every other request its
-// session. It passes on a request unchanged if one of skip reports true for it.
+// Middleware serves the routes of auth and aborts the chain for them. It gives every other request
+// its session. It passes on a request unchanged if one of skip reports true for it.
 func Middleware[U any](auth *middleware.Auth[U], skip ...gin.Skipper) gin.HandlerFunc {
 	return func(c *gin.Context) {
 		for _, skips := range skip {
@@ -55,10 +55,10 @@ func Middleware[U any](auth *middleware.Auth[U], skip ...gin.Skipper) gin.Handle
 	}
 }
 
-// Require lets only requests with a session through, as auth.Require does. It responds to all
-// other requests and aborts the chain. It also adds the refusal to c.Errors, for the app's logs.
-// An error that Config.Deny returns is added to c.Errors without a body, and the app's own
-// middleware writes the response.
+// Require lets only requests with a session through, as auth.Require does. It responds to all other
+// requests, aborts the chain, and adds the refusal to c.Errors, for the app's logs. If Config.Deny
+// returns an error of the app, Require adds that error to c.Errors and leaves the response to the
+// app's own middleware.
 func Require[U any](auth *middleware.Auth[U], options ...middleware.RequireOption) gin.HandlerFunc {
 	return func(c *gin.Context) {
 		r, denial := auth.Admit(c.Writer, c.Request, options...)
@@ -71,15 +71,15 @@ func Require[U any](auth *middleware.Auth[U], options ...middleware.RequireOptio
 	}
 }
 
-// RequireRecent is Require for what must not happen at an unattended device. It passes only
-// requests whose user signed in no longer than maxAge ago, as auth.RequireRecent does, and refuses
-// others as Require does: people go to the step-up page, scripts get a 401.
+// RequireRecent is Require for actions that must not happen at an unattended device. It passes only
+// requests whose user signed in at most maxAge ago, as auth.RequireRecent does, and refuses others
+// as Require does: people go to the step-up page, scripts get a 401.
 func RequireRecent[U any](auth *middleware.Auth[U], maxAge time.Duration, options ...middleware.RequireOption) gin.HandlerFunc {
 	return Require(auth, append(options[:len(options):len(options)], middleware.Recent(maxAge))...)
 }
 
 // Session returns the session of the request, or nil, as auth.Session does. It reflects a sign-in
-// and a sign-out of the request itself.
+// or sign-out of the request itself.
 func Session[U any](c *gin.Context, auth *middleware.Auth[U]) *session.Session[U] {
 	return auth.Session(c.Request.Context())
 }

@@ -22,7 +22,7 @@ func add(r gin.IRoutes, app adaptertest.App) {
 	addBehind(r, app, luciagin.Require(app.Auth))
 }
 
-// addBehind adds them with another handler instead of Require.
+// addBehind adds the app's routes with another handler in place of Require.
 func addBehind(r gin.IRoutes, app adaptertest.App, require gin.HandlerFunc) {
 	for _, route := range app.Routes {
 		var chain []gin.HandlerFunc
@@ -114,7 +114,7 @@ func mountedInGroup(app adaptertest.App) http.Handler {
 	return r
 }
 
-// mountedInGroupStrictly adds them to a group whose prefix ends in a slash, with gin's own
+// mountedInGroupStrictly adds the routes to a group whose prefix ends in a slash, with gin's own
 // response to other methods.
 func mountedInGroupStrictly(app adaptertest.App) http.Handler {
 	r := gin.New()
@@ -138,7 +138,7 @@ func TestGin(t *testing.T) {
 	}
 }
 
-func TestRoutesAnswerWhereverTheAppIs(t *testing.T) {
+func TestRoutesAnswerInEverySetup(t *testing.T) {
 	for name, h := range map[string]adaptertest.Harness{
 		"mounted": mounted, "mounted in a group": mountedInGroup, "mounted in a group, HandleMethodNotAllowed": mountedInGroupStrictly, "without any route": empty,
 		"beside a catch-all": caught, "beside a catch-all, HandleMethodNotAllowed": caughtStrictly,

@@ -28,9 +28,9 @@ import (
 	"github.com/lucia-go/lucia/middleware"
 )
 
-// Wrap returns next wrapped in the middleware. The middleware serves its routes; every other
-// request reaches next with its session in the context. The ResponseWriter is passed on
-// unchanged. Routers whose Use method takes net/http middleware take auth.Handler itself.
+// Wrap returns next wrapped in the middleware. The middleware serves its routes. Every other
+// request reaches next with its session in the context. next gets the ResponseWriter itself.
+// Routers whose Use method takes net/http middleware take auth.Handler itself.
 func Wrap[U any](auth *middleware.Auth[U], next http.Handler) http.Handler {
 	return auth.Handler(next)
 }
@@ -42,8 +42,8 @@ func Require[U any](auth *middleware.Auth[U], options ...middleware.RequireOptio
 	return func(next http.Handler) http.Handler { return auth.Require(next, options...) }
 }
 
-// Mount registers the middleware's routes with mux. It is for apps that protect only some
-// handlers with Require and wrap nothing.
+// Mount registers the middleware's routes with mux. It is for apps that protect only some handlers
+// with Require and do not use Wrap.
 //
 // Each route is registered for every method by name, because a pattern for all methods conflicts
 // with an app's "GET /", for which mux panics.

@@ -13,7 +13,7 @@ import (
 // build builds the app's routes on a ServeMux.
 func build(app adaptertest.App) *http.ServeMux { return buildBehind(app, nethttp.Require(app.Auth)) }
 
-// buildBehind builds them with another middleware instead of Require.
+// buildBehind builds the routes with another middleware in place of Require.
 func buildBehind(app adaptertest.App, require func(http.Handler) http.Handler) *http.ServeMux {
 	mux := http.NewServeMux()
 	for _, route := range app.Routes {
@@ -38,8 +38,8 @@ func wrapped(app adaptertest.App) http.Handler {
 	return around(app, nethttp.Wrap(app.Auth, build(app)))
 }
 
-// around wraps h in what the app requires. net/http itself has no way to skip requests, except
-// Config.Skip and not wrapping.
+// around wraps h in what the app requires. net/http itself can skip requests only by Config.Skip or
+// by not wrapping them.
 func around(app adaptertest.App, h http.Handler) http.Handler {
 	if app.Skip != nil {
 		wrapped, bare := h, build(app)
@@ -107,7 +107,7 @@ func subRouter(app adaptertest.App) http.Handler {
 	return nethttp.Wrap(app.Auth, below)
 }
 
-// caught has a catch-all route and another path's below it.
+// caught has a catch-all route, and another one below /api.
 func caught(app adaptertest.App) http.Handler {
 	mux := build(app)
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) { io.WriteString(w, "caught") })
@@ -124,7 +124,7 @@ func TestNetHTTP(t *testing.T) { adaptertest.Run(t, wrapped) }
 
 func TestChain(t *testing.T) { adaptertest.Run(t, chained) }
 
-func TestRoutesAnswerWhereverTheAppIs(t *testing.T) {
+func TestRoutesAnswerInEverySetup(t *testing.T) {
 	for name, h := range map[string]adaptertest.Harness{
 		"mounted": mounted, "mounted beside GET /": mountedBeside("GET /"),
 		"mounted beside / and others": mountedBeside("/", "GET /{$}", "GET /{page}", "POST /api/{rest...}"),

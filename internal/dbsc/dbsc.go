@@ -1,6 +1,7 @@
-// Package dbsc is Device Bound Session Credentials (https://w3c.github.io/webappsec-dbsc/) on the
-// wire: the headers, the proofs that browsers sign, and the JSON that answers a registration. It
-// keeps no state and decides nothing. The server and the browser of package luciatest share it.
+// Package dbsc implements the wire format of Device Bound Session Credentials
+// (https://w3c.github.io/webappsec-dbsc/): the headers, the proofs that browsers sign, and the JSON
+// that answers a registration. It keeps no state and decides nothing. The server and the browser of
+// package luciatest share it.
 //
 // The specification is a draft, and Chromium differs from it in places. Where the two differ, the
 // package accepts both and writes what Chromium reads.
@@ -18,7 +19,7 @@ const (
 	HeaderResponse = "Secure-Session-Response"
 	// HeaderID names the session that the browser wants to refresh.
 	HeaderID = "Sec-Secure-Session-Id"
-	// HeaderSkipped says that the browser could not refresh before it sent the request.
+	// HeaderSkipped reports that the browser could not refresh before it sent the request.
 	HeaderSkipped = "Secure-Session-Skipped"
 )
 
@@ -71,7 +72,7 @@ func Text(value string) string {
 }
 
 // item splits an item of a structured field (RFC 9651) into its value and its parameters, both
-// without quotes. It is lenient: what is malformed yields values that mean nothing.
+// without quotes. It is lenient: a malformed item yields values that mean nothing.
 func item(s string) (value string, params map[string]string) {
 	params = map[string]string{}
 	parts := split(s)

@@ -107,7 +107,7 @@ func jwkOf(t *testing.T, key *ecdsa.PrivateKey) string {
 	return string(h.JWK)
 }
 
-// What is not exactly an ES256 proof is refused, although it is signed with the key.
+// A token that is not exactly an ES256 proof is refused, even if it is signed with the key.
 func TestProofRefusesOtherForms(t *testing.T) {
 	t.Parallel()
 	key, public := newKey(t)
@@ -155,7 +155,8 @@ func TestProofRefusesOtherForms(t *testing.T) {
 	}
 }
 
-// A signature covers the whole proof: with any letter changed it is not the key's.
+// The signature covers the whole proof: if any letter changes, the signature is no longer the
+// key's.
 func TestProofIsNotMalleable(t *testing.T) {
 	t.Parallel()
 	key, public := newKey(t)
@@ -169,7 +170,7 @@ func TestProofIsNotMalleable(t *testing.T) {
 			other = 'B'
 		}
 		if p, err := dbsc.ParseProof(token[:i] + string(other) + token[i+1:]); err == nil && p.SignedBy(public) {
-			t.Fatalf("letter %d changed and still signed", i)
+			t.Fatalf("the proof is accepted with letter %d changed", i)
 		}
 	}
 	if public[0] ^= 1; !public.Valid() {

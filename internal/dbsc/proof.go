@@ -12,7 +12,8 @@ import (
 	"strings"
 )
 
-// Key is a public key of P-256 in compressed form (SEC 1, section 2.3.3). The zero Key is none.
+// Key is a public key on P-256 in compressed form (SEC 1, section 2.3.3). The zero Key means that
+// there is none.
 type Key [33]byte
 
 // KeyOf returns the compressed form of a key of P-256.
@@ -49,14 +50,14 @@ func (k Key) Valid() bool { return k.public() != nil }
 type Proof struct {
 	// Challenge is what was signed.
 	Challenge string
-	// Key is the key that the proof names, as one for a registration does, or the zero Key.
+	// Key is the key that the proof contains, as a proof for a registration does, or the zero Key.
 	Key Key
 
 	digest    [sha256.Size]byte
 	signature []byte
 }
 
-// MaxProofBytes bounds the size of a proof. Chromium's have some 450 bytes.
+// MaxProofBytes is the maximum size of a proof. Chromium's have some 450 bytes.
 const MaxProofBytes = 2 << 10
 
 const (
@@ -69,11 +70,11 @@ const (
 var ErrProof = errors.New("dbsc: malformed proof")
 
 // ParseProof parses the value of [HeaderResponse], a JWT (RFC 7519). The algorithm must be ES256
-// and the type dbsc+jwt. A key in the header must be on P-256. Members that it does not know are
-// ignored, as RFC 7515, section 4 says, except "crit", which is refused.
+// and the type dbsc+jwt. A key in the header must be on P-256. Unknown members of the header are
+// ignored, as RFC 7515, section 4 requires, except "crit", which is refused.
 func ParseProof(value string) (p Proof, err error) {
 	token := Text(value)
-	if len(token) > MaxProofBytes || strings.ContainsAny(token, "\r\n") { // which base64 would skip
+	if len(token) > MaxProofBytes || strings.ContainsAny(token, "\r\n") { // base64 would skip them
 		return Proof{}, ErrProof
 	}
 	parts := strings.Split(token, ".")
@@ -106,7 +107,7 @@ func ParseProof(value string) (p Proof, err error) {
 
 var strict = base64.RawURLEncoding.Strict()
 
-// SignedBy reports whether the signature is the key's.
+// SignedBy reports whether the signature was made with k.
 func (p Proof) SignedBy(k Key) bool {
 	public := k.public()
 	if public == nil || len(p.signature) != signatureLen {
@@ -155,8 +156,8 @@ func (k *Key) parse(jwk json.RawMessage) bool {
 	return true
 }
 
-// Sign returns a proof as Chromium makes it: of a registration, which names the key, or of a
-// refresh.
+// Sign returns a proof in the form of Chromium's: for a registration, in which case it contains the
+// key, or for a refresh.
 func Sign(key *ecdsa.PrivateKey, challenge string, registration bool) string {
 	type jwk struct {
 		Curve string `json:"crv"`

@@ -55,10 +55,13 @@ func (e *Engine[U]) Peek(ctx context.Context, fingerprint Fingerprint, credentia
 			r.err = fmt.Errorf("%w: no session of this refresh token", CodeUnauthorized)
 			return r, e.judge(ctx, req, record, InstantOf(now))
 		}
+		due := now.Add(max(0, min(e.config.AccessTTL, record.ExpiresAt.Sub(InstantOf(now)))))
+		if end := req.terms.EndsBy; !end.IsZero() && end.Before(due) {
+			due = end
+		}
 		r.session = Session[U]{
-			User: user.user, ID: req.id, Generation: req.presented.Generation,
-			IssuedAt:  time.Unix(e.revocations.issue(req.subject, m), 0),
-			ExpiresAt: now.Add(max(0, min(e.config.AccessTTL, record.ExpiresAt.Sub(InstantOf(now))))),
+			User: user.user, ID: req.id, Generation: req.presented.Generation, Terms: req.terms,
+			IssuedAt: time.Unix(e.revocations.issue(req.subject, m), 0), ExpiresAt: due,
 		}
 		return r, nil
 	})

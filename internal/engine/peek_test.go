@@ -55,6 +55,33 @@ func TestPeekChangesNothing(t *testing.T) {
 	})
 }
 
+// A session that Peek has found is the same as before: it knows who acts, its attributes, when its
+// user signed in, and when it ends.
+func TestPeekKnowsTheTerms(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		m := newEngine(t, nil)
+		root := sessionOf(t, m, signIn(t, m, "root"))
+		terms := session.Terms{
+			AuthTime: time.Unix(time.Now().Unix(), 0), Short: true, EndsBy: time.Now().Add(20 * time.Minute).Truncate(time.Second),
+			Attributes: map[string]string{"org": "acme"},
+			Actor:      &session.Actor{ID: "root", Reason: "ticket 12", SessionID: root.ID},
+		}
+		j := begin(t, m, "u1", terms)
+		time.Sleep(16 * time.Minute)
+		s, err := j.peek(t, m)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(terms, s.Terms); diff != "" {
+			t.Errorf("terms (-want +got):\n%s", diff)
+		}
+		if s.ExpiresAt.After(terms.EndsBy) {
+			t.Errorf("the next Peek is due %v after the session's end", s.ExpiresAt.Sub(terms.EndsBy))
+		}
+	})
+}
+
 // An old token is refused. It exposes a thief. It does not expose a browser whose response was
 // lost, however often that browser returns, and the operator is told.
 func TestPeekAtOldTokens(t *testing.T) {

@@ -127,10 +127,8 @@ func (e *Engine[U]) checkShape(v *verified[U], now time.Time) error {
 	if isPast(&v.session.Terms, now) {
 		return accessErrors.expired
 	}
-	if a := v.session.Actor; a != nil {
-		if ended, _ := e.revocations.bounds(a.ID, a.SessionID); v.iat <= ended {
-			return accessErrors.revoked
-		}
+	if a := v.session.Actor; a != nil && e.revocations.ended(a.ID, a.SessionID, v.iat) {
+		return accessErrors.revoked
 	}
 	return nil
 }

@@ -231,3 +231,49 @@ func TestActing(t *testing.T) {
 		}
 	})
 }
+
+// Streams and AskStore know of the end of the actor's own session as Verify and a refresh do.
+func TestActorsEndReachesStreamsAndAskStore(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		store := memstore.New()
+		process := func() *engine.Engine[profile] {
+			return newEngine(t, func(c *engine.Config[profile]) { c.Store, c.Feed = store, session.NoFeed })
+		}
+		here, there := process(), process() // which do not know what the other one ends
+		own := signIn(t, here, "root")
+		root := sessionOf(t, here, own)
+		j := begin(t, here, "u1", session.Terms{Actor: &session.Actor{ID: "root", Reason: "ticket 12", SessionID: root.ID}})
+		ended, endedThere := here.Ended(t.Context(), sessionOf(t, here, j)), there.Ended(t.Context(), sessionOf(t, there, j))
+		if err := there.AskStore(t.Context(), sessionOf(t, there, j)); err != nil {
+			t.Errorf("AskStore while the actor's session is alive: %v", err)
+		}
+		if err := here.EndSession(t.Context(), "root", root.ID); err != nil {
+			t.Fatal(err)
+		}
+		synctest.Wait()
+		if !isClosed(ended) || !isClosed(here.Ended(t.Context(), sessionOfEnded(t, here, j))) {
+			t.Error("a stream outlives the actor's session in the process that ended it")
+		}
+		if isClosed(endedThere) {
+			t.Fatal("the other process knows of the end, so the rest shows nothing")
+		}
+		time.Sleep(16 * time.Minute) // the access token has expired, and the stream asks the store
+		synctest.Wait()
+		if !isClosed(endedThere) {
+			t.Error("a stream outlives the actor's session in a process that has asked the store")
+		}
+		if n := here.Streams() + there.Streams(); n != 0 {
+			t.Errorf("%d streams are held", n)
+		}
+
+		root = sessionOf(t, here, signIn(t, here, "root"))
+		j = begin(t, here, "u1", session.Terms{Actor: &session.Actor{ID: "root", Reason: "ticket 12", SessionID: root.ID}})
+		if err := here.RevokeUser(t.Context(), "root"); err != nil {
+			t.Fatal(err)
+		}
+		if err := there.AskStore(t.Context(), sessionOf(t, there, j)); session.CodeOf(err) != session.CodeUnauthorized {
+			t.Errorf("AskStore after the actor's end: %v", err)
+		}
+	})
+}

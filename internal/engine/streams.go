@@ -8,8 +8,8 @@ import (
 	"github.com/lucia-go/lucia/session"
 )
 
-// streams holds the open channels of [Engine.Ended], by user. Each is freed when its context or its
-// session ends.
+// streams holds the open channels of [Engine.Ended], by user and by who acts as the user. Each is
+// freed when its context or its session ends.
 type streams struct {
 	mu    sync.Mutex
 	users map[string]map[*stream]struct{}
@@ -20,11 +20,29 @@ type stream struct {
 	userID string
 	id     ID
 	iat    int64
+	terms  Terms
 	ended  chan struct{}
 
 	// These are guarded by the lock of the streams.
 	timer  *time.Timer // asks the store
 	unbind func() bool // stops waiting for the context
+}
+
+// owners returns the users whose sessions the stream depends on: its user, and who acts as them.
+func (w *stream) owners() []string {
+	if w.terms.Actor == nil {
+		return []string{w.userID}
+	}
+	return []string{w.userID, w.terms.Actor.ID}
+}
+
+// isEndedBy reports whether a notice ends a session that the stream depends on.
+func (w *stream) isEndedBy(n session.Notice) bool {
+	ends := func(userID string, id ID) bool {
+		return n.UserID == userID && (n.SessionID == id || n.SessionID == (ID{}) && w.iat <= n.IssuedUntil)
+	}
+	actor := w.terms.Actor
+	return ends(w.userID, w.id) || actor != nil && ends(actor.ID, actor.SessionID)
 }
 
 // add registers a stream.
@@ -34,10 +52,12 @@ func (s *streams) add(w *stream) {
 	if s.users == nil {
 		s.users = map[string]map[*stream]struct{}{}
 	}
-	if s.users[w.userID] == nil {
-		s.users[w.userID] = map[*stream]struct{}{}
+	for _, userID := range w.owners() {
+		if s.users[userID] == nil {
+			s.users[userID] = map[*stream]struct{}{}
+		}
+		s.users[userID][w] = struct{}{}
 	}
-	s.users[w.userID][w] = struct{}{}
 }
 
 // remove frees a stream and reports whether it was registered.
@@ -48,13 +68,14 @@ func (s *streams) remove(w *stream) bool {
 }
 
 func (s *streams) removeLocked(w *stream) bool {
-	own := s.users[w.userID]
-	if _, ok := own[w]; !ok {
+	if _, ok := s.users[w.userID][w]; !ok {
 		return false
 	}
-	delete(own, w)
-	if len(own) == 0 {
-		delete(s.users, w.userID)
+	for _, userID := range w.owners() {
+		delete(s.users[userID], w)
+		if len(s.users[userID]) == 0 {
+			delete(s.users, userID)
+		}
 	}
 	if w.timer != nil {
 		w.timer.Stop()
@@ -103,7 +124,7 @@ func (s *streams) end(n session.Notice) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for w := range s.users[n.UserID] {
-		if n.SessionID == w.id || n.SessionID == (ID{}) && w.iat <= n.IssuedUntil {
+		if w.isEndedBy(n) {
 			s.removeLocked(w)
 			close(w.ended)
 		}
@@ -119,9 +140,9 @@ func (s *streams) end(n session.Notice) {
 //
 // Nothing is retained once ctx has ended or the channel is closed.
 func (e *Engine[U]) Ended(ctx context.Context, s Session[U]) <-chan struct{} {
-	w := &stream{userID: s.User.ID, id: s.ID, iat: s.IssuedAt.Unix(), ended: make(chan struct{})}
+	w := &stream{userID: s.User.ID, id: s.ID, iat: s.IssuedAt.Unix(), terms: s.Terms, ended: make(chan struct{})}
 	e.streams.add(w)
-	if e.revocations.ended(w.userID, w.id, w.iat) { // after add, so that no notice is missed
+	if e.isRevoked(s) { // after add, so that no notice is missed
 		e.streams.close(w)
 		return w.ended
 	}
@@ -139,7 +160,7 @@ func (e *Engine[U]) ask(w *stream, due time.Time) {
 	if !e.streams.has(w) {
 		return
 	}
-	record, now, err := e.find(context.Background(), w.userID, w.id)
+	record, now, err := e.find(context.Background(), w.userID, w.id, &w.terms)
 	wait := retryAsking
 	switch {
 	case err != nil && !due.IsZero() && time.Now().After(due):
@@ -158,13 +179,23 @@ func (e *Engine[U]) ask(w *stream, due time.Time) {
 	e.streams.schedule(w, wait, func() { e.ask(w, due) })
 }
 
-// find returns the record of a session in the store, and the time to judge it by.
-func (e *Engine[U]) find(ctx context.Context, userID string, id ID) (Record, Instant, error) {
-	live, err := callWithTimeout(ctx, e.stores, func(ctx context.Context) (map[ID]Entry, error) {
-		return e.config.Store.List(ctx, userID)
+// isRevoked reports whether this process knows that a session has ended, or that of who acts in it.
+func (e *Engine[U]) isRevoked(s Session[U]) bool {
+	iat := s.IssuedAt.Unix()
+	return e.revocations.ended(s.User.ID, s.ID, iat) || s.Actor != nil && e.revocations.ended(s.Actor.ID, s.Actor.SessionID, iat)
+}
+
+// find returns the record of a session in the store, and the time with which to judge it. The
+// record is empty if the session is over by its terms.
+func (e *Engine[U]) find(ctx context.Context, userID string, id ID, t *Terms) (Record, Instant, error) {
+	record, err := callWithTimeout(ctx, e.stores, func(ctx context.Context) (Record, error) {
+		if cause, err := e.overBy(ctx, t); cause != "" || err != nil {
+			return Record{}, err
+		}
+		live, err := e.config.Store.List(ctx, userID)
+		return live[id].Record, err
 	})
 	now := InstantOf(time.Now())
-	record := live[id].Record
 	if e.isOver(record) {
 		record = Record{}
 	}
@@ -177,10 +208,10 @@ func (e *Engine[U]) MustAsk() bool {
 	return e.follower != nil && e.config.FeedLost == FeedLostAskStore && e.follower.lost.Load()
 }
 
-// AskStore checks in the store that a session is alive. Errors carry CodeUnauthorized if it has
-// ended, and CodeDatabaseFetchFailed if the store failed.
+// AskStore checks in the store that a session is alive, and that of who acts in it. Errors carry
+// CodeUnauthorized if one has ended, and CodeDatabaseFetchFailed if the store failed.
 func (e *Engine[U]) AskStore(ctx context.Context, s Session[U]) error {
-	record, now, err := e.find(ctx, s.User.ID, s.ID)
+	record, now, err := e.find(ctx, s.User.ID, s.ID, &s.Terms)
 	if err != nil {
 		return e.unavailable(ctx, CodeDatabaseFetchFailed, s.User.ID, s.ID, err)
 	}

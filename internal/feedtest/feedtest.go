@@ -1,5 +1,5 @@
-// Package feedtest runs processes of an app on a shared store and shows that what ends in one is
-// felt in the others. Each process is an HTTP server with an Auth and a client of its own.
+// Package feedtest runs processes of an app on a shared store. It shows that an end in one process
+// reaches the others. Each process is an HTTP server with an Auth and a client of its own.
 package feedtest
 
 import (
@@ -21,9 +21,9 @@ import (
 	"github.com/lucia-go/lucia/session"
 )
 
-// patience is how long a test waits for what other processes do. What is felt within a second on an
-// idle machine takes longer on a busy one; the tests of the engine show the times on a clock of
-// their own.
+// patience is how long a test waits for what other processes do. An end that takes effect within a
+// second on an idle machine takes longer on a busy one. The tests of the engine check the times, on
+// a clock of their own.
 const patience = time.Minute
 
 // user is the app's data.
@@ -73,7 +73,7 @@ type Process struct {
 	store  *counted
 }
 
-// Start starts a process on a store. It ends with the test.
+// Start starts a process on a store. It stops at the end of the test.
 func (a *App) Start(t testing.TB, store session.Store, change ...func(*lucia.Config[user])) *Process {
 	t.Helper()
 	p := &Process{t: t, store: &counted{Store: store}}
@@ -137,8 +137,8 @@ func (p *Process) SignIn(id string) *Browser {
 	return b
 }
 
-// WithoutRefresh returns a copy of b that has the access token and no refresh token, so that no
-// request of it is answered with a refresh.
+// WithoutRefresh returns a copy of b that has the access token but no refresh token, so that no
+// request with it causes a refresh.
 func (b *Browser) WithoutRefresh() *Browser {
 	c := &Browser{User: b.User, cookies: maps.Clone(b.cookies)}
 	for name := range c.cookies {
@@ -217,8 +217,7 @@ func (p *Process) Stream(b *Browser) (ended <-chan struct{}) {
 	return done
 }
 
-// Await waits until a request with the access token of b is refused. It reports whether that
-// happened.
+// Await waits until a request with the access token of b is refused. It reports whether one was.
 func (p *Process) Await(b *Browser) bool {
 	p.t.Helper()
 	c := b.WithoutRefresh()
@@ -263,8 +262,8 @@ func (c *counted) List(ctx context.Context, userID string) (map[session.ID]sessi
 	return c.Store.List(ctx, userID)
 }
 
-// Felt shows that ends in one process are felt in another one without a call of the store: by
-// requests and by streams. open opens the shared store as a process of its own.
+// Felt shows that an end in one process takes effect in another without a call of the store, for
+// requests and for streams. open opens the shared store as a process of its own.
 func Felt(t *testing.T, open func(t testing.TB) session.Store) {
 	app := NewApp()
 	here, there := app.Start(t, open(t)), app.Start(t, open(t))
@@ -308,7 +307,7 @@ func Felt(t *testing.T, open func(t testing.TB) session.Store) {
 		case <-ended:
 			t.Logf("%s: refused after %v, the stream ended after %v", c.name, refused, time.Since(began))
 		case <-time.After(patience):
-			t.Errorf("%s: the stream goes on", c.name)
+			t.Errorf("%s: the stream is still open", c.name)
 		}
 		for range 3 {
 			if status, _ := there.Get(other.WithoutRefresh(), "/me"); status != http.StatusOK {
@@ -328,7 +327,7 @@ func Felt(t *testing.T, open func(t testing.TB) session.Store) {
 	ask(t, app, open)
 }
 
-// reload shows that ReloadUser is felt in another process, and that no one is signed out.
+// reload shows that ReloadUser takes effect in another process, and that it ends no session.
 func reload(t *testing.T, app *App, here, there *Process) {
 	b := there.SignIn("reloaded")
 	stream := there.Stream(b)
@@ -367,7 +366,7 @@ func reload(t *testing.T, app *App, here, there *Process) {
 	}
 }
 
-// ask shows that AskStore refuses at once what a process without a feed still accepts.
+// ask shows that AskStore refuses at once a session that a process without a feed still accepts.
 func ask(t *testing.T, app *App, open func(t testing.TB) session.Store) {
 	noFeed := func(c *lucia.Config[user]) { c.Feed = lucia.NoFeed }
 	here, there := app.Start(t, open(t), noFeed), app.Start(t, open(t), noFeed)
@@ -379,7 +378,7 @@ func ask(t *testing.T, app *App, open func(t testing.TB) session.Store) {
 		t.Fatal(err)
 	}
 	if status, _ := there.Get(b.WithoutRefresh(), "/me"); status != http.StatusOK {
-		t.Errorf("without a feed and without asking: %d", status)
+		t.Errorf("without a feed and without AskStore: %d", status)
 	}
 	if status, _ := there.Get(b.WithoutRefresh(), "/asked"); status != http.StatusUnauthorized {
 		t.Errorf("AskStore, ended: %d", status)

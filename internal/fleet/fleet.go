@@ -1,5 +1,5 @@
-// Package fleet simulates many well-behaved browsers on one store. Tests use it to measure how
-// many sessions the faults of a server cost.
+// Package fleet simulates many well-behaved browsers on one store. With it, tests measure how many
+// sessions are lost by failures of a server.
 package fleet
 
 import (
@@ -14,9 +14,8 @@ import (
 	"github.com/lucia-go/lucia/session"
 )
 
-// browser is a well-behaved client with one session and what a browser keeps of it. After an
-// error it keeps what it has and tries again. It uses the tokens that it is given. One goroutine
-// uses it.
+// browser is a well-behaved client with one session, and what a browser keeps of it. After an error
+// it keeps its tokens and tries again. It uses the tokens that it gets. Only one goroutine uses it.
 type browser struct {
 	fleet  *Fleet
 	user   string
@@ -24,9 +23,9 @@ type browser struct {
 	newest session.Presentation // the newest token, and its cookie's HandedAt
 	seen   session.Instant      // when the newest access token was handed out
 	signed time.Time            // when it signed in
-	leaves bool                 // it wants to sign out, and the store has not confirmed that
-	fault  string               // why its session is lost, if it is
-	gone   bool                 // whether the store says that there is no such session
+	leaves bool                 // it is signing out, and the store has not confirmed that
+	fault  string               // why its session is lost, or empty
+	gone   bool                 // whether the store has no such session
 }
 
 // Fleet is many browsers on one store.
@@ -99,7 +98,7 @@ func (f *Fleet) run(stop <-chan struct{}) (wait func()) {
 	return wg.Wait
 }
 
-// pace is how often a worker acts; patience is how long a person tries to sign in.
+// pace is how often a worker acts. patience is how long a person tries to sign in.
 const (
 	pace     = 4 * time.Millisecond
 	patience = 20 * time.Second
@@ -177,7 +176,7 @@ func (b *browser) refresh() bool {
 	}
 	handed := r.Now
 	if r.Record.Generation == b.newest.Generation && (r.Outcome == session.Current || r.Outcome == session.Adopted) {
-		handed = b.newest.HandedAt // the browser has that cookie: none is set
+		handed = b.newest.HandedAt // the browser has that cookie, so the answer sets none
 	}
 	b.seen = r.Now
 	b.newest = session.Presentation{
@@ -224,8 +223,8 @@ func (w Window) contains(t time.Time) bool {
 	return !w.From.IsZero() && !t.Before(w.From) && !t.After(w.To)
 }
 
-// settle counts what the servers lost within the window: new sessions, and ends of sessions that
-// came back. Losses outside of it fail the test.
+// settle counts what the servers lost within the window: new sessions, and ends of sessions, which
+// came back. A loss outside of the window fails the test.
 func (f *Fleet) settle(w Window) (unsigned, back int) {
 	f.Helper()
 	for _, b := range f.browsers {
@@ -256,8 +255,8 @@ func (f *Fleet) settle(w Window) (unsigned, back int) {
 	return unsigned, back
 }
 
-// replay presents a token that is two generations old to each session that has had so many. It
-// expects the reuse to be detected and returns how often it was.
+// replay presents, to each session with enough generations, a token that is two generations old. It
+// expects that the reuse is detected, and returns how often it was.
 func (f *Fleet) replay() (caught int) {
 	f.Helper()
 	revoked := make(map[string]bool)
@@ -278,7 +277,7 @@ func (f *Fleet) replay() (caught int) {
 		caught++
 	}
 	if caught == 0 {
-		f.Error("no session came far enough to replay a token")
+		f.Error("no session has enough generations to replay a token")
 	}
 	return caught
 }
@@ -327,7 +326,7 @@ func (f *Fleet) Report(w Window) {
 	}
 }
 
-// Pause lets the fault last. No test depends on its duration.
+// Pause lets the fault last for d. No test depends on that duration.
 func Pause(d time.Duration) { <-time.After(d) }
 
 // Repeat calls do n times, with a pause after each, and returns n.
@@ -339,7 +338,7 @@ func Repeat(n int, every time.Duration, do func()) int {
 	return n
 }
 
-// AwaitAll waits until sign-ins of many users succeed one after the other: every
+// AwaitAll waits until sign-ins of many users succeed one after the other, which shows that every
 // shard serves again.
 func (f *Fleet) AwaitAll(limit time.Duration) {
 	f.Helper()

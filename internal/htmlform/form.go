@@ -8,7 +8,7 @@ import (
 	"slices"
 )
 
-// What forms are sent as.
+// Encodings of forms.
 const (
 	urlencoded = "application/x-www-form-urlencoded"
 	multiparts = "multipart/form-data"
@@ -38,26 +38,25 @@ type Form struct {
 	files  map[string]bool // names of fields for files
 
 	hasDefault bool    // whether there is a submit button at all
-	implied    *Button // the default one: the first, be it an image; nil where it is disabled
+	implied    *Button // the default button, which is the first one, also if it is an image; nil if it is disabled
 }
 
 // Button is a submit button of a [Form].
 type Button struct {
 	// Name and Value are submitted if the button is pressed and Name is not "".
 	Name, Value string
-	// Method, Action and Enctype are the button's own (formmethod, formaction, formenctype) or
-	// else the form's.
+	// Method, Action and Enctype are the button's own (formmethod, formaction, formenctype), or
+	// else those of the form.
 	Method, Action, Enctype string
 
 	image bool // it submits the coordinates of the click
 }
 
-// Form returns the form that a person would fill in with the given values, or nil. It has the
-// given method ("GET" or "POST"; "" is any). Every given name is the name of a field or, with its
-// one value, of a button. A file field accepts only "", which means no file. If several forms
-// match, Form returns the first whose hidden fields have the given values, because a person
-// cannot change them; this distinguishes the forms of a list. If none has them, it returns the
-// first.
+// Form returns the form that a person would fill in with the given values, or nil. It has the given
+// method ("GET" or "POST"; "" is any). Every given name is the name of a field or, with its only
+// value, of a button. A file field accepts only "", which means no file. If several forms match,
+// Form returns the first whose hidden fields have the given values, because a person cannot change
+// those. That distinguishes the forms of a list. If there is none, Form returns the first match.
 func (p *Page) Form(method string, given url.Values) *Form {
 	var first *Form
 	for i := range p.Forms {
@@ -73,8 +72,8 @@ func (p *Page) Form(method string, given url.Values) *Form {
 	return first
 }
 
-// add adds a field. A name counts as hidden, or as that of files, if all fields with that name
-// are.
+// add adds a field. A name counts as hidden if all fields with that name are hidden, and as a name
+// of files if all are fields for files.
 func (f *Form) add(next field) {
 	isFirst := !f.Names[next.name]
 	f.hidden[next.name] = next.hidden && (isFirst || f.hidden[next.name])
@@ -140,10 +139,10 @@ func (f *Form) presets(given url.Values) bool {
 
 // Filled returns a copy of the form as it is submitted with the given values. Its Fields are all
 // fields that are sent, including hidden fields that are not given. The button with a given name
-// and value is pressed, or else the first one, as browsers do when a person presses Enter in a
-// field. If the first one is disabled, which keeps browsers from submitting until a script
-// enables it, none is pressed. The button's name and value are sent, and Method, Action and
-// Enctype are the button's.
+// and value is pressed. If there is none, the first button is, as browsers do when a person presses
+// Enter in a field. If the first button is disabled, none is pressed, because browsers then do not
+// submit the form until a script enables the button. The button's name and value are sent, and
+// Method, Action and Enctype are the button's.
 func (f *Form) Filled(given url.Values) *Form {
 	pressed, typed := f.split(given)
 	if pressed == nil {
@@ -167,7 +166,7 @@ func (f *Form) Filled(given url.Values) *Form {
 func (f *Form) press(b Button) {
 	f.Method, f.Action, f.Enctype = b.Method, b.Action, b.Enctype
 	switch {
-	case b.image: // pressed with the keyboard: the coordinates are 0
+	case b.image: // when pressed with the keyboard, the coordinates are 0
 		dot := ""
 		if b.Name != "" {
 			dot = b.Name + "."

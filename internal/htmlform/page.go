@@ -15,7 +15,7 @@ import (
 // maxPageBytes limits what is read of a page.
 const maxPageBytes = 8 << 20
 
-// Page is what a program needs of an HTML page of the app.
+// Page is the part of an HTML page that a program needs.
 type Page struct {
 	// Data is the page data: the app's own members and, under "_lucia", the session. It is nil if
 	// the page has none.
@@ -29,8 +29,8 @@ type Page struct {
 	Forms []Form
 }
 
-// Read reads an HTML page. It returns an error if reading fails or the page is longer than 8 MiB.
-// A page may have no page data and no forms. Page data that are not a JSON object are ignored.
+// Read reads an HTML page. It returns an error if reading fails or the page is longer than 8 MiB. A
+// page may have no page data and no forms. Page data that is not a JSON object is ignored.
 func Read(r io.Reader) (*Page, error) {
 	limited := &io.LimitedReader{R: r, N: maxPageBytes + 1}
 	p := newPageReader(html.NewTokenizer(limited))

@@ -82,7 +82,7 @@ lines &amp; <b>more</b></textarea><textarea name=u></textarea></form>`,
 				{Method: "POST", Fields: url.Values{"b": {""}}, Names: map[string]bool{"b": true}},
 			},
 		},
-		"chosen by nobody, several, all, none to choose": {
+		"nothing chosen, several chosen, all disabled": {
 			`<form><select name=a multiple><option value=1><option value=2></select>
 			<select name=b multiple><option value=1 selected><option value=2><option value=3 selected></select>
 			<select name=c><option value=1 selected><option value=2 selected></select>
@@ -102,7 +102,7 @@ lines &amp; <b>more</b></textarea><textarea name=u></textarea></form>`,
 				Names: map[string]bool{"a": true, "b": true, "c": true, "g": true},
 			}},
 		},
-		"of a form elsewhere": {
+		"fields of a form elsewhere": {
 			`<input form=x name=a value=1><form id=y><input name=b form=x value=2><input name=c form=nowhere></form>
 			<form id=x><input name=a value=3></form><form id=x></form><textarea form=y name=t>z</textarea>`,
 			[]htmlform.Form{
@@ -124,18 +124,18 @@ lines &amp; <b>more</b></textarea><textarea name=u></textarea></form>`,
 				}},
 			},
 		},
-		"addresses that are none": {
+		"invalid addresses": {
 			`<base href="/b/"><form action=":x"><button formaction=":y"></button></form>`,
 			[]htmlform.Form{{Method: "GET", Action: ":x", Buttons: []htmlform.Button{
 				{Method: "GET", Action: ":y", Enctype: "application/x-www-form-urlencoded"},
 			}}},
 		},
-		"a base that is none": {`<base href=":"><form action=go></form>`, []htmlform.Form{{Method: "GET", Action: "go"}}},
-		"templates are no part": {
+		"an invalid base": {`<base href=":"><form action=go></form>`, []htmlform.Form{{Method: "GET", Action: "go"}}},
+		"templates are ignored": {
 			`<template><form><input name=a></form><template></template><form></form></template><form><template><input name=b></template><input name=c></form>`,
 			[]htmlform.Form{{Method: "GET", Fields: url.Values{"c": {""}}, Names: map[string]bool{"c": true}}},
 		},
-		"not really there": {`<!-- <form><input name=a></form> --><script>"<form>"</script><title><form></title>`, nil},
+		"in comments and scripts": {`<!-- <form><input name=a></form> --><script>"<form>"</script><title><form></title>`, nil},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -168,7 +168,7 @@ func TestReadRefusesWhatHasNoEnd(t *testing.T) {
 	}
 }
 
-// FuzzRead: no page makes Read panic or fail, and a form is submitted with
+// FuzzRead checks that no page makes Read panic or fail, and that a form is submitted only with
 // fields that it has.
 func FuzzRead(f *testing.F) {
 	f.Add(`<!doctype html><form method="get"><input name="q"></form>
@@ -194,7 +194,7 @@ func FuzzRead(f *testing.F) {
 				}
 			}
 			if page.Form(form.Method, form.Fields) == nil {
-				t.Errorf("no form takes what %v is submitted with", form.Fields)
+				t.Errorf("no form matches the submitted fields %v", form.Fields)
 			}
 			form.Filled(nil).Body()
 		}

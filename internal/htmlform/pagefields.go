@@ -7,8 +7,8 @@ import (
 	"golang.org/x/net/html/atom"
 )
 
-// field is a field of a form, or a submit button. It belongs to the form around it unless it
-// names another one by its id.
+// field is a field of a form, or a submit button. It belongs to the form around it, unless it names
+// another form by its id.
 type field struct {
 	form   int
 	formID *string
@@ -76,7 +76,7 @@ func (p *pageReader) disabled(attr map[string]string) bool {
 	return has(attr, "disabled")
 }
 
-// declare records a field and returns it, or nil if it is not submitted. The result may be
+// declare records a field and returns it, or nil if the field is not submitted. The result may be
 // modified until the next call.
 func (p *pageReader) declare(attr map[string]string) *field {
 	if attr["name"] == "" || p.disabled(attr) {
@@ -85,7 +85,7 @@ func (p *pageReader) declare(attr map[string]string) *field {
 	return p.place(attr)
 }
 
-// place records what belongs to a form, whether or not it has a name and is enabled.
+// place records an element of a form, whether or not it has a name and is enabled.
 func (p *pageReader) place(attr map[string]string) *field {
 	f := field{form: p.open, name: attr["name"]}
 	if id, ok := attr["form"]; ok {
@@ -151,14 +151,14 @@ func (p *pageReader) button(attr map[string]string) {
 type selectReader struct {
 	field    *field
 	several  bool // any number may be chosen
-	listed   bool // it shows its options: none is chosen by itself
+	listed   bool // it shows its options, so none is chosen by default
 	groupOff bool // the open group of options is disabled
 	options  []option
 }
 
 type option struct {
 	value    string
-	isText   bool // the value of an option that has none is its text
+	isText   bool // the option has no value, so its text is the value
 	disabled bool
 	chosen   bool
 }

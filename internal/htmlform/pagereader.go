@@ -14,7 +14,7 @@ import (
 )
 
 // pageReader processes the tokens of a page. It follows the HTML standard for forms: which form a
-// field belongs to and which value it submits.
+// field belongs to, and which value it submits.
 type pageReader struct {
 	z    *html.Tokenizer
 	page *Page
@@ -22,9 +22,9 @@ type pageReader struct {
 
 	open      int            // the open form's index, or none
 	ids       map[string]int // forms by their id
-	fields    []field        // in page order, for a form's id may come later
+	fields    []field        // in page order, because a form's id may come later
 	fieldsets []fieldset     // the open ones
-	templates int            // how many are open: what is in them is no part of the page
+	templates int            // how many are open; their content is not part of the page
 	base      *string
 	textarea  *field        // the open one
 	option    *selectReader // the open select
@@ -32,7 +32,7 @@ type pageReader struct {
 	hadData   bool
 }
 
-// none is the index of no form.
+// none is the index that stands for no form.
 const none = -1
 
 func newPageReader(z *html.Tokenizer) *pageReader {
@@ -96,7 +96,7 @@ func (p *pageReader) start(t html.Token) {
 		p.endSelect() // a select cannot contain it
 		p.input(attr)
 	case atom.Button:
-		if p.option == nil { // one in a select opens that
+		if p.option == nil { // a button in a select opens it and does not submit
 			p.button(attr)
 		}
 	case atom.Textarea:
@@ -204,7 +204,7 @@ func (p *pageReader) buttonOf(form *Form, f *field) Button {
 	return b
 }
 
-// address resolves an action by the page's base. "" is the page itself, whatever its base.
+// address resolves an action against the page's base. "" is the page itself, whatever its base is.
 func (p *pageReader) address(action string) string {
 	if p.base == nil || action == "" {
 		return action

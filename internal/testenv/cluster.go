@@ -47,7 +47,7 @@ func Cluster(t testing.TB) *RedisCluster {
 		return strings.Contains(info, "cluster_state:ok") && strings.Count(nodes, "slave") == n, info + nodes
 	})
 	for _, r := range c.Replicas {
-		eventually(t, "a replica to be in step", func() (bool, string) {
+		eventually(t, "a replica to be in sync", func() (bool, string) {
 			role, err := r.do("role").Slice()
 			return err == nil && len(role) > 3 && role[3] == "connected", fmt.Sprint(role, err)
 		})
@@ -107,15 +107,15 @@ func (s *RedisServer) clusterAddr() (host, port, bus string) {
 	return host, port, bus
 }
 
-// MoveSlot moves a hash slot with all its keys from one master to another, the
-// way an operator reshards: while it happens, clients are asked and then moved.
+// MoveSlot moves a hash slot with all its keys from one master to another, as an operator reshards.
+// During the move clients are redirected for single requests (ASK), and afterwards for all (MOVED).
 func (c *RedisCluster) MoveSlot(t testing.TB, slot int, from, to *RedisServer) {
 	t.Helper()
 	c.BeginMove(t, slot, from, to)()
 }
 
-// BeginMove moves the keys of a slot and not yet the slot, so that clients are
-// sent to the new owner request by request (ASK). finish moves the slot.
+// BeginMove moves the keys of a slot but not yet the slot, so that clients are redirected to the
+// new owner request by request (ASK). finish moves the slot.
 func (c *RedisCluster) BeginMove(t testing.TB, slot int, from, to *RedisServer) (finish func()) {
 	t.Helper()
 	to.do("cluster", "setslot", slot, "importing", from.NodeID())

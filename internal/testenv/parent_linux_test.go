@@ -14,7 +14,7 @@ import (
 	"github.com/lucia-go/lucia/internal/testenv"
 )
 
-// startsAServer is set where this test is run again, to be killed.
+// startsAServer is set when this test runs itself again, to be killed.
 const startsAServer = "TESTENV_STARTS_A_SERVER"
 
 func TestServersEndWithATestThatIsKilled(t *testing.T) {
@@ -37,17 +37,17 @@ func TestServersEndWithATestThatIsKilled(t *testing.T) {
 	_ = cmd.Wait()
 	pid, err := strconv.Atoi(line[:max(0, len(line)-1)])
 	if err != nil {
-		t.Fatalf("the test says %q, want a process id", line)
+		t.Fatalf("the test printed %q, want a process id", line)
 	}
 	for begin := time.Now(); runs(pid); time.Sleep(time.Millisecond) {
 		if time.Since(begin) > 10*time.Second {
 			_ = syscall.Kill(pid, syscall.SIGKILL)
-			t.Fatal("the server outlives the test that started it")
+			t.Fatal("the server is alive after the test that started it")
 		}
 	}
 }
 
-// runs reports whether a process is there and not dead, waited for or not.
+// runs reports whether a process exists and is no zombie.
 func runs(pid int) bool {
 	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 	return err == nil && !strings.Contains(string(stat), ") Z ")

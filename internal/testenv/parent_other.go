@@ -4,5 +4,5 @@ package testenv
 
 import "syscall"
 
-// DieWithParent does nothing on this system: a program continues after a test is killed.
+// DieWithParent does nothing on this system. A program continues after its test is killed.
 func DieWithParent(*syscall.SysProcAttr) {}

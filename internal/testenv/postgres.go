@@ -13,8 +13,8 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// PostgresServer is a PostgreSQL server on a loopback port of its own. Its
-// superuser is postgres, without a password.
+// PostgresServer is a PostgreSQL server on a loopback port of its own. Its superuser is postgres,
+// without a password.
 type PostgresServer struct {
 	*Process
 	Addr string
@@ -25,10 +25,10 @@ type PostgresServer struct {
 	args []string
 }
 
-// Postgres starts a PostgreSQL server with an empty data directory, which is its own and survives
-// Restart. args are appended to its command line and take precedence: "-c",
+// Postgres starts a PostgreSQL server with an empty data directory of its own, which survives
+// Restart. args are appended to its command line and take precedence, for example "-c",
 // "default_transaction_read_only=on". If the test runs as root, the server runs as another user,
-// because PostgreSQL refuses root.
+// because PostgreSQL refuses to run as root.
 func Postgres(t testing.TB, args ...string) *PostgresServer {
 	t.Helper()
 	s := newPostgres(t, args...)
@@ -65,7 +65,7 @@ func newPostgres(t testing.TB, args ...string) *PostgresServer {
 	if err != nil {
 		t.Fatal(err)
 	}
-	// Not t.TempDir, because other users cannot enter it.
+	// t.TempDir would not do, because other users cannot enter it.
 	parent, err := os.MkdirTemp("", "lucia-postgresql-")
 	if err != nil {
 		t.Fatal(err)
@@ -117,8 +117,8 @@ func (s *PostgresServer) start() (ok bool) {
 	return ok
 }
 
-// Restart starts the server again after Kill, on the same port and with the same data directory.
-// It tries again while another program holds the port.
+// Restart starts the server again after Kill, on the same port and with the same data directory. It
+// tries again while another program holds the port.
 func (s *PostgresServer) Restart() {
 	s.t.Helper()
 	for deadline := time.Now().Add(startLimit); !s.start(); {

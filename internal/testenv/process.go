@@ -75,15 +75,15 @@ func (p *Process) run() error {
 		err := p.cmd.Start()
 		started <- err
 		if err == nil {
-			_ = p.cmd.Wait() // the error is that it was killed
+			_ = p.cmd.Wait() // the error only reports that it was killed
 			close(p.dead)
 		}
 	}()
 	return <-started
 }
 
-// read keeps the last lines of the program's output and closes isReady at the
-// first one that contains ready. The output ends with the last process that holds it.
+// read keeps the last lines of the program's output and closes isReady at the first line that
+// contains ready. The output ends when the last process that holds it ends.
 func (p *Process) read(out io.ReadCloser, ready string, isReady chan<- struct{}) {
 	defer close(p.gone)
 	defer out.Close()
@@ -112,9 +112,9 @@ func (p *Process) Log() string {
 	return strings.Join(p.log, "\n")
 }
 
-// Kill ends the process at once (SIGKILL) and returns when it and the processes that it started
-// have ended. Those of PostgreSQL end by themselves, and may answer until then. Kill may be called
-// again.
+// Kill ends the process at once (SIGKILL). It returns when the process and those that it started
+// have ended. The child processes of PostgreSQL end by themselves and may answer until then. Kill
+// may be called again.
 func (p *Process) Kill() {
 	_ = p.cmd.Process.Kill() // it may have ended already
 	<-p.dead

@@ -9,8 +9,8 @@ import (
 	"time"
 )
 
-// Proxy is a TCP proxy on loopback between a client and a server that can simulate failures of
-// the network. It passes everything until a method changes that. Its methods may be called
+// Proxy is a TCP proxy on loopback between a client and a server. It can simulate failures of the
+// network. It passes everything until a method changes that. Its methods may be called
 // concurrently.
 type Proxy struct {
 	Addr string
@@ -32,7 +32,7 @@ type Proxy struct {
 // pair is a client's connection and the server's.
 type pair struct{ client, server net.Conn }
 
-// NewProxy starts a proxy to the server at backend. It ends with the test.
+// NewProxy starts a proxy to the server at backend. It stops at the end of the test.
 func NewProxy(t testing.TB, backend string) *Proxy {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -67,9 +67,9 @@ func (p *Proxy) Delay(d time.Duration) {
 	p.delay = d
 }
 
-// Hold makes the proxy a black hole: it accepts connections and keeps them open, but passes
-// nothing until Pass. The held data arrive then, as after a network partition, even if the sender
-// has gone.
+// Hold makes the proxy a black hole: it accepts connections and keeps them open, but passes nothing
+// until Pass. The held data then arrives, as after a network partition, even if the sender has
+// gone.
 func (p *Proxy) Hold() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -88,7 +88,7 @@ func (p *Proxy) Pass() {
 	}
 }
 
-// LoseReply drops the next reply of the server, which has done what was asked, and resets the
+// LoseReply drops the next reply of the server, which has performed the request, and resets the
 // connection.
 func (p *Proxy) LoseReply() { p.lost.Store(1) }
 
@@ -183,7 +183,7 @@ func (p *Proxy) pump(c *pair, to, from net.Conn, replies bool) {
 	}
 }
 
-// admit waits until data may pass. It reports false when the proxy ends.
+// admit waits until data may pass. It returns false when the proxy stops.
 func (p *Proxy) admit() bool {
 	p.mu.Lock()
 	delay, held := p.delay, p.held

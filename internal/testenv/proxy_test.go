@@ -10,8 +10,7 @@ import (
 	"github.com/lucia-go/lucia/internal/testenv"
 )
 
-// echo starts a server that says back what it is told, line by line, and reports
-// each line that it got.
+// echo starts a server that sends back each line that it receives, and reports the line on got.
 func echo(t *testing.T) (addr string, got <-chan string) {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -42,7 +41,7 @@ func echo(t *testing.T) (addr string, got <-chan string) {
 	return l.Addr().String(), lines
 }
 
-// say sends a line through the proxy and returns what came back by then.
+// say sends a line through the proxy and returns what has come back within limit.
 func say(t *testing.T, c net.Conn, line string, limit time.Duration) (string, error) {
 	t.Helper()
 	if _, err := io.WriteString(c, line); err != nil {
@@ -75,7 +74,7 @@ func TestProxy(t *testing.T) {
 	if answer, err := say(t, c, "held\n", soon); err == nil {
 		t.Fatalf("held: %q came through", answer)
 	}
-	c.Close() // what is under way arrives all the same
+	c.Close() // data under way arrives nevertheless
 	p.Pass()
 	if line := <-got; line != "held\n" {
 		t.Fatalf("after holding the server got %q", line)

@@ -24,7 +24,8 @@ type RedisServer struct {
 }
 
 // Redis starts a redis-server without persistence. args are appended to its command line and take
-// precedence: "--appendonly", "yes". The data directory is the server's own and survives Restart.
+// precedence, for example "--appendonly", "yes". The data directory is the server's own and
+// survives Restart.
 func Redis(t testing.TB, args ...string) *RedisServer {
 	t.Helper()
 	s := &RedisServer{t: t, path: Require(t, "redis"), dir: t.TempDir()}
@@ -88,7 +89,7 @@ func (s *RedisServer) Follow(addr string) {
 		s.t.Fatal(err)
 	}
 	s.do("replicaof", host, port)
-	eventually(s.t, "a replica to be in step", func() (bool, string) {
+	eventually(s.t, "a replica to be in sync", func() (bool, string) {
 		role, err := s.do("role").Slice()
 		if err != nil || len(role) < 4 {
 			return false, fmt.Sprint(role, err)
@@ -97,9 +98,9 @@ func (s *RedisServer) Follow(addr string) {
 	})
 }
 
-// freePort returns a port on which no program listens. It is below the range from which the
-// system takes the ports of outgoing connections, so that a server that is down for a moment
-// finds it free again.
+// freePort returns a port on which no program listens. The port is below the range from which the
+// system takes the ports of outgoing connections. So a server that is down for a moment finds it
+// still free.
 func freePort(t testing.TB) int {
 	t.Helper()
 	const first, last, attempts = 12000, 31000, 100
@@ -115,8 +116,8 @@ func freePort(t testing.TB) int {
 	return 0
 }
 
-// eventually polls other processes, which have no other way to report, until done reports true.
-// The state is for the message.
+// eventually polls other processes until done returns true. They have no other way to report. The
+// state is for the message.
 func eventually(t testing.TB, what string, done func() (ok bool, state string)) {
 	t.Helper()
 	tick := time.NewTicker(20 * time.Millisecond)

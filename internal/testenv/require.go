@@ -1,7 +1,7 @@
 // Package testenv starts the programs that tests need: Redis servers on loopback, alone, as a
 // cluster and under Sentinel; PostgreSQL servers; a TCP proxy that simulates failures. It also
-// finds a browser. What it starts keeps its data in a temporary directory and ends with the test,
-// by process id.
+// finds a browser. The programs keep their data in temporary directories and stop at the end of the
+// test, by process id.
 package testenv
 
 import (
@@ -13,9 +13,8 @@ import (
 	"testing"
 )
 
-// RequireVariable names the environment variable that lists, separated by
-// commas, the programs whose absence fails a test instead of skipping it. The
-// names are those of [Require].
+// RequireVariable is the environment variable that lists, separated by commas, the programs whose
+// absence fails a test instead of skipping it. The names are those of [Require].
 const RequireVariable = "LUCIA_TEST_REQUIRE"
 
 // programs are the names that a program may be installed by. A name with a slash is a pattern of
@@ -28,8 +27,8 @@ var programs = map[string][]string{
 	"npm":        {"npm"},
 }
 
-// Require returns the path of a program: "redis", "postgresql", "chromium", "node"
-// or "npm". If it is not installed, the test ends as [Missing] says.
+// Require returns the path of a program: "redis", "postgresql", "chromium", "node" or "npm". If it
+// is not installed, the test ends as [Missing] describes.
 func Require(t testing.TB, name string) string {
 	t.Helper()
 	candidates, ok := programs[name]
@@ -49,8 +48,8 @@ func Require(t testing.TB, name string) string {
 	return ""
 }
 
-// Missing ends a test that lacks something of the program with this name. The test fails if
-// [RequireVariable] lists the name, and is skipped otherwise. why is part of the message.
+// Missing ends a test that lacks something of the program with this name. It fails the test if
+// [RequireVariable] lists the name, and skips it otherwise. why is part of the message.
 func Missing(t testing.TB, name, why string) {
 	t.Helper()
 	required := strings.Split(os.Getenv(RequireVariable), ",")

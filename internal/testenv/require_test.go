@@ -10,7 +10,7 @@ import (
 	"github.com/lucia-go/lucia/internal/testenv"
 )
 
-// verdict is a test that notes how it ended.
+// verdict is a test that records how it ended.
 type verdict struct {
 	testing.TB
 	how string

@@ -12,15 +12,15 @@ import (
 
 // RedisSentinel is a master with one replica, watched by three Sentinels.
 type RedisSentinel struct {
-	// Name is the name by which clients ask for the master.
+	// Name is the name under which clients ask for the master.
 	Name      string
 	Master    *RedisServer
 	Replica   *RedisServer
 	Sentinels []*RedisServer
 }
 
-// Sentinel starts a master, a replica and three Sentinels. It returns when they could fail over:
-// each Sentinel knows the replica and the other two.
+// Sentinel starts a master, a replica and three Sentinels. It returns when they could fail over,
+// which is when each Sentinel knows the replica and the other two.
 func Sentinel(t testing.TB) *RedisSentinel {
 	t.Helper()
 	s := &RedisSentinel{Name: "main"}
@@ -73,7 +73,7 @@ func (s *RedisSentinel) Addrs() []string {
 	return addrs
 }
 
-// URL returns the sentinel:// URL of the trio.
+// URL returns the sentinel:// URL of the three Sentinels.
 func (s *RedisSentinel) URL() string {
 	return "sentinel://" + strings.Join(s.Addrs(), ",") + "/" + s.Name
 }

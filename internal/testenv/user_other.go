@@ -4,8 +4,8 @@ package testenv
 
 import "syscall"
 
-// asUnprivileged changes nothing here.
+// asUnprivileged changes nothing on this system.
 func asUnprivileged() *syscall.SysProcAttr { return new(syscall.SysProcAttr) }
 
-// own changes nothing here.
+// own changes nothing on this system.
 func own(string) error { return nil }

@@ -5,9 +5,9 @@ import (
 	"fmt"
 )
 
-// Members decodes the members of a JSON object that fields names, each into its pointer. Names
-// are case-sensitive, unlike in encoding/json, as in the browser module, so that the same answers
-// end a session on both sides. The variable of a missing member keeps its value. null has no
+// Members decodes the members of a JSON object that fields names, each into its pointer. Names are
+// case-sensitive, as in the browser module and unlike in encoding/json, so that the same answers
+// end a session in both clients. The variable of a missing member keeps its value. null has no
 // members.
 func Members(data []byte, fields map[string]any) error {
 	var members map[string]json.RawMessage

@@ -1,7 +1,6 @@
-// Package wire names what the server and both clients share: routes, cookies,
-// headers, form fields and JSON bodies. The golden files in testdata pin the
-// bytes; the Go client and the browser module are tested against the same
-// files. docs/protocol.md describes the protocol in prose.
+// Package wire names what the server and both clients share: routes, cookies, headers, form fields
+// and JSON bodies. The golden files in testdata fix the bytes, and the Go client and the browser
+// module are tested with the same files. docs/protocol.md describes the protocol in prose.
 package wire
 
 import "encoding/json"
@@ -51,32 +50,32 @@ const (
 // last active. 0 means now.
 const HeaderActive = "Lucia-Active"
 
-// Challenges of 401 answers (RFC 6750, section 3.1): the first when a token was presented and
-// refused, the second when none was presented, the third when the user has to sign in again (RFC
-// 9470, section 3). The third has no realm, because a refresh does not help.
+// Challenges of 401 answers (RFC 6750, section 3.1): the first if a token was presented and
+// refused, the second if none was presented, the third if the user has to sign in again (RFC 9470,
+// section 3). The third has no realm, because a refresh does not help.
 const (
 	ChallengeInvalid = `Bearer realm="` + ChallengeRealm + `", error="invalid_token"`
 	ChallengeMissing = `Bearer realm="` + ChallengeRealm + `"`
 	ChallengeStepUp  = `Bearer error="insufficient_user_authentication", error_description="A more recent sign-in is required"`
 )
 
-// Refreshed is the body of a successful answer of the refresh route. In hardened mode, where the
-// tokens are absent, the session is that of the cookies, which may be another than the client's.
+// Refreshed is the body of a successful answer of the refresh route. In hardened mode, in which the
+// tokens are absent, the session is that of the cookies and may differ from the client's.
 type Refreshed struct {
 	User         json.RawMessage `json:"user"`
 	AccessToken  string          `json:"access_token,omitempty"`
 	RefreshToken string          `json:"refresh_token,omitempty"`
-	// ExpiresIn is the remaining life of the access token in whole seconds.
+	// ExpiresIn is the remaining lifetime of the access token in whole seconds.
 	ExpiresIn int64  `json:"expires_in"`
 	SessionID string `json:"session_id"`
 }
 
-// MaxExpiresIn is the longest lifetime in seconds that clients accept. Longer ones could overflow
-// a time.
+// MaxExpiresIn is the longest lifetime in seconds that clients accept. Longer ones could overflow a
+// time.
 const MaxExpiresIn = 400 * 24 * 60 * 60
 
-// ErrorBody is the body of every error answer. Message is a code of package
-// session and nothing else.
+// ErrorBody is the body of every error answer. Message is a code of package session and nothing
+// else.
 type ErrorBody struct {
 	Message string `json:"message"`
 }

@@ -1,6 +1,6 @@
 // Package adaptertest tests the behavior that lucia has in every framework: the tables of
 // docs/protocol.md row by row, and what a framework could break (streaming, hijacking, panics,
-// caching). An adapter's test builds an app of its framework in a [Harness] and calls [Run]. A
+// caching). The test of an adapter builds an app of its framework in a [Harness] and calls [Run]. A
 // difference between frameworks is a bug.
 package adaptertest
 
@@ -29,7 +29,7 @@ type Call struct {
 	W       http.ResponseWriter
 	R       *http.Request
 	Session func() *session.Session[Profile] // the adapter's accessor
-	Get     func() any                       // the framework's c.Get(Key); nil where it has none
+	Get     func() any                       // the framework's c.Get(Key); nil if it has none
 }
 
 // Route is a path of an app, for every method.
@@ -43,11 +43,11 @@ type Route struct {
 // RecentAge is the age that routes with Recent require.
 const RecentAge = 10 * time.Minute
 
-// App is what a [Harness] builds in its framework.
+// App is the app that a [Harness] builds in its framework.
 type App struct {
 	Auth    *middleware.Auth[Profile]
 	Routes  []Route
-	Recover bool                     // the framework's recovery around it all
+	Recover bool                     // the framework's recovery around the whole app
 	Skip    func(*http.Request) bool // given to the adapter, if not nil
 }
 
@@ -79,7 +79,7 @@ type world struct {
 	t       testing.TB
 	auth    *middleware.Auth[Profile]
 	store   *countingStore
-	network http.RoundTripper // of listen
+	network http.RoundTripper // set by listen
 	handler http.Handler
 	loadErr error // the error of LoadUser from now on
 }
@@ -124,7 +124,7 @@ func (w *world) loadUser(_ context.Context, id string) (Profile, error) {
 }
 
 // routes are the standard routes: /who uses the session, /quiet does not, /private requires one,
-// /recent a recent one, /login begins one, /again steps up.
+// /recent requires a recent one, /login begins one, /again steps up.
 func (w *world) routes() []Route {
 	who := func(c Call) {
 		if s := c.Session(); s != nil {

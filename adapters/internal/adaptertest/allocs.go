@@ -5,12 +5,12 @@ import (
 	"testing"
 )
 
-// Allocs checks the allocations of the middleware over the bare handler of the same framework:
-// one for a request, and two more behind Require in frameworks whose own context keeps the
-// session. bare builds the same app with middleware that does nothing.
+// Allocs checks the allocations of the middleware beyond those of the bare handler in the same
+// framework: one for a request, and two more behind Require in frameworks whose own context keeps
+// the session. bare builds the same app with middleware that does nothing.
 func Allocs(t *testing.T, h, bare Harness) {
 	if raceEnabled {
-		t.Skip("the race detector makes pools forget")
+		t.Skip("under the race detector pools drop values")
 	}
 	app := App{Routes: []Route{
 		{Path: "/read", Handler: func(c Call) { c.Session(); c.W.WriteHeader(http.StatusNoContent) }},

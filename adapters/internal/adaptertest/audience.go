@@ -27,8 +27,8 @@ var (
 	urlencode = headers{"Content-Type", "application/x-www-form-urlencoded"}
 )
 
-// audiences are the rows of the table in docs/protocol.md, with the headers that
-// Chromium and htmx 1.9, 2.0 and 4.0, Turbo 7 and 8, and Unpoly 3 send.
+// audiences are the rows of the table in docs/protocol.md, with the headers that Chromium, htmx
+// 1.9, 2.0 and 4.0, Turbo 7 and 8, and Unpoly 3 send.
 var audiences = []audience{
 	{"page navigation", "GET", navigation.and("Sec-Fetch-Site", "same-origin")},
 	{"form", "POST", navigation.and("Sec-Fetch-Site", "same-origin").and(urlencode...)},
@@ -95,7 +95,7 @@ func testAudiences(t *testing.T, h Harness) {
 	before, rest, begun := strings.Cut(string(file), tableBegin)
 	table, after, ended := strings.Cut(rest, tableEnd)
 	if !begun || !ended {
-		t.Fatalf("%s has no place for the table", tableFile)
+		t.Fatalf("%s lacks the comments around the table", tableFile)
 	}
 	if os.Getenv("LUCIA_WRITE_DOCS") != "" {
 		if err := os.WriteFile(tableFile, []byte(before+tableBegin+got+tableEnd+after), 0o644); err != nil {
@@ -138,7 +138,7 @@ func (a audience) request(b *browser, path string, sibling bool) *http.Request {
 	return r
 }
 
-// checkAudience checks what holds in every cell.
+// checkAudience checks what is true of every cell.
 func checkAudience(t *testing.T, a audience, situation string, resp *http.Response, body string) {
 	cell := a.name + ", " + situation
 	caching := resp.Header.Get("Cache-Control")
@@ -150,7 +150,7 @@ func checkAudience(t *testing.T, a audience, situation string, resp *http.Respon
 	}
 	script := strings.HasPrefix(a.name, "fetch") || strings.HasPrefix(a.name, "curl") || a.name == "EventSource" || a.name == "WebSocket" || a.name == "image"
 	if json.Valid([]byte(body)) && body != "" && !script {
-		t.Errorf("%s: JSON in front of a person: %s", cell, body)
+		t.Errorf("%s: a person gets JSON: %s", cell, body)
 	}
 }
 

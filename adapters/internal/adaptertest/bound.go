@@ -15,38 +15,38 @@ import (
 	"github.com/lucia-go/lucia/session"
 )
 
-// testBound checks device-bound sessions, with a browser that binds them and thieves who copy from
-// it.
+// testBound checks device-bound sessions, with a browser that binds them and with thieves who copy
+// from it.
 func testBound(t *testing.T, h Harness) {
 	for name, test := range map[string]func(*testing.T, *boundWorld){
-		"binds at sign-in":                      testBindsAtSignIn,
-		"binds after a callback":                testBindsAfterCallback,
-		"lives on":                              testBoundLivesOn,
-		"lost answers":                          testBoundLostAnswers,
-		"link from another site":                testBoundLink,
-		"scripts":                               testBoundScripts,
-		"outage":                                testBoundOutage,
-		"sign-out":                              testBoundSignOut,
-		"another sign-in":                       testBoundSignInAgain,
-		"lost keys":                             testBoundLostKeys,
-		"several processes and another secret":  testBoundProcesses,
-		"switched off":                          testBoundSwitchedOff,
-		"other browsers":                        testBoundOtherBrowsers,
-		"jar copied before":                     testThiefBefore,
-		"jar copied after":                      testThiefAfter,
-		"jar and proofs copied":                 testThiefProofs,
-		"proofs of other sessions":              testThiefOtherSession,
-		"header stripped":                       testThiefStrips,
-		"key of the thief":                      testThiefRegisters,
-		"key of the thief, late":                testThiefRegistersLate,
-		"forged Secure-Session-Skipped":         testThiefSkips,
-		"bearer token copied":                   testThiefBearer,
-		"WebSocket with a copied jar":           testThiefSocket,
-		"requests of another origin":            testBoundOtherOrigin,
-		"what is not a registration or a proof": testBoundGarbage,
-		"RequireBound":                          testRequireBound,
-		"idle end":                              testBoundIdle,
-		"forgotten when the browser closes":     testBoundShort,
+		"binds at sign-in":                     testBindsAtSignIn,
+		"binds after a callback":               testBindsAfterCallback,
+		"lasts":                                testBoundLivesOn,
+		"lost answers":                         testBoundLostAnswers,
+		"link from another site":               testBoundLink,
+		"scripts":                              testBoundScripts,
+		"outage":                               testBoundOutage,
+		"sign-out":                             testBoundSignOut,
+		"another sign-in":                      testBoundSignInAgain,
+		"lost keys":                            testBoundLostKeys,
+		"several processes and another secret": testBoundProcesses,
+		"switched off":                         testBoundSwitchedOff,
+		"other browsers":                       testBoundOtherBrowsers,
+		"jar copied before":                    testThiefBefore,
+		"jar copied after":                     testThiefAfter,
+		"jar and proofs copied":                testThiefProofs,
+		"proofs of other sessions":             testThiefOtherSession,
+		"header stripped":                      testThiefStrips,
+		"key of the thief":                     testThiefRegisters,
+		"key of the thief, late":               testThiefRegistersLate,
+		"forged Secure-Session-Skipped":        testThiefSkips,
+		"bearer token copied":                  testThiefBearer,
+		"WebSocket with a copied jar":          testThiefSocket,
+		"requests of another origin":           testBoundOtherOrigin,
+		"invalid registrations and proofs":     testBoundGarbage,
+		"RequireBound":                         testRequireBound,
+		"idle timeout":                         testBoundIdle,
+		"forgotten when the browser closes":    testBoundShort,
 	} {
 		for _, hardened := range []bool{false, true} {
 			t.Run(fmt.Sprintf("%s, hardened %t", name, hardened), func(t *testing.T) {
@@ -59,11 +59,11 @@ func testBound(t *testing.T, h Harness) {
 
 const (
 	accessTTL = middleware.DefaultAccessTTL
-	pastTTL   = accessTTL + time.Minute // leeway and all
+	pastTTL   = accessTTL + time.Minute // beyond the leeway
 	idp       = "https://idp.example/"
 )
 
-// boundWorld is an app that binds sessions, what was sent to it, and what happened.
+// boundWorld is an app that binds sessions, with the requests it got and the events it reported.
 type boundWorld struct {
 	*world
 	h        Harness
@@ -87,7 +87,7 @@ func newBoundWorld(t *testing.T, h Harness, hardened bool) *boundWorld {
 	return w
 }
 
-// process returns a process of the app, which shares the store of the others.
+// process returns a process of the app that shares the store of the others.
 func (w *boundWorld) process(t *testing.T, changes ...change) *world {
 	var p *world
 	routes := []Route{
@@ -157,7 +157,7 @@ func (w *boundWorld) RoundTrip(r *http.Request) (*http.Response, error) {
 // browser returns a browser that binds sessions.
 func (w *boundWorld) browser() *luciatest.Browser { return w.plain().BindSessions() }
 
-// plain returns a browser that does not.
+// plain returns a browser that does not bind sessions.
 func (w *boundWorld) plain() *luciatest.Browser {
 	return luciatest.NewBrowserAt(w.t, "https://app.example", w)
 }
@@ -172,13 +172,13 @@ func (w *boundWorld) signIn(b *luciatest.Browser) *luciatest.Tab {
 	return tab
 }
 
-// device checks what a page says of the session.
+// device checks what the page /device shows of the session.
 func (w *boundWorld) device(tab *luciatest.Tab, says string) {
 	w.t.Helper()
 	want(w.t, "session", tab.Get("/device").Body, says)
 }
 
-// inForce lets time pass and a proof arrive, until the store knows that the session is bound.
+// inForce lets time pass and a proof arrive, until the store has the session as bound.
 func (w *boundWorld) inForce(tab *luciatest.Tab) {
 	w.t.Helper()
 	tab.Get("/device")
@@ -187,7 +187,7 @@ func (w *boundWorld) inForce(tab *luciatest.Tab) {
 	want(w.t, "bound in the store", w.bound(), 1)
 }
 
-// bound returns how many sessions the store knows as bound.
+// bound returns how many sessions are bound in the store.
 func (w *boundWorld) bound() (n int) {
 	w.t.Helper()
 	live, err := w.store.List(w.t.Context(), "u1")
@@ -216,7 +216,7 @@ func (w *boundWorld) happened(kind session.EventKind) (n int) {
 	return n
 }
 
-// costs checks how often requests asked the store.
+// costs checks how many store calls f causes.
 func (w *boundWorld) costs(what string, n int64, f func()) {
 	w.t.Helper()
 	before := w.store.calls.Load()
@@ -224,7 +224,7 @@ func (w *boundWorld) costs(what string, n int64, f func()) {
 	want(w.t, "store calls of "+what, w.store.calls.Load()-before, n)
 }
 
-// send makes a request of the route "bound" with a browser's cookies.
+// send sends a request to the route "bound" with a browser's cookies.
 func (w *boundWorld) send(b *luciatest.Browser, query string, header ...string) *http.Response {
 	w.t.Helper()
 	r, err := http.NewRequest("POST", "https://app.example/api/auth/bound"+query, nil)

@@ -27,7 +27,7 @@ func testBindsAtSignIn(t *testing.T, w *boundWorld) {
 	time.Sleep(accessTTL - time.Minute) // the browser refreshes beside the page
 	w.costs("a page that refreshes", 1, func() {
 		w.device(tab, "fresh, bound true")
-		b.BoundSessions() // what the browser does beside the page is done
+		b.BoundSessions() // wait for what the browser does beside the page
 	})
 	want(t, "bound in the store", w.bound(), 1)
 	want(t, "events", w.happened(session.EventBound), 1)
@@ -45,7 +45,7 @@ func testBindsAfterCallback(t *testing.T, w *boundWorld) {
 	w.device(tab, "fresh, bound true")
 	w.inForce(tab)
 
-	other := w.plain().Open(idp) // a browser that does not bind is not sent around
+	other := w.plain().Open(idp) // a browser that does not bind is not redirected
 	page = other.Follow("https://app.example/callback")
 	want(t, "page of another browser", page.Body, "fresh, bound false")
 	want(t, "Refresh of another browser", page.Header.Get("Refresh"), "")
@@ -70,7 +70,7 @@ func testBoundLivesOn(t *testing.T, w *boundWorld) {
 	want(t, "bound", w.happened(session.EventBound), 1)
 }
 
-// testBoundLostAnswers loses each of the first answers in turn, and several.
+// testBoundLostAnswers loses each of the first answers in turn, and several at once.
 func testBoundLostAnswers(t *testing.T, w *boundWorld) {
 	for first := range 6 {
 		for lost := 1; lost <= 3; lost++ {
@@ -131,13 +131,13 @@ func testBoundLink(t *testing.T, w *boundWorld) {
 			want(t, "address", page.URL.RequestURI(), "/private?a=1")
 		})
 	}
-	b.LoseKeys() // the page is repeated once, and not without end
+	b.LoseKeys() // the page is repeated only once
 	time.Sleep(pastTTL)
 	page := b.Open(idp).Follow("https://app.example/private")
 	want(t, "page without the key", page.URL.RequestURI(), "/login?next=%2Fprivate")
 }
 
-// testBoundScripts is what the browser module does beside the browser.
+// testBoundScripts tests what the browser module does beside the browser.
 func testBoundScripts(t *testing.T, w *boundWorld) {
 	b := w.browser()
 	tab := w.signIn(b)
@@ -146,7 +146,7 @@ func testBoundScripts(t *testing.T, w *boundWorld) {
 	for range 3 {
 		time.Sleep(accessTTL - time.Minute)
 		w.costs("two refreshes by script", 1, func() {
-			for range 2 { // the first is answered with what is there, beside the browser's own
+			for range 2 { // the first gets the current tokens while the browser refreshes
 				if err := tab.Refresh(); err != nil {
 					t.Errorf("refresh by script: %v", err)
 				}
@@ -240,8 +240,8 @@ func testBoundLostKeys(t *testing.T, w *boundWorld) {
 	w.inForce(tab)
 }
 
-// testBoundProcesses has three processes answer in turn, of which one has a newer secret and one
-// knows no other.
+// testBoundProcesses has three processes that answer in turn. One has a newer secret, and one has
+// only that.
 func testBoundProcesses(t *testing.T, w *boundWorld) {
 	older, newer := []byte(strings.Repeat("s", 32)), []byte(strings.Repeat("n", 32))
 	both := w.process(t, func(c *middleware.Config[Profile]) {
@@ -264,7 +264,7 @@ func testBoundProcesses(t *testing.T, w *boundWorld) {
 	use(w.handler, first.handler, both.handler, first.handler)
 	use(both.handler)
 	use(w.process(t, func(c *middleware.Config[Profile]) { c.Secret = newer }).handler)
-	w.next = []http.Handler{w.handler} // does not know the key: another process may
+	w.next = []http.Handler{w.handler} // does not have the key, but another process may
 	time.Sleep(pastTTL)
 	want(t, "status under an unknown key", tab.Get("/device").Status, 200)
 	want(t, "sessions of the browser", len(b.BoundSessions()), 1)
@@ -348,20 +348,20 @@ func testRequireBound(t *testing.T, w *boundWorld) {
 	for range 2 {
 		page := other.Get("/vault")
 		want(t, "page of another browser", page.Status, 403)
-		want(t, "its words", strings.Contains(page.Body, "<h1>Not with this browser</h1>"), true)
+		want(t, "its text", strings.Contains(page.Body, "<h1>Not with this browser</h1>"), true)
 		script := other.Fetch("GET", "/vault", nil)
 		want(t, "script of another browser", script.Status, 403)
 		want(t, "its code", strings.Contains(script.Body, "AUTH_DEVICE_REQUIRED"), true)
 		time.Sleep(2 * time.Minute)
 	}
-	w.strip = true // the browser could bind, and the session is not bound
+	w.strip = true // the browser could bind the session but does not
 	tab = w.signIn(w.browser())
 	time.Sleep(2 * time.Minute)
 	want(t, "page of a session that is not bound", tab.Get("/vault").Status, 403)
 }
 
-// testBoundIdle has the browser's own refreshes extend nothing, and the person's activity extend
-// the session.
+// testBoundIdle checks that the browser's own refreshes extend nothing, and that the person's
+// activity extends the session.
 func testBoundIdle(t *testing.T, w *boundWorld) {
 	idle := w.process(t, func(c *middleware.Config[Profile]) { c.IdleTimeout = 2 * time.Hour })
 	w.next = []http.Handler{idle.handler}
@@ -371,7 +371,7 @@ func testBoundIdle(t *testing.T, w *boundWorld) {
 		time.Sleep(30 * time.Minute)
 		want(t, "page of a reader", strings.HasSuffix(tab.Get("/device").Body, "bound true"), true)
 	}
-	for range 20 { // a page that asks by itself
+	for range 20 { // a page that polls
 		time.Sleep(14 * time.Minute)
 		tab.Fetch("GET", "/device", nil)
 	}
@@ -379,8 +379,8 @@ func testBoundIdle(t *testing.T, w *boundWorld) {
 	want(t, "reused", w.happened(session.EventReuse), 0)
 }
 
-// testBoundShort has a session without Max-Age. The browser refreshes its bound cookie all the
-// same.
+// testBoundShort has a session without Max-Age. The browser refreshes its bound cookie
+// nevertheless.
 func testBoundShort(t *testing.T, w *boundWorld) {
 	tab := w.browser().Open("/page")
 	tab.Fetch("POST", "/short", nil)

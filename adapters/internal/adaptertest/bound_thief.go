@@ -17,14 +17,14 @@ import (
 	"github.com/lucia-go/lucia/session"
 )
 
-// early returns a browser with the cookies of the last sign-in, as they were before the binding.
+// early returns a browser with the cookies of the last sign-in, from before the binding.
 func (w *boundWorld) early() *luciatest.Browser {
 	b := w.plain()
 	b.Client().Jar.SetCookies(&url.URL{Scheme: "https", Host: "app.example"}, w.first)
 	return b
 }
 
-// later returns a browser with the cookies that b has now, and without its keys.
+// later returns a browser with the cookies that b has now, but without its keys.
 func (w *boundWorld) later(b *luciatest.Browser) *luciatest.Browser {
 	thief := w.plain()
 	var copied []*http.Cookie
@@ -45,7 +45,7 @@ func (w *boundWorld) sessionOf(b *luciatest.Browser) string {
 	return ids[0]
 }
 
-// found checks that a theft has been found and the user's sessions have ended.
+// found checks that a theft has been detected and the user's sessions have ended.
 func (w *boundWorld) found(owner *luciatest.Tab) {
 	w.t.Helper()
 	want(w.t, "reuse", w.happened(session.EventReuse), 1)
@@ -114,10 +114,10 @@ func testThiefProofs(t *testing.T, w *boundWorld) {
 			t.Fatal(err)
 		}
 		for name, proof := range map[string]string{
-			"own key":                     dbsc.Sign(key, challenge.Value, false),
-			"own key, named in the proof": dbsc.Sign(key, challenge.Value, true),
-			"garbled":                     "x.y.z",
-			"overheard, other signature":  overheard[:strings.LastIndexByte(overheard, '.')] + ".AAAA",
+			"own key":                         dbsc.Sign(key, challenge.Value, false),
+			"own key, contained in the proof": dbsc.Sign(key, challenge.Value, true),
+			"garbled":                         "x.y.z",
+			"intercepted, other signature":    overheard[:strings.LastIndexByte(overheard, '.')] + ".AAAA",
 		} {
 			resp := w.send(thief, "", dbsc.HeaderID, id, dbsc.HeaderResponse, proof)
 			want(t, name, resp.StatusCode, 401)
@@ -128,18 +128,18 @@ func testThiefProofs(t *testing.T, w *boundWorld) {
 			want(t, "an older proof", resp.StatusCode == 200, false)
 		}
 	})
-	// The proof was for the token before this one, so it is of no use even at once.
-	want(t, "an overheard proof", w.send(thief, "", dbsc.HeaderID, id, dbsc.HeaderResponse, overheard).StatusCode == 200, false)
+	// The proof was for the token before this one, so it is useless at once.
+	want(t, "an intercepted proof", w.send(thief, "", dbsc.HeaderID, id, dbsc.HeaderResponse, overheard).StatusCode == 200, false)
 	time.Sleep(3 * time.Minute)
 	resp := w.send(thief, "", dbsc.HeaderID, id, dbsc.HeaderResponse, overheard)
-	want(t, "an overheard proof, later", resp.StatusCode, 403)
+	want(t, "an intercepted proof, later", resp.StatusCode, 403)
 	want(t, "refused proofs", w.happened(session.EventBindingRefused) > 0, true)
 	time.Sleep(pastTTL)
 	w.device(tab, "fresh, bound true")
 }
 
 // testThiefOtherSession presents a proof, a certificate and an identifier of the thief's own
-// session beside the victim's cookies.
+// session with the victim's cookies.
 func testThiefOtherSession(t *testing.T, w *boundWorld) {
 	b := w.browser()
 	tab := w.signIn(b)
@@ -173,8 +173,8 @@ func testThiefStrips(t *testing.T, w *boundWorld) {
 	want(t, "sessions of the browser", len(b.BoundSessions()), 0)
 }
 
-// register registers a key of the thief's own with a challenge, and returns the thief's browser
-// with the bound cookies.
+// register registers a key of the thief with a challenge, and returns the thief's browser with the
+// bound cookies.
 func (w *boundWorld) register(thief *luciatest.Browser, challenge string) (id string, key *ecdsa.PrivateKey, certificate string, status int) {
 	w.t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
@@ -209,7 +209,7 @@ func (w *boundWorld) prove(thief *luciatest.Browser, id, certificate string, key
 }
 
 // testThiefRegisters has a thief who copies the cookies and the challenge of a sign-in, and
-// registers a key within the minute. Whoever is second to use a bound token is found.
+// registers a key within the minute. The second to use a bound token is detected.
 func testThiefRegisters(t *testing.T, w *boundWorld) {
 	b := w.browser()
 	tab := w.signIn(b)
@@ -220,13 +220,13 @@ func testThiefRegisters(t *testing.T, w *boundWorld) {
 	want(t, "first proof", w.prove(thief, id, certificate, key), 200)
 	want(t, "thief", thief.Open("/device").Page().Body, "fresh, bound true")
 	if generationOf(thief) == generationOf(b) {
-		t.Skip("the two keys have the same tag, as one pair in two thousand has")
+		t.Skip("the two keys have the same tag, as one pair in two thousand does")
 	}
 	want(t, "thief with the certificate and the owner's jar", w.prove(w.later(b), id, certificate, key), 401)
 	time.Sleep(accessTTL)
 	want(t, "thief in force", w.prove(thief, id, certificate, key) == 200, true)
 	time.Sleep(time.Minute)
-	if page := tab.Get("/private"); page.URL.Path != "/login" { // the owner's generation is the greater one
+	if page := tab.Get("/private"); page.URL.Path != "/login" { // otherwise the owner's generation is the greater one
 		want(t, "page of the owner", page.Body, "u1 fresh")
 		want(t, "thief, after the owner", w.prove(thief, id, certificate, key), 401)
 	}
@@ -246,8 +246,8 @@ func generationOf(b *luciatest.Browser) (gen string) {
 	return gen
 }
 
-// testThiefRegistersLate has a thief who copies the cookies and registers later than within a
-// minute, or with a challenge that is not of this session.
+// testThiefRegistersLate has a thief who copies the cookies and registers after the minute, or with
+// a challenge of another session.
 func testThiefRegistersLate(t *testing.T, w *boundWorld) {
 	w.strip = true
 	w.signIn(w.browser())

@@ -34,8 +34,8 @@ var (
 
 func (h headers) and(more ...string) headers { return append(slices.Clip(h), more...) }
 
-// browser is a cookie jar, and the tokens that a page's script would hold. The jar does not
-// remove expired cookies.
+// browser is a cookie jar with the tokens that a page's script has. The jar does not remove expired
+// cookies.
 type browser struct {
 	*world
 	access, refresh, fingerprint string // cookies; "" is none
@@ -74,7 +74,7 @@ func (b *browser) jar(name string) *string {
 // keep stores the cookies of a response.
 func (b *browser) keep(resp *http.Response) {
 	for _, c := range resp.Cookies() {
-		if strings.HasSuffix(c.Name, "_token") { // else it is the app's own
+		if strings.HasSuffix(c.Name, "_token") { // otherwise it is the app's own cookie
 			*b.jar(c.Name) = c.Value
 		}
 	}
@@ -151,7 +151,7 @@ const (
 	cleared3   = "cleared"
 	// clearedTokens leaves the fingerprint.
 	clearedTokens = "tokens cleared"
-	// clearedOurs leaves an access cookie that in development may be another program's.
+	// clearedOurs leaves an access cookie that in development may belong to another program.
 	clearedOurs = "encrypt_refresh_token fingerprint_token"
 )
 

@@ -7,8 +7,8 @@ import (
 	"testing"
 )
 
-// checkHeader checks what holds for every response: no header that caches or browsers could read
-// in two ways.
+// checkHeader checks what is true of every response: it has no header that caches or browsers could
+// read in two ways.
 func checkHeader(t testing.TB, h http.Header) {
 	t.Helper()
 	for _, name := range []string{"Cache-Control", "Content-Type", "Location", "Allow", "Retry-After", "Www-Authenticate", "Etag"} {

@@ -34,7 +34,7 @@ func chromeWorld(t *testing.T, h Harness) (w *world, url string) {
 			if s := c.Session(); s != nil {
 				page += `<h1>` + s.User.ID + `</h1>`
 			} else {
-				page += `<h1>no one</h1>`
+				page += `<h1>signed out</h1>`
 			}
 			io.WriteString(c.W, page+`<form id="in" method="post" action="/in"></form><form id="save" method="post" action="/private"></form>`+
 				`<form id="out" method="post" action="/api/auth/logout">`+string(middleware.FormField.HTML(c.R.Context()))+
@@ -74,7 +74,7 @@ func testSignOutForm(t *testing.T, h Harness) {
 		tab.Until(`document.querySelector("h1").textContent === "u1"`)
 	}
 	isOut := func(what string) {
-		left.Until(`window.fresh === undefined && document.querySelector("h1").textContent === "no one"`)
+		left.Until(`window.fresh === undefined && document.querySelector("h1").textContent === "signed out"`)
 		want(t, what, left.Text("location.pathname"), "/home")
 	}
 	leave := func() { left.Eval(`{ window.fresh = false; document.querySelector("#out").submit() }`, nil) }
@@ -85,12 +85,12 @@ func testSignOutForm(t *testing.T, h Harness) {
 	leave()
 	isOut("on a page that is older than the session")
 	tab.Open(url + "/home")
-	want(t, "the browser", tab.Text(`document.querySelector("h1").textContent`), "no one")
+	want(t, "the browser", tab.Text(`document.querySelector("h1").textContent`), "signed out")
 
 	signIn()
 	left.Open(url + "/home")
 	tab.Eval(`document.querySelector("#out").submit()`, nil)
-	tab.Until(`document.querySelector("h1").textContent === "no one"`)
+	tab.Until(`document.querySelector("h1").textContent === "signed out"`)
 	leave()
 	left.Until(`window.fresh === undefined`)
 	want(t, "in a second tab", left.Text("location.pathname"), "/")

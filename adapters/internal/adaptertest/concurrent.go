@@ -70,7 +70,7 @@ func ConcurrentReads(t *testing.T, h Harness) {
 	}
 }
 
-// act changes the request's session as the request demands.
+// act changes the request's session as the request asks.
 func (w *world) act(c Call) error {
 	switch c.R.Header.Get("X-Act") {
 	case "in":
@@ -84,8 +84,8 @@ func (w *world) act(c Call) error {
 	return nil
 }
 
-// order sends one of the requests, in turn with a session, with a session of its own that it
-// signs out of, and without a session.
+// order sends one of the requests: in turn with a session, with a session that it signs out of, and
+// without a session.
 func (b *browser) order(addr string, i int) {
 	own := b
 	header := script.and()

@@ -19,8 +19,8 @@ func testConnections(t *testing.T, h Harness) {
 }
 
 // listen serves a world on a loopback port and returns host and port. network reaches it over
-// connections that no other test has: another server may get the port of one that has closed, and
-// a POST on a connection to the closed one fails.
+// connections that no other test uses. Otherwise another server might get the port of one that has
+// closed, and a POST on a connection to the closed one would fail.
 func (w *world) listen(t *testing.T) string {
 	server := httptest.NewServer(w.handler)
 	t.Cleanup(server.Close)
@@ -75,7 +75,7 @@ func noAccessBrowser(w *world) *browser {
 }
 
 // testHijack takes over the connection after the upgrade request of a WebSocket and sends data on
-// it. A page of another origin gets no session in this way.
+// it. A page of another origin gets no session this way.
 func testHijack(t *testing.T, h Harness) {
 	w := buildWorld(t, h, App{Routes: []Route{{Path: "/socket", Require: true, Handler: func(c Call) {
 		conn, rw, err := http.NewResponseController(c.W).Hijack()
@@ -97,7 +97,7 @@ func testHijack(t *testing.T, h Harness) {
 	want(t, "status", resp.StatusCode, 101)
 	io.WriteString(conn, "ping")
 	said, err := io.ReadAll(rest)
-	want(t, "what the socket says", string(said), "pingu1")
+	want(t, "what the socket sends", string(said), "pingu1")
 	want(t, "error", err, nil)
 	_, resp, _ = b.upgrade(addr, websocket.and(elsewhere...))
 	want(t, "status from another origin", resp.StatusCode, 403)

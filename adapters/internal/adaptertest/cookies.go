@@ -77,10 +77,10 @@ func testAttributes(t *testing.T, w *world, prefix, rest string) {
 	r.Header.Set("Cookie", prefix+"access_token=rubbish; "+prefix+"fingerprint_token=x")
 	resp, _ = b.send(r)
 	var cleared []string
-	if strings.Contains(rest, "Secure") { // in development it may be another program's
+	if strings.Contains(rest, "Secure") { // in development it may belong to another program
 		cleared = append(cleared, line("access_token", "0"))
 	}
-	if strings.Contains(rest, "Domain") { // it may be of this host alone
+	if strings.Contains(rest, "Domain") { // it may be for this host only
 		cleared = append(cleared, prefix+"access_token=; Path=/; Max-Age=0; HttpOnly; Secure; SameSite=Lax")
 	}
 	wantLines(t, "clearing", resp, cleared...)

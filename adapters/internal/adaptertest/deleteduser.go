@@ -12,8 +12,8 @@ import (
 	"github.com/lucia-go/lucia/session"
 )
 
-// testDeletedUser deletes a user. As long as LoadUser returns only its database's error, no
-// session ends, and the log says what it must return.
+// testDeletedUser deletes a user. As long as LoadUser returns only its database's error, no session
+// ends, and the log says what LoadUser must return.
 func testDeletedUser(t *testing.T, h Harness) {
 	log := new(bytes.Buffer)
 	w := newWorld(t, h, func(c *middleware.Config[Profile]) { c.Logger = slog.New(slog.NewTextHandler(log, nil)) })

@@ -31,16 +31,16 @@ type ErrorRoute struct {
 type ErrorApp struct {
 	Auth   *middleware.Auth[Profile]
 	Routes []ErrorRoute
-	// OnError is the app's error handler. It gets the status that the framework finds in
-	// the error, or 0. If it is nil, the framework's own handles errors.
+	// OnError is the app's error handler. It gets the status that the framework finds in the error,
+	// or 0. If it is nil, the framework's own handler handles errors.
 	OnError func(w http.ResponseWriter, err error, status int)
 }
 
 // ErrorHandlers is a framework that has one handler for all errors.
 type ErrorHandlers struct {
-	// Build builds an app, the adapter's middleware around it.
+	// Build builds an app with the adapter's middleware around it.
 	Build func(ErrorApp) http.Handler
-	// New returns an error of the framework's that wraps cause.
+	// New returns an error of the framework that wraps cause.
 	New func(status int, message string, cause error) error
 	// NotFound is the framework's error for a path that has no route.
 	NotFound error
@@ -62,7 +62,7 @@ func (f ErrorHandlers) world(t *testing.T, app ErrorApp, changes ...change) *wor
 	}, changes...)
 }
 
-// get answers GET as the visitor with these cookies; accept is the Accept header.
+// get requests a path as the visitor with these cookies. accept is the Accept header.
 func (w *world) get(path, accept string, cookies ...*http.Cookie) *httptest.ResponseRecorder {
 	r := httptest.NewRequest("GET", path, nil)
 	if accept != "" {
@@ -76,10 +76,10 @@ func (w *world) get(path, accept string, cookies ...*http.Cookie) *httptest.Resp
 	return answer
 }
 
-// testReach gives an app a handler that writes pages: refusals of Require, errors of
-// handlers and those that Error made all pass it, the routes' protocol does not.
+// testReach has an app with an error handler that writes pages. Refusals of Require, errors of
+// handlers and errors that Error made all reach it. Responses of the middleware's routes do not.
 func (f ErrorHandlers) testReach(t *testing.T) {
-	own := errors.New("the handler's own")
+	own := errors.New("an error of the handler")
 	fails := func(err error) func(ErrorCall) error {
 		return func(c ErrorCall) error { return c.Error(err) }
 	}
@@ -147,7 +147,7 @@ var failing = []ErrorRoute{{Path: "/coded", Handler: func(c ErrorCall) error {
 	return c.Error(fmt.Errorf("dial tcp 10.0.0.1: %w", session.CodeDatabaseUpdateFailed))
 }}}
 
-// testOwnHandler checks what the framework's own handler makes of errors.
+// testOwnHandler checks what the framework's own handler writes for errors.
 func (f ErrorHandlers) testOwnHandler(t *testing.T) {
 	got := f.world(t, ErrorApp{Routes: failing}).get("/coded", "")
 	if got.Code != 503 || got.Body.String() != `{"message":"DATABASE_UPDATE_FAILED"}`+"\n" {
@@ -158,8 +158,8 @@ func (f ErrorHandlers) testOwnHandler(t *testing.T) {
 	}
 }
 
-// testPage checks that the framework's own handler, which writes JSON for everyone, does
-// not get what a person is shown.
+// testPage checks that a person gets a page and not the JSON that the framework's own handler
+// writes.
 func (f ErrorHandlers) testPage(t *testing.T) {
 	got := f.world(t, ErrorApp{Routes: failing}).get("/coded", "text/html")
 	if got.Code != 503 || !strings.Contains(got.Body.String(), "<h1>Back in a moment</h1>") || got.Header().Get("Retry-After") == "" {
@@ -167,8 +167,9 @@ func (f ErrorHandlers) testPage(t *testing.T) {
 	}
 }
 
-// testDeny lets Config.Deny return errors of the framework's, which the app's handler
-// answers for people as for scripts. A denial that it returns is answered as without Deny.
+// testDeny has a Config.Deny that returns errors of the framework. The app's handler writes them
+// for people and for scripts. If Deny returns the denial itself, the response is the same as
+// without Deny.
 func (f ErrorHandlers) testDeny(t *testing.T) {
 	never := func(ErrorCall) error { t.Error("the handler ran"); return nil }
 	w := f.world(t, ErrorApp{

@@ -67,14 +67,14 @@ func testGet(t *testing.T, h Harness) {
 	}
 }
 
-// testPanic checks that a refresh is not lost with the response of a handler that panics, and
-// that the next request is served.
+// testPanic checks that a refresh is not lost with the response of a handler that panics, and that
+// the next request is served.
 func testPanic(t *testing.T, h Harness) {
 	w := buildWorld(t, h, App{Recover: true, Routes: []Route{{Path: "/panic", Handler: func(c Call) {
 		if c.Session() == nil {
 			t.Error("no session before the panic")
 		}
-		panic("the handler's own")
+		panic("a panic of the handler")
 	}}}})
 	b := w.browser()
 	expired(b)
@@ -89,8 +89,8 @@ func testPanic(t *testing.T, h Harness) {
 	want(t, "next request", body, "u1 fresh")
 }
 
-// testNotFound checks that paths without a route pass through the middleware, since a page for
-// them may greet the person.
+// testNotFound checks that paths without a route pass through the middleware, because their page
+// may greet the person.
 func testNotFound(t *testing.T, h Harness) {
 	b := newWorld(t, h).browser()
 	expired(b)
@@ -133,9 +133,9 @@ func testSignInAndOut(t *testing.T, h Harness) {
 	b := w.browser().signIn("u1")
 	resp, _ := b.do("POST", "/in", "", script...)
 	want(t, "cookies set", len(resp.Cookies()), 3)
-	for _, kind := range []headers{script, navigation, htmx, turbo, image, nil} { // by no one, in any kind of request
+	for _, kind := range []headers{script, navigation, htmx, turbo, image, nil} { // without a session, in any kind of request
 		resp, _ = w.browser().do("POST", "/in", "", kind...)
-		want(t, "cookies set for no one", len(resp.Cookies()), 3)
+		want(t, "cookies set without a session", len(resp.Cookies()), 3)
 		want(t, "private", isPrivate(resp.Header), true)
 		want(t, "Clear-Site-Data of a sign-in", resp.Header.Get("Clear-Site-Data"), ahead)
 	}

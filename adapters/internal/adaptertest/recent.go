@@ -19,7 +19,7 @@ func testRecent(t *testing.T, h Harness) {
 	t.Run("by the library's page", func(t *testing.T) { synctest.Test(t, func(t *testing.T) { testStepUpPage(t, h) }) })
 }
 
-// aged has signed in as long ago as RequireRecent allows, outdated a second longer.
+// aged has signed in as long ago as RequireRecent allows, and outdated a second earlier.
 func aged(b *browser)     { b.signIn("u1"); time.Sleep(RecentAge) }
 func outdated(b *browser) { b.signIn("u1"); time.Sleep(RecentAge + time.Second) }
 
@@ -32,7 +32,7 @@ var (
 	confirmPart  = `<p role="alert"><strong>Confirm that it is you.</strong> You signed in a while ago.</p>`
 )
 
-// confirming returns the page with which a Turbo frame is replaced by the step-up page.
+// confirming returns the page that replaces a Turbo frame with the step-up page.
 func confirming(url string) string {
 	return strings.NewReplacer("You are not signed in.", "You signed in a while ago.", "Sign in", "Confirm that it is you").Replace(leaving(url))
 }
@@ -77,8 +77,8 @@ var recentCases = []requireCase{
 
 func ownStepUp(c *middleware.Config[Profile]) { c.StepUpPath = "/recent?why=age" }
 
-// ownStepUpCases have the protected page itself as the step-up page. That is a mistake, which does
-// not become a loop.
+// ownStepUpCases have the protected page itself as the step-up page. That is a mistake, but it must
+// not cause a redirect loop.
 var ownStepUpCases = []requireCase{
 	{"page", outdated, "GET", "/recent", navigation, 401, head + `<title>Confirm that it is you</title><main><h1>Confirm that it is you</h1>` +
 		`<p>You signed in a while ago.</p><p><a href="/">To the start page</a></p></main></html>`, kept, insufficient},
@@ -90,7 +90,7 @@ var recentDenyCases = []requireCase{
 	{"script", outdated, "GET", "/recent", script, 401, `{"message":"AUTH_STEP_UP_REQUIRED","path":"/recent"}`, kept, problem.and(insufficient...)},
 }
 
-// testStepUp leads a person from a protected page to the app's step-up page and back, by a new
+// testStepUp leads a person from a protected page to the app's step-up page and back, with a new
 // session of the same user.
 func testStepUp(t *testing.T, h Harness) {
 	w := newWorld(t, h, func(c *middleware.Config[Profile]) { c.StepUpPath = "/again" })
@@ -119,7 +119,7 @@ func testStepUp(t *testing.T, h Harness) {
 	want(t, "outdated again", status(b.do("GET", "/recent", "", navigation...)), 303)
 }
 
-// testStepUpPage does the same by the page of the library, which leads to the app's login page.
+// testStepUpPage does the same with the page of the library, which leads to the app's login page.
 func testStepUpPage(t *testing.T, h Harness) {
 	w := newWorld(t, h)
 	b := w.browser()
@@ -128,7 +128,7 @@ func testStepUpPage(t *testing.T, h Harness) {
 	want(t, "status", resp.StatusCode, 200)
 	want(t, "type", resp.Header.Get("Content-Type"), "text/html; charset=utf-8")
 	want(t, "private", isPrivate(resp.Header), true)
-	want(t, "says that the form is lost", strings.Contains(page, "What you sent has not been saved."), true)
+	want(t, "the page says that the form was not saved", strings.Contains(page, "What you sent has not been saved."), true)
 	want(t, "form", strings.Contains(page, `<form method="post" action="/api/auth/logout"><input type="hidden" name="redirect" value="/login?next=%2Frecent%3Fa%3D1"><button>`), true)
 	resp, _ = b.do("POST", "/api/auth/logout", "redirect=%2Flogin%3Fnext%3D%252Frecent%253Fa%253D1", submission...)
 	want(t, "signed out", effect(resp), cleared3)

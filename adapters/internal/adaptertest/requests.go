@@ -15,7 +15,7 @@ type requestCase struct {
 	state  state
 	method string
 	header headers
-	token  func(*browser) string // bearer; nil is none
+	token  func(*browser) string // bearer token; nil is none
 
 	user    string
 	outcome middleware.Outcome
@@ -169,7 +169,7 @@ var tossedCases = []requestCase{
 	{"page with two refresh tokens", tossedRefresh, "GET", navigation, nil, "", middleware.OutcomeAmbiguous, 0, kept, unstored},
 	{"page with the good cookie as the fourth of its name", fourth, "GET", navigation, nil, "u1", middleware.OutcomeFresh, 0, kept, unstored},
 	{"page with the good cookie as the fifth of its name", fifth, "GET", navigation, nil, "", middleware.OutcomeAmbiguous, 0, kept, unstored},
-	{"page with rubbish beside", littered, "GET", navigation, nil, "u1", middleware.OutcomeFresh, 0, kept, unstored},
+	{"page with invalid cookies beside", littered, "GET", navigation, nil, "u1", middleware.OutcomeFresh, 0, kept, unstored},
 }
 
 // allMethods are the methods of the frameworks' "any" routes.

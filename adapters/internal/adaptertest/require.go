@@ -86,7 +86,7 @@ const (
 		`<p>Nothing was done. <a href="/">To the start page</a></p></main></html>`
 )
 
-// leaving returns the page with which a Turbo frame is replaced by another page.
+// leaving returns the page that replaces a Turbo frame with another page.
 func leaving(url string) string {
 	return head + `<meta name="turbo-visit-control" content="reload"><meta http-equiv="refresh" content="0;url=` + url + `">` +
 		`<title>Sign in</title><main><h1>Sign in</h1><p>You are not signed in.</p><p><a href="` + url + `">Sign in</a></p></main></html>`
@@ -142,7 +142,7 @@ var requireCases = []requireCase{
 	{"form of an ended session", ended, "POST", "/private", submission, 303, "", kept, to("/login")},
 	{"bad bearer, cookies good", signedIn, "GET", "/private", script.and("Authorization", "Bearer x"), 401, unauth, kept, invalid},
 	{"POST from another origin", signedIn, "POST", "/private", elsewhere, 403, forbidden, kept, asJSON},
-	{"prefetch from another origin that is no reading", signedIn, "POST", "/private", elsewhere.and("Sec-Purpose", "prefetch"), 403, forbidden, kept, asJSON},
+	{"prefetch from another origin with an unsafe method", signedIn, "POST", "/private", elsewhere.and("Sec-Purpose", "prefetch"), 403, forbidden, kept, asJSON},
 	{"image that needs a refresh", expired, "GET", "/private", image, 401, unauth, kept, missing},
 
 	{"page while the store is down", storeDown, "GET", "/private", navigation, 503, unavailable, kept, retry.and("Content-Type", "text/html; charset=utf-8")},
@@ -155,8 +155,8 @@ var requireCases = []requireCase{
 	{"prefetch that needs a refresh", expired, "GET", "/private", prefetch, 503, "", kept, retry.and("Location", "")},
 }
 
-// denying responds in the app's own words: to people during an outage, and to all requests that
-// do not come from people.
+// denying responds in the app's own words: to people during an outage, and to all requests that do
+// not come from people.
 func denying(c *middleware.Config[Profile]) {
 	c.Deny = func(w http.ResponseWriter, r *http.Request, denial *middleware.Denial) error {
 		switch {
@@ -167,7 +167,7 @@ func denying(c *middleware.Config[Profile]) {
 		case denial.Code == session.CodeDatabaseFetchFailed:
 			w.Header().Set("Content-Type", "text/html; charset=utf-8")
 			w.WriteHeader(denial.Status)
-			io.WriteString(w, "<h1>Our records sleep</h1>")
+			io.WriteString(w, "<h1>Our records are offline</h1>")
 		default:
 			return denial
 		}
@@ -184,8 +184,8 @@ var (
 var denyCases = []requireCase{
 	{"page with a session", signedIn, "GET", "/private", navigation, 200, "u1 fresh", kept, bare},
 	{"page", anonymous, "GET", "/private", navigation, 303, "", kept, to("/login?next=%2Fprivate").and(bare...)},
-	{"page while the store is down", storeDown, "GET", "/private", navigation, 503, "<h1>Our records sleep</h1>", kept, sleeping},
-	{"form while the store is down", storeDown, "POST", "/private", submission, 503, "<h1>Our records sleep</h1>", kept, sleeping},
+	{"page while the store is down", storeDown, "GET", "/private", navigation, 503, "<h1>Our records are offline</h1>", kept, sleeping},
+	{"form while the store is down", storeDown, "POST", "/private", submission, 503, "<h1>Our records are offline</h1>", kept, sleeping},
 	{"script", anonymous, "GET", "/private", script, 401, `{"message":"AUTH_UNAUTHORIZED","path":"/private"}`, kept, problem.and(missing...)},
 	{"bad bearer", signedIn, "GET", "/private", script.and("Authorization", "Bearer x"), 401, `{"message":"AUTH_UNAUTHORIZED","path":"/private"}`, kept, problem.and(invalid...)},
 	{"htmx", anonymous, "GET", "/private", htmx, 401, signInPart, kept, htmxTo("/login").and(missing...)},

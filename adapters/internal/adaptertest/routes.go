@@ -18,10 +18,10 @@ type routeCase struct {
 	request func(b *browser) *http.Request
 
 	status  int
-	body    string // "": empty; else what the body has in it
+	body    string // "": empty; otherwise a part of the body
 	calls   int64
 	cookies string
-	header  headers // what the answer has
+	header  headers // headers of the response
 }
 
 // Routes runs only the table of the middleware's own routes. It is for apps whose framework has
@@ -58,7 +58,7 @@ func (c routeCase) run(t *testing.T, h Harness, slash string) {
 	if c.body == "" {
 		want(t, "body", body, "")
 	} else if !strings.Contains(body, c.body) {
-		t.Errorf("body %q, want %q in it", body, c.body)
+		t.Errorf("body %q, want one that contains %q", body, c.body)
 	}
 	for i := 0; i < len(c.header); i += 2 {
 		want(t, c.header[i], resp.Header.Get(c.header[i]), c.header[i+1])
@@ -168,7 +168,7 @@ var logoutFormCases = []routeCase{
 	{"logout form without a token, by a person", nil, signedIn, submit("", "a=b", submission...), 303, "", 1, cleared3, headers{"Location", "/"}},
 	{"logout form that is too large", nil, signedIn, submit("", "_lucia=TOKEN&a="+strings.Repeat("a", 1<<17), submission...), 303, "", 1, cleared3, headers{"Location", "/"}},
 	{"logout form of an ended session", nil, ended, submit("", "_lucia=TOKEN", submission...), 303, "", 1, cleared3, headers{"Location", "/"}},
-	{"logout form once more", nil, signedOut, submit("", "_lucia=TOKEN", submission...), 303, "", 0, cleared3, headers{"Location", "/"}},
+	{"logout form sent again", nil, signedOut, submit("", "_lucia=TOKEN", submission...), 303, "", 0, cleared3, headers{"Location", "/"}},
 	{"logout form signed out", nil, anonymous, submit("", "a=b", submission...), 303, "", 0, cleared3, headers{"Location", "/"}},
 	{"logout form with forged cookies", nil, forged, submit("", "a=b", submission...), 303, "", 0, clearedOurs, headers{"Location", "/"}},
 	{"logout form with a forged access cookie", nil, forgedAccess, submit("", "a=b", submission...), 303, "", 1, clearedOurs, headers{"Location", "/"}},
@@ -180,7 +180,7 @@ var logoutFormCases = []routeCase{
 	{"logout form from another origin, by a person", nil, signedIn, func(b *browser) *http.Request {
 		return b.request("POST", "/api/auth/logout", "_lucia="+string(b.bearer), navigation.and(elsewhere...).and("Content-Type", "application/x-www-form-urlencoded")...)
 	}, 403, "<h1>Not from this site</h1>", 0, kept, headers{"Content-Type", "text/html; charset=utf-8"}},
-	{"hardened logout form once more", hardened, signedOut, submit("", "a=b", submission...), 303, "", 0, cleared3, headers{"Location", "/"}},
+	{"hardened logout form sent again", hardened, signedOut, submit("", "a=b", submission...), 303, "", 0, cleared3, headers{"Location", "/"}},
 	{"hardened logout form", hardened, signedIn, submit("", "redirect=%2Fbye"), 303, "", 1, cleared3, headers{"Location", "/bye"}},
 }
 
@@ -190,7 +190,7 @@ func get(method string, h ...string) func(*browser) *http.Request {
 
 var sessionCases = []routeCase{
 	{"session", nil, signedIn, get("GET", script...), 200, `{"_lucia":{"user":{"user_id":"u1","username":"name of u1"},"access_token":"ey`, 0, kept, asJSON},
-	{"session with its life", nil, signedIn, get("GET", script...), 200, `"expires_in":900`, 0, kept, nil},
+	{"session with its lifetime", nil, signedIn, get("GET", script...), 200, `"expires_in":900`, 0, kept, nil},
 	{"session of a signed-out visitor", nil, anonymous, get("GET", script...), 200, `{"_lucia":null,"expires_in":0}`, 0, kept, nil},
 	{"session that needs a refresh", nil, expired, get("GET", script...), 200, `"user_id":"u1"`, 1, renewed, nil},
 	{"session that has ended", nil, ended, get("GET", script...), 200, `{"_lucia":null,"expires_in":0}`, 1, kept, nil},
@@ -226,7 +226,7 @@ func testMethods(t *testing.T, h Harness) {
 	}
 }
 
-// testOpened checks what people see who open a route that is not a page.
+// testOpened checks what people see if they open a route that is not a page.
 func testOpened(t *testing.T, h Harness) {
 	b := newWorld(t, h).browser().signIn("u1")
 	for _, route := range []string{"/refresh", "/logout"} {

@@ -15,18 +15,18 @@ import (
 	"github.com/lucia-go/lucia/middleware"
 )
 
-// scopeCase is a browser whose cookie jar gets cookies under the library's names from more
-// than one source: from the app before CookieDomain changed, or from another program. Each
-// row signs in as u1, changes the app, plants the cookies, and then follows the session.
+// scopeCase is a browser whose cookie jar gets cookies under the library's names from more than one
+// source: from the app before CookieDomain changed, or from another program. Each row signs in as
+// u1, changes the app, plants the cookies, and then follows the session.
 type scopeCase struct {
 	name          string
 	origin        string
 	before, after change
 	plantedAt     string // origin of the other program
 	planted       []*http.Cookie
-	plantedAfter  time.Duration // the time of the sign-in is zero
+	plantedAfter  time.Duration // after the sign-in
 	signedInAgain bool          // as u2, before the first page
-	want          string        // the user on the first page, an hour and 40 days later
+	want          string        // the user on the first page, an hour later and 40 days later
 }
 
 func domainIs(domain string) change {
@@ -55,8 +55,8 @@ var scopeCases = []scopeCase{
 	{name: "sibling's refresh token", origin: appOrigin, before: domainIs("app.example.com"), plantedAt: "https://blog.example.com", planted: othersCookie("__Secure-encrypt_refresh_token", "example.com"), plantedAfter: 16 * time.Minute, want: "u1"},
 }
 
-// testScopes runs the rows over a cookie jar that keeps hosts, domains and expiry as a
-// browser does.
+// testScopes runs the rows with a cookie jar that handles hosts, domains and expiry as a browser
+// does.
 func testScopes(t *testing.T, h Harness) {
 	for _, c := range scopeCases {
 		t.Run(c.name, func(t *testing.T) {
@@ -88,7 +88,7 @@ func (c scopeCase) run(t *testing.T, h Harness) {
 		v.ask("POST", "/login?user=u2", script...)
 	}
 	want(t, "first page", v.user(), c.want)
-	for range 6 { // an hour with refreshes and the confirmations between them
+	for range 6 { // an hour of refreshes with confirmations between them
 		time.Sleep(10 * time.Minute)
 		want(t, "within an hour", v.user(), c.want)
 	}
@@ -98,7 +98,7 @@ func (c scopeCase) run(t *testing.T, h Harness) {
 	want(t, "after the sign-out", v.user(), "")
 }
 
-// visitor is a person with a real cookie jar before an app at an origin.
+// visitor is a person with a real cookie jar who visits an app at an origin.
 type visitor struct {
 	t      testing.TB
 	jar    http.CookieJar
@@ -106,7 +106,7 @@ type visitor struct {
 	app    http.Handler
 }
 
-// ask makes a request of the app's own page and returns the body of the answer.
+// ask requests a page of the app and returns the body of the answer.
 func (v *visitor) ask(method, path string, h ...string) string {
 	v.t.Helper()
 	r, err := http.NewRequest(method, v.origin+path, nil)
@@ -133,7 +133,7 @@ func (v *visitor) ask(method, path string, h ...string) string {
 	return string(body)
 }
 
-// user is who is signed in on a page of the app; "" is a signed-out visitor.
+// user returns who is signed in on a page of the app, or "" for a signed-out visitor.
 func (v *visitor) user() string {
 	v.t.Helper()
 	said := v.ask("GET", "/who", navigation.and("Sec-Fetch-Site", "same-origin")...)

@@ -48,7 +48,7 @@ func testSockets(t *testing.T, h Harness) {
 		want(t, "cookies", effect(resp), kept)
 	}
 	if log.Len() > 0 {
-		t.Errorf("the log warns\n%s", log)
+		t.Errorf("the log has warnings:\n%s", log)
 	}
 	resp, body = b.do("GET", "/who", "", navigation...)
 	want(t, "the next page", body, "u1 repeated")

@@ -24,7 +24,7 @@ func expired(b *browser) {
 	time.Sleep(16 * time.Minute)
 }
 
-// again has signed in once more in another tab. The page has the token of the previous session.
+// again has signed in again in another tab. The page has the token of the previous session.
 func again(b *browser) {
 	b.signIn("u1")
 	old := b.bearer
@@ -64,7 +64,7 @@ func reused(b *browser) {
 	time.Sleep(16 * time.Minute)
 }
 
-// current has rotated a moment ago and has lost the access cookie since.
+// current has rotated a moment ago and has lost the access cookie since then.
 func current(b *browser) {
 	b.signIn("u1")
 	b.do("POST", "/api/auth/refresh", "", "Authorization", "Bearer "+string(b.refreshToken))
@@ -82,13 +82,13 @@ func repeated(b *browser) {
 // forged has an access cookie with a bad signature and no genuine cookie.
 func forged(b *browser) { b.signIn("u1"); b.access, b.refresh = flip(b.access), "" }
 
-// forgedAccess has one next to a genuine refresh cookie.
+// forgedAccess has such an access cookie next to a genuine refresh cookie.
 func forgedAccess(b *browser) { b.signIn("u1"); b.access = flip(b.access) }
 
 // forgedRefresh has no access cookie, and a refresh cookie that does not open.
 func forgedRefresh(b *browser) { noAccess(b); b.refresh = flip(b.refresh) }
 
-// flip changes a character inside a token, where every bit is significant.
+// flip changes a character inside a token, where every bit counts.
 func flip(token string) string {
 	i := len(token) - 9
 	c := byte('A')
@@ -124,7 +124,7 @@ func tossed(b *browser) {
 	plant(b, b.world.browser().signIn("u2"))
 }
 
-// tossedRefresh is the same with only the refresh cookies left.
+// tossedRefresh is tossed with only the refresh cookies left.
 func tossedRefresh(b *browser) { tossed(b); b.access = ""; b.extra = b.extra[1:] }
 
 func plant(b, other *browser) {
@@ -141,7 +141,7 @@ func littered(b *browser) {
 	b.extra = []string{"access_token=x", "encrypt_refresh_token=y", "fingerprint_token=z"}
 }
 
-// fourth and fifth have the valid access cookie behind others of its name. Four of a name are
+// fourth and fifth have the valid access cookie after others of its name. Four of a name are
 // examined.
 func fourth(b *browser) { buried(b, 3) }
 

@@ -13,7 +13,7 @@ import (
 )
 
 // testTimeoutHandler puts http.TimeoutHandler around the app, where it passes on the cookies of a
-// refresh, and around a handler inside, where they are lost if the handler sets a cookie of its
+// refresh, and around a handler inside, where it drops them if the handler sets a cookie of its
 // own. That is logged.
 func testTimeoutHandler(t *testing.T, h Harness) {
 	cookie := func(w http.ResponseWriter) { http.SetCookie(w, &http.Cookie{Name: "theme", Value: "dark"}) }

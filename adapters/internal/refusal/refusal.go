@@ -1,5 +1,5 @@
-// Package refusal holds what the adapters decide alike about refused requests: whether the
-// library answers or the framework's error handler does. It knows no framework.
+// Package refusal holds what all adapters decide alike about refused requests: whether the library
+// responds or the framework's error handler does. It depends on no framework.
 package refusal
 
 import (
@@ -9,8 +9,8 @@ import (
 	"github.com/lucia-go/lucia/middleware"
 )
 
-// Of returns the denial that err is. It returns nil if err is nil or an error of the
-// app's own, one that wraps a denial included.
+// Of returns err if it is a denial. It returns nil if err is nil or an error of the app, even one
+// that wraps a denial.
 func Of(err error) *middleware.Denial {
 	denial, ok := errors.AsType[*middleware.Denial](err)
 	if !ok || err != error(denial) {
@@ -19,9 +19,9 @@ func Of(err error) *middleware.Denial {
 	return denial
 }
 
-// Answer writes the whole answer for a person, and one without a body, and reports that it
-// did. For a script it only adds the denial's header to that of w and returns false: the
-// framework's error handler writes the status and the code, and says what type the body is.
+// Answer writes the whole response for a person, and one without a body, and returns true. For a
+// script it only adds the denial's headers to those of w and returns false. The framework's error
+// handler then writes the status, the code and the Content-Type.
 func Answer(w http.ResponseWriter, denial *middleware.Denial) bool {
 	if denial.Person || len(denial.Body) == 0 {
 		denial.Write(w)

@@ -13,10 +13,12 @@ import (
 
 var errFull = errors.New("disk full")
 
-// uses is how a program uses its session.
-var uses = map[string]func(*testing.T, *client.Client[profile], func()){
-	"transport":      func(_ *testing.T, _ *client.Client[profile], fn func()) { fn() },
-	"silent refresh": func(t *testing.T, c *client.Client[profile], fn func()) { silently(t, c, func(*told) { fn() }) },
+// usages are the ways in which a program keeps its session fresh.
+var usages = map[string]func(*testing.T, *client.Client[profile], func()){
+	"transport": func(_ *testing.T, _ *client.Client[profile], fn func()) { fn() },
+	"silent refresh": func(t *testing.T, c *client.Client[profile], fn func()) {
+		withSilentRefresh(t, c, func(*reported) { fn() })
+	},
 }
 
 // work uses the session every two minutes for an hour.
@@ -29,15 +31,14 @@ func work(t *testing.T, c *client.Client[profile]) {
 	}
 }
 
-// A save that fails once is repeated before the next refresh, and the next run of the program is
-// signed in.
-func TestOneFailedSaveIsMadeUpFor(t *testing.T) {
+// A failed save is repeated before the next refresh, and the next run of the program is signed in.
+func TestFailedSaveIsRetried(t *testing.T) {
 	t.Parallel()
-	for name, use := range uses {
+	for name, use := range usages {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
-				w, p := newWorld(t), newPlace()
+				w, p := newWorld(t), newMemoryTokenStore()
 				phone := w.signedIn(t)
 				c := w.signedIn(t, p.in)
 				use(t, c, func() {
@@ -58,7 +59,7 @@ func TestOneFailedSaveIsMadeUpFor(t *testing.T) {
 					checkMe(t, c, "u1")
 					synctest.Wait()
 					if p.empty() || w.refreshes() != before {
-						t.Errorf("saved: %t, after %d more refreshes; want it saved after none", !p.empty(), w.refreshes()-before)
+						t.Errorf("saved: %t, after %d more refreshes; want true after 0", !p.empty(), w.refreshes()-before)
 					}
 					time.Sleep(5 * time.Minute)
 					checkMe(t, w.newClient(t, p.in), "u1")
@@ -75,20 +76,20 @@ func TestOneFailedSaveIsMadeUpFor(t *testing.T) {
 	}
 }
 
-// Saving fails for hours. What is saved can be removed (a full disk), or not even that. The
-// server is not asked more often than usual, and no reuse is detected.
-func TestNothingCanBeSaved(t *testing.T) {
+// Saving fails for hours. The saved session can be removed (the disk is full) or cannot. The client
+// refreshes no more often than usual, and the server detects no reuse.
+func TestSavingFailsForHours(t *testing.T) {
 	t.Parallel()
-	for use, using := range uses {
-		for name, begin := range map[string]func(*place, error){
-			"full":          (*place).full,
-			"out of order":  func(p *place, err error) { p.fail(nil, err) },
-			"lock is stuck": func(p *place, err error) { p.full(err); p.fail(err, err) },
+	for use, using := range usages {
+		for name, begin := range map[string]func(*memoryTokenStore, error){
+			"disk full":   (*memoryTokenStore).full,
+			"disk broken": func(p *memoryTokenStore, err error) { p.fail(nil, err) },
+			"lock broken": func(p *memoryTokenStore, err error) { p.full(err); p.fail(err, err) },
 		} {
 			t.Run(use+", "+name, func(t *testing.T) {
 				t.Parallel()
 				synctest.Test(t, func(t *testing.T) {
-					w, p := newWorld(t), newPlace()
+					w, p := newWorld(t), newMemoryTokenStore()
 					phone := w.signedIn(t)
 					c := w.signedIn(t, p.in)
 					using(t, c, func() {
@@ -106,7 +107,7 @@ func TestNothingCanBeSaved(t *testing.T) {
 						}
 					})
 					if name == "full" {
-						checkNobody(t, w.newClient(t, p.in)) // later, at worst signed out
+						checkSignedOut(t, w.newClient(t, p.in)) // a later run is signed out
 					}
 					p.full(nil)
 					p.fail(nil, nil)
@@ -123,12 +124,12 @@ func TestNothingCanBeSaved(t *testing.T) {
 	}
 }
 
-// Another run that finds nothing saved must not continue with its tokens, because they may be
-// older than those that could not be saved.
+// Another run that finds no saved session must not use its own tokens, because they may be older
+// than those that could not be saved.
 func TestOtherRunLeavesASessionThatCouldNotBeSaved(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		w, p := newWorld(t), newPlace()
+		w, p := newWorld(t), newMemoryTokenStore()
 		phone := w.signedIn(t)
 		a := w.signedIn(t, p.in)
 		b := w.newClient(t, p.in)
@@ -139,19 +140,19 @@ func TestOtherRunLeavesASessionThatCouldNotBeSaved(t *testing.T) {
 		if !errors.Is(err, session.CodeUnauthorized) || w.refreshes() != before {
 			t.Errorf("%v after %d refreshes, want AUTH_UNAUTHORIZED after none", err, w.refreshes()-before)
 		}
-		checkNobody(t, b)
+		checkSignedOut(t, b)
 		checkMe(t, a, "u1")
 		checkMe(t, phone, "u1")
 	})
 }
 
-// A failure to save is reported once, and again after it has recovered and returned.
-func TestSilentRefreshTellsOnceThatNothingIsSaved(t *testing.T) {
+// A failure to save is reported once, and again if saving fails again after a success.
+func TestSilentRefreshReportsFailedSavesOnce(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		w, p := newWorld(t), newPlace()
+		w, p := newWorld(t), newMemoryTokenStore()
 		c := w.signedIn(t, p.in)
-		silently(t, c, func(errs *told) {
+		withSilentRefresh(t, c, func(errs *reported) {
 			for range 2 {
 				p.full(errFull)
 				time.Sleep(time.Hour)
@@ -159,24 +160,24 @@ func TestSilentRefreshTellsOnceThatNothingIsSaved(t *testing.T) {
 				time.Sleep(time.Hour)
 			}
 			if want := []session.Code{session.CodeUnknown, session.CodeUnknown}; !slices.Equal(errs.get(), want) {
-				t.Errorf("told %v, want %v", errs.get(), want)
+				t.Errorf("reported %v, want %v", errs.get(), want)
 			}
 		})
 	})
 }
 
 // While an older generation is saved and cannot be removed, another rotation would make it even
-// older, so the current tokens are used.
-func TestNoFurtherGenerationWhileAnOlderOneIsSaved(t *testing.T) {
+// older. So the client uses its current tokens.
+func TestNoRotationWhileAnOlderGenerationIsSaved(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		w, p := newWorld(t), newPlace()
+		w, p := newWorld(t), newMemoryTokenStore()
 		c := w.signedIn(t, p.in)
 		p.fail(nil, errFull)
 		for range 3 {
 			tokens, err := c.RefreshTokens(t.Context(), "")
 			if err != nil || tokens.AccessToken != c.GetSession().Get().AccessToken {
-				t.Errorf("%v, want the present tokens", err)
+				t.Errorf("%v, want the current tokens", err)
 			}
 			if err := c.SaveErr(); !errors.Is(err, client.ErrNotSaved) {
 				t.Errorf("SaveErr = %v", err)
@@ -185,7 +186,7 @@ func TestNoFurtherGenerationWhileAnOlderOneIsSaved(t *testing.T) {
 				t.Errorf("%d refreshes, want 1", n)
 			}
 		}
-		time.Sleep(accessTTL) // now it is that or nothing
+		time.Sleep(accessTTL) // now the client must refresh
 		checkMe(t, c, "u1")
 		if n := w.refreshes(); n != 2 {
 			t.Errorf("%d refreshes after the expiry, want 2", n)
