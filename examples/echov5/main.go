@@ -58,6 +58,8 @@ func build(site *demo.Site) (*lucia.Auth[demo.Profile], http.Handler, error) {
 	e.Match(reads, "/events", echo.WrapHandler(site.Events(auth)), luciaecho.Require(auth))
 	e.Match(reads, "/devices", a.devices, luciaecho.Require(auth))
 	e.POST("/devices/end", a.endDevice)
+	e.POST("/act", a.act)
+	e.POST("/act/stop", a.stopActing)
 	e.Match(reads, "/danger", a.show(views.Danger), luciaecho.RequireRecent(auth, site.Recent))
 	e.Match(reads, "/again", a.show(views.Again), luciaecho.Require(auth))
 	e.POST("/again", a.confirm, luciaecho.Require(auth))
@@ -168,6 +170,32 @@ func (a *app) endSessions(w http.ResponseWriter, r *http.Request) error {
 		return a.auth.SignOut(w, r)
 	}
 	return a.auth.EndSession(r.Context(), s.User.ID, id)
+}
+
+// act begins a session in which the administrator acts as another user.
+func (a *app) act(c *echo.Context) error {
+	s, err := a.auth.ValidateFormSubmission(c.Request())
+	var user demo.User
+	var reason string
+	if err == nil {
+		user, reason, err = a.site.ActAs(c.Request(), s)
+	}
+	if err == nil {
+		_, err = a.auth.SignIn(c.Response(), c.Request(), user.ID, lucia.Actor(s.User.ID, reason))
+	}
+	if err != nil {
+		return a.page(c, views.Error, err)
+	}
+	return c.Redirect(http.StatusSeeOther, "/profile")
+}
+
+// stopActing returns to the administrator's own session. A second click finds it already there.
+func (a *app) stopActing(c *echo.Context) error {
+	err := a.auth.StopActing(c.Response(), c.Request())
+	if err != nil && !errors.Is(err, lucia.CodeNotAuthenticated) {
+		return a.page(c, views.Error, err)
+	}
+	return c.Redirect(http.StatusSeeOther, "/profile")
 }
 
 // confirm handles the form of the step-up page. It begins a new session of the same user and

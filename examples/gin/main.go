@@ -8,6 +8,7 @@
 package main
 
 import (
+	"errors"
 	"net/http"
 
 	"github.com/gin-gonic/gin"
@@ -54,6 +55,8 @@ func build(site *demo.Site) (*lucia.Auth[demo.Profile], http.Handler, error) {
 	r.Match(reads, "/events", luciagin.Require(auth), gin.WrapH(site.Events(auth)))
 	r.Match(reads, "/devices", luciagin.Require(auth), a.devices)
 	r.POST("/devices/end", a.endDevice)
+	r.POST("/act", a.act)
+	r.POST("/act/stop", a.stopActing)
 	r.Match(reads, "/danger", luciagin.RequireRecent(auth, site.Recent), a.show("danger"))
 	r.Match(reads, "/again", luciagin.Require(auth), a.show("again"))
 	r.POST("/again", luciagin.Require(auth), a.confirm)
@@ -152,6 +155,34 @@ func (a *app) endSessions(w http.ResponseWriter, r *http.Request) error {
 		return a.auth.SignOut(w, r)
 	}
 	return a.auth.EndSession(r.Context(), s.User.ID, id)
+}
+
+// act begins a session in which the administrator acts as another user.
+func (a *app) act(c *gin.Context) {
+	s, err := a.auth.ValidateFormSubmission(c.Request)
+	var user demo.User
+	var reason string
+	if err == nil {
+		user, reason, err = a.site.ActAs(c.Request, s)
+	}
+	if err == nil {
+		_, err = a.auth.SignIn(c.Writer, c.Request, user.ID, lucia.Actor(s.User.ID, reason))
+	}
+	if err != nil {
+		a.page(c, "error", err)
+		return
+	}
+	c.Redirect(http.StatusSeeOther, "/profile")
+}
+
+// stopActing returns to the administrator's own session. A second click finds it already there.
+func (a *app) stopActing(c *gin.Context) {
+	err := a.auth.StopActing(c.Writer, c.Request)
+	if err != nil && !errors.Is(err, lucia.CodeNotAuthenticated) {
+		a.page(c, "error", err)
+		return
+	}
+	c.Redirect(http.StatusSeeOther, "/profile")
 }
 
 // confirm handles the form of the step-up page. It begins a new session of the same user and

@@ -8,6 +8,7 @@
 package main
 
 import (
+	"errors"
 	"net/http"
 
 	"github.com/lucia-go/lucia"
@@ -44,6 +45,8 @@ func build(site *demo.Site) (*lucia.Auth[demo.Profile], http.Handler, error) {
 	mux.Handle("GET /events", auth.Require(site.Events(auth)))
 	mux.Handle("GET /devices", auth.Require(http.HandlerFunc(a.devices)))
 	mux.HandleFunc("POST /devices/end", a.endDevice)
+	mux.HandleFunc("POST /act", a.act)
+	mux.HandleFunc("POST /act/stop", a.stopActing)
 	mux.Handle("GET /danger", auth.RequireRecent(site.Recent)(a.show("danger")))
 	mux.Handle("GET /again", auth.Require(a.show("again")))
 	mux.Handle("POST /again", auth.Require(http.HandlerFunc(a.confirm)))
@@ -139,6 +142,34 @@ func (a *app) endSessions(w http.ResponseWriter, r *http.Request) error {
 		return a.auth.SignOut(w, r)
 	}
 	return a.auth.EndSession(r.Context(), s.User.ID, id)
+}
+
+// act begins a session in which the administrator acts as another user.
+func (a *app) act(w http.ResponseWriter, r *http.Request) {
+	s, err := a.auth.ValidateFormSubmission(r)
+	var user demo.User
+	var reason string
+	if err == nil {
+		user, reason, err = a.site.ActAs(r, s)
+	}
+	if err == nil {
+		_, err = a.auth.SignIn(w, r, user.ID, lucia.Actor(s.User.ID, reason))
+	}
+	if err != nil {
+		a.fail(w, r, err)
+		return
+	}
+	http.Redirect(w, r, "/profile", http.StatusSeeOther)
+}
+
+// stopActing returns to the administrator's own session. A second click finds it already there.
+func (a *app) stopActing(w http.ResponseWriter, r *http.Request) {
+	err := a.auth.StopActing(w, r)
+	if err != nil && !errors.Is(err, lucia.CodeNotAuthenticated) {
+		a.fail(w, r, err)
+		return
+	}
+	http.Redirect(w, r, "/profile", http.StatusSeeOther)
 }
 
 // confirm handles the form of the step-up page. It begins a new session of the same user and

@@ -31,3 +31,13 @@ const Scripted = `document.querySelector("[data-log] li")`
 // Settled is an expression that is true when htmx has no request under way and its last swap is
 // done. Before that, the browser may submit a swapped-in form itself.
 const Settled = `!document.querySelector(".htmx-added, .htmx-settling, .htmx-swapping, .htmx-request")`
+
+// OnScreen gives a tab the screen on which an app is tried. Of the two apps of each template
+// engine, one is tried on a phone and the other on a desktop. If other is true, they swap.
+func OnScreen(tab *chrometest.Tab, app string, other bool) {
+	if phone := app == "nethttp" || app == "echo"; phone != other {
+		tab.Screen(390, 800, true)
+	} else {
+		tab.Screen(1280, 800, false)
+	}
+}

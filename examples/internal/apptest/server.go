@@ -81,6 +81,16 @@ func Start(t testing.TB, app string, args ...string) *Server {
 	return s
 }
 
+var printedPassword = regexp.MustCompile(`The password of root is (\S+)`)
+
+// StartWithAdmin is Start for an example with the administrator root, whose password it returns.
+func StartWithAdmin(t *testing.T, app string, args ...string) (s *Server, password string) {
+	t.Helper()
+	s = Start(t, app, append(args, "-admin", "root")...)
+	Poll(t, func() bool { return printedPassword.MatchString(s.Logged()) })
+	return s, printedPassword.FindStringSubmatch(s.Logged())[1]
+}
+
 var announced = regexp.MustCompile(`https?://\S+`)
 
 // run starts the process and waits until it says where it is.

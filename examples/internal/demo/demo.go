@@ -44,6 +44,7 @@ type Site struct {
 	calls     *counter
 	redis     redis.UniversalClient // nil if Redis is not used
 	db        *sql.DB               // nil if SQLite is not used
+	admin     string                // user id of who may act as others; empty: no one
 	log       *slog.Logger
 	stopping  chan struct{} // closed when the server shuts down
 }

@@ -31,6 +31,7 @@ type Options struct {
 	Feed       bool
 	TLS        bool
 	Bound      bool
+	Admin      string // name of who may act as others; empty: no one
 
 	// RandomSecret reports that Secret ends with this process, and all sessions with it.
 	RandomSecret bool
@@ -58,6 +59,7 @@ func ParseFlags(name string, args []string, stderr io.Writer) (Options, error) {
 	f.BoolVar(&o.Feed, "feed", true, "with -redis or -db: tell all servers at once when a session ends")
 	f.BoolVar(&o.TLS, "tls", false, "serve https with a certificate of its own, which implies -secure; prints its SPKI for\nChromium's --ignore-certificate-errors-spki-list")
 	f.BoolVar(&o.Bound, "device-bound", false, "bind sessions to the browser's device; needs -secure or -tls")
+	f.StringVar(&o.Admin, "admin", "", "name of the user who may act as others; if there is no such user, one is made and its password printed")
 	if err := f.Parse(args); err != nil {
 		return o, err
 	}
@@ -67,6 +69,13 @@ func ParseFlags(name string, args []string, stderr io.Writer) (Options, error) {
 	o.Secure = o.Secure || o.TLS
 	if o.Bound && !o.Secure {
 		return o, errors.New("-device-bound needs https: take -tls, or -secure behind a proxy with https")
+	}
+	if o.Admin != "" {
+		name, err := cleanName(o.Admin)
+		if err != nil {
+			return o, fmt.Errorf("-admin: %w", err)
+		}
+		o.Admin = name
 	}
 	if o.DB != "" && store != "" {
 		return o, errors.New("-db and -redis: take one of the two")

@@ -56,6 +56,15 @@ func run(ctx context.Context, framework string, o Options, build Build, log *slo
 		return err
 	}
 	site.checkStore(ctx)
+	if o.Admin != "" {
+		password, err := site.makeAdmin(ctx, o.Admin)
+		if err != nil {
+			return errors.Join(err, listener.Close())
+		}
+		if password != "" {
+			fmt.Fprintf(os.Stderr, "The password of %s is %s\n", o.Admin, password)
+		}
+	}
 	var certificate *tls.Certificate
 	if o.TLS {
 		if certificate, err = newCertificate(); err != nil {

@@ -34,6 +34,10 @@ var (
 	errName       = &Refusal{http.StatusBadRequest, "A name has 1 to 32 visible characters."}
 	errNoPassword = &Refusal{http.StatusBadRequest, "Please choose a password."}
 	errPassword   = &Refusal{http.StatusBadRequest, "A password has at most 1,000 bytes."}
+	errNoAdmin    = &Refusal{http.StatusForbidden, "Only the administrator may act as another user."}
+	errNoUser     = &Refusal{http.StatusBadRequest, "There is no user of this name."}
+	errSelf       = &Refusal{http.StatusBadRequest, "This is your own name."}
+	errReason     = &Refusal{http.StatusBadRequest, "Please give a reason of at most 160 visible characters."}
 	errActing     = &Refusal{http.StatusForbidden, "You act as someone else. Only they can end their sessions."}
 	errBio        = &Refusal{http.StatusBadRequest, "The text about you has at most 160 visible characters."}
 )

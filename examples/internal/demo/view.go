@@ -38,6 +38,8 @@ type View struct {
 	// Username, Bio and Remember are the initial values of the page's form.
 	Username, Bio string
 	Remember      bool
+	// Admin reports whether the person may act as others.
+	Admin bool
 	// Devices are the person's sessions, on the page that lists them.
 	Devices []Device
 
@@ -66,6 +68,7 @@ func (s *Site) View(w http.ResponseWriter, r *http.Request, auth *lucia.Auth[Pro
 		Remember:   true,
 	}
 	v.Meaning = meanings[v.Outcome]
+	v.Admin = s.isAdmin(v.Session)
 	if v.Session != nil {
 		v.Bio = v.Session.User.Data.Bio
 	}
@@ -83,8 +86,11 @@ func (s *Site) View(w http.ResponseWriter, r *http.Request, auth *lucia.Auth[Pro
 // pageOf returns the page that a path belongs to: that of the form, for a path that only takes
 // forms.
 func pageOf(path string) string {
-	if path == "/devices/end" {
+	switch path {
+	case "/devices/end":
 		return "/devices"
+	case "/act", "/act/stop":
+		return "/profile"
 	}
 	return path
 }

@@ -36,6 +36,7 @@ func TestFlagsThatMakeNoSense(t *testing.T) {
 		{"-redis redis://127.0.0.1:6379 -db app.db", "-db and -redis"},
 		{"-db /nowhere/app.db", "-db: "},
 		{"-device-bound", "-device-bound needs https"},
+		{"-admin " + strings.Repeat("x", 33), "-admin: "},
 		{"-access-ttl soon", "invalid value"},
 		{"-no-such-flag", "not defined"},
 		{"stray", `unexpected argument "stray"`},

@@ -12,15 +12,15 @@ import (
 	"github.com/lucia-go/lucia/internal/chrometest"
 )
 
-// Every page fits every screen, in both colour schemes. With LUCIA_SHOTS=dir in the
-// environment, what was looked at is there as PNGs.
+// Every page fits every screen, with and without scripts. With LUCIA_SHOTS=dir in the environment,
+// what was looked at is there as PNGs, in both colour schemes.
 func TestPagesFit(t *testing.T) {
 	t.Parallel()
 	browser := chrometest.Start(t)
 	// net/http and gin show the same pages in html/template, and both echos the same in templ.
 	for _, app := range []string{"gin", "echov5"} {
 		t.Run(app, func(t *testing.T) {
-			s := apptest.Start(t, app)
+			s, secret := apptest.StartWithAdmin(t, app, "-idle", "1h")
 			tab := browser.Person(t).Tab(t)
 			for _, path := range []string{"/", "/login", "/signup", "/no/such"} {
 				looksWell(t, tab, s, "nobody", path)
@@ -38,6 +38,10 @@ func TestPagesFit(t *testing.T) {
 			for _, path := range []string{"/", "/login", "/profile", "/devices", "/again?unsent=1"} {
 				looksWell(t, tab, s, "long", path)
 			}
+			tab.Open(s.URL + "/profile")
+			tab.Eval(`{ document.querySelector("[data-events]").open = true; document.querySelector("#idle").hidden = false }`, nil)
+			tab.Until(`document.querySelector("[data-event]").innerText.includes(":")`)
+			looksWellAsItIs(t, tab, s.App+"-long-events-and-warning")
 			if slices.Contains(apptest.WithNotes, app) {
 				looksWell(t, tab, s, "somebody", "/notes")
 				for i, text := range []string{"Buy oil", strings.Repeat("wick", 50)} {
@@ -46,6 +50,15 @@ func TestPagesFit(t *testing.T) {
 				}
 				looksWell(t, tab, s, "long", "/notes")
 				looksWell(t, tab, s, "long", strings.TrimPrefix(tab.Text(`document.querySelector("#notes a").href`), s.URL))
+			}
+			tab.Open(s.URL + "/login")
+			apptest.Fill(tab, [2]string{"username", "root"}, [2]string{"password", secret})
+			tab.Until(`document.querySelector("h1").innerText === "root" && ` + apptest.Scripted)
+			looksWell(t, tab, s, "admin", "/profile")
+			apptest.Fill(tab, [2]string{"user", long}, [2]string{"reason", "ticket 12"})
+			tab.Until(`document.querySelector(".acting") && ` + apptest.Scripted)
+			for _, path := range []string{"/", "/profile", "/devices"} {
+				looksWell(t, tab, s, "acting", path)
 			}
 		})
 	}
@@ -66,25 +79,36 @@ const small = `[...document.querySelectorAll("button, .button, nav a, .brand")].
 	return box.height && (box.height < 43.5 || box.width < 43.5);
 }).map((e) => e.tagName + "." + e.className + " " + e.innerText + " " + e.getBoundingClientRect().height)`
 
+// looksWell opens a page with and without scripts, and looks at it on several screens.
 func looksWell(t *testing.T, tab *chrometest.Tab, s *apptest.Server, who, path string) {
 	t.Helper()
+	for _, scripts := range []bool{true, false} {
+		tab.Scripting(scripts)
+		tab.Open(s.URL + path)
+		looksWellAsItIs(t, tab, fmt.Sprintf("%s-%s-%s-scripts=%t", s.App, who, strings.ReplaceAll(strings.Trim(path, "/"), "/", "_"), scripts))
+	}
+	tab.Scripting(true)
+}
+
+// looksWellAsItIs looks at the page that is in the tab on phones and on a desktop, in both colour
+// schemes. It leaves the tab on a desktop.
+func looksWellAsItIs(t *testing.T, tab *chrometest.Tab, what string) {
+	t.Helper()
 	for _, width := range []int{320, 390, 1280} {
-		for _, dark := range []bool{false, true} {
-			if dark && width == 320 {
-				continue // colours do not depend on the width
-			}
-			tab.Screen(width, 800, dark)
-			tab.Open(s.URL + path)
-			var wide int
-			var out, tiny []string
-			tab.Eval(`document.documentElement.scrollWidth`, &wide)
-			if tab.Eval(overflowing, &out); wide > width || len(out) > 0 {
-				t.Errorf("%s of %s at %d pixels is %d wide: %q sticks out", path, who, width, wide, out)
-			}
-			if tab.Eval(small, &tiny); width < 600 && len(tiny) > 0 {
-				t.Errorf("%s of %s at %d pixels: too small for a finger: %q", path, who, width, tiny)
-			}
-			shoot(t, tab, fmt.Sprintf("%s-%s-%s-%d-dark=%t.png", s.App, who, strings.ReplaceAll(strings.Trim(path, "/"), "/", "_"), width, dark))
+		tab.Screen(width, 800, false)
+		var wide int
+		var out, tiny []string
+		tab.Eval(`document.documentElement.scrollWidth`, &wide)
+		if tab.Eval(overflowing, &out); wide > width || len(out) > 0 {
+			t.Errorf("%s at %d pixels is %d wide: %q sticks out", what, width, wide, out)
+		}
+		if tab.Eval(small, &tiny); width < 600 && len(tiny) > 0 {
+			t.Errorf("%s at %d pixels: too small for a finger: %q", what, width, tiny)
+		}
+		shoot(t, tab, fmt.Sprintf("%s-%d.png", what, width))
+		if os.Getenv("LUCIA_SHOTS") != "" && width != 320 { // a layout does not depend on the colours
+			tab.Screen(width, 800, true)
+			shoot(t, tab, fmt.Sprintf("%s-%d-dark.png", what, width))
 		}
 	}
 	tab.Screen(1280, 800, false)
