@@ -119,8 +119,8 @@ func RequireBound() RequireOption { return middleware.RequireBound() }
 // request.
 func AskStore() RequireOption { return middleware.AskStore() }
 
-// Event is something that an operator must see, for Config.OnEvent. Package session defines the
-// kinds.
+// Event is something that an operator may want to know, for Config.OnEvent. Package session
+// defines the kinds.
 type Event = session.Event
 
 // SignInOption modifies one call of Auth.SignIn.
@@ -184,9 +184,9 @@ var ScriptTag = middleware.ScriptTag
 // FormField renders the hidden field that Auth.ValidateFormSubmission checks.
 var FormField = middleware.FormField
 
-// FuncMap returns the functions "lucia", "luciaField" and "luciaReturn" for html/template. {{
-// lucia .Ctx }} renders [PageData] and {{ luciaField .Ctx }} renders [FormField], where .Ctx is
-// the request's context. {{ luciaReturn .Request }} renders [ReturnField] of the request.
+// FuncMap returns the functions "lucia", "luciaField" and "luciaReturn" for html/template. In a
+// template {{lucia .Ctx}} renders [PageData] and {{luciaField .Ctx}} renders [FormField], where
+// .Ctx is the request's context. {{luciaReturn .Request}} renders [ReturnField] of the request.
 func FuncMap() template.FuncMap { return middleware.FuncMap() }
 
 // ReturnPath returns the path to redirect to after a sign-in. It is the page that Auth.Require
