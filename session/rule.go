@@ -61,8 +61,8 @@ type Record struct {
 // Live reports whether r is a record and has not expired at now.
 func (r Record) Live(now Instant) bool { return r.Generation != 0 && now < r.ExpiresAt }
 
-// Presentation describes the refresh token that a request presents. It combines the bearer token and
-// the refresh cookie, as far as they are genuine (signed by the app, with the request's
+// Presentation describes the refresh token that a request presents. It combines the bearer token
+// and the refresh cookie, as far as they are genuine (signed by the app, with the request's
 // fingerprint) and belong to one session.
 type Presentation struct {
 	// Generation is the highest generation of the bearer token and the refresh cookie. Without the
