@@ -8,8 +8,6 @@ import (
 	"net/http"
 	"net/http/cookiejar"
 	"net/http/httptest"
-	"strings"
-	"time"
 
 	"github.com/lucia-go/lucia/flash"
 	"github.com/lucia-go/lucia/luciatest"
@@ -49,25 +47,23 @@ func Example() {
 	// "" false
 }
 
-// What a visitor has chosen stays in the browser until they sign in. A value has a limit.
-func ExampleFlash_Peek() {
-	flashes, err := flash.New(flash.Config{Secret: bytes.Repeat([]byte("s"), flash.MinSecretBytes), TTL: 24 * time.Hour})
+// Messages that add up until a page shows them. A page that is rendered without a redirect shows
+// those of its own response, too.
+func ExampleFlash_Take() {
+	flashes, err := flash.New(flash.Config{Secret: bytes.Repeat([]byte("s"), 32)})
 	if err != nil {
 		log.Fatal(err)
 	}
-	w := httptest.NewRecorder()
-	if err := flashes.Set(w, "plan", strings.Repeat("x", flash.MaxValueBytes+1)); errors.Is(err, flash.ErrTooLarge) {
-		fmt.Println("too large")
+	add := func(w http.ResponseWriter, r *http.Request, message string) {
+		earlier, _ := flashes.Take(w, r, "notice")
+		flashes.Set(w, "notice", earlier+message)
 	}
-	if err := flashes.Set(w, "plan", "team"); err != nil {
-		log.Fatal(err)
+	save := func(w http.ResponseWriter, r *http.Request) {
+		add(w, r, "Saved. ")
+		add(w, r, "A copy is in the mail.")
+		notice, _ := flashes.Take(w, r, "notice")
+		fmt.Println(notice)
 	}
-	r := httptest.NewRequest("GET", "https://app.example/plans", nil)
-	for _, c := range w.Result().Cookies() {
-		r.AddCookie(c)
-	}
-	fmt.Println(flashes.Peek(r, "plan"))
-	// Output:
-	// too large
-	// team true
+	save(httptest.NewRecorder(), httptest.NewRequest("POST", "/save", nil))
+	// Output: Saved. A copy is in the mail.
 }

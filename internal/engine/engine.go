@@ -31,6 +31,7 @@ type Engine[U any] struct {
 	repeats     *repeatCounter    // of refreshes
 	peeks       *repeatCounter    // of upgrades
 	expired     *recent[ID, bool] // sessions whose expiry has been reported
+	deviceKeys  *recent[ID, int]  // how many keys were registered for a session
 	// loads limits the calls that use LoadUser. stores limits those that use only the store, so
 	// that people can sign out while the app's database hangs.
 	loads     limiter
@@ -72,6 +73,7 @@ func New[U any](config Config[U]) (*Engine[U], error) {
 		repeats:     newRepeatCounter(),
 		peeks:       newRepeatCounter(),
 		expired:     newRecent[ID, bool](maxCounted),
+		deviceKeys:  newRecent[ID, int](maxCounted),
 		loads:       newLimiter(config.Timeout),
 		stores:      newLimiter(config.Timeout),
 		reporter:    newReporter(config.Logger, config.OnEvent),
@@ -308,7 +310,7 @@ func (e *Engine[U]) Accept(token AccessToken, fingerprint Fingerprint) (*Verifie
 		return nil, accessErrors.revoked
 	}
 	if v.session.EndsBy != (time.Time{}) || v.session.Actor != nil {
-		if err := e.checkShape(v, now); err != nil {
+		if err := e.checkOver(v, now); err != nil {
 			return nil, err
 		}
 	}
