@@ -2,7 +2,6 @@ package flash_test
 
 import (
 	"bytes"
-	"errors"
 	"fmt"
 	"log"
 	"net/http"
