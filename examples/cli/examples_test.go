@@ -23,7 +23,7 @@ func TestExampleServers(t *testing.T) {
 			c.check(true, `"username":"ada"`, "me")
 			wrong := c
 			wrong.stdin = "battery staple\n"
-			wrong.check(false, "wrong name or password", "login", "ada")
+			wrong.check(false, "name or password is wrong", "login", "ada")
 			c.check(true, `"username":"ada"`, "me") // still
 			c.check(true, "", "logout")
 		})
