@@ -72,8 +72,8 @@ type Config[U any] struct {
 	IdleTimeout time.Duration
 	// Grace is the longest time that a request or a response may be in transit. Default 30 s.
 	Grace time.Duration
-	// Settle is the age at which a token in use proves that the browser has saved it to disk.
-	// Default 90 s.
+	// Settle is the age from which a token in use proves that the browser has saved it to disk.
+	// Default 90 s. A negative value means 0: any token in use proves it.
 	Settle time.Duration
 	// Timeout is how long one sign-in, refresh or sign-out waits for Store and LoadUser, whether or
 	// not they respect their context. A sign-in that ends a former session waits for that end, too,

@@ -119,8 +119,8 @@ func RequireBound() RequireOption { return middleware.RequireBound() }
 // request.
 func AskStore() RequireOption { return middleware.AskStore() }
 
-// Event is something that an operator must see, for Config.OnEvent. Package session defines the
-// kinds.
+// Event is something that an operator may want to know, for Config.OnEvent. Package session
+// defines the kinds.
 type Event = session.Event
 
 // SignInOption modifies one call of Auth.SignIn.
@@ -167,26 +167,26 @@ const (
 // NoAddress is a value of Config.ClientAddress with which no address is kept.
 func NoAddress(r *http.Request) netip.Addr { return middleware.NoAddress(r) }
 
-// Component is a part of a page. It is a templ component, and its HTML method returns a
-// template.HTML.
+// Component is a part of a page. It is a templ component, its HTML method returns a template.HTML
+// for html/template, and its Render method writes it in any other template library.
 type Component = middleware.Component
 
 // PageData renders the page data and the script tag of the browser module, which keeps the page
-// signed in. Put it into the head of every page.
-var PageData = middleware.PageData
+// signed in. Put it into the head of every page, or into the body where htmx or Turbo swaps pages.
+var PageData Component = middleware.PageData
 
 // DataBlock renders only the page data, for apps that load the browser module themselves.
-var DataBlock = middleware.DataBlock
+var DataBlock Component = middleware.DataBlock
 
 // ScriptTag renders only the script tag of the browser module.
-var ScriptTag = middleware.ScriptTag
+var ScriptTag Component = middleware.ScriptTag
 
 // FormField renders the hidden field that Auth.ValidateFormSubmission checks.
-var FormField = middleware.FormField
+var FormField Component = middleware.FormField
 
-// FuncMap returns the functions "lucia", "luciaField" and "luciaReturn" for html/template. {{
-// lucia .Ctx }} renders [PageData] and {{ luciaField .Ctx }} renders [FormField], where .Ctx is
-// the request's context. {{ luciaReturn .Request }} renders [ReturnField] of the request.
+// FuncMap returns the functions "lucia", "luciaField" and "luciaReturn" for html/template. In a
+// template {{lucia .Ctx}} renders [PageData] and {{luciaField .Ctx}} renders [FormField], where
+// .Ctx is the request's context. {{luciaReturn .Request}} renders [ReturnField] of the request.
 func FuncMap() template.FuncMap { return middleware.FuncMap() }
 
 // ReturnPath returns the path to redirect to after a sign-in. It is the page that Auth.Require

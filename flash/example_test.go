@@ -6,6 +6,7 @@ import (
 	"log"
 	"net/http"
 	"net/http/cookiejar"
+	"net/http/httptest"
 
 	"github.com/lucia-go/lucia/flash"
 	"github.com/lucia-go/lucia/luciatest"
@@ -43,4 +44,25 @@ func Example() {
 	// Output:
 	// "Saved." true
 	// "" false
+}
+
+// Messages that add up until a page shows them. A page that is rendered without a redirect shows
+// those of its own response, too.
+func ExampleFlash_Take() {
+	flashes, err := flash.New(flash.Config{Secret: bytes.Repeat([]byte("s"), 32)})
+	if err != nil {
+		log.Fatal(err)
+	}
+	add := func(w http.ResponseWriter, r *http.Request, message string) {
+		earlier, _ := flashes.Take(w, r, "notice")
+		flashes.Set(w, "notice", earlier+message)
+	}
+	save := func(w http.ResponseWriter, r *http.Request) {
+		add(w, r, "Saved. ")
+		add(w, r, "A copy is in the mail.")
+		notice, _ := flashes.Take(w, r, "notice")
+		fmt.Println(notice)
+	}
+	save(httptest.NewRecorder(), httptest.NewRequest("POST", "/save", nil))
+	// Output: Saved. A copy is in the mail.
 }

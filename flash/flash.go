@@ -5,7 +5,7 @@
 //	flashes, err := flash.New(flash.Config{Secret: secret})
 //	…
 //	flashes.Set(w, "notice", "Saved.")           // before the redirect
-//	notice, ok := flashes.Take(w, r, "notice")   // on the next page
+//	notice, ok := flashes.Take(w, r, "notice")   // on the next page, or in the same response
 //
 // Each value is a cookie of its own, encrypted and authenticated. So it needs no store, a person
 // cannot read or change it, another host cannot plant it, and two requests at once do not overwrite
@@ -28,6 +28,8 @@ import (
 	"fmt"
 	"net/http"
 	"regexp"
+	"slices"
+	"strings"
 	"time"
 )
 
@@ -107,10 +109,11 @@ func New(config Config) (*Flash, error) {
 	return f, nil
 }
 
-// Set sends a value to the browser. A later Set of the same name replaces it. The name consists of
-// 1 to 64 letters, digits, _ and -. Set returns an error if the name or the value is invalid, and
-// then changes nothing. Call it before the response's header is written: it sets a cookie and the
-// headers that keep the response out of caches.
+// Set sends a value to the browser. A later Set of the same name replaces it, so to add a message
+// to those that no page has shown yet, Take them first. The name consists of 1 to 64 letters,
+// digits, _ and -. Set returns an error if the name or the value is invalid, and then changes
+// nothing. Call it before the response's header is written: it sets a cookie and the headers that
+// keep the response out of caches.
 func (f *Flash) Set(w http.ResponseWriter, name, value string) error {
 	if !validName.MatchString(name) {
 		return fmt.Errorf("flash: name %q, want 1 to 64 letters, digits, _ and -", name)
@@ -128,24 +131,30 @@ func (f *Flash) Set(w http.ResponseWriter, name, value string) error {
 	return nil
 }
 
-// Take returns the value of a name and deletes it from the browser. It returns false if there is
-// none, or if it has expired or has been tampered with. If the request has such a cookie, Take
-// changes the response's header, as Set does. So call it before the header is written.
+// Take returns the value of a name and deletes it from the browser. The value is the one that Set
+// has put into this response, or else that of the request: a handler that does not redirect may Set
+// a message and render the page that takes it. Take returns false if there is no value, or if it
+// has expired or has been tampered with. If there is such a cookie, Take changes the response's
+// header, as Set does. So call it before the header is written.
 func (f *Flash) Take(w http.ResponseWriter, r *http.Request, name string) (value string, ok bool) {
 	if !validName.MatchString(name) {
 		return "", false
 	}
 	expired := f.cookie(name)
-	cookies := r.CookiesNamed(expired.Name)
-	if len(cookies) == 0 {
-		return "", false
+	pending := removeCookie(w.Header(), expired.Name)
+	sent := r.CookiesNamed(expired.Name)
+	if len(sent) > 0 {
+		expired.MaxAge = -1
+		setCookie(w, expired)
 	}
-	expired.MaxAge = -1
-	setCookie(w, expired)
-	return f.first(cookies)
+	if pending != nil {
+		return f.open(pending)
+	}
+	return f.first(sent)
 }
 
-// Peek returns the value of a name as Take does, but leaves it in the browser.
+// Peek returns the value that the request has of a name and leaves it in the browser. It does not
+// see what Set has put into this response.
 func (f *Flash) Peek(r *http.Request, name string) (value string, ok bool) {
 	if !validName.MatchString(name) {
 		return "", false
@@ -163,10 +172,29 @@ func (f *Flash) first(cookies []*http.Cookie) (value string, ok bool) {
 	return "", false
 }
 
-// setCookie sets the cookie and keeps the response out of caches.
+// setCookie sets the cookie in place of an earlier one of its name, and keeps the response out of
+// caches.
 func setCookie(w http.ResponseWriter, cookie *http.Cookie) {
+	removeCookie(w.Header(), cookie.Name)
 	http.SetCookie(w, cookie)
 	w.Header().Set("Cache-Control", "private, no-store")
+}
+
+// removeCookie removes the cookie of a name from a response's header. It returns the cookie, or nil
+// if the response does not set it.
+func removeCookie(h http.Header, name string) (removed *http.Cookie) {
+	kept := slices.DeleteFunc(h["Set-Cookie"], func(line string) bool {
+		value, same := strings.CutPrefix(line, name+"=")
+		if same {
+			value, _, _ = strings.Cut(value, ";")
+			removed = &http.Cookie{Name: name, Value: value}
+		}
+		return same
+	})
+	if h["Set-Cookie"] = kept; len(kept) == 0 {
+		h.Del("Set-Cookie")
+	}
+	return removed
 }
 
 // open returns the value of a cookie that is genuine and has not expired.

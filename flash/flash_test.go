@@ -4,7 +4,9 @@ import (
 	"bytes"
 	"errors"
 	"net/http"
+	"net/http/cookiejar"
 	"net/http/httptest"
+	"net/url"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -82,6 +84,112 @@ func TestValueComesBackOnce(t *testing.T) {
 			t.Errorf("Cache-Control %q", got)
 		}
 	}
+}
+
+// Each case is what one response does, beside other cookies, and what the browser has afterwards.
+func TestSetAndTakeInOneResponse(t *testing.T) {
+	t.Parallel()
+	f := newFlash(t, flash.Config{})
+	set := func(value string) func(*exchange) { return func(e *exchange) { e.set(value) } }
+	take := func(value string, ok bool) func(*exchange) { return func(e *exchange) { e.take(value, ok) } }
+	for name, test := range map[string]struct {
+		sent string // the value that the browser sends, if any
+		do   []func(*exchange)
+		kept string // what the next request has, if anything
+	}{
+		"shown in the same response":     {"", do(set("a"), take("a", true)), ""},
+		"shown once":                     {"", do(set("a"), take("a", true), take("", false)), ""},
+		"the browser's is shown once":    {"old", do(take("old", true), take("", false)), ""},
+		"replaced":                       {"", do(set("a"), set("b")), "b"},
+		"replaced and shown":             {"", do(set("a"), set("b"), take("b", true), take("", false)), ""},
+		"replaces the browser's":         {"old", do(set("a"), take("a", true), take("", false)), ""},
+		"added to the browser's":         {"old", do(take("old", true), set("old, a")), "old, a"},
+		"added, and shown":               {"old", do(take("old", true), set("old, a"), take("old, a", true)), ""},
+		"set again after it was shown":   {"", do(set("a"), take("a", true), set("b")), "b"},
+		"an empty value is a value, too": {"", do(set(""), take("", true), take("", false)), ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			e := newExchange(t, f, test.sent)
+			for _, step := range test.do {
+				step(e)
+			}
+			if got := e.next(); got != test.kept {
+				t.Errorf("the next request has %q, want %q", got, test.kept)
+			}
+		})
+	}
+}
+
+func do(steps ...func(*exchange)) []func(*exchange) { return steps }
+
+// exchange is a request and its response, which also sets cookies with similar names.
+type exchange struct {
+	t   *testing.T
+	f   *flash.Flash
+	jar http.CookieJar
+	r   *http.Request
+	w   *httptest.ResponseRecorder
+}
+
+var exchangeURL = &url.URL{Scheme: "https", Host: "app.example", Path: "/"}
+
+// newExchange returns an exchange in which the browser sends a value, unless it is empty.
+func newExchange(t *testing.T, f *flash.Flash, sent string) *exchange {
+	jar, err := cookiejar.New(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	e := &exchange{t, f, jar, httptest.NewRequest("GET", exchangeURL.String(), nil), httptest.NewRecorder()}
+	if sent != "" {
+		cookie := set(t, f, "notice", sent)
+		e.r.AddCookie(cookie)
+		jar.SetCookies(exchangeURL, []*http.Cookie{cookie})
+	}
+	for _, name := range []string{"a", "__Host-flash_notices", "__Host-flash_notic", "z"} {
+		http.SetCookie(e.w, &http.Cookie{Name: name, Value: "1", Path: "/", Secure: true})
+	}
+	return e
+}
+
+func (e *exchange) set(value string) {
+	if err := e.f.Set(e.w, "notice", value); err != nil {
+		e.t.Fatal(err)
+	}
+}
+
+func (e *exchange) take(value string, ok bool) {
+	e.t.Helper()
+	if got, gotOK := e.f.Take(e.w, e.r, "notice"); got != value || gotOK != ok {
+		e.t.Errorf("took %q, %t, want %q, %t", got, gotOK, value, ok)
+	}
+}
+
+// next returns the value that the browser's next request has.
+func (e *exchange) next() string {
+	e.t.Helper()
+	answer := e.w.Result()
+	seen := map[string]int{}
+	for _, cookie := range answer.Cookies() {
+		seen[cookie.Name]++
+	}
+	for name, n := range seen {
+		if n > 1 {
+			e.t.Errorf("the response sets %s %d times", name, n)
+		}
+	}
+	for _, name := range []string{"a", "__Host-flash_notices", "__Host-flash_notic", "z"} {
+		if seen[name] != 1 {
+			e.t.Errorf("the response sets %s %d times, want once", name, seen[name])
+		}
+	}
+	e.jar.SetCookies(exchangeURL, answer.Cookies())
+	r := httptest.NewRequest("GET", exchangeURL.String(), nil)
+	for _, cookie := range e.jar.Cookies(exchangeURL) {
+		r.AddCookie(cookie)
+	}
+	value, _ := e.f.Peek(r, "notice")
+	return value
 }
 
 func TestRequestWithoutValueChangesNothing(t *testing.T) {

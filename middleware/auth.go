@@ -76,8 +76,8 @@ func (a *Auth[U]) Handler(next http.Handler) http.Handler {
 // (lucia-sveltekit's handleServerSession). It writes cookies and headers before it returns. If ok
 // is true, the caller passes the returned request, with the session in its context, to the app's
 // handler. If ok is false, the request has been answered: it was for one of the middleware's
-// routes, it loads a page ahead of time that would have needed a refresh, or the browser repeats it
-// by itself.
+// routes, it loads a page ahead of time and would have needed a refresh, or it got a page that
+// makes the browser repeat it (Config.DeviceBound).
 //
 // Calling it again with the returned request is harmless.
 func (a *Auth[U]) HandleServerSession(w http.ResponseWriter, r *http.Request) (out *http.Request, ok bool) {
@@ -155,7 +155,8 @@ func (a *Auth[U]) setCookies(h http.Header, r *http.Request, d *decision[U]) {
 func (a *Auth[U]) BasePath() string { return a.config.BasePath }
 
 // Flush waits until the background calls to the store are done and OnEvent has been called with
-// every event, or ctx ends. Call it at shutdown, after the server's own Shutdown.
+// every event. It returns an error if ctx ends first. Call it at shutdown, after the server's own
+// Shutdown.
 func (a *Auth[U]) Flush(ctx context.Context) error { return a.engine.Flush(ctx) }
 
 // Ready returns nil if the store answers and accepts writes, and its feed, if it has one, is not

@@ -48,7 +48,7 @@ func benchAuth(b testing.TB, change func(*middleware.Config[person])) *middlewar
 	if err != nil {
 		b.Fatal(err)
 	}
-	if err := auth.RevokeUser(b.Context(), "somebody"); err != nil {
+	if err := auth.RevokeUser(b.Context(), "other"); err != nil {
 		b.Fatal(err)
 	}
 	return auth

@@ -20,10 +20,19 @@ type decision[U any] struct {
 	public    bool                 // the response is public, so nothing is refreshed
 	again     bool                 // the browser must repeat the request by itself
 	asked     bool                 // the store has been asked, besides a refresh
+
+	// For page data, so that it need not read cookies and tokens again: the access token that was
+	// accepted, or nil, and the refresh cookie if the request has exactly one, or "".
+	accepted      *engine.Verified[U]
+	refreshCookie string
 }
 
 func (d *decision[U]) accept(s *session.Session[U], o Outcome) {
 	d.session, d.signedIn, d.outcome = *s, true, o
+}
+
+func (d *decision[U]) acceptToken(v *engine.Verified[U]) {
+	d.session, d.signedIn, d.outcome, d.accepted = v.Session(), true, OutcomeFresh, v
 }
 
 // decide judges a request. The checks are in the order of the table in docs/protocol.md. It
@@ -42,6 +51,9 @@ func (a *Auth[U]) decideFirst(d *decision[U], r *http.Request) {
 	}
 	var set cookieSet
 	a.cookies.scan(r.Header, &set)
+	if set.refresh.n == 1 && !set.refresh.more {
+		d.refreshCookie = set.refresh.list[0]
+	}
 	if presented {
 		a.decideBearer(d, session.AccessToken(token), &set)
 		return
@@ -72,10 +84,10 @@ func (a *Auth[U]) decideFirst(d *decision[U], r *http.Request) {
 func (a *Auth[U]) decideBearer(d *decision[U], token session.AccessToken, set *cookieSet) {
 	d.outcome = OutcomeInvalid
 	for _, fp := range set.fingerprint.all() {
-		s, err := a.engine.Verify(token, session.Fingerprint(fp))
+		v, err := a.engine.Accept(token, session.Fingerprint(fp))
 		switch {
 		case err == nil:
-			d.accept(&s, OutcomeFresh)
+			d.acceptToken(v)
 			return
 		case errors.Is(err, engine.ErrExpired), errors.Is(err, engine.ErrRevoked), errors.Is(err, engine.ErrOutdated):
 			d.outcome = OutcomeExpired
@@ -127,13 +139,13 @@ func (d *decision[U]) withoutSession(seen cookiesSeen) {
 // tryAccess judges one access cookie with every fingerprint.
 func (a *Auth[U]) tryAccess(d *decision[U], token session.AccessToken, set *cookieSet, seen *cookiesSeen) {
 	for _, fp := range set.fingerprint.all() {
-		s, err := a.engine.Verify(token, session.Fingerprint(fp))
+		v, err := a.engine.Accept(token, session.Fingerprint(fp))
 		switch {
-		case err == nil && d.signedIn && d.session.ID != s.ID:
+		case err == nil && d.signedIn && d.session.ID != v.SessionID():
 			*d = decision[U]{outcome: OutcomeAmbiguous}
 			return
 		case err == nil:
-			d.accept(&s, OutcomeFresh)
+			d.acceptToken(v)
 			return
 		case errors.Is(err, engine.ErrUnknownKey):
 			seen.unknownKey = true

@@ -14,7 +14,7 @@ type Denial struct {
 	// Status is the status of the response. It is 303 if a person is redirected to the login page
 	// or the step-up page.
 	Status int
-	// Code is why the request is refused.
+	// Code is the reason for the refusal.
 	Code session.Code
 	// Person is set if the response is shown to a person ([IsPage]). Body is then a page or a
 	// part of one. Otherwise Body is the code in JSON.

@@ -35,7 +35,7 @@ type Device struct {
 	Expires time.Time
 	// Bound reports whether the session is bound to a key of its browser's device.
 	Bound bool
-	// ActorID is the user id of who acts as the user, or empty.
+	// ActorID is the user id of the actor, or empty if the users themselves signed in.
 	ActorID string
 }
 

@@ -60,7 +60,7 @@ func (c Component) With(data any) Component {
 
 // Render implements templ's Component. ctx is the request's context. It makes one call of
 // w.Write. It returns an error and writes nothing if the data given to With does not marshal to
-// an object without a member _lucia.
+// a JSON object, or has a member _lucia.
 func (c Component) Render(ctx context.Context, w io.Writer) error {
 	var h http.Header
 	if answer, ok := w.(http.ResponseWriter); ok { // Render writes to it, so no other goroutine may use it
@@ -235,9 +235,13 @@ func (s *state[U]) appendSession(b []byte, head func([]byte, page, pageInfo) []b
 	case s.auth.config.Hardened:
 		b, err = s.auth.engine.AppendUser(b, now)
 	default:
-		var set cookieSet
-		s.auth.cookies.scanLine(s.cookies, &set)
-		b, err = s.auth.engine.AppendSession(b, now, set.refresh.all())
+		var several cookieSet
+		cookies := []string{s.cookies}
+		if !s.oneCookie {
+			s.auth.cookies.scanLine(s.cookies, &several)
+			cookies = several.refresh.all()
+		}
+		b, err = s.auth.engine.AppendSession(b, now, s.accepted, cookies)
 	}
 	return b, info, err
 }

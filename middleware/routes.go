@@ -145,7 +145,7 @@ func (a *Auth[U]) appendRefreshed(b []byte, s *session.Session[U]) (_ []byte, er
 	if a.config.Hardened {
 		b, err = a.engine.AppendUser(b, s)
 	} else {
-		b, err = a.engine.AppendSession(b, s, nil)
+		b, err = a.engine.AppendSession(b, s, nil, nil)
 	}
 	if err != nil {
 		return b, err

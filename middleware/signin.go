@@ -21,7 +21,7 @@ type signInOptions struct {
 }
 
 // FromCallback makes SignIn accept a request from another origin. It is for callbacks of identity
-// providers that arrive as a form post and whose state parameter the app has checked itself.
+// providers that arrive as a form post, after the app has checked the state parameter.
 // Browsers send no SameSite=Lax cookies with such a request, so the browser's previous session
 // does not end.
 func FromCallback() SignInOption { return func(o *signInOptions) { o.fromCallback = true } }
@@ -54,13 +54,13 @@ func With(name, value string) SignInOption {
 }
 
 // Actor begins a session in which another person acts as the user: an administrator who sees what
-// a customer sees. The request must have a session of the user actorID, and the app has checked
-// that they may do this. Otherwise SignIn fails with session.CodeUnauthorized, and with
-// session.CodeInvalidTerms if the actor already acts as someone.
+// a customer sees. The request must have a session of the user actorID. If it has none, SignIn
+// fails with session.CodeUnauthorized. It fails with session.CodeInvalidTerms if the actor already
+// acts as someone. The app must have checked that the actor may do this.
 //
 // The session lasts an hour at most, is forgotten when the browser closes, and ends within
-// AccessTTL after the actor's own session. It takes no place among the user's sessions
-// (Config.MaxSessions). Session.Actor names the actor and the reason, and so does the event. The
+// AccessTTL after the actor's own session. It does not count towards Config.MaxSessions of the
+// user. Session.Actor has the actor and the reason, and so have the events. The
 // actor's own session continues in the background; [Auth.StopActing] returns to it.
 func Actor(actorID, reason string) SignInOption {
 	return func(o *signInOptions) {
@@ -69,10 +69,10 @@ func Actor(actorID, reason string) SignInOption {
 	}
 }
 
-// SignIn begins a session of the user and sets the three cookies. The caller has authenticated
-// the user. The response header must not have been written yet. For the rest of the request
-// [Auth.Session] returns the new session, and page data rendered in the same response contains
-// it. The browser's previous session ends.
+// SignIn begins a session of the user and sets the three cookies. The caller must have
+// authenticated the user. The response header must not have been written yet. For the rest of the
+// request [Auth.Session] returns the new session, and page data rendered in the same response
+// contains it. The browser's previous session ends.
 //
 // SignIn refuses an unsafe request from another origin with session.CodeInvalidRequest, because
 // another site's page could sign a person in as someone else (login CSRF). Other errors carry

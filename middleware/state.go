@@ -12,6 +12,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/lucia-go/lucia/internal/engine"
 	"github.com/lucia-go/lucia/session"
 )
 
@@ -24,9 +25,11 @@ type state[U any] struct {
 	auth      *Auth[U]
 	request   *http.Request // as it arrived, with the outer context
 	forwarded http.Request  // as it is passed on, with this context
-	cookies   string        // of the request, for the refresh token of page data
-	lines     [2]string     // values of the response's Cache-Control and Vary
-	forms     sync.Mutex    // held while a goroutine parses the request's form
+	cookies   string        // the request's Cookie header, or with oneCookie its refresh cookie
+	oneCookie bool
+	accepted  *engine.Verified[U] // the request's access token, or nil
+	lines     [2]string           // values of the response's Cache-Control and Vary
+	forms     sync.Mutex          // held while a goroutine parses the request's form
 	stream    atomic.Pointer[streamOf]
 	current   atomic.Pointer[resolved[U]]
 	first     resolved[U] // what current points to until something changes
@@ -55,10 +58,11 @@ func (c *resolved[U]) sessionOrNil() *session.Session[U] {
 }
 
 func (a *Auth[U]) newState(r *http.Request, d *decision[U]) *state[U] {
-	s := &state[U]{auth: a, request: r}
-	switch lines := r.Header["Cookie"]; len(lines) {
-	case 0:
-	case 1:
+	s := &state[U]{auth: a, request: r, accepted: d.accepted}
+	switch lines := r.Header["Cookie"]; {
+	case d.refreshCookie != "":
+		s.cookies, s.oneCookie = d.refreshCookie, true
+	case len(lines) == 1:
 		s.cookies = lines[0]
 	default:
 		s.cookies = strings.Join(lines, "; ")
@@ -229,9 +233,9 @@ func (a *Auth[U]) stateOf(ctx context.Context) *state[U] {
 // Session does not access the store and writes nothing, so any goroutine may call it at any time,
 // also after the request. It reflects SignIn, SignOut and Reload.
 //
-// The middleware makes the response private and not stored by caches, unless the request is for
-// an image, a style or another part that a page loads by itself. A response of that kind that
-// depends on the session must be protected by [Auth.Require] or set Cache-Control itself.
+// The middleware makes the response private, and caches do not store it, unless the request is
+// for an image, a style or another part that a page loads by itself. Protect a response of that
+// kind that depends on the session with [Auth.Require], or set its Cache-Control.
 //
 // What the session's user data points to is shared between requests and must not be modified.
 func (a *Auth[U]) Session(ctx context.Context) *session.Session[U] {

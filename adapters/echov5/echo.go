@@ -14,8 +14,8 @@
 //     drops the cookies of a refresh if a handler also sets a cookie.
 //   - Pre: AddTrailingSlash and RemoveTrailingSlash. The middleware's routes also accept a slash
 //     at the end.
-//   - Use or Pre: Middleware, on the app. On a group below a path, or on single routes, it does
-//     not receive requests for its own routes: add [Mount].
+//   - Use or Pre: Middleware, on the app or on a group without a path. On a group below a path, or
+//     on single routes, it does not receive requests for its own routes: add [Mount].
 //   - Use: CSRF goes inside, because it may refuse the script's refresh otherwise. ContextTimeout
 //     goes inside, too.
 //   - Recover, Gzip, Secure and loggers go anywhere. HTTPErrorHandler gets the errors of the app

@@ -78,7 +78,11 @@ func (c tokenCache[U]) put(v *verified[U], f Fingerprint) {
 }
 
 // weighAgain makes the cache count what was added to v since put.
-func (c tokenCache[U]) weighAgain(v *verified[U]) { c.entries.Set(v.session.AccessToken, v) }
+func (c tokenCache[U]) weighAgain(v *verified[U]) {
+	if c.entries != nil {
+		c.entries.Set(v.session.AccessToken, v)
+	}
+}
 
 func (c tokenCache[U]) remove(t AccessToken) {
 	if c.entries != nil {

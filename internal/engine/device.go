@@ -171,12 +171,28 @@ func (e *Engine[U]) Register(s *Session[U], c RefreshCredential, proof string) (
 		return Registered{}, e.refuseProof(c, "the challenge is too old or not by this app")
 	case p.Key == dbsc.Key{} || !p.SignedBy(p.Key):
 		return Registered{}, e.refuseProof(c, "not signed by the key that it names")
+	case !e.countKey(c.SessionID):
+		return Registered{}, e.refuseProof(c, "too many keys of one session")
 	}
 	return Registered{
 		Certificate: e.keys.current.certificate(c.SessionID, p.Key),
 		Challenge:   e.challengeFor(forProof, c.SessionID, c.generation, now),
 		CookieLife:  min(earlyRefresh, s.ExpiresIn(now)),
 	}, nil
+}
+
+// maxKeys is how many keys one process accepts for a session. An honest browser may register two,
+// if two responses ask it to at once. A thief who registered a thousand would find one with the tag
+// of the owner's key, and would then be refreshed in step with the owner.
+const maxKeys = 4
+
+// countKey counts a key of a session. It reports whether it is one of the first maxKeys.
+func (e *Engine[U]) countKey(id ID) (ok bool) {
+	e.deviceKeys.update(id, func(n int) int {
+		ok = n < maxKeys
+		return n + 1
+	})
+	return ok
 }
 
 // ProofParams holds the arguments of [Engine.Prove].
@@ -201,12 +217,12 @@ type ProofParams[U any] struct {
 // make the server verify a signature.
 func (e *Engine[U]) Prove(ctx context.Context, p ProofParams[U]) (r Refreshed[U], challenge string, err error) {
 	c := p.Cookie
-	key := c.device
+	certified, ok := e.keys.certified(c.SessionID, p.Certificate)
 	if !c.Bound() {
-		var ok bool
-		if key, ok = e.keys.certified(c.SessionID, p.Certificate); !ok {
+		if !ok {
 			return r, "", e.refuseProof(c, "no certificate of a key")
 		}
+		c.device = certified
 	}
 	if p.Proof == "" {
 		return r, e.challengeFor(forProof, c.SessionID, c.generation, time.Now()), nil
@@ -218,13 +234,43 @@ func (e *Engine[U]) Prove(ctx context.Context, p ProofParams[U]) (r Refreshed[U]
 	case !e.checksChallenge(proof.Challenge, forProof, c.SessionID, c.generation, challengeLife):
 		// Chromium sends its last proof again until it is given a new challenge.
 		return r, e.challengeFor(forProof, c.SessionID, c.generation, time.Now()), nil
-	case proof.Key != dbsc.Key{} || !proof.SignedBy(key):
-		return r, "", e.refuseProof(c, "not signed by the session's key")
+	case proof.Key != dbsc.Key{}:
+		return r, "", e.refuseProof(c, "names a key")
 	}
-	c.device, c.proved = key, true
+	replaced := false
+	if !proof.SignedBy(c.device) {
+		replaced = ok && isFirstBound(c.generation) && proof.SignedBy(certified)
+		if !replaced {
+			return r, "", e.refuseProof(c, "not signed by the session's key")
+		}
+		c.device, c.generation = certified, e.keys.current.firstBound(certified)
+	}
+	c.proved = true
 	p.Cookie = c
-	r, err = e.proved(ctx, p)
+	if replaced {
+		r, err = e.bindAnew(ctx, p)
+	} else {
+		r, err = e.proved(ctx, p)
+	}
 	return r, "", err
+}
+
+// bindAnew answers a proof of the key that the browser registered last, beside a cookie that is
+// bound to an earlier key of the same session. The answer to the last registration must have
+// arrived after that cookie. The store does not know the cookie's generation, because keys are
+// registered only in the session's first minute, and inForce is later. A thief who has such a
+// certificate gains nothing: they copied the unbound cookies in that minute.
+func (e *Engine[U]) bindAnew(ctx context.Context, p ProofParams[U]) (r Refreshed[U], err error) {
+	c := p.Cookie
+	if p.Access.ExpiresIn(time.Now()) > ahead {
+		return e.bind(p)
+	}
+	if r, err = e.extend(ctx, p); err != nil {
+		return r, err
+	}
+	r.RefreshCookie, err = e.keys.seal(e.config.RefreshCookie, c.sealer, c.claims(), e.handBound(c))
+	r.ExpiresIn = e.cookieLife(Record{CreatedAt: c.issuedAt, ExpiresAt: c.expiresAt}, InstantOf(time.Now()))
+	return r, err
 }
 
 // proved answers a valid proof.

@@ -31,6 +31,7 @@ type Engine[U any] struct {
 	repeats     *repeatCounter    // of refreshes
 	peeks       *repeatCounter    // of upgrades
 	expired     *recent[ID, bool] // sessions whose expiry has been reported
+	deviceKeys  *recent[ID, int]  // how many keys were registered for a session
 	// loads limits the calls that use LoadUser. stores limits those that use only the store, so
 	// that people can sign out while the app's database hangs.
 	loads     limiter
@@ -72,6 +73,7 @@ func New[U any](config Config[U]) (*Engine[U], error) {
 		repeats:     newRepeatCounter(),
 		peeks:       newRepeatCounter(),
 		expired:     newRecent[ID, bool](maxCounted),
+		deviceKeys:  newRecent[ID, int](maxCounted),
 		loads:       newLimiter(config.Timeout),
 		stores:      newLimiter(config.Timeout),
 		reporter:    newReporter(config.Logger, config.OnEvent),
@@ -271,37 +273,55 @@ func (e *Engine[U]) signedIn(user loadedUser[U], t subject, fp Fingerprint, reco
 // Errors carry CodeInvalidAccessToken and the reason. With the reasons ErrExpired and ErrRevoked
 // the token is valid otherwise, and VerifyEnded returns its session.
 func (e *Engine[U]) Verify(token AccessToken, fingerprint Fingerprint) (Session[U], error) {
-	v, cached, err := e.verified(token)
+	v, err := e.Accept(token, fingerprint)
 	if err != nil {
 		return Session[U]{}, err
 	}
+	return v.session, nil
+}
+
+// Verified is an access token that Accept has accepted. It is shared between requests.
+type Verified[U any] = verified[U]
+
+// Session returns a copy of the token's session.
+func (v *verified[U]) Session() Session[U] { return v.session }
+
+// SessionID returns the id of the token's session.
+func (v *verified[U]) SessionID() ID { return v.session.ID }
+
+// Accept is Verify. Its result spares AppendSession a look-up.
+func (e *Engine[U]) Accept(token AccessToken, fingerprint Fingerprint) (*Verified[U], error) {
+	v, cached, err := e.verified(token)
+	if err != nil {
+		return nil, err
+	}
 	if !v.of(fingerprint, cached) {
-		return Session[U]{}, accessErrors.fingerprint
+		return nil, accessErrors.fingerprint
 	}
 	now := time.Now()
 	if now.After(v.session.ExpiresAt.Add(e.config.leeway())) || now.Before(v.session.IssuedAt.Add(-maxLeeway)) {
 		if cached {
 			e.cache.remove(token)
 		}
-		return Session[U]{}, accessErrors.expired
+		return nil, accessErrors.expired
 	}
 	e.follower.await()
 	if e.isBefore(v.iat, v.session.AuthTime) {
-		return Session[U]{}, accessErrors.revoked
+		return nil, accessErrors.revoked
 	}
 	if v.session.EndsBy != (time.Time{}) || v.session.Actor != nil {
 		if err := e.checkShape(v, now); err != nil {
-			return Session[U]{}, err
+			return nil, err
 		}
 	}
 	if err := e.revocations.check(&v.verifiedToken); err != nil {
-		return Session[U]{}, err
+		return nil, err
 	}
 	if !cached {
 		e.cache.put(v, fingerprint)
 	}
 	e.confirmSettled(v, now)
-	return v.session, nil
+	return v, nil
 }
 
 // VerifyEnded is Verify for a token that may have expired and whose session may have ended. It
@@ -400,8 +420,8 @@ func (e *Engine[U]) Sessions(ctx context.Context, userID string) (map[ID]Listed,
 	return list, nil
 }
 
-// Flush waits until no confirmation is in progress and no event waits for OnEvent, or ctx ends. An
-// app calls it at shutdown, after its last request.
+// Flush waits until no confirmation is in progress and no event waits for OnEvent. It returns an
+// error if ctx ends first. An app calls it at shutdown, after its last request.
 func (e *Engine[U]) Flush(ctx context.Context) error {
 	return errors.Join(e.confirms.flush(ctx), e.reporter.flush(ctx))
 }

@@ -29,7 +29,7 @@ const pageCopyBytes = 64
 // HTML page: <, >, &, U+2028 and U+2029 are escaped. If s.AccessToken is not a token of this
 // Engine, AppendUser marshals s.User and returns its error.
 func (e *Engine[U]) AppendUser(b []byte, s *Session[U]) ([]byte, error) {
-	p, _ := e.pageOf(s, nil)
+	p, _ := e.pageOf(s, nil, nil)
 	if p.user != "" {
 		return appendUser(b, p.user), nil
 	}
@@ -39,12 +39,13 @@ func (e *Engine[U]) AppendUser(b []byte, s *Session[U]) ([]byte, error) {
 // AppendSession appends the JSON form of s to b with both tokens, as AppendUser does without.
 // cookies are the values of the request's refresh cookie. If s has no refresh token,
 // AppendSession uses that of the first cookie that can be opened and belongs to the session. If
-// there is none, it leaves out the refresh token.
-func (e *Engine[U]) AppendSession(b []byte, s *Session[U], cookies []string) ([]byte, error) {
+// there is none, it leaves out the refresh token. v is what Accept returned for the session's
+// access token, or nil, in which case AppendSession looks the token up.
+func (e *Engine[U]) AppendSession(b []byte, s *Session[U], v *Verified[U], cookies []string) ([]byte, error) {
 	if s.RefreshToken != "" {
 		cookies = nil
 	}
-	p, ours := e.pageOf(s, cookies)
+	p, ours := e.pageOf(s, v, cookies)
 	if !ours {
 		return appendSession(b, *s)
 	}
@@ -78,8 +79,11 @@ func appendSession[U any](b []byte, s Session[U]) ([]byte, error) {
 // pageOf returns what pages show of s, from the cache if it is there. The result has a refresh
 // token only if one of the cookies contains it. ours is false if s.AccessToken is not a token of
 // this Engine.
-func (e *Engine[U]) pageOf(s *Session[U], cookies []string) (p pageCopy, ours bool) {
-	v, cached := e.cache.get(s.AccessToken)
+func (e *Engine[U]) pageOf(s *Session[U], v *Verified[U], cookies []string) (p pageCopy, ours bool) {
+	cached := v != nil && v.session.AccessToken == s.AccessToken
+	if !cached {
+		v, cached = e.cache.get(s.AccessToken)
+	}
 	var kept *pageCopy
 	var hash fingerprintHash
 	if cached {

@@ -17,7 +17,7 @@ func onPage(t testing.TB, m *engine.Engine[profile], j jar, cookies ...string) (
 	if err != nil {
 		t.Fatal(err)
 	}
-	b, err := m.AppendSession([]byte("before"), &verified, cookies)
+	b, err := m.AppendSession([]byte("before"), &verified, nil, cookies)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -66,7 +66,7 @@ func TestPagesAreGivenTheSessionAsJSON(t *testing.T) {
 			}
 			signedIn := session.Session[profile]{User: verified.User, AccessToken: j.access, RefreshToken: j.bearer}
 			want, _ = json.Marshal(signedIn)
-			if got, err := m.AppendSession(nil, &signedIn, []string{"x"}); err != nil || string(got) != string(want) {
+			if got, err := m.AppendSession(nil, &signedIn, nil, []string{"x"}); err != nil || string(got) != string(want) {
 				t.Errorf("%s: a session that has its refresh token: %s, %v, want %s", name, got, err, want)
 			}
 		}
@@ -145,7 +145,7 @@ func TestPageOfAChangedSession(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got, err := m.AppendSession(nil, &s, []string{string(j.sealed)}); err != nil || string(got) != string(want) {
+		if got, err := m.AppendSession(nil, &s, nil, []string{string(j.sealed)}); err != nil || string(got) != string(want) {
 			t.Errorf("AppendSession = %s, %v, want %s", got, err, want)
 		}
 	}

@@ -36,7 +36,7 @@ func onEcho(r echoRoutes, auth *lucia.Auth[user], h handlers, slash string) {
 	r.GET("/private"+slash, echo.WrapHandler(h.private), luciaecho.Require(auth))
 }
 
-// echoApp is an app with these around everything, in that order.
+// echoApp is an app with these middlewares around everything, in that order.
 func echoApp(use func(a *lucia.Auth[user]) []echo.MiddlewareFunc) func(*lucia.Auth[user], handlers) http.Handler {
 	return func(a *lucia.Auth[user], h handlers) http.Handler {
 		e := newEcho()
@@ -47,10 +47,9 @@ func echoApp(use func(a *lucia.Auth[user]) []echo.MiddlewareFunc) func(*lucia.Au
 }
 
 var (
-	// Apps use it all the same, so its order is tried.
-	//lint:ignore SA1019 deprecated in favor of ContextTimeout
+	// Apps still use it, so the tests cover its order.
 	echoTimeout = echomw.TimeoutWithConfig(echomw.TimeoutConfig{Timeout: time.Minute})
-	// In tests the login form has no token of echo's.
+	// In tests the login form has no CSRF token of echo.
 	echoCSRF = echomw.CSRFWithConfig(echomw.CSRFConfig{Skipper: func(c echo.Context) bool { return c.Path() == "/login" }})
 )
 
@@ -145,13 +144,13 @@ func TestOrdersOfFrameworksThatWork(t *testing.T) {
 			auth, log := newAuth(t)
 			visit(t, o.build(auth, handlersOf(auth))).tour()
 			if log.String() != "" {
-				t.Errorf("the log says\n%s", log)
+				t.Errorf("the log has lines:\n%s", log)
 			}
 		})
 	}
 }
 
-// loggedOrder is one that cannot work, and what the log says of it.
+// loggedOrder is an order that cannot work, with the text that the log must contain.
 type loggedOrder struct {
 	order
 	line string
@@ -191,7 +190,7 @@ func TestOrdersOfFrameworksThatTheLogNames(t *testing.T) {
 			v.do("GET", "/page")
 			for end := time.Now().Add(20 * time.Second); !strings.Contains(log.String(), o.line); time.Sleep(20 * time.Millisecond) {
 				if time.Now().After(end) {
-					t.Fatalf("nothing about it in the log:\n%s", log)
+					t.Fatalf("the log does not name the order:\n%s", log)
 				}
 			}
 			if _, body := v.do("GET", "/page"); !strings.HasPrefix(body, "page of u1") {

@@ -30,7 +30,7 @@ func onEchoV5(r echoV5Routes, auth *lucia.Auth[user], h handlers, slash string) 
 	r.GET("/private"+slash, echov5.WrapHandler(h.private), luciaechov5.Require(auth))
 }
 
-// echoV5App is an app with these around everything, in that order.
+// echoV5App is an app with these middlewares around everything, in that order.
 func echoV5App(use func(a *lucia.Auth[user]) []echov5.MiddlewareFunc) func(*lucia.Auth[user], handlers) http.Handler {
 	return func(a *lucia.Auth[user], h handlers) http.Handler {
 		e := newEchoV5()
@@ -40,10 +40,10 @@ func echoV5App(use func(a *lucia.Auth[user]) []echov5.MiddlewareFunc) func(*luci
 	}
 }
 
-// In tests the login form has no token of echo's.
+// In tests the login form has no CSRF token of echo.
 var echoV5CSRF = echov5mw.CSRFWithConfig(echov5mw.CSRFConfig{Skipper: func(c *echov5.Context) bool { return c.Path() == "/login" }})
 
-// echoV5Timeout is http.TimeoutHandler as a middleware: v5 has none of its own.
+// echoV5Timeout is http.TimeoutHandler as a middleware, because v5 has none of its own.
 var echoV5Timeout = echov5.WrapMiddleware(func(next http.Handler) http.Handler {
 	return http.TimeoutHandler(next, time.Minute, "")
 })

@@ -20,7 +20,7 @@ type user struct {
 	Name string `json:"name"`
 }
 
-// book is a log that tests read.
+// book is a log that tests can read.
 type book struct {
 	mu  sync.Mutex
 	buf bytes.Buffer
@@ -78,10 +78,10 @@ func who(auth *lucia.Auth[user], r *http.Request) string {
 	if s := auth.Session(r.Context()); s != nil {
 		return s.User.ID
 	}
-	return "nobody"
+	return "no session"
 }
 
-// visitor is a browser in front of an app on a server.
+// visitor is a browser of an app on a server.
 type visitor struct {
 	t      testing.TB
 	url    string
@@ -96,7 +96,7 @@ func visit(t testing.TB, app http.Handler) *visitor {
 	return &visitor{t, server.URL, &http.Client{Jar: jar, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}}
 }
 
-// do sends a request as a page of the site does, or a person who opens one.
+// do sends a request as a page of the site does, or as a person who opens a page.
 func (v *visitor) do(method, path string, header ...string) (*http.Response, string) {
 	v.t.Helper()
 	r, err := http.NewRequestWithContext(v.t.Context(), method, v.url+path, nil)
@@ -122,7 +122,7 @@ func (v *visitor) do(method, path string, header ...string) (*http.Response, str
 	return resp, string(body)
 }
 
-// expire makes the browser's access token one whose time is over.
+// expire replaces the browser's access token with an expired one.
 func (v *visitor) expire() {
 	u, _ := http.NewRequest("GET", v.url, nil)
 	v.client.Jar.SetCookies(u.URL, []*http.Cookie{{Name: "access_token", Path: "/", MaxAge: -1}})
@@ -135,8 +135,8 @@ func token(page, name string) string {
 	return value
 }
 
-// tour signs in, reads pages, is refreshed by a page and by a script, keeps the app's
-// own cookie and signs out.
+// tour signs in, reads pages, is refreshed by a page and by a script, keeps the app's own cookie
+// and signs out.
 func (v *visitor) tour(headers ...string) {
 	v.t.Helper()
 	check := func(what string, ok bool, resp *http.Response, body string) {
@@ -146,7 +146,7 @@ func (v *visitor) tour(headers ...string) {
 		}
 	}
 	resp, body := v.do("GET", "/private", headers...)
-	check("a stranger", resp.StatusCode == 303 && strings.HasPrefix(resp.Header.Get("Location"), "/login?next=%2Fprivate"), resp, body)
+	check("signed out", resp.StatusCode == 303 && strings.HasPrefix(resp.Header.Get("Location"), "/login?next=%2Fprivate"), resp, body)
 	resp, body = v.do("POST", "/login", headers...)
 	check("sign-in", resp.StatusCode == 200 && len(resp.Cookies()) >= 3, resp, body)
 	resp, body = v.do("GET", "/private", headers...)

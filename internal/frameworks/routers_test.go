@@ -43,12 +43,12 @@ func onGorilla(r *mux.Router, auth *lucia.Auth[user], h handlers) {
 	r.Handle("/private", auth.Require(h.private)).Methods("GET")
 }
 
-// plain is what makes http requests known to gorilla/csrf as such.
+// plain marks requests as plain HTTP for gorilla/csrf.
 func plain(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { next.ServeHTTP(w, csrf.PlaintextHTTPRequest(r)) })
 }
 
-// exempt lets the app's own form pass a CSRF check: these tests have no token for it.
+// exempt lets the app's own form pass a CSRF check, because these tests have no token for it.
 func exempt(check func(http.Handler) http.Handler, next http.Handler) http.Handler {
 	checked := check(next)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -66,7 +66,7 @@ func gorillaCSRF(next http.Handler) http.Handler {
 
 func noSurf(next http.Handler) http.Handler { return nosurf.New(next) }
 
-// basic asks for a password in front of everything.
+// basic requires a password for every request.
 func basic(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if _, password, _ := r.BasicAuth(); password != "secret" {
@@ -135,7 +135,7 @@ func TestOrdersThatWork(t *testing.T) {
 			auth, log := newAuth(t)
 			visit(t, o.build(auth, handlersOf(auth))).tour()
 			if log.String() != "" {
-				t.Errorf("the log says\n%s", log)
+				t.Errorf("the log has lines:\n%s", log)
 			}
 		})
 	}
@@ -181,7 +181,7 @@ func TestOrdersThatTheLogNames(t *testing.T) {
 			v.do("GET", "/page")
 			for end := time.Now().Add(20 * time.Second); !strings.Contains(log.String(), o.line); time.Sleep(20 * time.Millisecond) {
 				if time.Now().After(end) {
-					t.Fatalf("nothing about it in the log:\n%s", log)
+					t.Fatalf("the log does not name the order:\n%s", log)
 				}
 			}
 			if _, body := v.do("GET", "/page"); !strings.HasPrefix(body, "page of u1") {
@@ -191,8 +191,8 @@ func TestOrdersThatTheLogNames(t *testing.T) {
 	}
 }
 
-// HTTP basic auth in front of the app is nothing to a session. A script's bearer token
-// takes the place of the password, so there the app is hardened.
+// HTTP basic auth in front of the app does not affect sessions. A script's bearer token would
+// replace the password in the request, so the app is hardened there.
 func TestBasicAuthInFront(t *testing.T) {
 	t.Parallel()
 	auth, _ := newAuth(t)

@@ -26,7 +26,7 @@ const (
 	audience = "https://orders.example.com"
 )
 
-// ask is code of docs/services.md, as is userOf. TestDocumentedCodeCompiles compares the two.
+// ask is code of docs/services.md, and so is userOf. TestDocumentedCodeCompiles compares them.
 func ask(auth *lucia.Auth[user], w http.ResponseWriter, r *http.Request, orders *http.Request) {
 	token, err := auth.TokenFor(r.Context(), "https://orders.example.com", time.Minute)
 	if err != nil {
@@ -92,8 +92,8 @@ func byJOSE(_ context.Context, jwks string) (verifier, error) {
 	}, nil
 }
 
-// TestOtherServicesVerifyTokens lets libraries that are not ours verify tokens of Auth.TokenFor
-// with the keys that the app publishes.
+// TestOtherServicesVerifyTokens has other libraries verify tokens of Auth.TokenFor with the keys
+// that the app publishes.
 func TestOtherServicesVerifyTokens(t *testing.T) {
 	t.Parallel()
 	auth, err := lucia.New(lucia.Config[user]{

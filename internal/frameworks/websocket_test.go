@@ -11,9 +11,9 @@ import (
 	xnet "golang.org/x/net/websocket"
 )
 
-// sockets take over the connection of a request, each in its library's way.
+// sockets take over the connection of a request, each in the way of its library.
 var sockets = map[string]struct {
-	plain   http.HandlerFunc // as its documentation shows it
+	plain   http.HandlerFunc // as the library's documentation shows
 	cookies http.HandlerFunc // with the answer's own cookies
 	keeps   bool             // plain already sends them
 }{
@@ -63,9 +63,9 @@ func upgraded(c *gorilla.Conn, err error) {
 	}
 }
 
-// A socket that comes back with an expired access token is let in whatever the library
-// does with cookies, and the next page is refreshed as if it had not been there. What
-// going-live.md says of each library is tried with a cookie of the app's.
+// A socket that reconnects with an expired access token is accepted, whatever the library does with
+// cookies, and the next page is refreshed as if the socket did not exist. The test checks what
+// going-live.md says of each library, with a cookie of the app.
 func TestWebSocketLibraries(t *testing.T) {
 	t.Parallel()
 	for name, s := range sockets {
@@ -110,7 +110,7 @@ func TestWebSocketLibraries(t *testing.T) {
 				t.Errorf("the next page: %.80q %v", body, resp.Header["Set-Cookie"])
 			}
 			if log.String() != "" {
-				t.Errorf("the log says\n%s", log)
+				t.Errorf("the log has lines:\n%s", log)
 			}
 		})
 	}

@@ -110,7 +110,7 @@ func TestFormFilled(t *testing.T) {
 			t.Errorf("%s: %s %s %v, want %s %s %v", name, got.Method, got.Action, got.Fields, c.want.Method, c.want.Action, c.want.Fields)
 		}
 		if after := page.Forms[c.form].Fields.Encode(); after != before {
-			t.Errorf("%s: the original form changed to %s from %s", name, after, before)
+			t.Errorf("%s: Filled changed the form to %s from %s", name, after, before)
 		}
 	}
 	if form := page.Forms[0].Filled(url.Values{"b": {"3"}}); form.Enctype != "multipart/form-data" {

@@ -27,6 +27,7 @@ import (
 	"github.com/lucia-go/lucia/adapters/nethttp"
 	"github.com/lucia-go/lucia/client"
 	"github.com/lucia-go/lucia/internal/moving/fromechojwt"
+	"github.com/lucia-go/lucia/internal/moving/fromechosessions"
 	"github.com/lucia-go/lucia/internal/moving/fromginjwt"
 	"github.com/lucia-go/lucia/internal/moving/fromginsessions"
 	"github.com/lucia-go/lucia/internal/moving/fromgorilla"
@@ -250,6 +251,37 @@ func TestOldCookieSurvivesAnOutage(t *testing.T) {
 			}
 		})
 	}
+}
+
+func TestFromEchoSessions(t *testing.T) {
+	t.Parallel()
+	kit := newKit(t)
+	store := sessions.NewCookieStore([]byte(strings.Repeat("k", 32)))
+	app := &site{fromechosessions.Before(store)}
+	browser, signedOut := luciatest.NewBrowser(t, app), luciatest.NewBrowser(t, app)
+	tab, other := browser.Open("/account"), signedOut.Open("/login")
+	want(t, tab.Submit(ada), "/", "Hello, Ada")
+	cookies := browser.Cookies()
+	want(t, other.Submit(ada), "/", "Hello, Ada")
+	want(t, other.Submit(url.Values{"out": {"1"}}), "/", "stranger", "You are signed out.")
+
+	app.Handler = must(t)(fromechosessions.After(kit.Config, store, &fromgorilla.Spent{}))
+	want(t, tab.Get("/account"), "/account", "Account of Ada")
+	carriedOver(t, kit, browser)
+	spentOnce(t, kit, app, "/account", cookies)
+	want(t, other.Get("/account"), "/login") // the old session had the id of a user who was signed out
+	if got := names(signedOut); len(got) != 0 {
+		t.Errorf("the old session's cookie stays: %v", got)
+	}
+	tab.Get("/")
+	want(t, tab.Submit(url.Values{"out": {"1"}}), "/", "stranger", "You are signed out.")
+	want(t, tab.Get("/account"), "/login")
+	want(t, tab.Submit(url.Values{"username": {"Ada"}, "password": {"guess"}}), "/login", "Wrong name or password.")
+	if page := tab.Get("/"); strings.Contains(page.Body, "Wrong name") {
+		t.Error("the message is shown twice")
+	}
+	tab.Get("/account")
+	want(t, tab.Submit(ada), "/account", "Account of Ada")
 }
 
 func TestFromGinSessions(t *testing.T) {

@@ -23,6 +23,8 @@ func testBound(t *testing.T, h Harness) {
 		"binds after a callback":               testBindsAfterCallback,
 		"lasts":                                testBoundLivesOn,
 		"lost answers":                         testBoundLostAnswers,
+		"two registrations at once":            testBoundTwice,
+		"many keys of a thief":                 testThiefRegistersMany,
 		"link from another site":               testBoundLink,
 		"scripts":                              testBoundScripts,
 		"outage":                               testBoundOutage,
@@ -73,6 +75,8 @@ type boundWorld struct {
 	events []session.Event
 	proofs []string       // sent to the route "bound"
 	strip  bool           // a proxy removes the registration
+	again  string         // the challenge of a registration that the next answer asks for
+	late   []*http.Cookie // of registrations, which were sent before the last cookies arrived
 	next   []http.Handler // the processes that answer, in turn
 
 	first     []*http.Cookie // of the last sign-in
@@ -138,6 +142,14 @@ func (w *boundWorld) RoundTrip(r *http.Request) (*http.Response, error) {
 	if p := r.Header.Get(dbsc.HeaderResponse); p != "" {
 		w.proofs, w.query = append(w.proofs, p), "?"+r.URL.RawQuery
 	}
+	if isRegistration := r.Header.Get(dbsc.HeaderResponse) != "" && r.Header.Get(dbsc.HeaderID) == ""; isRegistration && w.late != nil {
+		r = r.Clone(r.Context())
+		r.Header.Del("Cookie")
+		for _, c := range w.late {
+			r.AddCookie(c)
+		}
+		w.late = nil
+	}
 	app, strip := w.next[0], w.strip
 	w.next = append(w.next[1:], app)
 	w.mu.Unlock()
@@ -150,6 +162,10 @@ func (w *boundWorld) RoundTrip(r *http.Request) (*http.Response, error) {
 	}
 	if strip {
 		resp.Header.Del(dbsc.HeaderRegistration)
+	}
+	if w.again != "" {
+		resp.Header.Set(dbsc.HeaderRegistration, dbsc.Registration{Path: "/api/auth/bound", Challenge: w.again}.String())
+		w.again = ""
 	}
 	return resp, nil
 }

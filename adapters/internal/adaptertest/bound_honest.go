@@ -118,6 +118,36 @@ func testBoundLostAnswers(t *testing.T, w *boundWorld) {
 	want(t, "reused", w.happened(session.EventReuse), 0)
 }
 
+// testBoundTwice has a browser register a second key for its session, as after two links that lead
+// to the app at once. The answer arrives after that of the first key's first proof, so the browser
+// has the second key beside cookies that are bound to the first. No one signs in again.
+func testBoundTwice(t *testing.T, w *boundWorld) {
+	for _, pause := range []time.Duration{0, 2 * time.Minute, accessTTL + time.Minute} {
+		b := w.browser()
+		tab := w.signIn(b)
+		b.BoundSessions() // the first key is registered, and its first proof is answered
+		w.device(tab, "fresh, bound true")
+		w.again, w.late = w.challenge, w.first
+		tab.Get("/page")
+		b.BoundSessions() // the second key is registered
+		want(t, "the second registration was sent", w.late == nil, true)
+		time.Sleep(pause)
+		tab.Get("/device")
+		for range 3 {
+			w.device(tab, "fresh, bound true")
+			time.Sleep(pastTTL)
+		}
+		w.device(tab, "fresh, bound true")
+		want(t, "bound in the store", w.bound(), 1)
+		if err := w.auth.RevokeUser(t.Context(), "u1"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, kind := range []session.EventKind{session.EventReuse, session.EventAdopted, session.EventUnbound, session.EventBindingRefused} {
+		want(t, string(kind), w.happened(kind), 0)
+	}
+}
+
 func testBoundLink(t *testing.T, w *boundWorld) {
 	b := w.browser()
 	tab := w.signIn(b)

@@ -222,8 +222,11 @@ func testThiefRegisters(t *testing.T, w *boundWorld) {
 	if generationOf(thief) == generationOf(b) {
 		t.Skip("the two keys have the same tag, as one pair in two thousand does")
 	}
-	want(t, "thief with the certificate and the owner's jar", w.prove(w.later(b), id, certificate, key), 401)
+	own := generationOf(thief)
 	time.Sleep(accessTTL)
+	again := w.later(b)
+	want(t, "thief with the certificate and the owner's jar", w.prove(again, id, certificate, key), 200)
+	want(t, "has no other generation than before", generationOf(again), own)
 	want(t, "thief in force", w.prove(thief, id, certificate, key) == 200, true)
 	time.Sleep(time.Minute)
 	if page := tab.Get("/private"); page.URL.Path != "/login" { // otherwise the owner's generation is the greater one
@@ -231,6 +234,22 @@ func testThiefRegisters(t *testing.T, w *boundWorld) {
 		want(t, "thief, after the owner", w.prove(thief, id, certificate, key), 401)
 	}
 	w.found(tab)
+}
+
+// testThiefRegistersMany has a thief who registers key after key, in search of one with the tag of
+// the owner's. With it they would have the owner's generation, and no one would be found.
+func testThiefRegistersMany(t *testing.T, w *boundWorld) {
+	b := w.browser()
+	tab := w.signIn(b)
+	thief := w.early()
+	registered := 0
+	for range 50 {
+		if _, _, _, status := w.register(thief, w.challenge); status == 200 {
+			registered++
+		}
+	}
+	want(t, "the thief has more than a few keys", registered > 4, false)
+	w.inForce(tab)
 }
 
 // generationOf returns the generation in a browser's access cookie.
