@@ -15,10 +15,11 @@ import (
 
 // activity reports whether a request shows that a person is active, and how long ago they were. A
 // script reports it in a header. The header never extends a session further than an activity now
-// would. Without the header, page views and form posts count as activity.
+// would. Without the header, page views and form posts count.
 //
-// A page of another origin could otherwise keep a session alive from a window that it leads to the
-// app again and again. Its requests count only if the browser says that a person caused them.
+// A page of another origin could otherwise keep a session alive from a window in which it opens the
+// app again and again. Requests that it causes count only if the browser reports that a person
+// caused them.
 func (a *Auth[U]) activity(r *http.Request) (ago time.Duration, active bool) {
 	if isUpgrade(r) || isPrefetch(r) || isPassive(r) {
 		return 0, false

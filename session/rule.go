@@ -47,9 +47,9 @@ const BoundGenerations Generation = 1 << 31
 // Bound reports whether g is the generation of a session that is bound to a key.
 func (g Generation) Bound() bool { return g >= BoundGenerations }
 
-// Record is what a store keeps of a session beside its user, ID and Details. It contains no secret:
-// a refresh token is a signature over its session and generation, so the app can sign the token of
-// any generation again. The zero Record (Generation 0) means that there is no record.
+// Record is what a store keeps of a session besides its user, ID and Details. It contains no
+// secret: a refresh token is a signature over its session and generation, so the app can sign the
+// token of any generation again. The zero Record (Generation 0) means that there is no record.
 type Record struct {
 	Generation  Generation // the current generation
 	IssuedAt    Instant    // when the current generation was made

@@ -91,8 +91,8 @@ type Details struct {
 	// Address is the prefix of the network address that signed in, or the zero Prefix. It is
 	// masked and has no zone.
 	Address netip.Prefix
-	// ActorID is the user id of who acts as the user, or empty. A session with an ActorID is not
-	// counted towards Max, and Create deletes none for it.
+	// ActorID is the user id of the actor, who acts as the user. It is empty if there is none. A
+	// session with an ActorID does not count towards Max, and Create deletes none for it.
 	ActorID string
 }
 

@@ -310,7 +310,7 @@ func (e *Engine[U]) Accept(token AccessToken, fingerprint Fingerprint) (*Verifie
 		return nil, accessErrors.revoked
 	}
 	if v.session.EndsBy != (time.Time{}) || v.session.Actor != nil {
-		if err := e.checkShape(v, now); err != nil {
+		if err := e.checkOver(v, now); err != nil {
 			return nil, err
 		}
 	}
