@@ -88,8 +88,8 @@ func (c Config[U]) feed() session.Feed {
 
 func (c Config[U]) withDefaults() Config[U] {
 	setDefault(&c.AccessTTL, DefaultAccessTTL)
-	setDefault(&c.RefreshTTL, DefaultRefreshTTL)
 	setDefault(&c.Lifetime, DefaultLifetime)
+	setDefault(&c.RefreshTTL, min(DefaultRefreshTTL, c.Lifetime))
 	setDefault(&c.Grace, DefaultGrace)
 	setDefault(&c.Settle, DefaultSettle)
 	setDefault(&c.Timeout, DefaultTimeout)
@@ -126,12 +126,12 @@ func (c Config[U]) validate() error {
 		return errors.New("lucia: LoadUser is nil")
 	case c.AccessTTL < time.Second || c.AccessTTL%time.Second != 0:
 		return fmt.Errorf("lucia: AccessTTL is %v, want whole seconds, at least one", c.AccessTTL)
+	case c.Lifetime < c.AccessTTL:
+		return fmt.Errorf("lucia: Lifetime %v is shorter than AccessTTL %v", c.Lifetime, c.AccessTTL)
 	case c.RefreshTTL < c.AccessTTL:
-		return fmt.Errorf("lucia: AccessTTL %v is longer than RefreshTTL %v", c.AccessTTL, c.RefreshTTL)
-	case c.RefreshTTL > DefaultLifetime:
-		return fmt.Errorf("lucia: RefreshTTL is %v, want at most %v: browsers keep cookies for 400 days", c.RefreshTTL, DefaultLifetime)
+		return fmt.Errorf("lucia: RefreshTTL %v is shorter than AccessTTL %v", c.RefreshTTL, c.AccessTTL)
 	case c.Lifetime < c.RefreshTTL:
-		return fmt.Errorf("lucia: RefreshTTL %v is longer than Lifetime %v, which ends sessions first", c.RefreshTTL, c.Lifetime)
+		return fmt.Errorf("lucia: Lifetime %v is shorter than RefreshTTL %v", c.Lifetime, c.RefreshTTL)
 	case c.RefreshTTL < c.shortestIdle() && c.RefreshTTL < c.Lifetime:
 		return fmt.Errorf("lucia: RefreshTTL %v would end sessions in use, want at least %v (twice AccessTTL, Settle and twice Grace)", c.RefreshTTL, c.shortestIdle())
 	case c.Lifetime > DefaultLifetime:
