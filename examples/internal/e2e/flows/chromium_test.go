@@ -18,8 +18,8 @@ func TestChromium(t *testing.T) {
 	browser := chrometest.Start(t)
 	for _, app := range apptest.Apps {
 		t.Run(app, func(t *testing.T) {
-			t.Run("a visit", func(t *testing.T) { testVisit(t, browser, apptest.Start(t, app)) })
-			t.Run("a visit, hardened", func(t *testing.T) { testVisit(t, browser, apptest.Start(t, app, "-hardened")) })
+			t.Run("a visit", func(t *testing.T) { testVisit(t, browser, apptest.Start(t, app), false) })
+			t.Run("a visit, hardened", func(t *testing.T) { testVisit(t, browser, apptest.Start(t, app, "-hardened"), true) })
 			t.Run("silent refresh", func(t *testing.T) {
 				testSilentRefresh(t, browser, apptest.Start(t, app, "-access-ttl", "2s", "-settle", "0s", "-grace", "100ms"))
 			})
@@ -62,8 +62,9 @@ func nothingIsKept(t *testing.T, tab *chrometest.Tab, said ...string) {
 	}
 }
 
-func testVisit(t *testing.T, browser *chrometest.Browser, s *apptest.Server) {
+func testVisit(t *testing.T, browser *chrometest.Browser, s *apptest.Server, otherScreen bool) {
 	tab := browser.Person(t).Tab(t)
+	apptest.OnScreen(tab, s.App, otherScreen)
 	name := apptest.NewName()
 	tab.Open(s.URL + "/profile")
 	tab.Until(`location.pathname === "/login"`)

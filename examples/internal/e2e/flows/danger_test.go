@@ -17,20 +17,23 @@ func TestDanger(t *testing.T) {
 	t.Parallel()
 	browser := chrometest.Start(t)
 	for _, app := range apptest.Apps {
-		for _, flag := range []string{"-hardened=false", "-hardened"} {
-			t.Run(app+" "+flag, func(t *testing.T) {
+		for _, hardened := range []bool{false, true} {
+			t.Run(fmt.Sprintf("%s hardened=%t", app, hardened), func(t *testing.T) {
 				t.Parallel() // each waits until the sign-ins are not recent any more
-				testDanger(t, browser, apptest.Start(t, app, flag, "-recent", "15s", "-grace", "100ms"))
+				s := apptest.Start(t, app, fmt.Sprintf("-hardened=%t", hardened), "-recent", "15s", "-grace", "100ms")
+				testDanger(t, browser, s, hardened)
 			})
 		}
 	}
 }
 
-func testDanger(t *testing.T, browser *chrometest.Browser, s *apptest.Server) {
+func testDanger(t *testing.T, browser *chrometest.Browser, s *apptest.Server, otherScreen bool) {
 	person := browser.Person(t)
 	tab, other := person.Tab(t), person.Tab(t)
+	apptest.OnScreen(tab, s.App, otherScreen)
 	apptest.SignUpIn(tab, s, apptest.NewName())
 	plain := quiet{browser.Person(t).Tab(t), t}
+	apptest.OnScreen(plain.Tab, s.App, !otherScreen)
 	plain.Scripting(false)
 	plain.Open(s.URL + "/signup")
 	plain.send(".stack", [2]string{"username", apptest.NewName()}, [2]string{"password", apptest.Password})
