@@ -8,8 +8,8 @@ import (
 )
 
 // An inactive person is warned and then signed out, although the page is open and refreshes. Any
-// activity after the warning keeps the session. Without scripts there is no warning, and the session
-// ends, too.
+// activity after the warning keeps the session. Without scripts there is no warning, and the
+// session ends, too.
 func TestIdle(t *testing.T) {
 	t.Parallel()
 	browser := chrometest.Start(t)

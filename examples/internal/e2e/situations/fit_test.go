@@ -12,8 +12,8 @@ import (
 	"github.com/lucia-go/lucia/internal/chrometest"
 )
 
-// Every page fits every screen, with and without scripts, in both colour schemes. If the environment
-// has LUCIA_SHOTS=dir, the test writes screenshots into that directory.
+// Every page fits every screen, with and without scripts, in both colour schemes. If the
+// environment has LUCIA_SHOTS=dir, the test writes screenshots into that directory.
 func TestPagesFit(t *testing.T) {
 	t.Parallel()
 	browser := chrometest.Start(t)
