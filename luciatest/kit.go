@@ -26,7 +26,7 @@ import (
 // Kit is session auth for one test: an Auth with a store in memory and a known set of users.
 type Kit[U any] struct {
 	// Auth is the Auth that the app under test uses.
-	Auth *middleware.Auth[U]
+	Auth *lucia.Auth[U]
 	// Config is the configuration of Auth. An app that calls New itself can use it:
 	// its Auth accepts the same sessions.
 	Config lucia.Config[U]

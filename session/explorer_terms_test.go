@@ -66,7 +66,7 @@ const (
 type termsState struct {
 	now         session.Instant
 	rec, before session.Record
-	jar, sent   session.Presented
+	jar, sent   session.Presentation
 	short       [2]bool // whether the token of the jar, of the request carries Terms.Short
 	exchange    bool
 	sentAt      session.Instant
@@ -112,8 +112,8 @@ func (w *termsWorld) start() termsState {
 	return termsState{now: now, rec: rec, jar: presentedOf(rec, now), short: [2]bool{w.short, false}, losses: w.losses}
 }
 
-func presentedOf(r session.Record, at session.Instant) session.Presented {
-	return session.Presented{Generation: r.Generation, IssuedAt: r.IssuedAt, ExpiresAt: r.ExpiresAt, HandedAt: at}
+func presentedOf(r session.Record, at session.Instant) session.Presentation {
+	return session.Presentation{Generation: r.Generation, IssuedAt: r.IssuedAt, ExpiresAt: r.ExpiresAt, HandedAt: at}
 }
 
 func (w *termsWorld) moves(s termsState, emit func(string, termsState, string)) {
@@ -153,7 +153,7 @@ func (w *termsWorld) step(s termsState, emit func(string, termsState, string)) {
 		rec.ExpiresAt = s.now.Add(s.policy.Idle)
 	}
 	next := s
-	next.exchange, next.sent, next.policy, next.sentAt, next.short[1] = false, session.Presented{}, session.Policy{}, 0, false
+	next.exchange, next.sent, next.policy, next.sentAt, next.short[1] = false, session.Presentation{}, session.Policy{}, 0, false
 	name := fmt.Sprintf("the store answers %v", outcome)
 	if !outcome.Alive() {
 		honest := s.now < min(s.sent.ExpiresAt, w.bound()) && (w.losses == 0 || s.rec.Live(s.now))

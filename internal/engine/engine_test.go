@@ -41,10 +41,10 @@ func newEngine(t testing.TB, change func(*engine.Config[profile])) *engine.Engin
 
 // jar is what a browser keeps of a session.
 type jar struct {
-	fingerprint session.Fingerprint
+	fingerprint engine.Fingerprint
 	access      session.AccessToken
 	bearer      session.RefreshToken
-	sealed      session.SealedToken
+	sealed      engine.SealedToken
 }
 
 func signIn(t testing.TB, m *engine.Engine[profile], userID string) jar {
@@ -65,12 +65,12 @@ func (j *jar) refresh(t testing.TB, m *engine.Engine[profile]) (session.Outcome,
 // refreshActive is refresh for a request which shows that a person is active now.
 func (j *jar) refreshActive(t testing.TB, m *engine.Engine[profile]) (session.Outcome, error) {
 	t.Helper()
-	return j.refreshBy(t, m, func(ctx context.Context, fp session.Fingerprint, c ...engine.RefreshCredential) (engine.Refreshed[profile], error) {
+	return j.refreshBy(t, m, func(ctx context.Context, fp engine.Fingerprint, c ...engine.RefreshCredential) (engine.Refreshed[profile], error) {
 		return m.RefreshActive(ctx, 0, fp, c...)
 	})
 }
 
-type refreshFunc func(context.Context, session.Fingerprint, ...engine.RefreshCredential) (engine.Refreshed[profile], error)
+type refreshFunc func(context.Context, engine.Fingerprint, ...engine.RefreshCredential) (engine.Refreshed[profile], error)
 
 func (j *jar) refreshBy(t testing.TB, m *engine.Engine[profile], refresh refreshFunc) (session.Outcome, error) {
 	t.Helper()

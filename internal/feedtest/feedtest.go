@@ -257,7 +257,7 @@ func (c *counted) Refresh(ctx context.Context, r session.RefreshParams) (session
 	return c.Store.Refresh(ctx, r)
 }
 
-func (c *counted) List(ctx context.Context, userID string) (map[session.ID]session.Listed, error) {
+func (c *counted) List(ctx context.Context, userID string) (map[session.ID]session.Entry, error) {
 	c.count()
 	return c.Store.List(ctx, userID)
 }
