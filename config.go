@@ -49,15 +49,15 @@ type Config[U any] struct {
 	// 30 s, so that the clocks of an app's processes may differ by that much. Clocks that differ
 	// by more cause additional refreshes and end no session.
 	AccessTTL time.Duration
-	// RefreshTTL is how long an unused session lives. Default 365 days. It counts from the last
-	// rotation. A session in use rotates about every AccessTTL, but not sooner than Settle + 2
-	// Grace after the previous rotation. If RefreshTTL is shorter than 2 AccessTTL + Settle + 2
-	// Grace, sessions in use would end. New then returns an error, unless Lifetime ends them by
-	// then anyway. (A program that uses each access token to the end of its leeway needs another
-	// two leeways.)
+	// RefreshTTL is how long an unused session lives. Default 365 days, or Lifetime if that is
+	// shorter. It counts from the last rotation. A session in use rotates about every AccessTTL,
+	// but not sooner than Settle + 2 Grace after the previous rotation. If RefreshTTL is shorter
+	// than 2 AccessTTL + Settle + 2 Grace, sessions in use would end. New then returns an error,
+	// unless Lifetime ends them by then anyway. (A program that uses each access token to the end
+	// of its leeway needs another two leeways.)
 	RefreshTTL time.Duration
-	// Lifetime is the longest life of a session. Default and limit 400 days, the longest that
-	// browsers keep a cookie (RFC 6265bis, section 5.5).
+	// Lifetime is the longest life of a session, at least AccessTTL and RefreshTTL. Default and
+	// limit 400 days, the longest that browsers keep a cookie (RFC 6265bis, section 5.5).
 	Lifetime time.Duration
 	// IdleTimeout ends a session in which no person was active for that time, even if a tab is
 	// open. Default 0: lack of activity ends no session. Page views and form posts count as

@@ -15,7 +15,7 @@ import (
 	"github.com/lucia-go/lucia/session"
 )
 
-// An operator is told of events. A stolen token is a reason to write to the user.
+// OnEvent tells the operator what happened. After a theft the app writes to the user.
 func ExampleEvent() {
 	auth, err := lucia.New(lucia.Config[Profile]{
 		Secret:   bytes.Repeat([]byte("s"), 32),

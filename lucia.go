@@ -51,16 +51,16 @@ type Auth[U any] = middleware.Auth[U]
 
 // Defaults of [Config].
 const (
-	DefaultAccessTTL      = middleware.DefaultAccessTTL
-	DefaultRefreshTTL     = middleware.DefaultRefreshTTL
-	DefaultLifetime       = middleware.DefaultLifetime
-	DefaultGrace          = middleware.DefaultGrace
-	DefaultSettle         = middleware.DefaultSettle
-	DefaultTimeout        = middleware.DefaultTimeout
-	DefaultMaxSessions    = middleware.DefaultMaxSessions
-	DefaultBasePath       = middleware.DefaultBasePath
-	DefaultLoginPath      = middleware.DefaultLoginPath
-	DefaultMaxCookieBytes = middleware.DefaultMaxCookieBytes
+	DefaultAccessTTL      = middleware.DefaultAccessTTL      // 15 minutes
+	DefaultRefreshTTL     = middleware.DefaultRefreshTTL     // 365 days
+	DefaultLifetime       = middleware.DefaultLifetime       // 400 days, which is also the limit
+	DefaultGrace          = middleware.DefaultGrace          // 30 seconds
+	DefaultSettle         = middleware.DefaultSettle         // 90 seconds
+	DefaultTimeout        = middleware.DefaultTimeout        // 3 seconds
+	DefaultMaxSessions    = middleware.DefaultMaxSessions    // 100
+	DefaultBasePath       = middleware.DefaultBasePath       // "/api/auth"
+	DefaultLoginPath      = middleware.DefaultLoginPath      // "/login"
+	DefaultMaxCookieBytes = middleware.DefaultMaxCookieBytes // 3,072
 )
 
 // MinSecretBytes is the minimum length of Config.Secret.

@@ -110,7 +110,7 @@ func (s *Store) DeleteUser(ctx context.Context, userID string) error {
 }
 
 // List implements [session.Store].
-func (s *Store) List(ctx context.Context, userID string) (map[session.ID]session.Listed, error) {
+func (s *Store) List(ctx context.Context, userID string) (map[session.ID]session.Entry, error) {
 	if err := s.count(func(c *Calls) *int { return &c.List }); err != nil {
 		return nil, err
 	}

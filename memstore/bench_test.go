@@ -31,7 +31,7 @@ func BenchmarkRefresh(b *testing.B) {
 				refresh := func() {
 					i := int(next.Add(1)) * 7919 % n // far apart, as users are
 					_, err := s.Refresh(ctx, session.RefreshParams{
-						UserID: users[i], ID: ids[i], Presented: session.Presented{Generation: 1}, Policy: policy,
+						UserID: users[i], ID: ids[i], Presented: session.Presentation{Generation: 1}, Policy: policy,
 					})
 					if err != nil {
 						b.Error(err)

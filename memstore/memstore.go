@@ -149,14 +149,14 @@ func (s *Store) DeleteUser(ctx context.Context, userID string) error {
 }
 
 // List implements [session.Store].
-func (s *Store) List(ctx context.Context, userID string) (map[session.ID]session.Listed, error) {
+func (s *Store) List(ctx context.Context, userID string) (map[session.ID]session.Entry, error) {
 	sh, now, err := s.lock(ctx, userID)
 	if err != nil {
 		return nil, err
 	}
 	defer sh.mu.Unlock()
 
-	live := make(map[session.ID]session.Listed)
+	live := make(map[session.ID]session.Entry)
 	if u := sh.users[userID]; u != nil {
 		for _, e := range u.sessions {
 			if e.rec.Live(now) {

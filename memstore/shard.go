@@ -56,11 +56,11 @@ func newEntry(id session.ID, rec session.Record, d session.Details) entry {
 	return entry{id, rec, &d}
 }
 
-func (e entry) listed() session.Listed {
+func (e entry) listed() session.Entry {
 	if e.details == nil {
-		return session.Listed{Record: e.rec}
+		return session.Entry{Record: e.rec}
 	}
-	return session.Listed{Record: e.rec, Details: *e.details}
+	return session.Entry{Record: e.rec, Details: *e.details}
 }
 
 // userOrNew returns the user with that id and creates it if necessary. The caller must add a
@@ -151,13 +151,13 @@ func (u *user) dropExpired(now session.Instant) (next session.Instant) {
 }
 
 // held returns the live sessions. A nil user has none.
-func (u *user) held(now session.Instant) (list []session.Held) {
+func (u *user) held(now session.Instant) (list []session.Candidate) {
 	if u == nil {
 		return nil
 	}
 	for _, e := range u.sessions {
 		if e.rec.Live(now) {
-			list = append(list, session.Held{ID: e.id, IssuedAt: e.rec.IssuedAt, ActorID: e.listed().ActorID})
+			list = append(list, session.Candidate{ID: e.id, IssuedAt: e.rec.IssuedAt, ActorID: e.listed().ActorID})
 		}
 	}
 	return list

@@ -40,7 +40,7 @@ func (a *Auth[U]) actorsOwn(w http.ResponseWriter, r *http.Request, o *signInOpt
 	a.cookies.scanAll(r.Header, &set)
 	values := append(a.written(w.Header()), set.refresh.all()...)
 	for _, value := range values {
-		c, err := a.engine.OpenSealed(session.SealedToken(value))
+		c, err := a.engine.OpenSealed(engine.SealedToken(value))
 		if err != nil || c.SessionID != own.ID || c.UserID != own.User.ID {
 			continue
 		}
@@ -67,7 +67,7 @@ func (a *Auth[U]) written(h http.Header) (list []string) {
 func (a *Auth[U]) park(h http.Header, value string) { a.cookies.setShort(h, a.cookies.parked, value) }
 
 // parked returns the actor's own session, if the browser has its parked cookie.
-func (a *Auth[U]) parked(r *http.Request) (fp session.Fingerprint, c engine.RefreshCredential, ok bool) {
+func (a *Auth[U]) parked(r *http.Request) (fp engine.Fingerprint, c engine.RefreshCredential, ok bool) {
 	for _, line := range r.Header["Cookie"] {
 		for pair := range strings.SplitSeq(line, ";") {
 			value, found := cutName(strings.TrimSpace(pair), a.cookies.parked)
@@ -75,8 +75,8 @@ func (a *Auth[U]) parked(r *http.Request) (fp session.Fingerprint, c engine.Refr
 			if !found || i < 0 {
 				continue
 			}
-			c, err := a.engine.OpenSealed(session.SealedToken(value[:i]))
-			if fp := session.Fingerprint(value[i+1:]); err == nil && c.BelongsTo(fp) {
+			c, err := a.engine.OpenSealed(engine.SealedToken(value[:i]))
+			if fp := engine.Fingerprint(value[i+1:]); err == nil && c.BelongsTo(fp) {
 				return fp, c, true
 			}
 		}
@@ -137,7 +137,7 @@ func (a *Auth[U]) StopActing(w http.ResponseWriter, r *http.Request) error {
 }
 
 // resume refreshes the actor's own session, which is in the parked cookie.
-func (a *Auth[U]) resume(r *http.Request, acting *session.Session[U]) (own engine.Refreshed[U], fp session.Fingerprint, err error) {
+func (a *Auth[U]) resume(r *http.Request, acting *session.Session[U]) (own engine.Refreshed[U], fp engine.Fingerprint, err error) {
 	fp, c, ok := a.parked(r)
 	if !ok || c.UserID != acting.Actor.ID || c.SessionID != acting.Actor.SessionID {
 		return own, "", fmt.Errorf("%w: the browser does not have the actor's own session", session.CodeUnauthorized)

@@ -15,10 +15,11 @@ import (
 
 // activity reports whether a request shows that a person is active, and how long ago they were. A
 // script reports it in a header. The header never extends a session further than an activity now
-// would. Without the header, page views and form posts count as activity.
+// would. Without the header, page views and form posts count.
 //
-// A page of another origin could otherwise keep a session alive from a window that it leads to the
-// app again and again. Its requests count only if the browser says that a person caused them.
+// A page of another origin could otherwise keep a session alive from a window in which it opens the
+// app again and again. Requests that it causes count only if the browser reports that a person
+// caused them.
 func (a *Auth[U]) activity(r *http.Request) (ago time.Duration, active bool) {
 	if isUpgrade(r) || isPrefetch(r) || isPassive(r) {
 		return 0, false
@@ -55,7 +56,7 @@ func isPageView(r *http.Request) bool {
 }
 
 // refreshSession refreshes the session of a request with the activity that the request shows.
-func (a *Auth[U]) refreshSession(r *http.Request, fp session.Fingerprint, own []engine.RefreshCredential) (engine.Refreshed[U], error) {
+func (a *Auth[U]) refreshSession(r *http.Request, fp engine.Fingerprint, own []engine.RefreshCredential) (engine.Refreshed[U], error) {
 	if ago, active := a.activity(r); active {
 		return a.engine.RefreshActive(r.Context(), ago, fp, own...)
 	}
@@ -76,7 +77,7 @@ func (a *Auth[U]) noteActivity(d *decision[U], r *http.Request, set *cookieSet) 
 		return
 	}
 	creds := a.credentials(set)
-	var fp session.Fingerprint
+	var fp engine.Fingerprint
 	var own []engine.RefreshCredential
 	for _, c := range creds.list {
 		if f, ok := ownFingerprint(c, set); ok && c.SessionID == d.session.ID {
@@ -100,7 +101,7 @@ func (a *Auth[U]) noteActivity(d *decision[U], r *http.Request, set *cookieSet) 
 
 // noted tells the store of an activity. It does not refresh a bound session, because the request
 // proves nothing.
-func (a *Auth[U]) noted(r *http.Request, ago time.Duration, fp session.Fingerprint, own []engine.RefreshCredential, s *session.Session[U]) (engine.Refreshed[U], error) {
+func (a *Auth[U]) noted(r *http.Request, ago time.Duration, fp engine.Fingerprint, own []engine.RefreshCredential, s *session.Session[U]) (engine.Refreshed[U], error) {
 	for _, c := range own {
 		if c.Bound() {
 			return a.engine.NoteActivity(r.Context(), ago, fp, c, s)

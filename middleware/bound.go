@@ -166,7 +166,7 @@ func (a *Auth[U]) offerOnTheWay(w http.ResponseWriter, r *http.Request) {
 
 // deviceRequest is what a browser's own request presents of a session.
 type deviceRequest[U any] struct {
-	fingerprint session.Fingerprint
+	fingerprint engine.Fingerprint
 	cookie      engine.RefreshCredential
 	access      *session.Session[U] // nil if there is no valid access token of the session
 	unknownKey  bool                // the cookie is sealed with a key that this process does not have

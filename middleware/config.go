@@ -19,14 +19,14 @@ import (
 
 // Defaults of [Config].
 const (
-	DefaultAccessTTL      = engine.DefaultAccessTTL
-	DefaultRefreshTTL     = engine.DefaultRefreshTTL
-	DefaultLifetime       = engine.DefaultLifetime
-	DefaultGrace          = engine.DefaultGrace
-	DefaultSettle         = engine.DefaultSettle
-	DefaultTimeout        = engine.DefaultTimeout
-	DefaultMaxSessions    = engine.DefaultMaxSessions
-	DefaultBasePath       = wire.DefaultBasePath
+	DefaultAccessTTL      = engine.DefaultAccessTTL   // 15 minutes
+	DefaultRefreshTTL     = engine.DefaultRefreshTTL  // 365 days
+	DefaultLifetime       = engine.DefaultLifetime    // 400 days, which is also the limit
+	DefaultGrace          = engine.DefaultGrace       // 30 seconds
+	DefaultSettle         = engine.DefaultSettle      // 90 seconds
+	DefaultTimeout        = engine.DefaultTimeout     // 3 seconds
+	DefaultMaxSessions    = engine.DefaultMaxSessions // 100
+	DefaultBasePath       = wire.DefaultBasePath      // "/api/auth"
 	DefaultLoginPath      = "/login"
 	DefaultMaxCookieBytes = 3072
 )
@@ -38,13 +38,15 @@ const MinSecretBytes = engine.MinSecretBytes
 // Short limits the sessions that are begun with Remember(false).
 type Short = engine.Short
 
-// AtMaxSessions is what a sign-in beyond MaxSessions does.
-type AtMaxSessions = engine.AtMaxSessions
+// AtMaxSessions is what a sign-in beyond Config.MaxSessions does.
+type AtMaxSessions uint8
 
-// The values of [AtMaxSessions].
 const (
-	EndOldest = engine.EndOldest
-	RefuseNew = engine.RefuseNew
+	// EndOldest ends the session that was least recently issued a refresh token. It is the
+	// default.
+	EndOldest = AtMaxSessions(engine.EndOldest)
+	// RefuseNew refuses the sign-in with session.CodeTooManySessions.
+	RefuseNew = AtMaxSessions(engine.RefuseNew)
 )
 
 // Config configures an [Auth]. Apps use lucia.Config, which has the same fields and
@@ -167,13 +169,13 @@ func (c Config[U]) engineConfig(cookies cookieWriter) (engine.Config[U], error) 
 		Settle:            c.Settle,
 		Timeout:           c.Timeout,
 		MaxSessions:       c.MaxSessions,
-		AtMaxSessions:     c.AtMaxSessions,
-		Short:             c.Short,
+		AtMaxSessions:     engine.AtMaxSessions(c.AtMaxSessions),
+		Short:             engine.Short(c.Short),
 		MaxBytes:          room,
 		RevokeSessionOnly: c.RevokeSessionOnly,
 		NotBefore:         c.NotBefore,
 		Feed:              c.Feed,
-		FeedLost:          c.FeedLost,
+		FeedLost:          engine.FeedLost(c.FeedLost),
 		RefreshCookie:     cookies.sealed,
 		Cache:             c.TokenCache,
 		Logger:            c.Logger,

@@ -84,7 +84,7 @@ func (a *Auth[U]) decideFirst(d *decision[U], r *http.Request) {
 func (a *Auth[U]) decideBearer(d *decision[U], token session.AccessToken, set *cookieSet) {
 	d.outcome = OutcomeInvalid
 	for _, fp := range set.fingerprint.all() {
-		v, err := a.engine.Accept(token, session.Fingerprint(fp))
+		v, err := a.engine.Accept(token, engine.Fingerprint(fp))
 		switch {
 		case err == nil:
 			d.acceptToken(v)
@@ -139,7 +139,7 @@ func (d *decision[U]) withoutSession(seen cookiesSeen) {
 // tryAccess judges one access cookie with every fingerprint.
 func (a *Auth[U]) tryAccess(d *decision[U], token session.AccessToken, set *cookieSet, seen *cookiesSeen) {
 	for _, fp := range set.fingerprint.all() {
-		v, err := a.engine.Accept(token, session.Fingerprint(fp))
+		v, err := a.engine.Accept(token, engine.Fingerprint(fp))
 		switch {
 		case err == nil && d.signedIn && d.session.ID != v.SessionID():
 			*d = decision[U]{outcome: OutcomeAmbiguous}
@@ -177,7 +177,7 @@ func (a *Auth[U]) checkPlanted(d *decision[U], set *cookieSet) {
 // decide, whatever other cookies there are.
 func (a *Auth[U]) decideRefresh(d *decision[U], r *http.Request, set *cookieSet, seen cookiesSeen) {
 	creds := a.credentials(set)
-	var fp session.Fingerprint
+	var fp engine.Fingerprint
 	var own []engine.RefreshCredential
 	for _, c := range creds.list {
 		f, ok := ownFingerprint(c, set)
@@ -210,7 +210,7 @@ func (a *Auth[U]) decideRefresh(d *decision[U], r *http.Request, set *cookieSet,
 }
 
 // refresh refreshes the session in the store.
-func (a *Auth[U]) refresh(d *decision[U], r *http.Request, fp session.Fingerprint, own []engine.RefreshCredential) {
+func (a *Auth[U]) refresh(d *decision[U], r *http.Request, fp engine.Fingerprint, own []engine.RefreshCredential) {
 	refreshed, err := a.refreshSession(r, fp, own)
 	d.outcome = outcomeOfRefresh(refreshed.Outcome, err)
 	switch d.outcome {
@@ -241,7 +241,7 @@ func outcomeOfRefresh(o session.Outcome, err error) Outcome {
 // peek checks the session in the store for a request whose response may not deliver cookies. Most
 // WebSocket libraries write the response to an upgrade themselves, without the header's content.
 // A refresh would be lost each time that the socket reconnects.
-func (a *Auth[U]) peek(d *decision[U], r *http.Request, fp session.Fingerprint, own []engine.RefreshCredential) {
+func (a *Auth[U]) peek(d *decision[U], r *http.Request, fp engine.Fingerprint, own []engine.RefreshCredential) {
 	s, err := a.engine.Peek(r.Context(), fp, own...)
 	switch {
 	case err == nil:
@@ -262,12 +262,12 @@ type credentials struct {
 
 func (a *Auth[U]) credentials(set *cookieSet) (c credentials) {
 	for _, sealed := range set.refresh.all() {
-		cred, err := a.engine.OpenSealed(session.SealedToken(sealed))
+		cred, err := a.engine.OpenSealed(engine.SealedToken(sealed))
 		switch {
 		case err == nil:
 			c.list = append(c.list, cred)
 		case errors.Is(err, engine.ErrUnknownKey):
-			id, _ := engine.SealedSession(session.SealedToken(sealed))
+			id, _ := engine.SealedSession(engine.SealedToken(sealed))
 			c.unknown = append(c.unknown, id)
 		default:
 			c.malformed = true
@@ -277,9 +277,9 @@ func (a *Auth[U]) credentials(set *cookieSet) (c credentials) {
 }
 
 // ownFingerprint returns the request's fingerprint that a credential matches.
-func ownFingerprint(c engine.RefreshCredential, set *cookieSet) (session.Fingerprint, bool) {
+func ownFingerprint(c engine.RefreshCredential, set *cookieSet) (engine.Fingerprint, bool) {
 	for _, fp := range set.fingerprint.all() {
-		if f := session.Fingerprint(fp); c.BelongsTo(f) {
+		if f := engine.Fingerprint(fp); c.BelongsTo(f) {
 			return f, true
 		}
 	}

@@ -36,15 +36,15 @@ func (d *Denial) Unwrap() error { return d.Code }
 
 // Write writes the denial as the response.
 func (d *Denial) Write(w http.ResponseWriter) {
-	d.WriteHeader(w.Header())
+	d.SetHeader(w.Header())
 	w.WriteHeader(d.Status)
 	if len(d.Body) > 0 {
 		w.Write(d.Body)
 	}
 }
 
-// WriteHeader sets the denial's headers. It is for callers that write status and body themselves.
-func (d *Denial) WriteHeader(h http.Header) {
+// SetHeader sets the denial's headers. It is for callers that write status and body themselves.
+func (d *Denial) SetHeader(h http.Header) {
 	for name, lines := range d.Header {
 		h[name] = append([]string(nil), lines...)
 	}

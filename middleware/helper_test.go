@@ -84,7 +84,7 @@ func (f *fakeStore) DeleteUser(ctx context.Context, userID string) error {
 	return f.Store.DeleteUser(ctx, userID)
 }
 
-func (f *fakeStore) List(ctx context.Context, userID string) (map[session.ID]session.Listed, error) {
+func (f *fakeStore) List(ctx context.Context, userID string) (map[session.ID]session.Entry, error) {
 	if err := f.step(&f.calls); err != nil {
 		return nil, err
 	}

@@ -10,15 +10,15 @@ import (
 )
 
 // FeedLost is what an Auth does while it cannot read the feed, for Config.FeedLost.
-type FeedLost = engine.FeedLost
+type FeedLost uint8
 
-// The values of [FeedLost].
 const (
-	// FeedLostCarryOn: access tokens are accepted until they expire, as without a feed.
-	FeedLostCarryOn = engine.FeedLostCarryOn
+	// FeedLostCarryOn: access tokens are accepted until they expire, as without a feed. It is the
+	// default.
+	FeedLostCarryOn = FeedLost(engine.FeedLostCarryOn)
 	// FeedLostAskStore: every request with an access token asks the store. If the store fails, too,
 	// the answer is 503.
-	FeedLostAskStore = engine.FeedLostAskStore
+	FeedLostAskStore = FeedLost(engine.FeedLostAskStore)
 )
 
 // AskStore makes Require ask the store whether the session is alive, with one call for each

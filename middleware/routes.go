@@ -160,7 +160,7 @@ func (a *Auth[U]) appendRefreshed(b []byte, s *session.Session[U]) (_ []byte, er
 
 // presented returns the refresh tokens that a refresh request presents: the bearer token, and the
 // cookie's token if it is of the same session. In hardened mode the cookie alone is sufficient.
-func (a *Auth[U]) presented(r *http.Request) (session.Fingerprint, []engine.RefreshCredential, error) {
+func (a *Auth[U]) presented(r *http.Request) (engine.Fingerprint, []engine.RefreshCredential, error) {
 	var set cookieSet
 	a.cookies.scan(r.Header, &set)
 	token, given := bearer(r)

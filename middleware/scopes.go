@@ -55,7 +55,7 @@ func (a *Auth[U]) classify(set *cookieSet) (saw cookieClasses) {
 		judge(partAccess, err)
 	}
 	for _, sealed := range set.refresh.all() {
-		_, err := a.engine.OpenSealed(session.SealedToken(sealed))
+		_, err := a.engine.OpenSealed(engine.SealedToken(sealed))
 		judge(partRefresh, err)
 	}
 	for p := range parts {

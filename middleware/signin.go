@@ -268,7 +268,7 @@ func (a *Auth[U]) owned(set *cookieSet) (list []owned) {
 func (a *Auth[U]) verifyEnded(token session.AccessToken, set *cookieSet) (s session.Session[U], err error) {
 	err = session.CodeInvalidAccessToken
 	for _, fp := range set.fingerprint.all() {
-		if s, err = a.engine.VerifyEnded(token, session.Fingerprint(fp)); err == nil {
+		if s, err = a.engine.VerifyEnded(token, engine.Fingerprint(fp)); err == nil {
 			break
 		}
 	}

@@ -59,7 +59,7 @@ func (s *faultyStore) Refresh(ctx context.Context, r session.RefreshParams) (ses
 	return s.Store.Refresh(ctx, r)
 }
 
-func (s *faultyStore) List(ctx context.Context, userID string) (map[session.ID]session.Listed, error) {
+func (s *faultyStore) List(ctx context.Context, userID string) (map[session.ID]session.Entry, error) {
 	if err := s.fail(ctx); err != nil {
 		return nil, err
 	}

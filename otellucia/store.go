@@ -53,8 +53,8 @@ func (s store) DeleteUser(ctx context.Context, userID string) error {
 }
 
 // List implements session.Store.
-func (s store) List(ctx context.Context, userID string) (map[session.ID]session.Listed, error) {
-	return call(ctx, s, "list", session.ID{}, func(ctx context.Context) (map[session.ID]session.Listed, error) {
+func (s store) List(ctx context.Context, userID string) (map[session.ID]session.Entry, error) {
+	return call(ctx, s, "list", session.ID{}, func(ctx context.Context) (map[session.ID]session.Entry, error) {
 		return s.Store.List(ctx, userID)
 	})
 }

@@ -117,7 +117,7 @@ func storedKey(i int64) string {
 
 // seed fills an empty server with b.N users who have just signed in, with one session each, and
 // returns their record and the tokens that they present.
-func seed(b *testing.B, client redis.UniversalClient) ([]byte, session.Presented) {
+func seed(b *testing.B, client redis.UniversalClient) ([]byte, session.Presentation) {
 	ctx := context.Background()
 	if err := client.FlushAll(ctx).Err(); err != nil {
 		b.Fatal(err)
@@ -138,7 +138,7 @@ func seed(b *testing.B, client redis.UniversalClient) ([]byte, session.Presented
 			b.Fatal(err)
 		}
 	}
-	return rec, session.Presented{
+	return rec, session.Presentation{
 		Generation: begun.Generation, IssuedAt: begun.IssuedAt, ExpiresAt: begun.ExpiresAt, HandedAt: begun.IssuedAt,
 	}
 }

@@ -169,7 +169,7 @@ func encodeRefresh(r session.RefreshParams) ([]byte, error) {
 
 // activity returns how long ago a person was active in milliseconds, plus 1, or 0 if none is
 // known.
-func activity(p session.Presented) int64 {
+func activity(p session.Presentation) int64 {
 	if !p.Active {
 		return 0
 	}
@@ -233,14 +233,14 @@ func decodeConfirm(reply string) error {
 }
 
 // decodeList reads the reply of list.lua and leaves out expired sessions.
-func decodeList(reply string) (map[session.ID]session.Listed, error) {
+func decodeList(reply string) (map[session.ID]session.Entry, error) {
 	const each = idSize + 2 + recordSize
 	if len(reply) < instantSize {
 		return nil, badReply(reply)
 	}
 	now := instantAt(reply, 0)
 	rest := reply[instantSize:]
-	live := make(map[session.ID]session.Listed, len(rest)/each)
+	live := make(map[session.ID]session.Entry, len(rest)/each)
 	for rest != "" {
 		if len(rest) < each {
 			return nil, badReply(reply)
@@ -255,7 +255,7 @@ func decodeList(reply string) (map[session.ID]session.Listed, error) {
 			return nil, err
 		}
 		if rec.Live(now) {
-			live[id] = session.Listed{Record: rec, Details: decodeDetails(rest[recordSize:size])}
+			live[id] = session.Entry{Record: rec, Details: decodeDetails(rest[recordSize:size])}
 		}
 		rest = rest[size:]
 	}

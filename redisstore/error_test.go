@@ -30,7 +30,7 @@ var operations = []struct {
 	}},
 	{"Refresh", func(ctx context.Context, s session.Store) error {
 		_, err := s.Refresh(ctx, session.RefreshParams{
-			UserID: "ann", ID: session.ID{1}, Presented: session.Presented{Generation: 1}, Policy: long,
+			UserID: "ann", ID: session.ID{1}, Presented: session.Presentation{Generation: 1}, Policy: long,
 		})
 		return err
 	}},
@@ -183,7 +183,7 @@ func TestNumbersThatDoNotFitAreRefused(t *testing.T) {
 		t.Errorf("Refresh with a negative grace = %v, want an error", err)
 	}
 	_, err = store.Refresh(ctx, session.RefreshParams{
-		UserID: "ann", Policy: long, Presented: session.Presented{Generation: 1, ExpiresAt: 1 << 48},
+		UserID: "ann", Policy: long, Presented: session.Presentation{Generation: 1, ExpiresAt: 1 << 48},
 	})
 	if err == nil || !strings.Contains(err.Error(), "cannot be stored") {
 		t.Errorf("Refresh with an expiry past the year 10889 = %v, want an error", err)

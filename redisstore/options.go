@@ -12,7 +12,13 @@ const (
 )
 
 // Option changes how [New] sets up a Store.
-type Option func(*Store)
+type Option func(*options)
+
+type options struct {
+	prefix  string
+	timeout time.Duration
+	wait    wait
+}
 
 // WithPrefix sets the prefix of the store's keys. The default is [DefaultPrefix]. Stores with
 // different prefixes do not see each other's sessions. The prefix may be empty. WithPrefix panics
@@ -21,7 +27,7 @@ func WithPrefix(prefix string) Option {
 	if strings.ContainsAny(prefix, "{}") {
 		panic("redisstore: prefix " + prefix + " contains a brace; braces mark the hash tag")
 	}
-	return func(s *Store) { s.prefix = prefix }
+	return func(o *options) { o.prefix = prefix }
 }
 
 // WithTimeout sets the deadline of every call. The default is [DefaultTimeout]. The client obeys
@@ -31,7 +37,7 @@ func WithTimeout(d time.Duration) Option {
 	if d <= 0 {
 		panic("redisstore: timeout is not positive")
 	}
-	return func(s *Store) { s.timeout = d }
+	return func(o *options) { o.timeout = d }
 }
 
 // WithWait makes Create, Delete, DeleteUser and Publish wait until the given number of replicas
@@ -63,5 +69,5 @@ func WithWait(replicas int, timeout time.Duration) Option {
 	if replicas <= 0 || timeout < time.Millisecond {
 		panic("redisstore: WithWait needs at least one replica and a timeout of at least a millisecond")
 	}
-	return func(s *Store) { s.wait = wait{replicas: replicas, timeout: timeout} }
+	return func(o *options) { o.wait = wait{replicas: replicas, timeout: timeout} }
 }

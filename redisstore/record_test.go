@@ -124,7 +124,7 @@ func TestUnreadableRecordAffectsOnlyItsSession(t *testing.T) {
 					t.Fatal(err)
 				}
 
-				r := session.RefreshParams{UserID: "ann", ID: odd, Presented: session.Presented{Generation: 1}, Policy: long, RevokeUser: true}
+				r := session.RefreshParams{UserID: "ann", ID: odd, Presented: session.Presentation{Generation: 1}, Policy: long, RevokeUser: true}
 				_, err := store.Refresh(ctx, r)
 				if !errors.Is(err, redisstore.ErrVersion) {
 					t.Errorf("Refresh = %v, want %v", err, redisstore.ErrVersion)
@@ -178,7 +178,7 @@ func TestLastGeneration(t *testing.T) {
 			client := b.open(t)
 			store := redisstore.New(client)
 			rec := create(t, store, session.ID{1}, policy, 5)
-			newest := session.Presented{Generation: math.MaxUint32, IssuedAt: rec.IssuedAt, ExpiresAt: rec.ExpiresAt}
+			newest := session.Presentation{Generation: math.MaxUint32, IssuedAt: rec.IssuedAt, ExpiresAt: rec.ExpiresAt}
 			r := session.RefreshParams{UserID: "ann", ID: session.ID{1}, Presented: newest, Policy: policy}
 			adopted, err := store.Refresh(ctx, r)
 			if err != nil || adopted.Outcome != session.Adopted {
@@ -206,7 +206,7 @@ func TestGenerationZero(t *testing.T) {
 					rec.Generation = stored
 					checkStored(t, client, rec, session.RefreshParams{
 						UserID: "ann", ID: session.ID{1}, Policy: long,
-						Presented: session.Presented{Generation: presented, IssuedAt: rec.IssuedAt, ExpiresAt: rec.ExpiresAt},
+						Presented: session.Presentation{Generation: presented, IssuedAt: rec.IssuedAt, ExpiresAt: rec.ExpiresAt},
 					})
 				}
 			}
@@ -287,7 +287,7 @@ func TestKeyOutlivesItsSessions(t *testing.T) {
 			rec = create(t, store, session.ID{3}, policy(60*day), 5)
 			check("a longer session", rec)
 			r, err := store.Refresh(ctx, session.RefreshParams{
-				UserID: "ann", ID: session.ID{2}, Presented: session.Presented{Generation: 1}, Policy: policy(90 * day),
+				UserID: "ann", ID: session.ID{2}, Presented: session.Presentation{Generation: 1}, Policy: policy(90 * day),
 			})
 			if err != nil || r.Outcome != session.Rotated {
 				t.Fatalf("Refresh = %v, %v", r, err)
@@ -295,7 +295,7 @@ func TestKeyOutlivesItsSessions(t *testing.T) {
 			check("a rotation into a later day", r.Record)
 			r, err = store.Refresh(ctx, session.RefreshParams{
 				UserID: "ann", ID: session.ID{1}, Policy: policy(time.Minute),
-				Presented: session.Presented{Generation: 7, IssuedAt: r.Now, ExpiresAt: r.Now.Add(120 * day)},
+				Presented: session.Presentation{Generation: 7, IssuedAt: r.Now, ExpiresAt: r.Now.Add(120 * day)},
 			})
 			if err != nil || r.Outcome != session.Adopted {
 				t.Fatalf("Refresh = %v, %v", r, err)
@@ -303,7 +303,7 @@ func TestKeyOutlivesItsSessions(t *testing.T) {
 			check("an adopted generation of a later day", r.Record)
 			longest := r.Record
 			r, err = store.Refresh(ctx, session.RefreshParams{
-				UserID: "ann", ID: session.ID{3}, Presented: session.Presented{Generation: 1}, Policy: policy(70 * day),
+				UserID: "ann", ID: session.ID{3}, Presented: session.Presentation{Generation: 1}, Policy: policy(70 * day),
 			})
 			if err != nil || r.Outcome != session.Rotated {
 				t.Fatalf("Refresh = %v, %v", r, err)

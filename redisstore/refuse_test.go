@@ -18,11 +18,11 @@ import (
 var missing = []struct {
 	name  string
 	id    session.ID
-	token session.Presented
+	token session.Presentation
 }{
-	{"no such session", session.ID{9}, session.Presented{Generation: 1}},
-	{"expired session", session.ID{2}, session.Presented{Generation: 1}},
-	{"expired token of a lost generation", session.ID{1}, session.Presented{Generation: 7, IssuedAt: 1, ExpiresAt: 2}},
+	{"no such session", session.ID{9}, session.Presentation{Generation: 1}},
+	{"expired session", session.ID{2}, session.Presentation{Generation: 1}},
+	{"expired token of a lost generation", session.ID{1}, session.Presentation{Generation: 7, IssuedAt: 1, ExpiresAt: 2}},
 }
 
 // TestReadOnlyServerReportsNoSessionMissing checks that a server that does not accept writes signs

@@ -32,11 +32,11 @@ func TestRevocationsReachOtherProcesses(t *testing.T) {
 	t.Parallel()
 	t.Run("single", func(t *testing.T) {
 		t.Parallel()
-		feedtest.Felt(t, connected(testenv.Redis(t).URL(), longTimeout))
+		feedtest.Revocations(t, connected(testenv.Redis(t).URL(), longTimeout))
 	})
 	t.Run("cluster", func(t *testing.T) {
 		t.Parallel()
-		feedtest.Felt(t, connected(testenv.Cluster(t).URL(), longTimeout))
+		feedtest.Revocations(t, connected(testenv.Cluster(t).URL(), longTimeout))
 	})
 }
 

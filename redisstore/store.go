@@ -5,7 +5,6 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
-	"time"
 
 	"github.com/redis/go-redis/v9"
 
@@ -15,10 +14,8 @@ import (
 // Store implements [session.Store] on Redis. [New] makes a Store. A Store is safe for concurrent
 // use. It has nothing to close, because the client belongs to the caller.
 type Store struct {
-	client  redis.UniversalClient
-	prefix  string
-	timeout time.Duration
-	wait    wait
+	client redis.UniversalClient
+	options
 
 	processor processor            // client, or its deferred pipeline
 	cluster   *redis.ClusterClient // nil unless the client is one
@@ -40,8 +37,7 @@ func New(client redis.UniversalClient, opts ...Option) *Store {
 	}
 	s := &Store{
 		client:  client,
-		prefix:  DefaultPrefix,
-		timeout: DefaultTimeout,
+		options: options{prefix: DefaultPrefix, timeout: DefaultTimeout},
 		create:  newScript(recordLua + createLua),
 		refresh: newScript(refreshLua),
 		confirm: newScript(recordLua + confirmLua),
@@ -53,7 +49,7 @@ func New(client redis.UniversalClient, opts ...Option) *Store {
 	}
 	s.cluster, _ = client.(*redis.ClusterClient)
 	for _, opt := range opts {
-		opt(s)
+		opt(&s.options)
 	}
 	s.wait.places = make(chan struct{}, max(1, connections(client)/2))
 	return s
@@ -156,7 +152,7 @@ func (s *Store) DeleteUser(ctx context.Context, userID string) error {
 
 // List implements [session.Store]. It leaves out records that another version of this package
 // wrote, so that one of them does not hide the others.
-func (s *Store) List(ctx context.Context, userID string) (map[session.ID]session.Listed, error) {
+func (s *Store) List(ctx context.Context, userID string) (map[session.ID]session.Entry, error) {
 	const op = "list"
 	key := s.key(userID)
 	reply, err := s.do(ctx, s.list.on(key))

@@ -13,7 +13,7 @@ type EventKind string
 // The life of a session. These events make an audit trail. They are ordinary and are not logged.
 const (
 	// EventBegan: a user signed in, and a session began. Actor and Reason are set if it is a
-	// session in which someone acts for the user.
+	// session in which someone acts as the user.
 	EventBegan EventKind = "session began"
 	// EventEnded: a session ended, or all sessions of the user if SessionID is the zero ID. Cause
 	// says why. Only the process that ends a session reports it, not the processes that learn of
@@ -26,12 +26,12 @@ const (
 	EventBound EventKind = "session bound to a device"
 )
 
-// Someone acts for a user. Each of these events is logged.
+// Someone acts as a user. Each of these events is logged.
 const (
-	// EventActing: Actor began to act for the user, for Reason, in session SessionID. It follows
+	// EventActing: Actor began to act as the user, for Reason, in session SessionID. It follows
 	// the EventBegan of that session.
 	EventActing EventKind = "acting for a user began"
-	// EventActingEnded: Actor stopped acting for the user. It follows the EventEnded of that
+	// EventActingEnded: Actor stopped acting as the user. It follows the EventEnded of that
 	// session. A session that ends in another way, such as by its expiry, has only an EventEnded.
 	EventActingEnded EventKind = "acting for a user ended"
 )
@@ -85,7 +85,7 @@ const (
 	EventFeedLost EventKind = "feed of ended sessions lost"
 	// EventFeedRestored: the feed works again, and this process has caught up.
 	EventFeedRestored EventKind = "feed of ended sessions restored"
-	// EventDropped: OnEvent is too slow. Err says how many events it was not given.
+	// EventDropped: OnEvent is too slow. Err says how many events were dropped.
 	EventDropped EventKind = "events dropped, OnEvent is too slow"
 )
 
@@ -128,7 +128,8 @@ type Event struct {
 	SessionID ID
 	// Cause is set for EventEnded and EventSignInRefused.
 	Cause Cause
-	// Actor is the id of who acts for the user, and Reason why, as the app has stated it.
+	// Actor is the user id of the actor, and Reason is why they act as the user, in their own
+	// words.
 	Actor, Reason string
 	// Presented is the generation of the token that was presented, or 0 if none was.
 	Presented Generation

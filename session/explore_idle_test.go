@@ -43,7 +43,7 @@ type idleWorld struct {
 // idleRule is the rule and what an idle timeout needs around it. The zero idleRule is the real one.
 // Each field removes a part.
 type idleRule struct {
-	refresh     func(session.Record, session.Presented, session.Policy, session.Instant) (session.Outcome, session.Record)
+	refresh     func(session.Record, session.Presentation, session.Policy, session.Instant) (session.Outcome, session.Record)
 	noTTL       bool // the policy's Idle leaves out the life of an access token
 	noGrace     bool // the policy's Idle leaves out the delay of a request
 	blindViews  bool // a valid access token is enough for a page view, whatever activity it records
@@ -139,7 +139,7 @@ func (w *idleWorld) judge(r idleRecord, f idleExchange) (session.Outcome, idleRe
 	if r.confirmed > 0 {
 		rec.ConfirmedAt = ago(r.confirmed - 1)
 	}
-	p := session.Presented{
+	p := session.Presentation{
 		Generation: session.Generation(f.cookie.gen), IssuedAt: 1, ExpiresAt: ahead(f.cookie.left), HandedAt: ago(f.cookie.age),
 		Active: f.active > 0 || w.allActive,
 	}

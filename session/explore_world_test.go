@@ -34,7 +34,7 @@ type world struct {
 // rule is the rotation rule and what it needs around it. The zero rule is the real one. Each field
 // removes a part.
 type rule struct {
-	refresh     func(session.Record, session.Presented, session.Policy, session.Instant) (session.Outcome, session.Record)
+	refresh     func(session.Record, session.Presentation, session.Policy, session.Instant) (session.Outcome, session.Record)
 	unsettled   bool // every token that is used counts as settled
 	noMaximum   bool // the bearer token counts if there is one
 	alwaysReset bool // Current and Adopted always set the refresh cookie
@@ -140,7 +140,7 @@ func (w *world) small(rec session.Record) record {
 
 // judge applies the rule to a request.
 func (w *world) judge(r record, f exchange) (session.Outcome, record) {
-	p := session.Presented{Generation: generation(max(f.bearer, f.cookie.gen)), IssuedAt: 1, ExpiresAt: forever}
+	p := session.Presentation{Generation: generation(max(f.bearer, f.cookie.gen)), IssuedAt: 1, ExpiresAt: forever}
 	if (w.noMaximum || w.bearers && isBound(f.cookie.gen)) && f.bearer != 0 {
 		p.Generation = generation(f.bearer)
 	}

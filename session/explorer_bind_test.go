@@ -94,7 +94,7 @@ func TestExplorerNeedsEveryPartOfBinding(t *testing.T) {
 	}
 }
 
-func repeatUnbound(rec session.Record, p session.Presented, policy session.Policy, now session.Instant) (session.Outcome, session.Record) {
+func repeatUnbound(rec session.Record, p session.Presentation, policy session.Policy, now session.Instant) (session.Outcome, session.Record) {
 	if rec.Generation.Bound() && !p.Generation.Bound() {
 		return session.Repeated, rec
 	}

@@ -118,12 +118,12 @@ func TestIdleExplorerNeedsEveryPart(t *testing.T) {
 	}
 }
 
-func extendAlways(rec session.Record, p session.Presented, policy session.Policy, now session.Instant) (session.Outcome, session.Record) {
+func extendAlways(rec session.Record, p session.Presentation, policy session.Policy, now session.Instant) (session.Outcome, session.Record) {
 	policy.ByActivity = false
 	return session.Refresh(rec, p, policy, now)
 }
 
-func extendWhenRotated(rec session.Record, p session.Presented, policy session.Policy, now session.Instant) (session.Outcome, session.Record) {
+func extendWhenRotated(rec session.Record, p session.Presentation, policy session.Policy, now session.Instant) (session.Outcome, session.Record) {
 	outcome, after := session.Refresh(rec, p, policy, now)
 	if outcome != session.Rotated && outcome.Alive() {
 		after.ExpiresAt = rec.ExpiresAt
@@ -131,7 +131,7 @@ func extendWhenRotated(rec session.Record, p session.Presented, policy session.P
 	return outcome, after
 }
 
-func lastReportCounts(rec session.Record, p session.Presented, policy session.Policy, now session.Instant) (session.Outcome, session.Record) {
+func lastReportCounts(rec session.Record, p session.Presentation, policy session.Policy, now session.Instant) (session.Outcome, session.Record) {
 	outcome, after := session.Refresh(rec, p, policy, now)
 	if outcome.Alive() && p.Active {
 		after.ExpiresAt = max(now.Add(policy.Idle-p.ActiveAgo), now+1)
@@ -139,12 +139,12 @@ func lastReportCounts(rec session.Record, p session.Presented, policy session.Po
 	return outcome, after
 }
 
-func activeNow(rec session.Record, p session.Presented, policy session.Policy, now session.Instant) (session.Outcome, session.Record) {
+func activeNow(rec session.Record, p session.Presentation, policy session.Policy, now session.Instant) (session.Outcome, session.Record) {
 	p.ActiveAgo = 0
 	return session.Refresh(rec, p, policy, now)
 }
 
-func adoptWithoutExpiry(rec session.Record, p session.Presented, policy session.Policy, now session.Instant) (session.Outcome, session.Record) {
+func adoptWithoutExpiry(rec session.Record, p session.Presentation, policy session.Policy, now session.Instant) (session.Outcome, session.Record) {
 	if p.Generation > rec.Generation {
 		p.ExpiresAt = 0
 	}

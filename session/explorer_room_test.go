@@ -80,12 +80,12 @@ func (w *roomWorld) create(s roomState, device, id uint8, again bool, emit func(
 	if w.countsSelf {
 		asked.ID = session.ID{}
 	}
-	var live []session.Held
+	var live []session.Candidate
 	for i, h := range s.held {
 		if h.issued == 0 {
 			continue
 		}
-		held := session.Held{ID: session.ID{uint8(i)}, IssuedAt: session.Instant(h.issued)}
+		held := session.Candidate{ID: session.ID{uint8(i)}, IssuedAt: session.Instant(h.issued)}
 		if h.device == acting && !w.countsActor {
 			held.ActorID = "admin"
 		}

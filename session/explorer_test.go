@@ -117,42 +117,42 @@ func TestExplorerNeedsEveryPartOfTheRule(t *testing.T) {
 	}
 }
 
-func alwaysRotate(rec session.Record, p session.Presented, policy session.Policy, now session.Instant) (session.Outcome, session.Record) {
+func alwaysRotate(rec session.Record, p session.Presentation, policy session.Policy, now session.Instant) (session.Outcome, session.Record) {
 	if p.Generation == rec.Generation {
 		rec.ConfirmedAt = 1
 	}
 	return session.Refresh(rec, p, policy, now)
 }
 
-func neverRepeat(rec session.Record, p session.Presented, policy session.Policy, now session.Instant) (session.Outcome, session.Record) {
+func neverRepeat(rec session.Record, p session.Presentation, policy session.Policy, now session.Instant) (session.Outcome, session.Record) {
 	if p.Generation < rec.Generation {
 		return session.Reused, session.Record{}
 	}
 	return session.Refresh(rec, p, policy, now)
 }
 
-func noGrace(rec session.Record, p session.Presented, policy session.Policy, now session.Instant) (session.Outcome, session.Record) {
+func noGrace(rec session.Record, p session.Presentation, policy session.Policy, now session.Instant) (session.Outcome, session.Record) {
 	if p.Generation < rec.Generation && rec.ConfirmedAt != 0 {
 		return session.Reused, session.Record{}
 	}
 	return session.Refresh(rec, p, policy, now)
 }
 
-func rotateAfterGrace(rec session.Record, p session.Presented, policy session.Policy, now session.Instant) (session.Outcome, session.Record) {
+func rotateAfterGrace(rec session.Record, p session.Presentation, policy session.Policy, now session.Instant) (session.Outcome, session.Record) {
 	if p.Generation == rec.Generation && rec.ConfirmedAt != 0 && now > rec.ConfirmedAt.Add(policy.Grace) {
 		rec.ConfirmedAt = 1
 	}
 	return session.Refresh(rec, p, policy, now)
 }
 
-func neverAdopt(rec session.Record, p session.Presented, policy session.Policy, now session.Instant) (session.Outcome, session.Record) {
+func neverAdopt(rec session.Record, p session.Presentation, policy session.Policy, now session.Instant) (session.Outcome, session.Record) {
 	if rec.Generation != 0 && p.Generation > rec.Generation {
 		return session.Reused, session.Record{}
 	}
 	return session.Refresh(rec, p, policy, now)
 }
 
-func neverReuse(rec session.Record, p session.Presented, policy session.Policy, now session.Instant) (session.Outcome, session.Record) {
+func neverReuse(rec session.Record, p session.Presentation, policy session.Policy, now session.Instant) (session.Outcome, session.Record) {
 	outcome, after := session.Refresh(rec, p, policy, now)
 	if outcome == session.Reused {
 		return session.Repeated, rec
@@ -160,7 +160,7 @@ func neverReuse(rec session.Record, p session.Presented, policy session.Policy, 
 	return outcome, after
 }
 
-func makeRecord(rec session.Record, p session.Presented, policy session.Policy, now session.Instant) (session.Outcome, session.Record) {
+func makeRecord(rec session.Record, p session.Presentation, policy session.Policy, now session.Instant) (session.Outcome, session.Record) {
 	if rec.Generation == 0 {
 		rec = session.Begin(policy, now)
 		rec.Generation = p.Generation

@@ -31,8 +31,6 @@ func tokensOfEachType() map[string]any {
 	return map[string]any{
 		"AccessToken":  session.AccessToken(secretText),
 		"RefreshToken": session.RefreshToken(secretText),
-		"SealedToken":  session.SealedToken(secretText),
-		"Fingerprint":  session.Fingerprint(secretText),
 	}
 }
 
@@ -63,8 +61,8 @@ func holders() map[string]any {
 		"Session":           s,
 		"pointer":           &s,
 		"struct of its own": struct{ T session.AccessToken }{secretText},
-		"slice":             []session.Fingerprint{secretText},
-		"map":               map[session.AccessToken]session.SealedToken{secretText: secretText},
+		"slice":             []session.RefreshToken{secretText},
+		"map":               map[session.AccessToken]session.RefreshToken{secretText: secretText},
 	}
 }
 

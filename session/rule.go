@@ -47,9 +47,9 @@ const BoundGenerations Generation = 1 << 31
 // Bound reports whether g is the generation of a session that is bound to a key.
 func (g Generation) Bound() bool { return g >= BoundGenerations }
 
-// Record is what a store keeps of a session beside its user, ID and Details. It contains no secret:
-// a refresh token is a signature over its session and generation, so the app can sign the token of
-// any generation again. The zero Record (Generation 0) means that there is no record.
+// Record is what a store keeps of a session besides its user, ID and Details. It contains no
+// secret: a refresh token is a signature over its session and generation, so the app can sign the
+// token of any generation again. The zero Record (Generation 0) means that there is no record.
 type Record struct {
 	Generation  Generation // the current generation
 	IssuedAt    Instant    // when the current generation was made
@@ -61,10 +61,10 @@ type Record struct {
 // Live reports whether r is a record and has not expired at now.
 func (r Record) Live(now Instant) bool { return r.Generation != 0 && now < r.ExpiresAt }
 
-// Presented describes the refresh token that a request presents. It combines the bearer token and
-// the refresh cookie, as far as they are genuine (signed by the app, with the request's
+// Presentation describes the refresh token that a request presents. It combines the bearer token
+// and the refresh cookie, as far as they are genuine (signed by the app, with the request's
 // fingerprint) and belong to one session.
-type Presented struct {
+type Presentation struct {
 	// Generation is the highest generation of the bearer token and the refresh cookie. Without the
 	// maximum, a stale page's bearer token beside a current cookie would count as reuse.
 	Generation Generation
@@ -111,7 +111,7 @@ func (p Policy) expires(created, now Instant) Instant {
 // extended returns when the session of rec ends after a request that presents presented. With
 // ByActivity, an activity older than one already recorded changes nothing, so the activities of
 // several tabs may arrive in any order.
-func (p Policy) extended(rec Record, presented Presented, now Instant) Instant {
+func (p Policy) extended(rec Record, presented Presentation, now Instant) Instant {
 	limit := p.expires(rec.CreatedAt, now)
 	if !p.ByActivity {
 		return limit
@@ -193,7 +193,7 @@ func Begin(policy Policy, now Instant) Record {
 // of lost, repeated, delayed and reordered requests, of browser crashes and of lost writes ends an
 // honest session, as long as no request or answer is delayed longer than Grace, and Settle is as
 // long as [Policy] requires.
-func Refresh(rec Record, p Presented, policy Policy, now Instant) (Outcome, Record) {
+func Refresh(rec Record, p Presentation, policy Policy, now Instant) (Outcome, Record) {
 	if !rec.Live(now) {
 		return Missing, Record{}
 	}
@@ -218,7 +218,7 @@ func Refresh(rec Record, p Presented, policy Policy, now Instant) (Outcome, Reco
 }
 
 // active extends a session that is not rotated. Only an activity does that.
-func active(rec Record, p Presented, policy Policy, now Instant) Record {
+func active(rec Record, p Presentation, policy Policy, now Instant) Record {
 	if policy.ByActivity {
 		rec.ExpiresAt = policy.extended(rec, p, now)
 	}
@@ -233,7 +233,7 @@ func mayRotate(rec Record, policy Policy, now Instant) bool {
 		rec.ConfirmedAt != 0 && now > rec.ConfirmedAt.Add(policy.Grace).Add(policy.Grace)
 }
 
-func adopt(rec Record, p Presented, policy Policy, now Instant) (Outcome, Record) {
+func adopt(rec Record, p Presentation, policy Policy, now Instant) (Outcome, Record) {
 	switch {
 	case policy.ByActivity:
 		// An activity may have extended the session since then without a new token.

@@ -92,7 +92,7 @@ func TestRefreshFollowsTheRule(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			before := ruleRecord(tt.n, tt.confirmed)
-			p := session.Presented{Generation: tt.g, IssuedAt: at(-100), ExpiresAt: at(2000), HandedAt: tt.handed}
+			p := session.Presentation{Generation: tt.g, IssuedAt: at(-100), ExpiresAt: at(2000), HandedAt: tt.handed}
 			want := before
 			tt.after(&want)
 			outcome, after := session.Refresh(before, p, rulePolicy, t0)
@@ -107,12 +107,12 @@ func TestRefreshAndExpiry(t *testing.T) {
 	t.Parallel()
 	// Each row starts from a record that began at -3600 s and expires at 3300 s.
 	record := ruleRecord(5, at(-200))
-	lost := session.Presented{Generation: 6, IssuedAt: at(-100), ExpiresAt: at(2000)}
-	current := session.Presented{Generation: 5, IssuedAt: at(-300), ExpiresAt: at(3300)}
+	lost := session.Presentation{Generation: 6, IssuedAt: at(-100), ExpiresAt: at(2000)}
+	current := session.Presentation{Generation: 5, IssuedAt: at(-300), ExpiresAt: at(3300)}
 	tests := []struct {
 		name    string
 		rec     session.Record
-		p       session.Presented
+		p       session.Presentation
 		now     session.Instant
 		want    session.Outcome
 		expires session.Instant
@@ -121,12 +121,12 @@ func TestRefreshAndExpiry(t *testing.T) {
 		{"no record, lost generation", session.Record{}, lost, t0, session.Missing, 0},
 		{"last millisecond", record, current, at(3299.999), session.Rotated, at(3299.999 + 3600)},
 		{"expired", record, current, at(3300), session.Missing, 0},
-		{"expired, old token", record, session.Presented{Generation: 1}, at(3300), session.Missing, 0},
-		{"expired, lost generation lives", record, session.Presented{Generation: 6, ExpiresAt: at(9999)}, at(3300), session.Missing, 0},
+		{"expired, old token", record, session.Presentation{Generation: 1}, at(3300), session.Missing, 0},
+		{"expired, lost generation lives", record, session.Presentation{Generation: 6, ExpiresAt: at(9999)}, at(3300), session.Missing, 0},
 		{"lost generation's last millisecond", record, lost, at(1999.999), session.Adopted, at(2000)},
 		{"lost generation expired, record stays", record, lost, at(2000), session.Missing, at(3300)},
-		{"lost generation without expiry, record stays", record, session.Presented{Generation: 6}, t0, session.Missing, at(3300)},
-		{"token without times", record, session.Presented{Generation: 5}, t0, session.Rotated, at(3600)},
+		{"lost generation without expiry, record stays", record, session.Presentation{Generation: 6}, t0, session.Missing, at(3300)},
+		{"token without times", record, session.Presentation{Generation: 5}, t0, session.Rotated, at(3600)},
 		{"end of the lifetime", aged(record, at(-9.5*3600)), current, t0, session.Rotated, at(1800)},
 	}
 	for _, tt := range tests {
@@ -216,33 +216,9 @@ func TestGraceIsCutBeforeItIsDoubled(t *testing.T) {
 	policy.Grace = 1500 * time.Microsecond
 	for age, want := range map[session.Instant]session.Outcome{2: session.Current, 3: session.Rotated} {
 		rec := ruleRecord(5, t0-age)
-		if got, _ := session.Refresh(rec, session.Presented{Generation: 5}, policy, t0); got != want {
+		if got, _ := session.Refresh(rec, session.Presentation{Generation: 5}, policy, t0); got != want {
 			t.Errorf("confirmed %d ms ago: %v, want %v", age, got, want)
 		}
-	}
-}
-
-func TestRepeatedIsLateAfterGrace(t *testing.T) {
-	t.Parallel()
-	tests := []struct {
-		name    string
-		outcome session.Outcome
-		issued  session.Instant
-		want    bool
-	}{
-		{"at once", session.Repeated, t0, false},
-		{"after grace", session.Repeated, at(-30), false},
-		{"later", session.Repeated, at(-30.001), true},
-		{"another outcome", session.Current, at(-300), false},
-	}
-	for _, tt := range tests {
-		t.Run(tt.name, func(t *testing.T) {
-			t.Parallel()
-			r := session.RefreshResult{Outcome: tt.outcome, Record: session.Record{Generation: 5, IssuedAt: tt.issued}, Now: t0}
-			if got := r.Late(30 * time.Second); got != tt.want {
-				t.Errorf("Late = %v, want %v", got, tt.want)
-			}
-		})
 	}
 }
 

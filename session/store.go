@@ -6,7 +6,6 @@ import (
 	"context"
 	"net/netip"
 	"slices"
-	"time"
 )
 
 // Store keeps the records of sessions. Package memstore keeps them in memory, package redisstore
@@ -54,7 +53,7 @@ type Store interface {
 	// List returns the live sessions of the user with their Details as Create was given them, in
 	// no particular order, and an empty map if there are none. It serves pages that show people
 	// their sessions, and the upgrade to a WebSocket when the access token has expired.
-	List(ctx context.Context, userID string) (map[ID]Listed, error)
+	List(ctx context.Context, userID string) (map[ID]Entry, error)
 }
 
 // CreateParams holds the arguments of [Store.Create].
@@ -91,22 +90,23 @@ type Details struct {
 	// Address is the prefix of the network address that signed in, or the zero Prefix. It is
 	// masked and has no zone.
 	Address netip.Prefix
-	// ActorID is the user id of who acts as the user, or empty. A session with an ActorID is not
-	// counted towards Max, and Create deletes none for it.
+	// ActorID is the user id of the actor, who acts as the user. It is empty if there is none. A
+	// session with an ActorID does not count towards Max, and Create deletes none for it.
 	ActorID string
 }
 
 // MaxLabelBytes is the maximum length of a label.
 const MaxLabelBytes = 64
 
-// Listed is a session in a list.
-type Listed struct {
+// Entry is a session in the list that [Store.List] returns.
+type Entry struct {
 	Record
 	Details
 }
 
-// Held is what [MakeRoom] needs to know of a session.
-type Held struct {
+// Candidate is a live session that Create may end to make room for another: what [MakeRoom] needs
+// to know of it.
+type Candidate struct {
 	ID       ID
 	IssuedAt Instant
 	ActorID  string
@@ -116,11 +116,11 @@ type Held struct {
 // no more than Max: those that were least recently issued a token, smallest IssuedAt first, then
 // smallest ID. It reports refused, and deletes none, if c.Refuse is set. live may include the
 // session that is replaced. MakeRoom sorts live.
-func MakeRoom(live []Held, c CreateParams) (ended []ID, refused bool) {
+func MakeRoom(live []Candidate, c CreateParams) (ended []ID, refused bool) {
 	if c.Details.ActorID != "" {
 		return nil, false
 	}
-	live = slices.DeleteFunc(live, func(h Held) bool {
+	live = slices.DeleteFunc(live, func(h Candidate) bool {
 		return h.ID == c.ID || h.ActorID != "" || slices.Contains(c.Former, h.ID)
 	})
 	over := len(live) + 1 - max(c.Max, 1)
@@ -130,7 +130,7 @@ func MakeRoom(live []Held, c CreateParams) (ended []ID, refused bool) {
 	if c.Refuse {
 		return nil, true
 	}
-	slices.SortFunc(live, func(a, b Held) int {
+	slices.SortFunc(live, func(a, b Candidate) int {
 		return cmp.Or(cmp.Compare(a.IssuedAt, b.IssuedAt), bytes.Compare(a.ID[:], b.ID[:]))
 	})
 	for _, h := range live[:over] {
@@ -143,7 +143,7 @@ func MakeRoom(live []Held, c CreateParams) (ended []ID, refused bool) {
 type RefreshParams struct {
 	UserID    string
 	ID        ID
-	Presented Presented
+	Presented Presentation
 	Policy    Policy
 	// RevokeUser makes the outcome Reused delete all sessions of the user. If it is false, only
 	// this session is deleted.
@@ -157,12 +157,6 @@ type RefreshResult struct {
 	Record Record
 	// Now is the store's clock at the step.
 	Now Instant
-}
-
-// Late reports whether the predecessor was presented again later than grace after its successor
-// was issued. The rule accepts this, but an operator should see it.
-func (r RefreshResult) Late(grace time.Duration) bool {
-	return r.Outcome == Repeated && r.Now > r.Record.IssuedAt.Add(grace)
 }
 
 // ConfirmParams holds the arguments of [Store.Confirm].

@@ -6,10 +6,10 @@ import (
 	"log/slog"
 )
 
-// AccessToken, RefreshToken, SealedToken and Fingerprint are secrets in string form. They print
-// as REDACTED through fmt, log and slog with every verb except %p, which calls no method and
-// which go vet rejects for a string. Convert one to string to get its value. encoding/json writes
-// the value, because the wire format needs it.
+// AccessToken and RefreshToken are secrets in string form. They print as REDACTED through fmt, log
+// and slog with every verb except %p, which calls no method and which go vet rejects for a string.
+// Convert one to string to get its value. encoding/json writes the value, because the wire format
+// needs it.
 type (
 	// AccessToken is the short-lived signed proof of a session and its user. It prints as
 	// REDACTED. encoding/json writes its value, and so does slog's JSON handler if a value that
@@ -18,12 +18,6 @@ type (
 	// RefreshToken is a signed token that names a session and a generation. It prints and
 	// marshals like AccessToken.
 	RefreshToken string
-	// SealedToken is a refresh token and the time at which it was handed out, encrypted for the
-	// cookie. It prints and marshals like AccessToken.
-	SealedToken string
-	// Fingerprint is the random value that the browser keeps in a cookie that scripts cannot
-	// read. Tokens are useless without it. It prints and marshals like AccessToken.
-	Fingerprint string
 )
 
 const redacted = "REDACTED"
@@ -53,27 +47,3 @@ func (RefreshToken) Format(f fmt.State, _ rune) { redact(f) }
 
 // LogValue returns "REDACTED".
 func (RefreshToken) LogValue() slog.Value { return slog.StringValue(redacted) }
-
-// String returns "REDACTED".
-func (SealedToken) String() string { return redacted }
-
-// GoString returns "REDACTED".
-func (SealedToken) GoString() string { return redacted }
-
-// Format writes "REDACTED" for every verb.
-func (SealedToken) Format(f fmt.State, _ rune) { redact(f) }
-
-// LogValue returns "REDACTED".
-func (SealedToken) LogValue() slog.Value { return slog.StringValue(redacted) }
-
-// String returns "REDACTED".
-func (Fingerprint) String() string { return redacted }
-
-// GoString returns "REDACTED".
-func (Fingerprint) GoString() string { return redacted }
-
-// Format writes "REDACTED" for every verb.
-func (Fingerprint) Format(f fmt.State, _ rune) { redact(f) }
-
-// LogValue returns "REDACTED".
-func (Fingerprint) LogValue() slog.Value { return slog.StringValue(redacted) }

@@ -82,7 +82,7 @@ func BenchmarkRotate(b *testing.B) {
 				began := time.Now()
 				each(b, callers, b.N, func(i int) error {
 					r, err := s.Refresh(context.Background(), session.RefreshParams{
-						UserID: benchUser(i), ID: benchID(i, 0), Presented: session.Presented{Generation: 1}, Policy: benchPolicy, RevokeUser: true,
+						UserID: benchUser(i), ID: benchID(i, 0), Presented: session.Presentation{Generation: 1}, Policy: benchPolicy, RevokeUser: true,
 					})
 					if err == nil && r.Outcome != session.Rotated {
 						err = fmt.Errorf("outcome %v", r.Outcome)
@@ -174,7 +174,7 @@ func BenchmarkSize(b *testing.B) {
 						each(b, 16, n, func(i int) error {
 							_, err := s.Refresh(context.Background(), session.RefreshParams{
 								UserID: benchUser(i % users), ID: benchID(i%users, i/users), Policy: session.Policy{Idle: time.Hour, Lifetime: 24 * time.Hour},
-								Presented: session.Presented{Generation: generation + 2, IssuedAt: 1, ExpiresAt: 1 << 50},
+								Presented: session.Presentation{Generation: generation + 2, IssuedAt: 1, ExpiresAt: 1 << 50},
 							})
 							return err
 						})

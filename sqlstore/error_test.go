@@ -118,9 +118,9 @@ func TestReadOnlyDatabaseReportsNoSessionMissing(t *testing.T) {
 	}
 	// Refreshes by ann that a writable database answers with Missing.
 	missing := []session.RefreshParams{
-		{ID: session.ID{9}, Presented: session.Presented{Generation: 1}},                            // no such session
-		{ID: session.ID{2}, Presented: session.Presented{Generation: 1}},                            // expired session
-		{ID: session.ID{1}, Presented: session.Presented{Generation: 7, IssuedAt: 1, ExpiresAt: 2}}, // expired token of a lost generation
+		{ID: session.ID{9}, Presented: session.Presentation{Generation: 1}},                            // no such session
+		{ID: session.ID{2}, Presented: session.Presentation{Generation: 1}},                            // expired session
+		{ID: session.ID{1}, Presented: session.Presentation{Generation: 7, IssuedAt: 1, ExpiresAt: 2}}, // expired token of a lost generation
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

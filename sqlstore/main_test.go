@@ -156,7 +156,7 @@ func (e childTask) churn(s *sqlstore.Store) {
 				id := session.NewID()
 				_, err := s.Create(ctx, session.CreateParams{UserID: "other", ID: id, Policy: long, Max: 5})
 				exitOnError(err)
-				_, err = s.Refresh(ctx, session.RefreshParams{UserID: "other", ID: id, Presented: session.Presented{Generation: 1}, Policy: long})
+				_, err = s.Refresh(ctx, session.RefreshParams{UserID: "other", ID: id, Presented: session.Presentation{Generation: 1}, Policy: long})
 				exitOnError(err)
 				exitOnError(s.Delete(ctx, "other", id))
 			}

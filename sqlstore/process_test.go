@@ -22,7 +22,7 @@ func TestTwoProcessesMakeOneSuccessor(t *testing.T) {
 			rec := create(t, s, "ann", id, long, 100)
 			e := childTask{Driver: d.driver, URL: d.url, Do: "refresh", Callers: 32, Params: session.RefreshParams{
 				UserID: "ann", ID: id, Policy: long, RevokeUser: true,
-				Presented: session.Presented{Generation: rec.Generation, IssuedAt: rec.IssuedAt, ExpiresAt: rec.ExpiresAt},
+				Presented: session.Presentation{Generation: rec.Generation, IssuedAt: rec.IssuedAt, ExpiresAt: rec.ExpiresAt},
 			}}
 			results := runTogether(t, e, e)
 			live, err := s.List(context.Background(), "ann")
@@ -125,7 +125,7 @@ func prepare(t *testing.T, s session.Store) {
 			}
 			pass(t, s)
 			r, err := s.Refresh(ctx, session.RefreshParams{
-				UserID: "ann", ID: session.ID{id}, Presented: session.Presented{Generation: generation}, Policy: rule,
+				UserID: "ann", ID: session.ID{id}, Presented: session.Presentation{Generation: generation}, Policy: rule,
 			})
 			if err != nil || r.Outcome != session.Rotated {
 				t.Fatalf("Refresh = %+v, %v, want a rotation", r, err)
@@ -162,7 +162,7 @@ func pass(t *testing.T, s session.Store) {
 func refreshOf(id byte, g session.Generation, revoke bool) func(context.Context, session.Store) (string, error) {
 	return func(ctx context.Context, s session.Store) (string, error) {
 		r, err := s.Refresh(ctx, session.RefreshParams{
-			UserID: "ann", ID: session.ID{id}, Presented: session.Presented{Generation: g}, Policy: long, RevokeUser: revoke,
+			UserID: "ann", ID: session.ID{id}, Presented: session.Presentation{Generation: g}, Policy: long, RevokeUser: revoke,
 		})
 		return fmt.Sprint(r.Outcome, " ", r.Record.Generation), err
 	}

@@ -11,6 +11,6 @@ import (
 func TestRevocationsReachOtherProcesses(t *testing.T) {
 	onDatabases(t, func(t *testing.T, d database) {
 		migrate(t, sqlstore.New(d.pool(t), d.dialect, longTimeout))
-		feedtest.Felt(t, func(t testing.TB) session.Store { return sqlstore.New(d.pool(t), d.dialect, longTimeout) })
+		feedtest.Revocations(t, func(t testing.TB) session.Store { return sqlstore.New(d.pool(t), d.dialect, longTimeout) })
 	})
 }

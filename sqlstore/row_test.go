@@ -160,7 +160,7 @@ func TestExpiredSessionIsNotRestored(t *testing.T) {
 		})
 		rec := create(t, h.Store, "ann", session.ID{1}, long, 5)
 		r, err := h.Store.(*sqlstore.Store).Through(tapped).Refresh(ctx, session.RefreshParams{
-			UserID: "ann", ID: session.ID{1}, Presented: session.Presented{Generation: rec.Generation}, Policy: long,
+			UserID: "ann", ID: session.ID{1}, Presented: session.Presentation{Generation: rec.Generation}, Policy: long,
 		})
 		if err != nil || r.Outcome != session.Missing || !stood {
 			t.Errorf("Refresh = %v, %v, want missing", r.Outcome, err)
@@ -182,7 +182,7 @@ func TestRotationsAreHeapOnly(t *testing.T) {
 	signIns(t, store, users, 1)
 	each(t, 8, users, func(i int) error {
 		_, err := store.Refresh(context.Background(), session.RefreshParams{
-			UserID: benchUser(i), ID: benchID(i, 0), Presented: session.Presented{Generation: 1}, Policy: benchPolicy,
+			UserID: benchUser(i), ID: benchID(i, 0), Presented: session.Presentation{Generation: 1}, Policy: benchPolicy,
 		})
 		return err
 	})

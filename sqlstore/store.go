@@ -181,16 +181,16 @@ func (s *Store) DeleteUser(ctx context.Context, userID string) error {
 
 // List implements [session.Store]. It leaves out malformed rows, so that one of them does not
 // hide the others. Its error wraps [session.CodeDatabaseFetchFailed] and the cause.
-func (s *Store) List(ctx context.Context, userID string) (map[session.ID]session.Listed, error) {
-	live, err := call(ctx, s, s.timeout, func(ctx context.Context, c *sql.Conn) (map[session.ID]session.Listed, error) {
+func (s *Store) List(ctx context.Context, userID string) (map[session.ID]session.Entry, error) {
+	live, err := call(ctx, s, s.timeout, func(ctx context.Context, c *sql.Conn) (map[session.ID]session.Entry, error) {
 		now, held, err := s.load(ctx, c, s.q.list, userText(userID))
 		if err != nil {
 			return nil, err
 		}
-		live := make(map[session.ID]session.Listed, len(held))
+		live := make(map[session.ID]session.Entry, len(held))
 		for _, e := range held {
 			if e.rec.Live(now) {
-				live[e.id] = session.Listed{Record: e.rec, Details: e.details}
+				live[e.id] = session.Entry{Record: e.rec, Details: e.details}
 			}
 		}
 		return live, nil
@@ -270,12 +270,12 @@ func (s *Store) load(ctx context.Context, c *sql.Conn, query, user string) (now 
 
 // split returns the live sessions and the ids of the expired ones. It leaves out the session that a
 // Create replaces.
-func split(held []entry, replaced session.ID, now session.Instant) (live []session.Held, expired []session.ID) {
+func split(held []entry, replaced session.ID, now session.Instant) (live []session.Candidate, expired []session.ID) {
 	for _, e := range held {
 		switch {
 		case e.id == replaced:
 		case e.rec.Live(now):
-			live = append(live, session.Held{ID: e.id, IssuedAt: e.rec.IssuedAt, ActorID: e.details.ActorID})
+			live = append(live, session.Candidate{ID: e.id, IssuedAt: e.rec.IssuedAt, ActorID: e.details.ActorID})
 		default:
 			expired = append(expired, e.id)
 		}

@@ -30,7 +30,7 @@ func store(client redis.UniversalClient, n int) (Exchange, error) {
 	return func(i int) (string, error) {
 		r, err := s.Refresh(ctx, session.RefreshParams{
 			UserID: contend.ID(i), ID: ids[i], Policy: policy, RevokeUser: true,
-			Presented: session.Presented{Generation: session.FirstGeneration},
+			Presented: session.Presentation{Generation: session.FirstGeneration},
 		})
 		if err != nil || !r.Outcome.Alive() {
 			return "", err

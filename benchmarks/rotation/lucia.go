@@ -45,7 +45,7 @@ func (r *luciaRule) token(now time.Duration) Token {
 }
 
 func (r *luciaRule) Refresh(now time.Duration, t Token) (Token, Verdict) {
-	outcome, record := session.Refresh(r.record, session.Presented{
+	outcome, record := session.Refresh(r.record, session.Presentation{
 		Generation: session.Generation(t.N),
 		IssuedAt:   at(t.Issued),
 		ExpiresAt:  at(t.Expires),

@@ -335,7 +335,7 @@ var provokedElsewhere = map[session.EventKind][3]string{
 	session.EventBreakerClosed:  {"breaker_test.go", "TestBreakerRefusesWhileTheStoreIsDown", "EventBreakerClosed"},
 	session.EventFeedLost:       {"feed_test.go", "TestACutFeedMissesNothing", "EventFeedLost"},
 	session.EventFeedRestored:   {"feed_test.go", "TestACutFeedMissesNothing", "EventFeedRestored"},
-	session.EventSignInRefused:  {"shape_test.go", "TestAtMaxSessions", "EventSignInRefused"},
+	session.EventSignInRefused:  {"policy_test.go", "TestAtMaxSessions", "EventSignInRefused"},
 	session.EventSteppedUp:      {"../../middleware/stepup_test.go", "TestStepUpIsAnEvent", "EventSteppedUp"},
 	session.EventBound:          {"../../adapters/internal/adaptertest/bound_honest.go", "testBoundLivesOn", "EventBound"},
 	session.EventUnbound:        {"../../adapters/internal/adaptertest/bound_thief.go", "testThiefAfter", "EventUnbound"},

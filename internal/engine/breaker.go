@@ -130,8 +130,8 @@ func (s watchedStore) DeleteUser(ctx context.Context, userID string) error {
 	return watchErr(ctx, s.breaker, userID, func() error { return s.Store.DeleteUser(ctx, userID) })
 }
 
-func (s watchedStore) List(ctx context.Context, userID string) (map[ID]Listed, error) {
-	return watch(ctx, s.breaker, userID, func() (map[ID]Listed, error) { return s.Store.List(ctx, userID) })
+func (s watchedStore) List(ctx context.Context, userID string) (map[ID]Entry, error) {
+	return watch(ctx, s.breaker, userID, func() (map[ID]Entry, error) { return s.Store.List(ctx, userID) })
 }
 
 func watchErr(ctx context.Context, b *breaker, userID string, fn func() error) error {

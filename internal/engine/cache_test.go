@@ -28,7 +28,7 @@ func TestCachedTokensAreJudgedLikeNewOnes(t *testing.T) {
 					if err != nil || s.AccessToken != j.access || s.User.Data.Username != "name of u1" {
 						t.Fatalf("Verify = %+v, %v", s, err)
 					}
-					for _, fp := range []session.Fingerprint{"", other.fingerprint, j.fingerprint + "x"} {
+					for _, fp := range []engine.Fingerprint{"", other.fingerprint, j.fingerprint + "x"} {
 						if s, err := m.Verify(j.access, fp); !errors.Is(err, engine.ErrFingerprint) || s.User.ID != "" {
 							t.Errorf("another fingerprint: %+v, %v", s, err)
 						}
@@ -119,7 +119,7 @@ func TestRefusedTokensAreNotCached(t *testing.T) {
 	j, other := signIn(t, m, "u1"), signIn(t, m, "u2")
 	for _, c := range []struct {
 		token       session.AccessToken
-		fingerprint session.Fingerprint
+		fingerprint engine.Fingerprint
 	}{
 		{j.access, other.fingerprint},                  // a stolen token
 		{j.access + "x", j.fingerprint},                // a forged token

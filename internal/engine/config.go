@@ -88,8 +88,8 @@ func (c Config[U]) feed() session.Feed {
 
 func (c Config[U]) withDefaults() Config[U] {
 	setDefault(&c.AccessTTL, DefaultAccessTTL)
-	setDefault(&c.RefreshTTL, DefaultRefreshTTL)
 	setDefault(&c.Lifetime, DefaultLifetime)
+	setDefault(&c.RefreshTTL, min(DefaultRefreshTTL, c.Lifetime))
 	setDefault(&c.Grace, DefaultGrace)
 	setDefault(&c.Settle, DefaultSettle)
 	setDefault(&c.Timeout, DefaultTimeout)
@@ -126,6 +126,8 @@ func (c Config[U]) validate() error {
 		return errors.New("lucia: LoadUser is nil")
 	case c.AccessTTL < time.Second || c.AccessTTL%time.Second != 0:
 		return fmt.Errorf("lucia: AccessTTL is %v, want whole seconds, at least one", c.AccessTTL)
+	case c.Lifetime < c.AccessTTL:
+		return fmt.Errorf("lucia: Lifetime %v is shorter than AccessTTL %v", c.Lifetime, c.AccessTTL)
 	case c.RefreshTTL < c.AccessTTL:
 		return fmt.Errorf("lucia: RefreshTTL %v is shorter than AccessTTL %v", c.RefreshTTL, c.AccessTTL)
 	case c.Lifetime < c.RefreshTTL:

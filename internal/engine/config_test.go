@@ -38,7 +38,8 @@ func TestNewRefusesEachMistakeWithItsOwnMessage(t *testing.T) {
 		{"AccessTTL negative", "AccessTTL is -1m0s", func(c *config) { c.AccessTTL = -time.Minute }},
 		{"RefreshTTL below AccessTTL", "RefreshTTL 1m0s is shorter than AccessTTL 15m0s", func(c *config) { c.RefreshTTL = time.Minute }},
 		{"RefreshTTL shorter than use", "would end sessions in use, want at least 32m30s", func(c *config) { c.RefreshTTL = 32 * time.Minute }},
-		{"Lifetime below RefreshTTL", "Lifetime 1h0m0s is shorter than RefreshTTL", func(c *config) { c.Lifetime = time.Hour }},
+		{"Lifetime below AccessTTL", "Lifetime 1m0s is shorter than AccessTTL 15m0s", func(c *config) { c.Lifetime = time.Minute }},
+		{"Lifetime below RefreshTTL", "Lifetime 1h0m0s is shorter than RefreshTTL 2h0m0s", func(c *config) { c.Lifetime, c.RefreshTTL = time.Hour, 2*time.Hour }},
 		{"Lifetime beyond browsers", "400 days at most", func(c *config) { c.Lifetime = 401 * 24 * time.Hour }},
 		{"Grace negative", "Grace is negative", func(c *config) { c.Grace = -1 }},
 		{"Timeout negative", "Timeout is negative", func(c *config) { c.Timeout = -1 }},
@@ -67,6 +68,7 @@ func TestNewAcceptsTheExtremes(t *testing.T) {
 		"shortest lives": func(c *engine.Config[profile]) {
 			c.AccessTTL, c.RefreshTTL, c.Lifetime = time.Second, time.Second, time.Second
 		},
+		"only a Lifetime":        func(c *engine.Config[profile]) { c.Lifetime = 12 * time.Hour },
 		"shortest RefreshTTL":    func(c *engine.Config[profile]) { c.RefreshTTL = 32*time.Minute + 30*time.Second },
 		"no settle":              func(c *engine.Config[profile]) { c.Settle = -1 },
 		"no cache":               func(c *engine.Config[profile]) { c.Cache = -1 },

@@ -12,13 +12,11 @@ type (
 	Generation   = session.Generation
 	Instant      = session.Instant
 	Record       = session.Record
-	Presented    = session.Presented
+	Presentation = session.Presentation
 	Policy       = session.Policy
 	Outcome      = session.Outcome
 	AccessToken  = session.AccessToken
 	RefreshToken = session.RefreshToken
-	SealedToken  = session.SealedToken
-	Fingerprint  = session.Fingerprint
 	Code         = session.Code
 	Event        = session.Event
 	EventKind    = session.EventKind
@@ -29,7 +27,7 @@ type (
 	CreateParams  = session.CreateParams
 	CreateResult  = session.CreateResult
 	Details       = session.Details
-	Listed        = session.Listed
+	Entry         = session.Entry
 	RefreshParams = session.RefreshParams
 	RefreshResult = session.RefreshResult
 	ConfirmParams = session.ConfirmParams
@@ -42,10 +40,11 @@ const (
 	FirstGeneration  = session.FirstGeneration
 	BoundGenerations = session.BoundGenerations
 
-	Missing = session.Missing
-	Current = session.Current
-	Adopted = session.Adopted
-	Reused  = session.Reused
+	Missing  = session.Missing
+	Repeated = session.Repeated
+	Current  = session.Current
+	Adopted  = session.Adopted
+	Reused   = session.Reused
 
 	CodeUnauthorized         = session.CodeUnauthorized
 	CodeDatabaseFetchFailed  = session.CodeDatabaseFetchFailed

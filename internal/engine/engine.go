@@ -253,7 +253,7 @@ func (e *Engine[U]) reportBegan(t subject) {
 }
 
 func (e *Engine[U]) signedIn(user loadedUser[U], t subject, fp Fingerprint, record Record, m mark) (*SignedIn[U], error) {
-	s := e.mint(user, t, record, Presented{Active: true}, record.IssuedAt, m)
+	s := e.mint(user, t, record, Presentation{Active: true}, record.IssuedAt, m)
 	sealed, err := e.keys.seal(e.config.RefreshCookie, sealer{}, refreshClaimsOf(t, record), record.IssuedAt)
 	if err != nil {
 		return nil, err
@@ -310,7 +310,7 @@ func (e *Engine[U]) Accept(token AccessToken, fingerprint Fingerprint) (*Verifie
 		return nil, accessErrors.revoked
 	}
 	if v.session.EndsBy != (time.Time{}) || v.session.Actor != nil {
-		if err := e.checkShape(v, now); err != nil {
+		if err := e.checkOver(v, now); err != nil {
 			return nil, err
 		}
 	}
@@ -403,20 +403,20 @@ func (e *Engine[U]) end(ctx context.Context, call func(context.Context) error) e
 // Sessions returns the live sessions of the user, for a page that lists them. A Record has the
 // times at which the session began and was last issued a refresh token. Errors carry
 // CodeInvalidUserID or CodeDatabaseFetchFailed.
-func (e *Engine[U]) Sessions(ctx context.Context, userID string) (map[ID]Listed, error) {
+func (e *Engine[U]) Sessions(ctx context.Context, userID string) (map[ID]Entry, error) {
 	if err := CheckUserID(userID); err != nil {
 		return nil, err
 	}
 	if err := e.breaker.admit(); err != nil {
 		return nil, e.unavailable(ctx, CodeDatabaseFetchFailed, userID, ID{}, err)
 	}
-	list, err := callWithTimeout(ctx, e.stores, func(ctx context.Context) (map[ID]Listed, error) {
+	list, err := callWithTimeout(ctx, e.stores, func(ctx context.Context) (map[ID]Entry, error) {
 		return e.config.Store.List(ctx, userID)
 	})
 	if err != nil {
 		return nil, e.unavailable(ctx, CodeDatabaseFetchFailed, userID, ID{}, err)
 	}
-	maps.DeleteFunc(list, func(_ ID, l Listed) bool { return e.isOver(l.Record) })
+	maps.DeleteFunc(list, func(_ ID, l Entry) bool { return e.isOver(l.Record) })
 	return list, nil
 }
 

@@ -41,10 +41,10 @@ func newEngine(t testing.TB, change func(*engine.Config[profile])) *engine.Engin
 
 // jar is what a browser keeps of a session.
 type jar struct {
-	fingerprint session.Fingerprint
+	fingerprint engine.Fingerprint
 	access      session.AccessToken
 	bearer      session.RefreshToken
-	sealed      session.SealedToken
+	sealed      engine.SealedToken
 }
 
 func signIn(t testing.TB, m *engine.Engine[profile], userID string) jar {
@@ -56,8 +56,23 @@ func signIn(t testing.TB, m *engine.Engine[profile], userID string) jar {
 	return jar{s.Fingerprint, s.Session.AccessToken, s.Session.RefreshToken, s.RefreshCookie}
 }
 
-// refresh presents the tokens in the jar and stores the answer in it.
+// refresh presents the tokens in the jar, as a background refresh, and stores the answer in it.
 func (j *jar) refresh(t testing.TB, m *engine.Engine[profile]) (session.Outcome, error) {
+	t.Helper()
+	return j.refreshBy(t, m, m.Refresh)
+}
+
+// refreshActive is refresh for a request which shows that a person is active now.
+func (j *jar) refreshActive(t testing.TB, m *engine.Engine[profile]) (session.Outcome, error) {
+	t.Helper()
+	return j.refreshBy(t, m, func(ctx context.Context, fp engine.Fingerprint, c ...engine.RefreshCredential) (engine.Refreshed[profile], error) {
+		return m.RefreshActive(ctx, 0, fp, c...)
+	})
+}
+
+type refreshFunc func(context.Context, engine.Fingerprint, ...engine.RefreshCredential) (engine.Refreshed[profile], error)
+
+func (j *jar) refreshBy(t testing.TB, m *engine.Engine[profile], refresh refreshFunc) (session.Outcome, error) {
 	t.Helper()
 	cookie, err := m.OpenSealed(j.sealed)
 	if err != nil {
@@ -67,7 +82,7 @@ func (j *jar) refresh(t testing.TB, m *engine.Engine[profile]) (session.Outcome,
 	if err != nil {
 		t.Fatal(err)
 	}
-	r, err := m.Refresh(t.Context(), j.fingerprint, bearer, cookie)
+	r, err := refresh(t.Context(), j.fingerprint, bearer, cookie)
 	if err != nil && (r.Session.AccessToken != "" || r.Outcome != 0) {
 		t.Errorf("Refresh returns %+v with an error", r)
 	}

@@ -191,6 +191,27 @@ func TestUserTooLargeIsLoggedOnceASecond(t *testing.T) {
 	})
 }
 
+func TestRepeatedIsLateAfterGrace(t *testing.T) {
+	t.Parallel()
+	const now = session.Instant(1_000_000)
+	for _, tt := range []struct {
+		name    string
+		outcome session.Outcome
+		ago     time.Duration // since the successor was issued
+		want    bool
+	}{
+		{"at once", session.Repeated, 0, false},
+		{"after grace", session.Repeated, 30 * time.Second, false},
+		{"later", session.Repeated, 30*time.Second + time.Millisecond, true},
+		{"another outcome", session.Current, 5 * time.Minute, false},
+	} {
+		r := session.RefreshResult{Outcome: tt.outcome, Record: session.Record{Generation: 5, IssuedAt: now.Add(-tt.ago)}, Now: now}
+		if got := engine.IsLate(r, 30*time.Second); got != tt.want {
+			t.Errorf("%s: late is %v, want %v", tt.name, got, tt.want)
+		}
+	}
+}
+
 func TestLateRepeatIsAnEvent(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

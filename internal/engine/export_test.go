@@ -44,3 +44,6 @@ func (e *Engine[U]) RevokedUsers() int {
 	defer e.revocations.mu.RUnlock()
 	return len(e.revocations.young) + len(e.revocations.old)
 }
+
+// IsLate is isLate.
+var IsLate = isLate

@@ -227,6 +227,46 @@ func TestEndsReachOtherProcesses(t *testing.T) {
 	}
 }
 
+// An idle end is not published, because no access token expires later than its session. When one
+// process has found that the session is over, every other refuses its tokens within their leeway.
+func TestIdleEndsNeedNoNotice(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		const accessTTL, leeway = 5 * time.Minute, 30 * time.Second
+		f := newFleet()
+		idle := func(c *engine.Config[profile]) { c.AccessTTL, c.IdleTimeout = accessTTL, 30*time.Minute }
+		here, _ := f.process(t, idle)
+		there, _ := f.process(t, idle)
+		j := signIn(t, here, "u1")
+		ended := there.Ended(t.Context(), sessionOf(t, there, j))
+		tokens := []jar{j}
+		for i := 0; ; i++ { // an open page refreshes in the background
+			time.Sleep(time.Second)
+			if o, _ := j.refresh(t, []*engine.Engine[profile]{here, there}[i%2]); !o.Alive() {
+				break
+			}
+			tokens = append(tokens, j)
+		}
+		if len(tokens) < 1800 {
+			t.Fatalf("the session ended after %d seconds", len(tokens))
+		}
+		time.Sleep(leeway + time.Millisecond)
+		for name, e := range map[string]*engine.Engine[profile]{"here": here, "there": there} {
+			for i, old := range tokens {
+				if err := verdict(e, old); !errors.Is(err, engine.ErrExpired) && !errors.Is(err, engine.ErrRevoked) {
+					t.Fatalf("Verify %s, with token %d of %d: %v", name, i, len(tokens), err)
+				}
+			}
+		}
+		if !isClosed(ended) {
+			t.Error("the stream is still open")
+		}
+		if notices, _, err := f.feed.ReadFeed(t.Context(), ""); len(notices) != 0 || err != nil {
+			t.Errorf("the feed has %v, %v", notices, err)
+		}
+	})
+}
+
 // After "sign out everywhere" the user signs in again at once, in any process. Each process accepts
 // the new session, at the latest after one refresh.
 func TestSessionsBegunAfterARevocationGoOn(t *testing.T) {

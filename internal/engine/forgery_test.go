@@ -40,7 +40,7 @@ func (s *suspect) use(kind, token string) error {
 		_, err := s.m.ParseRefreshToken(session.RefreshToken(token))
 		return err
 	}
-	_, err := s.m.OpenSealed(session.SealedToken(token))
+	_, err := s.m.OpenSealed(engine.SealedToken(token))
 	return err
 }
 
@@ -132,7 +132,7 @@ func TestEveryFlippedBitIsRefused(t *testing.T) {
 			s.refused(fmt.Sprintf("bit %d", i), kind, string(b), engine.ErrMalformed, engine.ErrUnknownKey)
 		}
 	}
-	if _, err := s.m.Verify(s.j.access, session.Fingerprint(strings.Repeat("A", 64))); !errors.Is(err, engine.ErrFingerprint) {
+	if _, err := s.m.Verify(s.j.access, engine.Fingerprint(strings.Repeat("A", 64))); !errors.Is(err, engine.ErrFingerprint) {
 		t.Errorf("another fingerprint: %v", err)
 	}
 }
@@ -351,11 +351,11 @@ func TestVerifyEndedRefusesAllButTime(t *testing.T) {
 	forged[len(forged)-2] ^= 1
 	for name, c := range map[string]struct {
 		token       session.AccessToken
-		fingerprint session.Fingerprint
+		fingerprint engine.Fingerprint
 		want        error
 	}{
 		"no fingerprint":      {s.j.access, "", engine.ErrFingerprint},
-		"another fingerprint": {s.j.access, session.Fingerprint(strings.Repeat("A", 64)), engine.ErrFingerprint},
+		"another fingerprint": {s.j.access, engine.Fingerprint(strings.Repeat("A", 64)), engine.ErrFingerprint},
 		"forged":              {session.AccessToken(forged), s.j.fingerprint, engine.ErrMalformed},
 		"no token":            {"", s.j.fingerprint, engine.ErrMalformed},
 	} {

@@ -157,7 +157,7 @@ func FuzzOpenSealed(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, raw string, at uint16, mask byte) {
 		// A token that opens was made by another process of this fuzzer and has its only spelling.
-		if _, err := m.OpenSealed(session.SealedToken(raw)); err == nil {
+		if _, err := m.OpenSealed(engine.SealedToken(raw)); err == nil {
 			p := strings.Split(raw, ".")
 			box, err := base64.RawURLEncoding.DecodeString(p[2])
 			if again := base64.RawURLEncoding.EncodeToString(box); err != nil || p[2] != again || p[0] != sealID(t, testSecret) {
@@ -169,7 +169,7 @@ func FuzzOpenSealed(f *testing.F) {
 		changed := append([]byte(nil), box...)
 		changed[int(at)%len(changed)] ^= mask
 		sealed := parts[0] + "." + parts[1] + "." + base64.RawURLEncoding.EncodeToString(changed)
-		if _, err := m.OpenSealed(session.SealedToken(sealed)); (err == nil) != (mask == 0) {
+		if _, err := m.OpenSealed(engine.SealedToken(sealed)); (err == nil) != (mask == 0) {
 			t.Fatalf("byte %d changed by %#x: %v", int(at)%len(changed), mask, err)
 		}
 	})

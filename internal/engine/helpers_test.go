@@ -174,7 +174,7 @@ func (s *tap) DeleteUser(ctx context.Context, userID string) error {
 	return s.Store.DeleteUser(ctx, userID)
 }
 
-func (s *tap) List(ctx context.Context, userID string) (map[session.ID]session.Listed, error) {
+func (s *tap) List(ctx context.Context, userID string) (map[session.ID]session.Entry, error) {
 	if err := s.enter(ctx, "List"); err != nil {
 		return nil, err
 	}

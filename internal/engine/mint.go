@@ -119,7 +119,7 @@ const maxCookieBytes = 4096
 // of the record's generation, which is always the same byte for byte. now is the store's clock at
 // the step that made or found the record. p was presented in that step, and m is what this process
 // knew before it.
-func (e *Engine[U]) mint(user loadedUser[U], t subject, record Record, p Presented, now Instant, m mark) Session[U] {
+func (e *Engine[U]) mint(user loadedUser[U], t subject, record Record, p Presentation, now Instant, m mark) Session[U] {
 	// An access token does not outlive its session.
 	life := max(time.Second, min(e.config.AccessTTL, record.ExpiresAt.Sub(now)))
 	iat := e.revocations.issue(t, m)
@@ -135,7 +135,7 @@ func (e *Engine[U]) mint(user loadedUser[U], t subject, record Record, p Present
 // activeAt returns the last known activity of a person, for an access token issued at iat. It comes
 // from the record, or from what was presented if something else bounds the record's expiry. It is 0
 // without IdleTimeout.
-func (e *Engine[U]) activeAt(record Record, p Presented, now Instant, iat int64) int64 {
+func (e *Engine[U]) activeAt(record Record, p Presentation, now Instant, iat int64) int64 {
 	if !e.policy.ByActivity {
 		return 0
 	}

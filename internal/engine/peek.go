@@ -91,7 +91,7 @@ func (e *Engine[U]) judge(ctx context.Context, req refreshRequest, record Record
 // isRecent reports whether an honest browser may have the presented token of a live session. It may
 // have the current generation, a later one that the store has lost, or the predecessor while a
 // response may be in transit. now is the app's clock, whose error affects only the predecessor.
-func isRecent(record Record, p Presented, policy Policy, now Instant) bool {
+func isRecent(record Record, p Presentation, policy Policy, now Instant) bool {
 	switch n := record.Generation; {
 	case p.Generation > n:
 		return now < p.ExpiresAt

@@ -55,8 +55,8 @@ func TestPeekChangesNothing(t *testing.T) {
 	})
 }
 
-// A session that Peek has found is the same as before: it knows who acts, its attributes, when its
-// user signed in, and when it ends.
+// A session that Peek has found is unchanged: it has the same actor and attributes, the same time
+// of sign-in, and the same end.
 func TestPeekKnowsTheTerms(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

@@ -58,3 +58,20 @@ func withoutUserData(v any) any {
 	}
 	return v
 }
+
+// The secrets that only this package has print as the tokens of package session do.
+func TestSecretsPrintAsRedacted(t *testing.T) {
+	t.Parallel()
+	const secret = "s3cr3t-t0ken"
+	for _, v := range []any{engine.SealedToken(secret), engine.Fingerprint(secret)} {
+		var out bytes.Buffer
+		slog.New(slog.NewJSONHandler(&out, nil)).Info("m", "v", v)
+		out.WriteString("REDACTED")
+		for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x", "%X", "%d", "%10s"} {
+			fmt.Fprintf(&out, verb, v)
+		}
+		if got := out.String(); strings.Contains(got, secret) || strings.Contains(strings.ToLower(got), fmt.Sprintf("%x", secret)) {
+			t.Errorf("%T prints %s", v, got)
+		}
+	}
+}

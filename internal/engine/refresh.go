@@ -47,16 +47,16 @@ func (r Refreshed[U]) LogValue() slog.Value {
 // Refresh is for background refreshes. With IdleTimeout it does not extend the session; see
 // [Engine.RefreshActive].
 func (e *Engine[U]) Refresh(ctx context.Context, fingerprint Fingerprint, credentials ...RefreshCredential) (Refreshed[U], error) {
-	return e.refreshAs(ctx, Presented{}, fingerprint, credentials)
+	return e.refreshAs(ctx, Presentation{}, fingerprint, credentials)
 }
 
 // RefreshActive is Refresh for a request which shows that a person was active ago before it.
 func (e *Engine[U]) RefreshActive(ctx context.Context, ago time.Duration, fingerprint Fingerprint, credentials ...RefreshCredential) (Refreshed[U], error) {
-	return e.refreshAs(ctx, Presented{Active: true, ActiveAgo: ago}, fingerprint, credentials)
+	return e.refreshAs(ctx, Presentation{Active: true, ActiveAgo: ago}, fingerprint, credentials)
 }
 
 // refreshAs refreshes with the activity in as.
-func (e *Engine[U]) refreshAs(ctx context.Context, as Presented, fingerprint Fingerprint, credentials []RefreshCredential) (Refreshed[U], error) {
+func (e *Engine[U]) refreshAs(ctx context.Context, as Presentation, fingerprint Fingerprint, credentials []RefreshCredential) (Refreshed[U], error) {
 	req, err := newRefreshRequest(fingerprint, credentials)
 	if err != nil {
 		return Refreshed[U]{}, err
@@ -84,7 +84,7 @@ type refreshResult[U any] struct {
 // refreshRequest is what a request presents of one session.
 type refreshRequest struct {
 	subject
-	presented Presented
+	presented Presentation
 	bearer    Generation // 0 if there is none
 	cookie    Generation // 0 if there is none
 	sealer    sealer     // the sealer that opened a cookie, or none
@@ -140,7 +140,7 @@ func (req *refreshRequest) add(c RefreshCredential) {
 	switch {
 	case c.generation > p.Generation:
 		req.terms, req.device = c.terms, c.device
-		*p = Presented{Generation: c.generation, IssuedAt: c.issuedAt, ExpiresAt: c.expiresAt, HandedAt: c.handedAt}
+		*p = Presentation{Generation: c.generation, IssuedAt: c.issuedAt, ExpiresAt: c.expiresAt, HandedAt: c.handedAt}
 	case c.generation == p.Generation:
 		p.HandedAt = max(p.HandedAt, c.handedAt) // the later one proves less
 	}
@@ -271,13 +271,19 @@ func (e *Engine[U]) observe(ctx context.Context, req refreshRequest, step Refres
 		event.Kind = EventBound
 	case step.Outcome == Adopted:
 		event.Kind = EventAdopted
-	case step.Late(e.policy.Grace):
+	case isLate(step, e.policy.Grace):
 		event.Kind = e.repeats.count(generationKey{req.id, req.presented.Generation}, 0)
 	default:
 		return nil
 	}
 	e.reporter.report(event)
 	return nil
+}
+
+// isLate reports whether the predecessor was presented again later than grace after its successor
+// was issued. The rule accepts this, but an operator should see it.
+func isLate(r RefreshResult, grace time.Duration) bool {
+	return r.Outcome == Repeated && r.Now > r.Record.IssuedAt.Add(grace)
 }
 
 // causeOfExpiry returns why the session of an expired refresh token ended. With IdleTimeout the

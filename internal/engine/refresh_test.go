@@ -184,7 +184,7 @@ func TestCredentialsOfDifferentSessionsAreNeverCombined(t *testing.T) {
 	ca, cb := a.credentials(t, m), b.credentials(t, m)
 	store.took()
 	for name, c := range map[string]struct {
-		fingerprint session.Fingerprint
+		fingerprint engine.Fingerprint
 		credentials []engine.RefreshCredential
 	}{
 		"no credential":          {a.fingerprint, nil},
@@ -194,9 +194,9 @@ func TestCredentialsOfDifferentSessionsAreNeverCombined(t *testing.T) {
 		"fingerprint cut":        {a.fingerprint[:63], ca},
 		"zero credential":        {a.fingerprint, make([]engine.RefreshCredential, 1)},
 		"zero, no fingerprint":   {"", make([]engine.RefreshCredential, 1)},
-		"NULs for fingerprint":   {session.Fingerprint(make([]byte, 64)), ca},
+		"NULs for fingerprint":   {engine.Fingerprint(make([]byte, 64)), ca},
 		"both, no fingerprint":   {"", append(ca, cb...)},
-		"an unknown fingerprint": {session.Fingerprint(fmt.Sprintf("%064d", 7)), append(ca, cb...)},
+		"an unknown fingerprint": {engine.Fingerprint(fmt.Sprintf("%064d", 7)), append(ca, cb...)},
 	} {
 		if r, err := m.Refresh(t.Context(), c.fingerprint, c.credentials...); session.CodeOf(err) != session.CodeInvalidRefreshToken || r.Session.AccessToken != "" {
 			t.Errorf("%s: %+v, %v", name, r, err)

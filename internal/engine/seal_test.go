@@ -59,11 +59,11 @@ func sealID(t testing.TB, secret []byte) string {
 }
 
 // forgeSealed seals any contents under a genuine key.
-func forgeSealed(t testing.TB, secret []byte, keyID, sid string, contents []byte) session.SealedToken {
+func forgeSealed(t testing.TB, secret []byte, keyID, sid string, contents []byte) engine.SealedToken {
 	t.Helper()
 	nonce := make([]byte, 12)
 	box := sealKey(t, secret, sid).Seal(nonce, nonce, contents, []byte("encrypt_refresh_token\x00"+keyID+"\x00"+sid))
-	return session.SealedToken(keyID + "." + sid + "." + base64.RawURLEncoding.EncodeToString(box))
+	return engine.SealedToken(keyID + "." + sid + "." + base64.RawURLEncoding.EncodeToString(box))
 }
 
 // contents are the contents of a sealed token according to the specification.
@@ -279,7 +279,7 @@ func TestEverySealIsDifferent(t *testing.T) {
 		if o, err := j.refresh(t, m); o != session.Rotated || err != nil {
 			t.Fatal(o, err)
 		}
-		seen := map[session.SealedToken]bool{old.sealed: true, j.sealed: true}
+		seen := map[engine.SealedToken]bool{old.sealed: true, j.sealed: true}
 		for range 20 { // a lost response, requested again at the same instant
 			again := old
 			if o, err := again.refresh(t, m); o != session.Repeated || err != nil {

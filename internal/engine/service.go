@@ -116,7 +116,7 @@ type serviceClaims struct {
 	Actor *actorClaim `json:"act,omitempty"`
 }
 
-// actorClaim is who acts as the user (RFC 8693, section 4.1).
+// actorClaim names the actor, who acts as the user (RFC 8693, section 4.1).
 type actorClaim struct {
 	Subject string `json:"sub"`
 }

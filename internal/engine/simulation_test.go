@@ -30,6 +30,8 @@ type world struct {
 	version map[string]int // of each user's data
 	down    bool           // the store and the app's database
 	users   []*person
+
+	idleEnds, returns int // idle ends, and people who came back to their session
 }
 
 // person is a user with one session.
@@ -37,8 +39,13 @@ type person struct {
 	id     string
 	jar    jar
 	ended  time.Time // zero while the session lives
+	idle   bool      // whether it ended because the person was away
 	stream <-chan struct{}
 	host   *engine.Engine[profile] // the process that has the stream
+
+	active time.Time // the last activity that the server has accepted
+	away   bool      // whether the person is away, with the page open
+	back   time.Time // when they come back
 
 	reloaded time.Time // the last ReloadUser, and the least version from then on
 	atLeast  int
@@ -48,6 +55,15 @@ const (
 	simulatedUsers     = 1000
 	simulatedProcesses = 4
 	simulatedTime      = 10 * time.Minute
+
+	simulatedAccess = time.Minute
+	simulatedGrace  = 5 * time.Second
+	simulatedIdle   = 3 * time.Minute
+
+	// leeway is how long an access token is accepted after its expiry.
+	leeway = simulatedAccess / 10
+	// idleBound is the longest life of a session without activity.
+	idleBound = simulatedIdle + simulatedAccess + simulatedGrace + leeway
 )
 
 var errOutage = errors.New("an outage")
@@ -75,9 +91,9 @@ func (w *world) start(i int, secret []byte, previous ...[]byte) {
 	e := newEngine(w, func(c *engine.Config[profile]) {
 		c.Secret, c.PreviousSecrets = secret, previous
 		c.Store, c.Feed = w.store, w.cable[i]
-		c.AccessTTL, c.RefreshTTL = time.Minute, 30*time.Minute
+		c.AccessTTL, c.RefreshTTL, c.IdleTimeout = simulatedAccess, 30*time.Minute, simulatedIdle
 		c.Cache = 1 << 20 // otherwise it grows to its limit
-		c.Grace, c.Settle = 5*time.Second, 10*time.Second
+		c.Grace, c.Settle = simulatedGrace, 10*time.Second
 		c.LoadUser = func(_ context.Context, id string) (profile, error) {
 			w.mu.Lock()
 			defer w.mu.Unlock()
@@ -94,17 +110,30 @@ func (w *world) start(i int, secret []byte, previous ...[]byte) {
 	w.Cleanup(e.Close)
 }
 
-// visit is a request of a person to any process. It checks that the answer is right.
+// visit is a request of a person to any process, or of their open page while they are away. It
+// checks that the answer is right.
 func (w *world) visit(p *person) {
 	e := w.nodes[w.rng.IntN(len(w.nodes))]
+	mayBeOver := p.away && time.Since(p.active) >= simulatedIdle
+	returns := p.away && !time.Now().Before(p.back)
+	if returns {
+		p.away = false
+	}
 	s, err := e.Verify(p.jar.access, p.jar.fingerprint)
-	refreshed := false
-	if err != nil {
-		refreshed = true
-		o, refreshErr := p.jar.refresh(w, e)
+	refreshed := err != nil || !p.away && e.IsQuiet(&s)
+	if refreshed {
+		refresh := p.jar.refreshActive
+		if p.away {
+			refresh = p.jar.refresh
+		}
+		o, refreshErr := refresh(w, e)
 		switch {
 		case errors.Is(refreshErr, session.CodeDatabaseFetchFailed):
 			return // during the outage the browser tries again later
+		case !o.Alive() && p.ended.IsZero() && mayBeOver:
+			p.ended, p.idle = time.Now(), true
+			w.idleEnds++
+			return
 		case !o.Alive() && p.ended.IsZero():
 			w.Errorf("%v: %s has lost their session: %v, after %v", w.now(), p.id, o, err)
 			p.ended = time.Now()
@@ -120,14 +149,33 @@ func (w *world) visit(p *person) {
 			return
 		}
 	}
-	if !p.ended.IsZero() && time.Since(p.ended) > aSecond && !w.wasCut(p.ended) {
-		w.Errorf("%v: %s is signed in %v after their session ended (refreshed: %v)", w.now(), p.id, time.Since(p.ended), refreshed)
+	if !p.ended.IsZero() && time.Since(p.ended) > p.bound() && !w.wasCut(p.ended) {
+		w.Errorf("%v: %s is signed in %v after their session ended (idle: %v, refreshed: %v)",
+			w.now(), p.id, time.Since(p.ended), p.idle, refreshed)
+	}
+	if quiet := time.Since(p.active); quiet > idleBound {
+		w.Errorf("%v: %s is signed in %v after their last activity (refreshed: %v)", w.now(), p.id, quiet, refreshed)
+	}
+	if p.ended.IsZero() && !p.away {
+		p.active = time.Now()
+		if returns {
+			w.returns++
+		}
 	}
 	var version int
 	fmt.Sscan(s.User.Data.Username, &version)
 	if time.Since(p.reloaded) > aSecond && !w.wasCut(p.reloaded) && version < p.atLeast {
 		w.Errorf("%v: %s has version %d of their data, want %d", w.now(), p.id, version, p.atLeast)
 	}
+}
+
+// bound returns how long after the end of the session another process may accept its tokens. An
+// idle end is not published, because no access token expires later than its session.
+func (p *person) bound() time.Duration {
+	if p.idle {
+		return leeway
+	}
+	return aSecond
 }
 
 // The outage, in time since the start.
@@ -147,11 +195,16 @@ func (w *world) wasCut(t time.Time) bool {
 }
 
 // TestSimulation runs ten minutes of an app with four processes and a thousand users. There are
-// sign-outs, revocations, reloads, a change of keys with a rolling restart, and an outage of the
-// store and the feed. No honest session is lost, no ended session is accepted a second later, its
-// stream closes, changed data is seen, and memory does not grow.
+// sign-outs, revocations, reloads, people who go away, a change of keys with a rolling restart, and
+// an outage of the store and the feed.
+//
+// No honest session is lost: neither that of a person who is active, nor that of one who comes back
+// within IdleTimeout. No ended session is accepted after its bound: a second, or the leeway of
+// access tokens after an idle end, which itself comes in time. Streams close with their sessions,
+// changed data is seen, and memory does not grow.
+//
+// The test is not parallel to others, whose memory it would measure.
 func TestSimulation(t *testing.T) {
-	t.Parallel()
 	if testing.Short() {
 		t.Skip("takes some seconds")
 	}
@@ -196,8 +249,11 @@ func TestSimulation(t *testing.T) {
 		}
 		time.Sleep(aSecond)
 		w.checkStreams()
-		t.Logf("heap after each 100 s: %v KiB", heaps)
-		if last, first := heaps[len(heaps)-1], heaps[1]; last > first+first/2 {
+		t.Logf("%d idle ends, %d people came back in time, heap after each 100 s: %v KiB", w.idleEnds, w.returns, heaps)
+		if w.idleEnds < 100 || w.returns < 100 {
+			t.Errorf("%d idle ends and %d people who came back in time, want 100 of each", w.idleEnds, w.returns)
+		}
+		if last, first := heaps[len(heaps)-1], heaps[2]; last > first+first/8 {
 			t.Errorf("the heap has grown from %d to %d KiB: %v", first, last, heaps)
 		}
 	})
@@ -210,13 +266,13 @@ func (w *world) join(id string) {
 	if err != nil {
 		w.Fatalf("sign-in: %v", err)
 	}
-	p := &person{id: id, jar: jar{s.Fingerprint, s.Session.AccessToken, s.Session.RefreshToken, s.RefreshCookie}}
+	p := &person{id: id, active: time.Now(), jar: jar{s.Fingerprint, s.Session.AccessToken, s.Session.RefreshToken, s.RefreshCookie}}
 	p.stream, p.host = e.Ended(w.Context(), s.Session), e
 	w.users = append(w.users, p)
 }
 
-// act ends or reloads one session, and signs another user in for one whose session ended some time
-// ago.
+// act ends or reloads one session or sends its person away, and signs another user in for one whose
+// session ended some time ago.
 func (w *world) act() {
 	if w.now() > outageFrom-aSecond && w.now() < outageTo+aSecond {
 		return
@@ -249,6 +305,11 @@ func (w *world) act() {
 			w.Errorf("ReloadUser: %v", err)
 		}
 		p.reloaded = time.Now()
+	case n < 7 && !p.away:
+		p.away, p.back = true, time.Now().Add(time.Duration(w.rng.Int64N(int64(simulatedIdle))))
+		if n == 6 {
+			p.back = epoch.Add(2 * simulatedTime) // not in this test
+		}
 	}
 }
 
@@ -263,6 +324,9 @@ func (w *world) checkStreams() {
 func (w *world) checkStream(p *person) {
 	if !slices.Contains(w.nodes, p.host) || time.Since(p.ended) <= aSecond {
 		return
+	}
+	if p.ended.IsZero() && time.Since(p.active) >= simulatedIdle {
+		return // it may have ended without a request since
 	}
 	if p.ended.IsZero() == isClosed(p.stream) {
 		w.Errorf("%v: %s: the session has ended at %v, the stream has ended: %v", w.now(), p.id, p.ended.Sub(epoch), isClosed(p.stream))

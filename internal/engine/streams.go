@@ -8,8 +8,8 @@ import (
 	"github.com/lucia-go/lucia/session"
 )
 
-// streams holds the open channels of [Engine.Ended], by user and by who acts as the user. Each is
-// freed when its context or its session ends.
+// streams holds the open channels of [Engine.Ended], by user and by actor. Each is freed when its
+// context or its session ends.
 type streams struct {
 	mu    sync.Mutex
 	users map[string]map[*stream]struct{}
@@ -28,7 +28,7 @@ type stream struct {
 	unbind func() bool // stops waiting for the context
 }
 
-// owners returns the users whose sessions the stream depends on: its user, and who acts as them.
+// owners returns the users whose sessions the stream depends on: its own user, and the actor.
 func (w *stream) owners() []string {
 	if w.terms.Actor == nil {
 		return []string{w.userID}
@@ -179,7 +179,8 @@ func (e *Engine[U]) ask(w *stream, due time.Time) {
 	e.streams.schedule(w, wait, func() { e.ask(w, due) })
 }
 
-// isRevoked reports whether this process knows that a session has ended, or that of who acts in it.
+// isRevoked reports whether this process knows that a session has ended, or that its actor's own
+// session has.
 func (e *Engine[U]) isRevoked(s Session[U]) bool {
 	iat := s.IssuedAt.Unix()
 	return e.revocations.ended(s.User.ID, s.ID, iat) || s.Actor != nil && e.revocations.ended(s.Actor.ID, s.Actor.SessionID, iat)
@@ -208,7 +209,7 @@ func (e *Engine[U]) MustAsk() bool {
 	return e.follower != nil && e.config.FeedLost == FeedLostAskStore && e.follower.lost.Load()
 }
 
-// AskStore checks in the store that a session is alive, and that of who acts in it. Errors carry
+// AskStore checks in the store that a session is alive, and its actor's own session. Errors carry
 // CodeUnauthorized if one has ended, and CodeDatabaseFetchFailed if the store failed.
 func (e *Engine[U]) AskStore(ctx context.Context, s Session[U]) error {
 	record, now, err := e.find(ctx, s.User.ID, s.ID, &s.Terms)

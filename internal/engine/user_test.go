@@ -165,11 +165,11 @@ func TestSessionsAsJSON(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	back := map[session.ID]session.Listed{}
+	back := map[session.ID]session.Entry{}
 	if err := json.Unmarshal(data, &back); err != nil {
 		t.Fatal(err)
 	}
-	if diff := cmp.Diff(list, back, cmp.Comparer(func(a, b session.Listed) bool { return a == b })); diff != "" || len(back) != 1 || !strings.Contains(string(data), `"`+s.Session.ID.String()+`":`) {
+	if diff := cmp.Diff(list, back, cmp.Comparer(func(a, b session.Entry) bool { return a == b })); diff != "" || len(back) != 1 || !strings.Contains(string(data), `"`+s.Session.ID.String()+`":`) {
 		t.Errorf("%s (-list +back):\n%s", data, diff)
 	}
 	if err := json.Unmarshal([]byte(`{"`+strings.Repeat("A", 21)+`!":{}}`), &back); err == nil {

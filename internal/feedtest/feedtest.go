@@ -257,14 +257,14 @@ func (c *counted) Refresh(ctx context.Context, r session.RefreshParams) (session
 	return c.Store.Refresh(ctx, r)
 }
 
-func (c *counted) List(ctx context.Context, userID string) (map[session.ID]session.Listed, error) {
+func (c *counted) List(ctx context.Context, userID string) (map[session.ID]session.Entry, error) {
 	c.count()
 	return c.Store.List(ctx, userID)
 }
 
-// Felt shows that an end in one process takes effect in another without a call of the store, for
-// requests and for streams. open opens the shared store as a process of its own.
-func Felt(t *testing.T, open func(t testing.TB) session.Store) {
+// Revocations shows that an end in one process takes effect in another without a call of the store,
+// for requests and for streams. open opens the shared store as a process of its own.
+func Revocations(t *testing.T, open func(t testing.TB) session.Store) {
 	app := NewApp()
 	here, there := app.Start(t, open(t)), app.Start(t, open(t))
 	for _, c := range []struct {

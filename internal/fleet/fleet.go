@@ -20,12 +20,12 @@ type browser struct {
 	fleet  *Fleet
 	user   string
 	id     session.ID
-	newest session.Presented // the newest token, and its cookie's HandedAt
-	seen   session.Instant   // when the newest access token was handed out
-	signed time.Time         // when it signed in
-	leaves bool              // it is signing out, and the store has not confirmed that
-	fault  string            // why its session is lost, or empty
-	gone   bool              // whether the store has no such session
+	newest session.Presentation // the newest token, and its cookie's HandedAt
+	seen   session.Instant      // when the newest access token was handed out
+	signed time.Time            // when it signed in
+	leaves bool                 // it is signing out, and the store has not confirmed that
+	fault  string               // why its session is lost, or empty
+	gone   bool                 // whether the store has no such session
 }
 
 // Fleet is many browsers on one store.
@@ -127,7 +127,7 @@ func (b *browser) signIn() bool {
 	b.fleet.signIns.Add(1)
 	rec := made.Record
 	b.id, b.signed, b.seen = id, time.Now(), rec.CreatedAt
-	b.newest = session.Presented{
+	b.newest = session.Presentation{
 		Generation: rec.Generation, IssuedAt: rec.IssuedAt, ExpiresAt: rec.ExpiresAt, HandedAt: rec.CreatedAt,
 	}
 	return true
@@ -179,7 +179,7 @@ func (b *browser) refresh() bool {
 		handed = b.newest.HandedAt // the browser has that cookie, so the answer sets none
 	}
 	b.seen = r.Now
-	b.newest = session.Presented{
+	b.newest = session.Presentation{
 		Generation: r.Record.Generation, IssuedAt: r.Record.IssuedAt, ExpiresAt: r.Record.ExpiresAt, HandedAt: handed,
 	}
 	return true
@@ -237,7 +237,7 @@ func (f *Fleet) settle(w Window) (unsigned, back int) {
 			f.Errorf("session of %s lost: %s", b.user, b.fault)
 		}
 	}
-	live := make(map[string]map[session.ID]session.Listed)
+	live := make(map[string]map[session.ID]session.Entry)
 	for _, e := range f.ended {
 		if live[e.user] == nil {
 			var err error

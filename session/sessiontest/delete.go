@@ -57,7 +57,7 @@ var deleteCases = []testCase{
 			bob := e.signIn(e.user("bob"), slow)
 			s := e.reach(e.user("ann"), 3)
 			other := e.signIn(s.user, slow)
-			e.outcome(e.refresh(s, session.Presented{Generation: 1}, slow, true), session.Reused)
+			e.outcome(e.refresh(s, session.Presentation{Generation: 1}, slow, true), session.Reused)
 			e.gone(s)
 			e.gone(other)
 			e.alive(s.user)
@@ -70,7 +70,7 @@ var deleteCases = []testCase{
 		test: func(e *env) {
 			s := e.reach(e.user("ann"), 3)
 			other := e.signIn(s.user, slow)
-			e.outcome(e.refresh(s, session.Presented{Generation: 1}, slow, false), session.Reused)
+			e.outcome(e.refresh(s, session.Presentation{Generation: 1}, slow, false), session.Reused)
 			e.gone(s)
 			e.alive(s.user, other.id)
 		},
@@ -96,7 +96,7 @@ func (e *env) gone(s ref) {
 	rest := e.ids(s.user)
 	now := e.now()
 	for g := range session.Generation(6) {
-		p := session.Presented{
+		p := session.Presentation{
 			Generation: g, IssuedAt: now.Add(-time.Hour), ExpiresAt: now.Add(time.Hour), HandedAt: now.Add(-time.Hour),
 		}
 		for _, revokeUser := range []bool{false, true} {

@@ -87,7 +87,7 @@ func (e *env) list(user string) map[session.ID]session.Record {
 }
 
 // listed returns the user's live sessions with their details.
-func (e *env) listed(user string) map[session.ID]session.Listed {
+func (e *env) listed(user string) map[session.ID]session.Entry {
 	e.Helper()
 	live, err := e.Store.List(e.Context(), user)
 	if err != nil {
@@ -128,10 +128,10 @@ func (e *env) begin(c session.CreateParams) session.CreateResult {
 	if err != nil {
 		e.Fatalf("Create: %v", err)
 	}
-	live := make([]session.Held, 0, len(before))
+	live := make([]session.Candidate, 0, len(before))
 	for id, s := range before {
 		if r.Refused || s.Live(r.Record.CreatedAt) {
-			live = append(live, session.Held{ID: id, IssuedAt: s.IssuedAt, ActorID: s.ActorID})
+			live = append(live, session.Candidate{ID: id, IssuedAt: s.IssuedAt, ActorID: s.ActorID})
 		}
 	}
 	ended, refused := session.MakeRoom(live, c)
@@ -160,7 +160,7 @@ func sameIDs(a, b []session.ID) bool {
 }
 
 // refresh presents p and checks that the store follows the rule.
-func (e *env) refresh(s ref, p session.Presented, policy session.Policy, revokeUser bool) session.RefreshResult {
+func (e *env) refresh(s ref, p session.Presentation, policy session.Policy, revokeUser bool) session.RefreshResult {
 	e.Helper()
 	before := e.record(s)
 	r, err := e.Store.Refresh(e.Context(), session.RefreshParams{
@@ -246,8 +246,8 @@ func (e *env) reach(user string, n session.Generation) ref {
 }
 
 // presented is what a request presents that has the current refresh token only as a bearer token.
-func presented(rec session.Record) session.Presented {
-	return session.Presented{Generation: rec.Generation, IssuedAt: rec.IssuedAt, ExpiresAt: rec.ExpiresAt}
+func presented(rec session.Record) session.Presentation {
+	return session.Presentation{Generation: rec.Generation, IssuedAt: rec.IssuedAt, ExpiresAt: rec.ExpiresAt}
 }
 
 func (e *env) outcome(r session.RefreshResult, want session.Outcome) {

@@ -89,7 +89,7 @@ type history struct {
 // client is a browser or a thief, with the tokens that it may present.
 type client struct {
 	ref
-	tokens []session.Presented // newest last
+	tokens []session.Presentation // newest last
 }
 
 func newHistory(t testing.TB, seed uint64, stores ...Harness) *history {

@@ -93,7 +93,7 @@ func userIDs(e *env) {
 		case 1:
 			e.deleteUser(s.user)
 		case 2:
-			e.outcome(e.refresh(s, session.Presented{}, slow, true), session.Reused)
+			e.outcome(e.refresh(s, session.Presentation{}, slow, true), session.Reused)
 		}
 		e.alive(s.user)
 	}

@@ -41,7 +41,7 @@ var ruleCases = []testCase{
 		test: func(e *env) {
 			for _, g := range []session.Generation{255, 256, 65536, 1<<31 - 1, 1 << 31, 1<<32 - 2} {
 				s := e.signIn(e.user("ann"), slow)
-				p := session.Presented{Generation: g, IssuedAt: 253402300798999, ExpiresAt: 253402300799999}
+				p := session.Presentation{Generation: g, IssuedAt: 253402300798999, ExpiresAt: 253402300799999}
 				e.outcome(e.refresh(s, p, slow, true), session.Adopted)
 				e.outcome(e.refresh(s, p, slow, true), session.Current)
 				p.Generation--
@@ -49,7 +49,7 @@ var ruleCases = []testCase{
 			}
 			for _, g := range []session.Generation{254, 255, 1<<16 - 1, 1<<24 - 1, 1<<31 - 1, 1<<32 - 2} {
 				s := e.signIn(e.user("bob"), slow)
-				p := session.Presented{Generation: g, IssuedAt: 1, ExpiresAt: 253402300799999, HandedAt: 1}
+				p := session.Presentation{Generation: g, IssuedAt: 1, ExpiresAt: 253402300799999, HandedAt: 1}
 				e.outcome(e.refresh(s, p, slow, true), session.Adopted)
 				e.pass(time.Millisecond)
 				r := e.refresh(s, p, session.Policy{Idle: time.Hour, Lifetime: slow.Lifetime}, true)
@@ -65,7 +65,7 @@ var ruleCases = []testCase{
 			for _, first := range []session.Generation{session.BoundGenerations | 1, session.BoundGenerations | 0x7ff<<20 | 1} {
 				s := e.reach(e.user("ann"), 3)
 				old := presented(e.record(s))
-				p := session.Presented{Generation: first, IssuedAt: old.IssuedAt, ExpiresAt: old.ExpiresAt, HandedAt: 1}
+				p := session.Presentation{Generation: first, IssuedAt: old.IssuedAt, ExpiresAt: old.ExpiresAt, HandedAt: 1}
 				r := e.refresh(s, p, quick, true)
 				e.outcome(r, session.Adopted)
 				e.same("generation", e.record(s).Generation, first)

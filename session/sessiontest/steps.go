@@ -90,11 +90,11 @@ func (h *history) signIn() {
 	if refused {
 		return
 	}
-	*c = client{ref{creating.UserID, creating.ID}, []session.Presented{handed(rec, h.now)}}
+	*c = client{ref{creating.UserID, creating.ID}, []session.Presentation{handed(rec, h.now)}}
 }
 
 // handed is the refresh token of a record with its cookie, handed out now.
-func handed(rec session.Record, now session.Instant) session.Presented {
+func handed(rec session.Record, now session.Instant) session.Presentation {
 	p := presented(rec)
 	p.HandedAt = now
 	return p
@@ -117,10 +117,10 @@ func (m records) create(c session.CreateParams, rec session.Record) {
 
 // makeRoom applies [session.MakeRoom] to the records.
 func (m records) makeRoom(c session.CreateParams, now session.Instant) (ended []session.ID, refused bool) {
-	var live []session.Held
+	var live []session.Candidate
 	for id, r := range m[c.UserID] {
 		if r.Live(now) {
-			live = append(live, session.Held{ID: id, IssuedAt: r.IssuedAt, ActorID: detailsOf(id).ActorID})
+			live = append(live, session.Candidate{ID: id, IssuedAt: r.IssuedAt, ActorID: detailsOf(id).ActorID})
 		}
 	}
 	return session.MakeRoom(live, c)
@@ -184,7 +184,7 @@ func (m records) refreshed(r session.RefreshParams, got session.RefreshResult) {
 }
 
 // present returns what the client presents: mostly its newest token.
-func (h *history) present(c *client) (p session.Presented) {
+func (h *history) present(c *client) (p session.Presentation) {
 	if len(c.tokens) > 0 {
 		p = c.tokens[len(c.tokens)-1]
 	}
@@ -280,7 +280,7 @@ func (h *history) list(user string) {
 		}
 		for id, rec := range h.model[user] {
 			got, ok := live[id]
-			if ok && (got != session.Listed{Record: rec, Details: detailsOf(id)} || !rec.Live(before)) || !ok && rec.Live(h.now) {
+			if ok && (got != session.Entry{Record: rec, Details: detailsOf(id)} || !rec.Live(before)) || !ok && rec.Live(h.now) {
 				h.failf("session %v of user %s:\n got %+v\nwant %+v", id, user, got, rec)
 			}
 			delete(live, id)

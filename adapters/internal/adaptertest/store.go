@@ -39,7 +39,7 @@ func (s *countingStore) Refresh(ctx context.Context, r session.RefreshParams) (s
 	return s.Store.Refresh(ctx, r)
 }
 
-func (s *countingStore) List(ctx context.Context, userID string) (map[session.ID]session.Listed, error) {
+func (s *countingStore) List(ctx context.Context, userID string) (map[session.ID]session.Entry, error) {
 	if err := s.step(); err != nil {
 		return nil, err
 	}

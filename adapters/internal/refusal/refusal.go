@@ -27,7 +27,7 @@ func Answer(w http.ResponseWriter, denial *middleware.Denial) bool {
 		denial.Write(w)
 		return true
 	}
-	denial.WriteHeader(w.Header())
+	denial.SetHeader(w.Header())
 	w.Header().Del("Content-Type")
 	return false
 }

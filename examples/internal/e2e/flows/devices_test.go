@@ -23,35 +23,36 @@ func TestDevices(t *testing.T) {
 }
 
 func testDevicesPage(t *testing.T, browser *chrometest.Browser, s *apptest.Server, scripts bool) {
-	tab, phone := quiet{browser.Person(t).Tab(t), t}, quiet{browser.Person(t).Tab(t), t}
-	for _, each := range []quiet{tab, phone} {
+	first, second := quiet{browser.Person(t).Tab(t), t}, quiet{browser.Person(t).Tab(t), t}
+	for _, each := range []quiet{first, second} {
 		each.Scripting(scripts)
 	}
-	phone.Screen(390, 800, true)
+	apptest.OnScreen(first.Tab, s.App, true)
+	apptest.OnScreen(second.Tab, s.App, false)
 	name := apptest.NewName()
-	tab.Open(s.URL + "/signup")
-	tab.send(".stack", [2]string{"username", name}, [2]string{"password", apptest.Password})
+	first.Open(s.URL + "/signup")
+	first.send(".stack", [2]string{"username", name}, [2]string{"password", apptest.Password})
 
-	phone.Open(s.URL + "/login")
-	phone.shows(`document.querySelector("[type=checkbox][name=remember]").checked`)
-	phone.Click("[type=checkbox][name=remember]")
-	phone.send(".stack", [2]string{"username", name}, [2]string{"password", "wrong"})
-	phone.shows(`!document.querySelector("[type=checkbox][name=remember]").checked`)
-	phone.send(".stack", [2]string{"username", name}, [2]string{"password", apptest.Password})
-	phone.shows(`location.pathname === "/profile"`)
-	phone.Submit(`main a[href="/devices"]`)
-	phone.shows(`location.pathname === "/devices" && document.querySelectorAll("li[data-session]").length === 2`)
-	phone.shows(`document.querySelectorAll("[data-current]").length === 1`)
-	phone.shows(`document.querySelector("li[data-session] h2").innerText.includes("Chrome on Linux")`)
+	second.Open(s.URL + "/login")
+	second.shows(`document.querySelector("[type=checkbox][name=remember]").checked`)
+	second.Click("[type=checkbox][name=remember]")
+	second.send(".stack", [2]string{"username", name}, [2]string{"password", "wrong"})
+	second.shows(`!document.querySelector("[type=checkbox][name=remember]").checked`)
+	second.send(".stack", [2]string{"username", name}, [2]string{"password", apptest.Password})
+	second.shows(`location.pathname === "/profile"`)
+	second.Submit(`main a[href="/devices"]`)
+	second.shows(`location.pathname === "/devices" && document.querySelectorAll("li[data-session]").length === 2`)
+	second.shows(`document.querySelectorAll("[data-current]").length === 1`)
+	second.shows(`document.querySelector("li[data-session] h2").innerText.includes("Chrome on Linux")`)
 
-	phone.Submit("li[data-session]:not([data-current]) button")
-	phone.shows(`location.pathname === "/devices" && document.querySelectorAll("li[data-session]").length === 1`)
-	tab.Open(s.URL + "/devices")
-	tab.shows(`location.pathname === "/login"`)
-	tab.send(".stack", [2]string{"username", name}, [2]string{"password", apptest.Password})
-	tab.shows(`location.pathname === "/devices"`)
-	tab.Submit(`form:has([name="others"]) button`)
-	tab.shows(`location.pathname === "/devices" && document.querySelectorAll("li[data-session]").length === 1`)
-	tab.Submit("[data-current] button")
-	tab.shows(`location.pathname === "/login" && !document.querySelector("[data-sign-out]")`)
+	second.Submit("li[data-session]:not([data-current]) button")
+	second.shows(`location.pathname === "/devices" && document.querySelectorAll("li[data-session]").length === 1`)
+	first.Open(s.URL + "/devices")
+	first.shows(`location.pathname === "/login"`)
+	first.send(".stack", [2]string{"username", name}, [2]string{"password", apptest.Password})
+	first.shows(`location.pathname === "/devices"`)
+	first.Submit(`form:has([name="others"]) button`)
+	first.shows(`location.pathname === "/devices" && document.querySelectorAll("li[data-session]").length === 1`)
+	first.Submit("[data-current] button")
+	first.shows(`location.pathname === "/login" && !document.querySelector("[data-sign-out]")`)
 }

@@ -7,8 +7,9 @@ import (
 	"github.com/lucia-go/lucia/internal/chrometest"
 )
 
-// A person who does nothing is warned and then signed out, though the page is open and refreshes.
-// Whatever they do at the warning keeps the session.
+// An inactive person is warned and then signed out, although the page is open and refreshes. Any
+// activity after the warning keeps the session. Without scripts there is no warning, and the
+// session ends, too.
 func TestIdle(t *testing.T) {
 	t.Parallel()
 	browser := chrometest.Start(t)
@@ -16,8 +17,16 @@ func TestIdle(t *testing.T) {
 		t.Run(app, func(t *testing.T) {
 			t.Parallel()
 			s := apptest.Start(t, app, "-idle", "12s", "-access-ttl", "3s", "-grace", "1s")
+			plain := quiet{browser.Person(t).Tab(t), t}
+			apptest.OnScreen(plain.Tab, app, true)
+			plain.Scripting(false)
+			plain.Open(s.URL + "/signup")
+			plain.send(".stack", [2]string{"username", apptest.NewName()}, [2]string{"password", apptest.Password})
+			plain.shows(`location.pathname === "/profile" && document.querySelector("[data-idle-in]").innerText === "12s"`)
+			plain.shows(`!document.querySelector("#idle").checkVisibility()`)
+
 			tab := browser.Person(t).Tab(t)
-			tab.Screen(390, 844, false)
+			apptest.OnScreen(tab, app, false)
 			apptest.SignUpIn(tab, s, apptest.NewName())
 			tab.Eval(`window.sameDocument = true`, nil)
 			tab.Until(`document.querySelector("[data-idle-in]").innerText === "12s"`)
@@ -28,7 +37,7 @@ func TestIdle(t *testing.T) {
 			tab.Eval(`{ const { left, right, bottom } = document.querySelector("#idle").getBoundingClientRect();
 				left >= 0 && right <= innerWidth && bottom <= innerHeight }`, &fits)
 			if !fits {
-				t.Error("the warning does not fit on a phone")
+				t.Error("the warning does not fit on the screen")
 			}
 			tab.Click("#idle button")
 			tab.Until(`window.sameDocument && document.querySelector("#idle").hidden && document.querySelector("#gone").hidden`)
@@ -37,6 +46,9 @@ func TestIdle(t *testing.T) {
 			tab.Until(`window.sameDocument && !document.querySelector("#gone").hidden && document.querySelector("#idle").hidden`)
 			tab.Open(s.URL + "/profile")
 			tab.Until(`location.pathname === "/login"`)
+			// It is longer ago that the person without scripts was last active.
+			plain.Open(s.URL + "/profile")
+			plain.shows(`location.pathname === "/login"`)
 			for _, fault := range tab.Faults() {
 				t.Error(fault)
 			}

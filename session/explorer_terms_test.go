@@ -41,10 +41,10 @@ func search[S comparable](t *testing.T, start S, moves func(S, func(name string,
 	return trace, len(reached)
 }
 
-// shapeWorld is one session with terms, its browser and its store, in ticks on the store's clock.
+// termsWorld is one session with terms, its browser and its store, in ticks on the store's clock.
 // The app's clock is ahead by skew. A request reaches the store at once, or a tick after the app
 // has computed its policy.
-type shapeWorld struct {
+type termsWorld struct {
 	short  bool
 	endsBy int // on the app's clock; 0: none
 	skew   int
@@ -59,14 +59,14 @@ type shapeWorld struct {
 }
 
 const (
-	shapeLifetime, shapeIdle = 12, 6 // of the policy
+	termsLifetime, termsIdle = 12, 6 // of the policy
 	shortLifetime, shortIdle = 7, 4  // of sessions with Terms.Short
 )
 
-type shapeState struct {
+type termsState struct {
 	now         session.Instant
 	rec, before session.Record
-	jar, sent   session.Presented
+	jar, sent   session.Presentation
 	short       [2]bool // whether the token of the jar, of the request carries Terms.Short
 	exchange    bool
 	sentAt      session.Instant
@@ -76,8 +76,8 @@ type shapeState struct {
 
 func ticks(n int) time.Duration { return time.Duration(n) * tick }
 
-func (w *shapeWorld) policy(short bool, at session.Instant) session.Policy {
-	p := session.Policy{Settle: tick, Idle: ticks(shapeIdle), Lifetime: ticks(shapeLifetime)}
+func (w *termsWorld) policy(short bool, at session.Instant) session.Policy {
+	p := session.Policy{Settle: tick, Idle: ticks(termsIdle), Lifetime: ticks(termsLifetime)}
 	if short {
 		p.Idle, p.Lifetime = ticks(shortIdle), ticks(shortLifetime)
 	}
@@ -92,12 +92,12 @@ func (w *shapeWorld) policy(short bool, at session.Instant) session.Policy {
 }
 
 // end is endsBy on the store's clock.
-func (w *shapeWorld) end() session.Instant { return now.Add(ticks(w.endsBy - w.skew)) }
+func (w *termsWorld) end() session.Instant { return now.Add(ticks(w.endsBy - w.skew)) }
 
 // bound is the latest time at which the session ends. It is also the promise to a browser that uses
 // it.
-func (w *shapeWorld) bound() session.Instant {
-	b := now.Add(ticks(shapeLifetime))
+func (w *termsWorld) bound() session.Instant {
+	b := now.Add(ticks(termsLifetime))
 	if w.short {
 		b = now.Add(ticks(shortLifetime))
 	}
@@ -107,16 +107,16 @@ func (w *shapeWorld) bound() session.Instant {
 	return b
 }
 
-func (w *shapeWorld) start() shapeState {
+func (w *termsWorld) start() termsState {
 	rec := session.Begin(w.policy(w.short, now), now)
-	return shapeState{now: now, rec: rec, jar: presentedOf(rec, now), short: [2]bool{w.short, false}, losses: w.losses}
+	return termsState{now: now, rec: rec, jar: presentedOf(rec, now), short: [2]bool{w.short, false}, losses: w.losses}
 }
 
-func presentedOf(r session.Record, at session.Instant) session.Presented {
-	return session.Presented{Generation: r.Generation, IssuedAt: r.IssuedAt, ExpiresAt: r.ExpiresAt, HandedAt: at}
+func presentedOf(r session.Record, at session.Instant) session.Presentation {
+	return session.Presentation{Generation: r.Generation, IssuedAt: r.IssuedAt, ExpiresAt: r.ExpiresAt, HandedAt: at}
 }
 
-func (w *shapeWorld) moves(s shapeState, emit func(string, shapeState, string)) {
+func (w *termsWorld) moves(s termsState, emit func(string, termsState, string)) {
 	if s.now < w.bound().Add(ticks(3)) && (!s.exchange || s.now == s.sentAt) {
 		next := s
 		next.now = s.now.Add(tick)
@@ -144,7 +144,7 @@ func (w *shapeWorld) moves(s shapeState, emit func(string, shapeState, string)) 
 	}
 }
 
-func (w *shapeWorld) step(s shapeState, emit func(string, shapeState, string)) {
+func (w *termsWorld) step(s termsState, emit func(string, termsState, string)) {
 	outcome, rec := session.Refresh(s.rec, s.sent, s.policy, s.now)
 	switch {
 	case s.sent.Generation > s.rec.Generation && w.neverAdopt && outcome == session.Adopted:
@@ -153,7 +153,7 @@ func (w *shapeWorld) step(s shapeState, emit func(string, shapeState, string)) {
 		rec.ExpiresAt = s.now.Add(s.policy.Idle)
 	}
 	next := s
-	next.exchange, next.sent, next.policy, next.sentAt, next.short[1] = false, session.Presented{}, session.Policy{}, 0, false
+	next.exchange, next.sent, next.policy, next.sentAt, next.short[1] = false, session.Presentation{}, session.Policy{}, 0, false
 	name := fmt.Sprintf("the store answers %v", outcome)
 	if !outcome.Alive() {
 		honest := s.now < min(s.sent.ExpiresAt, w.bound()) && (w.losses == 0 || s.rec.Live(s.now))
@@ -184,23 +184,23 @@ func (w *shapeWorld) step(s shapeState, emit func(string, shapeState, string)) {
 	emit(name, next, wrong)
 }
 
-func (w *shapeWorld) fullIdle() time.Duration {
+func (w *termsWorld) fullIdle() time.Duration {
 	if w.short {
 		return ticks(shortIdle)
 	}
-	return ticks(shapeIdle)
+	return ticks(termsIdle)
 }
 
 var (
-	endsByWorld = shapeWorld{endsBy: 5, losses: 1}
-	shortWorld  = shapeWorld{short: true, losses: 1}
+	endsByWorld = termsWorld{endsBy: 5, losses: 1}
+	shortWorld  = termsWorld{short: true, losses: 1}
 )
 
 // A session with terms is never lost before its end, although answers and a write of the store are
 // lost, and lives no longer. A Short session lives until its Lifetime has passed on the store's
 // clock. A session with EndsBy lives until then on the app's clock, however far the clocks are
 // apart, and its record lives longer by the delay of a request.
-func TestShapeExplorer(t *testing.T) {
+func TestTermsExplorer(t *testing.T) {
 	t.Parallel()
 	if raceDetector {
 		t.Skip("a single goroutine has no races")
@@ -209,8 +209,8 @@ func TestShapeExplorer(t *testing.T) {
 	ahead.skew, behind.skew = 2, -2
 	steady := endsByWorld
 	steady.losses = 0
-	both := shapeWorld{short: true, endsBy: 6, losses: 1}
-	for name, w := range map[string]shapeWorld{
+	both := termsWorld{short: true, endsBy: 6, losses: 1}
+	for name, w := range map[string]termsWorld{
 		"ends by": endsByWorld, "clock ahead": ahead, "clock behind": behind, "no loss": steady, "short": shortWorld, "both": both,
 	} {
 		trace, n := search(t, w.start(), w.moves)
@@ -218,7 +218,7 @@ func TestShapeExplorer(t *testing.T) {
 			t.Errorf("%s, %d states:\n%s", name, n, trace)
 		}
 	}
-	for part, w := range map[string]shapeWorld{
+	for part, w := range map[string]termsWorld{
 		"the store is told how long, clock ahead":  {endsBy: 5, skew: 2, storeClock: true},
 		"the store is told how long, clock behind": {endsBy: 5, skew: -2, storeClock: true},
 		"the end bounds the policy":                {endsBy: 5, unbounded: true},

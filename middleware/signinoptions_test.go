@@ -16,12 +16,12 @@ import (
 	"github.com/lucia-go/lucia/session"
 )
 
-// shaped is an app whose POST /shaped signs in with options.
-func shaped(t testing.TB, change func(*middleware.Config[profile]), options func() []middleware.SignInOption) *app {
+// withOptions is an app whose POST /begin signs in with options.
+func withOptions(t testing.TB, change func(*middleware.Config[profile]), options func() []middleware.SignInOption) *app {
 	a := newApp(t, change)
 	mux := http.NewServeMux()
 	mux.Handle("/", a.handler)
-	mux.Handle("POST /shaped", a.auth.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	mux.Handle("POST /begin", a.auth.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if _, err := a.auth.SignIn(w, r, r.URL.Query().Get("user"), options()...); err != nil {
 			middleware.WriteError(w, err)
 		}
@@ -55,7 +55,7 @@ func TestCookiesOfShortSessionHaveNoMaxAge(t *testing.T) {
 	t.Parallel()
 	for _, remember := range []bool{true, false} {
 		synctest.Test(t, func(t *testing.T) {
-			a := shaped(t, nil, func() []middleware.SignInOption { return []middleware.SignInOption{middleware.Remember(remember)} })
+			a := withOptions(t, nil, func() []middleware.SignInOption { return []middleware.SignInOption{middleware.Remember(remember)} })
 			b := newBrowser(t, a)
 			check := func(step string, resp *http.Response, want int) {
 				t.Helper()
@@ -69,7 +69,7 @@ func TestCookiesOfShortSessionHaveNoMaxAge(t *testing.T) {
 					}
 				}
 			}
-			resp := b.do("POST", "/shaped?user=u1", nil)
+			resp := b.do("POST", "/begin?user=u1", nil)
 			check("the sign-in", resp, 3)
 			for _, line := range resp.Header["Set-Cookie"] {
 				if want := "; Path=/; HttpOnly; SameSite=Lax"; !remember && !strings.HasSuffix(line, want) {
@@ -87,7 +87,7 @@ func TestTermsReachHandlersAndLoadUser(t *testing.T) {
 	t.Parallel()
 	end := time.Now().Add(time.Hour)
 	var seen session.Terms
-	a := shaped(t, func(c *middleware.Config[profile]) {
+	a := withOptions(t, func(c *middleware.Config[profile]) {
 		c.LoadUser = func(ctx context.Context, id string) (profile, error) {
 			seen = session.TermsOf(ctx)
 			return profile{id}, nil
@@ -95,7 +95,7 @@ func TestTermsReachHandlersAndLoadUser(t *testing.T) {
 	}, func() []middleware.SignInOption {
 		return []middleware.SignInOption{middleware.With("org", "acme"), middleware.With("plan", "pro"), middleware.EndsBy(end), nil}
 	})
-	newBrowser(t, a).do("POST", "/shaped?user=u1", nil)
+	newBrowser(t, a).do("POST", "/begin?user=u1", nil)
 	if seen.Attributes["org"] != "acme" || seen.Attributes["plan"] != "pro" || !seen.EndsBy.Equal(end.Truncate(time.Second)) {
 		t.Errorf("LoadUser sees %+v", seen)
 	}
@@ -109,8 +109,8 @@ func TestInvalidTermsAreBadRequests(t *testing.T) {
 		"not text":       middleware.With("a", "\xff"),
 		"without a name": middleware.With("", "x"),
 	} {
-		a := shaped(t, nil, func() []middleware.SignInOption { return []middleware.SignInOption{option} })
-		resp := newBrowser(t, a).do("POST", "/shaped?user=u1", nil)
+		a := withOptions(t, nil, func() []middleware.SignInOption { return []middleware.SignInOption{option} })
+		resp := newBrowser(t, a).do("POST", "/begin?user=u1", nil)
 		if body := text(t, resp); resp.StatusCode != 400 || !strings.Contains(body, "AUTH_INVALID_TERMS") || len(resp.Cookies()) > 0 {
 			t.Errorf("%s: %d %s", name, resp.StatusCode, body)
 		}
@@ -132,7 +132,7 @@ func TestRefusedSignInKeepsTheOthers(t *testing.T) {
 
 // acting is an app in which root may act as others, and a browser in which root is signed in.
 func acting(t testing.TB) (*app, *browser) {
-	a := shaped(t, nil, func() []middleware.SignInOption {
+	a := withOptions(t, nil, func() []middleware.SignInOption {
 		return []middleware.SignInOption{middleware.Actor("root", "ticket 12")}
 	})
 	return a, newBrowser(t, a).signIn("root")
@@ -149,7 +149,7 @@ func TestActingReturnsToTheActorsOwnSession(t *testing.T) {
 				t.Fatal(before, err)
 			}
 			time.Sleep(16 * time.Minute) // the request that begins the acting is refreshed
-			want(t, "begin", b.do("POST", "/shaped?user=u1", nil, "Sec-Fetch-Dest", "document").StatusCode, 200)
+			want(t, "begin", b.do("POST", "/begin?user=u1", nil, "Sec-Fetch-Dest", "document").StatusCode, 200)
 			want(t, "page", b.navigate("/page"), "u1 fresh")
 			list, err := a.auth.Sessions(t.Context(), "u1")
 			if err != nil || len(list) != 2 || list[0].ActorID != "root" || list[1].ActorID != "" {
@@ -180,15 +180,15 @@ func TestActingNeedsTheActorsSession(t *testing.T) {
 	t.Parallel()
 	a, b := acting(t)
 	for name, c := range map[string]*browser{"no session": newBrowser(t, a), "another user": newBrowser(t, a).signIn("u2")} {
-		resp := c.do("POST", "/shaped?user=u1", nil)
+		resp := c.do("POST", "/begin?user=u1", nil)
 		if body := text(t, resp); resp.StatusCode != 401 || len(resp.Cookies()) > 0 {
 			t.Errorf("%s: %d %s", name, resp.StatusCode, body)
 		}
 		want(t, name+" stops", c.do("POST", "/stop", nil).StatusCode, 401)
 	}
-	want(t, "acting as oneself", b.do("POST", "/shaped?user=root", nil).StatusCode, 400)
-	want(t, "begin", b.do("POST", "/shaped?user=u1", nil).StatusCode, 200)
-	want(t, "while acting", b.do("POST", "/shaped?user=u2", nil).StatusCode, 401)
+	want(t, "acting as oneself", b.do("POST", "/begin?user=root", nil).StatusCode, 400)
+	want(t, "begin", b.do("POST", "/begin?user=u1", nil).StatusCode, 200)
+	want(t, "while acting", b.do("POST", "/begin?user=u2", nil).StatusCode, 401)
 	want(t, "page", b.navigate("/page"), "u1 fresh")
 }
 
@@ -196,7 +196,7 @@ func TestActingNeedsTheActorsSession(t *testing.T) {
 func TestSignOutWhileActingEndsBoth(t *testing.T) {
 	t.Parallel()
 	a, b := acting(t)
-	b.do("POST", "/shaped?user=u1", nil)
+	b.do("POST", "/begin?user=u1", nil)
 	b.navigate("/page")
 	want(t, "sign-out", b.do("POST", "/out", nil).StatusCode, 200)
 	if len(b.cookies) > 0 {
@@ -223,7 +223,7 @@ func TestStopActingAcceptsOnlyTheActorsOwnSession(t *testing.T) {
 		"empty":               "",
 	} {
 		c := b.clone()
-		want(t, "begin", c.do("POST", "/shaped?user=u1", nil).StatusCode, 200)
+		want(t, "begin", c.do("POST", "/begin?user=u1", nil).StatusCode, 200)
 		c.cookies["actor_session"] = value
 		if resp := c.do("POST", "/stop", nil); resp.StatusCode != 401 {
 			t.Errorf("%s: %d %s", name, resp.StatusCode, text(t, resp))
@@ -238,7 +238,7 @@ func TestStopActingAcceptsOnlyTheActorsOwnSession(t *testing.T) {
 func TestStopActingInAnOutage(t *testing.T) {
 	t.Parallel()
 	a, b := acting(t)
-	b.do("POST", "/shaped?user=u1", nil)
+	b.do("POST", "/begin?user=u1", nil)
 	a.store.set(errDown, false)
 	want(t, "stop", b.do("POST", "/stop", nil).StatusCode, 503)
 	a.store.set(nil, false)
@@ -436,7 +436,7 @@ func TestActorCannotStepUp(t *testing.T) {
 	})))
 	a.handler = app
 	want(t, "the actor's own session", b.do("GET", "/danger", nil).StatusCode, 404)
-	want(t, "begin", b.do("POST", "/shaped?user=u1", nil).StatusCode, 200)
+	want(t, "begin", b.do("POST", "/begin?user=u1", nil).StatusCode, 200)
 	want(t, "while acting", b.do("GET", "/danger", nil).StatusCode, 401)
 	resp := b.do("POST", "/again", nil)
 	want(t, "stepping up", resp.StatusCode, 400)

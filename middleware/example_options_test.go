@@ -10,7 +10,7 @@ import (
 )
 
 // A "remember me" box, and an administrator who acts as a customer for a while.
-func Example_shapes() {
+func Example_signInOptions() {
 	auth := newAuth()
 	mux := http.NewServeMux()
 	mux.HandleFunc("POST /login", func(w http.ResponseWriter, r *http.Request) {

@@ -121,9 +121,9 @@ func (e *Engine[U]) overBy(ctx context.Context, t *Terms) (Cause, error) {
 	return "", nil
 }
 
-// checkShape refuses an access token of a session that its terms have ended, as far as this process
+// checkOver refuses an access token of a session that its terms have ended, as far as this process
 // knows.
-func (e *Engine[U]) checkShape(v *verified[U], now time.Time) error {
+func (e *Engine[U]) checkOver(v *verified[U], now time.Time) error {
 	if isPast(&v.session.Terms, now) {
 		return accessErrors.expired
 	}

@@ -1,0 +1,39 @@
+package session_test
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/lucia-go/lucia/session"
+)
+
+// What a store answers while a browser rotates its token, loses the answer, and goes on, and when
+// someone presents the old token much later.
+func ExampleRefresh() {
+	policy := session.Policy{
+		Grace: 30 * time.Second, Settle: 90 * time.Second,
+		Idle: 30 * 24 * time.Hour, Lifetime: 400 * 24 * time.Hour,
+	}
+	now := session.InstantOf(time.Date(2030, 1, 1, 9, 0, 0, 0, time.UTC))
+	rec := session.Begin(policy, now)
+	first := session.Presentation{Generation: rec.Generation}
+
+	now = now.Add(15 * time.Minute)
+	outcome, rec := session.Refresh(rec, first, policy, now)
+	fmt.Println(outcome, rec.Generation, outcome.Alive())
+
+	outcome, rec = session.Refresh(rec, first, policy, now.Add(time.Second)) // the answer was lost
+	fmt.Println(outcome, rec.Generation, outcome.Alive())
+
+	handed := now.Add(time.Second)
+	rec, confirmed := session.Confirm(rec, rec.Generation, handed, policy, now.Add(2*time.Minute))
+	fmt.Println("confirmed:", confirmed)
+
+	outcome, rec = session.Refresh(rec, first, policy, now.Add(10*time.Minute))
+	fmt.Println(outcome, rec.Generation, outcome.Alive())
+	// Output:
+	// rotated 2 true
+	// repeated 2 true
+	// confirmed: true
+	// reused 0 false
+}
