@@ -51,9 +51,9 @@ func explain(err error) string {
 	case errors.Is(err, session.CodeNotAuthenticated):
 		return "Not signed in."
 	case errors.Is(err, session.CodeUnauthorized):
-		return "Not signed in (any more), or the wrong name or password."
+		return "Not signed in, or the name or password is wrong."
 	case errors.Is(err, session.CodeDatabaseFetchFailed), errors.Is(err, session.CodeDatabaseUpdateFailed):
-		return "The server cannot tell at the moment. Please try again."
+		return "The server is unavailable at the moment. Please try again."
 	}
 	return err.Error()
 }

@@ -141,7 +141,7 @@ func TestWrongPassword(t *testing.T) {
 	_, url := newServer(t)
 	c := newTool(t, url)
 	c.stdin = "battery staple\n"
-	c.check(false, "wrong name or password", "login", "ada")
+	c.check(false, "name or password is wrong", "login", "ada")
 	c.stdin = ""
 	c.check(false, "no password", "login", "ada")
 	c.check(false, "usage", "login")

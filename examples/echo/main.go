@@ -93,7 +93,7 @@ func note(handle notes.Handler) echo.HandlerFunc {
 	return func(c echo.Context) error { return handle(c.Response(), c.Request(), c.Param("id")) }
 }
 
-// enter signs in whom the form of a page proves to be there.
+// enter signs in the user that who finds in the form of a page.
 func (a *app) enter(p views.Page, who func(*http.Request) (demo.User, error)) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		user, err := who(c.Request())

@@ -93,7 +93,7 @@ func note(handle notes.Handler) echo.HandlerFunc {
 	return func(c *echo.Context) error { return handle(c.Response(), c.Request(), c.Param("id")) }
 }
 
-// enter signs in whom the form of a page proves to be there.
+// enter signs in the user that who finds in the form of a page.
 func (a *app) enter(p views.Page, who func(*http.Request) (demo.User, error)) echo.HandlerFunc {
 	return func(c *echo.Context) error {
 		user, err := who(c.Request())
@@ -107,8 +107,8 @@ func (a *app) enter(p views.Page, who func(*http.Request) (demo.User, error)) ec
 	}
 }
 
-// deny shows this site's page, and not the library's, to a person during an outage of
-// the session store. What else Require refuses it answers by itself.
+// deny shows this site's page, instead of the library's, during an outage of the session store.
+// Require answers all other refusals itself.
 func (a *app) deny(w http.ResponseWriter, r *http.Request, denial *lucia.Denial) error {
 	if !demo.IsOutage(denial) {
 		return denial
@@ -118,14 +118,14 @@ func (a *app) deny(w http.ResponseWriter, r *http.Request, denial *lucia.Denial)
 	return nil
 }
 
-// saveProfile takes a form that has the hidden field of the session.
+// saveProfile handles a form with the session's hidden field.
 func (a *app) saveProfile(c *echo.Context) error {
 	s, err := a.auth.ValidateFormSubmission(c.Request())
 	if err == nil {
 		err = a.site.SaveBio(c.Request().Context(), s.User.ID, c.Request().PostFormValue("bio"))
 	}
 	if err == nil {
-		err = a.auth.Reload(c.Response(), c.Request()) // the access token tells the pages what has changed
+		err = a.auth.Reload(c.Response(), c.Request()) // the new access token contains the change
 	}
 	if err != nil {
 		return a.page(c, views.Profile, err)
@@ -214,7 +214,7 @@ func (a *app) confirm(c *echo.Context) error {
 // me is for scripts and programs, which send the access token as a bearer token.
 func (a *app) me(c *echo.Context) error {
 	validate := a.auth.ValidateRequest
-	if a.site.Hardened() { // scripts have no token then
+	if a.site.Hardened() { // scripts have no token in hardened mode
 		validate = a.auth.ValidateRequestByCookie
 	}
 	s, err := validate(c.Request())
@@ -225,8 +225,8 @@ func (a *app) me(c *echo.Context) error {
 	return c.JSON(http.StatusOK, s.User)
 }
 
-// fail shows the page of an error that a handler has returned. Refusals of the
-// library are for scripts, and left to echo's own handler.
+// fail shows the page of an error that a handler has returned. It leaves refusals of the library,
+// which are for scripts, to echo's own handler.
 func (a *app) fail(asJSON echo.HTTPErrorHandler) echo.HTTPErrorHandler {
 	return func(c *echo.Context, err error) {
 		if answer, _ := echo.UnwrapResponse(c.Response()); answer != nil && answer.Committed {
@@ -250,8 +250,8 @@ func (a *app) fail(asJSON echo.HTTPErrorHandler) echo.HTTPErrorHandler {
 	}
 }
 
-// plainOptions lets OPTIONS be a method that no page takes, as with net/http and
-// gin. echo by itself answers it with what the path does take.
+// plainOptions treats OPTIONS as an unsupported method, as net/http and gin do. echo by itself
+// answers it with the methods of the path.
 func plainOptions(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c *echo.Context) error {
 		if allow, misses := c.Get(echo.ContextKeyHeaderAllow).(string); misses {

@@ -8,11 +8,11 @@ import (
 	"github.com/lucia-go/lucia/middleware"
 )
 
-// detailed keeps the last detail of lucia:session.
+// detailed is a script that keeps the last detail of lucia:session.
 const detailed = `document.addEventListener("lucia:session", ({ detail }) => (window.detail = detail))`
 
-// The tabs of a person who has been away come near the idle end, and say so. Real input in one of
-// them moves the end: it is reported at once, and the other tab learns of it.
+// The tabs of an inactive person warn when the idle end is near. Real input in one of them moves
+// the end: it is reported at once, and the other tab learns of it.
 func testActivity(t *testing.T, b *chrometest.Browser) {
 	for name, act := range map[string]func(*chrometest.Tab){
 		"pointer": func(tab *chrometest.Tab) { tab.Click("#who") },

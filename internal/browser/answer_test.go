@@ -7,8 +7,7 @@ import (
 	"github.com/lucia-go/lucia/internal/chrometest"
 )
 
-// order opens a page, places an order there by form, and leaves the tab on the
-// answer.
+// order opens a page, places an order by form, and leaves the tab on the answer.
 func order(t *testing.T, s *site, tab *chrometest.Tab) {
 	t.Helper()
 	tab.Eval("void document.querySelector('#order').submit()", nil)
@@ -17,25 +16,25 @@ func order(t *testing.T, s *site, tab *chrometest.Tab) {
 		document.addEventListener("lucia:session", ({ detail }) => details.push(detail)))`, nil)
 }
 
-// assertMarked asserts that the answer to the order is the one of before, out of
-// use, and that the order was placed once.
+// assertMarked asserts that the tab still shows the answer to the order, that the page is stale,
+// and that the order was placed once.
 func assertMarked(t *testing.T, s *site, tab *chrometest.Tab) {
 	t.Helper()
 	tab.Until("window.kept && session === null && details.at(-1).stale")
-	tab.Eval("new Promise((later) => setTimeout(later, 1000))", nil) // for what must not come
+	tab.Eval("new Promise((later) => setTimeout(later, 1000))", nil) // so that an unwanted request would show
 	var ok bool
 	if tab.Eval("window.kept && document.documentElement.inert && [...document.querySelectorAll('[name=_lucia]')].every((f) => !f.value)", &ok); !ok {
-		t.Error("the page can still be used, or is another")
+		t.Error("the page is not stale, or was replaced")
 	}
 	if n := s.orders.Load(); n != 1 {
 		t.Errorf("%d orders, want 1 (a GET counts as 100)", n)
 	}
 }
 
-// without is a tab that hears nothing from others.
+// without is a script for a tab without messages from others.
 const without = "delete window.BroadcastChannel"
 
-func testAnswerNews(t *testing.T, b *chrometest.Browser) {
+func testAnswerOtherUser(t *testing.T, b *chrometest.Browser) {
 	s := newSite(t, time.Minute)
 	person := b.Person(t)
 	tab := signIn(t, s, person, "u1")
@@ -56,7 +55,7 @@ func testAnswerRefresh(t *testing.T, b *chrometest.Browser) {
 	assertMarked(t, s, tab)
 }
 
-func testAnswerLookedAt(t *testing.T, b *chrometest.Browser) {
+func testAnswerFocus(t *testing.T, b *chrometest.Browser) {
 	s := newSite(t, time.Minute)
 	person := b.Person(t)
 	tab := signIn(t, s, person, "u1", without)
@@ -66,8 +65,8 @@ func testAnswerLookedAt(t *testing.T, b *chrometest.Browser) {
 	assertMarked(t, s, tab)
 }
 
-// Chromium keeps no answer to a form in its back/forward cache, other browsers may.
-// So the page is told that it was kept.
+// Chromium does not keep the answer to a form in its back/forward cache. Other browsers may. So the
+// test dispatches the events of a page from that cache.
 func testAnswerFromCache(t *testing.T, b *chrometest.Browser) {
 	s := newSite(t, time.Minute)
 	person := b.Person(t)
@@ -82,7 +81,7 @@ func testAnswerFromCache(t *testing.T, b *chrometest.Browser) {
 	}
 }
 
-// Its user is back, and goes on where they were.
+// The page's user is back and continues.
 func testAnswerUserReturns(t *testing.T, b *chrometest.Browser) {
 	s := newSite(t, time.Minute)
 	person := b.Person(t)
@@ -99,9 +98,8 @@ func testAnswerUserReturns(t *testing.T, b *chrometest.Browser) {
 	}
 }
 
-// The same user signs out and in again in another tab, or only in again, while they
-// write: text, focus, scroll position and the open dialog stay, and what is saved
-// is theirs.
+// The same user signs out and in again in another tab, or only in again, while they write. Text,
+// focus, scroll position and the open dialog stay, and the saved text is theirs.
 func testDraft(t *testing.T, b *chrometest.Browser) {
 	for _, out := range []string{"signed out before", "signed in again"} {
 		t.Run(out, func(t *testing.T) {
@@ -137,7 +135,7 @@ func testDraft(t *testing.T, b *chrometest.Browser) {
 	}
 }
 
-// Another user signs in while they write: nothing is saved in that user's name.
+// Another user signs in while a person writes. The text is not saved for that user.
 func testDraftOfAnother(t *testing.T, b *chrometest.Browser) {
 	s := newSite(t, time.Minute)
 	person := b.Person(t)
@@ -146,7 +144,7 @@ func testDraftOfAnother(t *testing.T, b *chrometest.Browser) {
 	tab.Until("window.ready && session")
 	tab.Eval("void (document.querySelector('textarea').value = 'of u1')", nil)
 	signIn(t, s, person, "u2")
-	// The tab has heard nothing, so the server has to refuse.
+	// The tab got no message, so the server must refuse the form.
 	tab.Eval("void document.querySelector('textarea').form.submit()", nil)
 	tab.Until("location.pathname === '/save'")
 	if got := tab.Text("document.body.innerText"); got != `{"message":"AUTH_INVALID_REQUEST"}` && got != `{"message":"AUTH_INVALID_ACCESS_TOKEN"}` {
@@ -154,7 +152,7 @@ func testDraftOfAnother(t *testing.T, b *chrometest.Browser) {
 	}
 }
 
-// A visitor's page notices a sign-in elsewhere, and stays where it is.
+// A signed-out page notices a sign-in in another tab and is not replaced.
 func testVisitorNotices(t *testing.T, b *chrometest.Browser) {
 	s := newSite(t, time.Minute)
 	person := b.Person(t)
@@ -165,12 +163,12 @@ func testVisitorNotices(t *testing.T, b *chrometest.Browser) {
 	signIn(t, s, person, "u1")
 	tab.Eval("void document.dispatchEvent(new Event('visibilitychange', { bubbles: true }))", nil)
 	tab.Until("window.kept && session?.user.user_id === 'u1'")
-	if who := tab.Text("document.querySelector('#who').innerText"); who != "nobody" {
-		t.Errorf("the page is another, of %s", who)
+	if who := tab.Text("document.querySelector('#who').innerText"); who != "no session" {
+		t.Errorf("the page was replaced and shows %s", who)
 	}
 }
 
-// After a sign-in by script the tab is like any other.
+// After a sign-in by script the tab works like any other.
 func testScriptSignIn(t *testing.T, b *chrometest.Browser) {
 	s := newSite(t, 3*time.Second)
 	person := b.Person(t)
@@ -185,15 +183,15 @@ func testScriptSignIn(t *testing.T, b *chrometest.Browser) {
 	}
 	visitor.Until("session?.user.user_id === 'u1'")
 	tab.Eval("void (window.begun = generations.size)", nil)
-	tab.Until("generations.size > begun") // silent refresh is at work
+	tab.Until("generations.size > begun") // silent refresh works
 	other := another(t, s, person)
 	other.Eval("lucia.signOut()", nil)
 	tab.Until("session === null && !errors.length")
 	visitor.Until("session === null && !errors.length")
 }
 
-// The user's data changes in one tab, and the other learns of it.
-func testReloadIsHeard(t *testing.T, b *chrometest.Browser) {
+// The user's data change in one tab, and the other tab gets them.
+func testReloadReachesOtherTabs(t *testing.T, b *chrometest.Browser) {
 	s := newSite(t, time.Hour)
 	person := b.Person(t)
 	tab := signIn(t, s, person, "u1")

@@ -8,17 +8,17 @@ import (
 	"github.com/lucia-go/lucia/internal/chrometest"
 )
 
-// atShow notes, before the module gets to see it, how each page of the tab is
-// shown. The notes outlive a reload.
+// atShow is a script that records how each page of the tab is shown, before the module handles the
+// event. The records outlive a reload.
 const atShow = `addEventListener("pageshow", ({ persisted }) => {
 	const { opacity } = getComputedStyle(document.documentElement);
-	const use = document.documentElement.inert ? "inert" : "in use";
+	const use = document.documentElement.inert ? "inert" : "usable";
 	const shown = JSON.parse(sessionStorage.shown ?? "[]");
 	shown.push([location.pathname + location.search, persisted, opacity, use].join(" "));
 	sessionStorage.shown = JSON.stringify(shown);
 });`
 
-// open opens a page that the browser may keep and marks it.
+// open opens a page that the browser may keep in its back/forward cache, and marks it.
 func open(t *testing.T, s *site, tab *chrometest.Tab) {
 	t.Helper()
 	tab.Open(s.URL + "/?bfcache")
@@ -26,15 +26,15 @@ func open(t *testing.T, s *site, tab *chrometest.Tab) {
 	tab.Eval("void (window.kept = true)", nil)
 }
 
-// leave opens such a page and leaves it for another one of the site.
+// leave opens such a page and then goes to another page of the site.
 func leave(t *testing.T, s *site, tab *chrometest.Tab, to string) {
 	t.Helper()
 	open(t, s, tab)
 	tab.Open(s.URL + to)
 }
 
-// assertShown asserts how the last pages of the tab were shown: what comes out
-// of the cache is unseen until the module has looked at it.
+// assertShown asserts how the last pages of the tab were shown. A page from the cache is hidden
+// until the module has checked it.
 func assertShown(t *testing.T, tab *chrometest.Tab, want ...string) {
 	t.Helper()
 	var shown []string
@@ -44,8 +44,8 @@ func assertShown(t *testing.T, tab *chrometest.Tab, want ...string) {
 	}
 }
 
-// assertLookups asserts how often the pages asked the server. A page that comes
-// out of the cache asks once, however it is shown.
+// assertLookups asserts how often the pages asked the server. A page from the cache asks once,
+// however it is shown.
 func assertLookups(t *testing.T, s *site, want int64) {
 	t.Helper()
 	if n := s.lookups.Load(); n != want {
@@ -55,7 +55,7 @@ func assertLookups(t *testing.T, s *site, want int64) {
 
 const (
 	fromCache = "/?bfcache true 0 inert"
-	replaced  = "/?bfcache false 1 in use"
+	replaced  = "/?bfcache false 1 usable"
 )
 
 const visible = "getComputedStyle(document.documentElement).opacity === '1' && !document.documentElement.inert"
@@ -68,7 +68,7 @@ func testCacheSameSession(t *testing.T, b *chrometest.Browser) {
 	tab.Back()
 	tab.Until("window.kept && location.search === '?bfcache' && " + visible)
 	assertShown(t, tab, fromCache)
-	tab.Until("refreshes.length > 1") // the server has said the same
+	tab.Until("refreshes.length > 1") // the server has confirmed the session
 	assertLookups(t, s, 1)
 	if got := tab.Text("session.user.user_id + errors.join()"); got != "u1" {
 		t.Errorf("the page has %s", got)
@@ -84,33 +84,33 @@ func testCacheSignedOut(t *testing.T, b *chrometest.Browser) {
 	leave(t, s, tab, "/")
 	tab.Until("window.ready")
 	tab.Eval("lucia.signOut()", nil)
-	assertBackToNobody(t, s, tab)
+	assertBackToNoSession(t, s, tab)
 }
 
-// The page itself ends the session and leaves; it is as private as any other.
+// The page itself ends the session and then goes elsewhere. It must be hidden, too.
 func testCacheSignedOutHere(t *testing.T, b *chrometest.Browser) {
 	s := newSite(t, time.Minute)
 	tab := signIn(t, s, b.Person(t), "u1", atShow)
 	open(t, s, tab)
 	tab.Eval("void lucia.signOut('/plain')", nil)
 	tab.Until("location.pathname === '/plain'")
-	assertBackToNobody(t, s, tab)
+	assertBackToNoSession(t, s, tab)
 }
 
-// assertBackToNobody goes back to the page that the browser has kept and asserts
-// that it is replaced by a page without a session, unseen until then.
-func assertBackToNobody(t *testing.T, s *site, tab *chrometest.Tab) {
+// assertBackToNoSession goes back to the page in the cache. It asserts that the page is replaced by
+// one without a session and is hidden until then.
+func assertBackToNoSession(t *testing.T, s *site, tab *chrometest.Tab) {
 	t.Helper()
 	tab.Back()
 	tab.Until("window.ready && !window.kept && location.search === '?bfcache' && session === null && " + visible)
 	assertShown(t, tab, fromCache, replaced)
 	assertLookups(t, s, 1)
-	if who := tab.Text("document.querySelector('#who').innerText"); who != "nobody" {
-		t.Errorf("the page is of %s", who)
+	if who := tab.Text("document.querySelector('#who').innerText"); who != "no session" {
+		t.Errorf("the page shows %s", who)
 	}
 }
 
-func testCacheSomebodyElse(t *testing.T, b *chrometest.Browser) {
+func testCacheAnotherUser(t *testing.T, b *chrometest.Browser) {
 	s := newSite(t, time.Minute)
 	tab := signIn(t, s, b.Person(t), "u1", atShow)
 	leave(t, s, tab, "/login/u2")
@@ -121,8 +121,8 @@ func testCacheSomebodyElse(t *testing.T, b *chrometest.Browser) {
 	assertLookups(t, s, 1)
 }
 
-// The session ends where no page of this browser hears of it: the synchronous
-// check passes, and the server's word replaces the page.
+// The session ends without a message to the pages of this browser. The synchronous check passes,
+// and the server's answer replaces the page.
 func testCacheEnded(t *testing.T, b *chrometest.Browser) {
 	s := newSite(t, time.Minute)
 	tab := signIn(t, s, b.Person(t), "u1", atShow)

@@ -25,7 +25,7 @@ func TestModulesDescribeTheirBody(t *testing.T) {
 				t.Error("Body is empty")
 			}
 			if !regexp.MustCompile(`^[0-9a-f]{16}$`).MatchString(m.Version) {
-				t.Errorf("Version = %q, want what needs no escaping in a URL", m.Version)
+				t.Errorf("Version = %q, want a value that needs no escaping in a URL", m.Version)
 			}
 			if m.ETag != `"`+m.Version+`"` {
 				t.Errorf("ETag = %s, want a strong tag of the version", m.ETag)
@@ -46,8 +46,8 @@ func TestModulesDiffer(t *testing.T) {
 	}
 }
 
-// What auto.js imports never changes under its URL, so both files may be cached indefinitely. The
-// entry exports the same module, so a page has one instance of it.
+// The file that auto.js imports never changes under its URL, so both files may be cached
+// indefinitely. The entry exports the same module, so a page has one instance of it.
 func TestOneURLHasTheClient(t *testing.T) {
 	t.Parallel()
 	auto, entry := string(browser.Auto().Body), string(browser.Entry().Body)
@@ -61,12 +61,13 @@ func TestOneURLHasTheClient(t *testing.T) {
 		t.Errorf("auto.js names a file that is not served:\n%s", auto)
 	}
 	if !strings.Contains(auto, "\nhandleSilentRefresh();\n") {
-		t.Errorf("auto.js starts nothing:\n%s", auto)
+		t.Errorf("auto.js does not start silent refresh:\n%s", auto)
 	}
 }
 
-// A strict policy and Trusted Types forbid text that becomes code or markup. The browser tests
-// show that the module works with them; this test keeps it so.
+// A strict policy and Trusted Types forbid text that becomes code or markup. The tests in Chromium
+// show that the module works with them. This test finds a use on a path that those tests do not
+// reach.
 func TestClientMakesNoCodeOrMarkupFromText(t *testing.T) {
 	t.Parallel()
 	body := browser.Client().Body

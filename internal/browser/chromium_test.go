@@ -17,70 +17,70 @@ import (
 	"github.com/lucia-go/lucia/session"
 )
 
-// The module in a real browser, against a server made of this library. The tests
-// share one Chromium; each is a person of its own. Every page runs under a
-// strict content security policy with Trusted Types, and a console error, an
-// uncaught error or an unhandled rejection on any of them fails its test.
+// TestChromium tests the module in a real browser, with a server that uses this library. The tests
+// share one Chromium, in which each has a profile of its own. Every page has a strict content
+// security policy with Trusted Types. A console error, an uncaught error or an unhandled rejection
+// on any page fails its test.
 func TestChromium(t *testing.T) {
 	t.Parallel()
 	chromium := chrometest.Start(t)
 	for name, test := range map[string]func(*testing.T, *chrometest.Browser){
-		"silent refresh of a 65 s token":                testSilentRefresh,
-		"a date that is wrong":                          testWrongDate,
-		"ten tabs":                                      testTenTabs,
-		"five tabs asleep for a day":                    testSleep,
-		"a tab that keeps the lock":                     testHeldLock,
-		"a tab without channel and locks":               testTabAlone,
-		"network off across expiry":                     testOffline,
-		"a burst of 5xx":                                testServerErrors,
-		"sign-out is seen in other tabs":                testSignOutEverywhere,
-		"sign-out by form is seen in other tabs":        testFormSignOut,
-		"somebody else signs in":                        testUserSwitch,
-		"sign-out while a refresh is under way":         testSignOutDuringRefresh,
-		"a session that ends":                           testSessionEnds,
-		"every error under its name":                    testErrors,
-		"the store":                                     testStore,
-		"luciaFetch":                                    testFetch,
-		"form fields follow the store":                  testFormFields,
-		"hardened mode":                                 testHardened,
-		"auto.js beside the module under its plain URL": testAuto,
-		"the module from another path":                  testBundled,
-		"integrity":                                     testIntegrity,
-		"page data":                                     testPageData,
-		"a page without page data":                      testNoPageData,
-		"an answer to a form, news of another user":     testAnswerNews,
-		"an answer to a form, a refresh":                testAnswerRefresh,
-		"an answer to a form, looked at":                testAnswerLookedAt,
-		"an answer to a form, bfcache":                  testAnswerFromCache,
-		"an answer to a form, its user returns":         testAnswerUserReturns,
-		"a draft, signed in again elsewhere":            testDraft,
-		"a draft, another user":                         testDraftOfAnother,
-		"a visitor notices a sign-in elsewhere":         testVisitorNotices,
-		"sign-in by script":                             testScriptSignIn,
-		"user data reloaded in another tab":             testReloadIsHeard,
-		"a worker serves a page of another user":        testWorkerServesAnotherUser,
-		"a worker serves a frame of another user":       testWorkerServesAnotherUserInAFrame,
-		"a worker without network":                      testWorkerOffline,
-		"a worker without network, after sign-out":      testWorkerOfflineAfterSignOut,
-		"pages ahead of time":                           testAhead,
-		"tokens go home only":                           testTokensGoHomeOnly,
-		"DOM clobbering":                                testClobbering,
-		"injected page data":                            testInjectedPageData,
-		"a base of another origin":                      testForeignBase,
-		"a late answer of the old session":              testLateAnswer,
-		"bundled with esbuild":                          testEsbuildRecipe,
-		"bundled with Vite":                             testViteRecipe,
-		"policies":                                      testPolicies,
-		"cookies blocked":                               testCookiesBlocked,
-		"cookies kept":                                  testCookiesKept,
-		"storage blocked":                               testStorageBlocked,
-		"activity and the idle end":                     testActivity,
-		"no idle end":                                   testNoIdleEnd,
-		"bfcache, the same session":                     testCacheSameSession,
-		"bfcache, signed out":                           testCacheSignedOut,
-		"bfcache, signed out by the page itself":        testCacheSignedOutHere,
-		"bfcache, somebody else":                        testCacheSomebodyElse,
-		"bfcache, ended on the server":                  testCacheEnded,
+		"silent refresh of a 65 s token":                 testSilentRefresh,
+		"a date that is wrong":                           testWrongDate,
+		"ten tabs":                                       testTenTabs,
+		"five tabs asleep for a day":                     testSleep,
+		"a tab that keeps the lock":                      testHeldLock,
+		"a tab without channel and locks":                testTabAlone,
+		"network off across expiry":                      testOffline,
+		"a burst of 5xx":                                 testServerErrors,
+		"sign-out reaches other tabs":                    testSignOutEverywhere,
+		"sign-out by form reaches other tabs":            testFormSignOut,
+		"another user signs in":                          testUserSwitch,
+		"sign-out during a refresh":                      testSignOutDuringRefresh,
+		"a session that ends":                            testSessionEnds,
+		"every error under its name":                     testErrors,
+		"the store":                                      testStore,
+		"luciaFetch":                                     testFetch,
+		"form fields follow the store":                   testFormFields,
+		"hardened mode":                                  testHardened,
+		"auto.js beside the module under its plain URL":  testAuto,
+		"the module from another path":                   testBundled,
+		"integrity":                                      testIntegrity,
+		"page data":                                      testPageData,
+		"a page without page data":                       testNoPageData,
+		"an answer to a form, another user in a message": testAnswerOtherUser,
+		"an answer to a form, a refresh":                 testAnswerRefresh,
+		"an answer to a form, focused":                   testAnswerFocus,
+		"an answer to a form, bfcache":                   testAnswerFromCache,
+		"an answer to a form, its user returns":          testAnswerUserReturns,
+		"a draft, signed in again elsewhere":             testDraft,
+		"a draft, another user":                          testDraftOfAnother,
+		"a visitor notices a sign-in elsewhere":          testVisitorNotices,
+		"sign-in by script":                              testScriptSignIn,
+		"user data reloaded in another tab":              testReloadReachesOtherTabs,
+		"a worker serves a page of another user":         testWorkerServesAnotherUser,
+		"a worker serves a frame of another user":        testWorkerServesAnotherUserInAFrame,
+		"a worker without network":                       testWorkerOffline,
+		"a worker without network, after sign-out":       testWorkerOfflineAfterSignOut,
+		"pages ahead of time":                            testAhead,
+		"tokens stay in the origin":                      testTokensStayInTheOrigin,
+		"DOM clobbering":                                 testClobbering,
+		"injected page data":                             testInjectedPageData,
+		"a base of another origin":                       testForeignBase,
+		"a late answer of the old session":               testLateAnswer,
+		"bundled with esbuild":                           testEsbuildRecipe,
+		"bundled with Vite":                              testViteRecipe,
+		"policies":                                       testPolicies,
+		"cookies blocked":                                testCookiesBlocked,
+		"cookies kept":                                   testCookiesKept,
+		"storage blocked":                                testStorageBlocked,
+		"activity and the idle end":                      testActivity,
+		"no idle end":                                    testNoIdleEnd,
+		"bfcache, the same session":                      testCacheSameSession,
+		"bfcache, signed out":                            testCacheSignedOut,
+		"bfcache, signed out by the page itself":         testCacheSignedOutHere,
+		"bfcache, another user":                          testCacheAnotherUser,
+		"bfcache, ended on the server":                   testCacheEnded,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -89,7 +89,7 @@ func TestChromium(t *testing.T) {
 	}
 }
 
-// who is what a page of the site says.
+// who is the user that a page of the site shows.
 const who = "document.querySelector('#who').innerText"
 
 // signIn opens a tab of the person, signed in as user.
@@ -110,8 +110,8 @@ func another(t *testing.T, s *site, p *chrometest.Person, scripts ...string) *ch
 	return tab
 }
 
-// one has app.js stop silent refresh after the first refresh, so that a test may
-// count however late it does.
+// one is a script that makes app.js stop silent refresh after the first refresh, so that a test on
+// a slow machine counts the same number.
 const one = "window.enough = 2"
 
 func testSilentRefresh(t *testing.T, b *chrometest.Browser) {
@@ -180,10 +180,10 @@ func testOffline(t *testing.T, b *chrometest.Browser) {
 	}
 }
 
-// Two outages, of the store and of a proxy, with one refresh between them.
+// There are two outages, of the store and of a proxy, with one refresh between them.
 func testServerErrors(t *testing.T, b *chrometest.Browser) {
 	s := newSite(t, 4*time.Second)
-	s.store.down.Store(true) // for refreshes, from the first
+	s.store.down.Store(true) // refreshes fail from the first one on
 	tab := signIn(t, s, b.Person(t), "u1")
 	tab.Until("errors.join() === 'DATABASE_FETCH_FAILED'")
 	tab.Eval("void (window.old = session.access_token)", nil)
@@ -200,7 +200,7 @@ func testServerErrors(t *testing.T, b *chrometest.Browser) {
 	}
 	const asked = "performance.getEntriesByType('resource').filter(({ name }) => name.endsWith('/refresh')).length"
 	tab.Eval("void (window.asked = "+asked+")", nil)
-	tab.Until(asked + " > window.asked") // in vain again
+	tab.Until(asked + " > window.asked") // another failed attempt
 	tab.Eval("void (window.old = session.access_token)", nil)
 	s.refresh.Store(nil)
 	tab.Until("session.access_token !== old")
@@ -237,8 +237,8 @@ func testSignOutDuringRefresh(t *testing.T, b *chrometest.Browser) {
 	}
 	s.refresh.Store(nil)
 	tab.Open(s.URL)
-	if who := tab.Text("document.querySelector('#who').innerText"); who != "nobody" {
-		t.Errorf("the answer brought back %s", who)
+	if who := tab.Text("document.querySelector('#who').innerText"); who != "no session" {
+		t.Errorf("the late answer restored %s", who)
 	}
 }
 
@@ -259,18 +259,18 @@ func testSessionEnds(t *testing.T, b *chrometest.Browser) {
 	}
 }
 
-// Those of silent refresh are in the tests above: DATABASE_FETCH_FAILED and
-// UNKNOWN in testServerErrors, AUTH_UNAUTHORIZED in testSessionEnds.
+// The errors of silent refresh are in the tests above: DATABASE_FETCH_FAILED and UNKNOWN in
+// testServerErrors, AUTH_UNAUTHORIZED in testSessionEnds.
 func testErrors(t *testing.T, b *chrometest.Browser) {
 	s := newSite(t, time.Minute)
 	tab := signIn(t, s, b.Person(t), "u1")
-	tab.Eval("stop()", nil) // whose attempts would share requests with ours
+	tab.Eval("stop()", nil) // otherwise its attempts would share requests with the test's
 	broken := func(w http.ResponseWriter, _ *http.Request, _ http.Handler) { w.WriteHeader(http.StatusBadGateway) }
 	for _, c := range []struct {
 		name, call, want string
 		arrange, restore func()
 	}{
-		{"refreshTokens, a token of nobody", "lucia.refreshTokens('garbage')", "AUTH_UNAUTHORIZED", nil, nil},
+		{"refreshTokens, an invalid token", "lucia.refreshTokens('garbage')", "AUTH_UNAUTHORIZED", nil, nil},
 		{
 			"refreshTokens, store down", "lucia.refreshTokens(session.refresh_token)", "DATABASE_FETCH_FAILED",
 			func() { s.store.down.Store(true) }, func() { s.store.down.Store(false) },
@@ -289,8 +289,8 @@ func testErrors(t *testing.T, b *chrometest.Browser) {
 		},
 		{"nothing has ended the session", "lucia.refreshTokens(session.refresh_token)", "", nil, nil},
 		{"signOut", "lucia.signOut()", "", nil, nil},
-		{"signOut, nobody signed in", "lucia.signOut()", "AUTH_NOT_AUTHENTICATED", nil, nil},
-		{"refreshTokens, nobody signed in", "lucia.refreshTokens()", "AUTH_UNAUTHORIZED", nil, nil},
+		{"signOut, signed out", "lucia.signOut()", "AUTH_NOT_AUTHENTICATED", nil, nil},
+		{"refreshTokens, signed out", "lucia.refreshTokens()", "AUTH_UNAUTHORIZED", nil, nil},
 	} {
 		if c.arrange != nil {
 			c.arrange()
@@ -303,9 +303,9 @@ func testErrors(t *testing.T, b *chrometest.Browser) {
 		}
 	}
 	if path := tab.Text("location.pathname"); path != "/" {
-		t.Errorf("a sign-out that failed went to %s", path)
+		t.Errorf("a failed sign-out went to %s", path)
 	}
-	// No one is signed in, which was wished.
+	// There is no session, which is what a sign-out is for.
 	tab.Eval("void lucia.signOut('/plain')", nil)
 	tab.Until("location.pathname === '/plain'")
 }
@@ -313,7 +313,7 @@ func testErrors(t *testing.T, b *chrometest.Browser) {
 func testFetch(t *testing.T, b *chrometest.Browser) {
 	s := newSite(t, time.Minute)
 	var mu sync.Mutex
-	var got []string // by another origin
+	var got []string // requests to another origin
 	elsewhere := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		mu.Lock()
 		defer mu.Unlock()
@@ -333,9 +333,9 @@ func testFetch(t *testing.T, b *chrometest.Browser) {
 		t.Errorf("the API answers %q", answer)
 	}
 	if n := s.refreshes.Load(); n != 0 {
-		t.Errorf("%d refreshes for a good token", n)
+		t.Errorf("%d refreshes for a valid token", n)
 	}
-	// What wants a token of the second generation refuses that of the sign-in.
+	// The API refuses the token of the sign-in, because it requires the second generation.
 	if answer := fetch("/api/me?generation=2"); answer != "200 u1" {
 		t.Errorf("the API answers %q", answer)
 	}
@@ -346,7 +346,7 @@ func testFetch(t *testing.T, b *chrometest.Browser) {
 		t.Errorf("the API answers %q", answer)
 	}
 	if n := s.refreshes.Load(); n != 1 {
-		t.Errorf("%d refreshes, want none so soon after the last", n-1)
+		t.Errorf("%d refreshes, want none so soon after the last one", n-1)
 	}
 	fetch(elsewhere.URL + "/direct")
 	fetch("/away?to=" + elsewhere.URL + "/redirected")
@@ -357,8 +357,8 @@ func testFetch(t *testing.T, b *chrometest.Browser) {
 	}
 }
 
-// anotherSecond is true when an access token made now would say so: its time of
-// issue is in whole seconds.
+// anotherSecond is true if an access token that is issued now would differ, since its time of issue
+// is in whole seconds.
 const anotherSecond = "Date.now() / 1000 > 1 + JSON.parse(atob(session.access_token.split('.')[1].replace(/-/g, '+').replace(/_/g, '/'))).iat"
 
 func testFormFields(t *testing.T, b *chrometest.Browser) {
@@ -404,8 +404,8 @@ func testHardened(t *testing.T, b *chrometest.Browser) {
 	tab.Until("window.ready && session === null")
 }
 
-// The template of an app prints the script tag, and its own script imports the module under its
-// plain URL. Both use one instance.
+// An app's template prints the script tag, and its own script imports the module under the plain
+// URL. Both use one instance.
 func testAuto(t *testing.T, b *chrometest.Browser) {
 	s := newSite(t, 3*time.Second)
 	tab := signIn(t, s, b.Person(t), "u1")
@@ -425,9 +425,9 @@ func testAuto(t *testing.T, b *chrometest.Browser) {
 	tab.Eval("Promise.all(['/api/auth/client.js', '/api/auth/client.js?v="+browser.Client().Version+"'].map((url) => import(url)))"+
 		".then(([a, b]) => a.getSession() === b.getSession())", &same)
 	if !same {
-		t.Error("the two URLs are two instances")
+		t.Error("the two URLs have separate instances")
 	}
-	// The first value is no refresh, and one may be under way.
+	// The first value does not come from a refresh, and one refresh may be in progress.
 	requests := s.refreshes.Load()
 	var changes int64
 	if tab.Eval("changes.length", &changes); requests > changes {
@@ -435,7 +435,7 @@ func testAuto(t *testing.T, b *chrometest.Browser) {
 	}
 }
 
-// A page that is the same for everybody, from a cache that anybody may fill.
+// The page is the same for all visitors and may come from a shared cache.
 func testNoPageData(t *testing.T, b *chrometest.Browser) {
 	s := newSite(t, 3*time.Second)
 	tab := signIn(t, s, b.Person(t), "u1")

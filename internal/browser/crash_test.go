@@ -13,15 +13,13 @@ import (
 	"github.com/lucia-go/lucia/session"
 )
 
-// Browsers write cookies to disk late. One that is killed seconds after a
-// refresh comes back with the older refresh token, which must not look like a
-// thief's. The second case shows that the danger is real: without settle, the
-// use of the new access token counts as proof that the browser has saved it.
-//
-// Chromium writes on a timer of half a minute that may have begun at any time
-// before, so now and then the newer token does reach the disk. The cookies of
-// the start are therefore put back after the crash: the disk as it is where
-// nothing was written. Tokens live too long for a silent refresh to be due.
+// TestBrowserKilledAfterRefresh covers a browser that is killed seconds after a refresh. Browsers
+// write cookies to disk late, so it comes back with the older refresh token, which must not count
+// as stolen. The second case shows that the danger is real: without settle, the first use of the
+// new access token counts as proof that the browser has saved it.
+// Chromium writes on a timer of half a minute that may have begun earlier, so sometimes the newer
+// token reaches the disk. The test therefore restores the cookies of the start after the crash, as
+// if nothing had been written. The tokens live too long for a silent refresh.
 func TestBrowserKilledAfterRefresh(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
@@ -33,11 +31,11 @@ func TestBrowserKilledAfterRefresh(t *testing.T) {
 			func(c *middleware.Config[profile]) { c.Settle, c.Grace = 10*time.Minute, 30*time.Second },
 			session.Repeated, "u1",
 		},
-		"without settle, taken for a thief": {
+		"without settle, counted as reuse": {
 			func(c *middleware.Config[profile]) {
 				c.Settle, c.Grace, c.OnEvent = -1, time.Millisecond, nil
 			},
-			session.Reused, "nobody",
+			session.Reused, "no session",
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -47,7 +45,7 @@ func TestBrowserKilledAfterRefresh(t *testing.T) {
 
 			browser := chrometest.StartOn(t, profile)
 			signIn(t, s, browser.Owner(), "u1")
-			browser.Close(t) // the sign-in is on disk
+			browser.Close(t) // writes the cookies of the sign-in to disk
 			saved := readCookies(t, profile)
 
 			browser = chrometest.StartOn(t, profile)
@@ -72,22 +70,22 @@ func TestBrowserKilledAfterRefresh(t *testing.T) {
 			tab.Until("window.ready")
 			tab.Eval("code(lucia.refreshTokens())", nil)
 			if n := s.store.count(c.outcome); n != 1 {
-				t.Errorf("the older token was %v %d times, want once; the store has decided %v", c.outcome, n, s.store.decisions())
+				t.Errorf("the older token was %v %d times, want once; all decisions: %v", c.outcome, n, s.store.decisions())
 			}
 			tab.Open(s.URL + "/")
 			if who := tab.Text("document.querySelector('#who').innerText"); who != c.after {
-				t.Errorf("the page is of %s, want %s", who, c.after)
+				t.Errorf("the page shows %s, want %s", who, c.after)
 			}
 		})
 	}
 }
 
-// cookies are the files of a profile that hold its cookies, by path; nil is a
-// file that does not exist.
+// cookies has the files in which a profile keeps its cookies, by path. A nil value means that the
+// file does not exist.
 type cookies map[string][]byte
 
-// readCookies reads the cookies of a browser that is closed. Their folder
-// depends on the version, and SQLite keeps what it has not finished beside them.
+// readCookies reads the cookie files of a closed browser. Their folder depends on the version, and
+// SQLite keeps its journal beside them.
 func readCookies(t *testing.T, profile string) cookies {
 	t.Helper()
 	files, found := cookies{}, false
@@ -108,9 +106,8 @@ func readCookies(t *testing.T, profile string) cookies {
 	return files
 }
 
-// restore puts new files, as they were, in place of what the killed browser left.
-// Where one of its processes may outlive it for a moment (see chrometest), that
-// has only the old ones open.
+// restore replaces the files that the killed browser left. It creates new ones, because a process
+// of that browser may still have the old ones open for a moment (see chrometest).
 func (files cookies) restore(t *testing.T) {
 	t.Helper()
 	for path, body := range files {

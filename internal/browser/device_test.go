@@ -36,8 +36,8 @@ type vault struct {
 	store   session.Store
 	auth    atomic.Pointer[middleware.Auth[profile]]
 	app     atomic.Pointer[http.Handler]
-	refuses atomic.Bool // the server accepts no requests, as if it were down
-	strips  atomic.Bool // on the way to the browser the registration header is removed
+	refuses atomic.Bool // the server closes all connections, as if it were down
+	strips  atomic.Bool // the answers lose their registration header
 
 	mu     sync.Mutex
 	seen   []seen
@@ -51,11 +51,11 @@ type seen struct {
 	status                   int
 }
 
-// bindTTL is the life of an access token. Chromium refreshes a cookie with less than two minutes
-// left beside each request, so with these each request does.
+// bindTTL is the life of an access token. Chromium refreshes a cookie that has less than two
+// minutes left in parallel with each request, so here it does so with every request.
 const bindTTL = 4 * time.Second
 
-// expired is how long a browser that sends nothing has to wait until its access cookie has expired.
+// expired is how long the access cookie of an idle browser takes to expire.
 const expired = bindTTL + time.Second
 
 func newVault(t *testing.T, store session.Store) *vault {
@@ -66,7 +66,7 @@ func newVault(t *testing.T, store session.Store) *vault {
 	return v
 }
 
-// restart makes a new process take over, which has nothing but the secret and the store.
+// restart starts a new process of the app, with the same secret and store.
 func (v *vault) restart() {
 	auth, err := middleware.New(middleware.Config[profile]{
 		Secret:      []byte("a secret of thirty-two bytes....."),
@@ -88,7 +88,7 @@ func (v *vault) restart() {
 	}
 	mux := http.NewServeMux()
 	page := func(w http.ResponseWriter, r *http.Request) {
-		who := "nobody"
+		who := "no session"
 		if s := auth.Session(r.Context()); s != nil {
 			who = fmt.Sprintf("%s, bound %t", s.User.ID, s.Bound())
 		}
@@ -137,7 +137,7 @@ func (v *vault) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	})
 }
 
-// recorder notes the status of a response, and removes the registration header if it strips.
+// recorder records the status of a response. If strips is set, it removes the registration header.
 type recorder struct {
 	http.ResponseWriter
 	status int
@@ -182,7 +182,7 @@ func (v *vault) first(match func(seen) bool) (found seen, ok bool) {
 	return found, false
 }
 
-// forget makes first and last look only at requests that follow.
+// forget makes first and last ignore all requests so far.
 func (v *vault) forget() {
 	v.mu.Lock()
 	defer v.mu.Unlock()
@@ -196,7 +196,7 @@ func (v *vault) has(kind session.EventKind) bool {
 	return slices.Contains(v.events, kind)
 }
 
-// eventually polls the browser and the server, which have no other way to report.
+// eventually polls until is reports true.
 func (v *vault) eventually(what string, is func() bool) {
 	v.t.Helper()
 	for deadline := time.Now().Add(30 * time.Second); time.Now().Before(deadline); time.Sleep(20 * time.Millisecond) {
@@ -209,15 +209,15 @@ func (v *vault) eventually(what string, is func() bool) {
 	for _, s := range v.seen {
 		v.t.Logf("%d %s proof %t id %q skipped %q, %d cookies", s.status, s.path, s.proof != "", s.id, s.skipped, len(s.cookies))
 	}
-	v.t.Fatalf("never: %s", what)
+	v.t.Fatalf("timed out: %s", what)
 }
 
-// isBack opens a page until the person is shown as signed in. After several failures Chromium waits
-// before it refreshes again, longer after each. The circuit breaker has no part in it: it opens
-// after failures for three users.
+// isBack opens a page until it shows the person as signed in. After several failures Chromium waits
+// before it refreshes again, longer after each one. The circuit breaker stays closed, because it
+// opens only after failures for three users.
 func (v *vault) isBack(tab *chrometest.Tab) {
 	v.t.Helper()
-	v.eventually("the person is back", func() bool {
+	v.eventually("the person is signed in again", func() bool {
 		tab.Open(v.at("/private"))
 		return heading(tab) == "u1, bound true"
 	})
@@ -276,7 +276,7 @@ func hasAll(s seen) bool { return len(s.cookies) == 3 }
 func (v *vault) copied(from seen, ok bool) *http.Client {
 	v.t.Helper()
 	if !ok {
-		v.t.Fatal("there is no request to copy the cookies of")
+		v.t.Fatal("there is no request whose cookies to copy")
 	}
 	client := *v.Client()
 	client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
@@ -327,7 +327,7 @@ func (v *vault) thief(c *http.Client, method, path string, status int, body stri
 	return resp
 }
 
-// What a browser that binds sessions does with the library, in Chromium, with a Redis.
+// TestChromiumBindsSessions tests bound sessions with Chromium and Redis.
 func TestChromiumBindsSessions(t *testing.T) {
 	t.Parallel()
 	server := testenv.Redis(t, "--appendonly", "yes", "--appendfsync", "always")
@@ -338,7 +338,8 @@ func TestChromiumBindsSessions(t *testing.T) {
 	b := chrometest.StartBinding(t, dir, chrometest.SPKI(v.Certificate()))
 	tab := b.Owner().Tab(t)
 
-	// The header is removed on the way. The session stays unbound, and its list shows that.
+	// The answer loses the registration header. The session stays unbound, and the list of sessions
+	// shows that.
 	v.strips.Store(true)
 	tab.Open(v.at("/"))
 	tab.Submit("button")
@@ -346,7 +347,7 @@ func TestChromiumBindsSessions(t *testing.T) {
 	tab.Open(v.at("/private"))
 	shows(t, tab, "u1, bound false")
 	if _, ok := v.last(isRegistration); ok || v.bound() {
-		t.Error("a browser binds a session without being asked to")
+		t.Error("the browser binds a session without a registration header")
 	}
 	tab.Eval(`fetch("/device").then((r) => { if (r.status !== 403) throw Error(r.status) })`, nil)
 	v.strips.Store(false)
@@ -359,7 +360,7 @@ func TestChromiumBindsSessions(t *testing.T) {
 	})
 	v.isBound(tab)
 
-	// The browser refreshes across an expiry, and the pages of two tabs wait for it.
+	// The access cookie expires. The browser refreshes it, and the pages of two tabs wait.
 	tab2 := b.Owner().Tab(t)
 	time.Sleep(expired)
 	v.forget()
@@ -371,19 +372,19 @@ func TestChromiumBindsSessions(t *testing.T) {
 		t.Errorf("the first request after the expiry is %s with %d cookies, want a refresh", first.path, len(first.cookies))
 	}
 
-	// A link from another site.
+	// The person follows a link from another site.
 	tab2.Open(v.elsewhere())
 	time.Sleep(expired)
 	tab2.Click("#private")
 	tab2.Until(`document.querySelector("h1")?.textContent === "u1, bound true"`)
 
-	// The browser module beside the browser.
+	// The browser module refreshes, too.
 	tab.Open(v.at("/live"))
 	time.Sleep(2 * bindTTL)
 	tab.Eval(`fetch("/private").then((r) => { if (r.status !== 200) throw Error(r.status) })`, nil)
 	tab.Until(`JSON.parse(document.getElementById("lucia-page-data").textContent)._lucia !== null`)
 
-	// Redis is down, and works again.
+	// Redis is down and comes back.
 	server.Kill()
 	time.Sleep(expired)
 	v.forget()
@@ -391,12 +392,12 @@ func TestChromiumBindsSessions(t *testing.T) {
 	shows(t, tab, "Back in a moment")
 	// The reason is server_error, or unreachable while Chromium waits after several failures.
 	if _, ok := v.last(func(s seen) bool { return s.path == "/private" && s.status == 503 && s.skipped != "" }); !ok {
-		t.Error("no request says that the browser could not refresh")
+		t.Error("no request reports that the browser could not refresh")
 	}
 	server.Restart()
 	v.isBack(tab)
 
-	// Another process takes over, and the network is away for a while.
+	// A new process takes over, after a time without network.
 	v.restart()
 	v.refuses.Store(true)
 	time.Sleep(expired)
@@ -404,7 +405,7 @@ func TestChromiumBindsSessions(t *testing.T) {
 	v.refuses.Store(false)
 	v.isBack(tab)
 
-	// The browser is closed and opened again.
+	// The browser is restarted.
 	b.Close(t)
 	b = chrometest.StartBinding(t, dir, chrometest.SPKI(v.Certificate()))
 	tab = b.Owner().Tab(t)
@@ -412,15 +413,15 @@ func TestChromiumBindsSessions(t *testing.T) {
 	tab.Open(v.at("/private"))
 	shows(t, tab, "u1, bound true")
 
-	// A thief with the jar, who keeps in step, until the access token has expired.
+	// A thief with copied cookies can act until the access token has expired.
 	thief := v.copied(v.last(hasAll))
 	v.thief(thief, "GET", "/private", 200, "u1, bound true")
 	time.Sleep(expired)
 	v.thief(thief, "GET", "/private", 401, "AUTH_UNAUTHORIZED")
 	v.thief(thief, "POST", "/api/auth/bound", 401, "")
 
-	// A thief who has overheard a proof: it is of no use without the cookies, nor beside those of
-	// another generation. With a proof of another key they are refused.
+	// A thief has copied a proof. It is useless without the cookies and with those of another
+	// generation. A proof of another key is refused.
 	proof, ok := v.last(isProof)
 	if !ok {
 		t.Fatal("no proof has been accepted")
@@ -444,18 +445,18 @@ func TestChromiumBindsSessions(t *testing.T) {
 	tab.Open(v.at("/private"))
 	shows(t, tab, "u1, bound true")
 
-	// Sign-out, after which the browser gives up its part of the session. It may ask once more.
+	// After a sign-out the browser drops its key. It may ask once more.
 	v.forget()
 	tab.Eval(`fetch("/api/auth/session").then((r) => r.json()).then((s) => fetch("/api/auth/logout",
 		{method: "POST", headers: {Authorization: "Bearer " + s._lucia.access_token}})).then((r) => { if (r.status !== 204) throw Error(r.status) })`, nil)
 	tab.Open(v.at("/"))
-	shows(t, tab, "nobody")
+	shows(t, tab, "no session")
 	if asked, ok := v.last(func(s seen) bool { return s.id != "" }); ok && asked.status != 401 && !hasAll(asked) {
 		t.Errorf("after the sign-out a refresh is answered with %d", asked.status)
 	}
 	v.forget()
 	tab.Open(v.at("/"))
-	shows(t, tab, "nobody")
+	shows(t, tab, "no session")
 	if _, ok := v.last(func(s seen) bool { return s.id != "" }); ok {
 		t.Error("the browser still refreshes after the sign-out")
 	}
@@ -466,8 +467,9 @@ func TestChromiumBindsSessions(t *testing.T) {
 	}
 }
 
-// A session that begins with the callback of an identity provider is bound too. A jar that is
-// copied before the binding is found by its use after it, and so is one with an overheard proof.
+// TestChromiumBindsSessionsOfCallbacks checks that a session that begins with the callback of an
+// identity provider is bound, too. The use of cookies that were copied before the binding is
+// detected, and so is the use of a copied proof.
 func TestChromiumBindsSessionsOfCallbacks(t *testing.T) {
 	t.Parallel()
 	v := newVault(t, memstore.New())
@@ -488,12 +490,12 @@ func TestChromiumBindsSessionsOfCallbacks(t *testing.T) {
 	tab.Open(v.at("/private"))
 	shows(t, tab, "u1, bound true")
 	if v.has(session.EventReuse) {
-		t.Error("an honest browser counts as a thief")
+		t.Error("the reuse of an honest browser was reported")
 	}
 	v.thief(thief, "GET", "/private", 401, "AUTH_UNAUTHORIZED")
-	v.eventually("the theft is found", func() bool { return v.has(session.EventReuse) })
+	v.eventually("the theft is detected", func() bool { return v.has(session.EventReuse) })
 
-	// All sessions have ended. In the next one, a thief has a proof and the cookies beside it.
+	// All sessions have ended. In the next one, a thief has a proof and its cookies.
 	v.mu.Lock()
 	v.events = nil
 	v.mu.Unlock()
@@ -519,8 +521,8 @@ func TestChromiumBindsSessionsOfCallbacks(t *testing.T) {
 		return len(later) >= 2
 	})
 	if v.has(session.EventReuse) {
-		t.Error("an honest browser counts as a thief")
+		t.Error("the reuse of an honest browser was reported")
 	}
 	v.thief(v.copied(proof, true), "POST", proof.path, 401, "", dbsc.HeaderID, proof.id, dbsc.HeaderResponse, proof.proof)
-	v.eventually("the replay is found", func() bool { return v.has(session.EventReuse) })
+	v.eventually("the replay is detected", func() bool { return v.has(session.EventReuse) })
 }

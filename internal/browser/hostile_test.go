@@ -12,7 +12,7 @@ import (
 	"github.com/lucia-go/lucia/internal/chrometest"
 )
 
-// stranger is a server of another origin that notes what it is sent.
+// stranger starts a server of another origin that records its requests.
 func stranger(t *testing.T) (url string, got func() []string) {
 	t.Helper()
 	var mu sync.Mutex
@@ -33,8 +33,8 @@ func stranger(t *testing.T) (url string, got func() []string) {
 	}
 }
 
-// A token goes where the form really goes.
-func testTokensGoHomeOnly(t *testing.T, b *chrometest.Browser) {
+// A token goes only with forms that lead to this origin.
+func testTokensStayInTheOrigin(t *testing.T, b *chrometest.Browser) {
 	elsewhere, got := stranger(t)
 	for name, c := range map[string]struct {
 		markup, send string
@@ -57,7 +57,7 @@ func testTokensGoHomeOnly(t *testing.T, b *chrometest.Browser) {
 			"",
 			"(document.querySelector('#mine').setAttribute('action', '" + elsewhere + "/changed'), document.querySelector('#mine').submit())", false,
 		},
-		"a button that leads home from a form that leads elsewhere": {
+		"a button to this origin in a form that leads elsewhere": {
 			`<form method="post" action="` + elsewhere + `/" id="theirs"><input type="hidden" name="_lucia"><button formaction="/form"></form>`,
 			"document.querySelector('#theirs button').click()", true,
 		},
@@ -69,7 +69,7 @@ func testTokensGoHomeOnly(t *testing.T, b *chrometest.Browser) {
 			tab.Until("window.ready && session")
 			tab.Eval("void (window.kept = true)", nil)
 			tab.Until(anotherSecond)
-			tab.Eval("lucia.refreshTokens()", nil) // fields are filled anew
+			tab.Eval("lucia.refreshTokens()", nil) // fills the fields again
 			before := len(got())
 			tab.Eval("void "+c.send, nil)
 			tab.Until("!window.kept && document.readyState === 'complete'")
@@ -85,8 +85,8 @@ func testTokensGoHomeOnly(t *testing.T, b *chrometest.Browser) {
 	}
 }
 
-// Elements that hide members of the document or of forms stop nothing, and forms
-// that are broken stop no other.
+// Elements that hide members of the document or of forms have no effect. A broken form has no
+// effect on the others.
 func testClobbering(t *testing.T, b *chrometest.Browser) {
 	const markup = `<form><input type="hidden" name="_lucia"><input name="getAttribute"><input name="action"></form>
 		<img name="querySelectorAll"><img name="querySelector"><img name="dispatchEvent"><img name="documentElement">
@@ -107,21 +107,21 @@ func testClobbering(t *testing.T, b *chrometest.Browser) {
 	tab.Until("session === null && " + mine + " === ''")
 }
 
-// Markup that comes first is not believed, and no answer of another origin counts.
+// Injected page data have no effect, and the module sends no request to another origin.
 func testInjectedPageData(t *testing.T, b *chrometest.Browser) {
 	elsewhere, got := stranger(t)
 	for name, markup := range map[string]string{
-		"a second block":                     `<script type="application/json" id="lucia-page-data">{"_lucia":null}</script>`,
-		"a second block of another user":     `<script type="application/json" id="lucia-page-data" data-session="x">{"_lucia":{"user":{"user_id":"evil"},"access_token":"a","refresh_token":"b"}}</script>`,
-		"a second block with a base":         `<script type="application/json" id="lucia-page-data" data-base="` + elsewhere + `/api">{"_lucia":null}</script>`,
-		"an element that is no script":       `<div id="lucia-page-data" data-base="` + elsewhere + `/api" data-session="x">{}</div>`,
-		"a second block that is no JSON":     `<script type="application/json" id="lucia-page-data">{`,
-		"a second block with a base of none": `<script type="application/json" id="lucia-page-data" data-base="javascript:">{}</script>`,
+		"a second block":                            `<script type="application/json" id="lucia-page-data">{"_lucia":null}</script>`,
+		"a second block of another user":            `<script type="application/json" id="lucia-page-data" data-session="x">{"_lucia":{"user":{"user_id":"evil"},"access_token":"a","refresh_token":"b"}}</script>`,
+		"a second block with a base":                `<script type="application/json" id="lucia-page-data" data-base="` + elsewhere + `/api">{"_lucia":null}</script>`,
+		"an element other than a script":            `<div id="lucia-page-data" data-base="` + elsewhere + `/api" data-session="x">{}</div>`,
+		"a second block with invalid JSON":          `<script type="application/json" id="lucia-page-data">{`,
+		"a second block with a base of javascript:": `<script type="application/json" id="lucia-page-data" data-base="javascript:">{}</script>`,
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := newSite(t, time.Minute)
 			tab := signIn(t, s, b.Person(t), "u1")
-			if name == "a second block that is no JSON" {
+			if name == "a second block with invalid JSON" {
 				markup += "</script>"
 			}
 			tab.Open(s.URL + "/hostile?elsewhere=" + elsewhere + "&markup=" + url.QueryEscape(markup))
@@ -129,8 +129,8 @@ func testInjectedPageData(t *testing.T, b *chrometest.Browser) {
 			tab.Eval("lucia.signOut()", nil)
 			tab.Open(s.URL + "/")
 			tab.Until("window.ready")
-			if who := tab.Text("document.querySelector('#who').innerText"); who != "nobody" {
-				t.Errorf("after signOut %s is signed in", who)
+			if who := tab.Text("document.querySelector('#who').innerText"); who != "no session" {
+				t.Errorf("after signOut the page shows %s", who)
 			}
 		})
 	}
@@ -139,11 +139,11 @@ func testInjectedPageData(t *testing.T, b *chrometest.Browser) {
 	}
 }
 
-// A base of another origin is refused where it stands alone, too.
+// The module refuses a base of another origin even if there is only one page data element.
 func testForeignBase(t *testing.T, b *chrometest.Browser) {
 	elsewhere, got := stranger(t)
 	s := newSite(t, time.Minute)
-	// As injected markup that is the only page data of a static page.
+	// The injected markup is the only page data of a static page.
 	tab := signIn(t, s, b.Person(t), "u1", `new MutationObserver((_, observer) => {
 		const block = document.querySelector("script#lucia-page-data");
 		if (!block) return;
@@ -158,7 +158,7 @@ func testForeignBase(t *testing.T, b *chrometest.Browser) {
 	}
 	tab.Open(s.URL + "/")
 	tab.Until("window.ready")
-	if who := tab.Text("document.querySelector('#who').innerText"); who != "nobody" {
-		t.Errorf("after signOut %s is signed in", who)
+	if who := tab.Text("document.querySelector('#who').innerText"); who != "no session" {
+		t.Errorf("after signOut the page shows %s", who)
 	}
 }

@@ -9,8 +9,8 @@ import (
 	"github.com/lucia-go/lucia/internal/chrometest"
 )
 
-// watching notes which scripts of a page were loaded and which refused, and the
-// session that silent refresh has.
+// watching is a script that records which scripts of a page were loaded and which were refused, and
+// the session of silent refresh.
 const watching = `window.loaded = [];
 window.refused = [];
 for (const [event, list] of [["load", loaded], ["error", refused]]) {
@@ -47,6 +47,6 @@ func testIntegrity(t *testing.T, b *chrometest.Browser) {
 		t.Errorf("a refused script has run: %s", got)
 	}
 	if faults := tab.Faults(); len(faults) != len(both) || !strings.Contains(strings.Join(faults, ""), "integrity") {
-		t.Errorf("the browser says %q, want a refusal of each", faults)
+		t.Errorf("the browser reports %q, want a refusal of each script", faults)
 	}
 }

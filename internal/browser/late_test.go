@@ -9,8 +9,8 @@ import (
 	"github.com/lucia-go/lucia/internal/chrometest"
 )
 
-// delayed has the next answer of the refresh route arrive when the returned function is
-// called. What the server does, it does at once.
+// delayed holds the next answer of the refresh route until release is called. The server handles
+// the request at once.
 func delayed(t *testing.T, s *site) (arrived <-chan bool, release func()) {
 	t.Helper()
 	at, gate := make(chan bool, 1), make(chan bool)
@@ -30,42 +30,41 @@ func delayed(t *testing.T, s *site) (arrived <-chan bool, release func()) {
 	return at, func() { close(gate) }
 }
 
-// The answer to a refresh of the old session arrives after the answer to a new sign-in
-// and replaces its cookies. An open page of the new session sets them again, whether
-// the tab of the late answer is of the same user, of another one and out of use, or
-// deaf to the others.
+// The answer to a refresh of the old session arrives after the answer to a new sign-in and replaces
+// its cookies. An open page of the new session sets them again. The tab of the late answer may
+// belong to the same user, belong to another user and be stale, or get no messages of other tabs.
 func testLateAnswer(t *testing.T, b *chrometest.Browser) {
 	for name, c := range map[string]struct {
-		user string // who signs in anew
-		deaf bool   // the tab of the late answer hears and says nothing
+		user     string // who signs in again
+		isolated bool   // the tab of the late answer neither sends nor receives messages
 	}{
-		"the same user":             {"u1", false},
-		"the same user, a deaf tab": {"u1", true},
-		"another user":              {"u2", false},
-		"another user, a deaf tab":  {"u2", true},
+		"the same user":                 {"u1", false},
+		"the same user, a isolated tab": {"u1", true},
+		"another user":                  {"u2", false},
+		"another user, a isolated tab":  {"u2", true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			s := newSite(t, time.Minute)
 			person := b.Person(t)
 			var scripts []string
-			if c.deaf {
+			if c.isolated {
 				scripts = []string{without}
 			}
 			tab := signIn(t, s, person, "u1", scripts...)
-			order(t, s, tab) // which is not replaced, so its requests go on
+			order(t, s, tab) // this page is not replaced, so its requests continue
 			tab.Until(anotherSecond)
 			arrived, release := delayed(t, s)
 			tab.Eval("void (window.over = false, code(lucia.refreshTokens()).then(() => (over = true)))", nil)
 			<-arrived
 			mine := signIn(t, s, person, c.user)
 			mine.Eval("void (window.kept = true, window.begun = session.access_token)", nil)
-			if !c.deaf {
+			if !c.isolated {
 				tab.Until("session?.access_token !== undefined || document.documentElement.inert")
 			}
 			release()
 			tab.Until("over")
-			if c.deaf {
+			if c.isolated {
 				mine.Eval("void window.dispatchEvent(new Event('focus'))", nil)
 			}
 			mine.Until("kept && session?.user.user_id === '" + c.user + "' && session.access_token !== begun")
@@ -73,7 +72,7 @@ func testLateAnswer(t *testing.T, b *chrometest.Browser) {
 			visit.Open(s.URL)
 			visit.Until("window.ready && session")
 			if got := visit.Text(who); got != c.user {
-				t.Errorf("the next page is of %s, want %s", got, c.user)
+				t.Errorf("the next page shows %s, want %s", got, c.user)
 			}
 			if n := s.orders.Load(); n != 1 {
 				t.Errorf("%d orders", n)

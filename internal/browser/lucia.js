@@ -45,7 +45,7 @@
 /**
  * The error of every failed call. `message` is the code: AUTH_UNAUTHORIZED,
  * AUTH_NOT_AUTHENTICATED, DATABASE_FETCH_FAILED, DATABASE_UPDATE_FAILED or UNKNOWN (no network, or
- * an answer that makes no sense).
+ * an invalid answer).
  */
 export class LuciaError extends Error {
   /**
@@ -140,13 +140,13 @@ let browserSession = pageSession;
 // Times are milliseconds of `now()`, which starts at zero with the navigation.
 let { expires: expiresAt } = initial; // the access token
 let refreshAt = expiresAt - lead(expiresAt);
-let askedAt = 0; // when the server was asked for what the store holds
+let askedAt = 0; // when the server was asked for the store's session
 let quietUntil = 0; // until then a refused request causes no refresh
 let verifyAt = 0; // when to ask for the browser's session, if it is unsure
 
 let unverified = isBrowser && !block; // the server has to be asked for the browser's session
-// Sessions end when no person has been active for this long (Infinity if they do not), and when a
-// person was active: in any tab, as the server knows, and before the last warning.
+// How long a session lasts without activity (Infinity for no limit), and when a person was last
+// active: in any tab, as far as the server knows, and before the last warning.
 let idleTimeout = initial.idle * 1e3 || Infinity;
 let activeAt = 0;
 let reportedAt = 0;
@@ -451,7 +451,7 @@ function setSession(session, sent, life = 0) {
   }
 }
 
-/** The session has ended, by a sign-out or by an answer of the server. */
+/** Applies the end of the session, after a sign-out or an answer of the server. */
 function endSession() {
   browserSession = "";
   setSession(null);
@@ -483,8 +483,7 @@ function publish() {
   schedule();
 }
 
-/**
- * Returns the id that `publish` has stored last, in any tab, or undefined if storage is blocked.
+/** Returns the id that `publish` has last stored in any tab, or undefined if storage is blocked.
  */
 const storedSession = () => attempt(() => localStorage[name] ?? "");
 
@@ -575,7 +574,7 @@ async function request(route, read, token, gone, later = "DATABASE_FETCH_FAILED"
       method: route === "session" ? "GET" : "POST",
       headers,
       redirect: "error",
-      signal: AbortSignal.timeout?.(1e4), // browsers without it wait as long as they do
+      signal: AbortSignal.timeout?.(1e4), // browsers without it use a timeout of their own
     });
     ({ status } = response);
     after = Math.max(0, +(/** @type {any} */ (response.headers.get("Retry-After"))) || 0);
@@ -645,7 +644,7 @@ const verify = singleFlight(async () => {
   // stands.
   const token = !answer[0] && !failures && current.session?.refresh_token;
   const mended = token && (await exchange(token).catch(() => {}));
-  // An answer that was overtaken by a sign-in, sign-out or refresh is worth nothing.
+  // After a sign-in, sign-out or refresh in the meantime the answer is obsolete.
   if (version !== before) return;
   const [session, sent, life, id] = mended || answer;
   const user = session?.user.user_id ?? "";
@@ -671,10 +670,10 @@ function replacePage() {
   setInert(hidden, true);
   setSession(null, now());
   const url = location.pathname + location.search;
-  // Of its own, since the page in a frame may be replaced, too.
+  // The URL is part of the key, because a page in a frame may be replaced, too.
   const entry = name + url;
   attempt(() => {
-    // From the back/forward cache no loop begins.
+    // A page from the back/forward cache cannot begin a loop.
     if (pageMethod || (!fromHistory && sessionStorage[entry] === browserSession)) return;
     sessionStorage[entry] = browserSession;
     location.replace(url);
@@ -731,15 +730,16 @@ async function refreshLocked() {
     broadcast();
   } catch (/** @type {any} */ error) {
     const gone = error.message === UNAUTHORIZED;
-    // The answer may have replaced the cookies of a newer session, whose pages set them again.
+    // The answer may have replaced the cookies of a newer session. The pages of that session set
+    // them again.
     if (browserSession && sid !== browserSession) {
       invalidate();
       broadcast();
     }
     if (!current.session || sid !== pageSession || signingOut) throw error;
     if (gone) {
-      // The user may have signed in again without a message to this tab. A failed request is not
-      // reported here.
+      // The user may have signed in again without a message to this tab. This request's failure is
+      // not reported.
       failures ||= 1;
       await reverify().catch(() => {});
       if (!unverified && current.session) return;
@@ -790,9 +790,8 @@ async function withLock(work) {
 
 // ---- Silent refresh ----
 
-/**
- * Does what is due and schedules the next check. Timers are late in hidden tabs and stop in sleep.
- * A prerendered page waits until it is shown.
+/** Does the work that is due and schedules the next check. Timers are late in hidden tabs and stop
+* while the machine sleeps. A prerendered page waits until it is shown.
  */
 function schedule() {
   clearTimeout(timer);
@@ -808,7 +807,7 @@ function schedule() {
   else if (warning <= 0) {
     warnedAt = activeAt;
     publish();
-  } else timer = setTimeout(schedule, Math.min(asking, due, warning, 1e9)); // a month is "at once"
+  } else timer = setTimeout(schedule, Math.min(asking, due, warning, 1e9)); // timers overflow at 2^31
 }
 
 /**
@@ -846,9 +845,8 @@ function receive({ data: [session, sid, reported, asked, expires] }) {
   if (sent + life > expiresAt + (reloaded ? -1e4 : 1e3)) setSession(session, sent, life);
 }
 
-/**
- * A person is active: pointer, touch, wheel or key. That is reported when half of the timeout has
- * passed since the last report, so that the other tabs hear of it before they warn.
+/** A person is active: pointer, touch, wheel or key. The activity is reported when half of the
+* timeout has passed since the last report, so that the other tabs know of it before they warn.
  */
 function onActivity() {
   activeAt = now();
@@ -862,7 +860,7 @@ function onActivity() {
 /** The page becomes visible or gets the focus. It may have missed messages of other tabs. */
 function onFocus() {
   const id = storedSession();
-  // A hidden page is about to ask anyway.
+  // A hidden page asks the server in any case.
   if (id === undefined || id === browserSession || unverified || hidden) schedule();
   else invalidate();
 }
@@ -912,7 +910,7 @@ function onMutation() {
   distrustPage();
 }
 
-/** Starts to watch the clock, the tabs and the page. `halt` stops that. */
+/** Starts to watch the clock, the tabs and the page. `stopWatching` ends that. */
 function start() {
   /** @type {BroadcastChannel | undefined} */
   let channel;
@@ -946,8 +944,8 @@ function start() {
       if (!persisted) return;
       activeAt = now();
       listen();
-      // If the stored id, of the page that any tab loaded last, is this page's, the hidden page
-      // can be shown at once.
+      // The hidden page can be shown at once if the stored id is this page's. The id is that of the
+      // page that was loaded last in any tab.
       const same = storedSession() === (pageSession ?? "");
       if (same) setInert();
       if (current.session || !same) distrustPage(true);

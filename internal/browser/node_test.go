@@ -10,9 +10,8 @@ import (
 	"github.com/lucia-go/lucia/internal/testenv"
 )
 
-// The module's own tests: what it makes of every answer in the golden files
-// (internal/wire/testdata), the store contract, silent refresh on a clock that
-// the test turns.
+// TestNode runs the module's tests in node: the answers in the golden files
+// (internal/wire/testdata), the store contract, and silent refresh with a clock that the test sets.
 func TestNode(t *testing.T) {
 	t.Parallel()
 	node := testenv.Require(t, "node")

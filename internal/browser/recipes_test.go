@@ -18,8 +18,8 @@ import (
 	"github.com/lucia-go/lucia/middleware"
 )
 
-// recipe returns the block of code of the README that begins with start, so that what
-// people copy is what is tested.
+// recipe returns the code block of the README that begins with start, so that the tests use the
+// code that readers copy.
 func recipe(t *testing.T, start string) string {
 	t.Helper()
 	readme, err := os.ReadFile("README.md")
@@ -34,8 +34,8 @@ func recipe(t *testing.T, start string) string {
 	return start + code + "\n"
 }
 
-// serve starts a site with one more page, body and the page data, and the files of the
-// folder static.
+// serve starts a site with one more page, which has body and the page data, and with the files of
+// the folder static.
 func serve(t *testing.T, policies http.Header, data middleware.Component, body, static string) *site {
 	t.Helper()
 	return newSiteOf(t, time.Minute, func(s *site) http.Handler {
@@ -53,11 +53,11 @@ func serve(t *testing.T, policies http.Header, data middleware.Component, body, 
 	})
 }
 
-// strict is what the README says that the module is fine with.
+// strict is the policy that the README says the module works with.
 const strict = "default-src 'none'; img-src 'self'; script-src 'self'; connect-src 'self'; require-trusted-types-for 'script'; trusted-types 'none'"
 
-// The app of the README, bundled as it says, under the strictest policies. With esbuild
-// one of them lets no script run without a hash.
+// The app of the README, bundled as described there, runs under the strictest policies. With
+// esbuild one of them requires a hash for every script.
 func testEsbuildRecipe(t *testing.T, b *chrometest.Browser) {
 	command := strings.Fields(recipe(t, "npx esbuild "))
 	testBundleRecipe(t, b, http.Header{"Integrity-Policy": {"blocked-destinations=(script)"}}, tool(t, "esbuild"), command[2:]...)
@@ -105,8 +105,8 @@ func testBundleRecipe(t *testing.T, b *chrometest.Browser, policies http.Header,
 	}
 }
 
-// The script tag of the page data runs under the strictest content security policy, and
-// is stopped by an integrity policy.
+// The script tag of the page data runs under the strictest content security policy. An integrity
+// policy blocks it.
 func testPolicies(t *testing.T, b *chrometest.Browser) {
 	const watch = `document.addEventListener("lucia:session", ({ detail }) => (window.session = detail.session))`
 	t.Run("content security policy", func(t *testing.T) {
@@ -126,12 +126,12 @@ func testPolicies(t *testing.T, b *chrometest.Browser) {
 		if session := tab.Text("typeof window.session"); session != "undefined" {
 			t.Error("the module runs without a hash: the README is wrong")
 		}
-		tab.Faults() // the browser says what it has blocked
+		tab.Faults() // the browser reports the blocked script
 	})
 }
 
-// Where a browser blocks cookies, a sign-in does not stick, nothing on the page fails,
-// and the page of the README says why.
+// In a browser that blocks cookies a sign-in has no effect, nothing on the page fails, and the
+// notice of the README explains why.
 func testCookiesBlocked(t *testing.T, _ *chrometest.Browser) {
 	profile := t.TempDir()
 	chrometest.BlockCookies(t, profile)
@@ -139,10 +139,10 @@ func testCookiesBlocked(t *testing.T, _ *chrometest.Browser) {
 	s := serve(t, nil, middleware.PageData, notice, "")
 	tab := chrometest.StartOn(t, profile).Owner().Tab(t, `document.addEventListener("lucia:session", ({ detail }) => (window.detail = detail))`)
 	tab.Open(s.URL + "/login/u1")
-	tab.Until("window.ready && session === null && " + who + " === 'nobody'")
+	tab.Until("window.ready && session === null && " + who + " === 'no session'")
 	const storage = "(() => { try { return typeof localStorage } catch ({ name }) { return name } })()"
 	if got := tab.Text(storage); got != "SecurityError" {
-		t.Errorf("storage is %s, so this is no test of a browser that blocks it", got)
+		t.Errorf("storage is %s, so this browser does not block it", got)
 	}
 	tab.Open(s.URL + "/recipe")
 	tab.Until("window.detail && detail.session === null && !document.querySelector('#cookies').hidden")
@@ -159,8 +159,8 @@ func testCookiesKept(t *testing.T, b *chrometest.Browser) {
 	tab.Until("window.told && document.querySelector('#cookies').hidden")
 }
 
-// Where storage alone is blocked the session works: it is refreshed, a sign-out in
-// another tab is heard, and the page of another user is out of use.
+// The session works if only storage is blocked. It is refreshed, a sign-out in another tab has an
+// effect, and the page of another user is stale.
 func testStorageBlocked(t *testing.T, b *chrometest.Browser) {
 	const blocked = `for (const name of ["localStorage", "sessionStorage"]) {
 		Object.defineProperty(window, name, { get() { throw new DOMException("blocked", "SecurityError") } });

@@ -10,14 +10,14 @@ import (
 	"github.com/lucia-go/lucia/internal/browser"
 )
 
-// TestServed checks at the server what browsers need to cache the module indefinitely and to
-// check its integrity, including the headers.
+// TestServed checks the headers and bodies that let browsers cache the module indefinitely and
+// check its integrity.
 func TestServed(t *testing.T) {
 	t.Parallel()
 	s := newSite(t, time.Minute)
 	for _, m := range []browser.Module{browser.Client(), browser.Auto()} {
 		plain, versioned := s.URL+"/api/auth/"+m.Name, s.URL+"/api/auth/"+m.Name+"?v="+m.Version
-		unversioned := m // what the URL without a version has
+		unversioned := m // the file under the URL without a version
 		if m.Name == "client.js" {
 			unversioned = browser.Entry()
 		}
@@ -52,7 +52,7 @@ func TestServed(t *testing.T) {
 				t.Errorf("%s: Content-Type %q, want %q", c.url, got, browser.ContentType)
 			}
 			if !bytes.Equal(body, m.Body) {
-				t.Errorf("%s: %d bytes that are not the module", c.url, len(body))
+				t.Errorf("%s: the body (%d bytes) is not the module", c.url, len(body))
 			}
 		}
 	}

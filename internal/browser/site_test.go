@@ -28,20 +28,18 @@ import (
 //go:embed testdata/site
 var siteFiles embed.FS
 
-// policy is as strict as a policy gets: no inline script, no text as code.
+// policy is a strict policy: no inline scripts, no code from text.
 const policy = "default-src 'self'; script-src 'self'; style-src 'self'; require-trusted-types-for 'script'; trusted-types 'none'"
 
-// minGeneration is the parameter by which /api/me refuses tokens that are good
-// but older.
+// minGeneration is the parameter that makes /api/me refuse valid tokens of older generations.
 const minGeneration = "generation"
 
-// profile is what the site wants to know of a user.
+// profile is the site's data of a user.
 type profile struct {
 	Name string `json:"name"`
 }
 
-// site is a small app made of this library, with a store that can be told to
-// fail and that counts what it decides.
+// site is a small app with this library. Its store can fail and counts its decisions.
 type site struct {
 	*httptest.Server
 	auth  *middleware.Auth[profile]
@@ -50,27 +48,25 @@ type site struct {
 	refreshes atomic.Int64 // requests to the refresh route
 	lookups   atomic.Int64 // requests to the session route
 	active    atomic.Value // string: the last report of activity to the refresh route
-	ahead     chan bool    // there is a page that was got ahead of time
+	ahead     chan bool    // receives when a page was requested ahead of time
 	orders    atomic.Int64 // orders placed by form
 	names     atomic.Int64 // changes of each user's name
 	// refresh, if set, is called in place of the refresh route.
 	refresh atomic.Pointer[func(w http.ResponseWriter, r *http.Request, route http.Handler)]
 }
 
-// grace is the time that a request of these tests may be under way; a busy
-// machine needs some. A generation has a successor twice as long after its
-// first use at the earliest.
+// grace is how long a request of these tests may take, which on a busy machine is long. A
+// generation gets a successor at the earliest twice that long after its first use.
 const grace = 3 * time.Second
 
-// newSite starts a site whose access tokens live for ttl. Tokens count as
-// settled at once, since these tests cannot wait for disks, unless change says
-// otherwise.
+// newSite starts a site whose access tokens live for ttl. Settle is minimal, because these tests
+// cannot wait for disks, unless change sets it.
 func newSite(t *testing.T, ttl time.Duration, change ...func(*middleware.Config[profile])) *site {
 	t.Helper()
 	return newSiteOf(t, ttl, (*site).pages, change...)
 }
 
-// newSiteOf starts a site with pages of its own.
+// newSiteOf starts a site with the given pages.
 func newSiteOf(t *testing.T, ttl time.Duration, pages func(*site) http.Handler, change ...func(*middleware.Config[profile])) *site {
 	t.Helper()
 	s := &site{store: &countingStore{Store: memstore.New()}, ahead: make(chan bool, 1)}
@@ -87,7 +83,7 @@ func newSiteOf(t *testing.T, ttl time.Duration, pages func(*site) http.Handler, 
 		Logger:    slog.New(slog.DiscardHandler),
 		OnEvent: func(e session.Event) {
 			if e.Kind == session.EventReuse {
-				t.Errorf("an honest browser was taken for a thief: %+v", e)
+				t.Errorf("the reuse of an honest browser was reported: %+v", e)
 			}
 		},
 	}
@@ -106,7 +102,7 @@ func newSiteOf(t *testing.T, ttl time.Duration, pages func(*site) http.Handler, 
 
 func hardened(c *middleware.Config[profile]) { c.Hardened = true }
 
-// front counts requests, and lets a test stand in the way of refreshes.
+// front counts requests, and lets a test replace the refresh route.
 func (s *site) front(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		defer s.noteAhead(r)
@@ -125,7 +121,7 @@ func (s *site) front(next http.Handler) http.Handler {
 	})
 }
 
-// pages are the site's own.
+// pages returns the site's own pages.
 func (s *site) pages() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /{$}", s.page("app.js"))
@@ -165,7 +161,7 @@ func (s *site) pages() http.Handler {
 		}
 		fmt.Fprint(w, "form of "+session.User.ID)
 	})
-	// An order is placed once, and answered with a page.
+	// The answer to an order is a page.
 	mux.HandleFunc("POST /order", func(w http.ResponseWriter, r *http.Request) {
 		if _, err := s.auth.ValidateFormSubmission(r); err != nil {
 			middleware.WriteError(w, err)
@@ -207,7 +203,7 @@ func (s *site) pages() http.Handler {
 	return mux
 }
 
-// me says who a bearer token is of.
+// me answers with the user of the bearer token.
 func (s *site) me(w http.ResponseWriter, r *http.Request) {
 	got, err := s.auth.ValidateRequest(r)
 	if want, _ := strconv.Atoi(r.FormValue(minGeneration)); err == nil && int(got.Generation) < want {
@@ -221,8 +217,8 @@ func (s *site) me(w http.ResponseWriter, r *http.Request) {
 	fmt.Fprint(w, got.User.ID)
 }
 
-// page serves a page with one script. A page asked for with ?bfcache gives up
-// no-store, so that browsers may keep it.
+// page serves a page with one script. With ?bfcache the page has no no-store, so that browsers may
+// keep it in their back/forward cache.
 func (s *site) page(script string) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		h := w.Header()
@@ -234,7 +230,7 @@ func (s *site) page(script string) http.HandlerFunc {
 			data = middleware.DataBlock
 			tag = `<script type="module" src="/testdata/site/` + script + `"></script>`
 		}
-		who := "nobody"
+		who := "no session"
 		if session := s.auth.Session(r.Context()); session != nil {
 			who = session.User.ID
 		}
@@ -263,9 +259,8 @@ func (s *site) draft(w http.ResponseWriter, r *http.Request) {
 		strings.Repeat("<p>paragraph</p>", 200), middleware.FormField.HTML(r.Context()), middleware.DataBlock.HTML(r.Context()))
 }
 
-// hostile serves a page into which somebody has injected markup, before or beside
-// what the app prints. Scripts of another origin and inline scripts are kept out by
-// the policy.
+// hostile serves a page with injected markup before or beside the app's own. The policy blocks
+// inline scripts and those of other origins.
 func (s *site) hostile(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
 	w.Header().Set("Content-Security-Policy", policy+"; img-src data:; connect-src 'self' "+r.FormValue("elsewhere"))
@@ -275,9 +270,8 @@ func (s *site) hostile(w http.ResponseWriter, r *http.Request) {
 		r.FormValue("markup"), middleware.FormField.HTML(r.Context()), middleware.DataBlock.HTML(r.Context()), r.Host)
 }
 
-// integrity serves a page that loads both files under their versioned URLs, and
-// lets the browser check them; asked for with ?tampered, against what other
-// files would be.
+// integrity serves a page that loads both files under their versioned URLs with their hashes. With
+// ?tampered the hashes belong to other files.
 func (s *site) integrity(w http.ResponseWriter, r *http.Request) {
 	h := w.Header()
 	h.Set("Content-Type", "text/html; charset=utf-8")
@@ -292,7 +286,7 @@ func (s *site) integrity(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// countingStore notes what the rule decides and fails when told to.
+// countingStore records the outcomes of the rule, and fails on demand.
 type countingStore struct {
 	session.Store
 	down atomic.Bool
@@ -301,7 +295,7 @@ type countingStore struct {
 	past []decision
 }
 
-// decision is what became of one presented refresh token.
+// decision is the outcome of one presented refresh token.
 type decision struct {
 	outcome session.Outcome
 	at      time.Time
@@ -313,7 +307,7 @@ func (c *countingStore) Refresh(ctx context.Context, r session.RefreshParams) (s
 	if c.down.Load() {
 		return session.RefreshResult{}, errDown
 	}
-	c.mu.Lock() // over the call: in the order of the decisions
+	c.mu.Lock() // held during the call, so that the order is that of the decisions
 	defer c.mu.Unlock()
 	result, err := c.Store.Refresh(ctx, r)
 	c.past = append(c.past, decision{result.Outcome, time.Now()})

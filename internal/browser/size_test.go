@@ -12,10 +12,10 @@ import (
 	"github.com/lucia-go/lucia/internal/browser"
 )
 
-// The bounds that the module keeps, in bytes.
+// The limits of the module's size, in bytes.
 const (
-	maxServed   = 12 << 10 // gzipped as it is served, comments and all: they are more than half
-	maxMinified = 4 << 10  // minified and gzipped, for those who bundle it
+	maxServed   = 12 << 10 // gzipped as served, including comments, which are more than half
+	maxMinified = 4 << 10  // minified and gzipped, as in a bundle
 )
 
 func gzipped(t *testing.T, b []byte) int {
@@ -60,7 +60,7 @@ func TestSizeMinified(t *testing.T) {
 	}
 }
 
-// tool returns the path of a program that check.sh installs. Nothing that these make is
+// tool returns the path of a program that check.sh installs. The output of these programs is not
 // served.
 func tool(t *testing.T, name string) string {
 	t.Helper()

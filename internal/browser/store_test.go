@@ -7,11 +7,11 @@ import (
 	"github.com/lucia-go/lucia/internal/chrometest"
 )
 
-// noting gives a page subscribers that note under a name whom they hear of.
+// noting is a script with subscribers that record the user under a name.
 const noting = `window.heard = [];
-window.note = (name) => (session) => heard.push(name + " " + (session?.user.user_id ?? "nobody"));`
+window.note = (name) => (session) => heard.push(name + " " + (session?.user.user_id ?? "no session"));`
 
-// The store contract: the page's own subscriber is there from the start.
+// testStore tests the store contract. The page's own subscriber exists from the start.
 func testStore(t *testing.T, b *chrometest.Browser) {
 	s := newSite(t, time.Hour)
 	tab := signIn(t, s, b.Person(t), "u1", noting)
@@ -21,8 +21,8 @@ func testStore(t *testing.T, b *chrometest.Browser) {
 		changed         bool
 	}{
 		{"subscribing runs at once", "window.store = lucia.getSession(); window.one = store.subscribe(note('one'))", "one u1", false},
-		{"to what another call returns, too", "window.two = lucia.getSession().subscribe(note('two'))", "two u1", false},
-		{"what is there is no change", "store.set({ ...session })", "", false},
+		{"the store of another call", "window.two = lucia.getSession().subscribe(note('two'))", "two u1", false},
+		{"an equal value is no change", "store.set({ ...session })", "", false},
 		{"set", "store.set({ ...session, user: { user_id: 'u2' } })", "one u2,two u2", true},
 		{"set through the other", "lucia.getSession().set({ ...session, user: { user_id: 'u3' } })", "one u3,two u3", true},
 		{"update", "store.update((s) => ({ ...s, user: { user_id: s.user.user_id + '!' } }))", "one u3!,two u3!", true},
@@ -30,9 +30,9 @@ func testStore(t *testing.T, b *chrometest.Browser) {
 		{"a refresh", "await lucia.refreshTokens()", "one u1,two u1", true},
 		{"unsubscribing ends one", "one(); store.set({ ...session, user: { user_id: 'u4' } })", "two u4", true},
 		{"unsubscribing twice", "one(); store.update((s) => ({ ...s, user: { user_id: 'u5' } }))", "two u5", true},
-		{"nobody", "lucia.getSession().set(null)", "two nobody", true},
-		{"nobody again", "store.set(null)", "", false},
-		{"nobody is left", "two(); store.set({ user: { user_id: 'u6' } })", "", true},
+		{"signed out", "lucia.getSession().set(null)", "two no session", true},
+		{"signed out again", "store.set(null)", "", false},
+		{"no subscriber is left", "two(); store.set({ user: { user_id: 'u6' } })", "", true},
 		{"subscribing again", "store.subscribe(note('one'))", "one u6", false},
 	} {
 		tab.Eval("(async () => { "+c.do+" })()", nil)

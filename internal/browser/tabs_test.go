@@ -9,21 +9,21 @@ import (
 	"github.com/lucia-go/lucia/session"
 )
 
-// fetching uses each new access token, as pages do; so the server learns that
-// the browser has the generation. It believes that of tokens which are not of
-// this second, since their time of issue is in whole ones.
+// fetching is a script that uses each new access token, as pages do, so that the server confirms
+// the generation. Tokens that were issued in the current second confirm nothing, because their time
+// of issue is in whole seconds.
 const fetching = `document.addEventListener("lucia:session", () =>
 	setTimeout(() => lucia.luciaFetch("/api/me"), 1000),
 )`
 
-// Ten tabs of one person, for four rotations: one a period. Channel and lock keep
-// the tabs from sending much, and of what they send the rule makes no more.
+// Ten tabs of one person run for four periods, with one rotation in each. Channel and lock limit
+// the number of requests, and the rule limits the number of rotations.
 func testTenTabs(t *testing.T, b *chrometest.Browser) {
 	const (
 		rotations = 4
 		ttl       = 18 * time.Second
-		// The tabs refresh when two thirds of a token's life are over. The server alone
-		// would rotate 2 grace after its first use, which is sooner.
+		// The tabs refresh after two thirds of a token's life. The server would rotate earlier:
+		// twice grace after the first use of the token.
 		period = ttl / 2
 	)
 	s := newSite(t, ttl)
@@ -40,9 +40,9 @@ func testTenTabs(t *testing.T, b *chrometest.Browser) {
 	requests = s.refreshes.Load() - requests
 	assertOneRotationAPeriod(t, s.store.decisions(), period)
 	t.Logf("%d tabs, %d rotations, %d requests to refresh", len(tabs), rotations, requests)
-	// On a busy machine tabs wait for the lock in vain now and then.
+	// On a busy machine some tabs time out while they wait for the lock.
 	if alone := int64(len(tabs) * rotations); requests > alone/2 {
-		t.Errorf("%d requests to refresh in %d periods, by tabs that do not share it were %d", requests, rotations, alone)
+		t.Errorf("%d requests to refresh in %d periods, want at most half of %d, the number without sharing", requests, rotations, alone)
 	}
 	if n := s.store.count(session.Reused); n != 0 {
 		t.Errorf("%d reused", n)
@@ -57,9 +57,8 @@ func testTenTabs(t *testing.T, b *chrometest.Browser) {
 	}
 }
 
-// assertOneRotationAPeriod asserts that within a period of a rotation there is
-// no other, and that the first refresh after it is one. The times are those of
-// the store; period allows for requests that are late.
+// assertOneRotationAPeriod asserts that each period has one rotation, and that the first refresh of
+// a period rotates. The times are those of the store. period allows for late requests.
 func assertOneRotationAPeriod(t *testing.T, decisions []decision, period time.Duration) {
 	t.Helper()
 	var last time.Time
@@ -96,8 +95,8 @@ func testTabAlone(t *testing.T, b *chrometest.Browser) {
 	}
 }
 
-// A tab that never gives the lock back, frozen with it perhaps, costs the others
-// some of the time that a token still has when it is replaced, and no more.
+// A tab that keeps the lock, for instance because it is frozen, delays the refresh of the others.
+// They still refresh before the token expires.
 func testHeldLock(t *testing.T, b *chrometest.Browser) {
 	const lock = "'lucia:/api/auth/'"
 	s := newSite(t, 20*time.Second)
@@ -115,21 +114,20 @@ func testHeldLock(t *testing.T, b *chrometest.Browser) {
 	})()`, nil)
 	tab := signIn(t, s, person, "u1", one)
 	tab.Until("refreshes.length >= 2")
-	holder.Until("window.waited") // or the lock has another name
+	holder.Until("window.waited") // otherwise the lock has another name
 	var seconds, at float64
 	tab.Eval("+document.querySelector('#lucia-page-data').dataset.expiresIn", &seconds)
 	if tab.Eval("refreshedAt[1] / 1000", &at); at >= seconds {
-		t.Errorf("refreshed %.2f s after the navigation, when the token of %v s was over", at, seconds)
+		t.Errorf("refreshed %.2f s after the navigation, after the token of %v s had expired", at, seconds)
 	}
 	var held bool
 	if holder.Eval("navigator.locks.query().then(({ held }) => held.some(({ name }) => name === "+lock+"))", &held); !held {
-		t.Error("the tab has not kept the lock")
+		t.Error("the tab lost the lock")
 	}
 }
 
-// sleeping gives a page the clocks of a machine that sleeps when the site's
-// storage says so: the date goes on, what counts from the navigation does not.
-// All tabs wake together, and hear what a page hears then.
+// sleeping is a script that simulates the sleep of a machine: the date advances, and the monotonic
+// clock does not. All tabs wake at the same time and get the events of a page that wakes.
 const sleeping = `{
 	const now = Date.now;
 	let slept = 0;
@@ -148,9 +146,8 @@ const sleeping = `{
 	};
 }`
 
-// A laptop with five tabs, closed for a day. Whether the tabs wait for one
-// another is theirs to decide, and none asks twice; that there is one rotation is
-// the server's.
+// A laptop with five tabs sleeps for a day. Each tab refreshes at most once when it wakes, and the
+// server rotates once.
 func testSleep(t *testing.T, b *chrometest.Browser) {
 	s := newSite(t, 15*time.Minute)
 	person := b.Person(t)
@@ -165,12 +162,12 @@ func testSleep(t *testing.T, b *chrometest.Browser) {
 	for _, tab := range tabs {
 		tab.Until("woken && generations.size >= 2")
 	}
-	// What is asked again at once is asked a second later.
+	// A tab that refreshed again would do so within a second.
 	tabs[0].Eval("new Promise((later) => setTimeout(later, 3000))", nil)
 	requests := s.refreshes.Load()
 	t.Logf("%d tabs, %d requests to refresh", len(tabs), requests)
 	if requests < 1 || requests > int64(len(tabs)) {
-		t.Errorf("%d requests to refresh, want one a tab at most", requests)
+		t.Errorf("%d requests to refresh, want at most one for each tab", requests)
 	}
 	if n := s.store.count(session.Rotated); n != 1 {
 		t.Errorf("%d rotations, want 1", n)
@@ -218,7 +215,7 @@ func testUserSwitch(t *testing.T, b *chrometest.Browser) {
 	signIn(t, s, person, "u2")
 	tab.Until("window.ready && !window.stale && session.user.user_id === 'u2'")
 	if who := tab.Text("document.querySelector('#who').innerText"); who != "u2" {
-		t.Errorf("the page is of %s", who)
+		t.Errorf("the page shows %s", who)
 	}
 	if me := tab.Text("lucia.luciaFetch('/api/me').then((r) => r.text())"); me != "u2" {
 		t.Errorf("the API answers %q", me)

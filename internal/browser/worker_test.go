@@ -10,18 +10,18 @@ import (
 // loading counts the documents of a tab.
 const loading = "sessionStorage.loads = (+sessionStorage.loads || 0) + 1"
 
-// worker signs a user in where a service worker passes all requests.
+// worker signs a user in on a site whose service worker handles all requests.
 func worker(t *testing.T, s *site, person *chrometest.Person) *chrometest.Tab {
 	t.Helper()
 	tab := signIn(t, s, person, "u1", loading)
-	tab.Open(s.URL + "/plain") // whose policy lets scripts register workers
+	tab.Open(s.URL + "/plain") // the policy of this page lets scripts register workers
 	tab.Eval(`navigator.serviceWorker.register("/sw.js").then(() =>
 		navigator.serviceWorker.controller ?? new Promise((done) => (navigator.serviceWorker.oncontrollerchange = done)))`+".then(() => true)", nil)
 	return tab
 }
 
-// assertLoads asserts how many documents the tab has had since the test began to
-// count, a second later: for what must not come.
+// assertLoads waits for a second, so that an unwanted navigation would show, and asserts how many
+// documents the tab has loaded since the test began to count.
 func assertLoads(t *testing.T, tab *chrometest.Tab, want int) {
 	t.Helper()
 	var n int
@@ -31,7 +31,7 @@ func assertLoads(t *testing.T, tab *chrometest.Tab, want int) {
 	}
 }
 
-// The worker serves one page from its cache, which is of another user's session.
+// The worker serves a page of another user's session from its cache.
 func testWorkerServesAnotherUser(t *testing.T, b *chrometest.Browser) {
 	s := newSite(t, time.Minute)
 	person := b.Person(t)
@@ -47,7 +47,7 @@ func testWorkerServesAnotherUser(t *testing.T, b *chrometest.Browser) {
 
 	tab.Open(s.URL + "/?fixed")
 	tab.Until("window.ready && session === null && document.documentElement.inert")
-	assertLoads(t, tab, 2) // by the person, and once for the other user
+	assertLoads(t, tab, 2) // one by the person, and one for the other user
 	if opacity := tab.Text("getComputedStyle(document.documentElement).opacity"); opacity != "0" {
 		t.Errorf("the page of another user has opacity %s", opacity)
 	}
@@ -59,8 +59,8 @@ func testWorkerServesAnotherUser(t *testing.T, b *chrometest.Browser) {
 	tab.Until("window.ready && session.user.user_id === 'u2' && " + visible)
 }
 
-// The page and a frame in it come from the worker's cache, both of another user's session.
-// Each is replaced once: neither makes the tab forget that the other was.
+// The page and a frame in it come from the worker's cache, both of another user's session. Each is
+// replaced once. The entry of one in sessionStorage does not replace that of the other.
 func testWorkerServesAnotherUserInAFrame(t *testing.T, b *chrometest.Browser) {
 	s := newSite(t, time.Minute)
 	person := b.Person(t)
@@ -83,13 +83,13 @@ func testWorkerServesAnotherUserInAFrame(t *testing.T, b *chrometest.Browser) {
 	tab.Until("window.ready && session === null && document.documentElement.inert")
 	var loads int
 	tab.Eval("new Promise((later) => setTimeout(later, 1000)).then(() => +sessionStorage.loads)", &loads)
-	if loads > 6 { // the page twice, and in each the frame, at most twice
+	if loads > 6 { // the page at most twice, and in each of them the frame at most twice
 		t.Errorf("the tab has loaded %d documents", loads)
 	}
 }
 
-// Without network, pages of the former user stay unseen and nothing moves. When the
-// network is back, the tab has a page of the present user.
+// Without network, pages of the former user stay hidden and are not replaced. When the network is
+// back, the tab shows a page of the current user.
 func testWorkerOffline(t *testing.T, b *chrometest.Browser) {
 	s := newSite(t, time.Minute)
 	person := b.Person(t)
@@ -106,7 +106,7 @@ func testWorkerOffline(t *testing.T, b *chrometest.Browser) {
 	tab.Eval("void (sessionStorage.clear())", nil)
 	other.Eval("void (sessionStorage.clear(), window.kept = true)", nil)
 
-	tab.Open(s.URL + "/?kept") // of u2 by now, in the cache
+	tab.Open(s.URL + "/?kept") // the cache now has this page of u2
 	tab.Until("window.ready && session.user.user_id === 'u2'")
 	tab.Until("errors.length")
 	assertLoads(t, tab, 1)
@@ -119,7 +119,7 @@ func testWorkerOffline(t *testing.T, b *chrometest.Browser) {
 	other.Until("window.kept")
 }
 
-// A page of the former session, without network and with it again.
+// A page of the former session is opened without network. Then the network comes back.
 func testWorkerOfflineAfterSignOut(t *testing.T, b *chrometest.Browser) {
 	s := newSite(t, time.Minute)
 	person := b.Person(t)
@@ -136,6 +136,6 @@ func testWorkerOfflineAfterSignOut(t *testing.T, b *chrometest.Browser) {
 		t.Errorf("the page of an ended session has opacity %s", opacity)
 	}
 	tab.Eval("caches.open('pages').then((c) => c.delete('/offline')).then(() => void dispatchEvent(new Event('online')))", nil)
-	tab.Until("window.ready && session === null && " + who + " === 'nobody' && " + visible)
+	tab.Until("window.ready && session === null && " + who + " === 'no session' && " + visible)
 	assertLoads(t, tab, 2)
 }

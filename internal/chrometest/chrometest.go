@@ -1,6 +1,6 @@
-// Package chrometest drives a real Chromium in tests: browsers with profiles of their own,
-// several people in one browser, and several tabs of one person. The processes that it starts end
-// with the test, by process id.
+// Package chrometest drives a real Chromium in tests. A test may have browsers with separate
+// profiles, several people in one browser, and several tabs of one person. The processes end with
+// the test, by process id.
 //
 // A tab records faults of its pages (uncaught errors, unhandled rejections, console errors and
 // violations of the content security policy) and fails the test with them.
@@ -26,8 +26,8 @@ type Browser struct {
 	close func()
 }
 
-// Start starts a browser with an empty profile. Without Chromium the test is skipped or fails, as
-// testenv.Require says.
+// Start starts a browser with an empty profile. If Chromium is missing, the test is skipped or
+// fails, as testenv.Require decides.
 func Start(t testing.TB) *Browser {
 	t.Helper()
 	return StartOn(t, t.TempDir())
@@ -40,9 +40,9 @@ func StartOn(t testing.TB, dir string) *Browser {
 }
 
 // StartBinding starts a browser on the profile in dir that binds sessions to a key (Device Bound
-// Session Credentials). The key is one in software, as a machine for tests has no other. The
-// browser trusts the server certificate with the given SPKI, and has no limit on signatures. (The
-// flag that ignores all certificate errors would silently turn the feature off.)
+// Session Credentials). The key is in software, because a test machine has no other. The browser
+// trusts the server certificate with the given SPKI, and has no limit on signatures. (The flag that
+// ignores all certificate errors would silently turn the feature off.)
 func StartBinding(t testing.TB, dir, spki string) *Browser {
 	t.Helper()
 	return start(t, dir,
@@ -51,7 +51,7 @@ func StartBinding(t testing.TB, dir, spki string) *Browser {
 		chromedp.Flag("ignore-certificate-errors-spki-list", spki))
 }
 
-// SPKI returns what StartBinding takes to trust a certificate.
+// SPKI returns the value with which StartBinding trusts a certificate.
 func SPKI(c *x509.Certificate) string {
 	sum := sha256.Sum256(c.RawSubjectPublicKeyInfo)
 	return base64.StdEncoding.EncodeToString(sum[:])
@@ -69,7 +69,7 @@ func start(t testing.TB, dir string, more ...chromedp.ExecAllocatorOption) *Brow
 		chromedp.Flag("disable-background-networking", true),
 		chromedp.Flag("disable-component-update", true),
 		chromedp.Flag("disable-sync", true),
-		chromedp.Flag("disable-dev-shm-usage", true), // containers have 64 MiB of it
+		chromedp.Flag("disable-dev-shm-usage", true), // containers have only 64 MiB of it
 		chromedp.Flag("password-store", "basic"),     // asks no keyring for the cookies' key
 		chromedp.ModifyCmdFunc(ownGroup),
 	}, more...)...)
@@ -82,7 +82,7 @@ func start(t testing.TB, dir string, more ...chromedp.ExecAllocatorOption) *Brow
 	return b
 }
 
-// Close ends the browser as a person does: it first writes its data to the profile.
+// Close closes the browser as a person does: the browser first writes its data to the profile.
 func (b *Browser) Close(t testing.TB) {
 	t.Helper()
 	if err := chromedp.Cancel(b.ctx); err != nil {
@@ -118,8 +118,8 @@ func (b *Browser) Person(t testing.TB) *Person {
 	return &Person{ctx}
 }
 
-// BlockCookies prepares the empty profile in dir for a browser that blocks all
-// cookies. Chromium gives pages no storage either then.
+// BlockCookies prepares the empty profile in dir for a browser that blocks all cookies. Chromium
+// then blocks storage, too.
 func BlockCookies(t testing.TB, dir string) {
 	t.Helper()
 	const preferences = `{"profile":{"default_content_setting_values":{"cookies":2}}}`

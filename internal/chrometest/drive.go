@@ -14,13 +14,13 @@ import (
 	"github.com/chromedp/chromedp"
 )
 
-// patience is how long a test waits for a tab before it fails.
-const patience = 30 * time.Second
+// timeout is how long a test waits for a tab before it fails.
+const timeout = 30 * time.Second
 
 // Open navigates to url and waits for its load event.
 func (tab *Tab) Open(url string) {
 	tab.t.Helper()
-	ctx, cancel := context.WithTimeout(tab.ctx, patience)
+	ctx, cancel := context.WithTimeout(tab.ctx, timeout)
 	defer cancel()
 	if err := chromedp.Do(ctx, chromedp.Navigate(url)); err != nil {
 		tab.t.Fatalf("chrometest: opening %s: %v", url, err)
@@ -32,7 +32,7 @@ func (tab *Tab) Open(url string) {
 // go back, so Back tries again.
 func (tab *Tab) Back() {
 	tab.t.Helper()
-	deadline := time.Now().Add(patience)
+	deadline := time.Now().Add(timeout)
 	for {
 		err := tab.back()
 		if err == nil {
@@ -46,7 +46,7 @@ func (tab *Tab) Back() {
 }
 
 func (tab *Tab) back() error {
-	ctx, cancel := context.WithTimeout(tab.ctx, patience)
+	ctx, cancel := context.WithTimeout(tab.ctx, timeout)
 	defer cancel()
 	history, err := chromedp.Call(ctx, page.GetNavigationHistory, cdp.Empty{})
 	if err != nil {
@@ -81,7 +81,7 @@ func (tab *Tab) Text(expression string) string {
 	return text
 }
 
-// Until waits until an expression is true, in this document of the tab or a later one.
+// Until waits until an expression is true in the tab's current document or a later one.
 func (tab *Tab) Until(expression string) {
 	tab.t.Helper()
 	wait := `new Promise((resolve) => {
@@ -92,7 +92,7 @@ func (tab *Tab) Until(expression string) {
 		};
 		look();
 	})`
-	deadline := time.Now().Add(patience)
+	deadline := time.Now().Add(timeout)
 	for {
 		_, err := tab.eval(wait)
 		if err == nil {
@@ -118,7 +118,7 @@ func left(err error) bool {
 }
 
 func (tab *Tab) eval(expression string) ([]byte, error) {
-	ctx, cancel := context.WithTimeout(tab.ctx, patience)
+	ctx, cancel := context.WithTimeout(tab.ctx, timeout)
 	defer cancel()
 	yes := true
 	r, err := chromedp.Call(ctx, runtime.Evaluate, runtime.EvaluateParams{

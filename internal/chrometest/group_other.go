@@ -10,5 +10,5 @@ import (
 // ownGroup does nothing here.
 func ownGroup(*exec.Cmd) {}
 
-// killGroup kills the leader alone; the others end when they notice.
+// killGroup kills only the leader. The other processes end by themselves.
 func killGroup(leader *os.Process) error { return leader.Kill() }

@@ -18,8 +18,8 @@ func ownGroup(cmd *exec.Cmd) {
 	testenv.DieWithParent(cmd.SysProcAttr)
 }
 
-// killGroup kills the group that a process leads. The group is stopped first:
-// signals reach its processes one after the other.
+// killGroup kills the group that a process leads. It first stops the group, because signals reach
+// its processes one after the other.
 func killGroup(leader *os.Process) error {
 	if err := syscall.Kill(-leader.Pid, syscall.SIGSTOP); err != nil {
 		return err

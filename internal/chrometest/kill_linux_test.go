@@ -18,8 +18,8 @@ import (
 	"github.com/lucia-go/lucia/internal/testenv"
 )
 
-// Most processes of a browser end by themselves when another has. A stranger
-// that has joined them does not, and shows that all of them are killed.
+// Most processes of a browser end by themselves when another one ends. The test adds a process to
+// the group that does not, which shows that Kill ends all of them.
 func TestKillEndsEveryProcess(t *testing.T) {
 	t.Parallel()
 	profile := t.TempDir()
@@ -36,7 +36,7 @@ func TestKillEndsEveryProcess(t *testing.T) {
 	}
 	browser.Kill(t)
 	if err := stranger.Wait(); err == nil || err.Error() != "signal: killed" {
-		t.Errorf("a process of the group ended with %v, want it killed", err)
+		t.Errorf("a process of the group ended with %v, want SIGKILL", err)
 	}
 	awaitEnd(t, leader)
 }
@@ -45,13 +45,13 @@ func TestKillEndsEveryProcess(t *testing.T) {
 // TestBrowserEndsWithItsTest, starts a browser.
 const profileOfTheOrphan = "CHROMETEST_PROFILE"
 
-// A test that is killed can clean up nothing. Its browser stands still here, so
-// that it does not end because it has lost its test.
+// A killed test cannot clean up. The test suspends the browser, so that the browser does not end by
+// itself because its pipe is closed.
 func TestBrowserEndsWithItsTest(t *testing.T) {
 	if profile := os.Getenv(profileOfTheOrphan); profile != "" {
 		chrometest.StartOn(t, profile).Owner().Tab(t).Open("about:blank")
 		fmt.Println("started")
-		_, _ = io.Copy(io.Discard, os.Stdin) // open for as long as there is somebody to kill it
+		_, _ = io.Copy(io.Discard, os.Stdin) // open until the parent process ends
 		return
 	}
 	t.Parallel()
@@ -72,7 +72,7 @@ func TestBrowserEndsWithItsTest(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer func() { _ = test.Wait() }() // killed
+	defer func() { _ = test.Wait() }() // it was killed
 	defer func() { _ = test.Process.Kill() }()
 	lines := bufio.NewScanner(out)
 	for lines.Scan() && lines.Text() != "started" {
@@ -86,11 +86,10 @@ func TestBrowserEndsWithItsTest(t *testing.T) {
 	awaitEnd(t, leader)
 }
 
-// suspend stops a process (SIGSTOP), and kills it when the test is over in case
-// that nothing else has.
+// suspend stops a process (SIGSTOP). It kills the process at the end of the test if it still runs.
 func suspend(t *testing.T, pid int) {
 	t.Helper()
-	process, err := os.FindProcess(pid) // a handle: means no other process later
+	process, err := os.FindProcess(pid) // a handle, so that a later process with the same id is not meant
 	if err == nil {
 		err = process.Signal(syscall.SIGSTOP)
 	}
@@ -110,7 +109,7 @@ func awaitEnd(t *testing.T, leader int) {
 			return
 		}
 		if time.Now().After(deadline) {
-			t.Fatalf("processes %v of the group %d are left", left, leader)
+			t.Fatalf("processes %v of the group %d still run", left, leader)
 		}
 		time.Sleep(10 * time.Millisecond)
 	}
@@ -150,7 +149,7 @@ func groups(t *testing.T) map[int]int {
 	}
 	groups := map[int]int{}
 	for _, file := range files {
-		stat, _ := os.ReadFile(file) // gone meanwhile: no fields
+		stat, _ := os.ReadFile(file) // empty if the process has ended
 		// proc_pid_stat(5): after the name in parentheses, state, parent and group.
 		fields := strings.Fields(string(stat[bytes.LastIndexByte(stat, ')')+1:]))
 		if len(fields) < 3 || strings.Contains("ZX", fields[0]) {

@@ -30,8 +30,8 @@ func (tab *Tab) Screenshot() []byte {
 	return run(tab, "taking a screenshot", chromedp.FullScreenshot(100))
 }
 
-// Scripting turns the scripts of pages off or on. Eval still works while they are off, but not
-// what waits: neither Until nor a promise that needs a timer.
+// Scripting turns the scripts of pages off or on. While they are off, Eval still
+// works, and Until and promises that need a timer do not.
 func (tab *Tab) Scripting(on bool) {
 	tab.t.Helper()
 	call(tab, emulation.SetScriptExecutionDisabled, emulation.SetScriptExecutionDisabledParams{Value: !on})
@@ -45,7 +45,7 @@ func (tab *Tab) Type(selector, text string) {
 	run(tab, "typing into "+selector, chromedp.SendKeys(chromedp.CSS(selector), text))
 }
 
-// Click clicks the element that a CSS selector names. It does not wait.
+// Click clicks the element that a CSS selector names. It does not wait for the effect.
 func (tab *Tab) Click(selector string) {
 	tab.t.Helper()
 	run(tab, "clicking "+selector, chromedp.Click(chromedp.CSS(selector)))
@@ -55,7 +55,7 @@ func (tab *Tab) Click(selector string) {
 // that it leads to. It needs no scripts.
 func (tab *Tab) Submit(selector string) {
 	tab.t.Helper()
-	ctx, cancel := context.WithTimeout(tab.ctx, patience)
+	ctx, cancel := context.WithTimeout(tab.ctx, timeout)
 	defer cancel()
 	if _, err := chromedp.RunResponse(ctx, chromedp.Click(chromedp.CSS(selector))); err != nil {
 		tab.t.Fatalf("chrometest: submitting %s: %v", selector, err)
@@ -65,7 +65,7 @@ func (tab *Tab) Submit(selector string) {
 // run runs an action that must succeed.
 func run[T any](tab *Tab, what string, action chromedp.Action[T]) T {
 	tab.t.Helper()
-	ctx, cancel := context.WithTimeout(tab.ctx, patience)
+	ctx, cancel := context.WithTimeout(tab.ctx, timeout)
 	defer cancel()
 	result, err := chromedp.Run(ctx, action)
 	if err != nil {

@@ -5,12 +5,12 @@ import (
 	"testing"
 )
 
-// parallel is how many tests of a package run at a time. They spend most of their time waiting for
-// the browser, for a timer or for the next second, so there may be more of them than cores.
+// parallel is how many tests of a package run at a time. There may be more of them than cores,
+// because they mostly wait for the browser, a timer or the next second.
 const parallel = "4"
 
-// Main runs the tests of a package that drive a browser. More of them run at a time than the go
-// command chooses by the number of cores, unless the flag -parallel is set.
+// Main runs the tests of a package that drive a browser. Unless the flag -parallel is set,
+// more of them run at a time than the go command would choose.
 func Main(m *testing.M) {
 	flag.Parse()
 	given := false

@@ -83,17 +83,17 @@ func (tab *Tab) Faults() []string {
 // Close closes the tab. It may be called again.
 func (tab *Tab) Close() {
 	tab.t.Helper()
-	_, _ = tab.eval("0") // when it answers, earlier faults have been reported
+	_, _ = tab.eval("0") // its answer comes after the reports of earlier faults
 	tab.close()
 	for _, fault := range tab.Faults() {
-		tab.t.Errorf("the page did what no page must: %s", fault)
+		tab.t.Errorf("the page has a fault: %s", fault)
 	}
 }
 
 // call runs a command of the protocol that must succeed.
 func call[P, R any](tab *Tab, command cdp.Command[P, R], params P) R {
 	tab.t.Helper()
-	ctx, cancel := context.WithTimeout(tab.ctx, patience)
+	ctx, cancel := context.WithTimeout(tab.ctx, timeout)
 	defer cancel()
 	result, err := chromedp.Call(ctx, command, params)
 	if err != nil {

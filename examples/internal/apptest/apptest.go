@@ -15,15 +15,14 @@ import (
 
 const Password = "correct horse battery staple"
 
-// newName returns a name that no other user of these tests has.
+// NewName returns a name that no other user of these tests has.
 func NewName() string { return "ada-" + strings.ToLower(rand.Text()[:8]) }
 
 func Credentials(name, password string) url.Values {
 	return url.Values{"username": {name}, "password": {password}}
 }
 
-// signUp signs somebody up in a browser of their own and returns the tab, which
-// shows the profile.
+// SignUp signs a new user up in a new browser and returns the tab, which shows the profile.
 func SignUp(t *testing.T, s *Server, name string) *luciatest.Tab {
 	t.Helper()
 	tab := luciatest.NewBrowserAt(t, s.URL, nil).Open("/signup")
@@ -31,7 +30,7 @@ func SignUp(t *testing.T, s *Server, name string) *luciatest.Tab {
 	return tab
 }
 
-// signIn signs somebody in in a browser of their own.
+// SignIn signs a user in in a new browser.
 func SignIn(t *testing.T, s *Server, name string) *luciatest.Tab {
 	t.Helper()
 	tab := luciatest.NewBrowserAt(t, s.URL, nil).Open("/login")
@@ -39,7 +38,7 @@ func SignIn(t *testing.T, s *Server, name string) *luciatest.Tab {
 	return tab
 }
 
-// wantPage checks an answer's status and where redirects have led.
+// WantPage checks an answer's status and where redirects have led.
 func WantPage(t *testing.T, p *luciatest.Page, status int, path string) {
 	t.Helper()
 	if p.Status != status || p.URL.Path != path {
@@ -47,7 +46,7 @@ func WantPage(t *testing.T, p *luciatest.Page, status int, path string) {
 	}
 }
 
-// pageSession is `_lucia` of a page.
+// PageSession is `_lucia` of a page.
 type PageSession struct {
 	User struct {
 		ID       string `json:"user_id"`
@@ -58,7 +57,7 @@ type PageSession struct {
 	RefreshToken string `json:"refresh_token"`
 }
 
-// sessionOf returns the session of a page, or nil for a signed-out visitor. It fails the test if
+// SessionOf returns the session of a page, or nil for a signed-out visitor. It fails the test if
 // the page has no page data.
 func SessionOf(t *testing.T, p *luciatest.Page) (s *PageSession) {
 	t.Helper()
@@ -72,14 +71,14 @@ func SessionOf(t *testing.T, p *luciatest.Page) (s *PageSession) {
 	return s
 }
 
-// answer is what came back, redirects not followed.
+// Answer is an answer, without following redirects.
 type Answer struct {
 	Status int
 	Header http.Header
 	Body   string
 }
 
-// request sends a form, or without one gets a page, without following redirects.
+// Request sends a form, or gets a page if there is no form. It does not follow redirects.
 // Each option changes the request.
 func Request(t *testing.T, s *Server, method, path string, form url.Values, options ...func(*http.Request)) Answer {
 	t.Helper()
@@ -109,18 +108,18 @@ func Request(t *testing.T, s *Server, method, path string, form url.Values, opti
 	return Answer{resp.StatusCode, resp.Header, string(read)}
 }
 
-// with adds a header to a request.
+// With adds a header to a request.
 func With(name, value string) func(*http.Request) {
 	return func(r *http.Request) { r.Header.Set(name, value) }
 }
 
-// crossSite makes a request one that a page of another site makes a browser send.
+// CrossSite gives a request the headers that a browser sends from a page of another site.
 func CrossSite(r *http.Request) {
 	r.Header.Set("Origin", "https://evil.example")
 	r.Header.Set("Sec-Fetch-Site", "cross-site")
 }
 
-// cookies adds those of an answer that has set some.
+// Cookies adds the cookies that an answer has set.
 func Cookies(of Answer) func(*http.Request) {
 	return func(r *http.Request) {
 		for _, line := range of.Header["Set-Cookie"] {
@@ -131,7 +130,7 @@ func Cookies(of Answer) func(*http.Request) {
 	}
 }
 
-// noCookies checks that an answer sets none.
+// NoCookies checks that an answer sets no cookies.
 func (a Answer) NoCookies(t *testing.T) {
 	t.Helper()
 	if set := a.Header["Set-Cookie"]; len(set) > 0 {
@@ -139,7 +138,7 @@ func (a Answer) NoCookies(t *testing.T) {
 	}
 }
 
-// withoutAccess drops the access cookie, as a browser does when its time is over.
+// WithoutAccess removes the access cookie, as a browser does when it has expired.
 func WithoutAccess(r *http.Request) {
 	kept := r.Cookies()
 	r.Header.Del("Cookie")
@@ -150,7 +149,7 @@ func WithoutAccess(r *http.Request) {
 	}
 }
 
-// poll asks another process until done reports true. The process has no other way to report.
+// Poll asks another process until done reports true.
 func Poll(t *testing.T, done func() bool) {
 	t.Helper()
 	const patience, pause = 2 * time.Minute, 50 * time.Millisecond
@@ -163,7 +162,7 @@ func Poll(t *testing.T, done func() bool) {
 	}
 }
 
-// want checks an answer's status.
+// Want checks an answer's status.
 func (a Answer) Want(t *testing.T, status int) Answer {
 	t.Helper()
 	if a.Status != status {

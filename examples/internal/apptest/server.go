@@ -20,13 +20,13 @@ import (
 	"github.com/lucia-go/lucia/internal/chrometest"
 )
 
-// apps are the examples, by folder.
+// Apps are the examples, by folder.
 var Apps = []string{"nethttp", "gin", "echo", "echov5"}
 
-// withNotes are those that keep notes.
+// WithNotes are the examples that have notes.
 var WithNotes = []string{"echo", "echov5"}
 
-// binaries is where the examples are, built.
+// binaries is the directory with the built examples.
 var binaries string
 
 // Main builds all examples, as an app's author would, and runs the tests of a package.
@@ -50,10 +50,10 @@ func Main(m *testing.M) {
 	chrometest.Main(m)
 }
 
-// secret is that of all servers that share sessions.
+// Secret is the secret of all servers that share sessions.
 const Secret = "a secret of the end-to-end tests, known to all"
 
-// server is an example that runs.
+// Server is a running example.
 type Server struct {
 	URL  string
 	t    testing.TB
@@ -66,15 +66,15 @@ type Server struct {
 	log bytes.Buffer
 }
 
-// start starts an example on a free port. It ends with the test, and where what it
-// logged is a panic or an answer 500, fails it.
+// Start starts an example on a free port. The example ends with the test, and fails the test if it
+// has logged a panic or an answer 500.
 func Start(t testing.TB, app string, args ...string) *Server {
 	t.Helper()
 	s := &Server{t: t, App: app, args: args}
 	s.Run("127.0.0.1:0")
 	t.Cleanup(func() {
 		s.Kill()
-		if log := s.Logged(); strings.Contains(log, "panic") || strings.Contains(log, "status=500") || strings.Contains(log, "does not render") {
+		if log := s.Logged(); strings.Contains(log, "panic") || strings.Contains(log, "status=500") || strings.Contains(log, "cannot render") {
 			t.Errorf("%s logged:\n%s", app, log)
 		}
 	})
@@ -93,7 +93,7 @@ func StartWithAdmin(t *testing.T, app string, args ...string) (s *Server, passwo
 
 var announced = regexp.MustCompile(`https?://\S+`)
 
-// run starts the process and waits until it says where it is.
+// Run starts the process and waits until it prints its URL.
 func (s *Server) Run(addr string) {
 	s.t.Helper()
 	s.cmd = exec.Command(filepath.Join(binaries, s.App), append([]string{"-addr", addr}, s.args...)...)
@@ -112,7 +112,7 @@ func (s *Server) Run(addr string) {
 		line, _ := bufio.NewReader(stdout).ReadString('\n')
 		lines <- line
 		io.Copy(io.Discard, stdout)
-		cmd.Wait() // killed, as a rule
+		cmd.Wait() // usually it was killed
 		close(dead)
 	}(s.cmd)
 	const patience = 30 * time.Second
@@ -120,20 +120,20 @@ func (s *Server) Run(addr string) {
 	case line := <-lines:
 		at := announced.FindString(line)
 		if at == "" || s.URL != "" && at != s.URL {
-			s.t.Fatalf("%s says %q, want its URL\n%s", s.App, line, s.Logged())
+			s.t.Fatalf("%s prints %q, want its URL\n%s", s.App, line, s.Logged())
 		}
-		if s.URL == "" { // which others may read while it starts again
+		if s.URL == "" { // only the first time, because others may read it during a restart
 			s.URL = at
 		}
 	case <-time.After(patience):
-		s.t.Fatalf("%s says nothing\n%s", s.App, s.Logged())
+		s.t.Fatalf("%s prints nothing\n%s", s.App, s.Logged())
 	}
 }
 
 // At returns the server as seen through a proxy at another URL.
 func (s *Server) At(url string) *Server { return &Server{URL: url, t: s.t, App: s.App} }
 
-// Write keeps what the process logs. It implements io.Writer.
+// Write keeps the log of the process. It implements io.Writer.
 func (s *Server) Write(b []byte) (int, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -146,20 +146,20 @@ func (s *Server) Logged() string {
 	return s.log.String()
 }
 
-// kill ends the process at once.
+// Kill ends the process at once.
 func (s *Server) Kill() {
-	s.cmd.Process.Kill() // gone already: fine
+	s.cmd.Process.Kill() // no error if it has ended already
 	<-s.dead
 }
 
-// restart starts the server again, where it was.
+// Restart starts the server again at the same address.
 func (s *Server) Restart() {
 	s.t.Helper()
 	s.Kill()
 	s.Run(strings.TrimPrefix(s.URL, "http://"))
 }
 
-// interrupt asks the process to end and returns its exit code.
+// Interrupt asks the process to end and returns its exit code.
 func (s *Server) Interrupt() int {
 	s.t.Helper()
 	if err := s.cmd.Process.Signal(os.Interrupt); err != nil {
@@ -169,13 +169,13 @@ func (s *Server) Interrupt() int {
 	return s.cmd.ProcessState.ExitCode()
 }
 
-// refusedStart runs an example with flags that make no sense.
+// RefusedStart runs an example with invalid flags.
 func RefusedStart(t testing.TB, app string, args ...string) (code int, says string) {
 	t.Helper()
 	out, err := exec.CommandContext(t.Context(), filepath.Join(binaries, app), args...).CombinedOutput()
 	exit := new(exec.ExitError)
 	if !errors.As(err, &exit) {
-		t.Fatalf("%s %v: %v, want it to refuse", app, args, err)
+		t.Fatalf("%s %v: %v, want a failed start", app, args, err)
 	}
 	return exit.ExitCode(), string(out)
 }

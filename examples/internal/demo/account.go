@@ -12,7 +12,7 @@ import (
 // maxBody limits the body of every request.
 const maxBody = 64 << 10
 
-// maxPassword is the greatest length of a password in bytes.
+// maxPassword is the limit of a password's length in bytes.
 const maxPassword = 1000
 
 // credentials reads the fields username and password of a form of this site. It refuses forms of

@@ -65,7 +65,7 @@ func TestAccounts(t *testing.T) {
 		if got, err := s.CheckPassword(form(t, "ADA LOVELACE", "secret")); err != nil || got.ID != ada.ID {
 			t.Errorf("CheckPassword = %+v, %v", got, err)
 		}
-		for name, password := range map[string]string{"Ada Lovelace": "Secret", "nobody": "secret", "\xff": "secret", "ada lovelace": ""} {
+		for name, password := range map[string]string{"Ada Lovelace": "Secret", "unknown": "secret", "\xff": "secret", "ada lovelace": ""} {
 			if _, err := s.CheckPassword(form(t, name, password)); !errors.Is(err, demo.ErrWrongPassword) {
 				t.Errorf("CheckPassword(%q, %q): %v", name, password, err)
 			}
@@ -77,7 +77,7 @@ func TestAccounts(t *testing.T) {
 		if want := (demo.Profile{Username: "Ada Lovelace", Bio: "Counts."}); err != nil || got != want {
 			t.Errorf("LoadUser = %+v, %v, want %+v", got, err, want)
 		}
-		for _, id := range []string{"nobody", ""} {
+		for _, id := range []string{"unknown", ""} {
 			if _, err := s.Config.LoadUser(ctx, id); !errors.Is(err, lucia.ErrUserNotFound) {
 				t.Errorf("LoadUser(%q): %v", id, err)
 			}
@@ -88,7 +88,7 @@ func TestAccounts(t *testing.T) {
 	})
 }
 
-// Of many who want a name at the same time, one gets it.
+// If many sign up with one name at the same time, one of them gets it.
 func TestNameIsTakenOnce(t *testing.T) {
 	onEveryStore(t, func(t *testing.T, s *demo.Site) {
 		var got, taken atomic.Int64
@@ -96,7 +96,7 @@ func TestNameIsTakenOnce(t *testing.T) {
 		for range 16 {
 			wg.Go(func() {
 				_, err := s.SignUp(form(t, "ada", "secret"))
-				for errors.Is(err, demo.ErrBusy) { // a slow machine: again, as the page says
+				for errors.Is(err, demo.ErrBusy) { // on a slow machine the page says to try again
 					_, err = s.SignUp(form(t, "ada", "secret"))
 				}
 				switch {
@@ -111,7 +111,7 @@ func TestNameIsTakenOnce(t *testing.T) {
 		}
 		wg.Wait()
 		if got.Load() != 1 || taken.Load() != 15 {
-			t.Errorf("%d got the name, %d were told that it is taken", got.Load(), taken.Load())
+			t.Errorf("%d got the name, %d were refused because it is taken", got.Load(), taken.Load())
 		}
 	})
 }
@@ -134,10 +134,10 @@ func TestNotes(t *testing.T) {
 			t.Errorf("List: %v (-want +got):\n%s", err, diff)
 		}
 		if err := notes.Delete(ctx, "bob", first.ID); !errors.Is(err, demo.ErrNotFound) {
-			t.Errorf("deleting somebody else's note: %v", err)
+			t.Errorf("deleting another user's note: %v", err)
 		}
 		if _, err := notes.Put(ctx, "bob", demo.Note{ID: first.ID, Text: "mine"}); !errors.Is(err, demo.ErrNotFound) {
-			t.Errorf("changing somebody else's note: %v", err)
+			t.Errorf("changing another user's note: %v", err)
 		}
 		for range 2 {
 			err = errors.Join(err, notes.Delete(ctx, "ada", first.ID))
@@ -147,20 +147,20 @@ func TestNotes(t *testing.T) {
 		}
 		for _, text := range []string{"", " ", strings.Repeat("x", demo.MaxNoteText+1), "\xff"} {
 			if _, err := notes.Put(ctx, "ada", demo.Note{Text: text}); err == nil {
-				t.Errorf("kept the note %q", text)
+				t.Errorf("saved the note %q", text)
 			}
 		}
 		for range demo.MaxNotes - 1 {
 			put(demo.Note{Text: "more"})
 		}
 		if _, err := notes.Put(ctx, "ada", demo.Note{Text: "too many"}); err == nil {
-			t.Error("kept more notes than there is room for")
+			t.Error("saved more notes than the limit")
 		}
 		put(demo.Note{ID: second.ID, Text: "two, changed"})
 	})
 }
 
-// Without Redis everything says 503, soon.
+// Without Redis every call fails with 503 within its timeout.
 func TestOutage(t *testing.T) {
 	t.Parallel()
 	server := miniredis.RunT(t)
@@ -195,14 +195,14 @@ func TestPageOfAnOutageIsForPeople(t *testing.T) {
 	}
 }
 
-// A flood of sign-ins waits for its turn, and no longer than its request.
+// Many concurrent sign-ins wait for a slot, and at most as long as their requests.
 func TestPasswordsAreHashedFewAtATime(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
 	var wg sync.WaitGroup
 	for range 64 {
 		wg.Go(func() {
-			_, err := s.CheckPassword(form(t, "nobody", "x"))
+			_, err := s.CheckPassword(form(t, "unknown", "x"))
 			if status, _ := demo.Explain(err); status != http.StatusUnauthorized && status != http.StatusServiceUnavailable {
 				t.Errorf("status %d: %v", status, err)
 			}
@@ -248,7 +248,7 @@ func TestFlags(t *testing.T) {
 		t.Errorf("no flags: %v, a secret of %d bytes (-want +got):\n%s", err, len(secret), diff)
 	}
 	if again, _ := demo.ParseFlags("test", nil, io.Discard); string(again.Secret) == string(secret) {
-		t.Error("two processes make up the same secret")
+		t.Error("two processes have the same random secret")
 	}
 	if _, err := demo.ParseFlags("test", []string{"-help"}, io.Discard); !errors.Is(err, flag.ErrHelp) {
 		t.Errorf("-help: %v", err)

@@ -39,7 +39,7 @@ func (s *Site) Devices(ctx context.Context, sessions []lucia.Device) ([]Device, 
 }
 
 // DeviceToEnd reads the form that ends sessions: one of them, or all others than that of the
-// request. The session is the one that the form proves.
+// request. The session is that of the form's hidden field.
 func DeviceToEnd(r *http.Request, session *lucia.Session[Profile]) (id lucia.ID, others bool, err error) {
 	if session.Actor != nil {
 		return id, false, errActing
@@ -61,7 +61,7 @@ func (d Device) Name() string {
 	return d.Label
 }
 
-// Network is the prefix of the device's address. The library keeps none of addresses of this
+// Network is the prefix of the device's address. The library keeps no prefix for addresses of this
 // machine.
 func (d Device) Network() string {
 	if !d.Address.IsValid() {
@@ -86,7 +86,7 @@ func (d Device) EndText() string {
 	return "End"
 }
 
-// EndLabel tells the buttons of the page apart for those who hear them.
+// EndLabel distinguishes the buttons of the page for screen readers.
 func (d Device) EndLabel() string {
 	return fmt.Sprintf("%s: %s, began %s", d.EndText(), d.Name(), Ago(d.Began))
 }

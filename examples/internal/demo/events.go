@@ -13,9 +13,9 @@ import (
 func (s *Site) Events(auth *lucia.Auth[Profile]) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Type", "text/event-stream")
-		w.Header().Set("X-Accel-Buffering", "no") // nginx would collect the events
+		w.Header().Set("X-Accel-Buffering", "no") // otherwise nginx buffers the events
 		stream := http.NewResponseController(w)
-		_ = stream.SetReadDeadline(time.Time{}) // the server's ends a long response; a recorder has none
+		_ = stream.SetReadDeadline(time.Time{}) // the server's read timeout would end a long response; a recorder has no deadlines
 		if r.Method == http.MethodHead {
 			return
 		}

@@ -21,7 +21,7 @@ type Options struct {
 	DB         string                  // file of SQLite; empty if not in SQLite
 	AccessTTL  time.Duration
 	RefreshTTL time.Duration
-	Idle       time.Duration // 0: sessions do not end for want of activity
+	Idle       time.Duration // 0: sessions do not end without activity
 	Grace      time.Duration
 	Settle     time.Duration // negative: none
 	Recent     time.Duration // how long a sign-in counts as recent
@@ -33,7 +33,7 @@ type Options struct {
 	Bound      bool
 	Admin      string // name of who may act as others; empty: no one
 
-	// RandomSecret reports that Secret ends with this process, and all sessions with it.
+	// RandomSecret reports that Secret is random, so that all sessions end with this process.
 	RandomSecret bool
 }
 
@@ -44,16 +44,16 @@ func ParseFlags(name string, args []string, stderr io.Writer) (Options, error) {
 	var store, secret string
 	f := flag.NewFlagSet(name, flag.ContinueOnError)
 	f.SetOutput(stderr)
-	f.StringVar(&o.Addr, "addr", "127.0.0.1:8080", "where to listen; port 0 takes a free one")
-	f.StringVar(&store, "redis", "", "keep users and sessions there: redis://host:port, a comma-separated list for a cluster,\nsentinel://host:port,host:port/master; empty keeps them in memory")
+	f.StringVar(&o.Addr, "addr", "127.0.0.1:8080", "the address to listen on; port 0 takes a free port")
+	f.StringVar(&store, "redis", "", "keep users and sessions in Redis: redis://host:port, a comma-separated list for a cluster,\nsentinel://host:port,host:port/master; empty keeps them in memory")
 	f.StringVar(&o.DB, "db", "", "keep users and sessions in this SQLite file, which is created if it is missing;\nwithout -secret, the secret is kept in FILE.secret")
 	f.DurationVar(&o.AccessTTL, "access-ttl", lucia.DefaultAccessTTL, "life of an access token")
 	f.DurationVar(&o.RefreshTTL, "refresh-ttl", lucia.DefaultRefreshTTL, "how long a session lives unused")
-	f.DurationVar(&o.Idle, "idle", 0, "end sessions in which no person was active for so long; 0: never")
-	f.DurationVar(&o.Grace, "grace", lucia.DefaultGrace, "the longest that a request may be under way")
+	f.DurationVar(&o.Idle, "idle", 0, "end sessions after this time without activity of a person; 0: never")
+	f.DurationVar(&o.Grace, "grace", lucia.DefaultGrace, "the longest delay of a request or an answer")
 	f.DurationVar(&o.Settle, "settle", lucia.DefaultSettle, "how old a token in use must be to count as saved by the browser")
-	f.DurationVar(&o.Recent, "recent", 10*time.Minute, "how long after a sign-in /danger can be seen without another one")
-	f.StringVar(&secret, "secret", "", "what all keys are made of, 32 bytes or more, the same for all servers of one app; empty makes one up\n(for real, take it from a file or the environment: command lines are visible to others)")
+	f.DurationVar(&o.Recent, "recent", 10*time.Minute, "how long after a sign-in /danger opens without another one")
+	f.StringVar(&secret, "secret", "", "the secret that all keys are derived from, 32 bytes or more, the same for all servers of one app; empty makes one up\n(for real, take it from a file or the environment: command lines are visible to others)")
 	f.BoolVar(&o.Secure, "secure", false, "cookies for https only")
 	f.BoolVar(&o.Hardened, "hardened", false, "keep the tokens out of pages")
 	f.BoolVar(&o.Feed, "feed", true, "with -redis or -db: tell all servers at once when a session ends")
@@ -68,7 +68,7 @@ func ParseFlags(name string, args []string, stderr io.Writer) (Options, error) {
 	}
 	o.Secure = o.Secure || o.TLS
 	if o.Bound && !o.Secure {
-		return o, errors.New("-device-bound needs https: take -tls, or -secure behind a proxy with https")
+		return o, errors.New("-device-bound needs https: use -tls, or -secure behind a proxy with https")
 	}
 	if o.Admin != "" {
 		name, err := cleanName(o.Admin)
@@ -78,7 +78,7 @@ func ParseFlags(name string, args []string, stderr io.Writer) (Options, error) {
 		o.Admin = name
 	}
 	if o.DB != "" && store != "" {
-		return o, errors.New("-db and -redis: take one of the two")
+		return o, errors.New("-db and -redis: use only one of the two")
 	}
 	if err := o.setSecret(secret); err != nil {
 		return o, err

@@ -91,7 +91,7 @@ func announce(framework string, addr net.Addr, o Options) {
 	}
 	fmt.Printf("lucia on %s: %s://%s\n", framework, scheme, net.JoinHostPort(host, port))
 	if o.Redis != nil && o.RandomSecret {
-		fmt.Fprintln(os.Stderr, "Without -secret, sessions end with this process and other servers do not know them.")
+		fmt.Fprintln(os.Stderr, "Without -secret, sessions end with this process, and other servers do not accept them.")
 	}
 }
 

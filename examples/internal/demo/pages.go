@@ -24,7 +24,7 @@ func templates() *template.Template {
 func (s *Site) Render(w http.ResponseWriter, name string, v *View) {
 	var b bytes.Buffer
 	if err := s.Templates.ExecuteTemplate(&b, name, v); err != nil {
-		s.log.Error("page does not render", "page", name, "error", err)
+		s.log.Error("cannot render page", "page", name, "error", err)
 		http.Error(w, "Something went wrong on our side.", http.StatusInternalServerError)
 		return
 	}

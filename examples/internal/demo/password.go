@@ -13,8 +13,8 @@ import (
 	"golang.org/x/crypto/argon2"
 )
 
-// The parameters of argon2id: of those with little memory, the first that OWASP's password
-// storage cheat sheet recommends.
+// The parameters of argon2id: the first of the low-memory settings that OWASP's password storage
+// cheat sheet recommends.
 const (
 	hashMemory  = 19 << 10 // KiB
 	hashTime    = 2

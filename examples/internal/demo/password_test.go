@@ -12,8 +12,8 @@ import (
 	"testing/synctest"
 )
 
-// TestUnknownNamesCostAHash checks that a sign-in with an unknown name waits for a slot and hashes,
-// as one with a wrong password does. Otherwise the time of an answer tells which names exist.
+// TestUnknownNamesCostAHash checks that a sign-in with an unknown name waits for a slot and hashes
+// like one with a wrong password. Otherwise the time of an answer would show which names exist.
 func TestUnknownNamesCostAHash(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

@@ -22,7 +22,7 @@ var (
 	ErrWrongPassword = &Refusal{http.StatusUnauthorized, "Name or password is wrong."}
 	ErrWrongAgain    = &Refusal{http.StatusUnauthorized, "This password is wrong."}
 	ErrBusy          = &Refusal{http.StatusServiceUnavailable, "Too many people are signing in right now. Please try again in a moment."}
-	ErrNotFound      = &Refusal{http.StatusNotFound, "The page that you are looking for does not exist, or not any more."}
+	ErrNotFound      = &Refusal{http.StatusNotFound, "This page does not exist, or no longer exists."}
 	ErrMethod        = &Refusal{http.StatusMethodNotAllowed, "This address does not support this kind of request."}
 	// ErrUnavailable is for visitors whose session cannot be checked because the session store is
 	// unavailable.
@@ -70,11 +70,11 @@ func Explain(err error) (status int, text string) {
 	case http.StatusUnauthorized:
 		text = "You are not signed in any more. Please sign in and try again."
 	case http.StatusForbidden:
-		text = "This form is of another site or another session. Nothing was changed."
+		text = "This form belongs to another site or another session. Nothing was changed."
 	case http.StatusServiceUnavailable:
 		text = "We cannot reach our records right now. Nothing was changed. Please try again in a moment."
 	case http.StatusMethodNotAllowed, http.StatusBadRequest:
-		text = "This request makes no sense here."
+		text = "This request is not valid here."
 	default:
 		text = "Something went wrong on our side."
 	}

@@ -10,11 +10,11 @@ import (
 	"github.com/lucia-go/lucia/examples/internal/demo"
 )
 
-// TestKeptSecret starts twice on one database, and once each on a secret that others can read and
-// on one that is a link.
+// TestKeptSecret starts two processes on one database, and one each with a secret that others can
+// read and with one that is a link.
 func TestKeptSecret(t *testing.T) {
 	if runtime.GOOS == "windows" {
-		t.Skip("file modes mean something else")
+		t.Skip("file modes differ on this system")
 	}
 	t.Parallel()
 	file := filepath.Join(t.TempDir(), "app.db")

@@ -195,7 +195,7 @@ type Link struct{ Path, Text string }
 
 // Ways returns the links of an error page, the most helpful one first.
 func (v *View) Ways() []Link {
-	home := Link{"/", "To the first page"}
+	home := Link{"/", "Home page"}
 	switch {
 	case v.Unsure(), v.Status == http.StatusServiceUnavailable:
 		return []Link{{v.Path, "Try again"}, home}
@@ -209,20 +209,20 @@ func (v *View) Ways() []Link {
 
 // meanings explains each outcome in a sentence.
 var meanings = map[lucia.Outcome]string{
-	lucia.OutcomeAnonymous:   "This request came without a session. No store was asked.",
-	lucia.OutcomeFresh:       "The access token is valid. No store was asked.",
-	lucia.OutcomeSignedIn:    "This request has signed in.",
-	lucia.OutcomeRefreshed:   "The access token had run out. One store call rotated the refresh token.",
-	lucia.OutcomeCurrent:     "The access token had run out. One store call found the refresh token in order.",
-	lucia.OutcomeRepeated:    "An answer was lost or overtaken. One store call handed out its tokens again.",
-	lucia.OutcomeAdopted:     "The store had lost its last writes. The session goes on all the same.",
+	lucia.OutcomeAnonymous:   "This request has no session. No store call was needed.",
+	lucia.OutcomeFresh:       "The access token is valid. No store call was needed.",
+	lucia.OutcomeSignedIn:    "This request began the session.",
+	lucia.OutcomeRefreshed:   "The access token had expired. One store call rotated the refresh token.",
+	lucia.OutcomeCurrent:     "The access token had expired. One store call found the refresh token current.",
+	lucia.OutcomeRepeated:    "An earlier answer was lost or overtaken. One store call returned its tokens again.",
+	lucia.OutcomeAdopted:     "The store had lost its last writes. The session continues nevertheless.",
 	lucia.OutcomeExpired:     "The session has ended.",
-	lucia.OutcomeReused:      "An old refresh token turned up again. All sessions of its user have been ended.",
-	lucia.OutcomeUnavailable: "The store could not be asked. The session may well be alive.",
-	lucia.OutcomeDeferred:    "The access token has run out. A request of this kind does not refresh it.",
-	lucia.OutcomeInvalid:     "The request came with a token that is not genuine.",
-	lucia.OutcomeUnknownKey:  "The request came with a token of another server.",
-	lucia.OutcomeCrossOrigin: "The request came from another site. Its cookies were not looked at.",
-	lucia.OutcomeAmbiguous:   "The request came with several sessions. None of them was believed.",
-	lucia.OutcomeSignedOut:   "This request has signed out.",
+	lucia.OutcomeReused:      "An old refresh token was used again. All sessions of its user have ended.",
+	lucia.OutcomeUnavailable: "The store is unavailable. The session may still be valid.",
+	lucia.OutcomeDeferred:    "The access token has expired. A request of this kind does not refresh it.",
+	lucia.OutcomeInvalid:     "This request has a token that is not genuine.",
+	lucia.OutcomeUnknownKey:  "This request has a token under the key of another server.",
+	lucia.OutcomeCrossOrigin: "This request came from another site. Its cookies were ignored.",
+	lucia.OutcomeAmbiguous:   "This request has several sessions. None of them was used.",
+	lucia.OutcomeSignedOut:   "This request ended the session.",
 }

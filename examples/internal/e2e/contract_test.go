@@ -13,7 +13,7 @@ import (
 	"github.com/lucia-go/lucia/luciatest"
 )
 
-// contract is what every example does, wherever it keeps its sessions.
+// contract are the tests that every example passes with every store.
 var contract = []struct {
 	name string
 	test func(t *testing.T, s *apptest.Server)
@@ -23,7 +23,7 @@ var contract = []struct {
 	{"signs in with what programs send", testPlainProgram},
 	{"refuses a wrong password and an unknown name alike", testWrongPassword},
 	{"refuses a taken name", testTakenName},
-	{"refuses forms that make no sense", testBadForms},
+	{"refuses invalid forms", testBadForms},
 	{"refuses forms of other sites", testCrossSite},
 	{"remembers a sign-in as its form asks", testRemember},
 	{"lists and ends the sessions of a person", testDevices},
@@ -36,8 +36,8 @@ var contract = []struct {
 	{"signs out by form", testSignOutByForm},
 	{"sends safe headers", testHeaders},
 	{"shows text as text", testEscapes},
-	{"serves files that may be cached for good", testAssets},
-	{"answers by page what it has no page for", testErrorPages},
+	{"serves files that may be cached forever", testAssets},
+	{"answers unknown pages and methods with a page", testErrorPages},
 }
 
 // onEveryStore runs a test on each example, in memory, on Redis and on SQLite.
@@ -76,13 +76,13 @@ func testSignsUp(t *testing.T, s *apptest.Server) {
 	tab := apptest.SignUp(t, s, name)
 	got := apptest.SessionOf(t, tab.Page())
 	if got == nil || got.User.Username != name || got.User.ID == "" || got.AccessToken == "" || got.RefreshToken == "" {
-		t.Errorf("after signing up the page is of %+v, want %s with both tokens", got, name)
+		t.Errorf("after signing up the page has the session of %+v, want %s with both tokens", got, name)
 	}
 	if !strings.Contains(tab.Page().Body, "<h1>"+name+"</h1>") {
 		t.Errorf("the page does not greet %s", name)
 	}
 	if got := apptest.SessionOf(t, tab.Get("/")); got == nil || got.User.Username != name {
-		t.Errorf("the first page is of %+v", got)
+		t.Errorf("the home page has the session of %+v", got)
 	}
 }
 
@@ -92,7 +92,7 @@ func testSignsIn(t *testing.T, s *apptest.Server) {
 	tab := luciatest.NewBrowserAt(t, s.URL, nil).Open("/profile?from=here")
 	apptest.WantPage(t, tab.Page(), http.StatusOK, "/login")
 	if got := apptest.SessionOf(t, tab.Page()); got != nil {
-		t.Errorf("nobody is %+v", got)
+		t.Errorf("a signed-out visitor has the session of %+v", got)
 	}
 	p := tab.Submit(apptest.Credentials(strings.ToUpper(name), apptest.Password))
 	apptest.WantPage(t, p, http.StatusOK, "/profile")
@@ -108,7 +108,7 @@ func testSignsIn(t *testing.T, s *apptest.Server) {
 	}
 }
 
-// Programs do not say what they accept, nor whence they come.
+// Programs send neither Accept nor Origin.
 func testPlainProgram(t *testing.T, s *apptest.Server) {
 	name := apptest.NewName()
 	in := apptest.Request(t, s, "POST", "/signup", apptest.Credentials(name, apptest.Password)).Want(t, http.StatusSeeOther)
@@ -118,7 +118,7 @@ func testPlainProgram(t *testing.T, s *apptest.Server) {
 	apptest.Request(t, s, "GET", "/profile", nil, apptest.Cookies(in)).Want(t, http.StatusOK)
 	to := apptest.Request(t, s, "GET", "/profile", nil).Want(t, http.StatusSeeOther).Header.Get("Location")
 	if path, _, _ := strings.Cut(to, "?"); path != "/login" {
-		t.Errorf("the profile of nobody leads to %s", to)
+		t.Errorf("the profile of a signed-out visitor leads to %s", to)
 	}
 }
 
@@ -158,11 +158,11 @@ func testBadForms(t *testing.T, s *apptest.Server) {
 		{"no name", apptest.Credentials("", apptest.Password), http.StatusBadRequest},
 		{"a blank name", apptest.Credentials(" \t", apptest.Password), http.StatusBadRequest},
 		{"a long name", apptest.Credentials(strings.Repeat("é", 33), apptest.Password), http.StatusBadRequest},
-		{"a name that is no UTF-8", apptest.Credentials("ada\xff", apptest.Password), http.StatusBadRequest},
+		{"a name in invalid UTF-8", apptest.Credentials("ada\xff", apptest.Password), http.StatusBadRequest},
 		{"a name with a control character", apptest.Credentials("ada\x00", apptest.Password), http.StatusBadRequest},
 		{"a name written backwards", apptest.Credentials("ada\u202e", apptest.Password), http.StatusBadRequest},
 		{"a long password", apptest.Credentials(apptest.NewName(), strings.Repeat("x", 1001)), http.StatusBadRequest},
-		{"too much of everything", apptest.Credentials(apptest.NewName(), strings.Repeat("x", 100<<10)), http.StatusRequestEntityTooLarge},
+		{"a body that is too large", apptest.Credentials(apptest.NewName(), strings.Repeat("x", 100<<10)), http.StatusRequestEntityTooLarge},
 		{"no form", nil, http.StatusBadRequest},
 	}
 	for _, tt := range tests {
@@ -189,7 +189,7 @@ func testCrossSite(t *testing.T, s *apptest.Server) {
 	if bio := apptest.SessionOf(t, apptest.SignIn(t, s, name).Page()).User.Bio; bio != "" {
 		t.Errorf("another site has changed the profile to %q", bio)
 	}
-	apptest.SignUp(t, s, other) // which nobody has taken
+	apptest.SignUp(t, s, other) // succeeds because the other site's form took no name
 }
 
 func testProfile(t *testing.T, s *apptest.Server) {
@@ -212,7 +212,7 @@ func testProfile(t *testing.T, s *apptest.Server) {
 	p = tab.Submit(url.Values{"bio": {strings.Repeat("x", 161)}})
 	apptest.WantPage(t, p, http.StatusBadRequest, "/profile")
 	if got := apptest.SessionOf(t, p); got.User.Bio != bio {
-		t.Errorf("a bio that was refused became %q", got.User.Bio)
+		t.Errorf("a refused bio was saved as %q", got.User.Bio)
 	}
 }
 
@@ -220,11 +220,11 @@ func testProfileProof(t *testing.T, s *apptest.Server) {
 	mine := apptest.Request(t, s, "POST", "/signup", apptest.Credentials(apptest.NewName(), apptest.Password)).Want(t, http.StatusSeeOther)
 	theirs := apptest.SessionOf(t, apptest.SignUp(t, s, apptest.NewName()).Page()).AccessToken
 	for what, form := range map[string]url.Values{
-		"no token":             {"bio": {"x"}},
-		"another one's token":  {"bio": {"x"}, "_lucia": {theirs}},
-		"a token that is none": {"bio": {"x"}, "_lucia": {"x.y.z"}},
+		"no token":            {"bio": {"x"}},
+		"another one's token": {"bio": {"x"}, "_lucia": {theirs}},
+		"an invalid token":    {"bio": {"x"}, "_lucia": {"x.y.z"}},
 	} {
-		for who, as := range map[string]func(*http.Request){"somebody": apptest.Cookies(mine), "nobody": func(*http.Request) {}} {
+		for who, as := range map[string]func(*http.Request){"a signed-in user": apptest.Cookies(mine), "a signed-out visitor": func(*http.Request) {}} {
 			a := apptest.Request(t, s, "POST", "/profile", form, as)
 			if a.Status != http.StatusUnauthorized && a.Status != http.StatusForbidden {
 				t.Errorf("%s with %s gets %d, want 401 or 403", who, what, a.Status)
@@ -296,7 +296,7 @@ func testSignOutByForm(t *testing.T, s *apptest.Server) {
 	tab := apptest.SignUp(t, s, apptest.NewName())
 	apptest.WantPage(t, tab.Submit(url.Values{"redirect": {"/"}}), http.StatusOK, "/")
 	if got := apptest.SessionOf(t, tab.Page()); got != nil {
-		t.Errorf("after sign-out the page is of %+v", got)
+		t.Errorf("after sign-out the page has the session of %+v", got)
 	}
 	apptest.WantPage(t, tab.Get("/profile"), http.StatusOK, "/login")
 }
@@ -322,7 +322,7 @@ func testHeaders(t *testing.T, s *apptest.Server) {
 		}
 	}
 	if p := tab.Get("/no/such/page"); p.Status != http.StatusNotFound || apptest.SessionOf(t, p) == nil {
-		t.Errorf("a page that is none says %d", p.Status)
+		t.Errorf("a missing page answers %d", p.Status)
 	}
 }
 
@@ -335,7 +335,7 @@ func testEscapes(t *testing.T, s *apptest.Server) {
 	if p := tab.Get("/profile"); strings.Contains(p.Body, name) {
 		t.Error("the page contains the name as markup")
 	}
-	// A name and a bio of what takes most bytes, wherever it is written.
+	// A name and a bio of the characters that take most bytes in tokens and pages.
 	tab = apptest.SignUp(t, s, apptest.NewName()[:12]+strings.Repeat("<", 20))
 	bio := strings.Repeat("<", 160)
 	p := tab.Submit(url.Values{"bio": {bio}})
@@ -365,13 +365,13 @@ func testErrorPages(t *testing.T, s *apptest.Server) {
 		{"POST", "/api/me", http.StatusMethodNotAllowed, "GET HEAD"},
 	} {
 		t.Run(tt.method+" "+tt.path, func(t *testing.T) {
-			for who, as := range map[string]func(*http.Request){"nobody": func(*http.Request) {}, "somebody": apptest.Cookies(in)} {
+			for who, as := range map[string]func(*http.Request){"a signed-out visitor": func(*http.Request) {}, "a signed-in user": apptest.Cookies(in)} {
 				a := apptest.Request(t, s, tt.method, tt.path, nil, as).Want(t, tt.status)
 				allow := strings.Fields(strings.ReplaceAll(a.Header.Get("Allow"), ",", " "))
 				if slices.Sort(allow); strings.Join(allow, " ") != tt.allow {
 					t.Errorf("%s may %q, want %q", who, allow, tt.allow)
 				}
-				if tt.method != "HEAD" && (strings.Count(a.Body, "<h1>") != 1 || strings.Contains(a.Body, "/api/auth/logout") != (who == "somebody")) {
+				if tt.method != "HEAD" && (strings.Count(a.Body, "<h1>") != 1 || strings.Contains(a.Body, "/api/auth/logout") != (who == "a signed-in user")) {
 					t.Errorf("%s sees\n%.2000s", who, a.Body)
 				}
 			}

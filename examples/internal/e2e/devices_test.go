@@ -83,24 +83,24 @@ func testDevices(t *testing.T, s *apptest.Server) {
 		t.Fatalf("two sessions are listed as %q, the current one %d", ids, current)
 	}
 
-	// The second ends the first.
+	// The second session ends the first.
 	if left, current := devicesOf(t, second.Submit(url.Values{"id": {own[0]}})); len(left) != 1 || current != 0 {
-		t.Errorf("after the end of one, %q are left", left)
+		t.Errorf("after the end of one, the sessions are %q", left)
 	}
 	apptest.WantPage(t, first.Get("/profile"), http.StatusOK, "/login")
 
-	// The second ends all others.
+	// The second session ends all others.
 	third, fourth := apptest.SignIn(t, s, name), apptest.SignIn(t, s, name)
 	if ids, _ := devicesOf(t, second.Get("/devices")); len(ids) != 3 {
 		t.Errorf("three sessions are listed as %q", ids)
 	}
 	if left, current := devicesOf(t, second.Submit(url.Values{"others": {"1"}})); len(left) != 1 || current != 0 {
-		t.Errorf("after the end of all others, %q are left", left)
+		t.Errorf("after the end of all others, the sessions are %q", left)
 	}
 	apptest.WantPage(t, third.Get("/profile"), http.StatusOK, "/login")
 	apptest.WantPage(t, fourth.Get("/profile"), http.StatusOK, "/login")
 
-	// The second ends itself.
+	// The second session ends itself.
 	last, _ := devicesOf(t, second.Page())
 	apptest.WantPage(t, second.Submit(url.Values{"id": {last[0]}}), http.StatusOK, "/login")
 	if apptest.SessionOf(t, second.Page()) != nil {
@@ -113,7 +113,7 @@ func testDevicesProof(t *testing.T, s *apptest.Server) {
 	ids, _ := devicesOf(t, ada.Get("/devices"))
 	devicesOf(t, eve.Get("/devices"))
 	if p := eve.Submit(url.Values{"id": {ids[0]}}); p.Status != http.StatusOK {
-		t.Errorf("the end of a session that is another person's is answered with %d", p.Status)
+		t.Errorf("ending another person's session answers %d", p.Status)
 	}
 	apptest.WantPage(t, ada.Get("/devices"), http.StatusOK, "/devices")
 	for _, id := range []string{"", "x", ids[0] + "A", strings.Repeat("A", 100)} {

@@ -50,8 +50,8 @@ func stream(t *testing.T, s *apptest.Server, options ...func(*http.Request)) *bu
 	return lines
 }
 
-// A sign-out on one server ends the stream of events on another one, and its access token counts
-// for nothing there. With -feed=false it counts until it expires.
+// A sign-out on one server ends the stream of events on another one, which also refuses the access
+// token. With -feed=false the other server accepts the token until it expires.
 func TestEndsAreFeltOnOtherServers(t *testing.T) {
 	t.Parallel()
 	for name, flags := range map[string]func(*testing.T) []string{
@@ -86,12 +86,12 @@ func TestEventsNeedASession(t *testing.T) {
 		apptest.Request(t, s, "GET", "/events", nil).Want(t, http.StatusSeeOther)
 		in := apptest.Request(t, s, "POST", "/signup", apptest.Credentials(apptest.NewName(), apptest.Password)).Want(t, http.StatusSeeOther)
 		events := stream(t, s, apptest.Cookies(in))
-		for range 3 { // the empty line, and the event of the next second
+		for range 3 { // an empty line and the event of the next second
 			if _, err := events.ReadString('\n'); err != nil {
 				t.Errorf("%s: %v", app, err)
 			}
 		}
-		if code := s.Interrupt(); code != 0 { // does not wait for the stream
+		if code := s.Interrupt(); code != 0 { // the server does not wait for the stream
 			t.Errorf("%s exits with %d", app, code)
 		}
 	}

@@ -78,7 +78,7 @@ func TestSecureCookies(t *testing.T) {
 	})
 }
 
-// In hardened mode no answer has a token in it, and everything works by cookie.
+// In hardened mode no answer contains a token, and everything works by cookie.
 func TestHardened(t *testing.T) {
 	t.Parallel()
 	onEveryStore(t, func(t *testing.T, app string, flags ...string) {
@@ -88,7 +88,7 @@ func TestHardened(t *testing.T) {
 		noToken := func(what, body string) {
 			t.Helper()
 			if strings.Contains(body, "eyJ") {
-				t.Errorf("%s has a token in it:\n%s", what, body)
+				t.Errorf("%s contains a token:\n%s", what, body)
 			}
 		}
 		noToken("the profile", tab.Page().Body)
@@ -114,8 +114,8 @@ func TestHardened(t *testing.T) {
 	})
 }
 
-// What a page holds has expired when it is used: the page, the form and the
-// session all outlive the access token. The test waits for that once, with all servers.
+// A page and its form still work when the access token in them has expired. The test waits for the
+// expiry once, with all servers.
 func TestExpiredAccessToken(t *testing.T) {
 	t.Parallel()
 	redisURL := testenv.Redis(t).URL()
@@ -138,18 +138,18 @@ func TestExpiredAccessToken(t *testing.T) {
 		if err := tab.Refresh(); err != nil {
 			t.Errorf("%s: refresh: %v", p.URL, err)
 		}
-		// A tab that has slept: its form signs out with the token that it has.
+		// After the sleep of a machine the form signs out with an expired token.
 		apptest.WantPage(t, idle[i].Submit(url.Values{"redirect": {"/"}}), http.StatusOK, "/")
 		apptest.WantPage(t, idle[i].Get("/profile"), http.StatusOK, "/login")
 	}
 }
 
-// Without a refresh for as long as -refresh-ttl, a session ends.
+// A session ends if it is not refreshed for -refresh-ttl.
 func TestExpiredSession(t *testing.T) {
 	apptest.OnEveryApp(t, func(t *testing.T, app string) {
 		s := apptest.Start(t, app, "-access-ttl", "1s", "-settle", "0s", "-grace", "1ms", "-refresh-ttl", "3s")
 		tab := apptest.SignUp(t, s, apptest.NewName())
-		time.Sleep(3100 * time.Millisecond) // the session ends because nobody asks
+		time.Sleep(3100 * time.Millisecond) // the session ends because no request refreshes it
 		err := tab.Refresh()
 		if !errors.Is(err, session.CodeUnauthorized) {
 			t.Errorf("refresh: %v", err)
@@ -158,7 +158,7 @@ func TestExpiredSession(t *testing.T) {
 	})
 }
 
-// Two honest answers of one refresh token, and then the thief.
+// The owner rotates twice, and then a thief uses the first token.
 func TestStolenSession(t *testing.T) {
 	apptest.OnEveryApp(t, func(t *testing.T, app string) {
 		s := apptest.Start(t, app, "-settle", "0s", "-grace", "1ms", "-access-ttl", "1s")
@@ -166,23 +166,23 @@ func TestStolenSession(t *testing.T) {
 		thief := tab.Steal()
 		other := apptest.SignUp(t, s, apptest.NewName())
 		var err error
-		apptest.Poll(t, func() bool { // the owner goes on; sooner or later the copy is an old one
+		apptest.Poll(t, func() bool { // the owner continues until the copied token is an old one
 			if err := tab.Refresh(); err != nil {
 				t.Fatal(err)
 			}
 			tab.Get("/profile")
-			err = thief.Steal().Refresh() // always the first token: Steal keeps the thief's own
+			err = thief.Steal().Refresh() // Steal copies the tab, so the thief always has the first token
 			return err != nil
 		})
 		apptest.WantPage(t, tab.Get("/login"), http.StatusOK, "/login")
 		if err := tab.Refresh(); !errors.Is(err, session.CodeUnauthorized) {
-			t.Errorf("the owner's session lives on beside the thief's: %v", err)
+			t.Errorf("the owner's session has not ended: %v", err)
 		}
 		if err := other.Refresh(); err != nil {
-			t.Errorf("somebody else: %v", err)
+			t.Errorf("another user: %v", err)
 		}
 		if !strings.Contains(s.Logged(), "reuse") {
-			t.Errorf("the log says nothing of it:\n%s", s.Logged())
+			t.Errorf("the log does not report the reuse:\n%s", s.Logged())
 		}
 	})
 }
@@ -222,10 +222,10 @@ func TestStoreOutage(t *testing.T) {
 				t.Errorf("%s without Redis is no page of the site:\n%.2000s", path, a.Body)
 			}
 			if strings.Contains(a.Body, ">Sign up</a>") {
-				t.Errorf("%s asks somebody to sign in who is signed in", path)
+				t.Errorf("%s asks a signed-in person to sign in", path)
 			}
 		}
-		// A signed-out visitor needs no records.
+		// Pages for signed-out visitors need no store.
 		if a := apptest.Request(t, s, "GET", "/", nil).Want(t, http.StatusOK); !strings.Contains(a.Body, ">Sign up</a>") {
 			t.Errorf("a signed-out visitor is not asked to sign up:\n%.2000s", a.Body)
 		}
@@ -234,7 +234,7 @@ func TestStoreOutage(t *testing.T) {
 		}
 		redis.Restart()
 		var err error
-		apptest.Poll(t, func() bool { // until the server's connections have noticed
+		apptest.Poll(t, func() bool { // until the server's connections work again
 			err = tab.Refresh()
 			return !errors.Is(err, session.CodeDatabaseFetchFailed)
 		})
@@ -245,7 +245,7 @@ func TestStoreOutage(t *testing.T) {
 	})
 }
 
-// The examples start without Redis and work when it comes.
+// The examples start without Redis and work when it is available.
 func TestStartWithoutRedis(t *testing.T) {
 	apptest.OnEveryApp(t, func(t *testing.T, app string) {
 		redis := testenv.Redis(t)

@@ -19,7 +19,7 @@ import (
 	"github.com/lucia-go/lucia/luciatest"
 )
 
-// Two servers on one Redis are one app, whatever they are built on.
+// Two servers on one Redis are one app, even on different frameworks.
 func TestTwoServersShareSignIns(t *testing.T) {
 	t.Parallel()
 	flags := []string{"-redis", testenv.Redis(t).URL(), "-secret", apptest.Secret}
@@ -44,12 +44,11 @@ func TestTwoServersShareSignIns(t *testing.T) {
 	}
 }
 
-// fleet is two servers behind one name, as a load balancer without a
-// memory would have it: every request goes to whichever server it likes, and to the
-// other where that one is gone.
+// fleet is two servers behind one name, like a load balancer without sticky sessions. Each request
+// goes to either server, or to the other one if that server is down.
 type fleet struct {
 	servers [2]*apptest.Server
-	down    atomic.Int64 // requests that met a server that was gone
+	down    atomic.Int64 // requests to a server that was down
 	served  atomic.Int64
 	later   atomic.Int64 // answers 503
 }
@@ -79,11 +78,11 @@ func (f *fleet) RoundTrip(r *http.Request) (*http.Response, error) {
 		}
 		f.down.Add(1)
 	}
-	return nil, errors.New("both servers are gone")
+	return nil, errors.New("both servers are down")
 }
 
-// stay uses one session until ctx ends, as fast as it can: refreshes by script and
-// asks for the session by cookie. It says how the session was lost, if it was.
+// stay uses one session until ctx ends, as fast as it can: refreshes by script, and requests of the
+// session by cookie. It returns how the session was lost, or "".
 func (f *fleet) stay(ctx context.Context, tab *luciatest.Tab) (lost string) {
 	for ctx.Err() == nil {
 		if err := tab.Refresh(); err != nil && !tab.SignedIn() {
@@ -117,8 +116,8 @@ func generationOf(t *testing.T, token string) int {
 	return claims.Gen
 }
 
-// Servers are killed and started again in turn, while people refresh as fast as they can. All
-// sessions survive.
+// Servers are killed and restarted in turn while people refresh as fast as they can. All sessions
+// survive.
 func TestKilledServersSignNobodyOut(t *testing.T) {
 	t.Parallel()
 	const people, kills = 8, 6
@@ -139,7 +138,7 @@ func TestKilledServersSignNobodyOut(t *testing.T) {
 				wg.Go(func() {
 					if why := f.stay(ctx, tab); why != "" {
 						lost.Add(1)
-						t.Errorf("somebody was signed out: %s", why)
+						t.Errorf("a session was lost: %s", why)
 					}
 				})
 			}
@@ -157,14 +156,14 @@ func TestKilledServersSignNobodyOut(t *testing.T) {
 				rotations += generationOf(t, apptest.SessionOf(t, p).AccessToken) - 1
 			}
 			if rotations < people {
-				t.Errorf("%d rotations for %d people: that was no test", rotations, people)
+				t.Errorf("only %d rotations for %d people, so this tests nothing", rotations, people)
 			}
 			for _, s := range f.servers {
 				if log := s.Logged(); strings.Contains(log, "reuse") {
-					t.Errorf("an honest person was taken for a thief:\n%s", log)
+					t.Errorf("the reuse of an honest person was reported:\n%s", log)
 				}
 			}
-			t.Logf("%s: %d people, %d kills, %d rotations, %d answers, %d requests that met a dead server, %d answers 503, %d signed out",
+			t.Logf("%s: %d people, %d kills, %d rotations, %d answers, %d requests to a dead server, %d answers 503, %d signed out",
 				app, people, kills, rotations, f.served.Load(), f.down.Load(), f.later.Load(), lost.Load())
 		})
 	}

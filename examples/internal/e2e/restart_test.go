@@ -10,8 +10,8 @@ import (
 	"github.com/lucia-go/lucia/examples/internal/apptest"
 )
 
-// With -db a person who signed in before the app ended, in whatever way, is still
-// signed in after it has started again, has their bio, and stays signed out after signing out.
+// With -db a person who signed in before the app ended is still signed in after a restart, with the
+// same bio, however the app ended. A person who signed out stays signed out.
 func TestFileKeepsUsersAndSessions(t *testing.T) {
 	apptest.OnEveryApp(t, func(t *testing.T, app string) {
 		file := filepath.Join(t.TempDir(), "app.db")
@@ -48,7 +48,7 @@ func TestFileKeepsUsersAndSessions(t *testing.T) {
 	})
 }
 
-// Two servers on one file are one app, and agree on the secret that they make up.
+// Two servers on one file are one app and use the same random secret.
 func TestTwoServersOnOneFile(t *testing.T) {
 	t.Parallel()
 	file := filepath.Join(t.TempDir(), "app.db")

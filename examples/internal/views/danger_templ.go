@@ -14,7 +14,7 @@ import (
 	"github.com/lucia-go/lucia/examples/internal/demo"
 )
 
-// Danger is a page for people who have signed in a short while ago.
+// Danger is a page that requires a recent sign-in.
 func Danger(v *demo.View) templ.Component {
 	return templruntime.GeneratedTemplate(func(templ_7745c5c3_Input templruntime.GeneratedComponentInput) (templ_7745c5c3_Err error) {
 		templ_7745c5c3_W, ctx := templ_7745c5c3_Input.Writer, templ_7745c5c3_Input.Context
@@ -57,7 +57,7 @@ func Danger(v *demo.View) templ.Component {
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
-			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 2, ". This page opens only to people who have signed in a short while ago: at a computer that is left alone, no one else gets here.</p><p class=\"soft\">An app would end your account here, or change your password. The time of the sign-in is in the access token, so no store was asked.</p><p class=\"actions\"><a class=\"button quiet\" href=\"/profile\">Back to your profile</a></p></section>")
+			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 2, ". This page requires a recent sign-in, so another person at an unattended computer cannot open it.</p><p class=\"soft\">An app would delete your account or change your password here. The time of the sign-in is in the access token, so this check needed no store call.</p><p class=\"actions\"><a class=\"button quiet\" href=\"/profile\">Back to your profile</a></p></section>")
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
@@ -142,7 +142,7 @@ func again(v *demo.View) templ.Component {
 				return templ_7745c5c3_Err
 			}
 			if v.Unsent() {
-				templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 4, "<p class=\"note\" role=\"status\">What you sent has not been saved. You come back to the page that it was on.</p>")
+				templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 4, "<p class=\"note\" role=\"status\">Your changes were not saved. After this you return to the page with the form.</p>")
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}
@@ -160,7 +160,7 @@ func again(v *demo.View) templ.Component {
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
-			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 6, ". The page that you have opened asks for your password once more.</p><form method=\"post\" action=\"/again\" class=\"stack\"><label for=\"password\">Password of ")
+			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 6, ". The page that you opened asks for your password again.</p><form method=\"post\" action=\"/again\" class=\"stack\"><label for=\"password\">Password of ")
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
@@ -181,7 +181,7 @@ func again(v *demo.View) templ.Component {
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
-			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 8, "<button>Go on</button></form><p class=\"soft\"><a href=\"/\">Not now</a></p></section>")
+			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 8, "<button>Continue</button></form><p class=\"soft\"><a href=\"/\">Not now</a></p></section>")
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}

@@ -44,7 +44,7 @@ func Devices(v *demo.View) templ.Component {
 				}()
 			}
 			ctx = templ.InitializeContext(ctx)
-			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 1, "<div class=\"columns\"><section class=\"card\"><h1>Where you are signed in</h1><p class=\"soft\">Each line is a browser or a program with a session of yours, the latest one first. End those that you do not know.</p><ul class=\"devices\">")
+			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 1, "<div class=\"columns\"><section class=\"card\"><h1>Where you are signed in</h1><p class=\"soft\">Each entry is a browser or a program with a session of yours, the latest one first. End those that you do not recognise.</p><ul class=\"devices\">")
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}

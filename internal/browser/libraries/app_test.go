@@ -29,31 +29,31 @@ var files embed.FS
 
 var templates = template.Must(template.ParseFS(files, "testdata/app/page.html"))
 
-// policy lets the libraries style what they show, and no more.
+// policy allows inline styles, which the libraries need, and no inline scripts.
 const policy = "default-src 'self'; script-src 'self'; style-src 'self' 'unsafe-inline'"
 
-// deed is what somebody has done with a form.
+// deed is a text that a user has sent with a form.
 type deed struct{ user, text string }
 
-// libraryApp is an app whose links and forms a library takes over.
+// libraryApp is an app whose links and forms a library handles.
 type libraryApp struct {
 	*httptest.Server
 	auth      *middleware.Auth[struct{}]
 	refreshes atomic.Int64 // requests to the refresh route
 
 	lib library
-	// morph has pages be morphed into one another, noHistory has htmx keep none.
+	// morph makes the library morph pages. noHistory makes htmx keep no history.
 	morph, noHistory bool
 
 	mu    sync.Mutex
 	deeds []deed
 }
 
-// grace is the time that a request of these tests may be under way. A busy machine needs some.
+// grace is how long a request of these tests may take. A busy machine is slow.
 const grace = 3 * time.Second
 
-// newLibraryApp starts an app whose access tokens live for ttl. Tokens count as settled at once,
-// since these tests cannot wait for disks.
+// newLibraryApp starts an app whose access tokens live for ttl. Settle is minimal, because these
+// tests cannot wait for disks.
 func newLibraryApp(t *testing.T, lib library, ttl time.Duration, change ...func(*libraryApp)) *libraryApp {
 	t.Helper()
 	app := &libraryApp{lib: lib}
@@ -71,7 +71,7 @@ func newLibraryApp(t *testing.T, lib library, ttl time.Duration, change ...func(
 		Logger:    slog.New(slog.DiscardHandler),
 		OnEvent: func(e session.Event) {
 			if e.Kind == session.EventReuse {
-				t.Errorf("an honest browser was taken for a thief: %+v", e)
+				t.Errorf("the reuse of an honest browser was reported: %+v", e)
 			}
 		},
 	})
@@ -94,7 +94,7 @@ func newLibraryApp(t *testing.T, lib library, ttl time.Duration, change ...func(
 func (app *libraryApp) pages() http.Handler {
 	mux := http.NewServeMux()
 	private := func(pattern string, page http.HandlerFunc) { mux.Handle(pattern, app.auth.Require(page)) }
-	// form is a page for posts that prove the session of their page.
+	// form registers a page for forms that carry their page's session.
 	form := func(pattern string, page func(w http.ResponseWriter, r *http.Request, text string)) {
 		private(pattern, func(w http.ResponseWriter, r *http.Request) {
 			got, err := app.auth.ValidateFormSubmission(r)
@@ -169,7 +169,7 @@ func (app *libraryApp) pages() http.Handler {
 	return mux
 }
 
-// pageContent is what a page of the app says.
+// pageContent is the content of a page of the app.
 type pageContent struct {
 	Heading, Next, Text, Error, Note, Part string
 
@@ -185,8 +185,8 @@ func (c pageContent) Following() int {
 	return n + 1
 }
 
-// part answers with a part of a page: alone where htmx asks for it, within a page
-// for the others.
+// part answers with a part of a page. htmx gets the part alone, and the other libraries get it
+// within a page.
 func (app *libraryApp) part(w http.ResponseWriter, r *http.Request, part string) {
 	content := pageContent{Heading: "part", Part: part}
 	if app.lib.kind != "htmx" {
@@ -201,7 +201,7 @@ func (app *libraryApp) page(w http.ResponseWriter, r *http.Request, status int, 
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
 	w.Header().Set("Content-Security-Policy", policy)
 	if r.Method == http.MethodPost {
-		w.Header().Set("HX-Push-Url", "false") // the answer to a form is no page to come back to
+		w.Header().Set("HX-Push-Url", "false") // the answer to a form must not get into the history
 	}
 	content.PageData = middleware.DataBlock.HTML(r.Context())
 	w.WriteHeader(status)
@@ -209,7 +209,7 @@ func (app *libraryApp) page(w http.ResponseWriter, r *http.Request, status int, 
 }
 
 func (app *libraryApp) render(w http.ResponseWriter, r *http.Request, name string, content pageContent) {
-	content.Who = "nobody"
+	content.Who = "no session"
 	if session := app.auth.Session(r.Context()); session != nil {
 		content.Who = session.User.ID
 	}
@@ -231,14 +231,14 @@ func (app *libraryApp) render(w http.ResponseWriter, r *http.Request, name strin
 	}
 }
 
-// done returns what has been done with forms.
+// done returns the texts that users have sent with forms.
 func (app *libraryApp) done() []deed {
 	app.mu.Lock()
 	defer app.mu.Unlock()
 	return append([]deed(nil), app.deeds...)
 }
 
-// visitor is somebody at a tab with pages of the app.
+// visitor is a tab with pages of the app.
 type visitor struct {
 	*chrometest.Tab
 	t   *testing.T
@@ -255,7 +255,7 @@ func visit(t *testing.T, app *libraryApp, p *chrometest.Person, path string, scr
 	v := &visitor{p.Tab(t, append(scripts, countDocuments)...), t, app}
 	t.Cleanup(func() {
 		if t.Failed() {
-			t.Log("the tab is left with " + v.state())
+			t.Log("the last state of the tab:  " + v.state())
 		}
 	})
 	v.Open(app.URL + path)
@@ -263,8 +263,8 @@ func visit(t *testing.T, app *libraryApp, p *chrometest.Person, path string, scr
 	return v
 }
 
-// signedIn opens a tab and signs in as user, through the login form, in the way of
-// the library. The tab is on page a then.
+// signedIn opens a tab and signs in as user through the login form, which the library sends. The
+// tab then shows page a.
 func signedIn(t *testing.T, app *libraryApp, p *chrometest.Person, user string, scripts ...string) *visitor {
 	t.Helper()
 	v := visit(t, app, p, "/login", scripts...)
@@ -273,21 +273,21 @@ func signedIn(t *testing.T, app *libraryApp, p *chrometest.Person, user string, 
 	return v
 }
 
-// signIn sends the login form that the tab shows.
+// signIn submits the login form on the tab's page.
 func (v *visitor) signIn(user string) {
 	v.t.Helper()
 	v.Until("document.querySelector('#login')")
 	v.fill("#login", "user", user)
 }
 
-// fill types a text into a form and sends it.
+// fill types a text into a form and submits it.
 func (v *visitor) fill(form, field, text string) {
 	v.t.Helper()
 	v.Type(form+" [name="+field+"]", text)
 	v.Click(form + " button")
 }
 
-// state says what the tab shows.
+// state describes what the tab shows.
 func (v *visitor) state() string {
 	return v.Text(`JSON.stringify({
 		at: location.pathname + location.search, heading: document.querySelector("h1")?.innerText,
@@ -297,12 +297,12 @@ func (v *visitor) state() string {
 	})`)
 }
 
-// on waits until the tab shows the page with that heading, in use, and everything in
-// it is of user: the markup, the store, and the hidden fields.
+// on waits until the tab shows the page with that heading, the page is not inert, and its markup,
+// store and hidden fields belong to user.
 func (v *visitor) on(heading, user string) {
 	v.t.Helper()
 	store := `session?.user.user_id === "` + user + `"`
-	if user == "nobody" {
+	if user == "no session" {
 		store = `session === null`
 	}
 	v.Until(`window.ready && document.readyState === "complete" && !document.documentElement.inert && ` + v.app.lib.idle() + ` &&
@@ -316,7 +316,7 @@ const anotherSecond = "Date.now() / 1000 > 1 + JSON.parse(atob(session.access_to
 
 const fieldsFollow = `[...document.querySelectorAll("[name=_lucia]")].every((f) => f.value === (session?.access_token ?? ""))`
 
-// mark has kept tell whether the document is still the same.
+// mark marks the document for kept.
 func (v *visitor) mark() { v.Eval("void (window.kept = true)", nil) }
 
 // kept asserts that the tab has the document that was marked.
@@ -324,7 +324,7 @@ func (v *visitor) kept() {
 	v.t.Helper()
 	var kept bool
 	if v.Eval("!!window.kept", &kept); !kept {
-		v.t.Error("the page was loaded anew")
+		v.t.Error("the page was loaded again")
 	}
 }
 

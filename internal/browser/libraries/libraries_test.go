@@ -14,9 +14,9 @@ import (
 	"github.com/lucia-go/lucia/internal/testenv"
 )
 
-// library is a page-swapping library that the browser module works beside.
+// library is a page-swapping library that the browser module must work with.
 type library struct {
-	name    string   // as people know it, with the line of versions
+	name    string   // its usual name with the version
 	npm     string   // its alias in testdata/package.json
 	kind    string   // "htmx", "turbo" or "unpoly"
 	scripts []string // paths in the package
@@ -41,7 +41,7 @@ var libraries = []library{
 	},
 }
 
-// idle is true of a page in which the library has put all that it has asked for.
+// idle returns an expression that is true when the library has swapped in all that it requested.
 func (l library) idle() string {
 	switch l.kind {
 	case "htmx":
@@ -52,8 +52,8 @@ func (l library) idle() string {
 	return `!up.network.isBusy()`
 }
 
-// The browser module beside the real libraries, in a real browser. Each scenario
-// is the same for all of them, as far as they have what it is about.
+// TestLibraries tests the browser module with the real libraries in a real browser. All libraries
+// run the same scenarios, unless they lack the feature.
 func TestLibraries(t *testing.T) {
 	t.Parallel()
 	testenv.Require(t, "chromium")
@@ -74,7 +74,7 @@ func TestLibraries(t *testing.T) {
 // dir is where npm installs the libraries.
 const dir = "testdata"
 
-// install installs what package-lock.json says, once.
+// install installs the packages of package-lock.json, once.
 var install = sync.OnceValue(func() error {
 	if installed() {
 		return nil
@@ -86,8 +86,8 @@ var install = sync.OnceValue(func() error {
 	return nil
 })
 
-// installLibraries has the libraries installed. Without npm, or where npm gets no
-// answer from its registry, the test is skipped or fails, as testenv.Missing says.
+// installLibraries installs the libraries. If npm is missing or its registry does not answer, the
+// test is skipped or fails, as testenv.Missing decides.
 func installLibraries(t *testing.T) {
 	t.Helper()
 	if installed() {
@@ -99,7 +99,7 @@ func installLibraries(t *testing.T) {
 	}
 }
 
-// packageFile is what package.json and package-lock.json say of a package.
+// packageFile is a package's entry in package.json or package-lock.json.
 type packageFile struct {
 	Name    string `json:"name"`
 	Version string `json:"version"`
@@ -120,7 +120,7 @@ func lockedPackages() (map[string]packageFile, error) {
 	return locked, nil
 }
 
-// installed reports whether all packages are there in the versions of the lock file.
+// installed reports whether all packages are installed in the versions of the lock file.
 func installed() bool {
 	locked, err := lockedPackages()
 	if err != nil || len(locked) == 0 {
@@ -143,7 +143,7 @@ func readJSON(file string, out any) error {
 	return json.Unmarshal(data, out)
 }
 
-// The README says with which versions the module is tested.
+// TestReadmeNamesTheLibraries checks that the README names the versions of the tests.
 func TestReadmeNamesTheLibraries(t *testing.T) {
 	t.Parallel()
 	locked, err := lockedPackages()

@@ -10,10 +10,10 @@ import (
 	"github.com/lucia-go/lucia/internal/chrometest"
 )
 
-// scenario is what happens to a person at an app with a library.
+// scenario is a test that runs with each library.
 type scenario struct {
 	name string
-	// only lists the libraries that have what it is about; "" means all of them.
+	// only lists the libraries that have the feature. "" means all of them.
 	only string
 	run  func(t *testing.T, b *chrometest.Browser, lib library)
 }
@@ -33,7 +33,7 @@ var scenarios = []scenario{
 	{name: "sign-out in another tab", run: testLibrarySignOutElsewhere},
 	{name: "a link that was prefetched before sign-out", only: "turbo-8", run: testLibraryPrefetch},
 	{name: "another person signs in", run: testLibrarySwitch},
-	{name: "another person signs in, unheard of", run: testLibrarySwitchUnheard},
+	{name: "another person signs in, without a message", run: testLibrarySwitchWithoutMessage},
 	{name: "expiry in an open tab", run: testLibraryExpiry},
 	{name: "expiry in a tab that slept", run: testLibraryExpiryAsleep},
 	{name: "a refresh by the server", run: testLibraryRefreshedByServer},
@@ -44,7 +44,7 @@ var scenarios = []scenario{
 	{name: "the end of the session, then an overlay", only: "unpoly-3", run: testLibraryEndOverlay},
 }
 
-// assertMe asserts that the API takes the store's token for one of user.
+// assertMe asserts that the API accepts the store's token as user's.
 func (v *visitor) assertMe(user string) {
 	v.t.Helper()
 	if me := v.Text("lucia.luciaFetch('/api/me').then((r) => r.text())"); me != user {
@@ -52,7 +52,7 @@ func (v *visitor) assertMe(user string) {
 	}
 }
 
-// assertQuiet asserts that silent refresh has had nothing to report.
+// assertQuiet asserts that silent refresh has reported no error.
 func (v *visitor) assertQuiet() {
 	v.t.Helper()
 	if errors := v.Text("errors.join()"); errors != "" {
@@ -60,7 +60,7 @@ func (v *visitor) assertQuiet() {
 	}
 }
 
-// assertDone asserts what was done with forms, and by whom.
+// assertDone asserts the texts that users have sent with forms.
 func (app *libraryApp) assertDone(t *testing.T, want ...deed) {
 	t.Helper()
 	if got := app.done(); !slices.Equal(got, want) {
@@ -68,18 +68,18 @@ func (app *libraryApp) assertDone(t *testing.T, want ...deed) {
 	}
 }
 
-// refused takes away that the library tells the console of an answer 4xx, as htmx
-// does; everything else that a page did wrong fails the test.
+// refused discards the console errors with which htmx reports an answer with a status 4xx. Other
+// faults of the page fail the test.
 func (v *visitor) refused() {
 	v.t.Helper()
 	for _, fault := range v.Faults() {
 		if !strings.Contains(fault, "Response Status Error Code 4") && !strings.Contains(fault, "htmx:responseError") {
-			v.t.Errorf("the page did what no page must: %s", fault)
+			v.t.Errorf("the page has a fault: %s", fault)
 		}
 	}
 }
 
-// assertNoTokens asserts that no token lies in the tab's storage.
+// assertNoTokens asserts that the tab's storage has no token.
 func (v *visitor) assertNoTokens() {
 	v.t.Helper()
 	// All tokens are JWTs, which begin with {" in base64url.
@@ -87,21 +87,21 @@ func (v *visitor) assertNoTokens() {
 		var keys []string
 		v.Eval("Object.keys("+storage+").filter((key) => "+storage+"[key].includes('eyJ'))", &keys)
 		if len(keys) > 0 {
-			v.t.Errorf("%s holds tokens under %q", storage, keys)
+			v.t.Errorf("%s has tokens under %q", storage, keys)
 		}
 	}
 	if v.app.lib.kind == "turbo" {
-		// A page that Turbo has brought back is the snapshot itself, until it is left.
+		// A page that Turbo has restored is the snapshot itself until the person leaves it.
 		var snapshots map[string]string
 		v.Eval(`(({ snapshotCache: { snapshots } }) => Object.fromEntries(Object.entries(snapshots)
 			.filter(([, { element }]) => !element.isConnected)
 			.map(([url, { element }]) => [url, element.outerHTML.match(/.{0,80}eyJ/s)?.[0] ?? ""])))(Turbo.session.view)`, &snapshots)
 		if len(snapshots) == 0 {
-			v.t.Error("Turbo keeps no snapshot: that was no test")
+			v.t.Error("Turbo keeps no snapshot, so this tests nothing")
 		}
 		for url, before := range snapshots {
 			if before != "" {
-				v.t.Errorf("Turbo's snapshot of %s holds a token after %q", url, before)
+				v.t.Errorf("Turbo's snapshot of %s has a token after %q", url, before)
 			}
 		}
 	}
@@ -112,10 +112,10 @@ func (v *visitor) assertNoTokens() {
 func testLibraryLink(t *testing.T, b *chrometest.Browser, lib library) {
 	app := newLibraryApp(t, lib, time.Minute)
 	v := visit(t, app, b.Person(t), "/")
-	v.on("home", "nobody")
+	v.on("home", "no session")
 	v.mark()
 	v.Click("#to-login")
-	v.on("login", "nobody")
+	v.on("login", "no session")
 	v.signIn("u1")
 	v.on("a", "u1")
 	v.assertMe("u1")
@@ -127,7 +127,7 @@ func testLibraryLink(t *testing.T, b *chrometest.Browser, lib library) {
 	v.assertMe("u1")
 	v.assertQuiet()
 	if n := app.refreshes.Load(); n != 0 {
-		t.Errorf("%d refreshes for pages with good tokens", n)
+		t.Errorf("%d refreshes for pages with valid tokens", n)
 	}
 }
 
@@ -151,7 +151,7 @@ func testLibraryForms(t *testing.T, b *chrometest.Browser, lib library) {
 	v.assertQuiet()
 }
 
-// shows waits until the page has that part.
+// shows waits until the page shows that part of user.
 func (v *visitor) shows(part, user string) {
 	v.t.Helper()
 	v.Until(fmt.Sprintf("document.querySelector('#part-text')?.innerText === 'part %s of %s' && %s", part, user, v.app.lib.idle()))
@@ -220,7 +220,7 @@ func testLibraryMorph(t *testing.T, b *chrometest.Browser, lib library) {
 	v.fill("#save", "text", "stay")
 	v.Until("session.access_token !== old")
 	v.on("a", "u1")
-	v.Until("document.querySelector('#save [name=_lucia]') === field") // that was morphing
+	v.Until("document.querySelector('#save [name=_lucia]') === field") // the element survives only morphing
 	v.kept()
 	v.Click("#to-b")
 	v.on("b", "u1")
@@ -252,8 +252,7 @@ func testLibraryBack(t *testing.T, b *chrometest.Browser, lib library) {
 	v.assertQuiet()
 }
 
-// The page that the library has kept is of the present session, but older than its
-// tokens.
+// The page in the library's history belongs to the current session and has older tokens.
 func testLibraryBackRefreshed(t *testing.T, b *chrometest.Browser, lib library) {
 	app := newLibraryApp(t, lib, time.Minute)
 	v := signedIn(t, app, b.Person(t), "u1")
@@ -290,8 +289,8 @@ func testLibrarySignOutForm(t *testing.T, b *chrometest.Browser, lib library) {
 	v.Click("#to-b")
 	v.on("b", "u1")
 	v.Click("#logout button")
-	v.on("home", "nobody")
-	v.assertNobodyOnTheWayBack()
+	v.on("home", "no session")
+	v.assertNoSessionOnBack()
 }
 
 func testLibrarySignOutScript(t *testing.T, b *chrometest.Browser, lib library) {
@@ -303,22 +302,22 @@ func testLibrarySignOutScript(t *testing.T, b *chrometest.Browser, lib library) 
 	v.on("home", "u1")
 	v.Eval("lucia.signOut()", nil)
 	v.Until("session === null && " + fieldsFollow)
-	v.assertNobodyOnTheWayBack()
+	v.assertNoSessionOnBack()
 }
 
-// assertNobodyOnTheWayBack goes back to page b and then to page a, of which there
+// assertNoSessionOnBack goes back to page b and then to page a, of which there
 // is a session no more: what is shown is the login page, and no store brings the
 // session back on the way.
-func (v *visitor) assertNobodyOnTheWayBack() {
+func (v *visitor) assertNoSessionOnBack() {
 	v.t.Helper()
 	v.Eval("lucia.getSession().subscribe((s) => { if (s) sessionStorage.revived = true })", nil)
 	for range 2 {
 		v.Back()
-		v.on("login", "nobody")
+		v.on("login", "no session")
 		v.refused()
 	}
 	if revived := v.Text("'' + sessionStorage.revived"); revived != "undefined" {
-		v.t.Error("an old page brought the session back")
+		v.t.Error("an old page restored the session")
 	}
 }
 
@@ -336,9 +335,9 @@ func testLibrarySignOutElsewhere(t *testing.T, b *chrometest.Browser, lib librar
 	v.Until("session === null && " + fieldsFollow)
 	v.kept()
 	v.assertQuiet()
-	v.assertNobodyOnTheWayBack()
+	v.assertNoSessionOnBack()
 
-	// A page that the library has in a cache is opened by its link.
+	// The link leads to a page that the library has in its cache.
 	v = signedIn(t, app, person, "u1")
 	v.Click("#to-b")
 	v.on("b", "u1")
@@ -349,12 +348,12 @@ func testLibrarySignOutElsewhere(t *testing.T, b *chrometest.Browser, lib librar
 	other.Eval("lucia.signOut()", nil)
 	v.Until("session === null && " + fieldsFollow)
 	v.Click("#to-b")
-	v.on("login", "nobody")
+	v.on("login", "no session")
 	v.signIn("u2")
 	v.on("b", "u2")
 }
 
-// Turbo 8 asks for a page when the pointer has been over its link for a moment.
+// Turbo 8 requests a page when the pointer rests on its link.
 func testLibraryPrefetch(t *testing.T, b *chrometest.Browser, lib library) {
 	app := newLibraryApp(t, lib, time.Minute)
 	person := b.Person(t)
@@ -366,11 +365,11 @@ func testLibraryPrefetch(t *testing.T, b *chrometest.Browser, lib library) {
 	other.Eval("lucia.signOut()", nil)
 	v.Until("session === null")
 	v.Eval("void document.querySelector('#to-b').click()", nil)
-	v.on("login", "nobody")
+	v.on("login", "no session")
 }
 
-// The tab is moved on to the other person's page once, and so is no page that it
-// kept shown to them. Nothing is moved in the tab where they signed in.
+// The tab navigates to the other person's page once, so that they see no page that the library has
+// kept. The tab where they signed in does not navigate.
 func testLibrarySwitch(t *testing.T, b *chrometest.Browser, lib library) {
 	app := newLibraryApp(t, lib, time.Minute)
 	person := b.Person(t)
@@ -385,14 +384,14 @@ func testLibrarySwitch(t *testing.T, b *chrometest.Browser, lib library) {
 	v.on("b", "u2")
 	v.assertMe("u2")
 	v.Until(anotherSecond)
-	other.Eval("lucia.refreshTokens()", nil) // which both tabs hear of
+	other.Eval("lucia.refreshTokens()", nil) // which reaches both tabs
 	token := other.Text("session.access_token")
 	v.Until("session.access_token === '" + token + "'")
 	if n := v.documents() - before; n != 1 {
-		t.Errorf("the tab was moved %d times, want once", n)
+		t.Errorf("the tab navigated %d times, want once", n)
 	}
 	if n := other.documents() - there; n != 0 {
-		t.Errorf("the other tab was moved %d times", n)
+		t.Errorf("the other tab navigated %d times", n)
 	}
 	v.Back()
 	v.on("a", "u2")
@@ -401,16 +400,16 @@ func testLibrarySwitch(t *testing.T, b *chrometest.Browser, lib library) {
 	app.assertDone(t, deed{"u2", "mine"})
 }
 
-// deaf is a tab that hears nothing of others, as in a browser without channels and
-// storage, or before the message has arrived.
-const deaf = "delete window.BroadcastChannel; Object.defineProperty(window, 'localStorage', { get() { throw new Error('blocked') } })"
+// isolated is a script for a tab without messages from others, as in a browser without channels and
+// storage, or before a message arrives.
+const isolated = "delete window.BroadcastChannel; Object.defineProperty(window, 'localStorage', { get() { throw new Error('blocked') } })"
 
-// What a person has typed is not saved as another person, whatever the library
-// sends it with. By the next page the tab is right.
-func testLibrarySwitchUnheard(t *testing.T, b *chrometest.Browser, lib library) {
+// The text that a person has typed is not saved for another person, however the library sends it.
+// The next page belongs to the current user.
+func testLibrarySwitchWithoutMessage(t *testing.T, b *chrometest.Browser, lib library) {
 	app := newLibraryApp(t, lib, time.Minute)
 	person := b.Person(t)
-	v := signedIn(t, app, person, "u1", deaf)
+	v := signedIn(t, app, person, "u1", isolated)
 	v.Click("#to-b")
 	v.on("b", "u1")
 	other := visit(t, app, person, "/login")
@@ -428,7 +427,7 @@ func testLibrarySwitchUnheard(t *testing.T, b *chrometest.Browser, lib library) 
 	app.assertDone(t)
 }
 
-// Silent refresh replaces the tokens under the person's hands.
+// Silent refresh replaces the tokens while a person fills in forms.
 func testLibraryExpiry(t *testing.T, b *chrometest.Browser, lib library) {
 	app := newLibraryApp(t, lib, 3*time.Second)
 	v := signedIn(t, app, b.Person(t), "u1")
@@ -449,14 +448,13 @@ func testLibraryExpiry(t *testing.T, b *chrometest.Browser, lib library) {
 	v.kept()
 	app.assertDone(t, deed{"u1", "in the part"}, deed{"u1", "typed before"})
 	v.Eval("void (window.begun = refreshes.length)", nil)
-	v.Until("refreshes.length > begun + 1") // goes on on this page
+	v.Until("refreshes.length > begun + 1") // silent refresh continues on this page
 	v.assertMe("u1")
 	v.assertQuiet()
 }
 
-// forget loses the access token's cookie, so that the server refreshes the session
-// for whatever the library asks next. The page with its silent refresh knows nothing
-// of it.
+// forget deletes the access token's cookie, so that the server refreshes the session at the
+// library's next request. The page and its silent refresh do not notice.
 func (v *visitor) forget() {
 	v.t.Helper()
 	v.Eval("void (window.old = session.access_token)", nil)
@@ -464,8 +462,8 @@ func (v *visitor) forget() {
 	v.Eval("fetch('/forget')", nil)
 }
 
-// sleep waits until the access token has expired, as in a machine that sleeps:
-// there is no silent refresh meanwhile.
+// sleep waits until the access token has expired, without silent refresh, as on a machine that
+// sleeps.
 func (v *visitor) sleep() {
 	v.t.Helper()
 	v.Eval("stop()", nil)
@@ -473,13 +471,13 @@ func (v *visitor) sleep() {
 	v.Until("Date.now() / 1000 > JSON.parse(atob(old.split('.')[1].replace(/-/g, '+').replace(/_/g, '/'))).exp")
 }
 
-// A form that is sent with an expired token is not lost.
+// A form with an expired token is not lost.
 func testLibraryExpiryAsleep(t *testing.T, b *chrometest.Browser, lib library) {
 	app := newLibraryApp(t, lib, 3*time.Second)
 	v := signedIn(t, app, b.Person(t), "u1")
 	v.mark()
 	v.sleep()
-	// It wakes with what the person does, which may be first.
+	// The machine wakes, and the person's request may come before the refresh.
 	v.Eval("void lucia.handleSilentRefresh((error) => errors.push(error.message))", nil)
 	v.fill("#save", "text", "late")
 	v.on("saved", "u1")
@@ -490,8 +488,8 @@ func testLibraryExpiryAsleep(t *testing.T, b *chrometest.Browser, lib library) {
 	v.assertQuiet()
 }
 
-// The server refreshes the session for what the library asks. The store takes the
-// tokens over that come with a page; those that come with a part it need not have.
+// The server refreshes the session at a request of the library. The store adopts the tokens of a
+// page. It need not adopt those of a part.
 func testLibraryRefreshedByServer(t *testing.T, b *chrometest.Browser, lib library) {
 	app := newLibraryApp(t, lib, time.Minute)
 	v := signedIn(t, app, b.Person(t), "u1")
@@ -515,8 +513,7 @@ func testLibraryRefreshedByServer(t *testing.T, b *chrometest.Browser, lib libra
 	v.assertQuiet()
 }
 
-// ended signs in, opens page b and ends the session where no tab of the browser
-// hears of it.
+// ended signs in, opens page b and ends the session without a message to the browser's tabs.
 func ended(t *testing.T, b *chrometest.Browser, lib library) (*libraryApp, *visitor) {
 	t.Helper()
 	app := newLibraryApp(t, lib, time.Minute)
@@ -529,11 +526,11 @@ func ended(t *testing.T, b *chrometest.Browser, lib library) (*libraryApp, *visi
 	return app, v
 }
 
-// assertBackIn asserts that the person is led to the login page, and after signing
-// in to the page with that heading.
+// assertBackIn asserts that the person gets to the login page, and after signing in to the page
+// with that heading.
 func (v *visitor) assertBackIn(heading string) {
 	v.t.Helper()
-	v.on("login", "nobody")
+	v.on("login", "no session")
 	v.refused()
 	v.signIn("u1")
 	v.on(heading, "u1")
@@ -546,7 +543,7 @@ func (v *visitor) assertBackIn(heading string) {
 
 func testLibraryEndLink(t *testing.T, b *chrometest.Browser, lib library) {
 	_, v := ended(t, b, lib)
-	v.Click("#to-saved") // which is in no cache
+	v.Click("#to-saved") // this page is not in a cache
 	v.assertBackIn("saved")
 }
 
@@ -556,7 +553,7 @@ func testLibraryEndForm(t *testing.T, b *chrometest.Browser, lib library) {
 	v.assertBackIn("b")
 }
 
-// The parts that Unpoly asks for are pages, too.
+// Unpoly requests complete pages for parts.
 func testLibraryEndPart(t *testing.T, b *chrometest.Browser, lib library) {
 	_, v := ended(t, b, lib)
 	v.Click("#next")
@@ -573,8 +570,8 @@ func testLibraryEndPartForm(t *testing.T, b *chrometest.Browser, lib library) {
 	v.assertBackIn("b")
 }
 
-// The overlay is of a session that has ended. Wherever the login page is shown, the
-// person is back after signing in.
+// The overlay belongs to an ended session. After the login page, wherever it is shown, the person
+// gets back.
 func testLibraryEndOverlay(t *testing.T, b *chrometest.Browser, lib library) {
 	_, v := ended(t, b, lib)
 	v.Click("#open")

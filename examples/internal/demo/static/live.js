@@ -99,7 +99,7 @@ function showCookies(session) {
   notice.hidden = Boolean(session) || (kept && redirectCount < 2);
 }
 
-// Every change of the session comes by here, whichever tab it began in.
+// This event reports every change of the session, in this tab or another one.
 document.addEventListener("lucia:session", ({ detail: { session, expires_in, idle_in, stale } }) => {
   showStale(stale);
   idle.ends = session && idle_in !== undefined ? performance.now() + idle_in * 1000 : 0;
@@ -116,11 +116,11 @@ document.addEventListener("lucia:session", ({ detail: { session, expires_in, idl
   known.expires = performance.now() + expires_in * 1000;
   one("[data-who]").textContent = session.user.username;
   showGeneration(known.token);
-  // In hardened mode there is no token, so the expiry tells.
+  // In hardened mode there is no token, so a new expiry shows a refresh.
   const replaced = known.token !== token || known.expires > expires + 1000;
   if (document.body.classList.contains("ended")) showEnded(false);
   else if (!expires) note("This page was opened.");
-  else if (replaced) note(`New tokens, good for ${duration(expires_in)}.`);
+  else if (replaced) note(`New tokens, valid for ${duration(expires_in)}.`);
   if (expires_in > known.life) one("[data-bar]").max = known.life = expires_in;
   tick();
 });
@@ -129,14 +129,14 @@ setInterval(warn, 1000);
 
 if (live) {
   handleSilentRefresh(({ message }) => {
-    if (message !== "AUTH_UNAUTHORIZED") note("The server cannot be asked right now. The session stays.");
+    if (message !== "AUTH_UNAUTHORIZED") note("The server does not answer right now. You are still signed in.");
   });
   setInterval(tick, 1000);
   for (const part of document.querySelectorAll("[data-script]")) part.hidden = false;
   one("[data-refresh]").addEventListener("click", async () => {
     try {
       await refreshTokens();
-      note("Refreshed, as you wished.");
+      note("Refreshed at your request.");
     } catch ({ message }) {
       if (known.expires) note(`Not refreshed: ${message}.`);
     }
@@ -162,7 +162,7 @@ function follow() {
   stream.addEventListener("ended", ({ data }) => {
     stream.close();
     showEvent(data);
-    refreshTokens().catch(() => {}); // is refused, and the page follows
+    refreshTokens().catch(() => {}); // the refusal updates the page
   });
 }
 
@@ -180,7 +180,7 @@ function reason(xhr) {
   return "Something went wrong. Nothing was changed.";
 }
 
-// For htmx: a note that was added empties the field, a refused one shows the reason.
+// With htmx, an added note empties the field, and a refused one shows the reason.
 document.addEventListener("htmx:afterRequest", ({ target, detail: { successful, xhr } }) => {
   const trouble = one("#trouble");
   if (successful && target.matches("[data-reset]")) target.reset();
@@ -202,7 +202,7 @@ one("[data-sign-out]")?.addEventListener("submit", async (event) => {
   try {
     await signOut("/");
   } catch {
-    note("Signing out has to wait: the server cannot be asked right now.");
+    note("You are not signed out yet: the server does not answer right now.");
   }
 });
 

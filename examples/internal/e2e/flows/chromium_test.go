@@ -11,7 +11,7 @@ import (
 	"github.com/lucia-go/lucia/internal/testenv"
 )
 
-// What a person sees and does. Every tab fails the test where its page breaks the
+// TestChromium tests what a person sees and does. A tab fails the test if its page violates the
 // content security policy or throws.
 func TestChromium(t *testing.T) {
 	t.Parallel()
@@ -31,7 +31,7 @@ func TestChromium(t *testing.T) {
 	}
 	for _, app := range apptest.Apps {
 		t.Run("a token of 70 seconds, "+app, func(t *testing.T) {
-			t.Parallel() // each waits ten seconds
+			t.Parallel() // each of them waits ten seconds
 			testFirstRefresh(t, browser, apptest.Start(t, app, "-access-ttl", "70s"))
 		})
 	}
@@ -50,8 +50,7 @@ func TestChromium(t *testing.T) {
 	}
 }
 
-// nothingIsKept checks that the storage that scripts have holds no token and
-// nothing of what a page says.
+// nothingIsKept checks that the storage of scripts contains no token and no text of a page.
 func nothingIsKept(t *testing.T, tab *chrometest.Tab, said ...string) {
 	t.Helper()
 	kept := tab.Text(`JSON.stringify([{...localStorage}, {...sessionStorage}])`)
@@ -70,7 +69,7 @@ func testVisit(t *testing.T, browser *chrometest.Browser, s *apptest.Server, oth
 	tab.Until(`location.pathname === "/login"`)
 	apptest.SignUpIn(tab, s, name)
 	if who := tab.Text(`document.querySelector("[data-who]").innerText`); who != name {
-		t.Errorf("the page is of %q, want %q", who, name)
+		t.Errorf("the page shows %q, want %q", who, name)
 	}
 	apptest.Fill(tab, [2]string{"bio", "Lives by lamplight"})
 	tab.Until(`document.querySelector(".bio")?.innerText === "Lives by lamplight" && ` + apptest.Scripted)
@@ -80,8 +79,8 @@ func testVisit(t *testing.T, browser *chrometest.Browser, s *apptest.Server, oth
 		t.Errorf("the API says %s", answer)
 	}
 	tab.Eval(`document.querySelector("[data-refresh]").click()`, nil)
-	tab.Until(`document.querySelector("[data-log]").innerText.includes("as you wished")`)
-	apptest.Fill(tab, [2]string{"bio", "Still here"}) // with the token of the refresh
+	tab.Until(`document.querySelector("[data-log]").innerText.includes("at your request")`)
+	apptest.Fill(tab, [2]string{"bio", "Still here"}) // the form has the token of the refresh
 	tab.Until(`document.querySelector(".bio")?.innerText === "Still here" && ` + apptest.Scripted)
 	nothingIsKept(t, tab)
 	tab.Eval(`document.querySelector("[data-sign-out] button").click()`, nil)
@@ -93,25 +92,25 @@ func testVisit(t *testing.T, browser *chrometest.Browser, s *apptest.Server, oth
 	tab.Until(`location.pathname === "/profile"`)
 }
 
-// The page shows refreshes as they happen, and its form is as good as ever.
+// The page shows refreshes as they happen, and its form still works.
 func testSilentRefresh(t *testing.T, browser *chrometest.Browser, s *apptest.Server) {
 	tab := browser.Person(t).Tab(t)
 	apptest.SignUpIn(tab, s, apptest.NewName())
 	tab.Eval(`window.sameDocument = true`, nil)
 	tab.Until(`window.sameDocument && [...document.querySelectorAll("[data-log] li")].filter((li) => li.innerText.includes("New tokens")).length >= 3`)
-	// In hardened mode the page cannot know the generation, and says nothing of it.
+	// In hardened mode the page does not know the generation and does not show it.
 	tab.Until(`window.sameDocument && (document.querySelector("[data-generation-row]").hidden
 		? !document.querySelector("#lucia-page-data").textContent.includes("eyJ")
 		: Number(document.querySelector("[data-generation]").innerText) >= 4)`)
 	apptest.Fill(tab, [2]string{"bio", "Typed meanwhile"})
 	tab.Until(`document.querySelector(".bio")?.innerText === "Typed meanwhile"`)
 	if log := s.Logged(); strings.Contains(log, "reuse") {
-		t.Errorf("an honest browser was taken for a thief:\n%s", log)
+		t.Errorf("the reuse of an honest browser was reported:\n%s", log)
 	}
 }
 
-// With the flags that a person would try: a minute before a token of 70 seconds
-// expires the page gets the next one, and goes on.
+// A minute before a token of 70 seconds expires, the page gets the next one. People try the
+// examples with such flags.
 func testFirstRefresh(t *testing.T, browser *chrometest.Browser, s *apptest.Server) {
 	tab := browser.Person(t).Tab(t)
 	apptest.SignUpIn(tab, s, apptest.NewName())
@@ -121,7 +120,7 @@ func testFirstRefresh(t *testing.T, browser *chrometest.Browser, s *apptest.Serv
 	tab.Until(`location.pathname === "/profile" && ` + apptest.Scripted)
 }
 
-// Signing out in one tab is seen in the other.
+// Signing out in one tab reaches the other.
 func testTwoTabs(t *testing.T, browser *chrometest.Browser, s *apptest.Server) {
 	person := browser.Person(t)
 	first, second := person.Tab(t), person.Tab(t)
@@ -175,9 +174,9 @@ func testNotes(t *testing.T, browser *chrometest.Browser, s *apptest.Server) {
 	click(0, "form button")
 	texts("Trim the wick <b>")
 	tab.Until(`document.activeElement === document.querySelector("#notes li a")`)
-	// It is htmx that has made this history, so it is htmx that would keep pages.
+	// htmx made these history entries, so it might store pages.
 	if at := tab.Text(`sessionStorage.getItem("htmx-current-path-for-history") ?? "no place"`); at != "/notes" {
-		t.Errorf("htmx has a history that ends at %s: that was no test", at)
+		t.Errorf("the history of htmx ends at %s, so this tests nothing", at)
 	}
 	said := []string{name, "wick", "oil"}
 	nothingIsKept(t, tab, said...)
@@ -194,8 +193,8 @@ func testNotes(t *testing.T, browser *chrometest.Browser, s *apptest.Server) {
 	nothingIsKept(t, tab, said...)
 }
 
-// While the store is down, a note that cannot be kept is refused in words, and stays
-// in its field.
+// While the store is down, a note that cannot be saved is refused with a sentence, and its text
+// stays in the field.
 func testNotesOutage(t *testing.T, browser *chrometest.Browser, s *apptest.Server, redis *testenv.RedisServer) {
 	tab := browser.Person(t).Tab(t)
 	apptest.SignUpIn(tab, s, apptest.NewName())
@@ -208,11 +207,11 @@ func testNotesOutage(t *testing.T, browser *chrometest.Browser, s *apptest.Serve
 		t.Errorf("the page says %q", says)
 	}
 	tab.Until(`document.querySelector("#text").value === "Lost?"`)
-	tab.Faults() // htmx tells the console of every refusal, too
+	tab.Faults() // htmx also reports each refusal to the console
 }
 
-// A session that ended without the page's knowing: an edit leads to the login page,
-// and signing in back to the notes.
+// The session ends without a message to the page. An edit leads to the login page, and signing in
+// leads back to the notes.
 func testNotesSessionGone(t *testing.T, browser *chrometest.Browser, s *apptest.Server) {
 	tab := browser.Person(t).Tab(t)
 	name := apptest.NewName()
@@ -234,12 +233,12 @@ func testNotesSessionGone(t *testing.T, browser *chrometest.Browser, s *apptest.
 	tab.Until(`location.pathname === "/notes" && ` + listed("Buy oil"))
 }
 
-// listed says that these are the notes on the page.
+// listed returns an expression that is true if the page shows these notes.
 func listed(texts ...string) string {
 	return fmt.Sprintf(`JSON.stringify([...document.querySelectorAll("#notes .text")].map((e) => e.innerText)) === JSON.stringify(%q.split("|").filter(Boolean))`, strings.Join(texts, "|"))
 }
 
-// A session that ended elsewhere: htmx is told to go to the login page.
+// The session ended elsewhere. The answer makes htmx go to the login page.
 func TestHTMXWithoutSession(t *testing.T) {
 	t.Parallel()
 	for _, app := range apptest.WithNotes {
@@ -259,7 +258,7 @@ func testHTMXWithoutSession(t *testing.T, s *apptest.Server) {
 			t.Errorf("%s from another site: %d", method, a.Status)
 		}
 	}
-	// What is refused from there is done from here.
+	// The same requests from this site succeed.
 	here := func(method, path, text string) apptest.Answer {
 		return apptest.Request(t, s, method, path, map[string][]string{"text": {text}}, apptest.Cookies(in), apptest.With("HX-Request", "true"),
 			apptest.With("Origin", s.URL), apptest.With("Sec-Fetch-Site", "same-origin")).Want(t, http.StatusOK)

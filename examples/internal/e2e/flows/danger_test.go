@@ -11,15 +11,15 @@ import (
 	"github.com/lucia-go/lucia/luciatest"
 )
 
-// TestDanger opens a page behind RequireRecent when the sign-in is recent and when it is not, in
-// Chromium with and without scripts. Meanwhile another tab keeps what is typed in it.
+// TestDanger opens a page behind RequireRecent after a recent sign-in and after an old one, in
+// Chromium with and without scripts. Another tab keeps the text that is typed in it.
 func TestDanger(t *testing.T) {
 	t.Parallel()
 	browser := chrometest.Start(t)
 	for _, app := range apptest.Apps {
 		for _, hardened := range []bool{false, true} {
 			t.Run(fmt.Sprintf("%s hardened=%t", app, hardened), func(t *testing.T) {
-				t.Parallel() // each waits until the sign-ins are not recent any more
+				t.Parallel() // each of them waits until the sign-ins are no longer recent
 				s := apptest.Start(t, app, fmt.Sprintf("-hardened=%t", hardened), "-recent", "15s", "-grace", "100ms")
 				testDanger(t, browser, s, hardened)
 			})
@@ -57,7 +57,7 @@ func testDanger(t *testing.T, browser *chrometest.Browser, s *apptest.Server, ot
 	confirm(plain)
 	confirm(quiet{tab, t})
 
-	// The other tab takes over the new session of the same person and keeps what is typed.
+	// The other tab adopts the new session of the same person and keeps the typed text.
 	other.Until(fmt.Sprintf("%s !== %q", field, before))
 	other.Until(`document.querySelector("[name=bio]").value === "half a sentence"`)
 	apptest.Fill(other, [2]string{"bio", "half a sentence more"})
@@ -73,7 +73,7 @@ func outdate(tab quiet, s *apptest.Server) {
 			return
 		}
 		if time.Now().After(deadline) {
-			tab.t.Fatalf("after a minute still at %s", tab.Text("location.href"))
+			tab.t.Fatalf("after a minute the tab still shows %s", tab.Text("location.href"))
 		}
 	}
 }

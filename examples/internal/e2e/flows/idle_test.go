@@ -7,9 +7,9 @@ import (
 	"github.com/lucia-go/lucia/internal/chrometest"
 )
 
-// A person who does nothing is warned and then signed out, though the page is open and refreshes.
-// Whatever they do at the warning keeps the session. Without scripts there is no warning, and the
-// session ends all the same.
+// An inactive person is warned and then signed out, although the page is open and refreshes. Any
+// activity after the warning keeps the session. Without scripts there is no warning, and the
+// session ends, too.
 func TestIdle(t *testing.T) {
 	t.Parallel()
 	browser := chrometest.Start(t)

@@ -8,7 +8,7 @@ import (
 	"github.com/lucia-go/lucia/internal/chrometest"
 )
 
-// Everything works with scripting disabled.
+// Everything works without scripts.
 func TestChromiumWithoutScripting(t *testing.T) {
 	t.Parallel()
 	browser := chrometest.Start(t)
@@ -20,7 +20,7 @@ func TestChromiumWithoutScripting(t *testing.T) {
 	}
 }
 
-// quiet is a tab whose pages run no scripts. The test looks and types from outside.
+// quiet is a tab whose pages run no scripts. The test uses it through the DevTools protocol.
 type quiet struct {
 	*chrometest.Tab
 	t *testing.T
@@ -34,7 +34,7 @@ func (tab quiet) send(form string, fields ...[2]string) {
 	tab.Submit(form + " button")
 }
 
-// shows checks what the page is.
+// shows checks that an expression is true on the page.
 func (tab quiet) shows(expression string) {
 	tab.t.Helper()
 	var is bool

@@ -12,24 +12,24 @@ import (
 	"github.com/lucia-go/lucia/internal/chrometest"
 )
 
-// Every page fits every screen, with and without scripts. With LUCIA_SHOTS=dir in the environment,
-// what was looked at is there as PNGs, in both colour schemes.
+// Every page fits every screen, with and without scripts, in both colour schemes. If the
+// environment has LUCIA_SHOTS=dir, the test writes screenshots into that directory.
 func TestPagesFit(t *testing.T) {
 	t.Parallel()
 	browser := chrometest.Start(t)
-	// net/http and gin show the same pages in html/template, and both echos the same in templ.
+	// net/http and gin share the pages in html/template, and both versions of echo those in templ.
 	for _, app := range []string{"gin", "echov5"} {
 		t.Run(app, func(t *testing.T) {
 			s, secret := apptest.StartWithAdmin(t, app, "-idle", "1h")
 			tab := browser.Person(t).Tab(t)
 			for _, path := range []string{"/", "/login", "/signup", "/no/such"} {
-				looksWell(t, tab, s, "nobody", path)
+				looksWell(t, tab, s, "signed out", path)
 			}
 			name := apptest.NewName()
 			apptest.SignUpIn(tab, s, name)
 			apptest.SignIn(t, s, name) // a second device to list
 			for _, path := range []string{"/", "/login", "/profile", "/devices", "/danger", "/again", "/no/such"} {
-				looksWell(t, tab, s, "somebody", path)
+				looksWell(t, tab, s, "signed in", path)
 			}
 			long := strings.Repeat("W", 32)
 			apptest.SignUpIn(tab, s, long)
@@ -43,7 +43,7 @@ func TestPagesFit(t *testing.T) {
 			tab.Until(`document.querySelector("[data-event]").innerText.includes(":")`)
 			looksWellAsItIs(t, tab, s.App+"-long-events-and-warning")
 			if slices.Contains(apptest.WithNotes, app) {
-				looksWell(t, tab, s, "somebody", "/notes")
+				looksWell(t, tab, s, "signed in", "/notes")
 				for i, text := range []string{"Buy oil", strings.Repeat("wick", 50)} {
 					apptest.Fill(tab, [2]string{"text", text})
 					tab.Until(fmt.Sprintf(`document.querySelectorAll("#notes li").length === %d && `+apptest.Settled, i+1))
@@ -64,8 +64,8 @@ func TestPagesFit(t *testing.T) {
 	}
 }
 
-// overflowing is what sticks out: of the screen, or of the box that it is in.
-// Where a box scrolls or hides what is too much, that is meant.
+// overflowing finds elements that overflow the screen or their box, unless the box scrolls or hides
+// the overflow on purpose.
 const overflowing = `[...document.querySelectorAll("body *")].filter((e) => {
 	const box = e.getBoundingClientRect();
 	if (!box.width || e.closest(".skip, .unseen, progress, svg") || e.matches("input, textarea")) return false;
@@ -73,7 +73,7 @@ const overflowing = `[...document.querySelectorAll("body *")].filter((e) => {
 	return box.right > innerWidth + 1 || box.left < -1 || (!meant && e.clientWidth && e.scrollWidth > e.clientWidth + 1);
 }).map((e) => e.tagName + "." + e.className + " " + e.innerText.slice(0, 30))`
 
-// small are what fingers miss on a phone: links within a sentence may be.
+// small finds targets that are too small for a finger. Links within a sentence may be small.
 const small = `[...document.querySelectorAll("button, .button, nav a, .brand")].filter((e) => {
 	const box = e.getBoundingClientRect();
 	return box.height && (box.height < 43.5 || box.width < 43.5);
@@ -114,7 +114,7 @@ func looksWellAsItIs(t *testing.T, tab *chrometest.Tab, what string) {
 	tab.Screen(1280, 800, false)
 }
 
-// shoot keeps a picture of the page for a person to look at.
+// shoot saves a screenshot of the page.
 func shoot(t *testing.T, tab *chrometest.Tab, name string) {
 	t.Helper()
 	dir := os.Getenv("LUCIA_SHOTS")

@@ -12,11 +12,11 @@ import (
 	"github.com/lucia-go/lucia/internal/chrometest"
 )
 
-// screenshots says that the README's pictures are to be taken anew.
+// screenshots makes the test write the README's pictures.
 var screenshots = flag.Bool("screenshots", false, "write the README's pictures to docs/images")
 
-// TestScreenshots takes the pictures of the README: the profile page, light and dark. Without
-// the flag it checks that they can be taken and that the ones in the README have their size.
+// TestScreenshots takes the pictures of the README: the profile page, light and dark. Without the
+// flag it only checks that they can be taken and that the existing ones have the same size.
 func TestScreenshots(t *testing.T) {
 	t.Parallel()
 	const width, height = 1080, 720

@@ -14,8 +14,7 @@ import (
 	"github.com/lucia-go/lucia/internal/chrometest"
 )
 
-// What surrounds a session: other tabs, other people at the same browser, and pages
-// that come from elsewhere.
+// TestSituations tests other tabs, other people at the same browser, and pages from caches.
 func TestSituations(t *testing.T) {
 	t.Parallel()
 	browser := chrometest.Start(t)
@@ -46,12 +45,12 @@ func TestSituations(t *testing.T) {
 	}
 }
 
-// front is a proxy in front of an example. It counts requests, and has browsers get
-// the profile ahead of time if the page is asked for with a query.
+// front is a proxy in front of an example. It counts requests. A page with a query makes the
+// browser request the profile ahead of time.
 type front struct {
 	*apptest.Server
 	mu     sync.Mutex
-	counts map[string]int // by method and path, and "ahead" for what was asked for ahead of time
+	counts map[string]int // by method and path, and "ahead" for requests ahead of time
 }
 
 func inFrontOf(t *testing.T, s *apptest.Server) *front {
@@ -109,8 +108,8 @@ func logIn(tab *chrometest.Tab, s *front, name string) {
 	tab.Until(`location.pathname === "/profile" && ` + apptest.Scripted)
 }
 
-// A person types a text while they sign out and in again in another tab, then saves
-// it: the text is there, and is saved once, as theirs.
+// A person types a text, signs out and in again in another tab, and then saves the text. The text
+// is still there, and it is saved once, as theirs.
 func testDraft(t *testing.T, browser *chrometest.Browser, s *front) {
 	person := browser.Person(t)
 	tab, other := person.Tab(t), person.Tab(t)
@@ -136,11 +135,11 @@ func testDraft(t *testing.T, browser *chrometest.Browser, s *front) {
 	}
 }
 
-// stale says that the page is the one of before, out of use, and says so.
+// stale is an expression that is true if the page was not replaced, is stale and tells the person.
 const stale = `window.kept && document.documentElement.inert && document.querySelector("#stale").open`
 
-// A page that answers a form is out of use while another person is signed in, and is
-// in use again when its person is back.
+// A page that answers a form is stale while another person is signed in. It works again when its
+// person is back.
 func testRefusedProfile(t *testing.T, browser *chrometest.Browser, s *front) {
 	person := browser.Person(t)
 	tab, other := person.Tab(t), person.Tab(t)
@@ -178,15 +177,15 @@ func testRefusedSignUp(t *testing.T, browser *chrometest.Browser, s *front) {
 	testRefusedVisitor(t, browser, s, "/signup", name)
 }
 
-// A visitor's page that answers a form follows the first person who signs in
-// elsewhere, and is out of use for the second. Its form is not sent again.
+// A signed-out page that answers a form adopts the session of the first person who signs in in
+// another tab, and is stale for the second. Its form is not sent again.
 func testRefusedVisitor(t *testing.T, browser *chrometest.Browser, s *front, path, name string) {
 	person := browser.Person(t)
 	tab, other := person.Tab(t), person.Tab(t)
 	tab.Open(s.URL + path)
 	apptest.Fill(tab, [2]string{"username", name}, [2]string{"password", "wrong"})
 	tab.Until(`document.querySelector("main .problem:not([hidden])")`)
-	tab.Until(`import("/api/auth/client.js").then(({ getSession }) => getSession().subscribe((s) => (window.who = s?.user.username ?? "nobody")))`)
+	tab.Until(`import("/api/auth/client.js").then(({ getSession }) => getSession().subscribe((s) => (window.who = s?.user.username ?? "no session")))`)
 	keep(tab)
 	first, second := apptest.NewName(), apptest.NewName()
 	apptest.SignUpIn(other, s.Server, first)
@@ -194,20 +193,20 @@ func testRefusedVisitor(t *testing.T, browser *chrometest.Browser, s *front, pat
 	sent := s.count("POST " + path)
 	logs := s.count("POST /signup")
 	apptest.SignUpIn(other, s.Server, second)
-	tab.Until(stale + ` && who === "nobody"`)
+	tab.Until(stale + ` && who === "no session"`)
 	logs = s.count("POST /signup") - logs
 	tab.Click("#stale a")
 	tab.Until(`!window.kept && location.pathname === "` + path + `" && document.querySelector("#password")`)
 	want := 0
 	if path == "/signup" {
-		want = 1 // of the other tab
+		want = 1 // one form of the other tab
 	}
 	if n := s.count("POST "+path) - sent; n != want || logs != 1 {
 		t.Errorf("the form was sent %d times again", n-want)
 	}
 }
 
-// Signing out once more, in a tab that has not heard of it, leads to a page.
+// A second sign-out, in a tab that does not know of the first, leads to a page.
 func testSignOutTwice(form bool) func(*testing.T, *chrometest.Browser, *front) {
 	return func(t *testing.T, browser *chrometest.Browser, s *front) {
 		person := browser.Person(t)
@@ -237,7 +236,7 @@ func testBackAfterSignOut(t *testing.T, browser *chrometest.Browser, s *front) {
 	}
 }
 
-// A page that the browser got before the sign-out is not shown after it.
+// A page that the browser requested before the sign-out is not shown after it.
 func testAheadOfSignOut(how string) func(*testing.T, *chrometest.Browser, *front) {
 	return func(t *testing.T, browser *chrometest.Browser, s *front) {
 		person := browser.Person(t)
@@ -249,13 +248,13 @@ func testAheadOfSignOut(how string) func(*testing.T, *chrometest.Browser, *front
 		apptest.Poll(t, func() bool { return s.count("ahead") > ahead })
 		signOut(other, s)
 		keep(tab)
-		// The link of the page itself: what the page has noticed so far does not matter.
+		// The test clicks the page's own link, whether or not the page knows of the sign-out.
 		tab.Eval(`document.querySelector('main a[href="/profile"]').click()`, nil)
 		tab.Until(`!window.kept && location.pathname === "/login" && document.querySelector("#password")`)
 	}
 }
 
-// Where the browser keeps no cookies, the login page says why it is there again.
+// If the browser blocks cookies, the login page explains why it is shown again.
 func testCookiesBlocked(t *testing.T, browser *chrometest.Browser, s *front) {
 	tab := browser.Owner().Tab(t)
 	name := apptest.NewName()

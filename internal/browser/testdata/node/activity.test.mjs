@@ -1,4 +1,4 @@
-// When a person was active, and the idle end of the session that follows from it.
+// Activity of a person, and the idle end of the session that depends on it.
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { channels, json, open, refreshed, session, settle } from "./page.mjs";
@@ -25,13 +25,13 @@ async function idling(t, { idle = "1800", answer = () => refreshed(2), ...option
   return page;
 }
 
-test("each refresh says how long ago a person was active, and no more", async (t) => {
+test("each refresh reports how long ago a person was active, and nothing else", async (t) => {
   const page = await idling(t);
   await page.clock.advance(840 * second);
   assert.deepEqual(page.reports(), ["840"]); // the page view
   await page.clock.advance(30 * second);
   await page.act();
-  await page.clock.advance(30 * second); // half of the timeout after the one reported
+  await page.clock.advance(30 * second); // half of the timeout after the reported activity
   assert.deepEqual(page.reports(), ["840", "30"]);
   // The latest activity is reported again, though the server knows it.
   await page.clock.advance(840 * second);
@@ -50,7 +50,7 @@ for (const type of ["pointerdown", "pointermove", "wheel", "keydown"]) {
 }
 
 for (const type of ["focus", "visibilitychange", "online", "lucia:session"]) {
-  test(`${type} is no activity`, async (t) => {
+  test(`${type} does not count as an activity`, async (t) => {
     const page = await idling(t);
     await page.clock.advance(minute);
     await page.act(type);
@@ -59,7 +59,7 @@ for (const type of ["focus", "visibilitychange", "online", "lucia:session"]) {
   });
 }
 
-test("without an idle timeout nothing is reported, whatever a person does", async (t) => {
+test("without an idle timeout the module reports no activity", async (t) => {
   const page = await idling(t, { idle: "" });
   for (let i = 0; i < 60; i++) {
     await page.act();
@@ -69,19 +69,19 @@ test("without an idle timeout nothing is reported, whatever a person does", asyn
   assert.ok(page.events.every((detail) => !("idle_in" in detail)));
 });
 
-test("an activity half of the timeout after the last one reported is reported at once", async (t) => {
+test("an activity that comes half of the timeout after the last report is reported at once", async (t) => {
   const page = await idling(t);
   await page.clock.advance(899 * second);
   await page.act();
   assert.deepEqual(page.reports(), ["840"]);
   await page.clock.advance(second);
-  assert.deepEqual(page.reports(), ["840", "1"]); // the one of a second ago
+  assert.deepEqual(page.reports(), ["840", "1"]); // the activity of a second ago
   await page.act();
   await page.act();
   assert.equal(page.requests.length, 2);
 });
 
-test("of an activity that cannot be reported comes no storm", async (t) => {
+test("an activity that cannot be reported causes few requests", async (t) => {
   const page = await idling(t, { answer: () => json(502) });
   await page.clock.advance(20 * minute);
   const { length } = page.requests;
@@ -102,7 +102,7 @@ test("a person who is active all the time causes one request in each quarter of 
   assert.equal(page.requests.length, 4);
 });
 
-test("lucia:session says how long is left, and comes again when the end is near", async (t) => {
+test("lucia:session has the time left, and comes again when the end is near", async (t) => {
   const page = await idling(t, { answer: (_, n) => refreshed(n + 1) });
   const left = () => page.events.map((detail) => detail.idle_in);
   assert.deepEqual(left(), [1800]);
@@ -115,7 +115,7 @@ test("lucia:session says how long is left, and comes again when the end is near"
   await page.act();
   assert.deepEqual(left(), [1800, 960, 120, 60, 1800]);
   assert.equal(page.requests.at(-1).active, "0");
-  // And from then on as before.
+  // The next end warns in the same way.
   const { length } = page.events;
   await page.clock.advance(29 * minute);
   assert.equal(left().at(-1), 60);
@@ -128,7 +128,7 @@ test("a short timeout warns when a third of it is left", async (t) => {
   assert.deepEqual(page.events.map((detail) => detail.idle_in), [30, 10]);
 });
 
-test("the end of a session without a person is found by the refresh that is due, no sooner", async (t) => {
+test("the next due refresh finds the end of an idle session, and no earlier request does", async (t) => {
   const page = await idling(t, {
     answer: ({ path }, n) => {
       if (n < 3) return refreshed(n + 1);
@@ -146,7 +146,7 @@ test("the end of a session without a person is found by the refresh that is due,
   assert.equal(page.requests.length, length);
 });
 
-test("an activity in another tab moves the end, and takes a warning back", async (t) => {
+test("an activity in another tab moves the end and withdraws a warning", async (t) => {
   const page = await idling(t, { answer: (_, n) => refreshed(n + 1) });
   const hear = (reported) =>
     page.tabs.say({
@@ -164,13 +164,13 @@ test("an activity in another tab moves the end, and takes a warning back", async
   assert.equal(page.events.at(-1).idle_in, 60);
   await hear(Date.now());
   assert.equal(page.events.at(-1).idle_in, 1800);
-  // An older one changes nothing.
+  // An older activity changes nothing.
   await hear(Date.now() - 10 * minute);
   await page.clock.advance(28 * minute);
   assert.ok(page.events.at(-1).idle_in > 60);
 });
 
-test("what this tab has reported, the others are told", async (t) => {
+test("this tab tells the others what it has reported", async (t) => {
   const page = await idling(t);
   await page.clock.advance(20 * minute);
   page.tabs.said.length = 0;
@@ -194,7 +194,7 @@ test("a page without page data learns of the timeout from the server", async (t)
   assert.deepEqual(page.reports(), [null, "780"]);
 });
 
-test("a page that is shown out of the cache, or after a prerender, is viewed then", async (t) => {
+test("a page that comes from the back/forward cache or a prerender counts as a view when it is shown", async (t) => {
   const answer = ({ path }) =>
     path.endsWith("/session")
       ? json(200, { _lucia: session(), session_id: "s1", expires_in: 900, idle: 1800 })

@@ -1,4 +1,4 @@
-// Tabs that part: one is signed out, or somebody else signs in there, and another finds out.
+// A tab signs out, or another user signs in there, and another tab learns of it.
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { challenge, channels, codeOf, json, open, origin, refreshed } from "./page.mjs";
@@ -24,8 +24,8 @@ for (const [what, storage] of [
   ["getItem", { value: new Proxy({}, { get: (_, key) => writeOnly[key] ?? forbid() }) }],
   ["localStorage", { get: forbid }],
 ]) {
-  // Nothing tells whose the browser is by now, so the page stays unseen until the server has.
-  test(`${what} throws: a page out of the cache is unseen until the server has answered`, async (t) => {
+  // The browser's session is unknown, so the page stays hidden until the server answers.
+  test(`${what} throws: a page from the cache is hidden until the server answers`, async (t) => {
     let answer;
     const page = await apart(t, {
       answer: () => new Promise((resolve) => (answer = resolve)),
@@ -83,11 +83,11 @@ const user = { user_id: "u1" };
 for (const [what, options, answer] of [
   ["new tokens", {}, () => refreshed(2)],
   ["new tokens in hardened mode", { session: { user } }, () => json(200, { user, expires_in: 900, session_id: "s1" })],
-  ["that the session is over", {}, over],
-  ["that the store is out of order", {}, () => json(503, { message: "DATABASE_FETCH_FAILED" })],
+  ["the end of the session", {}, over],
+  ["an unavailable store", {}, () => json(503, { message: "DATABASE_FETCH_FAILED" })],
   ["no answer", {}, () => undefined],
 ]) {
-  test(`a sign-out heard during a refresh that brings ${what} stands, and is no news`, async (t) => {
+  test(`a sign-out during a refresh that returns ${what} holds and is not reported`, async (t) => {
     let late;
     const page = await apart(t, {
       ...options,
@@ -106,7 +106,7 @@ for (const [what, options, answer] of [
     late(answer());
     await page.clock.advance(day);
     assert.deepEqual(heard, [null]);
-    // In hardened mode the form still says whose page it is on.
+    // In hardened mode the form still names the session of its page.
     assert.equal(page.fields[0].value, options.session ? "s1" : "");
     assert.deepEqual([...page.stored.values()], []);
     assert.deepEqual(page.codes, []);
@@ -116,8 +116,8 @@ for (const [what, options, answer] of [
   });
 }
 
-// Without channels and locks only the server can tell. It answers a refresh of the session that
-// is over alike, whoever is signed in by now.
+// Without channels and locks only the server knows. Its answer to a refresh of the ended session
+// does not depend on who is signed in now.
 for (const [what, cookies, codes] of [
   ["a sign-out", { _lucia: null, expires_in: 0 }, ["AUTH_UNAUTHORIZED"]],
   [
@@ -131,7 +131,7 @@ for (const [what, cookies, codes] of [
     ["refreshTokens", (page) => codeOf(page.lucia.refreshTokens())],
     ["luciaFetch", (page) => page.lucia.luciaFetch(origin + "/api")],
   ]) {
-    test(`no channels, ${what} elsewhere, found by ${how}: over`, async (t) => {
+    test(`no channels, ${what} in another tab, found by ${how}: the session has ended`, async (t) => {
       const page = await apart(t, {
         answer: ({ path }) => {
           if (path.endsWith("/session")) return json(200, cookies);
@@ -160,7 +160,7 @@ for (const [what, cookies, codes] of [
   }
 }
 
-test("a page of nobody out of the cache, where storage cannot be read, asks the server", async (t) => {
+test("a signed-out page from the cache asks the server if storage is blocked", async (t) => {
   const page = await open(t, {
     answer: () => json(200, { _lucia: session(), session_id: "s1", expires_in: 900 }),
   });

@@ -1,4 +1,4 @@
-// Pages that may come from elsewhere: as the browser tells, or does not.
+// Pages that may come from a cache, in browsers that report it and in others.
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { channels, json, open, session, settle } from "./page.mjs";
@@ -9,11 +9,11 @@ const word = (id, user_id) =>
 const unseen = (page) => /opacity:0/.test(page.document.documentElement.style.cssText);
 
 const cached = { entry: { deliveryType: "cache" } };
-const silent = { entry: { deliveryType: undefined } }; // Firefox and Safari do not tell
+const silent = { entry: { deliveryType: undefined } }; // Firefox and Safari do not report it
 for (const [how, options, last, asked, hidden] of [
   ["from the network, of a new session", {}, "s0", 0, false],
   ["from the network, without storage yet", {}, "", 0, false],
-  ["from the HTTP cache, of the session known", cached, "s1", 1, false],
+  ["from the HTTP cache, of the known session", cached, "s1", 1, false],
   ["from the HTTP cache, of another session", cached, "s2", 1, true],
   ["from the HTTP cache, after a sign-out", cached, "", 1, true],
   ["prefetched", { entry: { deliveryType: "navigational-prefetch" } }, "s1", 1, false],
@@ -21,10 +21,10 @@ for (const [how, options, last, asked, hidden] of [
   ["prerendered", { entry: { activationStart: 5 } }, "s2", 1, true],
   ["with a service worker", { controller: {} }, "s1", 1, false],
   ["with a service worker, of another session", { controller: {} }, "s2", 1, true],
-  ["in a browser that does not tell, of the session known", silent, "s1", 0, false],
-  ["in a browser that does not tell, of another session", silent, "s2", 1, false],
+  ["in a browser that does not report it, of the known session", silent, "s1", 0, false],
+  ["in a browser that does not report it, of another session", silent, "s2", 1, false],
 ]) {
-  test(`a page ${how}: ${asked} questions, ${hidden ? "unseen" : "seen"} meanwhile`, async (t) => {
+  test(`a page ${how}: ${asked} requests, ${hidden ? "hidden" : "visible"} until the answer`, async (t) => {
     let answer;
     const page = await open(t, {
       session: session(),
@@ -43,7 +43,7 @@ for (const [how, options, last, asked, hidden] of [
     assert.equal(unseen(page), false);
     assert.deepEqual(page.session(), session());
     assert.deepEqual([...page.stored.values()], ["s1"]);
-    // The life of a token is the server's word, not that of an old page.
+    // The server states the life of a token; the number in an old page is outdated.
     assert.equal(page.events.at(-1).expires_in, asked ? 300 : 900);
     assert.equal(page.requests.length, asked);
     assert.deepEqual(page.replaced, []);
@@ -52,12 +52,12 @@ for (const [how, options, last, asked, hidden] of [
 
 for (const [what, answer, from, method, replaced, seen] of [
   ["another user's", word("s2", "u2"), session(), undefined, ["/here?q"], false],
-  ["nobody's", word(), session(), undefined, ["/here?q"], false],
+  ["signed out", word(), session(), undefined, ["/here?q"], false],
   ["the answer to a POST, another user's", word("s2", "u2"), session(), "POST", [], false],
   ["a visitor's, signed in since", word("s2", "u2"), null, undefined, ["/here?q"], true],
   ["a visitor's", word(), null, undefined, [], true],
 ]) {
-  test(`a page from a cache that is ${what} by now`, async (t) => {
+  test(`a page from a cache that is now ${what}`, async (t) => {
     const page = await open(t, {
       session: from,
       dataset: from ? { ...dataset, method } : { method },
@@ -74,7 +74,7 @@ for (const [what, answer, from, method, replaced, seen] of [
   });
 }
 
-test("a page from a cache, no answer: what is of another session stays unseen, nothing moves", async (t) => {
+test("a page from a cache, no answer: a page of another session stays hidden and is not replaced", async (t) => {
   let answer;
   const page = await open(t, {
     session: session(),
@@ -94,7 +94,7 @@ test("a page from a cache, no answer: what is of another session stays unseen, n
   assert.deepEqual(page.session(), session());
 });
 
-test("a page that is prerendered asks, tells and stores nothing until it is shown", async (t) => {
+test("a prerendered page sends, broadcasts and stores nothing until it is shown", async (t) => {
   const page = await open(t, {
     session: session(),
     dataset: { ...dataset, expiresIn: "70" },
@@ -123,7 +123,7 @@ test("a page that is prerendered asks, tells and stores nothing until it is show
   assert.deepEqual(page.session(), session());
 });
 
-test("of several page data elements none counts: the server is asked", async (t) => {
+test("a page with several page data elements uses none of them and asks the server", async (t) => {
   const page = await open(t, { session: session(), dataset, answer: () => word("s1", "u1") });
   page.blocks.unshift(page.pageData(session(9, { user_id: "evil" }), { session: "evil" }));
   const lucia = await import("../../lucia.js?two");
@@ -145,7 +145,7 @@ for (const base of ["https://elsewhere.example/api", "//elsewhere.example", "jav
 }
 
 for (const event of ["turbo:before-cache", "htmx:beforeHistorySave", "htmx:history:cache:before:save"]) {
-  test(`${event}: the snapshot holds no tokens, and the page has them again`, async (t) => {
+  test(`${event}: the snapshot has no tokens, and the page has them again`, async (t) => {
     const page = await open(t, { session: session(), dataset, answer: () => word("s1", "u1") });
     page.lucia.handleSilentRefresh();
     const [block] = page.blocks;
@@ -153,7 +153,7 @@ for (const event of ["turbo:before-cache", "htmx:beforeHistorySave", "htmx:histo
     field.dataset = { htmxHistoryValue: session().access_token };
     assert.match(block.textContent, /refresh-1/);
     page.window.dispatchEvent(new Event(event));
-    // Turbo takes its copy in a task of its own.
+    // Turbo takes its copy in a later task.
     setTimeout(() => {
       const snapshot = JSON.stringify([block.textContent, field]);
       for (const token of Object.values(session()).filter((v) => typeof v === "string")) {
@@ -165,6 +165,6 @@ for (const event of ["turbo:before-cache", "htmx:beforeHistorySave", "htmx:histo
     assert.equal(field.value, session().access_token);
     assert.deepEqual(page.session(), session());
     await page.changed();
-    assert.equal(page.requests.length, 0); // stripping it is no new page
+    assert.equal(page.requests.length, 0); // the module does not mistake its own change for a new page
   });
 }

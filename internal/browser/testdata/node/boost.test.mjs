@@ -1,11 +1,11 @@
-// Pages that a script puts in the place of the first: boosted links of htmx, Turbo. They may be
-// old, so the server decides.
+// Pages that a script swaps in, as htmx (boosted links) and Turbo do. They may be old, so the
+// server decides.
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { codeOf, json, open, refreshed, session, settle } from "./page.mjs";
 
 const second = 1000;
-const nobody = { session: null, dataset: {} };
+const signedOut = { session: null, dataset: {} };
 const page = (generation = 1, user_id = "u1", sid = "s1") => ({
   session: session(generation, { user_id }),
   dataset: { expiresIn: "900", session: sid },
@@ -18,11 +18,11 @@ const cookies = ({ session: _lucia, dataset }) =>
 const look = "/api/auth/session";
 
 for (const [what, from, to, requests = [look]] of [
-  ["sign-in", nobody, page()],
-  // The tokens of the page might set the cookies again, and do not.
-  ["sign-out", page(), nobody, [look, "/api/auth/refresh"]],
-  ["sign-in as somebody else", page(), page(1, "u2", "s2")],
-  ["another session of the same person", page(), page(7, "u1", "s2")],
+  ["sign-in", signedOut, page()],
+  // The page tries its tokens once, which the server refuses.
+  ["sign-out", page(), signedOut, [look, "/api/auth/refresh"]],
+  ["sign-in as another user", page(), page(1, "u2", "s2")],
+  ["another session of the same user", page(), page(7, "u1", "s2")],
   ["tokens that the server has replaced", page(1), page(2)],
 ]) {
   test(what, async (t) => {
@@ -47,7 +47,7 @@ for (const [what, from, to, requests = [look]] of [
   });
 }
 
-test("from then on it is refreshed like any other", async (t) => {
+test("a swapped page is refreshed like any other", async (t) => {
   const p = await open(t, {
     answer: ({ path }) => (path.endsWith("session") ? cookies(page()) : refreshed(2)),
   });
@@ -59,7 +59,7 @@ test("from then on it is refreshed like any other", async (t) => {
   assert.deepEqual(p.session(), session(2));
 });
 
-test("a page of the same tokens asks nothing, whatever else is on it", async (t) => {
+test("a page with the same tokens causes no request", async (t) => {
   const p = await open(t, { ...page(), answer: () => refreshed(2) });
   p.lucia.handleSilentRefresh();
   await p.swap(page());
@@ -72,7 +72,7 @@ test("a page of the same tokens asks nothing, whatever else is on it", async (t)
   );
 });
 
-test("a part of the page that is swapped after a refresh asks nothing", async (t) => {
+test("a part of the page that is swapped after a refresh causes no request", async (t) => {
   const p = await open(t, { ...page(), answer: () => refreshed(2) });
   p.lucia.handleSilentRefresh();
   await p.clock.advance(840 * second);
@@ -81,7 +81,7 @@ test("a part of the page that is swapped after a refresh asks nothing", async (t
   assert.deepEqual(p.session(), session(2));
 });
 
-test("an event for each element of the new page is one question", async (t) => {
+test("several events of one new page cause one request", async (t) => {
   const p = await open(t, { answer: () => cookies(page()) });
   p.lucia.handleSilentRefresh();
   for (let i = 0; i < 5; i++) p.swap(page());
@@ -90,22 +90,22 @@ test("an event for each element of the new page is one question", async (t) => {
   assert.deepEqual(p.session(), session());
 });
 
-test("an old page does not bring back a session that is over", async (t) => {
+test("an old page does not restore an ended session", async (t) => {
   const heard = [];
   const p = await open(t, {
     ...page(),
-    answer: ({ path }) => (path.endsWith("logout") ? json(204) : cookies(nobody)),
+    answer: ({ path }) => (path.endsWith("logout") ? json(204) : cookies(signedOut)),
   });
   p.lucia.handleSilentRefresh();
   await p.lucia.signOut();
-  await p.swap(nobody);
+  await p.swap(signedOut);
   p.lucia.getSession().subscribe((value) => heard.push(value));
   await p.swap(page());
   assert.deepEqual(heard, [null]);
   assert.deepEqual(p.replaced, ["/here?q"]);
 });
 
-test("an old page of the same session does not bring back its tokens", async (t) => {
+test("an old page of the same session does not restore its tokens", async (t) => {
   const p = await open(t, { ...page(2), answer: () => cookies(page(2)) });
   p.lucia.handleSilentRefresh();
   await p.swap(page(1));
@@ -115,10 +115,10 @@ test("an old page of the same session does not bring back its tokens", async (t)
 });
 
 for (const [what, old] of [
-  ["somebody else", page(1, "u2", "s2")],
-  ["nobody", nobody],
+  ["another user", page(1, "u2", "s2")],
+  ["a signed-out visitor", signedOut],
 ]) {
-  test(`an old page of ${what} is loaded anew`, async (t) => {
+  test(`an old page of ${what} is replaced`, async (t) => {
     const p = await open(t, { ...page(), answer: () => cookies(page()) });
     p.lucia.handleSilentRefresh();
     await p.swap(old);
@@ -129,13 +129,13 @@ for (const [what, old] of [
 
 for (const [what, answer] of [
   ["no network", () => undefined],
-  ["a store out of order", () => json(503, { message: "DATABASE_FETCH_FAILED" })],
+  ["an unavailable store", () => json(503, { message: "DATABASE_FETCH_FAILED" })],
   ["a captive portal", () => new Response("<html>")],
 ]) {
-  test(`${what}: all stays, and is asked again with growing pauses`, async (t) => {
+  test(`${what}: the page does not change, and the module asks again with growing pauses`, async (t) => {
     const codes = [];
     let down = true;
-    const p = await open(t, { ...nobody, answer: () => (down ? answer() : cookies(page())) });
+    const p = await open(t, { ...signedOut, answer: () => (down ? answer() : cookies(page())) });
     p.lucia.handleSilentRefresh((e) => codes.push(e.message));
     await p.swap(page());
     assert.equal(p.session(), null);
@@ -153,7 +153,7 @@ for (const [what, answer] of [
   });
 }
 
-test("a sign-out meanwhile stands", async (t) => {
+test("a sign-out in the meantime holds", async (t) => {
   let answer;
   const p = await open(t, {
     ...page(),
@@ -170,9 +170,9 @@ test("a sign-out meanwhile stands", async (t) => {
 
 for (const [what, answer] of [
   ["new tokens", () => refreshed(2)],
-  ["that it is over", () => json(401, { message: "AUTH_UNAUTHORIZED" })],
+  ["its end", () => json(401, { message: "AUTH_UNAUTHORIZED" })],
 ]) {
-  test(`a refresh of the former session, under way, that brings ${what}: no news`, async (t) => {
+  test(`a refresh of the former session in progress that returns ${what}: not reported`, async (t) => {
     const codes = [];
     let late;
     const p = await open(t, {
@@ -190,7 +190,7 @@ for (const [what, answer] of [
     assert.equal(await code, "AUTH_UNAUTHORIZED");
     assert.equal(p.session().user.user_id, "u2");
     assert.deepEqual(codes, []);
-    // Its answer may have set cookies: the server is asked once more.
+    // Its answer may have set cookies, so the module asks the server once more.
     await settle();
     assert.deepEqual(
       p.requests.map(({ path }) => path.split("/").at(-1)),
@@ -199,21 +199,21 @@ for (const [what, answer] of [
   });
 }
 
-test("only silent refresh follows, and only until it is stopped", async (t) => {
-  const p = await open(t, { ...nobody, answer: () => cookies(page()) });
+test("pages are followed only while silent refresh is on", async (t) => {
+  const p = await open(t, { ...signedOut, answer: () => cookies(page()) });
   await p.swap(page());
   p.lucia.handleSilentRefresh()();
   await p.swap(page(2));
   assert.equal(p.requests.length, 0);
 });
 
-test("a page that nobody can tell about does not put off a refresh that is due", async (t) => {
+test("a page whose session is unknown does not delay a due refresh", async (t) => {
   const p = await open(t, {
     ...page(),
     answer: ({ path }) => (path.endsWith("session") ? undefined : refreshed(3)),
   });
   p.lucia.handleSilentRefresh();
-  await p.clock.sleep(3600 * second); // no timer has run
+  await p.clock.sleep(3600 * second); // no timer runs
   await p.swap(page(2));
   assert.deepEqual(
     p.requests.map((r) => r.path),
@@ -222,7 +222,7 @@ test("a page that nobody can tell about does not put off a refresh that is due",
   assert.deepEqual(p.session(), session(3));
 });
 
-// The server is asked about the new page; its answers come when the test calls them.
+// The module asks the server about the new page. The test decides when the answers arrive.
 async function asking(t, from, to) {
   const answers = [];
   const p = await open(t, {
@@ -235,8 +235,8 @@ async function asking(t, from, to) {
   return [p, answers];
 }
 
-test("a sign-in of which a focus asks, too, while the server is asked: no reload", async (t) => {
-  const [p, answers] = await asking(t, nobody, page());
+test("a focus while the module asks about a sign-in: the page is not replaced", async (t) => {
+  const [p, answers] = await asking(t, signedOut, page());
   p.window.dispatchEvent(new Event("focus"));
   await settle();
   for (const answer of answers.reverse()) answer(cookies(page()));
@@ -245,7 +245,7 @@ test("a sign-in of which a focus asks, too, while the server is asked: no reload
   assert.equal(p.replaced.length, 0);
 });
 
-test("a refresh while the server is asked about a new page is a refresh and no more", async (t) => {
+test("a refresh while the module asks about a new page only refreshes", async (t) => {
   const [p, answers] = await asking(t, page(), page(2));
   await p.clock.advance(second);
   await p.lucia.refreshTokens();

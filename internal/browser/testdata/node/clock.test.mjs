@@ -1,4 +1,4 @@
-// Clocks that go wrong: a date that somebody sets, timers that come late.
+// Wrong clocks: a date that is set, and timers that are late.
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { open, refreshed, session, settle } from "./page.mjs";
@@ -7,7 +7,7 @@ const second = 1000;
 const hour = 3600 * second;
 const period = 840 * second; // a token of 900 s is replaced one minute before its end
 
-/** Opens a page whose token lives 900 s, with silent refresh on. `at` is when it asked. */
+/** Opens a page whose token lives 900 s, with silent refresh on. `at`: times of its requests. */
 async function refreshing(t, answer = (n) => refreshed(n + 1)) {
   const at = [];
   const page = await open(t, {
@@ -15,7 +15,7 @@ async function refreshing(t, answer = (n) => refreshed(n + 1)) {
     dataset: { expiresIn: "900", session: "s1" },
     answer: (_, n) => {
       at.push(page.clock.mono);
-      // A storm fails the test, and does not go on for ever.
+      // Too many requests fail the test instead of running forever.
       return n < 20 ? answer(n) : new Promise(() => {});
     },
   });
@@ -24,7 +24,7 @@ async function refreshing(t, answer = (n) => refreshed(n + 1)) {
   return { page, clock: page.clock, at };
 }
 
-/** All that happens to a page that is looked at again, at once. */
+/** Dispatches all events of a page that becomes visible again. */
 function wake({ document, window }) {
   document.dispatchEvent(new Event("visibilitychange", { bubbles: true }));
   for (const type of ["focus", "online", "pageshow"]) window.dispatchEvent(new Event(type));
@@ -35,11 +35,11 @@ for (const [what, by] of [
   ["a year", 365 * 24 * hour],
 ]) {
   for (const [noticed, notice] of [
-    ["seen at once", wake],
-    ["seen by the timer", () => {}],
+    ["noticed at once", wake],
+    ["noticed by the timer", () => {}],
   ]) {
-    // By a clock made of the date, the refresh would be late by as much.
-    test(`a date set back by ${what}, ${noticed}: every refresh is on time`, async (t) => {
+    // With a clock that follows the date, the refresh would be late by the same time.
+    test(`a date set back by ${what}, ${noticed}: all refreshes are on time`, async (t) => {
       const { page, clock, at } = await refreshing(t);
       clock.date -= by;
       notice(page);
@@ -48,7 +48,7 @@ for (const [what, by] of [
       assert.deepEqual(page.session(), session(3));
     });
 
-    test(`a date set forward by ${what}, ${noticed}: one is early at most`, async (t) => {
+    test(`a date set forward by ${what}, ${noticed}: at most one refresh is early`, async (t) => {
       const { page, clock, at } = await refreshing(t);
       clock.date += by;
       notice(page);
@@ -76,13 +76,13 @@ for (const [what, late] of [
     ["alone", () => {}],
     ["with all events at once", wake],
   ]) {
-    test(`a timer ${what} late, ${how}: one refresh, the next in time`, async (t) => {
+    test(`a timer ${what} late, ${how}: one refresh, and the next is on time`, async (t) => {
       let answer;
       const { page, clock, at } = await refreshing(
         t,
         () => new Promise((resolve) => (answer = resolve)),
       );
-      // A hidden tab: time passes, no timer runs.
+      // In a hidden tab time passes and no timer runs.
       const due = period + late;
       clock.date += due - clock.mono;
       clock.mono = due;
@@ -90,7 +90,7 @@ for (const [what, late] of [
       await clock.advance(0);
       assert.deepEqual(at, [due]);
 
-      // Neither do events make more of it while the answer is under way, nor after.
+      // Further events cause no more requests, either before or after the answer.
       await clock.advance(second);
       happen(page);
       await settle();

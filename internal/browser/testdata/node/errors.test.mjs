@@ -1,4 +1,4 @@
-// lucia-sveltekit 0.9's three tables of errors: every row arrives under its name.
+// The three tables of errors of lucia-sveltekit 0.9: each error has its code.
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { json, open, session } from "./page.mjs";
@@ -20,17 +20,17 @@ for (const [name, call, rows] of [
     (lucia) => lucia.signOut(),
     [
       ["AUTH_NOT_AUTHENTICATED", "session is null", { session: null }],
-      ["AUTH_NOT_AUTHENTICATED", "session is over", answers(401, "AUTH_NOT_AUTHENTICATED")],
-      ["DATABASE_UPDATE_FAILED", "store out of order", answers(503, "DATABASE_UPDATE_FAILED")],
+      ["AUTH_NOT_AUTHENTICATED", "session has ended", answers(401, "AUTH_NOT_AUTHENTICATED")],
+      ["DATABASE_UPDATE_FAILED", "store unavailable", answers(503, "DATABASE_UPDATE_FAILED")],
       ["UNKNOWN", "no network", noNetwork],
     ],
   ],
   [
     "refreshTokens",
-    (lucia) => lucia.refreshTokens("refresh-of-somebody"),
+    (lucia) => lucia.refreshTokens("refresh-of-another"),
     [
       ["AUTH_UNAUTHORIZED", "refused", answers(401, "AUTH_UNAUTHORIZED")],
-      ["DATABASE_FETCH_FAILED", "store out of order", answers(503, "DATABASE_FETCH_FAILED")],
+      ["DATABASE_FETCH_FAILED", "store unavailable", answers(503, "DATABASE_FETCH_FAILED")],
       ["UNKNOWN", "no network", noNetwork],
     ],
   ],
@@ -38,8 +38,8 @@ for (const [name, call, rows] of [
     "handleSilentRefresh",
     silent,
     [
-      ["AUTH_UNAUTHORIZED", "session is over", answers(401, "AUTH_UNAUTHORIZED")],
-      ["DATABASE_FETCH_FAILED", "store out of order", answers(503, "DATABASE_FETCH_FAILED")],
+      ["AUTH_UNAUTHORIZED", "session has ended", answers(401, "AUTH_UNAUTHORIZED")],
+      ["DATABASE_FETCH_FAILED", "store unavailable", answers(503, "DATABASE_FETCH_FAILED")],
       ["UNKNOWN", "no network", noNetwork],
     ],
   ],

@@ -1,4 +1,4 @@
-// luciaFetch: the token for this site only, and one repetition after a refresh.
+// luciaFetch sends the token to this origin only, and repeats a request once after a refresh.
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { challenge, json, open, origin, refreshed, session } from "./page.mjs";
@@ -17,7 +17,7 @@ function api({ path, authorization, body }) {
 
 const authorizations = (page) => page.requests.map((r) => r.authorization);
 
-test("the token goes to this site and nowhere else", async (t) => {
+test("the token goes to this origin only", async (t) => {
   const page = await open(t, { ...signedIn, answer: () => new Response() });
   for (const url of [
     origin + "/a",
@@ -31,13 +31,13 @@ test("the token goes to this site and nowhere else", async (t) => {
   assert.deepEqual(authorizations(page), [stale, null, null, null, null]);
 });
 
-test("another site's challenge that looks like ours is left alone", async (t) => {
+test("the challenge of another origin has no effect", async (t) => {
   const page = await open(t, { ...signedIn, answer: () => json(401, {}, challenge) });
   assert.equal((await page.lucia.luciaFetch("https://elsewhere.example/")).status, 401);
   assert.equal(page.requests.length, 1);
 });
 
-test("an Authorization of the caller's stays, and its refusal is the caller's", async (t) => {
+test("the caller's Authorization is kept, and the caller gets its refusal", async (t) => {
   const page = await open(t, { ...signedIn, answer: () => json(401, {}, challenge) });
   const response = await page.lucia.luciaFetch(origin, {
     headers: { Authorization: "Basic YTpi" },
@@ -46,7 +46,7 @@ test("an Authorization of the caller's stays, and its refusal is the caller's", 
   assert.deepEqual(authorizations(page), ["Basic YTpi"]);
 });
 
-test("nobody signed in: fetch as it is", async (t) => {
+test("signed out: luciaFetch is fetch", async (t) => {
   const page = await open(t, { answer: () => json(401, {}, challenge) });
   assert.equal((await page.lucia.luciaFetch(origin)).status, 401);
   assert.deepEqual(authorizations(page), [null]);
@@ -60,7 +60,7 @@ for (const [what, status, headers] of [
   ["401 of another scheme", 401, { "WWW-Authenticate": 'Basic realm="lucia"' }],
   ["401 of a longer realm", 401, { "WWW-Authenticate": 'Bearer realm="lucia2"' }],
 ]) {
-  test(`${what} is the caller's`, async (t) => {
+  test(`the caller gets ${what}`, async (t) => {
     const page = await open(t, { ...signedIn, answer: () => json(status, {}, headers) });
     assert.equal((await page.lucia.luciaFetch(origin)).status, status);
     assert.equal(page.requests.length, 1);
@@ -102,7 +102,7 @@ for (const value of [
   'Basic realm="proxy",Bearer realm="lucia", error="invalid_token"',
   'Bearer realm="lucia", Basic realm="proxy"',
 ]) {
-  test(`a challenge of ours: ${value}`, async (t) => {
+  test(`a challenge of the library: ${value}`, async (t) => {
     const page = await open(t, {
       ...signedIn,
       answer: ({ path, authorization }) => {
@@ -117,7 +117,7 @@ for (const value of [
   });
 }
 
-test("a stream cannot be sent again: the refusal is the caller's, the session is fresh", async (t) => {
+test("a stream cannot be sent again: the caller gets the refusal, and the session is refreshed", async (t) => {
   const page = await open(t, { ...signedIn, answer: api });
   const body = new Blob(["stream"]).stream();
   const response = await page.lucia.luciaFetch(origin, { method: "POST", body, duplex: "half" });
@@ -126,7 +126,7 @@ test("a stream cannot be sent again: the refusal is the caller's, the session is
   assert.equal(page.requests.length, 2);
 });
 
-test("a token refused although fresh is repeated once, then left alone for a while", async (t) => {
+test("a request whose fresh token is refused is repeated once, and then not for a while", async (t) => {
   const page = await open(t, {
     ...signedIn,
     answer: ({ path }, n) => (path.endsWith("/refresh") ? refreshed(n) : json(401, {}, challenge)),
@@ -141,7 +141,7 @@ test("a token refused although fresh is repeated once, then left alone for a whi
   assert.equal(page.requests.filter((r) => r.path.endsWith("/refresh")).length, 2);
 });
 
-test("many refused at once share one refresh", async (t) => {
+test("concurrent refused requests share one refresh", async (t) => {
   const page = await open(t, { ...signedIn, answer: api });
   const responses = await Promise.all(
     Array.from({ length: 10 }, () => page.lucia.luciaFetch(origin)),
@@ -179,7 +179,7 @@ test("a request refused after the sign-out is not repeated", async (t) => {
   assert.equal(page.requests.length, 2);
 });
 
-test("a store out of order: the refusal is the caller's, and it is not asked for each request", async (t) => {
+test("store unavailable: the caller gets the refusal, and not every request causes a refresh", async (t) => {
   const page = await open(t, {
     ...signedIn,
     answer: ({ path }) =>
@@ -192,7 +192,7 @@ test("a store out of order: the refusal is the caller's, and it is not asked for
   assert.deepEqual(page.session(), session());
 });
 
-test("a session that is over: the refusal is the caller's, the store is empty", async (t) => {
+test("ended session: the caller gets the refusal, and the store is empty", async (t) => {
   const page = await open(t, {
     ...signedIn,
     answer: ({ path }) =>
@@ -208,7 +208,7 @@ test("a session that is over: the refusal is the caller's, the store is empty", 
   );
 });
 
-test("hardened mode: no token, and still one refresh and one repetition", async (t) => {
+test("hardened mode: no token, but one refresh and one repetition", async (t) => {
   const user = { user_id: "u1" };
   const page = await open(t, {
     session: { user },
@@ -226,7 +226,7 @@ test("hardened mode: no token, and still one refresh and one repetition", async 
   );
 });
 
-test("a network that fails fails as fetch does", async (t) => {
+test("a network error rejects as with fetch", async (t) => {
   const page = await open(t, signedIn);
   await assert.rejects(page.lucia.luciaFetch(origin), TypeError);
   await assert.rejects(page.lucia.luciaFetch("http://["), TypeError);

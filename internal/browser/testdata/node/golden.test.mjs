@@ -1,4 +1,4 @@
-// What the module makes of every answer in the golden files, over real HTTP.
+// The module's result for each answer in the golden files, over real HTTP.
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { createServer } from "node:http";
@@ -57,12 +57,12 @@ for (const case_ of golden("refresh.json")) {
     if ("result" in case_)
       assert.deepEqual(JSON.parse(JSON.stringify(outcome.value)), case_.result);
     if ("retry_after" in case_) assert.equal(outcome.reason.retryAfter, case_.retry_after);
-    // Before the store's session counts as over, the server is asked for another one.
+    // Before the store's session has ended for the module, it asks the server for another one.
     if (case_.session && !case_.after) assert.equal(seen.pop().path, "/session");
     assert.deepEqual(seen, expected(case_));
     assert.deepEqual(page.session(), case_.after);
     if (!isDeepStrictEqual(case_.after, case_.session)) {
-      // In hardened mode the form still says whose page it is on.
+      // In hardened mode the form still names the session of its page.
       const signedOut = case_.session?.access_token ? "" : sid;
       assert.equal(page.fields[0].value, case_.after?.access_token ?? signedOut);
     }
@@ -88,13 +88,13 @@ for (const case_ of golden("session.json")) {
     assert.deepEqual(seen, expected(case_));
     assert.deepEqual(page.session(), case_.error ? before : case_.result._lucia);
     const { expires_in } = page.events.at(-1) ?? {};
-    // The clock is the real one, and the machine may be busy.
+    // This test uses the real clock, and the machine may be busy.
     const late = case_.result?.expires_in - expires_in;
     if (case_.result?.expires_in) assert.ok(late >= 0 && late < 30, `${late} s late`);
   });
 }
 
-// The module's own fetch, on a page of the app: paths are whole here.
+// luciaFetch on a page of the app. Paths are complete here.
 for (const case_ of golden("fetch.json")) {
   test(`fetch: ${case_.name}`, async (t) => {
     const { exchanges } = case_;

@@ -1,4 +1,4 @@
-// Answers of which a part never comes: each request has ten seconds, body included.
+// Answers that never end: a request has ten seconds, including its body.
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { codeOf, json, open, refreshed, session, settle } from "./page.mjs";
@@ -10,15 +10,15 @@ const theirs = (generation) =>
 
 const never = () => new Promise(() => {});
 
-/** An answer that begins like this, and no more. */
+/** An answer that begins with this text and never ends. */
 function begun(status, text = "") {
   const start = (stream) => text && stream.enqueue(new TextEncoder().encode(text));
   return () => new Response(new ReadableStream({ start }), { status });
 }
 
 /**
- * Opens a page in which a body under way ends with its request, as in a browser. `givenUp` are
- * the routes and times of the requests that the module has called off.
+* Opens a page in which an unfinished body ends with its request, as in a browser. `givenUp` has
+* the routes and times of the requests that the module has aborted.
  */
 async function hanging(t, options) {
   const page = await open(t, options);
@@ -72,7 +72,7 @@ for (const [what, hang] of [
   ["half of a refusal", begun(401, '{"message":"AUTH_NOT_AUTHENTICATED"')],
   ["an error without its body", begun(503)],
 ]) {
-  test(`signOut, ${what}: UNKNOWN after 10 s, and the session stays`, async (t) => {
+  test(`signOut, ${what}: UNKNOWN after 10 s, and the session continues`, async (t) => {
     const page = await hanging(t, {
       ...signedIn,
       answer: ({ path }) => (path.endsWith("logout") ? hang() : refreshed(2)),
@@ -86,7 +86,7 @@ for (const [what, hang] of [
     assert.deepEqual(page.session(), session());
     assert.equal(page.fields[0].value, session().access_token);
     assert.deepEqual(page.navigated, []);
-    // And is refreshed as if nothing had been.
+    // The session is refreshed as before.
     await page.clock.advance(830 * second);
     assert.deepEqual(page.session(), session(2));
     assert.deepEqual(page.codes, []);
@@ -117,7 +117,7 @@ for (const [what, hang] of [
 
   for (const [where, come] of [
     [
-      "a page out of the cache",
+      "a page from the cache",
       async ({ window }) => {
         window.dispatchEvent(new Event("pagehide"));
         window.dispatchEvent(Object.assign(new Event("pageshow"), { persisted: true }));

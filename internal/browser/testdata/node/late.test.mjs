@@ -1,4 +1,4 @@
-// Answers that come late or never, and several things at once.
+// Late and missing answers, and concurrent events.
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import {
@@ -15,7 +15,7 @@ import {
 
 const dataset = { expiresIn: "900", session: "s1" };
 
-test("hardened mode: of two requests refused together, the later learns of the refresh", async (t) => {
+test("hardened mode: of two requests that are refused together, the later one uses the first one's refresh", async (t) => {
   const user = { user_id: "u1" };
   let late;
   let asked = 0;
@@ -41,7 +41,7 @@ test("hardened mode: of two requests refused together, the later learns of the r
   assert.equal((await second).status, 200);
 });
 
-test("a Retry-After of less than nothing makes no storm", async (t) => {
+test("a negative Retry-After causes few requests", async (t) => {
   const page = await open(t, {
     session: session(),
     dataset: { ...dataset, expiresIn: "0" },
@@ -55,7 +55,7 @@ test("a Retry-After of less than nothing makes no storm", async (t) => {
   assert.ok(page.requests.length < 10, `${page.requests.length} requests in 10 s`);
 });
 
-test("after a new page that nobody can tell about, a sign-out elsewhere is still heard", async (t) => {
+test("after a new page whose session is unknown, a sign-out in another tab still has an effect", async (t) => {
   const page = await open(t, { session: session(), dataset, answer: () => undefined });
   const tabs = channels();
   page.lucia.handleSilentRefresh();
@@ -89,7 +89,7 @@ test("an answer that was asked for before a refresh does not undo it", async (t)
   }
 });
 
-test("two sign-outs at once: a refresh that loses against the second is no news", async (t) => {
+test("two concurrent sign-outs: a refresh that the second one overtakes is not reported", async (t) => {
   const answers = [];
   const page = await open(t, {
     session: session(),
@@ -112,7 +112,7 @@ test("two sign-outs at once: a refresh that loses against the second is no news"
   assert.deepEqual(codes, []);
 });
 
-test("a sign-out of a session that is over is told the other tabs", async (t) => {
+test("a sign-out of an ended session reaches the other tabs", async (t) => {
   const page = await open(t, {
     session: session(),
     dataset,
@@ -123,7 +123,7 @@ test("a sign-out of a session that is over is told the other tabs", async (t) =>
   assert.deepEqual([said.length, said[0]?.session, said[0]?.sid], [1, null, "s1"]);
 });
 
-test("a page whose app stops silent refresh as it is left comes back visible", async (t) => {
+test("a page whose app stops silent refresh on pagehide comes back visible", async (t) => {
   const page = await open(t, { session: session(), dataset, answer: () => refreshed(2) });
   const { style } = page.document.documentElement;
   style.cssText = "color: red";
@@ -139,7 +139,7 @@ for (const [what, end] of [
   ["another tab", (_, tabs) => tabs.say({ session: null, sid: "s1" })],
   ["the server", (page) => codeOf(page.lucia.refreshTokens())],
 ]) {
-  test(`a page whose session ${what} has ended is hidden when it is left, and comes back anew`, async (t) => {
+  test(`a page whose session ${what} has ended is hidden when it is left, and is replaced when it returns`, async (t) => {
     const page = await open(t, {
       session: session(),
       dataset,
@@ -168,7 +168,7 @@ const other = {
 };
 const others = json(200, { _lucia: other.session, session_id: "s2", expires_in: 900 });
 
-test("what one person asked for is not repeated as another", async (t) => {
+test("a request of one user is not repeated as another user", async (t) => {
   let refuse;
   const page = await open(t, {
     session: session(),
@@ -189,7 +189,7 @@ test("what one person asked for is not repeated as another", async (t) => {
   );
 });
 
-test("a request of a static page that is refused before it is known who is signed in is repeated", async (t) => {
+test("a static page's request that is refused before the session is known is repeated", async (t) => {
   let answer;
   const page = await open(t, {
     bare: true,
@@ -209,7 +209,7 @@ test("a request of a static page that is refused before it is known who is signe
   );
 });
 
-test("of two new pages one after the other, the second is asked for again if it got no answer", async (t) => {
+test("of two new pages in a row, the module asks again about the second if it got no answer", async (t) => {
   const answers = [];
   const page = await open(t, {
     session: session(),
@@ -223,7 +223,7 @@ test("of two new pages one after the other, the second is asked for again if it 
   await settle();
   answers[0](json(200, { _lucia: session(2), session_id: "s1", expires_in: 900 }));
   await settle();
-  assert.deepEqual(page.session(), session()); // the first answer was overtaken
+  assert.deepEqual(page.session(), session()); // the first answer is obsolete
   answers[1](json(502, {}));
   await settle();
   await page.clock.advance(2000);
@@ -234,7 +234,7 @@ test("of two new pages one after the other, the second is asked for again if it 
   assert.equal(page.replaced.length, 0);
 });
 
-test("a sign-out that is answered on the page of somebody else ends nothing there", async (t) => {
+test("the answer to a sign-out does not end the session of another user's page", async (t) => {
   let answer;
   const page = await open(t, {
     session: session(),
@@ -254,8 +254,8 @@ test("a sign-out that is answered on the page of somebody else ends nothing ther
   assert.deepEqual(tabs.said, []);
 });
 
-// A late answer of an older session has replaced the cookies; the page's token is still good.
-test("a page whose cookies are gone sets them again, and tells the others", async (t) => {
+// A late answer of an older session has replaced the cookies; the page's token is still valid.
+test("a page whose cookies were replaced sets them again and tells the other tabs", async (t) => {
   const page = await open(t, {
     session: session(),
     dataset,

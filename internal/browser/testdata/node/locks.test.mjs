@@ -1,4 +1,4 @@
-// Tabs take turns to refresh (Web Locks). That saves requests; nothing may depend on it.
+// Tabs take turns to refresh (Web Locks). That only saves requests.
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { channels, codeOf, json, open, refreshed, session, settle } from "./page.mjs";
@@ -6,7 +6,7 @@ import { channels, codeOf, json, open, refreshed, session, settle } from "./page
 const second = 1000;
 const due = { session: session(), dataset: { expiresIn: "0", session: "s1" } };
 
-/** One lock, as a browser has it: one holder at a time, and who waits may be called off. */
+/** A lock as in a browser: one holder at a time, and a waiting request can be aborted. */
 function locks() {
   const lock = { names: [], waiting: [], free: true };
   const next = () => {
@@ -39,7 +39,7 @@ function locks() {
   return lock;
 }
 
-test("a refresh runs in its turn, under a name of this server's", async (t) => {
+test("a refresh runs under a lock that is named after the server", async (t) => {
   const page = await open(t, { ...due, answer: () => refreshed(2) });
   const lock = locks();
   await page.lucia.refreshTokens();
@@ -51,13 +51,13 @@ test("a refresh runs in its turn, under a name of this server's", async (t) => {
 for (const [what, answer, code] of [
   ["no answer", () => undefined, "UNKNOWN"],
   [
-    "a store out of order",
+    "an unavailable store",
     () => json(503, { message: "DATABASE_FETCH_FAILED" }),
     "DATABASE_FETCH_FAILED",
   ],
-  ["session over", () => json(401, { message: "AUTH_UNAUTHORIZED" }), "AUTH_UNAUTHORIZED"],
+  ["ended session", () => json(401, { message: "AUTH_UNAUTHORIZED" }), "AUTH_UNAUTHORIZED"],
 ]) {
-  test(`a refresh that fails in its turn is one request: ${what}`, async (t) => {
+  test(`a refresh that fails under the lock is one request: ${what}`, async (t) => {
     const codes = [];
     const page = await open(t, { ...due, answer });
     const lock = locks();
@@ -69,7 +69,7 @@ for (const [what, answer, code] of [
   });
 }
 
-test("a turn that has come may last longer than the wait for it", async (t) => {
+test("the lock may be held for longer than the wait for it", async (t) => {
   let answer;
   const page = await open(t, {
     ...due,
@@ -83,7 +83,7 @@ test("a turn that has come may last longer than the wait for it", async (t) => {
   assert.equal(page.requests.length, 1);
 });
 
-test("a turn that does not come is waited for two seconds", async (t) => {
+test("the wait for the lock ends after two seconds", async (t) => {
   const page = await open(t, { ...due, answer: () => refreshed(2) });
   const lock = locks();
   lock.free = false;
@@ -98,7 +98,7 @@ test("a turn that does not come is waited for two seconds", async (t) => {
   assert.equal(page.requests.length, 1);
 });
 
-test("who hears of new tokens while waiting asks for none", async (t) => {
+test("a tab that gets new tokens while it waits for the lock does not refresh", async (t) => {
   const page = await open(t, { ...due, answer: () => refreshed(3) });
   const tabs = channels();
   const lock = locks();
@@ -132,7 +132,7 @@ for (const [what, arrange] of [
   ],
   ["no AbortSignal.timeout", () => (locks(), (AbortSignal.timeout = undefined))],
 ]) {
-  test(`${what}: one request, and at once`, async (t) => {
+  test(`${what}: one request, at once`, async (t) => {
     const page = await open(t, { ...due, answer: () => refreshed(2) });
     arrange();
     page.lucia.handleSilentRefresh();

@@ -1,5 +1,5 @@
-// A page for the module to live in: as little of a browser as it touches, with a clock that the
-// test turns and a network that the test answers.
+// A page for the module: as little of a browser as it uses, with a clock that the test sets and a
+// network that the test answers.
 import assert from "node:assert/strict";
 import { setImmediate as turn } from "node:timers/promises";
 
@@ -42,19 +42,19 @@ export const challenge = {
   "WWW-Authenticate": 'Bearer realm="lucia", error="invalid_token"',
 };
 
-/** Time that passes when told to. Asleep, the monotonic clock stops and the date goes on. */
+/** A clock that the test advances. During sleep the monotonic clock stops and the date advances. */
 class Clock {
   mono = 0;
   date = Date.UTC(2026, 0, 1);
   timers = new Map();
   #ids = 0;
-  #signals = []; // of AbortSignal.timeout, which are no timers of the page's
+  #signals = []; // of AbortSignal.timeout; they are not timers of the page
 
   install() {
     performance.now = () => this.mono;
     Date.now = () => this.date;
     globalThis.setTimeout = (fn, wait = 0) => {
-      const far = wait > 2 ** 31 - 1; // to a browser that is at once
+      const far = wait > 2 ** 31 - 1; // browsers run such a timer at once
       this.timers.set(++this.#ids, { fn, at: this.mono + (far ? 1 : wait) });
       return this.#ids;
     };
@@ -98,12 +98,12 @@ class Clock {
   }
 }
 
-/** Lets every promise that can go on go on. */
+/** Runs all pending promise callbacks. */
 export async function settle() {
   for (let i = 0; i < 20; i++) await turn();
 }
 
-/** An EventTarget that knows how many listeners it has; what bubbles goes on to its parent. */
+/** An EventTarget that counts its listeners. Events that bubble reach its parent. */
 class Target extends EventTarget {
   listeners = 0;
   parent;
@@ -115,7 +115,7 @@ class Target extends EventTarget {
 
   removeEventListener(type, fn, capture) {
     this.listeners--;
-    super.removeEventListener(type, fn, { capture }); // node ignores a capture that is a boolean
+    super.removeEventListener(type, fn, { capture }); // node ignores a boolean capture
   }
 
   dispatchEvent(event) {
@@ -125,9 +125,8 @@ class Target extends EventTarget {
   }
 }
 
-/**
- * Gives the page channels to other tabs. `open` are those that it has open, `said` is what it
- * told; `say` speaks to it.
+/** Gives the page channels to other tabs. `open` are the open channels, `said` are the messages of
+* the page, and `say` sends it a message.
  */
 export function channels() {
   const tabs = { open: new Set(), said: [] };
@@ -150,7 +149,7 @@ export function channels() {
   return tabs;
 }
 
-/** Defines what a browser has and node lacks, for the time of the test `t`. */
+/** Defines browser globals that node lacks, for the duration of the test `t`. */
 function globals(t, values) {
   for (const [name, value] of Object.entries(values)) {
     const before = Object.getOwnPropertyDescriptor(globalThis, name);
@@ -196,7 +195,7 @@ export async function open(
   const stored = new Map();
   const remembered = new Map();
   const page = { requests, fields, stored, remembered, clock, navigated: [], replaced: [] };
-  // How the page was delivered, as the browser tells.
+  // How the browser reports that the page was delivered.
   page.entry = { deliveryType: "", ...entry };
   const pageData = (session, dataset) => {
     const text = { data: JSON.stringify({ _lucia: session, title: "of the app" }) };
@@ -215,13 +214,13 @@ export async function open(
     "lucia:" + (bare ? new URL("../../", import.meta.url) : new URL((base ?? origin + "/api/auth") + "/")).pathname;
   const observers = new Set();
   page.observers = observers;
-  // What a script has done to the page is observed when the script is done.
+  // Observers see the changes of a script after it has run.
   page.changed = async () => {
     await undefined;
     for (const observe of observers) observe([]);
     await settle();
   };
-  // Puts another page in the place of this one, as htmx, Turbo and Unpoly do.
+  // Replaces this page by another one, as htmx, Turbo and Unpoly do.
   page.swap = ({ session = null, dataset = {}, bare = false }) => {
     page.blocks = bare ? [] : [pageData(session, dataset)];
     return page.changed();
@@ -352,7 +351,7 @@ export async function open(
   return page;
 }
 
-/** The code a promise rejects with; undefined where it does not. */
+/** Resolves to the code that a promise rejects with, or to undefined. */
 export async function codeOf(promise) {
   try {
     await promise;

@@ -4,11 +4,11 @@ import { test } from "node:test";
 import { codeOf } from "./page.mjs";
 import * as lucia from "../../lucia.js";
 
-test("importing does no harm, nobody is signed in", () => {
+test("importing has no effect, and the session is null", () => {
   lucia.getSession().subscribe((value) => assert.equal(value, null))();
 });
 
-test("each getSession is a new, empty store of its own", () => {
+test("each getSession returns a new, empty store", () => {
   const [one, other] = [lucia.getSession(), lucia.getSession()];
   const heard = [];
   const stop = one.subscribe((value) => heard.push(value?.user.user_id));

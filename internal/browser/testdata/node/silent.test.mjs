@@ -1,4 +1,4 @@
-// Silent refresh against a clock that the test turns.
+// Silent refresh with a clock that the test advances.
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { codeOf, instance, json, open, refreshed, session, settle } from "./page.mjs";
@@ -11,7 +11,7 @@ const signedIn = (expiresIn) => ({
   dataset: { expiresIn: String(expiresIn), session: "s1" },
 });
 
-// One minute before the end; a third of the life before, where that is a minute or less.
+// One minute before expiry, or a third of the life before if that is a minute or less.
 for (const [expiresIn, after] of [
   [900, 840 * second],
   [70, 10 * second],
@@ -45,7 +45,7 @@ test("tokens that live a second are not replaced more than once a second", async
   );
 });
 
-test("refresh goes on for a day, one a period", async (t) => {
+test("silent refresh continues for a day, once in each period", async (t) => {
   const page = await open(t, { ...signedIn(900), answer: (_, n) => refreshed(n + 1) });
   page.lucia.handleSilentRefresh();
   await page.clock.advance(24 * hour);
@@ -78,7 +78,7 @@ for (const [who, options, requests] of [
   });
 }
 
-test("life is counted from the navigation, not from when the module arrives", async (t) => {
+test("the life of the token counts from the navigation, not from the module's load", async (t) => {
   const page = await open(t, { ...signedIn(900), answer: () => refreshed(2) });
   await page.clock.advance(850 * second);
   page.lucia.handleSilentRefresh();
@@ -131,10 +131,10 @@ test("a machine asleep for a day refreshes once when it wakes", async (t) => {
 
 const restored = () => Object.assign(new Event("pageshow"), { persisted: true });
 for (const [what, wake] of [
-  ["is looked at", (page) => page.document.dispatchEvent(visible())],
+  ["becomes visible", (page) => page.document.dispatchEvent(visible())],
   ["gets the focus", (page) => page.window.dispatchEvent(new Event("focus"))],
   ["is online", (page) => page.window.dispatchEvent(new Event("online"))],
-  ["is taken out of the cache", (page) => page.window.dispatchEvent(restored())],
+  ["comes from the cache", (page) => page.window.dispatchEvent(restored())],
 ]) {
   test(`a page that ${what} after a sleep checks at once, without a timer`, async (t) => {
     const page = await open(t, {
@@ -152,7 +152,7 @@ for (const [what, wake] of [
   });
 }
 
-test("a page taken out of the cache asks whose the session is", async (t) => {
+test("a page from the cache asks for the browser's session", async (t) => {
   const page = await open(t, {
     ...signedIn(900),
     answer: () => json(200, { _lucia: session(2), session_id: "s1", expires_in: 900 }),
@@ -169,7 +169,7 @@ test("a page taken out of the cache asks whose the session is", async (t) => {
   assert.deepEqual(page.session(), session(2));
 });
 
-test("an outage is reported once, whatever it looks like from time to time", async (t) => {
+test("an outage is reported once, even if its errors differ", async (t) => {
   const codes = [];
   const page = await open(t, {
     ...signedIn(900),
@@ -181,7 +181,7 @@ test("an outage is reported once, whatever it looks like from time to time", asy
   assert.deepEqual(codes, ["UNKNOWN"]);
 });
 
-test("an outage that ends with the end of the session is two reports", async (t) => {
+test("an outage that ends with the end of the session causes two reports", async (t) => {
   const codes = [];
   const page = await open(t, {
     ...signedIn(900),
@@ -194,7 +194,7 @@ test("an outage that ends with the end of the session is two reports", async (t)
 });
 
 for (const life of ["1e999", "0.5", "1e-9"]) {
-  test(`an answer whose token lives for ${life} s makes no sense`, async (t) => {
+  test(`an answer whose token lives for ${life} s is invalid`, async (t) => {
     const { access_token, refresh_token } = session(2);
     const tokens = JSON.stringify({ access_token, refresh_token });
     const page = await open(t, {
@@ -206,7 +206,7 @@ for (const life of ["1e999", "0.5", "1e-9"]) {
   });
 }
 
-test("a store out of order: reported once, tried again with growing pauses, session kept", async (t) => {
+test("store unavailable: reported once, retried with growing pauses, session kept", async (t) => {
   const codes = [];
   let down = true;
   const times = [];
@@ -239,7 +239,7 @@ test("a store out of order: reported once, tried again with growing pauses, sess
   assert.ok(pause <= 2 * second, `the pauses of the second outage begin with ${pause} ms`);
 });
 
-test("what a server asks for in Retry-After is kept", async (t) => {
+test("the module waits for the server's Retry-After", async (t) => {
   const page = await open(t, {
     ...signedIn(900),
     answer: (_, n) =>
@@ -255,7 +255,7 @@ test("what a server asks for in Retry-After is kept", async (t) => {
   assert.equal(page.requests.length, 2);
 });
 
-test("a Retry-After of a day is not taken at its word", async (t) => {
+test("a Retry-After of a day is limited", async (t) => {
   const page = await open(t, {
     ...signedIn(900),
     answer: (_, n) =>
@@ -268,8 +268,8 @@ test("a Retry-After of a day is not taken at its word", async (t) => {
   assert.deepEqual(page.session(), session(2));
 });
 
-test("a network that is away: UNKNOWN once, and soon after it is back all is well", async (t) => {
-  t.mock.method(Math, "random", () => 0); // or an attempt may fall into the second that is watched
+test("no network: UNKNOWN once, and a refresh soon after it is back", async (t) => {
+  t.mock.method(Math, "random", () => 0); // otherwise a retry may fall into the observed second
   const codes = [];
   let up = false;
   const page = await open(t, { ...signedIn(30), answer: () => (up ? refreshed(2) : undefined) });
@@ -287,7 +287,7 @@ test("a network that is away: UNKNOWN once, and soon after it is back all is wel
   assert.deepEqual(page.session(), session(2));
 });
 
-test("coming online with nothing amiss asks for nothing", async (t) => {
+test("coming online without earlier failures causes no request", async (t) => {
   const page = await open(t, { ...signedIn(900), answer: () => refreshed(2) });
   page.lucia.handleSilentRefresh();
   page.window.dispatchEvent(new Event("online"));
@@ -295,7 +295,7 @@ test("coming online with nothing amiss asks for nothing", async (t) => {
   assert.equal(page.requests.length, 0);
 });
 
-test("an answer that does not come is given up after ten seconds", async (t) => {
+test("a request without an answer is aborted after ten seconds", async (t) => {
   const codes = [];
   const page = await open(t, {
     ...signedIn(900),
@@ -308,7 +308,7 @@ test("an answer that does not come is given up after ten seconds", async (t) => 
   assert.deepEqual(codes, ["UNKNOWN"]);
 });
 
-test("a session that is over empties the store, is reported, and asks no more", async (t) => {
+test("an ended session empties the store, is reported, and causes no more requests", async (t) => {
   const codes = [];
   const page = await open(t, {
     ...signedIn(900),
@@ -321,7 +321,7 @@ test("a session that is over empties the store, is reported, and asks no more", 
   await page.clock.advance(24 * hour);
   assert.deepEqual(codes, ["AUTH_UNAUTHORIZED"]);
   assert.equal(page.session(), null);
-  // Once for new tokens, once for another session.
+  // One request for new tokens, and one for the browser's session.
   assert.equal(page.requests.length, 2);
 });
 
@@ -339,7 +339,7 @@ test("an onError that throws stops nothing", async (t) => {
   assert.deepEqual(codes, ["AUTH_UNAUTHORIZED"]);
 });
 
-test("nobody signed in: nothing is asked", async (t) => {
+test("signed out: no request", async (t) => {
   const codes = [];
   const page = await open(t);
   page.lucia.handleSilentRefresh((e) => codes.push(e.message));
@@ -348,7 +348,7 @@ test("nobody signed in: nothing is asked", async (t) => {
   assert.deepEqual(codes, []);
 });
 
-test("started twice it refreshes once, and stopping leaves nothing behind", async (t) => {
+test("started twice, silent refresh refreshes once, and stopping leaves no timers or listeners", async (t) => {
   const page = await open(t, { ...signedIn(900), answer: (_, n) => refreshed(n + 1) });
   const stop = page.lucia.handleSilentRefresh();
   const stopOther = page.lucia.handleSilentRefresh();
@@ -369,7 +369,7 @@ test("started twice it refreshes once, and stopping leaves nothing behind", asyn
   assert.equal(page.clock.timers.size, 0);
 });
 
-test("stopped while a request is under way: its answer counts, no timer follows", async (t) => {
+test("stopped during a request: the answer counts, and no timer follows", async (t) => {
   let answer;
   const page = await open(t, {
     ...signedIn(0),
@@ -384,7 +384,7 @@ test("stopped while a request is under way: its answer counts, no timer follows"
   assert.equal(page.clock.timers.size, 0);
 });
 
-test("calls at the same time share one request", async (t) => {
+test("concurrent calls share one request", async (t) => {
   const page = await open(t, { ...signedIn(0), answer: (_, n) => refreshed(n + 1) });
   page.lucia.handleSilentRefresh();
   const calls = [
@@ -398,7 +398,7 @@ test("calls at the same time share one request", async (t) => {
   assert.equal(page.requests.length, 1);
 });
 
-test("a refresh that returns after a sign-out brings nothing back and is no news", async (t) => {
+test("a refresh that returns after a sign-out restores no session and is not reported", async (t) => {
   const codes = [];
   let answer;
   const page = await open(t, {
@@ -418,7 +418,7 @@ test("a refresh that returns after a sign-out brings nothing back and is no news
   assert.equal(page.requests.length, 2);
 });
 
-test("a refresh that the sign-out overtook on the server is no news", async (t) => {
+test("a refresh that the server handles after the sign-out is not reported", async (t) => {
   const codes = [];
   let signedOut;
   const page = await open(t, {
@@ -437,7 +437,7 @@ test("a refresh that the sign-out overtook on the server is no news", async (t) 
   assert.equal(page.session(), null);
 });
 
-test("a sign-out that failed leaves the silent refresh at work", async (t) => {
+test("after a failed sign-out silent refresh continues", async (t) => {
   const page = await open(t, {
     ...signedIn(900),
     answer: ({ path }) =>
@@ -449,7 +449,7 @@ test("a sign-out that failed leaves the silent refresh at work", async (t) => {
   assert.deepEqual(page.session(), session(2));
 });
 
-test("a refresh that falls due during a sign-out waits for its end", async (t) => {
+test("a refresh that becomes due during a sign-out waits for its end", async (t) => {
   let refuse;
   const page = await open(t, {
     ...signedIn(900),
@@ -467,7 +467,7 @@ test("a refresh that falls due during a sign-out waits for its end", async (t) =
   assert.deepEqual(page.session(), session(2));
 });
 
-test("a token that lives for two months is left alone", async (t) => {
+test("a token that lives for two months is not refreshed early", async (t) => {
   const page = await open(t, { ...signedIn(60 * 24 * 3600), answer: () => refreshed(2) });
   page.lucia.handleSilentRefresh();
   await page.clock.advance(59 * 24 * hour);
@@ -476,7 +476,7 @@ test("a token that lives for two months is left alone", async (t) => {
   assert.equal(page.requests.length, 1);
 });
 
-test("a page without page data asks who is signed in, and then is like any other", async (t) => {
+test("a page without page data asks for the session, and is then like any other", async (t) => {
   const page = await open(t, {
     bare: true,
     answer: ({ path }) =>
@@ -494,7 +494,7 @@ test("a page without page data asks who is signed in, and then is like any other
   assert.equal(page.replaced.length, 0);
 });
 
-test("a page without page data, nobody: the server's word, also for what other pages have left", async (t) => {
+test("a page without page data, signed out: the server's answer replaces the stored id of other pages", async (t) => {
   const codes = [];
   const page = await open(t, {
     bare: true,
@@ -514,11 +514,11 @@ test("a page without page data, nobody: the server's word, also for what other p
 // A missing answer does not mean signed out: until there is one, the user is unknown.
 for (const [what, trouble] of [
   ["no network", () => undefined],
-  ["a proxy out of order", () => json(502)],
+  ["a failing proxy", () => json(502)],
   ["a captive portal", () => new Response("<html>")],
-  ["an answer that makes no sense", () => json(200, { _lucia: {}, session_id: "s1" })],
+  ["an invalid answer", () => json(200, { _lucia: {}, session_id: "s1" })],
 ]) {
-  test(`a page without page data, ${what}: it goes on asking, and says so once`, async (t) => {
+  test(`a page without page data, ${what}: it asks again, and reports that once`, async (t) => {
     const codes = [];
     let down = true;
     const page = await open(t, {
@@ -532,7 +532,7 @@ for (const [what, trouble] of [
     assert.equal(page.session(), null);
     assert.deepEqual([...page.stored.values()], ["s1"]);
     assert.deepEqual(codes, ["UNKNOWN"]);
-    // As a refresh does: after 1, 2, 4 s and so on, then once or twice a minute.
+    // As with refreshes: after 1, 2, 4 s and so on, then once or twice a minute.
     const { length } = page.requests;
     assert.ok(length > 3600 / 64 && length < 6 + 3600 / 32, `${length} requests in an hour`);
     assert.ok(page.requests.every(({ path }) => path.endsWith("/session")));
@@ -547,11 +547,11 @@ for (const [what, trouble] of [
 }
 
 for (const [what, wake] of [
-  ["is looked at", (page) => page.document.dispatchEvent(visible())],
+  ["becomes visible", (page) => page.document.dispatchEvent(visible())],
   ["gets the focus", (page) => page.window.dispatchEvent(new Event("focus"))],
   ["is online", (page) => page.window.dispatchEvent(new Event("online"))],
 ]) {
-  test(`a page without page data and answer that ${what} after a sleep asks again`, async (t) => {
+  test(`a page without page data and without an answer that ${what} after a sleep asks again`, async (t) => {
     const page = await open(t, {
       bare: true,
       answer: (_, n) =>
@@ -564,14 +564,14 @@ for (const [what, wake] of [
     wake(page);
     wake(page);
     await settle();
-    // What failed is not tried again at once when the network says that it is back.
+    // A failed request is retried a second after the browser is online again.
     if (what === "is online") await page.clock.advance(second);
     assert.equal(page.requests.length, 2);
     assert.deepEqual(page.session(), session());
   });
 }
 
-test("a page without page data does not know of a session's end before there is an answer", async (t) => {
+test("a page without page data does not treat a missing answer as the end of a session", async (t) => {
   let answer = json(502, {});
   const page = await open(t, { bare: true, answer: () => answer });
   assert.equal(await codeOf(page.lucia.refreshTokens()), "UNKNOWN");
@@ -588,7 +588,7 @@ for (const [whose, user_id, replaced] of [
   ["another user", "u2", ["/here?q"]],
   ["the same user", "u1", []],
 ]) {
-  test(`in hardened mode, a refresh that is of a new session of ${whose}`, async (t) => {
+  test(`in hardened mode, a refresh that returns a new session of ${whose}`, async (t) => {
     const user = { user_id };
     const page = await open(t, {
       session: { user: { user_id: "u1" } },

@@ -1,4 +1,4 @@
-// The store by the contract of Svelte, and what follows it on the page.
+// The store (the contract of Svelte), and the parts of the page that follow it.
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { codeOf, instance, json, open, session } from "./page.mjs";
@@ -34,7 +34,7 @@ test("one function subscribed twice is called twice and leaves one at a time", a
   assert.equal(calls, 3);
 });
 
-test("setting what is there already notifies nobody", async (t) => {
+test("setting an equal value calls no subscriber", async (t) => {
   const page = await open(t, { session: session() });
   const store = page.lucia.getSession();
   let calls = 0;
@@ -45,7 +45,7 @@ test("setting what is there already notifies nobody", async (t) => {
   assert.equal(page.events.length, 0);
 });
 
-test("a change made in place is a change", async (t) => {
+test("a change in place counts as a change", async (t) => {
   const page = await open(t, { session: session() });
   const store = page.lucia.getSession();
   let calls = 0;
@@ -57,7 +57,7 @@ test("a change made in place is a change", async (t) => {
   assert.equal(calls, 2);
 });
 
-test("a subscriber that sets the store leaves all with the last value", async (t) => {
+test("after a subscriber has set the store, all have the last value", async (t) => {
   const page = await open(t);
   const store = page.lucia.getSession();
   const heard = [];
@@ -69,7 +69,7 @@ test("a subscriber that sets the store leaves all with the last value", async (t
   assert.deepEqual(heard, [undefined, "u2"]);
 });
 
-test("a subscriber that another has ended is not called", async (t) => {
+test("a subscriber that another one has unsubscribed is not called", async (t) => {
   const page = await open(t);
   const store = page.lucia.getSession();
   let calls = 0;
@@ -80,7 +80,7 @@ test("a subscriber that another has ended is not called", async (t) => {
   assert.equal(calls, 1);
 });
 
-test("a subscriber that throws stops nobody, and what it threw is not swallowed", async (t) => {
+test("a subscriber that throws does not stop the others, and its error is reported", async (t) => {
   const page = await open(t);
   const store = page.lucia.getSession();
   let calls = 0;
@@ -106,7 +106,7 @@ test("hidden fields and lucia:session events follow the store", async (t) => {
   assert.equal(page.events[1].session, null);
 });
 
-// What a form leads to is what its attribute says: a field named "action" takes the property.
+// The attribute says where a form leads. A field named "action" hides the property.
 for (const [action, filled] of [
   [null, true],
   ["", true],
@@ -136,14 +136,14 @@ for (const [action, filled] of [
   });
 }
 
-test("page data that is none is nobody", async (t) => {
+test("invalid page data mean no session", async (t) => {
   const page = await open(t);
   page.blocks[0].firstChild.data = '{"_lucia":';
   const lucia = await instance();
   lucia.getSession().subscribe((value) => assert.equal(value, null));
 });
 
-test("getSession returns one and the same object", async (t) => {
+test("getSession always returns the same object", async (t) => {
   const page = await open(t);
   assert.equal(page.lucia.getSession(), page.lucia.getSession());
 });
@@ -174,7 +174,7 @@ for (const [redirect, to] of [
   if (redirect === undefined) continue;
   for (const [what, signedIn, answer] of [
     ["without a session", null, undefined],
-    ["of a session that is over", session(), () => json(401, { message: "AUTH_NOT_AUTHENTICATED" })],
+    ["of an ended session", session(), () => json(401, { message: "AUTH_NOT_AUTHENTICATED" })],
   ]) {
     test(`signOut(${JSON.stringify(redirect)}) ${what} goes to ${to[0] ?? "nowhere"}`, async (t) => {
       const page = await open(t, { session: signedIn, dataset: { session: "s1" }, answer });
@@ -188,10 +188,10 @@ for (const [redirect, to] of [
 
 for (const [what, answer, error] of [
   ["no network", () => undefined, "UNKNOWN"],
-  ["a store out of order", () => json(503, { message: "DATABASE_UPDATE_FAILED" }), "DATABASE_UPDATE_FAILED"],
+  ["an unavailable store", () => json(503, { message: "DATABASE_UPDATE_FAILED" }), "DATABASE_UPDATE_FAILED"],
   ["a proxy's 401", () => json(401, { message: "no" }), "UNKNOWN"],
 ]) {
-  test(`signOut("/bye"), ${what}: the session may be alive, so it goes nowhere`, async (t) => {
+  test(`signOut("/bye"), ${what}: the session may continue, so the page stays`, async (t) => {
     const page = await open(t, { session: session(), answer });
     assert.equal(await codeOf(page.lucia.signOut("/bye")), error);
     assert.deepEqual(page.navigated, []);
@@ -199,7 +199,7 @@ for (const [what, answer, error] of [
   });
 }
 
-test("signOut on a page without page data asks first whether there is a session", async (t) => {
+test("signOut on a page without page data first asks for the session", async (t) => {
   const page = await open(t, {
     bare: true,
     answer: ({ path }) =>
@@ -219,7 +219,7 @@ test("signOut on a page without page data asks first whether there is a session"
 });
 
 for (const token of ["", null]) {
-  test(`refreshTokens(${JSON.stringify(token)}) is refused, and asks nothing`, async (t) => {
+  test(`refreshTokens(${JSON.stringify(token)}) rejects without a request`, async (t) => {
     const page = await open(t, { session: session(), answer: () => json(500) });
     assert.equal(await codeOf(page.lucia.refreshTokens(token)), "AUTH_UNAUTHORIZED");
     assert.equal(page.requests.length, 0);

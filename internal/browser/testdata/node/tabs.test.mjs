@@ -1,11 +1,11 @@
-// What a tab makes of the news from others.
+// How a tab handles messages of other tabs.
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { channels, codeOf, json, open, refreshed, session, settle } from "./page.mjs";
 
 const second = 1000;
 
-/** Opens a page of session s1 with 600 s to live, and returns how to tell it something. */
+/** Opens a page of session s1 with 600 s to live, and a channel that sends it messages. */
 async function listening(t, options) {
   const page = await open(t, {
     session: session(),
@@ -15,13 +15,13 @@ async function listening(t, options) {
   page.tabs = channels();
   page.codes = [];
   page.stop = page.lucia.handleSilentRefresh((e) => page.codes.push(e.message));
-  // Tells of tokens that live that long from `at`, asked for so long before.
+  // Sends tokens: their life from `at`, and how long before that they were asked for.
   page.tell = ({ life = 900 * second, age = 0, at = Date.now(), ...news }) =>
     page.tabs.say({ sid: "s1", asked: at - age, expires: at + life, ...news });
   return page;
 }
 
-test("tokens that live longer are taken, those that do not are older", async (t) => {
+test("tokens that expire later are newer and are adopted, others are ignored", async (t) => {
   const page = await listening(t);
   await page.tell({ session: session(0), life: 600 * second });
   assert.deepEqual(page.session(), session(1));
@@ -40,7 +40,7 @@ test("the life of tokens is counted from when they were sent", async (t) => {
   assert.deepEqual(page.codes, []);
 });
 
-test("who is signed out stays it", async (t) => {
+test("a signed-out tab stays signed out", async (t) => {
   const page = await listening(t);
   await page.tell({ session: null });
   assert.equal(page.session(), null);
@@ -50,12 +50,12 @@ test("who is signed out stays it", async (t) => {
   assert.deepEqual(page.codes, []);
 });
 
-/** The server's word: the browser's session is this one. */
+/** The server's answer: the browser's session is this one. */
 const word = (id, user_id) =>
   json(200, { _lucia: id ? session(1, { user_id }) : null, session_id: id, expires_in: 900 });
 const s2 = { sid: "s2", session: session(1, { user_id: "u2" }) };
 
-test("news of another session is a reason to ask the server, and no more", async (t) => {
+test("a message about another session only causes a request", async (t) => {
   const page = await listening(t, { answer: () => word("s1", "u1") });
   for (let i = 0; i < 2; i++) {
     await page.tell(s2);
@@ -69,10 +69,10 @@ test("news of another session is a reason to ask the server, and no more", async
 
 for (const [what, answer] of [
   ["no answer", () => undefined],
-  ["a proxy out of order", () => json(502)],
-  ["a store out of order", () => json(503, { message: "DATABASE_FETCH_FAILED" })],
+  ["a failing proxy", () => json(502)],
+  ["an unavailable store", () => json(503, { message: "DATABASE_FETCH_FAILED" })],
 ]) {
-  test(`news of another user's session, ${what}: nothing moves, and all stays`, async (t) => {
+  test(`a message about another user's session, ${what}: the page does not change`, async (t) => {
     const page = await listening(t, { answer });
     await page.tell(s2);
     await page.clock.advance(60 * second);
@@ -82,7 +82,7 @@ for (const [what, answer] of [
   });
 }
 
-test("another user's session replaces the page by a GET, once, whatever is told again", async (t) => {
+test("another user's session replaces the page by a GET once, even if the message comes again", async (t) => {
   const page = await listening(t, { answer: () => word("s2", "u2") });
   for (let i = 0; i < 3; i++) await page.tell(s2);
   assert.deepEqual(page.replaced, ["/here?q"]);
@@ -94,7 +94,7 @@ test("another user's session replaces the page by a GET, once, whatever is told 
   assert.deepEqual(page.codes, []);
 });
 
-test("a page that comes again for the same session of another user stays, marked", async (t) => {
+test("a page that was already replaced for that session stays and is stale", async (t) => {
   const page = await listening(t, { answer: () => word("s2", "u2") });
   page.remembered.set(page.key() + "/here?q", "s2");
   await page.tell(s2);
@@ -103,7 +103,7 @@ test("a page that comes again for the same session of another user stays, marked
   assert.deepEqual(page.events.at(-1), { session: null, expires_in: 0, idle_in: 0, stale: true });
 });
 
-test("where nothing can be remembered, nothing is replaced", async (t) => {
+test("without storage the page is not replaced", async (t) => {
   const page = await listening(t, { answer: () => word("s2", "u2") });
   Object.defineProperty(globalThis, "sessionStorage", {
     configurable: true,
@@ -116,7 +116,7 @@ test("where nothing can be remembered, nothing is replaced", async (t) => {
   assert.equal(page.events.at(-1).stale, true);
 });
 
-test("a page that answers a POST stays, marked, until its user is back", async (t) => {
+test("a page that answers a POST stays and is stale until its user is back", async (t) => {
   let answer = word("s2", "u2");
   const page = await listening(t, {
     dataset: { expiresIn: "600", session: "s1", method: "POST" },
@@ -139,7 +139,7 @@ test("a page that answers a POST stays, marked, until its user is back", async (
   assert.deepEqual(page.replaced, []);
 });
 
-test("the same user with a new session: taken over in place", async (t) => {
+test("a new session of the same user is adopted in place", async (t) => {
   const page = await listening(t, { answer: () => word("s2", "u1") });
   await page.tell({ session: null });
   assert.equal(page.session(), null);
@@ -152,12 +152,12 @@ test("the same user with a new session: taken over in place", async (t) => {
     page.requests.map((r) => r.path),
     ["/api/auth/session"],
   );
-  // And then it is like any other: it refreshes, and hears of sign-outs.
+  // The page then refreshes and receives sign-outs like any other.
   await page.tell({ sid: "s2", session: null });
   assert.equal(page.session(), null);
 });
 
-test("a visitor's page that is looked at notices a sign-in elsewhere, and stays", async (t) => {
+test("a signed-out page that becomes visible notices a sign-in in another tab and is not replaced", async (t) => {
   const page = await open(t, { answer: () => word("s1", "u1") });
   page.lucia.handleSilentRefresh();
   page.window.dispatchEvent(new Event("focus"));
@@ -172,11 +172,11 @@ test("a visitor's page that is looked at notices a sign-in elsewhere, and stays"
   assert.deepEqual(page.replaced, []);
 });
 
-test("other data of the same user, asked for later, is taken", async (t) => {
+test("newer data of the same user are adopted", async (t) => {
   const page = await listening(t);
   await page.clock.advance(100 * second);
   const renamed = session(1, { user_id: "u1", username: "ada" });
-  // An older one is not.
+  // Older data are not.
   await page.tell({ session: renamed, life: 500 * second, age: 200 * second });
   assert.deepEqual(page.session(), session());
   await page.tell({ session: renamed, life: 499 * second, age: second });
@@ -184,7 +184,7 @@ test("other data of the same user, asked for later, is taken", async (t) => {
   assert.equal(page.requests.length, 0);
 });
 
-test("loadSession makes the browser's session the page's, and tells the others", async (t) => {
+test("loadSession adopts the browser's session and tells the other tabs", async (t) => {
   const page = await open(t, { answer: () => word("s1", "u1") });
   const tabs = channels();
   page.lucia.handleSilentRefresh();
@@ -199,14 +199,14 @@ test("loadSession makes the browser's session the page's, and tells the others",
   assert.equal(page.session(), null);
 });
 
-test("loadSession as another user leaves the page to the app", async (t) => {
+test("loadSession adopts another user's session in place", async (t) => {
   const page = await listening(t, { answer: () => word("s2", "u2") });
   assert.equal((await page.lucia.loadSession()).user.user_id, "u2");
   assert.deepEqual(page.replaced, []);
   assert.equal(page.events.at(-1).stale, false);
 });
 
-test("loadSession after a sign-out by script tells the others", async (t) => {
+test("loadSession after a sign-out by script tells the other tabs", async (t) => {
   const page = await listening(t, { answer: () => word() });
   page.tabs.said.length = 0;
   assert.equal(await page.lucia.loadSession(), null);
@@ -217,7 +217,7 @@ test("loadSession after a sign-out by script tells the others", async (t) => {
   assert.deepEqual(page.replaced, []);
 });
 
-test("loadSession without an answer rejects, and the page stays as it is", async (t) => {
+test("loadSession without an answer rejects, and the page does not change", async (t) => {
   const page = await listening(t, { answer: () => json(503, { message: "DATABASE_FETCH_FAILED" }) });
   assert.equal(await codeOf(page.lucia.loadSession()), "DATABASE_FETCH_FAILED");
   assert.deepEqual(page.session(), session());
@@ -235,14 +235,14 @@ for (const [what, answer, after, codes, requests] of [
     ["/api/auth/session", "/api/auth/refresh"],
   ],
   [
-    "a store out of order",
+    "an unavailable store",
     () => json(503, { message: "DATABASE_FETCH_FAILED" }),
     session(),
     ["DATABASE_FETCH_FAILED"],
     ["/api/auth/session"],
   ],
 ]) {
-  test(`a page of nobody may mean ${what}: the server is asked`, async (t) => {
+  test(`a message of a page without a session may mean ${what}: the server decides`, async (t) => {
     const page = await listening(t, { answer });
     await page.tell({ sid: "", session: null });
     assert.deepEqual(
@@ -255,10 +255,10 @@ for (const [what, answer, after, codes, requests] of [
 }
 
 for (const [what, dataset, bare] of [
-  ["of nobody that has no answer yet", {}, false],
+  ["without a session that has no answer yet", {}, false],
   ["without page data that has no answer yet", {}, true],
 ]) {
-  test(`a page ${what} stays what it is, whatever the others say`, async (t) => {
+  test(`a page ${what} ignores messages of other tabs`, async (t) => {
     const page = await listening(t, {
       session: null,
       dataset,
@@ -277,8 +277,8 @@ for (const [what, dataset, bare] of [
   });
 }
 
-// A refresh is under way, and meanwhile another tab has sent the tokens of its own.
-test("tokens heard during a refresh that fails will do: no report, no pause", async (t) => {
+// During a refresh another tab sends its tokens.
+test("tokens from another tab make up for a failed refresh: no report, no pause", async (t) => {
   const answers = [];
   const page = await listening(t, {
     answer: () => new Promise((resolve) => answers.push(resolve)),
@@ -295,7 +295,7 @@ test("tokens heard during a refresh that fails will do: no report, no pause", as
   assert.equal(page.requests[1].authorization, "Bearer refresh-2");
 });
 
-test("tokens heard during a refresh that finds the session over do not save it", async (t) => {
+test("tokens from another tab do not prevent the end of a session that a refresh finds", async (t) => {
   let answer;
   const page = await listening(t, {
     answer: ({ path }) =>
@@ -310,7 +310,7 @@ test("tokens heard during a refresh that finds the session over do not save it",
   assert.deepEqual(page.codes, ["AUTH_UNAUTHORIZED"]);
 });
 
-test("a channel is open while silent refresh is on and the page is not put away", async (t) => {
+test("a channel is open while silent refresh is on and the page is not in the cache", async (t) => {
   const page = await listening(t);
   const { open } = page.tabs;
   assert.equal(open.size, 1);
@@ -327,7 +327,7 @@ test("a channel is open while silent refresh is on and the page is not put away"
   assert.equal(open.size, 0);
 });
 
-test("what is told goes out on channels that are closed again", async (t) => {
+test("messages are sent through channels that are closed again", async (t) => {
   const page = await listening(t, { answer: () => refreshed(2) });
   page.tabs.said.length = 0;
   await page.lucia.refreshTokens();
@@ -343,7 +343,7 @@ test("what is told goes out on channels that are closed again", async (t) => {
   assert.equal(page.tabs.open.size, 1);
 });
 
-test("stopping leaves no channel, no listener and no timer, whenever it comes", async (t) => {
+test("stopping at any time leaves no channel, listener or timer", async (t) => {
   let answer;
   const page = await listening(t, { answer: () => new Promise((resolve) => (answer = resolve)) });
   const nothing = () => {
@@ -358,7 +358,7 @@ test("stopping leaves no channel, no listener and no timer, whenever it comes", 
   const stop = page.lucia.handleSilentRefresh();
   await page.clock.advance(540 * second);
   assert.equal(page.requests.length, 1);
-  stop(); // with a refresh under way
+  stop(); // with a refresh in progress
   answer(refreshed(2));
   await settle();
   nothing();
@@ -366,7 +366,7 @@ test("stopping leaves no channel, no listener and no timer, whenever it comes", 
 
   const again = page.lucia.handleSilentRefresh();
   page.window.dispatchEvent(new Event("pagehide"));
-  again(); // while the page is put away
+  again(); // while the page is in the cache
   page.window.dispatchEvent(Object.assign(new Event("pageshow"), { persisted: true }));
   await page.clock.advance(24 * 3600 * second);
   nothing();

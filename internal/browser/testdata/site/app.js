@@ -1,14 +1,14 @@
-// A page of a signed-in app, with what the tests want to look at on window.
+// A page of a signed-in app. The tests read its state from window.
 import * as lucia from "/api/auth/client.js";
 
 window.lucia = lucia;
 window.errors = [];
 window.changes = 0;
-// When silent refresh starts and after each refresh: how long the access token lives, and when
-// that was. A test that counts says how many of them are enough.
+// The life of the access token and the time, when silent refresh starts and after each refresh. A
+// test may limit the number of refreshes.
 window.refreshes = [];
 window.refreshedAt = [];
-// The refresh tokens that this page has had, one a generation.
+// The refresh tokens that this page has had, one for each generation.
 window.generations = new Set();
 document.addEventListener("lucia:session", ({ detail }) => {
   refreshes.push(detail.expires_in);

@@ -1,4 +1,4 @@
-// An app that serves the module from a path of its own.
+// An app that serves the module from its own path.
 document.querySelector("#lucia-page-data").dataset.base = "/api/auth";
 window.lucia = await import("/bundled/lucia.js");
 lucia.getSession().subscribe((session) => (window.session = session));

@@ -1,4 +1,4 @@
-// A page that uses the module and leaves silent refresh alone.
+// A page that uses the module without silent refresh.
 import * as lucia from "/api/auth/client.js";
 
 window.lucia = lucia;

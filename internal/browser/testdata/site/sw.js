@@ -1,6 +1,6 @@
-// A service worker as many apps have one: pages come from the network, and from the cache where
-// there is none. What has "fixed" in its URL comes from the cache first, as by mistake. The test
-// puts the worker off the network by an entry in the cache; scripts are there nevertheless.
+// A typical service worker: it gets pages from the network, or from its cache if there is no
+// network. Like a faulty worker, it gets URLs with "fixed" from the cache first. An entry in the
+// cache makes the worker behave as if it were offline, except for scripts.
 addEventListener("install", () => skipWaiting());
 addEventListener("activate", (event) => event.waitUntil(clients.claim()));
 

@@ -1,4 +1,4 @@
-// What a user's editor knows of the module: compiled, never run.
+// The types that an app's editor gets from the module. This file is compiled and never run.
 import {
   LuciaError,
   getSession,
@@ -8,7 +8,7 @@ import {
   signOut,
 } from "../../lucia.js";
 
-/** Compiles only where both types are the same. */
+/** Compiles only if both types are the same. */
 type Same<A, B> =
   (<T>() => T extends A ? 1 : 2) extends <T>() => T extends B ? 1 : 2 ? true : never;
 const same = <A, B>(_: Same<A, B>) => {};
@@ -25,14 +25,14 @@ export async function use() {
   });
   store.update((session) => session && { ...session, user: { ...session.user, username: "ada" } });
   store.set(null);
-  // @ts-expect-error: a store of sessions takes no text
+  // @ts-expect-error: the store holds sessions, not text
   store.set("ada");
   getSession().subscribe((session) => session?.user.user_id.trim());
 
   const given = await refreshTokens("token");
   same<typeof given, { access_token: string; refresh_token: string }>(true);
   const own = await refreshTokens();
-  // @ts-expect-error: in hardened mode there is none
+  // @ts-expect-error: there is no token in hardened mode
   own.access_token.length;
 
   const left: Promise<void> = signOut();

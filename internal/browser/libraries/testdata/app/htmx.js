@@ -1,4 +1,4 @@
-// An app on htmx 1 or 2 that shows the page that comes with a form's error, too.
+// An app on htmx 1 or 2 that also shows the page of a form's error.
 document.addEventListener("htmx:beforeSwap", ({ detail }) => {
   if (detail.xhr?.status === 422) {
     detail.shouldSwap = true;
