@@ -15,7 +15,6 @@ import (
 // explained are the exported functions, methods, constants and variables that no example shows,
 // with the reason.
 var explained = map[string]string{
-	"client.FileStore.Load":      "the client calls it, as a TokenStore",
 	"client.SessionStore.Update": "of lucia-sveltekit's store; Set with the result of Get does the same without a race",
 	"client.Transport.RoundTrip": "net/http calls it",
 

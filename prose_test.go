@@ -2,6 +2,8 @@ package lucia_test
 
 import (
 	"bufio"
+	"go/scanner"
+	"go/token"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -15,10 +17,15 @@ import (
 const maxColumns = 100
 
 // unplain are phrases that CONTRIBUTING.md asks for another word for.
-var unplain = regexp.MustCompile(`(?i)\b(nobody|the seed|the original|be it|cannot be told|for good)\b`)
+var unplain = regexp.MustCompile(`(?i)\b(` + strings.Join([]string{
+	"nobody", "somebody", "the seed", "the original", "be it", "cannot be told", "told from", "for good",
+	"for ever", "for want of", "of no use", "is no news", "found out", "made up", "(is|are) felt",
+	"reckon(s|ed|ing)?", "lest", "albeit", "thereby", "thereof",
+}, "|") + `)\b`)
 
 // TestProse checks comments and documents: lines of at most maxColumns, tables, code blocks and
-// lone links excepted, and none of the unplain phrases.
+// lone links excepted, and none of the unplain phrases. It also looks for these phrases at the end
+// of lines of Go code and in the strings of Go tests.
 func TestProse(t *testing.T) {
 	t.Parallel()
 	for _, path := range proseFiles(t) {
@@ -38,12 +45,44 @@ func TestProse(t *testing.T) {
 			if columns(line) > maxColumns {
 				t.Errorf("%s:%d: %d columns, want at most %d", path, n, columns(line), maxColumns)
 			}
-			if phrase := unplain.FindString(line); phrase != "" {
+			if phrase := unplain.FindString(line); phrase != "" && filepath.Ext(path) != ".go" {
 				t.Errorf("%s:%d: %q is not plain English", path, n, phrase)
 			}
 		}
 		if err := lines.Err(); err != nil {
 			t.Errorf("%s: %v", path, err)
+		}
+		if filepath.Ext(path) == ".go" {
+			checkGo(t, path)
+		}
+	}
+}
+
+// checkGo looks for the unplain phrases in the comments of a Go file and, if it is a test, in its
+// strings.
+func checkGo(t *testing.T, path string) {
+	t.Helper()
+	source, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	files := token.NewFileSet()
+	file := files.AddFile(path, -1, len(source))
+	var s scanner.Scanner
+	s.Init(file, source, nil, scanner.ScanComments)
+	for {
+		pos, tok, text := s.Scan()
+		if tok == token.EOF {
+			return
+		}
+		isProse := tok == token.COMMENT || tok == token.STRING && strings.HasSuffix(path, "_test.go")
+		if !isProse || path == "prose_test.go" {
+			continue
+		}
+		if at := unplain.FindStringIndex(text); at != nil {
+			where := files.Position(pos)
+			where.Line += strings.Count(text[:at[0]], "\n")
+			t.Errorf("%s:%d: %q is not plain English", path, where.Line, text[at[0]:at[1]])
 		}
 	}
 }

@@ -21,7 +21,8 @@ import (
 // form goes to its own action, or to that of a button if the button's name and value are among
 // the fields. If the page has no such form, SignIn posts the fields to path as they are. It
 // follows redirects within the origin, and takes the session from the page data of the last page
-// or, if that has none, from the session route.
+// or, if that has none, from the session route. A login that takes JSON is a request through
+// [Client.HTTPClient], and [Client.FetchSession] after it.
 //
 // The new session replaces the current one in this client. The replaced session is not ended on
 // the server.

@@ -210,13 +210,14 @@ func (k *Kit[U]) StoreDown() (up func()) {
 }
 
 // NoStoreCall fails the test if the requests that fn makes use the store. Calls of
-// [session.Store].Confirm, which the library makes outside of requests, do not count.
+// [session.Store].Confirm, which the library makes outside of requests, do not count. Request and
+// the other methods that sign in use the store, so fn must not call them.
 func (k *Kit[U]) NoStoreCall(fn func()) {
 	k.t.Helper()
 	before := k.Store.Calls()
 	fn()
 	if n := k.Store.Calls().onPath() - before.onPath(); n != 0 {
-		k.t.Errorf("luciatest: %d store calls, want none", n)
+		k.t.Errorf("luciatest: %d store calls, want none (Request, Cookies, Jar and SignIn make one each)", n)
 	}
 }
 

@@ -167,6 +167,8 @@ func TestRoutesAnswerInEverySetup(t *testing.T) {
 	}
 }
 
+func TestHostile(t *testing.T) { adaptertest.Hostile(t, used) }
+
 func TestAllocations(t *testing.T) { adaptertest.Allocs(t, used, bare) }
 
 func TestConcurrentReads(t *testing.T) { adaptertest.ConcurrentReads(t, used) }

@@ -134,6 +134,8 @@ func TestRoutesAnswerInEverySetup(t *testing.T) {
 	}
 }
 
+func TestHostile(t *testing.T) { adaptertest.Hostile(t, wrapped) }
+
 func TestAllocations(t *testing.T) { adaptertest.Allocs(t, wrapped, bare) }
 
 func TestConcurrentReads(t *testing.T) { adaptertest.ConcurrentReads(t, wrapped) }

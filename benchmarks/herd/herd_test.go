@@ -42,13 +42,13 @@ func TestNoMoreCallsThanPlacesAreAtTheStore(t *testing.T) {
 	}
 	w.Places = 0
 	if u := herd.Play(w, 1); u.AtStore <= morning.Places || u.Waiting != 0 || u.InVain <= r.InVain {
-		t.Errorf("without a bound: %+v, want nobody waiting and more in vain than with it: %+v", u, r)
+		t.Errorf("without a bound: %+v, want no request waiting and more calls in vain than with it: %+v", u, r)
 	}
 }
 
 // Where the herd asks for more than the store can do for longer than a request may
 // take, calls that have waited all their time for a place are done in vain, and ask
-// again, for ever.
+// again, without end.
 func TestPatienceLeavesTimeForTheCall(t *testing.T) {
 	t.Parallel()
 	w := morning

@@ -3,7 +3,9 @@ package moving_test
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"net/http"
+	"net/http/cookiejar"
 	"net/http/httptest"
 	"net/url"
 	"os"
@@ -15,12 +17,15 @@ import (
 	"time"
 
 	"github.com/alexedwards/scs/v2"
+	ginjwt2 "github.com/appleboy/gin-jwt/v2"
 	"github.com/gin-contrib/sessions/cookie"
 	"github.com/gin-gonic/gin"
+	"github.com/golang-jwt/jwt/v5"
 	"github.com/gorilla/sessions"
 
 	"github.com/lucia-go/lucia"
 	"github.com/lucia-go/lucia/adapters/nethttp"
+	"github.com/lucia-go/lucia/client"
 	"github.com/lucia-go/lucia/internal/moving/fromechojwt"
 	"github.com/lucia-go/lucia/internal/moving/fromechosessions"
 	"github.com/lucia-go/lucia/internal/moving/fromginjwt"
@@ -30,6 +35,7 @@ import (
 	"github.com/lucia-go/lucia/internal/moving/fromsveltekit"
 	"github.com/lucia-go/lucia/internal/moving/people"
 	"github.com/lucia-go/lucia/luciatest"
+	"github.com/lucia-go/lucia/session"
 )
 
 func TestMain(m *testing.M) {
@@ -212,6 +218,41 @@ func TestFromGorilla(t *testing.T) {
 	}
 }
 
+// While lucia's store is down, an old cookie that counts once is not used up.
+func TestOldCookieSurvivesAnOutage(t *testing.T) {
+	t.Parallel()
+	key := []byte(strings.Repeat("k", 32))
+	files, cookies := sessions.NewCookieStore(key), cookie.NewStore(key)
+	for name, c := range map[string]struct {
+		before http.Handler
+		after  func(lucia.Config[people.Profile], *fromgorilla.Spent) (http.Handler, error)
+	}{
+		"gorilla": {fromgorilla.Before(files), func(config lucia.Config[people.Profile], spent *fromgorilla.Spent) (http.Handler, error) {
+			return fromgorilla.After(config, files, spent)
+		}},
+		"gin-contrib": {fromginsessions.Before(cookies), func(config lucia.Config[people.Profile], spent *fromgorilla.Spent) (http.Handler, error) {
+			return fromginsessions.After(config, cookies, spent)
+		}},
+		"echo-jwt": {fromechojwt.Before(key), func(config lucia.Config[people.Profile], spent *fromgorilla.Spent) (http.Handler, error) {
+			return fromechojwt.After(config, key, spent)
+		}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			kit := newKit(t)
+			app := &site{c.before}
+			tab := luciatest.NewBrowser(t, app).Open("/account")
+			tab.Submit(ada)
+			app.Handler = must(t)(c.after(kit.Config, new(fromgorilla.Spent)))
+			up := kit.StoreDown()
+			want(t, tab.Get("/account"), "/login")
+			up()
+			if page := tab.Get("/account"); page.URL.Path != "/account" || page.Status != http.StatusOK {
+				t.Errorf("after the outage: %d %s, want the account", page.Status, page.URL.Path)
+			}
+		})
+	}
+}
+
 func TestFromEchoSessions(t *testing.T) {
 	t.Parallel()
 	kit := newKit(t)
@@ -253,7 +294,7 @@ func TestFromGinSessions(t *testing.T) {
 	want(t, tab.Submit(ada), "/", "Hello, Ada")
 	cookies := browser.Cookies()
 
-	app.Handler = must(t)(fromginsessions.After(kit.Config, store, new(fromgorilla.Spent).First))
+	app.Handler = must(t)(fromginsessions.After(kit.Config, store, new(fromgorilla.Spent)))
 	want(t, tab.Get("/account"), "/account", "Account of Ada")
 	carriedOver(t, kit, browser)
 	spentOnce(t, kit, app, "/account", cookies)
@@ -282,9 +323,10 @@ func TestFromGinJWT(t *testing.T) {
 	credentials := `{"username":"Ada","password":"secret"}`
 	fetch("POST", "/login", credentials, 200, "access_token")
 	fetch("GET", "/api/me", "", 200, `"name":"Ada"`)
+	fetch("GET", "/api/users/u2", "", 403, "")
 	cookies := browser.Cookies()
 
-	app.Handler = must(t)(fromginjwt.After(kit.Config, old))
+	app.Handler = must(t)(fromginjwt.After(kit.Config, old, new(fromgorilla.Spent)))
 	fetch("GET", "/api/me", "", 401, "AUTH_UNAUTHORIZED")
 	fetch("POST", "/move", "", 204, "")
 	fetch("GET", "/api/me", "", 200, `"name":"Ada"`)
@@ -303,6 +345,190 @@ func TestFromGinJWT(t *testing.T) {
 	fetch("GET", "/api/me", "", 200, `"name":"Ada"`)
 }
 
+// TestFromGinJWTAccessToken exchanges access tokens of both versions for a session, once each.
+func TestFromGinJWTAccessToken(t *testing.T) {
+	t.Parallel()
+	key := []byte(strings.Repeat("k", 32))
+	old, err := fromginjwt.Middleware(key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	access, err := old.TokenGenerator(t.Context(), "u1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	v2, err := ginjwt2.New(&ginjwt2.GinJWTMiddleware{
+		Key:         key,
+		PayloadFunc: func(id any) ginjwt2.MapClaims { return ginjwt2.MapClaims{"user": id} },
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	words, _, err1 := v2.TokenGenerator("u1")
+	number, _, err2 := v2.TokenGenerator(10_000_000)
+	nobody, _, err3 := v2.TokenGenerator("u9")
+	if err := errors.Join(err1, err2, err3); err != nil {
+		t.Fatal(err)
+	}
+	forged, err := jwt.NewWithClaims(jwt.SigningMethodHS256, jwt.MapClaims{"user": "u1", "exp": 9e9}).SignedString([]byte("another key"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	endless, err := jwt.NewWithClaims(jwt.SigningMethodHS256, jwt.MapClaims{"user": "u1"}).SignedString(key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		name, token string
+		want        int
+		id          string
+	}{
+		{"v3", access.AccessToken, 204, "u1"},
+		{"v2", words, 204, "u1"},
+		{"v2, the id is a number", number, 204, "10000000"},
+		{"no such user", nobody, 400, ""},
+		{"forged", forged, 401, ""},
+		{"without an expiry", endless, 401, ""},
+		{"no token", "", 401, ""},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			kit := newKit(t)
+			kit.SetUser("10000000", people.Profile{Name: "Tim"})
+			app := must(t)(fromginjwt.After(kit.Config, old, new(fromgorilla.Spent)))
+			ask := apiClient(t, app)
+			if got := ask("POST", "/move-access", c.token); got != c.want {
+				t.Fatalf("the old token is answered %d, want %d", got, c.want)
+			}
+			if c.id == "" {
+				return
+			}
+			if got := ask("GET", "/api/me", c.token); got != 401 {
+				t.Errorf("cookies beside the old token are answered %d, want 401", got)
+			}
+			if got := ask("GET", "/api/me", ""); got != 200 {
+				t.Errorf("cookies are answered %d, want 200", got)
+			}
+			if list, err := kit.Store.List(t.Context(), c.id); err != nil || len(list) != 1 {
+				t.Errorf("the user has the sessions %v, %v, want one", list, err)
+			}
+			if got := apiClient(t, app)("POST", "/move-access", c.token); got != 401 {
+				t.Errorf("the old token, a second time, is answered %d, want 401", got)
+			}
+		})
+	}
+	t.Run("outage", func(t *testing.T) {
+		kit := newKit(t)
+		ask := apiClient(t, must(t)(fromginjwt.After(kit.Config, old, new(fromgorilla.Spent))))
+		up := kit.StoreDown()
+		if got := ask("POST", "/move-access", words); got != 503 {
+			t.Errorf("during the outage: %d, want 503", got)
+		}
+		up()
+		if got := ask("POST", "/move-access", words); got != 204 {
+			t.Errorf("after the outage: %d, want 204", got)
+		}
+	})
+}
+
+// apiClient is a program in any language: it has a cookie jar, sends JSON, and knows nothing of
+// lucia. It returns the status of an answer.
+func apiClient(t *testing.T, app http.Handler) func(method, path, bearer string) int {
+	jar, err := cookiejar.New(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	client := http.Client{Jar: jar, Transport: luciatest.Transport(app)}
+	return func(method, path, bearer string) int {
+		t.Helper()
+		r, err := http.NewRequest(method, "https://app.example"+path, strings.NewReader(`{"username":"Ada","password":"secret"}`))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if bearer != "" {
+			r.Header.Set("Authorization", "Bearer "+bearer)
+		}
+		answer, err := client.Do(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		answer.Body.Close()
+		return answer.StatusCode
+	}
+}
+
+// TestGoClient shows what docs/from/jwt.md says of a Go program.
+func TestGoClient(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		kit := newKit(t)
+		old, err := fromginjwt.Middleware([]byte(strings.Repeat("k", 32)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		app := must(t)(fromginjwt.After(kit.Config, old, new(fromgorilla.Spent)))
+		c, err := client.New[people.Profile](t.Context(), client.Config{
+			BaseURL: "https://app.example", Transport: luciatest.Transport(app),
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		signIn := func(password string) (*session.Session[people.Profile], error) {
+			return fromginjwt.SignIn(t.Context(), c, "https://app.example/login", fromginjwt.Credentials{Username: "Ada", Password: password})
+		}
+		if s, err := signIn("wrong"); s != nil || err == nil || !strings.Contains(err.Error(), "401") {
+			t.Errorf("a wrong password: %v, %v, want a 401", s, err)
+		}
+		if s, err := signIn("secret"); err != nil || s.User.Data.Name != "Ada" {
+			t.Fatalf("SignIn = %v, %v, want Ada", s, err)
+		}
+		for range 3 {
+			resp, err := c.HTTPClient().Get("https://app.example/api/me")
+			if err != nil {
+				t.Fatal(err)
+			}
+			resp.Body.Close()
+			if resp.StatusCode != http.StatusOK {
+				t.Errorf("GET /api/me is answered %d, want 200", resp.StatusCode)
+			}
+			kit.PassAccessTTL()
+		}
+		if err := c.SignOut(t.Context()); err != nil || sessions1(t, kit) != 0 {
+			t.Errorf("SignOut = %v, and the user has %d sessions, want none", err, sessions1(t, kit))
+		}
+	})
+}
+
+// TestCookieJar shows what docs/from/jwt.md says of a program with a cookie jar.
+func TestCookieJar(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		kit := newKit(t)
+		old, err := fromginjwt.Middleware([]byte(strings.Repeat("k", 32)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		ask := apiClient(t, must(t)(fromginjwt.After(kit.Config, old, new(fromgorilla.Spent))))
+		step := func(method, path string, want int) {
+			t.Helper()
+			if got := ask(method, path, ""); got != want {
+				t.Errorf("%s %s is answered %d, want %d", method, path, got, want)
+			}
+		}
+		step("GET", "/api/me", 401)
+		step("POST", "/login", 204)
+		for range 3 {
+			step("GET", "/api/me", 200)
+			step("GET", "/api/users/u2", 403)
+			kit.PassAccessTTL()
+		}
+		step("POST", "/api/auth/logout", 401) // without a token it cannot name the session
+		step("GET", "/api/me", 200)
+		step("POST", "/logout", 204)
+		step("GET", "/api/me", 401)
+	})
+}
+
 func TestFromEchoJWT(t *testing.T) {
 	t.Parallel()
 	kit, key := newKit(t), []byte(strings.Repeat("k", 32))
@@ -312,7 +538,7 @@ func TestFromEchoJWT(t *testing.T) {
 	want(t, tab.Submit(ada), "/account", "Hello, Ada")
 	cookies := browser.Cookies()
 
-	app.Handler = must(t)(fromechojwt.After(kit.Config, key, new(fromgorilla.Spent).First))
+	app.Handler = must(t)(fromechojwt.After(kit.Config, key, new(fromgorilla.Spent)))
 	want(t, tab.Get("/account"), "/account", "Hello, Ada")
 	carriedOver(t, kit, browser)
 	spentOnce(t, kit, app, "/account", cookies)

@@ -371,7 +371,7 @@ func testErrorPages(t *testing.T, s *apptest.Server) {
 				if slices.Sort(allow); strings.Join(allow, " ") != tt.allow {
 					t.Errorf("%s may %q, want %q", who, allow, tt.allow)
 				}
-				if tt.method != "HEAD" && (strings.Count(a.Body, "<h1>") != 1 || strings.Contains(a.Body, "/api/auth/logout") != (who == "somebody")) {
+				if tt.method != "HEAD" && (strings.Count(a.Body, "<h1>") != 1 || strings.Contains(a.Body, "/api/auth/logout") != (who == "a signed-in user")) {
 					t.Errorf("%s sees\n%.2000s", who, a.Body)
 				}
 			}

@@ -9,17 +9,18 @@ import (
 
 	"github.com/lucia-go/lucia"
 	luciaecho "github.com/lucia-go/lucia/adapters/echo"
+	"github.com/lucia-go/lucia/internal/moving/fromgorilla"
 	"github.com/lucia-go/lucia/internal/moving/people"
 )
 
 // After is the app on lucia. The old tokens are accepted once.
-func After(config lucia.Config[people.Profile], oldKey []byte, first func(token string) bool) (http.Handler, error) {
+func After(config lucia.Config[people.Profile], oldKey []byte, spent *fromgorilla.Spent) (http.Handler, error) {
 	auth, err := lucia.New(config)
 	if err != nil {
 		return nil, err
 	}
 	e := echo.New()
-	e.Use(luciaecho.Middleware(auth), carryOver(auth, oldKey, first))
+	e.Use(luciaecho.Middleware(auth), carryOver(auth, oldKey, spent))
 	e.GET("/login", func(c echo.Context) error {
 		people.ShowLogin(c.Response(), lucia.ReturnField(c.Request()).HTML(c.Request().Context()))
 		return nil
@@ -49,7 +50,7 @@ func After(config lucia.Config[people.Profile], oldKey []byte, first func(token 
 
 // carryOver signs in the person whose old token the browser still has, once, and deletes its
 // cookie. Remove it three days after the move, when the last token has expired.
-func carryOver(auth *lucia.Auth[people.Profile], oldKey []byte, first func(token string) bool) echo.MiddlewareFunc {
+func carryOver(auth *lucia.Auth[people.Profile], oldKey []byte, spent *fromgorilla.Spent) echo.MiddlewareFunc {
 	return func(next echo.HandlerFunc) echo.HandlerFunc {
 		return func(c echo.Context) error {
 			cookie, err := c.Cookie(cookieName)
@@ -59,9 +60,10 @@ func carryOver(auth *lucia.Auth[people.Profile], oldKey []byte, first func(token
 			var claims jwt.RegisteredClaims
 			_, err = jwt.ParseWithClaims(cookie.Value, &claims, func(*jwt.Token) (any, error) { return oldKey, nil },
 				jwt.WithValidMethods([]string{"HS256"}), jwt.WithExpirationRequired())
-			if err == nil && luciaecho.Session(c, auth) == nil && first(cookie.Value) {
+			if err == nil && luciaecho.Session(c, auth) == nil && spent.First(cookie.Value) {
 				if _, err := auth.SignIn(c.Response(), c.Request(), claims.Subject); err != nil {
 					log.Print("old token: ", err)
+					spent.Forget(cookie.Value)
 					return next(c)
 				}
 			}

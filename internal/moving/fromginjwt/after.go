@@ -1,18 +1,23 @@
 package fromginjwt
 
 import (
+	"fmt"
 	"net/http"
+	"strings"
 
 	ginjwt "github.com/appleboy/gin-jwt/v3"
 	"github.com/gin-gonic/gin"
+	"github.com/golang-jwt/jwt/v5"
 
 	"github.com/lucia-go/lucia"
 	luciagin "github.com/lucia-go/lucia/adapters/gin"
+	"github.com/lucia-go/lucia/internal/moving/fromgorilla"
 	"github.com/lucia-go/lucia/internal/moving/people"
 )
 
-// After is the API on lucia. POST /move exchanges a refresh token of gin-jwt for a session, once.
-func After(config lucia.Config[people.Profile], old *ginjwt.GinJWTMiddleware) (http.Handler, error) {
+// After is the API on lucia. POST /move exchanges a refresh token of gin-jwt for a session, and
+// POST /move-access an access token, each once.
+func After(config lucia.Config[people.Profile], old *ginjwt.GinJWTMiddleware, spent *fromgorilla.Spent) (http.Handler, error) {
 	auth, err := lucia.New(config)
 	if err != nil {
 		return nil, err
@@ -35,13 +40,35 @@ func After(config lucia.Config[people.Profile], old *ginjwt.GinJWTMiddleware) (h
 		}
 		c.Status(http.StatusNoContent)
 	})
+	g.POST("/logout", func(c *gin.Context) {
+		if luciagin.Error(c, auth.SignOut(c.Writer, c.Request)) {
+			return
+		}
+		c.Status(http.StatusNoContent)
+	})
 	g.POST("/move", moveOver(auth, old))
+	g.POST("/move-access", moveAccess(auth, old.Key, spent))
 	api := g.Group("/api", luciagin.Require(auth))
 	api.GET("/me", func(c *gin.Context) {
 		user := luciagin.Session(c, auth).User
 		c.JSON(http.StatusOK, gin.H{"id": user.ID, "name": user.Data.Name})
 	})
+	api.GET("/users/:id", onlyAdmins(auth), func(c *gin.Context) {
+		c.JSON(http.StatusOK, gin.H{"name": people.Name(c.Param("id"))})
+	})
 	return g, nil
+}
+
+// onlyAdmins is the Authorizer of the old API. It stands behind Require.
+func onlyAdmins(auth *lucia.Auth[people.Profile]) gin.HandlerFunc {
+	return func(c *gin.Context) {
+		user := luciagin.Session(c, auth).User
+		if !people.IsAdmin(user.ID) {
+			c.AbortWithStatusJSON(http.StatusForbidden, gin.H{"message": "only admins may do this"})
+			return
+		}
+		c.Set("user", user.ID) // for handlers that read what IdentityHandler has set
+	}
 }
 
 // moveOver begins a session for whoever has a refresh token of gin-jwt, and deletes that token. The
@@ -66,6 +93,28 @@ func moveOver(auth *lucia.Auth[people.Profile], old *ginjwt.GinJWTMiddleware) gi
 		}
 		for _, name := range []string{old.CookieName, old.RefreshTokenCookieName} {
 			c.SetCookie(name, "", -1, "/", old.CookieDomain, old.SecureCookie, true)
+		}
+		c.Status(http.StatusNoContent)
+	}
+}
+
+// moveAccess begins a session for a client with an access token of gin-jwt v2 or v3, once for each
+// token. Remove it when the last old token has expired: Timeout after the move.
+func moveAccess(auth *lucia.Auth[people.Profile], oldKey []byte, spent *fromgorilla.Spent) gin.HandlerFunc {
+	return func(c *gin.Context) {
+		token, _ := strings.CutPrefix(c.GetHeader("Authorization"), "Bearer ")
+		claims := jwt.MapClaims{}
+		_, err := jwt.ParseWithClaims(token, claims, func(*jwt.Token) (any, error) { return oldKey, nil },
+			jwt.WithValidMethods([]string{"HS256"}), jwt.WithExpirationRequired(), jwt.WithJSONNumber())
+		id, ok := claims["user"] // the claim that PayloadFunc has set
+		if err != nil || !ok || !spent.First(token) {
+			c.JSON(http.StatusUnauthorized, gin.H{"message": lucia.CodeUnauthorized})
+			return
+		}
+		if _, err := auth.SignIn(c.Writer, c.Request, fmt.Sprint(id)); err != nil {
+			spent.Forget(token)
+			luciagin.Error(c, err)
+			return
 		}
 		c.Status(http.StatusNoContent)
 	}

@@ -9,17 +9,18 @@ import (
 
 	"github.com/lucia-go/lucia"
 	luciagin "github.com/lucia-go/lucia/adapters/gin"
+	"github.com/lucia-go/lucia/internal/moving/fromgorilla"
 	"github.com/lucia-go/lucia/internal/moving/people"
 )
 
 // After is the app on lucia. The old sessions are looked at once.
-func After(config lucia.Config[people.Profile], old sessions.Store, first func(cookie string) bool) (http.Handler, error) {
+func After(config lucia.Config[people.Profile], old sessions.Store, spent *fromgorilla.Spent) (http.Handler, error) {
 	auth, err := lucia.New(config)
 	if err != nil {
 		return nil, err
 	}
 	g := gin.New()
-	g.Use(luciagin.Middleware(auth), sessions.Sessions(Name, old), carryOver(auth, first))
+	g.Use(luciagin.Middleware(auth), sessions.Sessions(Name, old), carryOver(auth, spent))
 	g.GET("/", func(c *gin.Context) {
 		view := people.View{
 			Head:    lucia.PageData.HTML(c.Request.Context()),
@@ -52,18 +53,18 @@ func After(config lucia.Config[people.Profile], old sessions.Store, first func(c
 }
 
 // carryOver signs in the person whose old session the browser still has, once, and deletes its
-// cookie. first reports whether a cookie is presented for the first time. Remove carryOver and
-// sessions.Sessions when the last old session has expired.
-func carryOver(auth *lucia.Auth[people.Profile], first func(cookie string) bool) gin.HandlerFunc {
+// cookie. Remove carryOver and sessions.Sessions when the last old session has expired.
+func carryOver(auth *lucia.Auth[people.Profile], spent *fromgorilla.Spent) gin.HandlerFunc {
 	return func(c *gin.Context) {
 		cookie, err := c.Request.Cookie(Name)
 		if err != nil || !lucia.IsPage(c.Request) {
 			return
 		}
 		session := sessions.Default(c)
-		if id, ok := session.Get("userID").(string); ok && luciagin.Session(c, auth) == nil && first(cookie.Value) {
+		if id, ok := session.Get("userID").(string); ok && luciagin.Session(c, auth) == nil && spent.First(cookie.Value) {
 			if _, err := auth.SignIn(c.Writer, c.Request, id); err != nil {
 				log.Print("old session: ", err)
+				spent.Forget(cookie.Value)
 				return
 			}
 		}

@@ -29,7 +29,7 @@ func TestPagesFit(t *testing.T) {
 			apptest.SignUpIn(tab, s, name)
 			apptest.SignIn(t, s, name) // a second device to list
 			for _, path := range []string{"/", "/login", "/profile", "/devices", "/danger", "/again", "/no/such"} {
-				looksWell(t, tab, s, "somebody", path)
+				looksWell(t, tab, s, "signed in", path)
 			}
 			long := strings.Repeat("W", 32)
 			apptest.SignUpIn(tab, s, long)
@@ -43,7 +43,7 @@ func TestPagesFit(t *testing.T) {
 			tab.Until(`document.querySelector("[data-event]").innerText.includes(":")`)
 			looksWellAsItIs(t, tab, s.App+"-long-events-and-warning")
 			if slices.Contains(apptest.WithNotes, app) {
-				looksWell(t, tab, s, "somebody", "/notes")
+				looksWell(t, tab, s, "signed in", "/notes")
 				for i, text := range []string{"Buy oil", strings.Repeat("wick", 50)} {
 					apptest.Fill(tab, [2]string{"text", text})
 					tab.Until(fmt.Sprintf(`document.querySelectorAll("#notes li").length === %d && `+apptest.Settled, i+1))
