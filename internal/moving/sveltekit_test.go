@@ -9,6 +9,7 @@ import (
 	"maps"
 	"net/http"
 	"net/http/cookiejar"
+	"net/http/httptest"
 	"net/http/httputil"
 	"net/url"
 	"os"
@@ -73,8 +74,8 @@ type kitApp struct {
 	output *bufio.Reader
 }
 
-// startKit starts before.mjs. The test is skipped or fails, as testenv.Missing decides, if node, npm
-// or its registry is missing.
+// startKit starts before.mjs. If node, npm or its registry is missing, the test is skipped or fails,
+// as testenv.Missing decides.
 func startKit(t *testing.T) *kitApp {
 	t.Helper()
 	node := testenv.Require(t, "node")
@@ -472,105 +473,134 @@ type kitOutcome struct {
 	code   string
 }
 
+// checkRow checks that the document has a row with the answers of both apps if they differ. The
+// status of a request that the app itself refuses is the app's choice.
+func checkRow(t *testing.T, document []byte, row string, before, after kitOutcome) {
+	t.Helper()
+	if before == after {
+		return
+	}
+	_, rest, found := strings.Cut(string(document), "\n| "+row+" | ")
+	line, _, _ := strings.Cut(rest, "\n")
+	cells := strings.Split(line, "|")
+	if row == "" || !found || len(cells) != 3 {
+		t.Fatalf("the document has no row %q for %v and %v", row, before, after)
+	}
+	for i, outcome := range []kitOutcome{before, after} {
+		if outcome.code != "" && !strings.Contains(cells[i], "`"+outcome.code+"`") {
+			t.Errorf("the row %q says %q, want %s", row, cells[i], outcome.code)
+		}
+		if !strings.HasPrefix(row, "`validate") && !strings.Contains(cells[i], fmt.Sprint(outcome.status)) {
+			t.Errorf("the row %q says %q, want %d", row, cells[i], outcome.status)
+		}
+	}
+}
+
 // TestSvelteKitAnswers makes the same requests to both apps. Differences are those that
 // docs/from/lucia-sveltekit.md names.
 func TestSvelteKitAnswers(t *testing.T) {
 	t.Parallel()
 	old := startKit(t)
+	document, err := os.ReadFile("../../docs/from/lucia-sveltekit.md")
+	if err != nil {
+		t.Fatal(err)
+	}
 	bearer := func(p *kitPerson, method, path, token string) kitAnswer {
 		return p.ask(method, path, nil, "Authorization", "Bearer "+token)
 	}
 	const refresh, logout, me = "/api/auth/refresh", "/api/auth/logout", "/api/me"
 	for name, c := range map[string]struct {
-		down          bool // the database
+		row           string // of the document, if the answers differ
+		down          bool   // the database
 		ask           func(p *kitPerson, data kitData) kitAnswer
 		before, after kitOutcome
 	}{
-		"refresh": {false, func(p *kitPerson, d kitData) kitAnswer {
+		"refresh": {"", false, func(p *kitPerson, d kitData) kitAnswer {
 			return bearer(p, "POST", refresh, d.Refresh)
 		}, kitOutcome{200, ""}, kitOutcome{200, ""}},
-		"refresh without a token": {false, func(p *kitPerson, d kitData) kitAnswer {
+		"refresh without a token": {"refresh, refused", false, func(p *kitPerson, d kitData) kitAnswer {
 			return p.ask("POST", refresh, nil)
 		}, kitOutcome{500, "REQUEST_UNAUTHORIZED"}, kitOutcome{401, "AUTH_UNAUTHORIZED"}},
-		"refresh with an access token": {false, func(p *kitPerson, d kitData) kitAnswer {
+		"refresh with an access token": {"refresh, refused", false, func(p *kitPerson, d kitData) kitAnswer {
 			return bearer(p, "POST", refresh, d.Access)
 		}, kitOutcome{500, "REQUEST_UNAUTHORIZED"}, kitOutcome{401, "AUTH_UNAUTHORIZED"}},
-		"refresh without the fingerprint": {false, func(p *kitPerson, d kitData) kitAnswer {
+		"refresh without the fingerprint": {"refresh, refused", false, func(p *kitPerson, d kitData) kitAnswer {
 			p.drop("fingerprint_token")
 			return bearer(p, "POST", refresh, d.Refresh)
 		}, kitOutcome{500, "REQUEST_UNAUTHORIZED"}, kitOutcome{401, "AUTH_UNAUTHORIZED"}},
-		"refresh while the database is down": {true, func(p *kitPerson, d kitData) kitAnswer {
+		"refresh while the database is down": {"refresh, database down", true, func(p *kitPerson, d kitData) kitAnswer {
 			return bearer(p, "POST", refresh, d.Refresh)
 		}, kitOutcome{500, "DATABASE_FETCH_FAILED"}, kitOutcome{503, "DATABASE_FETCH_FAILED"}},
-		"refresh from another site": {false, func(p *kitPerson, d kitData) kitAnswer {
+		"refresh from another site": {"refresh from another site", false, func(p *kitPerson, d kitData) kitAnswer {
 			return p.ask("POST", refresh, nil, "Authorization", "Bearer "+d.Refresh,
 				"Origin", "https://other.example", "Sec-Fetch-Site", "cross-site")
 		}, kitOutcome{200, ""}, kitOutcome{403, "AUTH_INVALID_REQUEST"}},
-		"refresh by GET": {false, func(p *kitPerson, d kitData) kitAnswer {
+		"refresh by GET": {"refresh by GET", false, func(p *kitPerson, d kitData) kitAnswer {
 			return bearer(p, "GET", refresh, d.Refresh)
 		}, kitOutcome{404, ""}, kitOutcome{405, "AUTH_INVALID_REQUEST_METHOD"}},
 
-		"logout": {false, func(p *kitPerson, d kitData) kitAnswer {
+		"logout": {"logout", false, func(p *kitPerson, d kitData) kitAnswer {
 			return bearer(p, "POST", logout, d.Access)
 		}, kitOutcome{200, ""}, kitOutcome{204, ""}},
-		"logout without a token": {false, func(p *kitPerson, d kitData) kitAnswer {
+		"logout without a token": {"logout without a token", false, func(p *kitPerson, d kitData) kitAnswer {
 			return p.ask("POST", logout, nil)
 		}, kitOutcome{500, "Missing access token"}, kitOutcome{401, "AUTH_NOT_AUTHENTICATED"}},
-		"logout with a refresh token": {false, func(p *kitPerson, d kitData) kitAnswer {
+		"logout with a refresh token": {"logout with a wrong token", false, func(p *kitPerson, d kitData) kitAnswer {
 			return bearer(p, "POST", logout, d.Refresh)
 		}, kitOutcome{500, "AUTH_INVALID_ACCESS_TOKEN"}, kitOutcome{401, "AUTH_NOT_AUTHENTICATED"}},
-		"logout while the database is down": {true, func(p *kitPerson, d kitData) kitAnswer {
+		"logout while the database is down": {"logout, database down", true, func(p *kitPerson, d kitData) kitAnswer {
 			return bearer(p, "POST", logout, d.Access)
 		}, kitOutcome{500, "DATABASE_UPDATE_FAILED"}, kitOutcome{503, "DATABASE_UPDATE_FAILED"}},
 
-		"validateRequest": {false, func(p *kitPerson, d kitData) kitAnswer {
+		"validateRequest": {"", false, func(p *kitPerson, d kitData) kitAnswer {
 			return bearer(p, "GET", me, d.Access)
 		}, kitOutcome{200, ""}, kitOutcome{200, ""}},
-		"validateRequest without a token": {false, func(p *kitPerson, d kitData) kitAnswer {
+		"validateRequest without a token": {"", false, func(p *kitPerson, d kitData) kitAnswer {
 			return p.ask("GET", me, nil)
 		}, kitOutcome{401, "AUTH_INVALID_ACCESS_TOKEN"}, kitOutcome{401, "AUTH_INVALID_ACCESS_TOKEN"}},
-		"validateRequest with a refresh token": {false, func(p *kitPerson, d kitData) kitAnswer {
+		"validateRequest with a refresh token": {"", false, func(p *kitPerson, d kitData) kitAnswer {
 			return bearer(p, "GET", me, d.Refresh)
 		}, kitOutcome{401, "AUTH_INVALID_ACCESS_TOKEN"}, kitOutcome{401, "AUTH_INVALID_ACCESS_TOKEN"}},
-		"validateRequest without the fingerprint": {false, func(p *kitPerson, d kitData) kitAnswer {
+		"validateRequest without the fingerprint": {"", false, func(p *kitPerson, d kitData) kitAnswer {
 			p.drop("fingerprint_token")
 			return bearer(p, "GET", me, d.Access)
 		}, kitOutcome{401, "AUTH_INVALID_ACCESS_TOKEN"}, kitOutcome{401, "AUTH_INVALID_ACCESS_TOKEN"}},
-		"validateRequest without the refresh cookie": {false, func(p *kitPerson, d kitData) kitAnswer {
+		"validateRequest without the refresh cookie": {"`validateRequest` without the refresh cookie", false, func(p *kitPerson, d kitData) kitAnswer {
 			p.drop("encrypt_refresh_token")
 			return bearer(p, "GET", me, d.Access)
 		}, kitOutcome{401, "IV not found"}, kitOutcome{200, ""}},
-		"validateRequest with a forged token": {false, func(p *kitPerson, d kitData) kitAnswer {
+		"validateRequest with a forged token": {"`validateRequest` with a forged or expired token", false, func(p *kitPerson, d kitData) kitAnswer {
 			return bearer(p, "GET", me, forge(t, d.Access, `"name":"`, `"name":"not `))
 		}, kitOutcome{200, ""}, kitOutcome{401, "AUTH_INVALID_ACCESS_TOKEN"}},
-		"validateRequest with an expired token": {false, func(p *kitPerson, d kitData) kitAnswer {
+		"validateRequest with an expired token": {"`validateRequest` with a forged or expired token", false, func(p *kitPerson, d kitData) kitAnswer {
 			return bearer(p, "GET", me, forge(t, d.Access, `"exp":`, `"exp":1,"was":`))
 		}, kitOutcome{200, ""}, kitOutcome{401, "AUTH_INVALID_ACCESS_TOKEN"}},
 
-		"validateRequestByCookie": {false, func(p *kitPerson, d kitData) kitAnswer {
+		"validateRequestByCookie": {"", false, func(p *kitPerson, d kitData) kitAnswer {
 			return p.ask("GET", "/export", nil)
 		}, kitOutcome{200, ""}, kitOutcome{200, ""}},
-		"validateRequestByCookie by HEAD": {false, func(p *kitPerson, d kitData) kitAnswer {
+		"validateRequestByCookie by HEAD": {"`validateRequestByCookie` by HEAD", false, func(p *kitPerson, d kitData) kitAnswer {
 			return p.ask("HEAD", "/export", nil)
 		}, kitOutcome{401, ""}, kitOutcome{200, ""}},
-		"validateRequestByCookie by POST": {false, func(p *kitPerson, d kitData) kitAnswer {
+		"validateRequestByCookie by POST": {"`validateRequestByCookie` by POST", false, func(p *kitPerson, d kitData) kitAnswer {
 			return p.ask("POST", "/export", nil)
 		}, kitOutcome{401, "AUTH_INVALID_REQUEST_METHOD"}, kitOutcome{405, "AUTH_INVALID_REQUEST_METHOD"}},
-		"validateRequestByCookie, signed out": {false, func(p *kitPerson, d kitData) kitAnswer {
+		"validateRequestByCookie, signed out": {"", false, func(p *kitPerson, d kitData) kitAnswer {
 			p.drop("access_token")
 			p.drop("encrypt_refresh_token")
 			p.drop("fingerprint_token")
 			return p.ask("GET", "/export", nil)
 		}, kitOutcome{401, "AUTH_INVALID_ACCESS_TOKEN"}, kitOutcome{401, "AUTH_INVALID_ACCESS_TOKEN"}},
 
-		"validateFormSubmission": {false, func(p *kitPerson, d kitData) kitAnswer {
+		"validateFormSubmission": {"", false, func(p *kitPerson, d kitData) kitAnswer {
 			return p.ask("POST", "/name", url.Values{"_lucia": {d.Access}, "name": {"Countess"}})
 		}, kitOutcome{303, ""}, kitOutcome{303, ""}},
-		"validateFormSubmission without a token": {false, func(p *kitPerson, d kitData) kitAnswer {
+		"validateFormSubmission without a token": {"", false, func(p *kitPerson, d kitData) kitAnswer {
 			return p.ask("POST", "/name", url.Values{"name": {"Countess"}})
 		}, kitOutcome{401, "AUTH_INVALID_ACCESS_TOKEN"}, kitOutcome{401, "AUTH_INVALID_ACCESS_TOKEN"}},
 	} {
 		t.Run(name, func(t *testing.T) {
+			checkRow(t, document, c.row, c.before, c.after)
 			after, kit, _ := afterKit(t, kitTables{})
 			check := func(app http.Handler, which string, want kitOutcome, down func() (up func())) {
 				t.Helper()
@@ -589,6 +619,186 @@ func TestSvelteKitAnswers(t *testing.T) {
 				return func() { old.tell("up") }
 			})
 			check(after, "after", c.after, kit.StoreDown)
+		})
+	}
+}
+
+// TestSvelteKitRotation refreshes and repeats a refresh. Before, the repetition deletes all tokens
+// of the user. After, it is answered like the first one.
+func TestSvelteKitRotation(t *testing.T) {
+	t.Parallel()
+	old := startKit(t)
+	after, kit, _ := afterKit(t, kitTables{})
+	for name, c := range map[string]struct {
+		app      http.Handler
+		members  []string
+		repeated kitOutcome
+		left     int // sessions, or rows of refresh tokens
+	}{
+		"before": {old, []string{"access_token", "refresh_token"}, kitOutcome{500, "REQUEST_UNAUTHORIZED"}, 0},
+		"after": {after, []string{"access_token", "expires_in", "refresh_token", "session_id", "user"},
+			kitOutcome{200, ""}, 2},
+	} {
+		t.Run(name, func(t *testing.T) {
+			person, phone := newKitPerson(t, c.app), newKitPerson(t, c.app)
+			data := person.enter("/signup", "Ada", "secret")
+			phone.enter("/login", "Ada", "secret")
+			answer := person.ask("POST", "/api/auth/refresh", nil, "Authorization", "Bearer "+data.Refresh)
+			if got := memberNames(t, answer.body); !slices.Equal(got, c.members) {
+				t.Errorf("a refresh returns %v, want %v", got, c.members)
+			}
+			fresh := person.data()
+			if fresh.Access == data.Access || fresh.Refresh == data.Refresh {
+				t.Error("the refresh has made no new tokens")
+			}
+			answer = person.ask("POST", "/api/auth/refresh", nil, "Authorization", "Bearer "+data.Refresh)
+			if got := (kitOutcome{answer.status, answer.code()}); got != c.repeated {
+				t.Errorf("the same token again: %v, want %v", got, c.repeated)
+			}
+			left := len(old.tables().RefreshTokens)
+			if name == "after" {
+				list, err := kit.Store.List(t.Context(), data.User["user_id"])
+				if err != nil {
+					t.Fatal(err)
+				}
+				left = len(list)
+			}
+			if left != c.left {
+				t.Errorf("%d of two sessions are left, want %d", left, c.left)
+			}
+		})
+	}
+}
+
+// TestSvelteKitPages follows a session through pages: one without an access token, one after the
+// user's data has changed, and one after the sign-out.
+func TestSvelteKitPages(t *testing.T) {
+	t.Parallel()
+	old := startKit(t)
+	after, kit, _ := afterKit(t, kitTables{})
+	for name, c := range map[string]struct {
+		app     http.Handler
+		renamed string // what the next page shows
+		cleared int    // lines that clear cookies
+		down    func() (up func())
+		kept    int // cookies after a page view while the database is down
+	}{
+		"before": {old, "Ada", 6, func() func() {
+			old.tell("down")
+			return func() { old.tell("up") }
+		}, 0},
+		"after": {after, "Countess", 3, kit.StoreDown, 2},
+	} {
+		t.Run(name, func(t *testing.T) {
+			person := newKitPerson(t, c.app)
+			data := person.enter("/signup", "Ada", "secret")
+			person.drop("access_token")
+			fresh := person.data()
+			if fresh.User["name"] != "Ada" || fresh.Access == data.Access || person.cookies()["access_token"] != fresh.Access {
+				t.Errorf("a page without an access token has %v", fresh)
+			}
+			person.ask("POST", "/name", url.Values{"_lucia": {fresh.Access}, "name": {"Countess"}})
+			renamed := person.data()
+			if renamed.User["name"] != c.renamed {
+				t.Errorf("the next page shows %v, want %s", renamed.User, c.renamed)
+			}
+			answer := person.ask("POST", "/api/auth/logout", nil, "Authorization", "Bearer "+renamed.Access)
+			if len(answer.set) != c.cleared || len(person.cookies()) != 0 || answer.body != "" {
+				t.Errorf("a sign-out sets %d cookies, want %d; %v stay", len(answer.set), c.cleared, person.cookies())
+			}
+			if data := person.data(); data.keys != nil {
+				t.Errorf("after the sign-out _lucia is %v", data)
+			}
+
+			person.enter("/login", "Ada", "secret")
+			person.drop("access_token")
+			up := c.down()
+			if data := person.data(); data.keys != nil {
+				t.Errorf("while the database is down _lucia is %v", data)
+			}
+			up()
+			if n := len(person.cookies()); n != c.kept {
+				t.Errorf("after an outage %d cookies are left, want %d", n, c.kept)
+			}
+			if data := person.data(); (data.keys != nil) != (c.kept > 0) {
+				t.Errorf("after an outage _lucia is %v", data)
+			}
+		})
+	}
+}
+
+// TestSvelteKitClient calls lucia-sveltekit/client, the browser side of the old app, with both apps.
+func TestSvelteKitClient(t *testing.T) {
+	t.Parallel()
+	old := startKit(t)
+	after, _, _ := afterKit(t, kitTables{})
+	gateway := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		http.Error(w, "bad gateway", http.StatusBadGateway)
+	}))
+	defer gateway.Close()
+	gone := httptest.NewServer(nil)
+	gone.Close()
+	for name, c := range map[string]struct {
+		app          http.Handler
+		unauthorized string
+	}{
+		"before": {old, "LuciaError REQUEST_UNAUTHORIZED"},
+		"after":  {after, "LuciaError AUTH_UNAUTHORIZED"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			person := newKitPerson(t, c.app)
+			data := person.enter("/signup", "Ada", "secret")
+			var cookies []string
+			for _, cookie := range person.http.Jar.Cookies(&url.URL{Scheme: "https", Host: "app.example", Path: "/"}) {
+				cookies = append(cookies, cookie.Name+"="+cookie.Value)
+			}
+			server := httptest.NewServer(c.app)
+			defer server.Close()
+			type call struct {
+				Name     string `json:"name"`
+				Server   string `json:"server"`
+				Argument string `json:"argument,omitempty"`
+			}
+			run := func(lucia any, calls ...call) (results []string) {
+				t.Helper()
+				argument, err := json.Marshal(map[string]any{
+					"cookie": strings.Join(cookies, "; "), "_lucia": lucia, "calls": calls,
+				})
+				if err != nil {
+					t.Fatal(err)
+				}
+				cmd := exec.CommandContext(t.Context(), testenv.Require(t, "node"), "testdata/client.mjs", string(argument))
+				cmd.Dir = kitDir
+				out, err := cmd.Output()
+				if err != nil {
+					t.Fatal(err)
+				}
+				if err := json.Unmarshal(out, &results); err != nil {
+					t.Fatalf("%v: %s", err, out)
+				}
+				return results
+			}
+			page := map[string]any{"user": data.User, "access_token": data.Access, "refresh_token": data.Refresh}
+			got := run(page,
+				call{"refreshTokens", server.URL, "not a token"},
+				call{"refreshTokens", gateway.URL, data.Refresh},
+				call{"refreshTokens", gone.URL, data.Refresh},
+				call{"refreshTokens", server.URL, data.Refresh},
+			)
+			want := []string{c.unauthorized, "LuciaError UNKNOWN_ERROR", "TypeError fetch failed", "access_token refresh_token"}
+			if !slices.Equal(got, want) {
+				t.Errorf("refreshTokens: %q, want %q", got, want)
+			}
+			if got, want := run(nil, call{Name: "signOut", Server: server.URL}), "LuciaError AUTH_NOT_AUTHENTICATED"; got[0] != want {
+				t.Errorf("signOut without a session: %q, want %q", got, want)
+			}
+			// The tokens of the page before the refresh.
+			if got := run(page, call{Name: "signOut", Server: gateway.URL}, call{Name: "signOut", Server: server.URL}); !slices.Equal(got, []string{"LuciaError UNKNOWN_ERROR", ""}) {
+				t.Errorf("signOut: %q", got)
+			}
+			if data := person.data(); name == "after" && data.keys != nil {
+				t.Errorf("after the sign-out _lucia is %v", data)
+			}
 		})
 	}
 }
