@@ -74,8 +74,8 @@ type kitApp struct {
 	output *bufio.Reader
 }
 
-// startKit starts before.mjs. If node, npm or its registry is missing, the test is skipped or fails,
-// as testenv.Missing decides.
+// startKit starts before.mjs. If node, npm or its registry is missing, the test is skipped or
+// fails, as testenv.Missing decides.
 func startKit(t *testing.T) *kitApp {
 	t.Helper()
 	node := testenv.Require(t, "node")
@@ -727,7 +727,8 @@ func TestSvelteKitPages(t *testing.T) {
 	}
 }
 
-// TestSvelteKitClient calls lucia-sveltekit/client, the browser side of the old app, with both apps.
+// TestSvelteKitClient calls lucia-sveltekit/client, the browser side of the old app, with both
+// apps.
 func TestSvelteKitClient(t *testing.T) {
 	t.Parallel()
 	old := startKit(t)
