@@ -1,5 +1,5 @@
-// Package fromsveltekit reads what lucia-sveltekit 0.9 has left: cookies, refresh tokens and hashes
-// of passwords.
+// Package fromsveltekit is an app that was on lucia-sveltekit 0.9 (before.mjs) after it moves to
+// lucia. It reads what lucia-sveltekit has left: cookies, refresh tokens and hashes of passwords.
 package fromsveltekit
 
 import (
