@@ -310,8 +310,8 @@ func (r *keycloak) Snapshot() func() {
 }
 
 // hydra is GetRefreshTokenSession and RotateRefreshToken in persister_oauth2.go. Without a grace
-// period a rotation makes every token of the consent inactive. With a grace period it makes only the
-// used token inactive, and that token stays valid for the grace period after its first use.
+// period a rotation makes every token of the consent inactive. With a grace period it makes only
+// the used token inactive, and that token stays valid for the grace period after its first use.
 type hydra struct {
 	counter
 	state hydraState

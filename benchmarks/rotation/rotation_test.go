@@ -41,8 +41,8 @@ func TestTables(t *testing.T) {
 }
 
 // TestNoFailureSignsOut checks the first promise of the library: no failure signs a person out.
-// It also checks that every scenario signs the person out under at least one rule, because a scenario
-// that harms no one shows nothing.
+// It also checks that every scenario signs the person out under at least one rule, because a
+// scenario that harms no one shows nothing.
 func TestNoFailureSignsOut(t *testing.T) {
 	for _, scenario := range rotation.Failures {
 		failed := false
