@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// counter makes the numbers of tokens. It is not part of the store, so that no number is used twice,
-// even after the store has lost a write.
+// counter makes the numbers of tokens. It is not part of the store, so that no number is used
+// twice, even after the store has lost a write.
 type counter struct{ last int }
 
 func (c *counter) token(parent int) Token {
@@ -170,8 +170,8 @@ func (r *supabase) Snapshot() func() {
 }
 
 // supabaseCounter is the same for tokens of the second algorithm: a session counts its tokens. The
-// last token but one is always answered with the last one. Any older token is, too, within the reuse
-// interval after the last refresh.
+// last token but one is always answered with the last one. Any older token is, too, within the
+// reuse interval after the last refresh.
 type supabaseCounter struct {
 	state struct {
 		counter   int
