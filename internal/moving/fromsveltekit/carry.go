@@ -1,5 +1,5 @@
-// Package fromsveltekit reads the cookies, refresh tokens and password hashes of lucia-sveltekit
-// 0.9.
+// Package fromsveltekit is the app on lucia-sveltekit 0.9 (before.mjs) after it has moved to lucia.
+// It reads the cookies, refresh tokens and password hashes of lucia-sveltekit.
 package fromsveltekit
 
 import (
