@@ -18,18 +18,13 @@ var explained = map[string]string{
 	"client.SessionStore.Update": "of lucia-sveltekit's store; Set with the result of Get does the same without a race",
 	"client.Transport.RoundTrip": "net/http calls it",
 
-	"luciatest.Browser.BindSessions":  "docs/device-bound.md; the tests of bound sessions use it throughout",
-	"luciatest.Browser.BoundSessions": "docs/device-bound.md; the tests of bound sessions use it throughout",
-	"luciatest.Browser.LoseKeys":      "docs/device-bound.md; the tests of bound sessions use it throughout",
-	"luciatest.ErrDown":               "the error behind the code that an app sees while the store is down",
-	"luciatest.Kit.Jar":               "SignIn for clients other than Browser",
-	"luciatest.Kit.PassRefreshTTL":    "PassAccessTTL, longer",
-	"luciatest.NewBrowserAt":          "NewBrowser with an address",
-	"luciatest.NewStore":              "New makes one; for apps that make their own Auth",
-	"luciatest.Store.Down":            "Kit.StoreDown calls it",
-	"luciatest.Store.Up":              "Kit.StoreDown returns it",
-
-	"memstore.Store.Snapshot": "for the tests of this library and of wrapping stores",
+	"luciatest.ErrDown":            "the error behind the code that an app sees while the store is down",
+	"luciatest.Kit.Jar":            "SignIn for clients other than Browser",
+	"luciatest.Kit.PassRefreshTTL": "PassAccessTTL, longer",
+	"luciatest.NewBrowserAt":       "NewBrowser with an address",
+	"luciatest.NewStore":           "New makes one; for apps that make their own Auth",
+	"luciatest.Store.Down":         "Kit.StoreDown calls it",
+	"luciatest.Store.Up":           "Kit.StoreDown returns it",
 
 	"middleware.Auth.Admit":               "for adapters of frameworks; those of this module show it",
 	"middleware.Auth.CheckAnswer":         "for adapters of frameworks; those of this module show it",
@@ -42,11 +37,6 @@ var explained = map[string]string{
 	"middleware.Recent":                   "for adapters of frameworks; those of this module show it",
 	"middleware.FormUnsent":               "one word on the step-up page; docs/sessions.md says when",
 	"middleware.ReturnField":              "its example shows it as luciaReturn, for html/template",
-	"middleware.RequireBound":             "an option like AskStore; docs/device-bound.md says when",
-
-	"luciaecho.RequireRecent": "as Require, with the argument of Auth.RequireRecent",
-	"luciagin.RequireRecent":  "as Require, with the argument of Auth.RequireRecent",
-	"nethttp.Require":         "its comment is the example; it takes what Auth.Require takes",
 
 	"otellucia.WithMeterProvider":  "a setting of one value",
 	"otellucia.WithTracerProvider": "a setting of one value",
@@ -62,24 +52,17 @@ var explained = map[string]string{
 	"session.CauseUser":          "an audit trail prints it; the example of operating shows one",
 	"session.FeedOf":             "the library calls it",
 	"session.FirstGeneration":    "the 1 of the example of Refresh",
-	"session.Generation.Bound":   "docs/device-bound.md; stores treat all generations alike",
 	"session.Instant.Sub":        "as time.Time.Sub",
 	"session.MaxAttributesBytes": "a limit; SignIn fails beyond it",
 	"session.MaxLabelBytes":      "a limit; longer labels are cut",
 	"session.MaxUserIDBytes":     "a limit; SignIn fails beyond it",
 	"session.ParseCode":          "clients of one's own call it on the code of an answer",
 	"session.ParseNoticeKind":    "the inverse of NoticeKind.String, for feeds",
-	"session.Session.Bound":      "docs/device-bound.md",
 	"session.WithTerms":          "for the test of a LoadUser that uses TermsOf",
 
 	"sqlstore.DefaultTable": "the values of options that are not given",
 
 	"lucia.ErrUserTooLarge": "the error of CheckUser; its example does not need to name it",
-
-	"sessiontest.Compare": "two stores in step, for those who have two",
-	"sessiontest.Model":   "Run calls it; for longer histories",
-	"sessiontest.RunFeed": "as Run, for feeds",
-	"sessiontest.Seed":    "Run calls it; to repeat a failure",
 }
 
 // standardMethods are called by fmt, errors, slog and encoding packages, not by apps.

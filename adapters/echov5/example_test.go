@@ -9,6 +9,7 @@ import (
 	"net/url"
 	"regexp"
 	"strings"
+	"time"
 
 	"github.com/a-h/templ"
 	"github.com/labstack/echo/v5"
@@ -120,6 +121,37 @@ func ExampleRequire() {
 	// Output:
 	// POST /login 200
 	// GET /account/name 200 name of u1
+}
+
+// A page for people who signed in less than ten minutes ago. Others go to the step-up page, and an
+// administrator who acts as the user is never one who signed in as the user.
+func ExampleRequireRecent() {
+	auth := newProfileAuth()
+	e := echo.New()
+	e.Use(luciaecho.Middleware(auth))
+	e.POST("/login", func(c *echo.Context) error {
+		_, err := auth.SignIn(c.Response(), c.Request(), "u1")
+		return luciaecho.Error(c, err)
+	})
+	e.POST("/act", func(c *echo.Context) error {
+		_, err := auth.SignIn(c.Response(), c.Request(), "u2", lucia.Actor("u1", "ticket 12"))
+		return luciaecho.Error(c, err)
+	})
+	e.GET("/account/delete", func(c *echo.Context) error {
+		return c.String(http.StatusOK, "Delete the account of "+luciaecho.Session(c, auth).User.ID+"?")
+	}, luciaecho.RequireRecent(auth, 10*time.Minute))
+
+	visit(e, "GET", "/account/delete", nil, nil)
+	admin := visit(e, "POST", "/login", nil, nil)
+	visit(e, "GET", "/account/delete", admin.Cookies(), nil)
+	acting := visit(e, "POST", "/act", admin.Cookies(), nil)
+	visit(e, "GET", "/account/delete", acting.Cookies(), nil)
+	// Output:
+	// GET /account/delete 303 /login?next=%2Faccount%2Fdelete
+	// POST /login 200
+	// GET /account/delete 200 Delete the account of u1?
+	// POST /act 200
+	// GET /account/delete 303 /api/auth/step-up?next=%2Faccount%2Fdelete
 }
 
 // Session is nil for signed-out visitors on routes without Require.

@@ -9,6 +9,7 @@ import (
 	"net/url"
 	"regexp"
 	"strings"
+	"time"
 
 	"github.com/gin-gonic/gin"
 
@@ -119,6 +120,37 @@ func ExampleRequire() {
 	// Output:
 	// POST /login 200
 	// GET /account/name 200 name of u1
+}
+
+// A page for people who signed in less than ten minutes ago. Others go to the step-up page, and an
+// administrator who acts as the user is never one who signed in as the user.
+func ExampleRequireRecent() {
+	auth := newProfileAuth()
+	r := gin.New()
+	r.Use(luciagin.Middleware(auth))
+	r.POST("/login", func(c *gin.Context) {
+		_, err := auth.SignIn(c.Writer, c.Request, "u1")
+		luciagin.Error(c, err)
+	})
+	r.POST("/act", func(c *gin.Context) {
+		_, err := auth.SignIn(c.Writer, c.Request, "u2", lucia.Actor("u1", "ticket 12"))
+		luciagin.Error(c, err)
+	})
+	r.GET("/account/delete", luciagin.RequireRecent(auth, 10*time.Minute), func(c *gin.Context) {
+		c.String(http.StatusOK, "Delete the account of "+luciagin.Session(c, auth).User.ID+"?")
+	})
+
+	visit(r, "GET", "/account/delete", nil, nil)
+	admin := visit(r, "POST", "/login", nil, nil)
+	visit(r, "GET", "/account/delete", admin.Cookies(), nil)
+	acting := visit(r, "POST", "/act", admin.Cookies(), nil)
+	visit(r, "GET", "/account/delete", acting.Cookies(), nil)
+	// Output:
+	// GET /account/delete 303 /login?next=%2Faccount%2Fdelete
+	// POST /login 200
+	// GET /account/delete 200 Delete the account of u1?
+	// POST /act 200
+	// GET /account/delete 303 /api/auth/step-up?next=%2Faccount%2Fdelete
 }
 
 // Session is nil for signed-out visitors on routes without Require.

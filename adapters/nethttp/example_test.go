@@ -117,3 +117,24 @@ func ExampleMount() {
 	// Output:
 	// 200 {"_lucia":null,"expires_in":0}
 }
+
+// Require as middleware of a router: of chi's With, or, as here, called with the handler. AskStore
+// refuses a session that has ended in another process at once.
+func ExampleRequire() {
+	auth := newAuth()
+	protected := nethttp.Require(auth, lucia.AskStore())
+	mux := http.NewServeMux()
+	mux.HandleFunc("POST /login", func(w http.ResponseWriter, r *http.Request) {
+		if _, err := auth.SignIn(w, r, "u1"); err != nil {
+			lucia.WriteError(w, err)
+		}
+	})
+	mux.Handle("GET /profile", protected(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		fmt.Fprint(w, auth.Session(r.Context()).User.Data.Username)
+	})))
+
+	show(nethttp.Wrap(auth, mux))
+	// Output:
+	// signed out: 303 /login?next=%2Fprofile
+	// signed in: 200 name of u1
+}

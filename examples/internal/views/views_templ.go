@@ -220,7 +220,7 @@ func Layout(v *demo.View) templ.Component {
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
-		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 17, "</main><footer><p>An example of <strong>lucia for Go</strong>. Everything here also works without scripts. The session is then refreshed when a page is opened.</p></footer><dialog id=\"stale\" aria-labelledby=\"stale-title\"><div class=\"card\"><h2 id=\"stale-title\">This page is of another sign-in</h2><p>Someone else has signed in to this browser since. Nothing is sent from this page any more.</p><p class=\"actions\"><a class=\"button\" href=\"")
+		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 17, "</main><footer><p>An example of <strong>lucia for Go</strong>. Everything here also works without scripts. The session is then refreshed when a page is opened.</p></footer><dialog id=\"stale\" aria-labelledby=\"stale-title\"><div class=\"card\"><h2 id=\"stale-title\">This page belongs to another sign-in</h2><p>Another person has signed in to this browser since. This page no longer sends anything.</p><p class=\"actions\"><a class=\"button\" href=\"")
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
@@ -233,7 +233,7 @@ func Layout(v *demo.View) templ.Component {
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
-		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 18, "\">Open the page anew</a></p></div></dialog><p class=\"warning\" id=\"idle\" role=\"status\" hidden><span>Are you still there? You will be signed out <span data-idle-left>soon</span>.</span> <button type=\"button\">Stay signed in</button></p>")
+		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 18, "\">Reload the page</a></p></div></dialog><p class=\"warning\" id=\"idle\" role=\"status\" hidden><span>Are you still there? You will be signed out <span data-idle-left>soon</span>.</span> <button type=\"button\">Stay signed in</button></p>")
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
@@ -521,14 +521,14 @@ func Live(v *demo.View) templ.Component {
 			return templ_7745c5c3_Err
 		}
 		if v.Idle > 0 {
-			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 42, "<div><dt>Without you</dt><dd>it ends after <span data-idle-in>")
+			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 42, "<div><dt>Without activity</dt><dd>ends after <span data-idle-in>")
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
 			var templ_7745c5c3_Var28 string
 			templ_7745c5c3_Var28, templ_7745c5c3_Err = templ.JoinStringErrs(v.Idle.String())
 			if templ_7745c5c3_Err != nil {
-				return templ.Error{Err: templ_7745c5c3_Err, FileName: `internal/views/views.templ`, Line: 116, Col: 83}
+				return templ.Error{Err: templ_7745c5c3_Err, FileName: `internal/views/views.templ`, Line: 116, Col: 85}
 			}
 			_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var28))
 			if templ_7745c5c3_Err != nil {
@@ -821,7 +821,7 @@ func credentials(v *demo.View, action, title, autocomplete string) templ.Compone
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
-		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 56, "<p class=\"note\" id=\"cookies\" role=\"status\" hidden>Your browser has not kept the sign-in: it seems to block cookies for this site. Signing in needs them.</p>")
+		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 56, "<p class=\"note\" id=\"cookies\" role=\"status\" hidden>Your browser did not keep the sign-in. It seems to block cookies for this site, and signing in needs them.</p>")
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}

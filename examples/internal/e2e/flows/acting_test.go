@@ -28,7 +28,8 @@ func TestActing(t *testing.T) {
 				tab.Open(s.URL + "/devices")
 				tab.shows(`document.querySelector(".acting strong").innerText === "` + name + `"`)
 				tab.shows(`document.querySelector("[data-current]").innerText.includes("root")`)
-				tab.Submit(".acting button")
+				tab.shows(`document.querySelector("[data-current] button").innerText === "Stop acting" && !document.querySelector('[action="/devices/end"]')`)
+				tab.Submit("[data-current] button")
 				tab.shows(`location.pathname === "/profile" && document.querySelector("h1").innerText === "root"`)
 				tab.shows(`!document.querySelector(".acting") && document.querySelector('[action="/act"]')`)
 			}

@@ -1,5 +1,5 @@
-// Writes session.json, with lucia-sveltekit 0.9.1 from npm beside it:
-// npm install lucia-sveltekit@0.9.1 svelte@3 && node session.mjs > session.json
+// Writes session.json, with lucia-sveltekit 0.9.1 from npm: npm ci --ignore-scripts, and then
+// node testdata/session.mjs > testdata/session.json
 import lucia from "lucia-sveltekit";
 
 const secret = "the secret of the app in SvelteKit, of 32 characters or more";
