@@ -96,7 +96,9 @@ func Show(w http.ResponseWriter, view View) {
 
 var login = template.Must(template.New("").Parse(`<!doctype html><title>Sign in</title>
 <form method="post" action="/login">{{.}}
-<input name="username"><input name="password" type="password"><button>Sign in</button></form>`))
+<label>Username <input name="username"></label>
+<label>Password <input name="password" type="password"></label>
+<button>Sign in</button></form>`))
 
 // ShowLogin writes the login page. The return field may be empty.
 func ShowLogin(w http.ResponseWriter, returnField template.HTML) {
