@@ -97,13 +97,13 @@ func All() []Contender {
 		{Name: "auth0/go-jwt-middleware v3", Base: "net/http, bare handler", New: auth0,
 			Omits: "fingerprint, refresh, sign-out, Cache-Control"},
 		{Name: "scs v2, memory", Base: "net/http, bare handler", New: scsMemory,
-			Omits: "rotation, finding reuse, Cache-Control; more than one process"},
+			Omits: "rotation, reuse detection, Cache-Control; more than one process"},
 		{Name: "scs v2, Redis", Base: "net/http, bare handler", New: scsRedis,
-			Omits: "rotation, finding reuse, Cache-Control; the wait for Redis at every request is not in the figures"},
+			Omits: "rotation, reuse detection, Cache-Control; the wait for Redis at every request is not in the figures"},
 		{Name: "gorilla/sessions, cookie", Base: "net/http, bare handler", New: gorillaCookie,
 			Omits: "ending a session on the server, rotation, Cache-Control"},
 		{Name: "gin-contrib/sessions, Redis", Base: "gin, bare handler", New: ginSessionsRedis,
-			Omits: "rotation, finding reuse, Cache-Control; the wait for Redis at every request is not in the figures"},
+			Omits: "rotation, reuse detection, Cache-Control; the wait for Redis at every request is not in the figures"},
 	}
 }
 

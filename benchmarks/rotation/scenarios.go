@@ -257,13 +257,13 @@ func (w *world) theft(browser, thief *party) string {
 		end := w.now
 		w.live(time.Hour, browser, thief)
 		if !thief.out() {
-			return "found, and the thief goes on"
+			return "found, and the thief stays signed in"
 		}
 		return "found " + passed(end-start)
 	case thief.out() && !browser.out():
 		return "shut out " + passed(thief.refused-start) + ", unreported"
 	case browser.out() && !thief.out():
-		return "**the person is signed out " + passed(browser.refused-start) + ", the thief goes on**"
+		return "**the person is signed out " + passed(browser.refused-start) + ", the thief stays signed in**"
 	case browser.out() && thief.out():
 		return "both signed out"
 	}

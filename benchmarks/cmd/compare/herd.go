@@ -25,8 +25,8 @@ func herds(_ context.Context, o options) error {
 		{"all of it", func(*herd.World) {}},
 		{"tabs do not share a refresh", func(w *herd.World) { w.Coalesced = false }},
 		{"retries without jitter", func(w *herd.World) { w.Jitter = false }},
-		{"waiting for a place all the time there is", func(w *herd.World) { w.Patience = w.Timeout }},
-		{"no bound on what is at the store", func(w *herd.World) { w.Places = 0 }},
+		{"waiting for a place up to the timeout", func(w *herd.World) { w.Patience = w.Timeout }},
+		{"no limit on calls at the store", func(w *herd.World) { w.Places = 0 }},
 		{"none of it", func(w *herd.World) { w.Places, w.Coalesced, w.Jitter = 0, false, false }},
 	} {
 		w := world

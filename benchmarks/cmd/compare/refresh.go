@@ -16,7 +16,7 @@ const simultaneous = 64
 // refreshes compares refreshing through each kind of client, and shows what happens when one
 // token is presented many times at once.
 func refreshes(ctx context.Context, o options) error {
-	t := newTable(fmt.Sprintf("refresh, %d callers", simultaneous), "client", "round trips", "a second", "against bare", "app's processor time", "tokens made of one")
+	t := newTable(fmt.Sprintf("refresh, %d callers", simultaneous), "client", "round trips", "a second", "against bare", "app's processor time", "successors of one token")
 	for _, kind := range rotate.Clients() {
 		conn, err := kind.Open(o.redis)
 		if err != nil {
@@ -28,7 +28,7 @@ func refreshes(ctx context.Context, o options) error {
 		}
 	}
 	t.print("Refreshing against Redis")
-	fmt.Printf("\nTokens made of one: the number of different successors that are handed out when %d callers present one token at once. The right number is 1.\n", simultaneous)
+	fmt.Printf("\nSuccessors of one token: the number of different successors that are handed out when %d callers present one token at once. The right number is 1.\n", simultaneous)
 	return nil
 }
 

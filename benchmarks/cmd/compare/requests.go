@@ -95,7 +95,7 @@ func anonymous(o options) error {
 	if err != nil {
 		return err
 	}
-	const bare, other, nav, skipped = "bare", "anonymous: image, file, call of a program", "anonymous: page navigation", "page that Config.Skip names"
+	const bare, other, nav, skipped = "bare", "anonymous: image, file, request of a program", "anonymous: page navigation", "page that Config.Skip names"
 	ways := []measure.Way{
 		{Name: bare, Run: contend.NewDriver(http.HandlerFunc(contend.Hello), nil, fetch).Run},
 		{Name: other, Run: contend.NewDriver(handler, nil, fetch).Run},

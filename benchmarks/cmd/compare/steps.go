@@ -76,7 +76,7 @@ func stepWays() []measure.Way {
 	ctx := context.WithValue(context.Background(), key0{}, 0)
 
 	return []measure.Way{
-		times("seven looks into the request's header", func(int) {
+		times("seven look-ups in the request's header", func(int) {
 			for _, name := range [...]string{"Authorization", "Upgrade", "Cookie", "Sec-Fetch-Dest", "Accept", "Hx-Request", "Vary"} {
 				sink.n += len(r.Header[name])
 			}
@@ -109,7 +109,7 @@ func stepWays() []measure.Way {
 			kept.Write(message)
 			sink.bytes = kept.Sum(sink.sum[:0])
 		}),
-		times("HMAC of a token, made anew", func(int) {
+		times("HMAC of a token, new state", func(int) {
 			h := hmac.New(sha256.New, key)
 			h.Write(message)
 			sink.bytes = h.Sum(sink.sum[:0])
