@@ -1,0 +1,48 @@
+package flash_test
+
+import (
+	"net/http"
+	"net/http/httptest"
+	"testing"
+
+	"github.com/lucia-go/lucia/flash"
+)
+
+// FuzzTake has a browser send any Cookie header, which yields a value only if it contains the
+// cookie that Set made.
+func FuzzTake(f *testing.F) {
+	flashes, err := flash.New(flash.Config{Secret: secret})
+	if err != nil {
+		f.Fatal(err)
+	}
+	w := httptest.NewRecorder()
+	if err := flashes.Set(w, "notice", "Saved."); err != nil {
+		f.Fatal(err)
+	}
+	genuine := w.Result().Cookies()[0]
+	name, value := genuine.Name, genuine.Value
+	for _, seed := range []string{"", value, value[:len(value)-1], value + "A", `"` + value + `"`, "x; " + name + "=" + value, "=;,\x00"} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, sent string) {
+		r := httptest.NewRequest("GET", "/", nil)
+		r.Header.Set("Cookie", name+"="+sent)
+		var want bool
+		for _, c := range r.CookiesNamed(name) {
+			want = want || c.Value == value
+		}
+		w := httptest.NewRecorder()
+		got, ok := flashes.Take(w, r, "notice")
+		if ok != want || ok != (got == "Saved.") {
+			t.Errorf("Take = %q, %t for %q", got, ok, sent)
+		}
+		if again, peeked := flashes.Peek(r, "notice"); again != got || peeked != ok {
+			t.Errorf("Peek = %q, %t, want %q, %t", again, peeked, got, ok)
+		}
+		for _, line := range w.Header()["Set-Cookie"] {
+			if c, err := http.ParseSetCookie(line); err != nil || c.Name != name || c.MaxAge >= 0 {
+				t.Errorf("Set-Cookie: %q, %v", line, err)
+			}
+		}
+	})
+}
