@@ -89,7 +89,8 @@ type streamOf struct {
 // The expiry of the session closes the channel. A rotation, a reload of the user and the expiry of
 // the access token do not. An end in another process closes it within a second if there is a feed.
 // Without a feed, or while it is lost, the channel is closed when the access token has expired and
-// the store no longer has the session.
+// the store no longer has the session. If the store fails, it stays open until the session expires
+// by the store's last answer; with IdleTimeout the person may have been active since then.
 //
 // The channel is already closed if the request has no session. Nothing is retained for the channel
 // after ctx ends. ctx may be derived from the request's context, and may outlive it. Ended does not

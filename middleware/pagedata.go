@@ -24,6 +24,11 @@ import (
 // request's state from the context, whatever the app's type of user data is. It writes nothing but
 // its output, so any goroutine may use it at any time.
 //
+// With a context that does not come from the middleware, such as context.Background(), it renders
+// as for a signed-out visitor. Nothing is logged then, because pages that Config.Skip names, error
+// pages outside of the middleware and pages that an app renders in advance are rendered in the same
+// way.
+//
 // In a response that caches may share, it renders as for a signed-out visitor, without the script,
 // and logs a warning. That applies to a request that Config.Public names, to an image or another
 // part that a page loads by itself, and if Render gets a ResponseWriter whose Cache-Control is

@@ -5,6 +5,7 @@ import (
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
+	"encoding/json"
 	"fmt"
 	"io"
 	"log/slog"
@@ -372,6 +373,14 @@ func TestChromiumBindsSessions(t *testing.T) {
 		t.Errorf("the first request after the expiry is %s with %d cookies, want a refresh", first.path, len(first.cookies))
 	}
 
+	// The browser refreshes before the expiry, too: its proof comes with a valid access cookie.
+	v.forget()
+	v.eventually("a proof before the expiry", func() bool {
+		tab.Open(v.at("/private"))
+		_, ok := v.last(func(s seen) bool { return isProof(s) && hasAll(s) })
+		return ok
+	})
+
 	// The person follows a link from another site.
 	tab2.Open(v.elsewhere())
 	time.Sleep(expired)
@@ -525,4 +534,59 @@ func TestChromiumBindsSessionsOfCallbacks(t *testing.T) {
 	}
 	v.thief(v.copied(proof, true), "POST", proof.path, 401, "", dbsc.HeaderID, proof.id, dbsc.HeaderResponse, proof.proof)
 	v.eventually("the replay is detected", func() bool { return v.has(session.EventReuse) })
+
+	// In the next session, a thief has the cookies and the challenge with which the browser
+	// registered, and registers a key of their own. Its first use is detected.
+	v.mu.Lock()
+	v.events = nil
+	v.mu.Unlock()
+	v.forget()
+	signIn()
+	registration, ok := v.first(isRegistration)
+	sent, err := dbsc.ParseProof(registration.proof)
+	if !ok || err != nil {
+		t.Fatalf("registered: %t, %v", ok, err)
+	}
+	if v.has(session.EventReuse) {
+		t.Error("the reuse of an honest browser was reported")
+	}
+	thief = v.copied(registration, true)
+	if status := v.registerAndProve(thief, registration.path, sent.Challenge); status == 200 {
+		// One pair of keys in some two thousand has the same tag. A second one has not.
+		v.registerAndProve(thief, registration.path, sent.Challenge)
+	}
+	v.eventually("the other key is detected", func() bool { return v.has(session.EventReuse) })
+}
+
+// registerAndProve has a thief register a key of their own with a copied challenge and use it at
+// once. It returns the status of the answer to the proof.
+func (v *vault) registerAndProve(thief *http.Client, path, challenge string) int {
+	v.t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		v.t.Fatal(err)
+	}
+	post := func(path string, header ...string) *http.Response {
+		r, err := http.NewRequest("POST", v.URL+path, nil)
+		if err != nil {
+			v.t.Fatal(err)
+		}
+		for i := 0; i < len(header); i += 2 {
+			r.Header.Set(header[i], header[i+1])
+		}
+		resp, err := thief.Do(r)
+		if err != nil {
+			v.t.Fatal(err)
+		}
+		v.t.Cleanup(func() { resp.Body.Close() })
+		return resp
+	}
+	registered := post(path, dbsc.HeaderResponse, dbsc.Sign(key, challenge, true))
+	var in dbsc.Instructions
+	if err := json.NewDecoder(registered.Body).Decode(&in); registered.StatusCode != 200 || err != nil {
+		v.t.Fatalf("the registration of another key: %d, %v", registered.StatusCode, err)
+	}
+	asked := post(in.RefreshURL, dbsc.HeaderID, in.SessionID)
+	next, _ := dbsc.ParseChallenge(asked.Header.Get(dbsc.HeaderChallenge))
+	return post(in.RefreshURL, dbsc.HeaderID, in.SessionID, dbsc.HeaderResponse, dbsc.Sign(key, next.Value, false)).StatusCode
 }

@@ -238,7 +238,8 @@ func TestIdleEndsNeedNoNotice(t *testing.T) {
 		here, _ := f.process(t, idle)
 		there, _ := f.process(t, idle)
 		j := signIn(t, here, "u1")
-		ended := there.Ended(t.Context(), sessionOf(t, there, j))
+		streaming, _ := f.process(t, idle) // it has the stream and gets no other request
+		ended := streaming.Ended(t.Context(), sessionOf(t, streaming, j))
 		tokens := []jar{j}
 		for i := 0; ; i++ { // an open page refreshes in the background
 			time.Sleep(time.Second)

@@ -156,6 +156,9 @@ func (w *world) visit(p *person) {
 	if quiet := time.Since(p.active); quiet > idleBound {
 		w.Errorf("%v: %s is signed in %v after their last activity (refreshed: %v)", w.now(), p.id, quiet, refreshed)
 	}
+	if p.ended.IsZero() && w.reconnects(p) {
+		p.stream, p.host = e.Ended(w.Context(), s), e
+	}
 	if p.ended.IsZero() && !p.away {
 		p.active = time.Now()
 		if returns {
@@ -167,6 +170,14 @@ func (w *world) visit(p *person) {
 	if time.Since(p.reloaded) > aSecond && !w.wasCut(p.reloaded) && version < p.atLeast {
 		w.Errorf("%v: %s has version %d of their data, want %d", w.now(), p.id, version, p.atLeast)
 	}
+}
+
+// reconnects reports whether a person's browser opens the stream again: after a restart of the
+// process that had it, and in an outage, in which a stream closes when the session is over by the
+// store's last answer, even if there was activity since then.
+func (w *world) reconnects(p *person) bool {
+	outage := w.now() > outageFrom && w.now() < outageTo+time.Minute
+	return !slices.Contains(w.nodes, p.host) || outage && isClosed(p.stream)
 }
 
 // bound returns how long after the end of the session another process may accept its tokens. An

@@ -136,7 +136,7 @@ func (s *streams) end(n session.Notice) {
 // of other processes. It also asks the store: when the access token of s has expired, then once in
 // the lifetime of an access token, and when the session is due to expire. So it closes when the
 // session expires, and without a feed, too. If the store fails, the channel stays open until the
-// session is due to expire.
+// session expires by the store's last answer, whatever activity there was since then.
 //
 // Nothing is retained once ctx has ended or the channel is closed.
 func (e *Engine[U]) Ended(ctx context.Context, s Session[U]) <-chan struct{} {

@@ -27,7 +27,7 @@ type Account struct {
 	Name            string `json:"name"`
 }
 
-// Accounts are in place of the table user.
+// Accounts takes the place of the table user.
 type Accounts struct {
 	mu   sync.Mutex
 	rows map[string]Account // by id
@@ -91,7 +91,8 @@ func (a *Accounts) load(_ context.Context, id string) (people.Profile, error) {
 	return people.Profile{Name: row.Name}, nil
 }
 
-// check returns the account with this name and password. It replaces the old app's hash.
+// check returns the account with this name and password. It replaces a hash of the old app with one
+// of Argon2.
 func (a *Accounts) check(username, password string) (Account, bool) {
 	row, ok := a.ByIdentifier("username:" + username)
 	if !ok {
