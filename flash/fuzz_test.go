@@ -8,7 +8,7 @@ import (
 	"github.com/lucia-go/lucia/flash"
 )
 
-// FuzzTake sends altered cookies, and other things around them. Only the cookie that Set made yields
+// FuzzTake sends altered cookies, and other text around them. Only the cookie that Set made yields
 // its value.
 func FuzzTake(f *testing.F) {
 	flashes, err := flash.New(flash.Config{Secret: secret})
