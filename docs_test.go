@@ -4,7 +4,6 @@ import (
 	"os"
 	"os/exec"
 	"path"
-	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
@@ -122,8 +121,9 @@ var checkedBlocks = []struct{ file, start, by string }{
 	{"docs/redis.md", "maxmemory 4gb", "docs_test.go TestDocumentedRedisSettings"},
 	{"docs/redis.md", "sentinel monitor", "docs_test.go TestDocumentedRedisSettings"},
 	{"docs/redis.md", "ACL SETUSER", "redisstore/acl_test.go TestDocumentedPermissionsSuffice"},
-	{"docs/recipes.md", "// playwright.config.js", "docs_test.go TestDocumentedScriptsParse"},
-	{"docs/recipes.md", "// sign-in.setup.js", "docs_test.go TestDocumentedScriptsParse"},
+	{"docs/recipes.md", "// playwright.config.js", "internal/moving/recipes/playwright_test.go TestPlaywright"},
+	{"docs/recipes.md", "// sign-in.setup.js", "internal/moving/recipes/playwright_test.go TestPlaywright"},
+	{"docs/recipes.md", "// signed-in.js", "internal/moving/recipes/playwright_test.go TestPlaywright"},
 	{"docs/rotation.md", "cd benchmarks && go test -v ./rotation", "ci: (cd benchmarks && go test ./rotation)"},
 	{"docs/sessions.md", `<p id="idle"`, "not run: the examples warn in this way, and their test does it in Chromium"},
 	{"docs/sql.md", "-- the sessions of one person", "not run: statements for people; the columns are those of the schema"},
@@ -218,25 +218,6 @@ func TestDocumentedRedisSettings(t *testing.T) {
 			t.Errorf("no settings in\n%s", b.text)
 		}
 		testenv.Redis(t, args...)
-	}
-}
-
-// TestDocumentedScriptsParse parses the scripts of docs/recipes.md with node.
-func TestDocumentedScriptsParse(t *testing.T) {
-	t.Parallel()
-	testenv.Require(t, "node")
-	list, _ := blocks(t, "docs/recipes.md")
-	for _, b := range list {
-		if b.kind != "js" {
-			continue
-		}
-		file := filepath.Join(t.TempDir(), "script.mjs")
-		if err := os.WriteFile(file, []byte(b.text), 0o600); err != nil {
-			t.Fatal(err)
-		}
-		if out, err := exec.CommandContext(t.Context(), "node", "--check", file).CombinedOutput(); err != nil {
-			t.Errorf("%v\n%s", err, out)
-		}
 	}
 }
 

@@ -1,5 +1,5 @@
-// Package benchmarks_test is the comparison in the form of Go benchmarks, for
-// those who want to look into one of its figures with a profiler:
+// Package benchmarks_test contains the comparison as Go benchmarks, so that each of its figures can
+// be profiled:
 //
 //	go test -bench 'Request/lucia_on_net' -cpuprofile cpu.prof
 //	go test -bench 'Page/lucia_on_net/http_html' -memprofile mem.prof
@@ -15,7 +15,8 @@ import (
 	"github.com/lucia-go/lucia/benchmarks/rotate"
 )
 
-// plain is a name without what a pattern of benchmarks would stumble over.
+// plain returns a name without the characters that have a meaning of their own in patterns of
+// go test -bench.
 func plain(name string) string {
 	return strings.NewReplacer("*", "", ",", "").Replace(name)
 }

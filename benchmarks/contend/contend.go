@@ -1,6 +1,6 @@
 // Package contend holds the libraries to compare. Each is set up as its documentation recommends,
-// and each does the same work: it finds out from a request's cookies who the user is, an id and
-// three attributes, and passes that to a handler, which writes the name.
+// and each does the same work: it reads the user, an id and three attributes, from a request's
+// cookies and passes it to a handler, which writes the user's name.
 package contend
 
 import (

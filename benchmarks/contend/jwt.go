@@ -19,8 +19,8 @@ import (
 	"github.com/labstack/echo/v4"
 )
 
-// claims are the claims of lucia's access token, which every library's token has, and the two
-// that auth0's requires.
+// claims are the claims of every library's token: those of lucia's access token, and two more that
+// auth0's library requires.
 type claims struct {
 	Version         int    `json:"ver"`
 	User            User   `json:"user"`
@@ -63,8 +63,8 @@ func AccessToken(i int) string { return token(user(i)) }
 
 type userKey struct{}
 
-// byHand is careful code on golang-jwt: fixed method, typed claims, required expiry, and the
-// fingerprint compared with the cookie.
+// byHand is a careful app that uses golang-jwt directly. It fixes the method, has typed claims,
+// requires an expiry, and compares the fingerprint with the cookie.
 func byHand(env Env) (*App, error) {
 	parser := jwt.NewParser(jwt.WithValidMethods([]string{"HS256"}), jwt.WithExpirationRequired(), jwt.WithLeeway(30*time.Second))
 	verify := func(r *http.Request) (User, bool) {

@@ -75,10 +75,10 @@ func BeginSession(auth *lucia.Auth[Profile], userID string) (s *lucia.Session[Pr
 	return s, cookieHeader("", w), err
 }
 
-// cookieHeader returns the Cookie header that a browser sends after the answer w if it sent
-// header before.
+// cookieHeader returns the Cookie header that a browser sends after it has sent header and received
+// the answer w.
 func cookieHeader(header string, w *httptest.ResponseRecorder) string {
-	had, _ := http.ParseCookie(header) // an error if there are none
+	had, _ := http.ParseCookie(header) // it fails if there are none
 	var pairs []string
 	set := w.Result().Cookies()
 	for _, c := range had {
@@ -92,7 +92,7 @@ func cookieHeader(header string, w *httptest.ResponseRecorder) string {
 	return strings.Join(pairs, "; ")
 }
 
-// NewInUse returns lucia some time after its start: a user has signed out, and the other users'
+// NewInUse returns lucia in the state of an app in use: a user has signed out, and the other users'
 // tokens are settled. tokenCache is its Config.TokenCache.
 func NewInUse(store session.Store, tokenCache int) (*lucia.Auth[Profile], error) {
 	return newInUse(store, func(c *lucia.Config[Profile]) { c.TokenCache = tokenCache })

@@ -19,9 +19,9 @@ import (
 	"github.com/lucia-go/lucia/memstore"
 )
 
-// Pages returns HTML pages that show the user's name, each with a script tag and a form with a
-// hidden field. They are lucia's page data and form field or, in the pages that are subtracted,
-// two constants in the same places.
+// Pages returns apps with an HTML page that shows the user's name and has a script tag and a form
+// with a hidden field. The tag and the field are lucia's page data and form field or, in the bare
+// pages, which are subtracted, two constants.
 func Pages() []Contender {
 	var list []Contender
 	for _, framework := range []string{"net/http", "echo", "echo v5", "gin"} {

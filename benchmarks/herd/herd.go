@@ -1,19 +1,17 @@
-// Package herd simulates the time after an outage. Every access token has expired in the
-// meantime, every open page wants to refresh, and the store can do only so many refreshes a
-// second.
+// Package herd simulates the time after an outage. During the outage every access token has
+// expired, so every open page has to refresh, and the store can do only so many refreshes a second.
 //
 // Pages do what the browser module does: they retry after 2^n seconds up to twice that, with n
-// growing to 5, plus the time of Retry-After. Servers do what the session package does. Any
-// number of requests wait for a place, first come, first served. A request holds its place until
-// the store has done the call, so that the store never has more calls at once than there are
-// places. A request without a place at the end of its patience, which is half of its time, is
-// answered 503 with Retry-After and costs the store nothing. A request with a place is answered
-// 503 when its time is up. The store still does its call, in vain, and only then is the place
-// free.
+// growing to 5, plus the time of Retry-After. Servers do what internal/engine does. Any number of
+// requests wait for a place, first come, first served. A request holds its place until the store
+// has done the call, so that the store never has more calls at once than there are places. A
+// request that has no place at the end of its patience, which is half of its time, is answered 503
+// with Retry-After and costs the store nothing. A request with a place is answered 503 when its
+// time is up. The store still does its call, in vain, and the place becomes free only then.
 //
 // The store does its calls in the order of their arrival, at a steady rate, and never fails. The
 // places of all processes are simulated as one pool, though each process has its own. A call in
-// vain does not help its page, and no call is cut short when its time is up. It is a model in
+// vain does not help its page, and no call is cut short when its time is up. This is a model in
 // steps of 10 ms, not a load test.
 package herd
 
@@ -41,7 +39,7 @@ type World struct {
 	Places int
 	// Timeout is the longest time of a request, including its wait for a place. After it the
 	// request is answered 503 or, without places, its page gives up. In both cases the page asks
-	// again later. The store still does a call that it already has.
+	// again later. If the store already has the call, it still does it.
 	Timeout time.Duration
 	// Patience is the longest time that a request waits for a place. A request that waited for
 	// all of Timeout would have no time left for the call.
@@ -141,13 +139,13 @@ func (g *game) ask(i int32, at time.Duration) {
 	}
 }
 
-// leave answers the requests whose time is up. All have the same time and are in the order of
-// arrival, so they are the first ones of atStore and of waiting.
+// leave answers the requests whose time is up. All requests have the same time, and both lists are
+// in the order of arrival, so these are the first ones of atStore and of waiting.
 func (g *game) leave(now int) {
 	for len(g.atStore) > 0 && g.late(g.atStore[0], now) {
 		g.again(g.atStore[0], now)
 		g.atStore = g.atStore[1:]
-		g.vain++ // and holds its place until the store has done it
+		g.vain++ // the call holds its place until the store has done it
 	}
 	for len(g.waiting) > 0 && g.since(g.waiting[0], now) >= g.Patience {
 		g.again(g.waiting[0], now)

@@ -38,7 +38,7 @@ func TestNoMoreCallsThanPlacesAreAtTheStore(t *testing.T) {
 		t.Error("not all pages were served within the hour")
 	}
 	if r.InVain >= r.Late {
-		t.Errorf("%d calls in vain for %d late requests, want fewer: who had no place costs the store nothing", r.InVain, r.Late)
+		t.Errorf("%d calls in vain for %d late requests, want fewer, because a request without a place costs the store nothing", r.InVain, r.Late)
 	}
 	w.Places = 0
 	if u := herd.Play(w, 1); u.AtStore <= morning.Places || u.Waiting != 0 || u.InVain <= r.InVain {
@@ -46,9 +46,9 @@ func TestNoMoreCallsThanPlacesAreAtTheStore(t *testing.T) {
 	}
 }
 
-// Where the herd asks for more than the store can do for longer than a request may
-// take, calls that have waited all their time for a place are done in vain, and ask
-// again, without end.
+// If pages ask for more than the store can do, for longer than a request may take, then requests
+// that wait all their time for a place have calls that are done in vain. Their pages ask again,
+// without end.
 func TestPatienceLeavesTimeForTheCall(t *testing.T) {
 	t.Parallel()
 	w := morning
@@ -59,7 +59,7 @@ func TestPatienceLeavesTimeForTheCall(t *testing.T) {
 	}
 	w.Patience = w.Timeout
 	if r := herd.Play(w, 1); r.All != 0 {
-		t.Errorf("with more patience: %+v, want not within the hour", r)
+		t.Errorf("with more patience: %+v, want that not all are served within the hour", r)
 	}
 }
 
@@ -74,7 +74,7 @@ func TestEachPrecautionHelps(t *testing.T) {
 			func(w *herd.World) { w.Coalesced = false },
 			func(r herd.Result) bool { return r.Peak > 2*with.Peak && (r.All == 0 || r.All > with.All) },
 		},
-		"no bound on what waits": {
+		"no limit on calls at the store": {
 			func(w *herd.World) { w.Places = 0; w.Jitter = false; w.Coalesced = false },
 			func(r herd.Result) bool { return r.AtStore > 10*with.AtStore },
 		},

@@ -61,8 +61,8 @@ type Effort struct {
 	Round  time.Duration
 }
 
-// SideBySide measures the ways on procs processors; ways of other processes use those of their
-// process. The results are by name.
+// SideBySide measures the ways on procs processors and returns the results by name. A way that runs
+// in another process uses the processors of that process.
 func SideBySide(ways []Way, procs int, effort Effort) (map[string]Result, error) {
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(procs))
 	counts := make([]int, len(ways))
@@ -95,8 +95,8 @@ func SideBySide(ways []Way, procs int, effort Effort) (map[string]Result, error)
 	return results, nil
 }
 
-// calibrate returns how many times take about as long as a round, after a few to warm up. A way
-// that mostly waits gets fewer.
+// calibrate returns how many times a way can be run in about the time of a round. It also warms the
+// way up. A way that mostly waits gets fewer runs.
 func calibrate(w Way, round time.Duration) (int, error) {
 	const patience = 5
 	for n := 1; ; n *= 2 {

@@ -19,7 +19,7 @@ import (
 	"github.com/lucia-go/lucia/benchmarks/contend"
 )
 
-// openRueidis opens the client that gin-jwt's store uses, for the floor, and that store.
+// openRueidis opens rueidis, the client of gin-jwt's store, for the floor, and opens that store.
 func openRueidis(addr string) (*Conn, error) {
 	client, err := rueidis.NewClient(rueidis.ClientOption{InitAddress: []string{addr}})
 	if err != nil {
@@ -84,7 +84,7 @@ func ginStore(tokens *ginstore.RedisRefreshTokenStore, n int) (Exchange, error) 
 	}, seed(tokens, n)
 }
 
-// ginRoute is the whole of gin-jwt: its RefreshHandler, with cookies.
+// ginRoute is a complete refresh of gin-jwt: its RefreshHandler, with cookies.
 func ginRoute(tokens *ginstore.RedisRefreshTokenStore, n int) (Exchange, error) {
 	mw, err := ginjwt.New(&ginjwt.GinJWTMiddleware{
 		Realm:             "app",

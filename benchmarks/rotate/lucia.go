@@ -17,7 +17,7 @@ import (
 // preparers is the number of goroutines that make tokens.
 const preparers = 64
 
-// store is lucia's store without anything above it.
+// store is lucia's store alone, without the engine.
 func store(client redis.UniversalClient, n int) (Exchange, error) {
 	s := redisstore.New(client)
 	policy := session.Policy{Grace: 30 * time.Second, Settle: time.Minute, Idle: 365 * 24 * time.Hour, Lifetime: 400 * 24 * time.Hour}
@@ -39,8 +39,8 @@ func store(client redis.UniversalClient, n int) (Exchange, error) {
 	}, err
 }
 
-// route is the whole of lucia: the route that a browser calls, with bearer token, refresh cookie
-// and fingerprint.
+// route is a complete refresh of lucia: the route that a browser calls, with bearer token, refresh
+// cookie and fingerprint.
 func route(client redis.UniversalClient, n int) (Exchange, error) {
 	auth, err := contend.NewAuth(redisstore.New(client), nil)
 	if err != nil {
@@ -65,7 +65,7 @@ func route(client redis.UniversalClient, n int) (Exchange, error) {
 		if w.Code != http.StatusOK {
 			return "", fmt.Errorf("status %d: %s", w.Code, w.Body)
 		}
-		if n > 1 { // the rate is measured, the token is not needed
+		if n > 1 { // only the rate is measured; the token is not needed
 			return "accepted", nil
 		}
 		var answer struct {

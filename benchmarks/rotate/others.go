@@ -22,7 +22,7 @@ const compareAndSet = `if redis.call('GET', KEYS[1]) == ARGV[1] then
 end
 return 0`
 
-// bare compares and sets a value, which is the minimum of a rotation.
+// bare compares and sets a value, which is the least that a rotation has to do.
 func bare(client redis.UniversalClient, n int) (Exchange, error) {
 	script := redis.NewScript(compareAndSet)
 	err := each(preparers, n, func(i int) error { return client.Set(ctx, name("bare", i), "old", year).Err() })
@@ -35,7 +35,7 @@ func bare(client redis.UniversalClient, n int) (Exchange, error) {
 	}, err
 }
 
-// scsRenew is scs' renewal of a session's token, as after a sign-in.
+// scsRenew renews the token of a session of scs, as apps do after a sign-in.
 func scsRenew(client *redis.Client, n int) (Exchange, error) {
 	manager := scs.New()
 	manager.Store = goredisstore.New(client)

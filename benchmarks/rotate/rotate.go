@@ -110,7 +110,7 @@ func Rate(callers, n int, exchange Exchange) (perSecond float64, err error) {
 }
 
 // Accepted makes all callers present one token at once and returns how many different successors
-// they get. One is right.
+// they get. The right number is one.
 func Accepted(callers int, exchange Exchange) (int, error) {
 	successors := make([]string, callers)
 	begin := make(chan struct{})
@@ -140,7 +140,8 @@ func Accepted(callers int, exchange Exchange) (int, error) {
 	return len(distinct), nil
 }
 
-// each calls do for 0 to n-1 from the given number of goroutines and returns one of the errors.
+// each calls do for 0 to n-1 from the given number of goroutines. It stops after an error and
+// returns it.
 func each(callers, n int, do func(i int) error) error {
 	var next atomic.Int64
 	var failed atomic.Pointer[error]

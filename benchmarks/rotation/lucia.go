@@ -7,7 +7,7 @@ import (
 	"github.com/lucia-go/lucia/session"
 )
 
-// lucia is the library's own rule with its default settings.
+// luciaRule is the library's own rule with its default settings.
 type luciaRule struct {
 	policy session.Policy
 	record session.Record
@@ -22,7 +22,7 @@ func newLucia() Rule {
 	}}
 }
 
-// epoch is the sign-in. It is not zero, because the zero Instant means "none".
+// epoch is the time of the sign-in. It is not zero, because the zero Instant means "none".
 const epoch = session.Instant(1 << 40)
 
 func at(now time.Duration) session.Instant { return epoch.Add(now) }
@@ -34,7 +34,7 @@ func (r *luciaRule) SignIn() Token {
 	return r.token(0)
 }
 
-// token is what is handed out now.
+// token returns the token that is handed out at the time now.
 func (r *luciaRule) token(now time.Duration) Token {
 	return Token{
 		N:       int(r.record.Generation),
@@ -70,7 +70,7 @@ func (r *luciaRule) Snapshot() func() {
 	return func() { r.record = saved }
 }
 
-// Choose is the maximum that the engine takes of the bearer token and the refresh cookie.
+// Choose returns the newer of the bearer token and the refresh cookie, as the engine does.
 func (r *luciaRule) Choose(page, cookie Token) Token {
 	if page.N > cookie.N {
 		return page

@@ -5,7 +5,8 @@ import (
 	"time"
 )
 
-// counter makes the numbers of tokens. It is no part of the store: a number is never used twice.
+// counter makes the numbers of tokens. It is not part of the store, so that no number is used
+// twice, even after the store has lost a write.
 type counter struct{ last int }
 
 func (c *counter) token(parent int) Token {
@@ -15,8 +16,8 @@ func (c *counter) token(parent int) Token {
 
 // superTokens is what supertokens-core does for SDKs that speak CDI 5.6 or later
 // (refreshSessionHelper in Session.java): the current token rotates, its predecessor is accepted
-// for a fixed time after the rotation, and each of these makes a token of its own. Only the last
-// one made is current.
+// for a fixed time after the rotation, and each refresh makes a new token. Only the token that was
+// made last is current.
 type superTokens struct {
 	counter
 	state superTokensState
@@ -102,8 +103,8 @@ func (r *superTokensLegacy) Snapshot() func() {
 }
 
 // supabase is RefreshTokenGrant in internal/tokens/service.go for tokens of the first algorithm:
-// each is a row with its parent. A revoked token is answered with the active one if it is that
-// one's parent, and with a new one within the reuse interval after it was revoked.
+// each is a row with its parent. A revoked token is answered with the active token if it is the
+// parent of that, and with a new token within the reuse interval after it was revoked.
 type supabase struct {
 	counter
 	state    supabaseState
@@ -111,8 +112,8 @@ type supabase struct {
 }
 
 type supabaseState struct {
-	parent  map[int]int           // of every token that there is
-	revoked map[int]time.Duration // updated_at of those that are revoked
+	parent  map[int]int           // of every token of the session
+	revoked map[int]time.Duration // updated_at of the revoked tokens
 }
 
 func (r *supabase) SignIn() Token {
@@ -148,7 +149,7 @@ func (r *supabase) Refresh(now time.Duration, t Token) (Token, Verdict) {
 	return r.make(t.N), Accepted
 }
 
-// active returns the token of the session that is not revoked: the newest, if there are several.
+// active returns the session's token that is not revoked, or the newest of several.
 func (r *supabase) active() (n int, ok bool) {
 	for n := r.last; n > 0; n-- {
 		if _, exists := r.state.parent[n]; !exists {
@@ -168,9 +169,9 @@ func (r *supabase) Snapshot() func() {
 	return func() { r.state = saved }
 }
 
-// supabaseCounter is the same for tokens of the second algorithm: a session counts its tokens, the
-// last token but one is always answered with the last, and any older one within the reuse
-// interval after the last refresh.
+// supabaseCounter is the same for tokens of the second algorithm: a session counts its tokens. The
+// last token but one is always answered with the last one. Any older token is, too, within the
+// reuse interval after the last refresh.
 type supabaseCounter struct {
 	state struct {
 		counter   int
@@ -206,8 +207,9 @@ func (r *supabaseCounter) Snapshot() func() {
 }
 
 // familyRule is what the documents of Auth0, Okta and Cognito say: a token is exchanged for a new
-// one, and stays valid for a fixed time after that. The documents do not say whether a token that
-// was made from the same one earlier stays valid; nor what a service does that loses writes.
+// one, and stays valid for a fixed time after that. If it is exchanged twice, the documents do not
+// say whether the first successor stays valid. They do not say either what happens if the service
+// loses a write.
 type familyRule struct {
 	counter
 	state  familyState
@@ -257,7 +259,7 @@ func (r *familyRule) Snapshot() func() {
 	return func() { r.state.lost = true }
 }
 
-// keycloak is validateTokenReuse of TokenManager.java with "Revoke Refresh Token" on and a
+// keycloak is validateTokenReuse in TokenManager.java with "Revoke Refresh Token" on and a
 // "Refresh Token Max Reuse" of zero. It remembers the token that was used last and when a token
 // was last issued, in whole seconds.
 type keycloak struct {
@@ -308,8 +310,8 @@ func (r *keycloak) Snapshot() func() {
 }
 
 // hydra is GetRefreshTokenSession and RotateRefreshToken in persister_oauth2.go. Without a grace
-// period a rotation makes every token of the consent inactive. With one it makes only the token
-// inactive that was used, which stays valid for the grace period after its first use.
+// period a rotation makes every token of the consent inactive. With a grace period it makes only
+// the used token inactive, and that token stays valid for the grace period after its first use.
 type hydra struct {
 	counter
 	state hydraState
@@ -412,7 +414,7 @@ func (r *airlock) Snapshot() func() {
 	return func() { r.state.lost = true }
 }
 
-// ginJWT is RefreshHandler of gin-jwt v3: the store has the token or has not. It makes the new
+// ginJWT is RefreshHandler of gin-jwt v3: a token is valid if the store has it. It makes the new
 // token before it deletes the old one, in two steps.
 type ginJWT struct {
 	counter

@@ -1,5 +1,5 @@
 // Package rotation compares the rules by which servers rotate refresh tokens. Each rule is a small
-// simulation of what its server's source code or documents say; lucia's is the library's own code.
+// simulation that follows its server's source code or documents; lucia's is the library's own code.
 // The scenarios run every rule through the same failures and thefts. docs/rotation.md shows the
 // results.
 package rotation
@@ -22,7 +22,7 @@ type Token struct {
 type Verdict int
 
 const (
-	// Accepted: there are new tokens.
+	// Accepted: the request gets new tokens.
 	Accepted Verdict = iota
 	// Refused: this request gets no tokens. Other tokens of the session stay valid.
 	Refused
@@ -45,18 +45,18 @@ type Rule interface {
 	Snapshot() (restore func())
 }
 
-// A Chooser is a rule that looks at every token that a request carries. A tab that was asleep
+// Chooser is a rule that considers every token of a request. A tab that was asleep
 // presents the token of its page beside the browser's cookie.
 type Chooser interface {
 	Choose(page, cookie Token) Token
 }
 
-// Entry is a rule with its name and where it is taken from.
+// Entry is a rule with its name and its source.
 type Entry struct {
 	Name    string
 	Version string
 	Setting string
-	Source  string // the URL of what the simulation follows
+	Source  string // the URL of the source code or document that the simulation follows
 	Ends    string // what ends when a token is taken for stolen
 	New     func() Rule
 }

@@ -24,7 +24,7 @@ func TestTables(t *testing.T) {
 	before, rest, begun := strings.Cut(string(file), begin)
 	written, after, ended := strings.Cut(rest, end)
 	if !begun || !ended {
-		t.Fatalf("%s has no place for the tables", doc)
+		t.Fatalf("%s lacks the comments around the tables", doc)
 	}
 	got := "\n### Without a thief\n\n" + table(rotation.Failures) +
 		"\n### With a thief\n\n" + table(rotation.Thefts) +
@@ -36,13 +36,13 @@ func TestTables(t *testing.T) {
 		return
 	}
 	if got != written {
-		t.Errorf("%s is stale; LUCIA_WRITE_DOCS=1 go test ./rotation writes\n%s", doc, got)
+		t.Errorf("%s is out of date; LUCIA_WRITE_DOCS=1 go test ./rotation writes\n%s", doc, got)
 	}
 }
 
 // TestNoFailureSignsOut checks the first promise of the library: no failure signs a person out.
-// It also checks that every scenario signs the person out under some rule, so that each of them
-// is a failure.
+// It also checks that every scenario signs the person out under at least one rule, because a
+// scenario that harms no one shows nothing.
 func TestNoFailureSignsOut(t *testing.T) {
 	for _, scenario := range rotation.Failures {
 		failed := false

@@ -2,8 +2,8 @@ package rotation
 
 import "time"
 
-// Rules are the rules compared, lucia first. Lifetimes are not compared: each server is taken to
-// be set so that a session lives longer than the scenario.
+// Rules are the rules to compare, lucia first. Lifetimes are not compared: the simulations assume
+// settings with which a session lives longer than the scenario.
 var Rules = []Entry{
 	{
 		Name: "lucia", Version: "this commit", Setting: "default",

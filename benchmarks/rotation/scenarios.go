@@ -17,7 +17,7 @@ type world struct {
 	now  time.Duration
 }
 
-// party is who holds tokens of the session: the person's browser, or a thief.
+// party is a holder of tokens of the session: the person's browser, or a thief.
 type party struct {
 	token   Token
 	due     time.Duration // of the next refresh
@@ -39,7 +39,7 @@ func (w *world) refresh(p *party) Verdict {
 }
 
 // live lets time pass. Each party makes a request a second after a refresh and then every minute,
-// and refreshes when it is due. It returns early if a token is taken for stolen.
+// and refreshes when it is due. live returns early if a token is taken for stolen.
 func (w *world) live(d time.Duration, parties ...*party) Verdict {
 	for end := w.now + d; w.now < end; w.now += time.Second {
 		for _, p := range parties {
@@ -57,12 +57,13 @@ func (w *world) live(d time.Duration, parties ...*party) Verdict {
 	return Accepted
 }
 
-// begin signs a person in and lets them use the app for a while.
+// begin signs a person in, lets them use the app for the time used, and stops when the next refresh
+// is due.
 func begin(rule Rule, used time.Duration) (*world, *party) {
 	w := &world{rule: rule}
 	browser := &party{token: rule.SignIn(), due: accessTTL}
 	w.live(used, browser)
-	w.now = browser.due // the next refresh is due
+	w.now = browser.due
 	return w, browser
 }
 
@@ -72,10 +73,11 @@ type Scenario struct {
 	run  func(rule Rule, used time.Duration) string
 }
 
-// ages are how long the session has been in use when a scenario happens. The result is the worst.
+// ages are the times for which the session has been in use when a scenario begins.
 var ages = []time.Duration{0, 2 * time.Hour}
 
-// Run returns what becomes of the person, or of the thief.
+// Run returns the worst result of all ages, for the person or for the thief. Results that severity
+// does not order count alike; of these Run returns the last.
 func (s Scenario) Run(entry Entry) string {
 	worst := ""
 	for _, used := range ages {
@@ -163,7 +165,7 @@ func twoTabs(rule Rule, used time.Duration, swapped bool) string {
 	if swapped || second.out() {
 		browser.token = first.token
 	}
-	// Each tab goes on with the access token that it has got, until the next refresh.
+	// Each tab uses the access token that it has received until the next refresh.
 	w.now += time.Second
 	w.rule.Use(w.now, first.token)
 	w.rule.Use(w.now, second.token)
@@ -190,7 +192,7 @@ func lostAnswer(after time.Duration) func(Rule, time.Duration) string {
 	}
 }
 
-// person lets the person go on for a day and returns what became of them.
+// person lets the person use the app for another day and returns the result for them.
 func (w *world) person(browser *party) string {
 	w.live(24*time.Hour, browser)
 	return result(browser)
@@ -208,7 +210,7 @@ func result(p *party) string {
 	return stays
 }
 
-// week is how long a thief is watched.
+// week is the time in which a thief may be found.
 const week = 7 * 24 * time.Hour
 
 // Thefts are the scenarios with a thief, who copies the browser's tokens a minute after a refresh.
@@ -234,7 +236,7 @@ func steal(rule Rule, used time.Duration) (w *world, browser, thief *party) {
 	return w, browser, &party{token: browser.token}
 }
 
-// behind lets the browser refresh some times before the thief uses what was copied.
+// behind lets the browser refresh a number of times before the thief uses the copied tokens.
 func behind(rule Rule, used time.Duration, times int) string {
 	w, browser, thief := steal(rule, used)
 	if verdict := w.live(time.Duration(times)*accessTTL+5*time.Minute, browser); verdict != Accepted {
@@ -244,7 +246,7 @@ func behind(rule Rule, used time.Duration, times int) string {
 	return w.theft(browser, thief)
 }
 
-// theft watches both for a week.
+// theft lets both use the app for a week and returns the result for the thief.
 func (w *world) theft(browser, thief *party) string {
 	start := w.now
 	verdict := w.live(week, browser, thief)
@@ -268,7 +270,7 @@ func (w *world) theft(browser, thief *party) string {
 	return "**not found in a week**"
 }
 
-// passed says when, roughly.
+// passed formats the time d after the theft in words.
 func passed(d time.Duration) string {
 	switch {
 	case d < time.Second:

@@ -24,7 +24,7 @@ func newEcho() *echo.Echo {
 	return e
 }
 
-// echoRoutes is *echo.Echo and *echo.Group.
+// echoRoutes has the methods that *echo.Echo and *echo.Group share.
 type echoRoutes interface {
 	GET(path string, h echo.HandlerFunc, m ...echo.MiddlewareFunc) *echo.Route
 	POST(path string, h echo.HandlerFunc, m ...echo.MiddlewareFunc) *echo.Route
@@ -36,7 +36,7 @@ func onEcho(r echoRoutes, auth *lucia.Auth[user], h handlers, slash string) {
 	r.GET("/private"+slash, echo.WrapHandler(h.private), luciaecho.Require(auth))
 }
 
-// echoApp is an app with these middlewares around everything, in that order.
+// echoApp builds an app with the middleware that use returns, in that order.
 func echoApp(use func(a *lucia.Auth[user]) []echo.MiddlewareFunc) func(*lucia.Auth[user], handlers) http.Handler {
 	return func(a *lucia.Auth[user], h handlers) http.Handler {
 		e := newEcho()
@@ -49,7 +49,7 @@ func echoApp(use func(a *lucia.Auth[user]) []echo.MiddlewareFunc) func(*lucia.Au
 var (
 	// Apps still use it, so the tests cover its order.
 	echoTimeout = echomw.TimeoutWithConfig(echomw.TimeoutConfig{Timeout: time.Minute})
-	// In tests the login form has no CSRF token of echo.
+	// The login form of the tests has no CSRF token of echo.
 	echoCSRF = echomw.CSRFWithConfig(echomw.CSRFConfig{Skipper: func(c echo.Context) bool { return c.Path() == "/login" }})
 )
 
@@ -102,7 +102,7 @@ var goodFrameworks = []order{
 		onEcho(g, a, h, "")
 		return e
 	}},
-	{"echo with an error handler of the app's", func(a *lucia.Auth[user], h handlers) http.Handler {
+	{"echo with the app's own error handler", func(a *lucia.Auth[user], h handlers) http.Handler {
 		e := newEcho()
 		e.HTTPErrorHandler = func(err error, c echo.Context) { e.DefaultHTTPErrorHandler(err, c) }
 		e.Use(luciaecho.Middleware(a))
@@ -190,11 +190,11 @@ func TestOrdersOfFrameworksThatTheLogNames(t *testing.T) {
 			v.do("GET", "/page")
 			for end := time.Now().Add(20 * time.Second); !strings.Contains(log.String(), o.line); time.Sleep(20 * time.Millisecond) {
 				if time.Now().After(end) {
-					t.Fatalf("the log does not name the order:\n%s", log)
+					t.Fatalf("the log does not mention the order:\n%s", log)
 				}
 			}
 			if _, body := v.do("GET", "/page"); !strings.HasPrefix(body, "page of u1") {
-				t.Errorf("the next page: %.80q", body)
+				t.Errorf("the next page: %.80q, want that of u1", body)
 			}
 		})
 	}

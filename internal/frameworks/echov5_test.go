@@ -18,7 +18,7 @@ func newEchoV5() *echov5.Echo {
 	return e
 }
 
-// echoV5Routes is *echo.Echo and *echo.Group of v5.
+// echoV5Routes has the methods that *echo.Echo and *echo.Group of v5 share.
 type echoV5Routes interface {
 	GET(path string, h echov5.HandlerFunc, m ...echov5.MiddlewareFunc) echov5.RouteInfo
 	POST(path string, h echov5.HandlerFunc, m ...echov5.MiddlewareFunc) echov5.RouteInfo
@@ -30,7 +30,7 @@ func onEchoV5(r echoV5Routes, auth *lucia.Auth[user], h handlers, slash string) 
 	r.GET("/private"+slash, echov5.WrapHandler(h.private), luciaechov5.Require(auth))
 }
 
-// echoV5App is an app with these middlewares around everything, in that order.
+// echoV5App builds an app with the middleware that use returns, in that order.
 func echoV5App(use func(a *lucia.Auth[user]) []echov5.MiddlewareFunc) func(*lucia.Auth[user], handlers) http.Handler {
 	return func(a *lucia.Auth[user], h handlers) http.Handler {
 		e := newEchoV5()
@@ -40,7 +40,7 @@ func echoV5App(use func(a *lucia.Auth[user]) []echov5.MiddlewareFunc) func(*luci
 	}
 }
 
-// In tests the login form has no CSRF token of echo.
+// The login form of the tests has no CSRF token of echo.
 var echoV5CSRF = echov5mw.CSRFWithConfig(echov5mw.CSRFConfig{Skipper: func(c *echov5.Context) bool { return c.Path() == "/login" }})
 
 // echoV5Timeout is http.TimeoutHandler as a middleware, because v5 has none of its own.
@@ -95,7 +95,7 @@ var goodEchoV5 = []order{
 		onEchoV5(e, a, h, "")
 		return e
 	}},
-	{"echo v5 with an error handler of the app's", func(a *lucia.Auth[user], h handlers) http.Handler {
+	{"echo v5 with the app's own error handler", func(a *lucia.Auth[user], h handlers) http.Handler {
 		e := newEchoV5()
 		own := echov5.DefaultHTTPErrorHandler(true)
 		e.HTTPErrorHandler = func(c *echov5.Context, err error) { own(c, err) }

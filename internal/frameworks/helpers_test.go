@@ -20,27 +20,27 @@ type user struct {
 	Name string `json:"name"`
 }
 
-// book is a log that tests can read.
-type book struct {
+// logBuffer is a log that tests can read.
+type logBuffer struct {
 	mu  sync.Mutex
 	buf bytes.Buffer
 }
 
-func (b *book) Write(p []byte) (int, error) {
+func (b *logBuffer) Write(p []byte) (int, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return b.buf.Write(p)
 }
 
-func (b *book) String() string {
+func (b *logBuffer) String() string {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return b.buf.String()
 }
 
-func newAuth(t testing.TB) (*lucia.Auth[user], *book) {
+func newAuth(t testing.TB) (*lucia.Auth[user], *logBuffer) {
 	t.Helper()
-	log := &book{}
+	log := &logBuffer{}
 	auth, err := lucia.New(lucia.Config[user]{
 		Secret:   bytes.Repeat([]byte("s"), 32),
 		Store:    memstore.New(),
@@ -54,7 +54,7 @@ func newAuth(t testing.TB) (*lucia.Auth[user], *book) {
 	return auth, log
 }
 
-// handlers are those of every app: /login, /page with page data, /private.
+// handlers are the handlers of every app: /login, /page with page data, and /private.
 type handlers struct{ login, page, private http.HandlerFunc }
 
 func handlersOf(auth *lucia.Auth[user]) handlers {
@@ -96,7 +96,7 @@ func visit(t testing.TB, app http.Handler) *visitor {
 	return &visitor{t, server.URL, &http.Client{Jar: jar, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}}
 }
 
-// do sends a request as a page of the site does, or as a person who opens a page.
+// do sends a request as from a page of the site. A GET is the request of a person who opens a page.
 func (v *visitor) do(method, path string, header ...string) (*http.Response, string) {
 	v.t.Helper()
 	r, err := http.NewRequestWithContext(v.t.Context(), method, v.url+path, nil)
@@ -150,7 +150,7 @@ func (v *visitor) tour(headers ...string) {
 	resp, body = v.do("POST", "/login", headers...)
 	check("sign-in", resp.StatusCode == 200 && len(resp.Cookies()) >= 3, resp, body)
 	resp, body = v.do("GET", "/private", headers...)
-	check("private", body == "private of u1", resp, body)
+	check("private page", body == "private of u1", resp, body)
 	v.expire()
 	resp, body = v.do("GET", "/page", headers...)
 	check("refreshed by a page", strings.HasPrefix(body, "page of u1"), resp, body)
@@ -159,13 +159,13 @@ func (v *visitor) tour(headers ...string) {
 		names = append(names, c.Name)
 	}
 	all := strings.Join(names, " ")
-	check("its cookies", strings.Contains(all, "access_token") && strings.Contains(all, "encrypt_refresh_token") && strings.Contains(all, "theme"), resp, all)
-	check("its caching", strings.Contains(resp.Header.Get("Cache-Control"), "private"), resp, body)
+	check("cookies of the refreshed page", strings.Contains(all, "access_token") && strings.Contains(all, "encrypt_refresh_token") && strings.Contains(all, "theme"), resp, all)
+	check("caching of the refreshed page", strings.Contains(resp.Header.Get("Cache-Control"), "private"), resp, body)
 	access, refresh := token(body, "access_token"), token(body, "refresh_token")
 	resp, body = v.do("POST", "/api/auth/refresh", append(headers, "Authorization", "Bearer "+refresh)...)
 	check("refreshed by a script", resp.StatusCode == 200 && strings.Contains(body, "expires_in"), resp, body)
 	resp, body = v.do("GET", "/api/auth/auto.js", headers...)
-	check("script", resp.StatusCode == 200 && strings.Contains(resp.Header.Get("Content-Type"), "javascript"), resp, body)
+	check("browser module", resp.StatusCode == 200 && strings.Contains(resp.Header.Get("Content-Type"), "javascript"), resp, body)
 	resp, body = v.do("GET", "/nowhere", headers...)
 	check("not found", resp.StatusCode == 404, resp, body)
 	resp, body = v.do("POST", "/api/auth/logout", append(headers, "Authorization", "Bearer "+access)...)

@@ -16,13 +16,13 @@ import (
 	"github.com/lucia-go/lucia/adapters/nethttp"
 )
 
-// order is an app with the middleware in one place among others.
+// order is an app with lucia's middleware at one place among other middleware.
 type order struct {
 	name  string
 	build func(auth *lucia.Auth[user], h handlers) http.Handler
 }
 
-// onMux has the handlers on a ServeMux.
+// onMux returns a ServeMux with the handlers.
 func onMux(auth *lucia.Auth[user], h handlers) *http.ServeMux {
 	m := http.NewServeMux()
 	m.HandleFunc("POST /login", h.login)
@@ -141,7 +141,8 @@ func TestOrdersThatWork(t *testing.T) {
 	}
 }
 
-// Orders that cannot work are named in the log soon after the first page.
+// TestOrdersThatTheLogNames checks that an order that cannot work is logged soon after the first
+// page.
 func TestOrdersThatTheLogNames(t *testing.T) {
 	t.Parallel()
 	for _, o := range []struct {
@@ -181,34 +182,35 @@ func TestOrdersThatTheLogNames(t *testing.T) {
 			v.do("GET", "/page")
 			for end := time.Now().Add(20 * time.Second); !strings.Contains(log.String(), o.line); time.Sleep(20 * time.Millisecond) {
 				if time.Now().After(end) {
-					t.Fatalf("the log does not name the order:\n%s", log)
+					t.Fatalf("the log does not mention the order:\n%s", log)
 				}
 			}
 			if _, body := v.do("GET", "/page"); !strings.HasPrefix(body, "page of u1") {
-				t.Errorf("the next page: %.80q", body)
+				t.Errorf("the next page: %.80q, want that of u1", body)
 			}
 		})
 	}
 }
 
-// HTTP basic auth in front of the app does not affect sessions. A script's bearer token would
-// replace the password in the request, so the app is hardened there.
+// TestBasicAuthInFront checks that HTTP basic authentication in front of the app does not affect
+// sessions. A script's bearer token replaces the password in the request, so its refresh is
+// refused.
 func TestBasicAuthInFront(t *testing.T) {
 	t.Parallel()
 	auth, _ := newAuth(t)
 	v := visit(t, basic(auth.Handler(onMux(auth, handlersOf(auth)))))
 	password := []string{"Authorization", "Basic c3RhZmY6c2VjcmV0"}
 	if resp, _ := v.do("POST", "/login", password...); resp.StatusCode != 200 {
-		t.Fatalf("sign-in: %d", resp.StatusCode)
+		t.Fatalf("sign-in: status %d, want 200", resp.StatusCode)
 	}
 	for range 2 {
 		if _, body := v.do("GET", "/private", password...); body != "private of u1" {
-			t.Errorf("private: %q", body)
+			t.Errorf("private page: %q, want that of u1", body)
 		}
 		v.expire()
 	}
 	_, body := v.do("GET", "/page", password...)
 	if resp, body := v.do("POST", "/api/auth/refresh", "Authorization", "Bearer "+token(body, "refresh_token")); resp.StatusCode != 401 || resp.Header.Get("WWW-Authenticate") != "Basic" {
-		t.Errorf("a script's refresh: %d %q", resp.StatusCode, body)
+		t.Errorf("a script's refresh: %d %q, want 401 of the basic authentication", resp.StatusCode, body)
 	}
 }

@@ -26,7 +26,7 @@ const (
 	audience = "https://orders.example.com"
 )
 
-// ask is code of docs/services.md, and so is userOf. TestDocumentedCodeCompiles compares them.
+// ask and userOf are code of docs/services.md. TestDocumentedCodeCompiles compares them.
 func ask(auth *lucia.Auth[user], w http.ResponseWriter, r *http.Request, orders *http.Request) {
 	token, err := auth.TokenFor(r.Context(), "https://orders.example.com", time.Minute)
 	if err != nil {
@@ -92,8 +92,8 @@ func byJOSE(_ context.Context, jwks string) (verifier, error) {
 	}, nil
 }
 
-// TestOtherServicesVerifyTokens has other libraries verify tokens of Auth.TokenFor with the keys
-// that the app publishes.
+// TestOtherServicesVerifyTokens checks that other libraries verify tokens of Auth.TokenFor with the
+// keys that the app publishes.
 func TestOtherServicesVerifyTokens(t *testing.T) {
 	t.Parallel()
 	auth, err := lucia.New(lucia.Config[user]{
@@ -135,7 +135,7 @@ func TestOtherServicesVerifyTokens(t *testing.T) {
 			continue
 		}
 		if user, err := verify(good); err != nil || user != "u1" {
-			t.Errorf("%s: user %q, error %v", name, user, err)
+			t.Errorf("%s: user %q, error %v, want u1", name, user, err)
 		}
 		for what, token := range map[string]string{
 			"for another service": elsewhere,

@@ -11,10 +11,10 @@ import (
 	xnet "golang.org/x/net/websocket"
 )
 
-// sockets take over the connection of a request, each in the way of its library.
+// sockets are handlers that take over the connection of a request, one for each library.
 var sockets = map[string]struct {
 	plain   http.HandlerFunc // as the library's documentation shows
-	cookies http.HandlerFunc // with the answer's own cookies
+	cookies http.HandlerFunc // with the cookies of the response
 	keeps   bool             // plain already sends them
 }{
 	"gorilla/websocket": {
@@ -63,9 +63,10 @@ func upgraded(c *gorilla.Conn, err error) {
 	}
 }
 
-// A socket that reconnects with an expired access token is accepted, whatever the library does with
-// cookies, and the next page is refreshed as if the socket did not exist. The test checks what
-// going-live.md says of each library, with a cookie of the app.
+// TestWebSocketLibraries checks that a socket that reconnects with an expired access token is
+// accepted, whatever the library does with cookies, and that the next page is refreshed as if the
+// socket did not exist. It checks what going-live.md says about each library, with a cookie of the
+// app.
 func TestWebSocketLibraries(t *testing.T) {
 	t.Parallel()
 	for name, s := range sockets {
@@ -94,20 +95,20 @@ func TestWebSocketLibraries(t *testing.T) {
 			for range 10 {
 				resp := upgrade("/socket")
 				if resp.StatusCode != 101 {
-					t.Fatalf("status %d", resp.StatusCode)
+					t.Fatalf("upgrade: status %d, want 101", resp.StatusCode)
 				}
 				if got := strings.Contains(strings.Join(resp.Header["Set-Cookie"], " "), "theme=dark"); got != s.keeps {
-					t.Errorf("the answer has the app's cookie: %v, want %v", got, s.keeps)
+					t.Errorf("the response has the app's cookie: %v, want %v", got, s.keeps)
 				}
 			}
 			if s.cookies != nil {
 				if resp := upgrade("/cookies"); resp.StatusCode != 101 || !strings.Contains(strings.Join(resp.Header["Set-Cookie"], " "), "theme=dark") {
-					t.Errorf("with the cookies: %d %v", resp.StatusCode, resp.Header)
+					t.Errorf("with the cookies: %d %v, want 101 and the app's cookie", resp.StatusCode, resp.Header)
 				}
 			}
 			resp, body := v.do("GET", "/page")
 			if !strings.HasPrefix(body, "page of u1") || len(resp.Cookies()) != 3 {
-				t.Errorf("the next page: %.80q %v", body, resp.Header["Set-Cookie"])
+				t.Errorf("the next page: %.80q %v, want that of u1 and three cookies", body, resp.Header["Set-Cookie"])
 			}
 			if log.String() != "" {
 				t.Errorf("the log has lines:\n%s", log)

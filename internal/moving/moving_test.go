@@ -43,7 +43,7 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// site is an app that is replaced by another one.
+// site is an app that a test replaces with another one.
 type site struct{ http.Handler }
 
 var ada = url.Values{"username": {"Ada"}, "password": {"secret"}}
@@ -108,7 +108,7 @@ func sessions1(t *testing.T, kit *luciatest.Kit[people.Profile]) int {
 	return len(list)
 }
 
-// replay opens a page in a browser that has copies of cookies, and returns the answer.
+// replay opens a page in a browser that has copies of cookies, and returns the response.
 func replay(app http.Handler, path string, cookies []*http.Cookie) *http.Response {
 	r := httptest.NewRequest("GET", "https://app.example"+path, nil)
 	r.Header.Set("Sec-Fetch-Mode", "navigate")
@@ -121,15 +121,15 @@ func replay(app http.Handler, path string, cookies []*http.Cookie) *http.Respons
 	return w.Result()
 }
 
-// spentOnce checks that copies of the old app's cookies are worth nothing.
+// spentOnce checks that copies of the old app's cookies are not accepted again.
 func spentOnce(t *testing.T, kit *luciatest.Kit[people.Profile], app http.Handler, path string, cookies []*http.Cookie) {
 	t.Helper()
 	before := sessions1(t, kit)
 	if answer := replay(app, path, cookies); answer.StatusCode != http.StatusSeeOther {
-		t.Errorf("old cookies, a second time: %d, want the login page", answer.StatusCode)
+		t.Errorf("old cookies presented again: status %d, want 303 to the login page", answer.StatusCode)
 	}
 	if after := sessions1(t, kit); after != before {
-		t.Errorf("old cookies, a second time: %d sessions, %d before", after, before)
+		t.Errorf("old cookies presented again: %d sessions, want %d as before", after, before)
 	}
 }
 
@@ -164,7 +164,7 @@ func TestFromSCS(t *testing.T) {
 	want(t, visitor.Get("/"), "/", "Cart: pen,ink,cup,pot")
 }
 
-// A form that is open while the new version is deployed is not lost.
+// TestFormOfAnOldPageIsAccepted submits a form that was open while the new version was deployed.
 func TestFormOfAnOldPageIsAccepted(t *testing.T) {
 	t.Parallel()
 	kit, carts := newKit(t), &people.Carts{}
@@ -176,7 +176,8 @@ func TestFormOfAnOldPageIsAccepted(t *testing.T) {
 	want(t, tab.Submit(url.Values{"item": {"pen"}}), "/", "Hello, Ada", "Cart: pen", "Added.")
 }
 
-// While lucia's store is down, an old session is neither lost nor used up.
+// TestOldSessionSurvivesAnOutage checks that an old session is neither lost nor used up while
+// lucia's store is down.
 func TestOldSessionSurvivesAnOutage(t *testing.T) {
 	t.Parallel()
 	kit := newKit(t)
@@ -218,7 +219,8 @@ func TestFromGorilla(t *testing.T) {
 	}
 }
 
-// While lucia's store is down, an old cookie that counts once is not used up.
+// TestOldCookieSurvivesAnOutage checks that an old cookie, which is accepted once, is not used up
+// while lucia's store is down.
 func TestOldCookieSurvivesAnOutage(t *testing.T) {
 	t.Parallel()
 	key := []byte(strings.Repeat("k", 32))
@@ -247,7 +249,7 @@ func TestOldCookieSurvivesAnOutage(t *testing.T) {
 			want(t, tab.Get("/account"), "/login")
 			up()
 			if page := tab.Get("/account"); page.URL.Path != "/account" || page.Status != http.StatusOK {
-				t.Errorf("after the outage: %d %s, want the account", page.Status, page.URL.Path)
+				t.Errorf("after the outage: %d %s, want 200 /account", page.Status, page.URL.Path)
 			}
 		})
 	}
@@ -271,7 +273,7 @@ func TestFromEchoSessions(t *testing.T) {
 	spentOnce(t, kit, app, "/account", cookies)
 	want(t, other.Get("/account"), "/login") // the old session had the id of a user who was signed out
 	if got := names(signedOut); len(got) != 0 {
-		t.Errorf("the old session's cookie stays: %v", got)
+		t.Errorf("the old session's cookie is not deleted: %v", got)
 	}
 	tab.Get("/")
 	want(t, tab.Submit(url.Values{"out": {"1"}}), "/", "stranger", "You are signed out.")
@@ -338,7 +340,7 @@ func TestFromGinJWT(t *testing.T) {
 	}
 	w := httptest.NewRecorder()
 	if app.ServeHTTP(w, r); w.Code != 401 || sessions1(t, kit) != 1 {
-		t.Errorf("the old refresh token, a second time: %d", w.Code)
+		t.Errorf("the old refresh token presented again: status %d, want 401 and one session", w.Code)
 	}
 	fetch("POST", "/login", `{"username":"Ada"}`, 401, "")
 	fetch("POST", "/login", credentials, 204, "")
@@ -366,7 +368,7 @@ func TestFromGinJWTAccessToken(t *testing.T) {
 	}
 	words, _, err1 := v2.TokenGenerator("u1")
 	number, _, err2 := v2.TokenGenerator(10_000_000)
-	nobody, _, err3 := v2.TokenGenerator("u9")
+	unknown, _, err3 := v2.TokenGenerator("u9")
 	if err := errors.Join(err1, err2, err3); err != nil {
 		t.Fatal(err)
 	}
@@ -386,7 +388,7 @@ func TestFromGinJWTAccessToken(t *testing.T) {
 		{"v3", access.AccessToken, 204, "u1"},
 		{"v2", words, 204, "u1"},
 		{"v2, the id is a number", number, 204, "10000000"},
-		{"no such user", nobody, 400, ""},
+		{"no such user", unknown, 400, ""},
 		{"forged", forged, 401, ""},
 		{"without an expiry", endless, 401, ""},
 		{"no token", "", 401, ""},
@@ -398,22 +400,22 @@ func TestFromGinJWTAccessToken(t *testing.T) {
 			app := must(t)(fromginjwt.After(kit.Config, old, new(fromgorilla.Spent)))
 			ask := apiClient(t, app)
 			if got := ask("POST", "/move-access", c.token); got != c.want {
-				t.Fatalf("the old token is answered %d, want %d", got, c.want)
+				t.Fatalf("old token: status %d, want %d", got, c.want)
 			}
 			if c.id == "" {
 				return
 			}
 			if got := ask("GET", "/api/me", c.token); got != 401 {
-				t.Errorf("cookies beside the old token are answered %d, want 401", got)
+				t.Errorf("cookies beside the old token: status %d, want 401", got)
 			}
 			if got := ask("GET", "/api/me", ""); got != 200 {
-				t.Errorf("cookies are answered %d, want 200", got)
+				t.Errorf("cookies: status %d, want 200", got)
 			}
 			if list, err := kit.Store.List(t.Context(), c.id); err != nil || len(list) != 1 {
-				t.Errorf("the user has the sessions %v, %v, want one", list, err)
+				t.Errorf("the user has sessions %v, error %v, want one session", list, err)
 			}
 			if got := apiClient(t, app)("POST", "/move-access", c.token); got != 401 {
-				t.Errorf("the old token, a second time, is answered %d, want 401", got)
+				t.Errorf("old token presented again: status %d, want 401", got)
 			}
 		})
 	}
@@ -422,17 +424,17 @@ func TestFromGinJWTAccessToken(t *testing.T) {
 		ask := apiClient(t, must(t)(fromginjwt.After(kit.Config, old, new(fromgorilla.Spent))))
 		up := kit.StoreDown()
 		if got := ask("POST", "/move-access", words); got != 503 {
-			t.Errorf("during the outage: %d, want 503", got)
+			t.Errorf("during the outage: status %d, want 503", got)
 		}
 		up()
 		if got := ask("POST", "/move-access", words); got != 204 {
-			t.Errorf("after the outage: %d, want 204", got)
+			t.Errorf("after the outage: status %d, want 204", got)
 		}
 	})
 }
 
-// apiClient is a program in any language: it has a cookie jar, sends JSON, and knows nothing of
-// lucia. It returns the status of an answer.
+// apiClient returns a client that could be written in any language: it has a cookie jar, sends
+// JSON, and knows nothing about lucia. Each call returns the status of the response.
 func apiClient(t *testing.T, app http.Handler) func(method, path, bearer string) int {
 	jar, err := cookiejar.New(nil)
 	if err != nil {
@@ -457,7 +459,7 @@ func apiClient(t *testing.T, app http.Handler) func(method, path, bearer string)
 	}
 }
 
-// TestGoClient shows what docs/from/jwt.md says of a Go program.
+// TestGoClient checks what docs/from/jwt.md says about a Go program.
 func TestGoClient(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -489,7 +491,7 @@ func TestGoClient(t *testing.T) {
 			}
 			resp.Body.Close()
 			if resp.StatusCode != http.StatusOK {
-				t.Errorf("GET /api/me is answered %d, want 200", resp.StatusCode)
+				t.Errorf("GET /api/me: status %d, want 200", resp.StatusCode)
 			}
 			kit.PassAccessTTL()
 		}
@@ -499,7 +501,7 @@ func TestGoClient(t *testing.T) {
 	})
 }
 
-// TestCookieJar shows what docs/from/jwt.md says of a program with a cookie jar.
+// TestCookieJar checks what docs/from/jwt.md says about a program with a cookie jar.
 func TestCookieJar(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -512,7 +514,7 @@ func TestCookieJar(t *testing.T) {
 		step := func(method, path string, want int) {
 			t.Helper()
 			if got := ask(method, path, ""); got != want {
-				t.Errorf("%s %s is answered %d, want %d", method, path, got, want)
+				t.Errorf("%s %s: status %d, want %d", method, path, got, want)
 			}
 		}
 		step("GET", "/api/me", 401)
@@ -549,7 +551,7 @@ func TestFromEchoJWT(t *testing.T) {
 	spentOnce(t, kit, app, "/account", forged)
 }
 
-// rows is a table refresh_token.
+// rows is the table refresh_token, in memory.
 type rows struct {
 	mu     sync.Mutex
 	tokens map[string]bool
@@ -568,7 +570,7 @@ func (r *rows) Delete(_ context.Context, token string) error {
 	return nil
 }
 
-// TestFromSvelteKit reads cookies that lucia-sveltekit 0.9.1 has made.
+// TestFromSvelteKit exchanges cookies that lucia-sveltekit 0.9.1 has set.
 func TestFromSvelteKit(t *testing.T) {
 	t.Parallel()
 	file, err := os.ReadFile("fromsveltekit/testdata/session.json")
@@ -585,7 +587,7 @@ func TestFromSvelteKit(t *testing.T) {
 		t.Fatal(err)
 	}
 	if !fromsveltekit.Verify("secret", old.HashedPassword) || fromsveltekit.Verify("Secret", old.HashedPassword) {
-		t.Error("the password's hash is not verified")
+		t.Error("Verify does not distinguish the password from another one")
 	}
 	cookies := func(change ...string) (list []*http.Cookie) {
 		for name, value := range old.Cookies {

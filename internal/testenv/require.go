@@ -1,7 +1,7 @@
 // Package testenv starts the programs that tests need: Redis servers on loopback, alone, as a
 // cluster and under Sentinel; PostgreSQL servers; a TCP proxy that simulates failures. It also
-// finds a browser. The programs keep their data in temporary directories and stop at the end of the
-// test, by process id.
+// finds a browser and installs npm packages. The programs keep their data in temporary directories
+// and stop at the end of the test, by process id.
 package testenv
 
 import (

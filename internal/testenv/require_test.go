@@ -45,17 +45,70 @@ func TestRequire(t *testing.T) {
 	for _, tt := range tests {
 		t.Setenv("PATH", tt.path)
 		t.Setenv(testenv.RequireVariable, tt.required)
-		v := &verdict{TB: t}
-		done := make(chan struct{})
-		go func() {
-			defer close(done)
+		how := verdictOf(t, func(v *verdict) {
 			if path := testenv.Require(v, tt.program); filepath.Dir(path) == tt.path {
 				v.how = "found"
 			}
-		}()
-		<-done
-		if v.how != tt.want {
-			t.Errorf("%s: %s, want %s", tt.name, v.how, tt.want)
+		})
+		if how != tt.want {
+			t.Errorf("%s: %s, want %s", tt.name, how, tt.want)
 		}
 	}
+}
+
+// TestInstallPackages changes the environment, so it is not parallel. There is no npm, or one that
+// fails.
+func TestInstallPackages(t *testing.T) {
+	none, failing := t.TempDir(), t.TempDir()
+	if err := os.WriteFile(filepath.Join(failing, "npm"), []byte("#!/bin/sh\nexit 1\n"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	tests := []struct{ name, path, required, version, want string }{
+		{"installed", none, "npm", "1.2.3", "installed"},
+		{"another version", none, "", "1.2.2", "skipped"},
+		{"another version, npm required", none, "npm", "1.2.2", "failed"},
+		{"not installed", none, "", "", "skipped"},
+		{"npm fails", failing, "", "", "skipped"},
+		{"npm fails, and is required", failing, "npm", "", "failed"},
+	}
+	for _, tt := range tests {
+		dir := t.TempDir()
+		files := map[string]string{
+			"package-lock.json": `{"packages":{"":{},"node_modules/@a/b":{"version":"1.2.3"}}}`,
+		}
+		if tt.version != "" {
+			files["node_modules/@a/b/package.json"] = `{"version":"` + tt.version + `"}`
+		}
+		for name, content := range files {
+			file := filepath.Join(dir, name)
+			err := os.MkdirAll(filepath.Dir(file), 0o700)
+			if err == nil {
+				err = os.WriteFile(file, []byte(content), 0o600)
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+		t.Setenv("PATH", tt.path)
+		t.Setenv(testenv.RequireVariable, tt.required)
+		how := verdictOf(t, func(v *verdict) {
+			testenv.InstallPackages(v, dir)
+			v.how = "installed"
+		})
+		if how != tt.want {
+			t.Errorf("%s: %s, want %s", tt.name, how, tt.want)
+		}
+	}
+}
+
+// verdictOf returns how a test ends.
+func verdictOf(t *testing.T, test func(*verdict)) string {
+	v := &verdict{TB: t}
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		test(v)
+	}()
+	<-done
+	return v.how
 }

@@ -9,8 +9,8 @@ import (
 	"github.com/lucia-go/lucia/benchmarks/herd"
 )
 
-// herds simulates the hour after an outage of one Redis, with and without the measures that
-// spread the herd.
+// herds simulates the hour after an outage of one Redis, with and without the measures that spread
+// the refreshes over time.
 func herds(_ context.Context, o options) error {
 	world := herd.World{
 		Pages: pick(o, 500_000, 250_000), Tabs: 2, Coalesced: true, Jitter: true, Outage: 20 * time.Minute,

@@ -1,10 +1,10 @@
 // Compare measures lucia beside other libraries that do the same work and prints Markdown tables.
-// It starts a Redis of its own on a free loopback port. It needs redis-server, and wrk and
-// taskset for the measurements of whole processes. If one is missing, Compare reports that and
-// omits the part.
+// It needs redis-server, which it starts on a free loopback port. The measurements of whole
+// processes also need wrk and taskset. If one of these two is missing, Compare reports that and
+// omits this part.
 //
 //	go run ./cmd/compare          all, in about four minutes
-//	go run ./cmd/compare -quick   the same in shorter runs, in about one
+//	go run ./cmd/compare -quick   fewer and shorter rounds, in about one
 package main
 
 import (
@@ -53,7 +53,7 @@ var parts = []struct {
 }
 
 func main() {
-	quick := flag.Bool("quick", false, "measure with less patience")
+	quick := flag.Bool("quick", false, "measure in fewer and shorter rounds")
 	only := flag.String("only", "", "comma-separated `parts`: requests, pages, steps, callers, sessions, refresh, whole, herd")
 	held := flag.Int("held", contend.Held, "MiB of memory that each process holds beside its contender")
 	contender := flag.String(contenderFlag, "", "serve the rounds of a `contender` over stdin and stdout; used by this program itself")
@@ -65,7 +65,7 @@ func main() {
 		}
 		return
 	}
-	// If the reader of the output ends, this process and its Redis end, too.
+	// If the reader of the output exits, SIGPIPE ends this process and its Redis, too.
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGPIPE)
 	defer stop()
 	if err := run(ctx, options{quick: *quick, held: *held}, *only); err != nil {

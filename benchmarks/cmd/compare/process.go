@@ -32,7 +32,7 @@ func serveRounds(name string, o options, in io.Reader, out io.Writer) error {
 	runtime.GOMAXPROCS(1)
 	c, ok := contend.Named(name)
 	if !ok {
-		return fmt.Errorf("no contender %q", name)
+		return fmt.Errorf("no contender is named %q", name)
 	}
 	app, err := c.New(contend.Env{Users: users, Redis: o.redis})
 	if err != nil {

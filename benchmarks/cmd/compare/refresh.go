@@ -28,7 +28,7 @@ func refreshes(ctx context.Context, o options) error {
 		}
 	}
 	t.print("Refreshing against Redis")
-	fmt.Printf("\nTokens made of one: how many different successors are handed out when %d callers present one token at once; 1 is right.\n", simultaneous)
+	fmt.Printf("\nTokens made of one: the number of different successors that are handed out when %d callers present one token at once. The right number is 1.\n", simultaneous)
 	return nil
 }
 
@@ -88,8 +88,8 @@ func refreshRound(ctx context.Context, o options, conn *rotate.Conn, c rotate.Co
 	return speed{rate, float64(measure.CPUTime()-cpu) / float64(n)}, err
 }
 
-// madeOfOne returns the largest number of successors that one token was given in several
-// attempts.
+// madeOfOne presents one token many times at once, in several attempts, and returns the largest
+// number of different successors in an attempt.
 func madeOfOne(c rotate.Contender) (most int, err error) {
 	const tries = 10
 	for range tries {

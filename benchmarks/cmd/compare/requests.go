@@ -78,7 +78,7 @@ func effort(o options) measure.Effort {
 	return measure.Effort{Rounds: pick(o, 100, 16), Round: 10 * time.Millisecond}
 }
 
-// added returns how much more a way costs than its base.
+// added returns the cost of name minus that of base.
 func added(results map[string]measure.Result, name, base string) measure.Result {
 	r, b := results[name], results[base]
 	return measure.Result{Nanos: r.Nanos - b.Nanos, Allocs: r.Allocs - b.Allocs, Bytes: r.Bytes - b.Bytes}
@@ -137,7 +137,7 @@ func callers(_ context.Context, o options) error {
 	return nil
 }
 
-// together returns a way in which n callers share the work.
+// together returns a function that sends a number of requests from n concurrent callers.
 func together(app *contend.App, n int) func(int) {
 	drivers := make([]*contend.Driver, n)
 	for i := range drivers {

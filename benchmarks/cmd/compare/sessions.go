@@ -64,7 +64,7 @@ func begin(auth *lucia.Auth[contend.Profile], store session.Store, i, inUse int,
 	return err
 }
 
-// withSessions returns the cost of a request that uses the cookies in turn.
+// withSessions returns the cost of a request, with the cookies used in random order.
 func withSessions(o options, store session.Store, cookies []string, cache int) (nanos float64, err error) {
 	auth, err := contend.NewInUse(store, cache)
 	if err != nil {
@@ -78,7 +78,7 @@ func withSessions(o options, store session.Store, cookies []string, cache int) (
 		}
 		io.WriteString(w, s.User.Data.Username)
 	}))
-	contend.NewDriver(handler, cookies, page).Run(len(cookies)) // every token has been seen once
+	contend.NewDriver(handler, cookies, page).Run(len(cookies)) // every token is verified once
 	// In the order of their first use, the cached tokens would follow one another, and a round
 	// would use only cached tokens or none.
 	cookies = slices.Clone(cookies)

@@ -24,7 +24,7 @@ import (
 func whole(ctx context.Context, o options) error {
 	for _, tool := range []string{"wrk", "taskset"} {
 		if _, err := exec.LookPath(tool); err != nil {
-			fmt.Printf("\nWhole processes are left out: %v.\n", err)
+			fmt.Printf("\nThe measurements of whole processes are omitted: %v.\n", err)
 			return nil
 		}
 	}
@@ -168,9 +168,9 @@ func processorTime(pid int) (time.Duration, error) {
 	return time.Duration(user+system) * (time.Second / 100), errors.Join(err1, err2)
 }
 
-// printWhole prints the best runs. The last column compares requests for each second of the
-// server's processor time with those of the bare handler. It is the steadier figure on a machine
-// that also does other work.
+// printWhole prints the best runs. The last column is the bare handler's processor time for a
+// request, divided by that of the server. It is the steadier figure on a machine that also does
+// other work.
 func printWhole(servers []*server) {
 	rates, costs := map[string]float64{}, map[string]float64{}
 	for _, s := range servers {

@@ -1,6 +1,6 @@
-// Serve runs one contender of the comparison as a process of its own, for a load
-// generator. It writes a wrk script that sends the Cookie header of another user
-// with each request, prints its address, and serves until it is killed.
+// Serve runs one contender of the comparison as a process of its own, for a load generator. It
+// writes a wrk script that rotates over the Cookie headers of the users, prints its address, and
+// serves until it is killed.
 //
 //	go run ./cmd/serve -name '**lucia** on net/http' -script cookies.lua
 package main
@@ -18,7 +18,7 @@ import (
 )
 
 func main() {
-	name := flag.String("name", "", "the contender, as it stands in the table")
+	name := flag.String("name", "", "the `name` of the contender, as in the table of requests")
 	redis := flag.String("redis", "", "address of a Redis server")
 	script := flag.String("script", "", "file to write the wrk script to")
 	held := flag.Int("held", contend.Held, "MiB of memory that the process holds beside the contender")
@@ -49,8 +49,8 @@ func serve(name, redis, script string) error {
 	return http.Serve(l, app.Handler)
 }
 
-// wrkScript formats every request beforehand: the generator is not what is
-// measured.
+// wrkScript returns a script that formats all requests before the run, because the load generator
+// is not to be measured.
 func wrkScript(cookies []string) string {
 	var b strings.Builder
 	b.WriteString("local cookies = {\n")

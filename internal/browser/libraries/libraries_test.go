@@ -4,10 +4,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
-	"sync"
 	"testing"
 
 	"github.com/lucia-go/lucia/internal/chrometest"
@@ -57,7 +55,7 @@ func (l library) idle() string {
 func TestLibraries(t *testing.T) {
 	t.Parallel()
 	testenv.Require(t, "chromium")
-	installLibraries(t)
+	testenv.InstallPackages(t, dir)
 	chromium := chrometest.Start(t)
 	for _, lib := range libraries {
 		t.Run(lib.name, func(t *testing.T) {
@@ -74,31 +72,6 @@ func TestLibraries(t *testing.T) {
 // dir is where npm installs the libraries.
 const dir = "testdata"
 
-// install installs the packages of package-lock.json, once.
-var install = sync.OnceValue(func() error {
-	if installed() {
-		return nil
-	}
-	out, err := exec.Command("npm", "ci", "--prefix", dir, "--ignore-scripts", "--no-audit", "--no-fund").CombinedOutput()
-	if err != nil {
-		return fmt.Errorf("npm ci --prefix %s: %v\n%s", dir, err, out)
-	}
-	return nil
-})
-
-// installLibraries installs the libraries. If npm is missing or its registry does not answer, the
-// test is skipped or fails, as testenv.Missing decides.
-func installLibraries(t *testing.T) {
-	t.Helper()
-	if installed() {
-		return
-	}
-	testenv.Require(t, "npm")
-	if err := install(); err != nil {
-		testenv.Missing(t, "npm", "the libraries are not installed: "+err.Error())
-	}
-}
-
 // packageFile is a package's entry in package.json or package-lock.json.
 type packageFile struct {
 	Name    string `json:"name"`
@@ -107,8 +80,12 @@ type packageFile struct {
 
 // lockedPackages returns the packages of package-lock.json, by alias.
 func lockedPackages() (map[string]packageFile, error) {
+	data, err := os.ReadFile(filepath.Join(dir, "package-lock.json"))
+	if err != nil {
+		return nil, err
+	}
 	var lock struct{ Packages map[string]packageFile }
-	if err := readJSON(filepath.Join(dir, "package-lock.json"), &lock); err != nil {
+	if err := json.Unmarshal(data, &lock); err != nil {
 		return nil, err
 	}
 	locked := map[string]packageFile{}
@@ -118,29 +95,6 @@ func lockedPackages() (map[string]packageFile, error) {
 		}
 	}
 	return locked, nil
-}
-
-// installed reports whether all packages are installed in the versions of the lock file.
-func installed() bool {
-	locked, err := lockedPackages()
-	if err != nil || len(locked) == 0 {
-		return false
-	}
-	for alias, want := range locked {
-		var got packageFile
-		if readJSON(filepath.Join(dir, "node_modules", alias, "package.json"), &got) != nil || got.Version != want.Version {
-			return false
-		}
-	}
-	return true
-}
-
-func readJSON(file string, out any) error {
-	data, err := os.ReadFile(file)
-	if err != nil {
-		return err
-	}
-	return json.Unmarshal(data, out)
 }
 
 // TestReadmeNamesTheLibraries checks that the README names the versions of the tests.

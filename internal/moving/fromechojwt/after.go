@@ -13,7 +13,7 @@ import (
 	"github.com/lucia-go/lucia/internal/moving/people"
 )
 
-// After is the app on lucia. The old tokens are accepted once.
+// After is the app on lucia. Each old token is accepted once.
 func After(config lucia.Config[people.Profile], oldKey []byte, spent *fromgorilla.Spent) (http.Handler, error) {
 	auth, err := lucia.New(config)
 	if err != nil {
@@ -49,7 +49,7 @@ func After(config lucia.Config[people.Profile], oldKey []byte, spent *fromgorill
 }
 
 // carryOver signs in the person whose old token the browser still has, once, and deletes its
-// cookie. Remove it three days after the move, when the last token has expired.
+// cookie. Remove carryOver three days after the move, when the last old token has expired.
 func carryOver(auth *lucia.Auth[people.Profile], oldKey []byte, spent *fromgorilla.Spent) echo.MiddlewareFunc {
 	return func(next echo.HandlerFunc) echo.HandlerFunc {
 		return func(c echo.Context) error {

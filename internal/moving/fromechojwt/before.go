@@ -17,8 +17,8 @@ const (
 	lifetime   = 72 * time.Hour
 )
 
-// Before is the app on echo-jwt, with the token in a cookie. It lives three days, since there is
-// no refresh.
+// Before is the app on echo-jwt, with the token in a cookie. The token lives three days, because
+// there is no refresh.
 func Before(key []byte) http.Handler {
 	e := echo.New()
 	e.GET("/login", func(c echo.Context) error {

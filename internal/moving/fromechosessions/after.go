@@ -13,7 +13,7 @@ import (
 	"github.com/lucia-go/lucia/internal/moving/people"
 )
 
-// After is the app on lucia. The old sessions are looked at once.
+// After is the app on lucia. Each old session is exchanged once.
 func After(config lucia.Config[people.Profile], old sessions.Store, spent *fromgorilla.Spent) (http.Handler, error) {
 	auth, err := lucia.New(config)
 	if err != nil {
@@ -64,7 +64,7 @@ func After(config lucia.Config[people.Profile], old sessions.Store, spent *fromg
 }
 
 // carryOver signs in the person whose old session the browser still has, once, and deletes its
-// cookie. Remove it when the last of them has expired: MaxAge after the move.
+// cookie. Remove carryOver MaxAge after the move, when the last old session has expired.
 func carryOver(auth *lucia.Auth[people.Profile], old sessions.Store, spent *fromgorilla.Spent) echo.MiddlewareFunc {
 	return func(next echo.HandlerFunc) echo.HandlerFunc {
 		return func(c echo.Context) error {

@@ -15,8 +15,8 @@ import (
 // Name is the name of the session and of its cookie.
 const Name = "shop"
 
-// Before is the app on gorilla/sessions. store.Get is what echo-contrib's session.Get calls. Ids of
-// users are numbers, and a sign-out leaves the id in the session.
+// Before is the app on gorilla/sessions. store.Get is what echo-contrib's session.Get calls. The
+// ids of users are numbers. A sign-out leaves the id in the session.
 func Before(store sessions.Store) http.Handler {
 	e := echo.New()
 	home := func(c echo.Context) error {

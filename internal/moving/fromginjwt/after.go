@@ -59,7 +59,7 @@ func After(config lucia.Config[people.Profile], old *ginjwt.GinJWTMiddleware, sp
 	return g, nil
 }
 
-// onlyAdmins is the Authorizer of the old API. It stands behind Require.
+// onlyAdmins takes the place of the old API's Authorizer. Requests reach it after Require.
 func onlyAdmins(auth *lucia.Auth[people.Profile]) gin.HandlerFunc {
 	return func(c *gin.Context) {
 		user := luciagin.Session(c, auth).User
@@ -71,8 +71,8 @@ func onlyAdmins(auth *lucia.Auth[people.Profile]) gin.HandlerFunc {
 	}
 }
 
-// moveOver begins a session for whoever has a refresh token of gin-jwt, and deletes that token. The
-// page's script calls it once if loadSession() resolves to null. Remove it after
+// moveOver begins a session for a client with a refresh token of gin-jwt, and deletes that token.
+// The page's script calls it once if loadSession() resolves to null. Remove it after
 // RefreshTokenTimeout.
 func moveOver(auth *lucia.Auth[people.Profile], old *ginjwt.GinJWTMiddleware) gin.HandlerFunc {
 	return func(c *gin.Context) {

@@ -12,14 +12,14 @@ import (
 	"github.com/lucia-go/lucia/internal/moving/people"
 )
 
-// Credentials are what the API's login takes.
+// Credentials are the body of a request to the API's login.
 type Credentials struct {
 	Username string `json:"username"`
 	Password string `json:"password"`
 }
 
-// Middleware is the gin-jwt of the app. Browsers have the tokens in cookies, and other programs
-// send the access token as a bearer token.
+// Middleware returns the app's gin-jwt. Browsers have the tokens in cookies. Other programs send
+// the access token as a bearer token.
 func Middleware(key []byte) (*ginjwt.GinJWTMiddleware, error) {
 	return ginjwt.New(&ginjwt.GinJWTMiddleware{
 		Key:            key,

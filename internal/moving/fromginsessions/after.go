@@ -13,7 +13,7 @@ import (
 	"github.com/lucia-go/lucia/internal/moving/people"
 )
 
-// After is the app on lucia. The old sessions are looked at once.
+// After is the app on lucia. Each old session is exchanged once.
 func After(config lucia.Config[people.Profile], old sessions.Store, spent *fromgorilla.Spent) (http.Handler, error) {
 	auth, err := lucia.New(config)
 	if err != nil {

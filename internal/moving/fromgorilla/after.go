@@ -14,7 +14,7 @@ import (
 	"github.com/lucia-go/lucia/internal/moving/people"
 )
 
-// After is the app on lucia. The old sessions are looked at once.
+// After is the app on lucia. Each old session is exchanged once.
 func After(config lucia.Config[people.Profile], old sessions.Store, spent *Spent) (http.Handler, error) {
 	auth, err := lucia.New(config)
 	if err != nil {
@@ -59,8 +59,8 @@ func After(config lucia.Config[people.Profile], old sessions.Store, spent *Spent
 	return nethttp.Wrap(auth, carryOver(auth, old, spent, mux)), nil
 }
 
-// Spent remembers the old cookies that have been accepted, in place of a table with a primary key
-// that all processes share.
+// Spent remembers the old cookies that have been accepted. It takes the place of a table with a
+// primary key that all processes share.
 type Spent struct{ hashes sync.Map }
 
 // First reports whether the cookie has not been accepted yet, and remembers it.
@@ -73,7 +73,7 @@ func (s *Spent) First(cookie string) bool {
 func (s *Spent) Forget(cookie string) { s.hashes.Delete(sha256.Sum256([]byte(cookie))) }
 
 // carryOver signs in the person whose old session the browser still has, once, and deletes its
-// cookie. Remove it when the last of them has expired: MaxAge after the move.
+// cookie. Remove carryOver MaxAge after the move, when the last old session has expired.
 func carryOver(auth *lucia.Auth[people.Profile], old sessions.Store, spent *Spent, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		cookie, err := r.Cookie(Name)

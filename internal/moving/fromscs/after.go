@@ -12,9 +12,9 @@ import (
 	"github.com/lucia-go/lucia/internal/moving/people"
 )
 
-// After is the app on lucia. Who is signed in is lucia's, the cart is in the app's table, and the
-// cart of a visitor and the message of the next page are flash values. The old sessions are looked
-// at once.
+// After is the app on lucia. lucia knows who is signed in. A user's cart is in the app's table. A
+// visitor's cart and the message of the next page are flash values. Each old session is exchanged
+// once.
 func After(config lucia.Config[people.Profile], old *scs.SessionManager, carts *people.Carts) (http.Handler, error) {
 	auth, err := lucia.New(config)
 	if err != nil {
@@ -81,7 +81,7 @@ func After(config lucia.Config[people.Profile], old *scs.SessionManager, carts *
 }
 
 // carryOver signs in the person whose session of scs the browser still has, and ends that session.
-// Remove it when the last of them has expired.
+// Remove carryOver when the last old session has expired.
 func carryOver(auth *lucia.Auth[people.Profile], old *scs.SessionManager, carts *people.Carts, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		cookie, err := r.Cookie(old.Cookie.Name)
@@ -91,7 +91,7 @@ func carryOver(auth *lucia.Auth[people.Profile], old *scs.SessionManager, carts 
 		}
 		ctx, err := old.Load(r.Context(), cookie.Value)
 		if err != nil {
-			log.Print("old sessions: ", err) // the store is down: the cookie is kept for later
+			log.Print("old sessions: ", err) // the store is down; the cookie is kept for a later request
 			next.ServeHTTP(w, r)
 			return
 		}

@@ -10,8 +10,8 @@ import (
 	"github.com/lucia-go/lucia/internal/moving/people"
 )
 
-// Before is the app on scs. Everything is in the session: who is signed in, the cart, the message
-// of the next page, and where a visitor wanted to go.
+// Before is the app on scs. The session has everything: who is signed in, the cart, the message of
+// the next page, and the page that a visitor wanted to open.
 func Before(sessions *scs.SessionManager) http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, r *http.Request) {

@@ -1,5 +1,5 @@
-// Package fromsveltekit is an app that was on lucia-sveltekit 0.9 (before.mjs) after it moves to
-// lucia. It reads what lucia-sveltekit has left: cookies, refresh tokens and hashes of passwords.
+// Package fromsveltekit is the app on lucia-sveltekit 0.9 (before.mjs) after it has moved to lucia.
+// It reads the cookies, refresh tokens and password hashes of lucia-sveltekit.
 package fromsveltekit
 
 import (
@@ -29,11 +29,12 @@ type RefreshTokens interface {
 	Delete(ctx context.Context, token string) error
 }
 
-// errInvalid is not returned to clients.
+// errInvalid is the error for an old session that is not accepted. Clients do not see it.
 var errInvalid = errors.New("old session is not valid")
 
 // CarryOver signs in the person whose session of lucia-sveltekit the browser still has, and ends
-// that session. Remove it after a year, or earlier: the refresh tokens live that long.
+// that session. Remove it after a year, which is the lifetime of the old refresh tokens, or
+// earlier.
 //
 // lucia-sveltekit 0.9 decodes its tokens without checking their signature. CarryOver checks it, and
 // accepts a refresh token only if its row is still in the table.
@@ -130,8 +131,8 @@ func decrypt(sealed, secret string) (string, error) {
 	return string(data[:len(data)-padding]), nil
 }
 
-// Verify reports whether a hash of lucia-sveltekit, of a password or a fingerprint, is that of the
-// value: "salt:key", with scrypt.
+// Verify reports whether hash is the hash of value. lucia-sveltekit hashes passwords and
+// fingerprints with scrypt and writes "salt:key".
 func Verify(value, hash string) bool {
 	salt, key, ok := strings.Cut(hash, ":")
 	want, err := hex.DecodeString(key)

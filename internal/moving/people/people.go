@@ -1,4 +1,4 @@
-// Package people is what the programs share: users, their carts and a page.
+// Package people contains what the programs share: users, their carts and a page.
 package people
 
 import (
@@ -11,12 +11,12 @@ import (
 	"github.com/lucia-go/lucia"
 )
 
-// Profile is what pages know of a user.
+// Profile is the data about a user that pages need.
 type Profile struct {
 	Name string `json:"name"`
 }
 
-// users are in place of the app's table.
+// users takes the place of the app's table.
 var users = map[string]struct{ name, password string }{
 	"u1": {"Ada", "secret"},
 	"u2": {"Grace", "hopper"},
@@ -35,10 +35,10 @@ func Check(name, password string) (id string, ok bool) {
 // Name returns a user's name, or "" if there is no such user.
 func Name(id string) string { return users[id].name }
 
-// IsAdmin reports whether a user may see the others.
+// IsAdmin reports whether a user may see other users.
 func IsAdmin(id string) bool { return id == "u2" }
 
-// Load is a LoadUser.
+// Load is the app's LoadUser.
 func Load(_ context.Context, id string) (Profile, error) {
 	user, ok := users[id]
 	if !ok {
@@ -47,7 +47,7 @@ func Load(_ context.Context, id string) (Profile, error) {
 	return Profile{user.name}, nil
 }
 
-// Carts are the carts of users, in place of the app's table.
+// Carts holds the carts of users. It takes the place of the app's table.
 type Carts struct {
 	mu    sync.Mutex
 	items map[string][]string
@@ -78,7 +78,7 @@ func (c *Carts) Of(userID string) string {
 type View struct {
 	Name, Cart, Notice string
 	Head, Field        template.HTML // lucia's page data and hidden field
-	SignOut            string        // where the form that signs out goes to
+	SignOut            string        // the action of the form that signs out
 }
 
 var page = template.Must(template.New("").Parse(`<!doctype html><title>Shop</title>{{.Head}}
@@ -96,7 +96,9 @@ func Show(w http.ResponseWriter, view View) {
 
 var login = template.Must(template.New("").Parse(`<!doctype html><title>Sign in</title>
 <form method="post" action="/login">{{.}}
-<input name="username"><input name="password" type="password"><button>Sign in</button></form>`))
+<label>Username <input name="username"></label>
+<label>Password <input name="password" type="password"></label>
+<button>Sign in</button></form>`))
 
 // ShowLogin writes the login page. The return field may be empty.
 func ShowLogin(w http.ResponseWriter, returnField template.HTML) {

@@ -13,8 +13,8 @@ import (
 // keyPrefix begins every API key of the app, so that scanners recognize one in a repository.
 const keyPrefix = "shop_"
 
-// APIKeys are the hashes of the keys and whose they are, in place of a table of the app. A key is
-// keyPrefix and rand.Text(), shown once when it is made.
+// APIKeys maps the hash of each key to the id of its user. It takes the place of a table of the
+// app. A key is keyPrefix and rand.Text(). It is shown once, when it is made.
 type APIKeys map[[sha256.Size]byte]string
 
 // apiKey returns the API key of a request.
@@ -32,13 +32,13 @@ func HasAPIKey(r *http.Request) bool {
 
 type userKey struct{}
 
-// UserID returns the user of a request that RequireUser has let in.
+// UserID returns the id of the user of a request that RequireUser has admitted.
 func UserID(ctx context.Context) string {
 	id, _ := ctx.Value(userKey{}).(string)
 	return id
 }
 
-// RequireUser lets in whoever has an API key or a session.
+// RequireUser admits requests with an API key or a session.
 func RequireUser(auth *lucia.Auth[people.Profile], keys APIKeys, next http.Handler) http.Handler {
 	withUser := func(w http.ResponseWriter, r *http.Request, id string) {
 		next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), userKey{}, id)))

@@ -34,15 +34,15 @@ type Provider struct {
 	links links
 }
 
-// NewProvider reads the provider's configuration. With formPost the provider answers with a form
-// that the browser posts, and with a redirect otherwise.
+// NewProvider reads the provider's configuration. With formPost, the provider responds with a form
+// that the browser posts, and otherwise with a redirect.
 func NewProvider(ctx context.Context, auth *lucia.Auth[people.Profile], secret []byte, oauth oauth2.Config, issuer string, formPost bool, client *http.Client) (*Provider, error) {
 	ctx = oidc.ClientContext(ctx, client)
 	provider, err := oidc.NewProvider(ctx, issuer)
 	if err != nil {
 		return nil, err
 	}
-	// The answer to a form post comes from another site. Browsers send only SameSite=None then.
+	// A form post comes from another site. Browsers then send only cookies with SameSite=None.
 	pending, err := flash.New(flash.Config{Secret: secret, CrossSite: formPost})
 	if err != nil {
 		return nil, err
@@ -56,8 +56,7 @@ func NewProvider(ctx context.Context, auth *lucia.Auth[people.Profile], secret [
 	}, nil
 }
 
-// attempt is a sign-in under way. Each has a cookie of its own, so two tabs do not disturb each
-// other.
+// attempt is a sign-in in progress. Each has its own cookie, so that two tabs do not interfere.
 type attempt struct{ Nonce, Verifier, Next string }
 
 // Login sends the person to the provider.
@@ -87,7 +86,7 @@ func (p *Provider) Callback(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "This sign-in has expired. Please go back and try again.", http.StatusBadRequest)
 		return
 	}
-	if r.FormValue("error") != "" { // the person has changed their mind
+	if r.FormValue("error") != "" { // the person has cancelled
 		http.Redirect(w, r, "/login", http.StatusSeeOther)
 		return
 	}
@@ -125,7 +124,7 @@ func (p *Provider) exchange(ctx context.Context, code string, a attempt) (token 
 		return nil, "", err
 	}
 	if token.Nonce != a.Nonce {
-		return nil, "", errors.New("nonce of the ID token is that of another sign-in")
+		return nil, "", errors.New("the ID token has the nonce of another sign-in")
 	}
 	return token, claim(token, "sid"), nil
 }
@@ -140,7 +139,7 @@ func claim(token *oidc.IDToken, name string) string {
 }
 
 // BackChannelLogout ends sessions when the provider says that the person has signed out there. The
-// provider calls it, not the browser. It is idempotent, so the token may come twice.
+// provider calls it, not the browser. It is idempotent, so the provider may send a token twice.
 func (p *Provider) BackChannelLogout(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Cache-Control", "no-store")
 	token, err := p.verifier.VerifyLogout(oidc.ClientContext(r.Context(), p.client), r.PostFormValue("logout_token"))
@@ -163,7 +162,8 @@ type link struct {
 	session              lucia.ID
 }
 
-// links are in place of a table of the app, from which rows are deleted after Config.Lifetime.
+// links takes the place of a table of the app. The app deletes the rows of that table after
+// Config.Lifetime.
 type links struct {
 	mu sync.Mutex
 	of map[string][]link // by subject

@@ -110,7 +110,7 @@ func (p *Passkeys) begin(w http.ResponseWriter, name string, options any, data *
 	}
 	if err != nil {
 		log.Print("passkeys: ", err)
-		http.Error(w, "no passkey now", http.StatusInternalServerError)
+		http.Error(w, "passkeys are not available", http.StatusInternalServerError)
 		return
 	}
 	w.Header().Set("Content-Type", "application/json")
@@ -120,7 +120,7 @@ func (p *Passkeys) begin(w http.ResponseWriter, name string, options any, data *
 func (p *Passkeys) take(w http.ResponseWriter, r *http.Request, name string) (data webauthn.SessionData, err error) {
 	value, ok := p.pending.Take(w, r, name)
 	if !ok {
-		return data, errors.New("passkeys: no ceremony is under way")
+		return data, errors.New("passkeys: no ceremony is in progress")
 	}
 	return data, json.Unmarshal([]byte(value), &data)
 }
@@ -130,7 +130,7 @@ func refuse(w http.ResponseWriter, err error) {
 	http.Error(w, "The passkey was not accepted.", http.StatusUnauthorized)
 }
 
-// passkeyUser is a user as go-webauthn sees one.
+// passkeyUser implements webauthn.User.
 type passkeyUser struct {
 	id   string
 	keys []webauthn.Credential
@@ -143,7 +143,7 @@ func (u passkeyUser) WebAuthnName() string                       { return people
 func (u passkeyUser) WebAuthnDisplayName() string                { return people.Name(u.id) }
 func (u passkeyUser) WebAuthnCredentials() []webauthn.Credential { return u.keys }
 
-// credentials are in place of a table of the app.
+// credentials takes the place of a table of the app.
 type credentials struct {
 	mu sync.Mutex
 	of map[string][]webauthn.Credential // by user

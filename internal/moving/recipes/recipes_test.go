@@ -157,7 +157,7 @@ func TestOpenIDConnect(t *testing.T) {
 				t.Helper()
 				tab := browser.Open("/account")
 				if tab.Page().URL.Host != "idp.example" {
-					t.Fatalf("a stranger is at %s", tab.Page().URL)
+					t.Fatalf("a signed-out visitor is at %s, want the provider", tab.Page().URL)
 				}
 				tab.Submit(url.Values{"allow": {"1"}})
 				if formPost {
@@ -189,20 +189,21 @@ func TestOpenIDConnect(t *testing.T) {
 				logout(idp.sign(map[string]any{"sub": "ada@idp", "sid": "sid-1", "jti": "1", "events": events}), 200)
 			}
 			if page := phone.Get("/account"); page.URL.Host != "idp.example" {
-				t.Errorf("the session is over, and its browser is at %s", page.URL)
+				t.Errorf("after the end of its session, the browser is at %s, want the provider", page.URL)
 			}
 			if page := laptop.Get("/account"); page.Body != "Account of Ada" {
-				t.Errorf("another session: %d %s", page.Status, page.URL)
+				t.Errorf("another session: %d %s, want it alive", page.Status, page.URL)
 			}
 			logout(idp.sign(map[string]any{"sub": "ada@idp", "jti": "2", "events": events}), 200)
 			if page := laptop.Get("/account"); page.URL.Host != "idp.example" {
-				t.Errorf("all sessions are over, and a browser is at %s", page.URL)
+				t.Errorf("after the end of all sessions, a browser is at %s, want the provider", page.URL)
 			}
 		})
 	}
 }
 
-// An answer of the provider is accepted in the browser that asked for it, and once.
+// TestOpenIDConnectChecksState checks that a response of the provider is accepted only in the
+// browser that asked for it.
 func TestOpenIDConnectChecksState(t *testing.T) {
 	t.Parallel()
 	for _, formPost := range []bool{false, true} {
@@ -243,7 +244,7 @@ func TestOpenIDConnectChecksState(t *testing.T) {
 	}
 }
 
-// An ID token that was made for another sign-in is refused.
+// TestOpenIDConnectChecksNonce checks that an ID token of another sign-in is refused.
 func TestOpenIDConnectChecksNonce(t *testing.T) {
 	t.Parallel()
 	kit, idp, sites := oidcApp(t, false)
@@ -251,7 +252,7 @@ func TestOpenIDConnectChecksNonce(t *testing.T) {
 	tab := luciatest.NewBrowser(t, sites).Open("/account")
 	page := tab.Submit(url.Values{"allow": {"1"}})
 	if page.Status != http.StatusBadGateway || kit.Store.Calls().Create != 0 {
-		t.Errorf("a token of another sign-in: %d %s, %d sessions", page.Status, page.Body, kit.Store.Calls().Create)
+		t.Errorf("a token of another sign-in: %d %s, %d sessions, want 502 and none", page.Status, page.Body, kit.Store.Calls().Create)
 	}
 }
 
@@ -287,10 +288,10 @@ func TestPasskeys(t *testing.T) {
 	}
 	attestation := virtualwebauthn.CreateAttestationResponse(rp, device, key, *creation)
 	fetch(first, "/passkeys", attestation, 204)
-	fetch(first, "/passkeys", attestation, 401) // the challenge is used
+	fetch(first, "/passkeys", attestation, 401) // the challenge has been used
 	device.AddCredential(key)
 
-	// Elsewhere she signs in with it.
+	// She signs in with it in another browser.
 	browser := luciatest.NewBrowser(t, app)
 	second := browser.Open("/account")
 	request, err := virtualwebauthn.ParseAssertionOptions(fetch(second, "/login/passkey/new", "", 200))
@@ -302,7 +303,7 @@ func TestPasskeys(t *testing.T) {
 	thief := luciatest.NewBrowser(t, app).Open("/account")
 	fetch(thief, "/login/passkey", assertion, 401) // without the challenge's cookie
 	fetch(second, "/login/passkey", stranger, 401)
-	fetch(second, "/login/passkey", assertion, 401) // the challenge is used
+	fetch(second, "/login/passkey", assertion, 401) // the challenge has been used
 	request, err = virtualwebauthn.ParseAssertionOptions(fetch(second, "/login/passkey/new", "", 200))
 	if err != nil {
 		t.Fatal(err)
@@ -311,9 +312,9 @@ func TestPasskeys(t *testing.T) {
 	if page := second.Get("/account"); page.Body != "Account of Ada" {
 		t.Errorf("after the sign-in: %d %s", page.Status, page.Body)
 	}
-	// A signed-out visitor adds no passkey.
+	// A signed-out visitor cannot add a passkey.
 	if page := thief.Fetch("POST", "/passkeys/new", nil); page.Status != 401 {
-		t.Errorf("a stranger adds a passkey: %d", page.Status)
+		t.Errorf("a signed-out visitor adds a passkey: status %d, want 401", page.Status)
 	}
 }
 
@@ -403,7 +404,7 @@ func TestSinglePageApp(t *testing.T) {
 		fetch("POST", "/api/me", spa, 200)
 		fetch("POST", "/api/me", "https://evil.app.example", 403)
 		kit.PassAccessTTL()
-		fetch("GET", "/api/me", spa, 200) // refreshed by the way
+		fetch("GET", "/api/me", spa, 200) // refreshed in the same request
 		kit.PassAccessTTL()
 		fetch("POST", "/api/me", spa, 200)
 		fetch("POST", "/api/auth/logout", spa, 204)
@@ -429,7 +430,7 @@ func TestRoles(t *testing.T) {
 		}
 		w := httptest.NewRecorder()
 		if app.ServeHTTP(w, r); w.Code != status {
-			t.Errorf("%s: %s %s is %d, want %d", cmp.Or(user, "a stranger"), method, path, w.Code, status)
+			t.Errorf("%s: %s %s: status %d, want %d", cmp.Or(user, "a visitor"), method, path, w.Code, status)
 		}
 	}
 	check("", "GET", "/orgs/acme", 401)
@@ -438,7 +439,7 @@ func TestRoles(t *testing.T) {
 	check("u1", "POST", "/orgs/acme/members", 200)
 	check("u2", "POST", "/orgs/acme/members", 403)
 	check("u1", "GET", "/orgs/other", 404)
-	roles["acme/u1"] = recipes.Member // counts at once, in a session that goes on
+	roles["acme/u1"] = recipes.Member // takes effect at once, in the same session
 	check("u1", "POST", "/orgs/acme/members", 403)
 }
 
@@ -462,10 +463,10 @@ func TestEventsEndWithTheSession(t *testing.T) {
 			t.Errorf("%d with %d events, want 61: one a minute while the session lives", page.Status, n)
 		}
 		if d := time.Since(start); d != time.Hour+time.Second {
-			t.Errorf("the stream took %v", d)
+			t.Errorf("the stream took %v, want an hour and a second", d)
 		}
 		if page := tab.Fetch("GET", "/events", nil); page.Status != 401 {
-			t.Errorf("after the session: %d", page.Status)
+			t.Errorf("after the end of the session: status %d, want 401", page.Status)
 		}
 	})
 }
@@ -494,16 +495,16 @@ func TestSocketEndsWithTheSession(t *testing.T) {
 		t.Fatal(err)
 	}
 	if _, _, err = conn.Read(t.Context()); websocket.CloseStatus(err) != websocket.StatusPolicyViolation {
-		t.Errorf("after the session: %v", err)
+		t.Errorf("after the end of the session: %v, want a policy violation", err)
 	}
 	_, answer, err := websocket.Dial(t.Context(), server.URL, &websocket.DialOptions{HTTPHeader: header})
 	if err == nil || answer == nil || answer.StatusCode != 401 {
-		t.Errorf("after the session: %v %v", answer, err)
+		t.Errorf("after the end of the session: %v, %v, want 401", answer, err)
 	}
 }
 
-// In hardened mode pages have no tokens. htmx and Turbo need nothing but the page data and the
-// hidden field in what they swap.
+// TestSwappedPagesInHardenedMode checks that pages have no tokens in hardened mode, and that htmx
+// and Turbo need only the page data and the hidden field in what they swap.
 func TestSwappedPagesInHardenedMode(t *testing.T) {
 	t.Parallel()
 	kit := newKit(t, func(c *lucia.Config[people.Profile]) { c.Hardened = true })
@@ -533,7 +534,7 @@ func TestSwappedPagesInHardenedMode(t *testing.T) {
 	if page := tab.Submit(url.Values{"out": {"1"}}); page.Body != "saved by u1" {
 		t.Errorf("the form: %d %s", page.Status, page.Body)
 	}
-	// Without a session the libraries are sent to the login page, each in its way.
+	// Require sends signed-out visitors to the login page in the way of each library.
 	for name, test := range map[string][2]string{
 		"htmx":               {"HX-Request", "true"},
 		"a boosted link":     {"HX-Boosted", "true"},
@@ -553,8 +554,8 @@ func TestSwappedPagesInHardenedMode(t *testing.T) {
 	}
 }
 
-// A stored state (Playwright's storageState) is a copy of a browser's cookies. Steal makes such a
-// copy.
+// TestStoredStates uses stored states (Playwright's storageState). Such a state is a copy of a
+// browser's cookies, as Steal makes it.
 func TestStoredStates(t *testing.T) {
 	t.Parallel()
 	newApp := func(t *testing.T) (*luciatest.Kit[people.Profile], *luciatest.Browser) {
@@ -571,7 +572,7 @@ func TestStoredStates(t *testing.T) {
 			_, browser := newApp(t)
 			setup := browser.Open("/account")
 			one, two := setup.Steal(), setup.Steal()
-			for range 10 { // a run of the tests, within the access token's life
+			for range 10 { // a run of tests within the lifetime of the access token
 				time.Sleep(time.Minute)
 				if !signedIn(one) || !signedIn(two) {
 					t.Fatal("a test is signed out")
@@ -584,7 +585,7 @@ func TestStoredStates(t *testing.T) {
 			_, browser := newApp(t)
 			setup := browser.Open("/account")
 			earlier := setup.Steal()
-			for range 60 { // the browser goes on for an hour, and its tokens rotate
+			for range 60 { // the browser is used for an hour, and its tokens rotate
 				time.Sleep(time.Minute)
 				if !signedIn(setup) {
 					t.Fatal("the browser is signed out")
@@ -594,7 +595,7 @@ func TestStoredStates(t *testing.T) {
 				t.Error("a token that was rotated long ago is accepted")
 			}
 			if signedIn(setup) {
-				t.Error("the session goes on after a reuse")
+				t.Error("the session is alive after a reuse")
 			}
 		})
 	})

@@ -11,16 +11,16 @@ import (
 // Role is what a member may do in an organisation. A higher role may do all that a lower one may.
 type Role int
 
-// The roles. NoRole is that of someone who is not a member.
+// The roles. NoRole is the role of people who are not members.
 const (
 	NoRole Role = iota
 	Member
 	Admin
 )
 
-// RequireRole lets in whoever has at least a role in the organisation of the path, /orgs/{org}/…
-// roleOf reads the app's table on each request, so a change counts at once. Outsiders get a 404,
-// as if there were no such organisation.
+// RequireRole admits users who have the role least, or a higher one, in the organisation of the
+// path, /orgs/{org}. roleOf reads the app's table on each request, so a change takes effect at
+// once. Users who are not members get a 404, as if the organisation did not exist.
 func RequireRole(auth *lucia.Auth[people.Profile], least Role, roleOf func(ctx context.Context, org, userID string) (Role, error), next http.Handler) http.Handler {
 	return auth.Require(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		role, err := roleOf(r.Context(), r.PathValue("org"), auth.Session(r.Context()).User.ID)

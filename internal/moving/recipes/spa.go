@@ -2,7 +2,7 @@ package recipes
 
 import "net/http"
 
-// CORS lets scripts of an origin call the API with cookies. It goes around lucia, so that it also
+// CORS lets scripts of an origin call the API with cookies. Wrap it around lucia, so that it also
 // answers preflight requests. List the same origin in Config.TrustedOrigins.
 func CORS(origin string, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

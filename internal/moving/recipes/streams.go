@@ -38,8 +38,8 @@ func Events(auth *lucia.Auth[people.Profile], every time.Duration) http.Handler 
 	}))
 }
 
-// Socket echoes messages until the session ends. An upgrade is let in with an expired access token,
-// too, while its session lives.
+// Socket echoes messages until the session ends. An upgrade with an expired access token is
+// accepted while its session lives.
 func Socket(auth *lucia.Auth[people.Profile]) http.Handler {
 	return auth.Require(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		conn, err := websocket.Accept(w, r, nil)
