@@ -37,10 +37,25 @@ type Accounts struct {
 func (a *Accounts) Set(row Account) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
+	a.set(row)
+}
+
+func (a *Accounts) set(row Account) {
 	if a.rows == nil {
 		a.rows = map[string]Account{}
 	}
 	a.rows[row.ID] = row
+}
+
+// Add writes a new row. It returns false if there is a row with the same identifier token.
+func (a *Accounts) Add(row Account) bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if _, taken := a.byIdentifier(row.IdentifierToken); taken {
+		return false
+	}
+	a.set(row)
+	return true
 }
 
 // ByID returns the row with this id.
@@ -55,6 +70,10 @@ func (a *Accounts) ByID(id string) (row Account, ok bool) {
 func (a *Accounts) ByIdentifier(token string) (row Account, ok bool) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
+	return a.byIdentifier(token)
+}
+
+func (a *Accounts) byIdentifier(token string) (row Account, ok bool) {
 	for _, row := range a.rows {
 		if row.IdentifierToken == token {
 			return row, true
@@ -155,9 +174,12 @@ func After(config lucia.Config[people.Profile], secret string, tokens RefreshTok
 	mux.HandleFunc("GET /signup", form("Sign up"))
 	mux.HandleFunc("POST /signup", func(w http.ResponseWriter, r *http.Request) {
 		username := r.PostFormValue("username")
-		id := rand.Text()
-		accounts.Set(Account{id, "username:" + username, hashArgon2(r.PostFormValue("password")), username})
-		signIn(w, r, id)
+		account := Account{rand.Text(), "username:" + username, hashArgon2(r.PostFormValue("password")), username}
+		if !accounts.Add(account) {
+			http.Error(w, "the name is taken", http.StatusConflict)
+			return
+		}
+		signIn(w, r, account.ID)
 	})
 	mux.HandleFunc("GET /login", form("Sign in"))
 	mux.HandleFunc("POST /login", func(w http.ResponseWriter, r *http.Request) {

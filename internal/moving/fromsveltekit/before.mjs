@@ -33,7 +33,12 @@ const adapter = ({ users, refreshTokens }) => {
     getUserById: (id) => reading(() => users.get(id)),
     getUserByIdentifierToken: (token) => reading(() => withIdentifier(token)),
     getUserByRefreshToken: (token) => reading(() => users.get(refreshTokens.get(token))),
-    setUser: (id, { user_data, ...row }) => writing(() => void users.set(id, { id, ...row, ...user_data })),
+    setUser: async (id, { user_data, ...row }) => {
+      if (await reading(() => withIdentifier(row.identifier_token))) {
+        throw new LuciaError("AUTH_DUPLICATE_IDENTIFIER_TOKEN");
+      }
+      await writing(() => void users.set(id, { id, ...row, ...user_data }));
+    },
     updateUser: (id, { user_data, ...row }) =>
       writing(() => users.set(id, { ...users.get(id), ...row, ...user_data }).get(id)),
     deleteUser: (id) => writing(() => void users.delete(id)),
@@ -59,6 +64,7 @@ export const before = ({ secret, tables }) => {
       setCookie(cookies, ...session.cookies);
     } catch (e) {
       if (e.message.startsWith("DATABASE_")) throw e;
+      if (e.message === "AUTH_DUPLICATE_IDENTIFIER_TOKEN") return new Response("the name is taken", { status: 409 });
       return new Response("wrong name or password", { status: 401 });
     }
     return redirect("/");

@@ -1,6 +1,6 @@
 // Calls lucia-sveltekit/client for a test, as a page does. The argument is JSON: the cookies
 // and _lucia of a page, and calls of refreshTokens and signOut, each with the address of a server.
-// Prints, for each call, the names of the members of its result or the error's message.
+// Prints, for each call, the names of the members of its result, or the error.
 const { cookie, _lucia, calls } = JSON.parse(process.argv[2]);
 
 let server;
@@ -16,7 +16,7 @@ for (const call of calls) {
     const result = await client[call.name](call.argument);
     results.push(Object.keys(result ?? {}).sort().join(" "));
   } catch (e) {
-    results.push(`${e.constructor.name} ${e.message}`);
+    results.push(e instanceof TypeError ? "TypeError" : `${e.constructor.name} ${e.message}`);
   }
 }
 console.log(JSON.stringify(results));
