@@ -48,6 +48,7 @@ func echoApp(use func(a *lucia.Auth[user]) []echo.MiddlewareFunc) func(*lucia.Au
 
 var (
 	// Apps still use it, so the tests cover its order.
+	//lint:ignore SA1019 deprecated in favor of ContextTimeout
 	echoTimeout = echomw.TimeoutWithConfig(echomw.TimeoutConfig{Timeout: time.Minute})
 	// The login form of the tests has no CSRF token of echo.
 	echoCSRF = echomw.CSRFWithConfig(echomw.CSRFConfig{Skipper: func(c echo.Context) bool { return c.Path() == "/login" }})
