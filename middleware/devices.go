@@ -149,7 +149,7 @@ func plainLabel(s string) string {
 		_, size := utf8.DecodeLastRuneInString(s)
 		s = s[:len(s)-size]
 	}
-	return s
+	return strings.TrimRight(s, " ") // the cut may be behind a space
 }
 
 // maxUserAgent is how much of a User-Agent is examined. Those of browsers have about 150 bytes.

@@ -348,7 +348,8 @@ func FuzzHostileUserAgent(f *testing.F) {
 
 // The app's own label may repeat what a client sends. It is kept as plain text of limited length.
 func FuzzOwnLabel(f *testing.F) {
-	for _, s := range []string{"Ada's laptop", "", " \t\n a \u2028 b\u202e ", "\xff\xfe", strings.Repeat("é", 100), strings.Repeat("\x00", 1000) + "x", "a\u0000b"} {
+	for _, s := range []string{"Ada's laptop", "", " \t\n a \u2028 b\u202e ", "\xff\xfe", strings.Repeat("é", 100), strings.Repeat("\x00", 1000) + "x", "a\u0000b",
+		strings.Repeat("x", session.MaxLabelBytes-1) + " y"} {
 		f.Add(s)
 	}
 	var label string
