@@ -8,6 +8,79 @@ import (
 	"github.com/lucia-go/lucia/internal/dbsc"
 )
 
+// Verify checks an access token and its fingerprint (lucia-sveltekit's getUserFromAccessToken). It
+// does not access the store.
+//
+// Errors carry CodeInvalidAccessToken and the reason. With the reasons ErrExpired and ErrRevoked
+// the token is valid otherwise, and VerifyEnded returns its session.
+func (e *Engine[U]) Verify(token AccessToken, fingerprint Fingerprint) (Session[U], error) {
+	v, err := e.Accept(token, fingerprint)
+	if err != nil {
+		return Session[U]{}, err
+	}
+	return v.session, nil
+}
+
+// Verified is an access token that Accept has accepted. Requests share it, so it is immutable but
+// for what the engine keeps with it.
+type Verified[U any] = verified[U]
+
+// Session returns a copy of the token's session.
+func (v *verified[U]) Session() Session[U] { return v.session }
+
+// SessionID returns the id of the token's session.
+func (v *verified[U]) SessionID() ID { return v.session.ID }
+
+// Accept is Verify for a caller that may show the session on a page: the result saves AppendSession
+// a look-up in the cache.
+func (e *Engine[U]) Accept(token AccessToken, fingerprint Fingerprint) (*Verified[U], error) {
+	v, cached, err := e.verified(token)
+	if err != nil {
+		return nil, err
+	}
+	if !v.of(fingerprint, cached) {
+		return nil, accessErrors.fingerprint
+	}
+	now := time.Now()
+	if now.After(v.session.ExpiresAt.Add(e.config.leeway())) || now.Before(v.session.IssuedAt.Add(-maxLeeway)) {
+		if cached {
+			e.cache.remove(token)
+		}
+		return nil, accessErrors.expired
+	}
+	e.follower.await()
+	if e.isBefore(v.iat, v.session.AuthTime) {
+		return nil, accessErrors.revoked
+	}
+	if v.session.EndsBy != (time.Time{}) || v.session.Actor != nil {
+		if err := e.checkOver(v, now); err != nil {
+			return nil, err
+		}
+	}
+	if err := e.revocations.check(&v.verifiedToken); err != nil {
+		return nil, err
+	}
+	if !cached {
+		e.cache.put(v, fingerprint)
+	}
+	e.confirmSettled(v, now)
+	return v, nil
+}
+
+// VerifyEnded is Verify for a token that may have expired and whose session may have ended. It
+// returns the session that the token names, for signing out and for forms that were open for a
+// long time.
+func (e *Engine[U]) VerifyEnded(token AccessToken, fingerprint Fingerprint) (Session[U], error) {
+	v, cached, err := e.verified(token)
+	if err != nil {
+		return Session[U]{}, err
+	}
+	if !v.of(fingerprint, cached) {
+		return Session[U]{}, accessErrors.fingerprint
+	}
+	return v.session, nil
+}
+
 // verified returns an access token if its form, signature and claims are valid, and whether it
 // came from the cache.
 func (e *Engine[U]) verified(token AccessToken) (v *verified[U], cached bool, err error) {
@@ -24,7 +97,8 @@ func (e *Engine[U]) verified(token AccessToken) (v *verified[U], cached bool, er
 	v = &verified[U]{
 		hash: claims.FingerprintHash,
 		session: Session[U]{
-			AccessToken: AccessToken(strings.Clone(string(token))), // keeps the whole Cookie header from being retained
+			// A clone, so that the cache does not retain the whole Cookie header.
+			AccessToken: AccessToken(strings.Clone(string(token))),
 			ID:          claims.SessionID,
 			Generation:  claims.Generation,
 			IssuedAt:    time.Unix(claims.IssuedAt, 0),
