@@ -13,8 +13,8 @@ import (
 )
 
 // This file binds sessions to a key of the browser's device. docs/device-bound.md describes the
-// protocol. What the server must recognize later, it gives to the browser under a MAC or a seal. The
-// only state that it keeps is how many keys were registered for a session (maxKeys).
+// protocol. What the server must recognize later, it gives to the browser under a MAC or a seal.
+// The only state that it keeps is how many keys were registered for a session (maxKeys).
 //
 //   1. Offer gives a session that has just begun a challenge. Register answers the browser's key
 //      with a certificate, which the browser keeps with the key. No cookie changes yet, so an
