@@ -382,4 +382,3 @@ func FuzzLoginPage(f *testing.F) {
 		checkRequest(t, c)
 	})
 }
-
