@@ -105,14 +105,18 @@ func (r *revocations) add(n session.Notice) bool {
 	return r.addLocked(n, 0)
 }
 
-// addFed records a notice that was read from the feed. It returns the notice with its bound.
+// addFed records a notice that was read from the feed. It returns the notice with its bound. The
+// bound is that of a process whose clock may be wrong. If it is later than that of a process whose
+// clock is right, it is brought forward, because the user's tokens would be refused until then. That
+// is not so if one session has ended, because it never begins again.
 func (r *revocations) addFed(n session.Notice) session.Notice {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if n.SessionID != (ID{}) {
+	if n.Kind == session.NoticeEnd && n.SessionID != (ID{}) {
 		r.addLocked(n, 0)
 		return n
 	}
+	n.IssuedUntil = min(n.IssuedUntil, time.Now().Unix()+maxAhead+int64(maxLeeway/time.Second))
 	u, _ := r.userLocked(n.UserID)
 	if n.IssuedUntil <= u.fed {
 		n.IssuedUntil = max(n.IssuedUntil, min(u.fed+1, time.Now().Unix()+maxAhead))
