@@ -30,8 +30,8 @@ func (s *Store) Unwrap() session.Store { return s.next }
 // NewStore returns an empty, available Store in memory.
 func NewStore() *Store { return &Store{next: memstore.New()} }
 
-// Calls counts calls, including those that failed. It does not count the calls by which [Kit.Request]
-// and the other methods of a kit sign in.
+// Calls counts calls, including those that failed. It does not count the calls by which
+// [Kit.Request] and the other methods of a kit sign in.
 type Calls struct {
 	Create, Refresh, Confirm, Delete, DeleteUser, List int
 }
