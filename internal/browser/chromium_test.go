@@ -75,6 +75,7 @@ func TestChromium(t *testing.T) {
 		"cookies kept":                                   testCookiesKept,
 		"storage blocked":                                testStorageBlocked,
 		"activity and the idle end":                      testActivity,
+		"activity during a refresh":                      testActivityDuringRefresh,
 		"no idle end":                                    testNoIdleEnd,
 		"bfcache, the same session":                      testCacheSameSession,
 		"bfcache, signed out":                            testCacheSignedOut,
