@@ -44,7 +44,7 @@ func testActivity(t *testing.T, b *chrometest.Browser) {
 func testActivityDuringRefresh(t *testing.T, b *chrometest.Browser) {
 	s := newSite(t, 15*time.Minute, func(c *middleware.Config[profile]) { c.IdleTimeout = 30 * time.Minute })
 	person := b.Person(t)
-	tab := signIn(t, s, person, "u1", detailed, sleeping)
+	tab := signIn(t, s, person, "u1", detailed, sleeping, patient)
 	arrived, release := delayed(t, s)
 	tab.Eval("sleep(29 * 60_000)", nil)
 	<-arrived
