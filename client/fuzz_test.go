@@ -229,7 +229,7 @@ func FuzzSavedSession(f *testing.F) {
 	change := func(old, next string) {
 		s := strings.Replace(good, old, next, 1)
 		if s == good {
-			f.Fatalf("%q is not in the seed", old)
+			f.Fatalf("%q is not in the good data", old)
 		}
 		f.Add(s)
 	}

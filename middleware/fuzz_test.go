@@ -178,8 +178,9 @@ func validHeader(h http.Header) bool {
 	return true
 }
 
-// FuzzOrigin sends requests that change something, with the cookies of a session, from pages of any
-// origin. One that is accepted comes from the app's own origin or a trusted one, or from no browser.
+// FuzzOrigin sends requests that change something, with the cookies of a session, from pages of
+// any origin. One that is accepted comes from the app's own origin, from a trusted one, or from no
+// browser.
 func FuzzOrigin(f *testing.F) {
 	for _, site := range []string{"", "same-origin", "same-site", "cross-site", "none", "SAME-ORIGIN", "same-origin, cross-site"} {
 		for _, origin := range []string{
@@ -288,8 +289,8 @@ func FuzzAccept(f *testing.F) {
 	})
 }
 
-// FuzzCookies sends any cookies around those of a session. No cookie signs the browser in as someone
-// else. Cookies under other names change nothing.
+// FuzzCookies sends any cookies around those of a session. No cookie signs the browser in as
+// someone else. Cookies under other names change nothing.
 func FuzzCookies(f *testing.F) {
 	apps := variants(f)
 	strangers := make([]string, len(apps))

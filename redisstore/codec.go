@@ -204,6 +204,9 @@ func decodeCreate(reply string) (r session.CreateResult, err error) {
 		return r, badReply(reply)
 	}
 	r.Record, err = decodeRecord(reply[instantSize:head])
+	if err == nil && r.Record.Generation == 0 {
+		return session.CreateResult{}, badReply(reply)
+	}
 	for rest := reply[head:]; rest != ""; rest = rest[idSize:] {
 		r.Ended = append(r.Ended, session.ID([]byte(rest[:idSize])))
 	}
@@ -228,6 +231,9 @@ func decodeRefresh(reply string) (session.RefreshResult, error) {
 	}
 	var err error
 	r.Record, err = decodeRecord(rest)
+	if err == nil && r.Outcome.Alive() && r.Record.Generation == 0 { // which no token may have
+		err = badReply(reply)
+	}
 	return r, err
 }
 

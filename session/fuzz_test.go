@@ -10,8 +10,8 @@ import (
 	"github.com/lucia-go/lucia/session"
 )
 
-// FuzzDecode reads any text as a user, as a session id, as a code and as a kind of notice. A text is
-// refused, or it is what the value is written as. encoding/json is the model of a user.
+// FuzzDecode reads any text as a user, as a session id, as a code and as a kind of notice. A text
+// is refused, or it is what the value is written as. encoding/json is the model of a user.
 func FuzzDecode(f *testing.F) {
 	for _, s := range []string{
 		`{"user_id":"u1"}`, `{"user_id":"u1","username":"ann"}`, `{"username":"ann","user_id":"u1"}`, `{"user_id":"u1","USER_ID":"u2"}`, `{"user_id":"u1","user_id":"u2"}`,

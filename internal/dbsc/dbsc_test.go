@@ -187,8 +187,8 @@ func TestProofIsNotMalleable(t *testing.T) {
 	}
 }
 
-// FuzzParseProof parses any text as a proof, and any header and payload with a valid signature. What
-// is accepted is an ES256 proof, as encoding/json reads it, and is signed by that key alone.
+// FuzzParseProof parses any text as a proof, and any header and payload with a valid signature.
+// What is accepted is an ES256 proof, as encoding/json reads it, and is signed by that key.
 func FuzzParseProof(f *testing.F) {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {

@@ -106,9 +106,9 @@ func (r *revocations) add(n session.Notice) bool {
 }
 
 // addFed records a notice that was read from the feed. It returns the notice with its bound. The
-// bound is that of a process whose clock may be wrong. If it is later than that of a process whose
-// clock is right, it is brought forward, because the user's tokens would be refused until then. That
-// is not so if one session has ended, because it never begins again.
+// clock of the process that published it may be wrong, and the user's tokens are refused until the
+// bound. So the bound is at most that of a fast clock within maxLeeway. Only the end of a single
+// session keeps its bound, because such a session never begins again.
 func (r *revocations) addFed(n session.Notice) session.Notice {
 	r.mu.Lock()
 	defer r.mu.Unlock()
