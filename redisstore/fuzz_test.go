@@ -98,9 +98,9 @@ func FuzzReply(f *testing.F) {
 		switch {
 		case err != nil && refreshed != session.RefreshResult{}:
 			t.Errorf("Refresh = %+v and %v", refreshed, err)
-		case err == nil && refreshed.Outcome.Alive() && refreshed.Record.Generation == 0:
-			t.Errorf("Refresh = %+v without a generation", refreshed)
-		case err == nil && refreshed.Record != session.Record{} && reply[7:36] != string(packed(refreshed.Record)):
+		case err == nil && refreshed.Outcome.Alive() && len(reply) < 36:
+			t.Errorf("Refresh = %+v without a record", refreshed)
+		case err == nil && len(reply) > 7 && reply[7:36] != string(packed(refreshed.Record)):
 			t.Errorf("Refresh reads %q as %+v", reply, refreshed)
 		}
 		if err := store.Confirm(ctx, session.ConfirmParams{UserID: "ann", ID: session.ID{1}}); (err == nil) != (reply == "") {
