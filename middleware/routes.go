@@ -214,14 +214,19 @@ func (a *Auth[U]) serveLogout(w http.ResponseWriter, r *http.Request) {
 		Error(w, r, err)
 		return
 	}
-	switch {
+	next := localOr(out.redirect, "/")
+	switch v := viewOf(r); {
 	case !out.form && !out.person:
 		w.WriteHeader(http.StatusNoContent)
-	case viewOf(r) == viewHTMX: // htmx would insert the target of a redirect in place of the form
-		w.Header().Set("HX-Redirect", localOr(out.redirect, "/"))
+	case v == viewHTMX: // htmx would insert the target of a redirect in place of the form
+		w.Header().Set("HX-Redirect", next)
 		w.WriteHeader(http.StatusNoContent)
+	case v == viewFrame: // Turbo would search that page for its frame, and a form's answer is no 200
+		w.Header().Set("Content-Type", "text/html; charset=utf-8")
+		w.WriteHeader(http.StatusUnauthorized)
+		w.Write(redirectPage(notice{title: "Signed out", text: "You are signed out."}, next))
 	default:
-		w.Header().Set("Location", localOr(out.redirect, "/"))
+		w.Header().Set("Location", next)
 		w.WriteHeader(http.StatusSeeOther)
 	}
 }
