@@ -223,7 +223,7 @@ func TestPromotedReplicaThatMissedWrites(t *testing.T) {
 		w.From = time.Now()
 		master.AwaitReplica() // it has all earlier writes
 		link.Hold()
-		f.AwaitOutcomes(session.Rotated, 20)
+		f.AwaitOutcomes(session.Rotated, 100)
 		master.Kill()
 		if err := replica.Client().Do(context.Background(), "replicaof", "no", "one").Err(); err != nil {
 			t.Fatal(err)

@@ -158,7 +158,7 @@ func TestPromotedReplicaThatMissedWrites(t *testing.T) {
 		w.From = time.Now()
 		replica.AwaitWrites(primary)
 		link.Hold()
-		f.AwaitOutcomes(session.Rotated, 20)
+		f.AwaitOutcomes(session.Rotated, 100)
 		primary.Kill()
 		replica.Do("SELECT pg_promote()")
 		front.SetBackend(replica.Addr)
