@@ -25,9 +25,9 @@ import (
 // its output, so any goroutine may use it at any time.
 //
 // With a context that does not come from the middleware, such as context.Background(), it renders
-// as for a signed-out visitor. Nothing is logged then, because pages that Config.Skip names, error
-// pages outside of the middleware and pages that an app renders in advance are rendered in the same
-// way.
+// as for a signed-out visitor. PageData, DataBlock and FormField then add an HTML comment that says
+// so. Nothing is logged, because pages that Config.Skip names, error pages outside of the
+// middleware and pages that an app renders in advance are rendered in the same way.
 //
 // In a response that caches may share, it renders as for a signed-out visitor, without the script,
 // and logs a warning. That applies to a request that Config.Public names, to an image or another
@@ -142,6 +142,7 @@ type page interface {
 	appendFormValue(b []byte) []byte
 	isPublic(h http.Header) bool
 	unsafeMethod() string
+	note() string // an HTML comment, or ""
 }
 
 // pageInfo describes the session in the attributes of the page data.
@@ -152,7 +153,8 @@ type pageInfo struct {
 	id        session.ID
 }
 
-// pageOf returns the page of ctx, or that of a signed-out visitor if the middleware has not run.
+// pageOf returns the page of ctx. It returns a statelessPage if ctx does not come from the
+// middleware.
 func pageOf(ctx context.Context) page {
 	if p, ok := ctx.Value(stateKey{}).(page); ok {
 		return p
@@ -162,9 +164,10 @@ func pageOf(ctx context.Context) page {
 			return p
 		}
 	}
-	return signedOutPage{}
+	return statelessPage{}
 }
 
+// signedOutPage is the page of a signed-out visitor.
 type signedOutPage struct{}
 
 func (n signedOutPage) appendSession(b []byte, head func([]byte, page, pageInfo) []byte) ([]byte, pageInfo, error) {
@@ -175,6 +178,15 @@ func (signedOutPage) nonce(context.Context) string    { return "" }
 func (signedOutPage) appendFormValue(b []byte) []byte { return b }
 func (signedOutPage) isPublic(http.Header) bool       { return false }
 func (signedOutPage) unsafeMethod() string            { return "" }
+func (signedOutPage) note() string                    { return "" }
+
+// statelessPage is a page whose context does not come from the middleware.
+type statelessPage struct{ signedOutPage }
+
+func (statelessPage) note() string {
+	return "<!-- lucia: shown as to a signed-out visitor, because the context does not come from the middleware: " +
+		"put it around the app and render pages with the request's context; Config.Skip has the same effect -->"
+}
 
 // publicPage is the page of a response that caches may share. It has no script, because the
 // script would compare the browser's session with the page's and find a difference.
@@ -191,6 +203,8 @@ func (s *state[U]) unsafeMethod() string {
 	}
 	return ""
 }
+
+func (s *state[U]) note() string { return "" }
 
 // newScriptTag returns the script tag for a base path, up to the position of a nonce.
 func newScriptTag(base string) string {
@@ -288,7 +302,8 @@ func renderDataBlock(_ context.Context, b []byte, p page, extra any) ([]byte, er
 			return b, err
 		}
 	}
-	return append(b, "}</script>"...), nil
+	b = append(b, "}</script>"...)
+	return append(b, p.note()...), nil
 }
 
 // appendBlockHead appends the part of the data block before the session.
@@ -352,7 +367,8 @@ func renderScriptTag(ctx context.Context, b []byte, p page, _ any) ([]byte, erro
 func renderFormField(_ context.Context, b []byte, p page, _ any) ([]byte, error) {
 	b = append(b, `<input type="hidden" name="`+wire.FormField+`" value="`...)
 	b = p.appendFormValue(b)
-	return append(b, `">`...), nil
+	b = append(b, `">`...)
+	return append(b, p.note()...), nil
 }
 
 // appendEscaped appends the value of an attribute. It is optimized for tokens, which are
