@@ -204,8 +204,8 @@ func TestFullDiskSignsNoOneOut(t *testing.T) {
 }
 
 // TestCallsReturnInTime checks that a call returns within its timeout or by the deadline of ctx, if
-// a lock is held, the pool is exhausted or the server does not answer. Without these limits it would
-// take a minute or more. The store then recovers.
+// a lock is held, the pool is exhausted or the server does not answer. Without these limits it
+// would take a minute or more. The store then recovers.
 func TestCallsReturnInTime(t *testing.T) {
 	const timeout, short, ample = 500 * time.Millisecond, 50 * time.Millisecond, patience / 2
 	onDatabases(t, func(t *testing.T, d database) {
