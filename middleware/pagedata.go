@@ -38,7 +38,9 @@ import (
 type Component struct {
 	// render appends the component to b.
 	render func(ctx context.Context, b []byte, p page, extra any) ([]byte, error)
-	extra  any
+	// kept, if set, returns what render appends, without a copy if the page has kept it.
+	kept  func(p page) string
+	extra any
 }
 
 // Parts of a page.
@@ -53,7 +55,7 @@ var (
 	ScriptTag = Component{render: renderScriptTag}
 	// FormField renders the hidden field by which ValidateFormSubmission recognizes a form of the
 	// session.
-	FormField = Component{render: renderFormField}
+	FormField = Component{render: renderFormField, kept: page.formField}
 )
 
 // With returns a copy of a PageData or DataBlock that adds the members of data next to _lucia.
@@ -80,6 +82,9 @@ func (c Component) Render(ctx context.Context, w io.Writer) error {
 // HTML returns what Render writes, for html/template. If Render fails, HTML returns an HTML
 // comment with the reason.
 func (c Component) HTML(ctx context.Context) (out template.HTML) {
+	if c.kept != nil {
+		return template.HTML(c.kept(pageFor(ctx, nil)))
+	}
 	err := c.rendered(ctx, nil, func(b []byte) error {
 		out = template.HTML(b)
 		return nil
@@ -96,10 +101,7 @@ func (c Component) rendered(ctx context.Context, h http.Header, use func([]byte)
 	if c.render == nil {
 		return nil
 	}
-	p := pageOf(ctx)
-	if p.isPublic(h) {
-		p = publicPage{}
-	}
+	p := pageFor(ctx, h)
 	pooled(func(b []byte) []byte {
 		if b, err = c.render(ctx, b, p, c.extra); err == nil {
 			err = use(b)
@@ -107,6 +109,15 @@ func (c Component) rendered(ctx context.Context, h http.Header, use func([]byte)
 		return b
 	})
 	return err
+}
+
+// pageFor returns what a response shows of the page of ctx. h is as in rendered.
+func pageFor(ctx context.Context, h http.Header) page {
+	p := pageOf(ctx)
+	if p.isPublic(h) {
+		return publicPage{}
+	}
+	return p
 }
 
 // pooled calls f with an empty buffer and keeps the buffer that f returns for later calls.
@@ -139,7 +150,7 @@ type page interface {
 	appendSession(b []byte, head func([]byte, page, pageInfo) []byte) ([]byte, pageInfo, error)
 	scriptTag() string
 	nonce(ctx context.Context) string
-	appendFormValue(b []byte) []byte
+	formField() string
 	isPublic(h http.Header) bool
 	unsafeMethod() string
 }
@@ -170,11 +181,11 @@ type signedOutPage struct{}
 func (n signedOutPage) appendSession(b []byte, head func([]byte, page, pageInfo) []byte) ([]byte, pageInfo, error) {
 	return append(head(b, n, pageInfo{}), "null"...), pageInfo{}, nil
 }
-func (signedOutPage) scriptTag() string               { return newScriptTag(wire.DefaultBasePath) }
-func (signedOutPage) nonce(context.Context) string    { return "" }
-func (signedOutPage) appendFormValue(b []byte) []byte { return b }
-func (signedOutPage) isPublic(http.Header) bool       { return false }
-func (signedOutPage) unsafeMethod() string            { return "" }
+func (signedOutPage) scriptTag() string            { return newScriptTag(wire.DefaultBasePath) }
+func (signedOutPage) nonce(context.Context) string { return "" }
+func (signedOutPage) formField() string            { return formFieldStart + formFieldEnd }
+func (signedOutPage) isPublic(http.Header) bool    { return false }
+func (signedOutPage) unsafeMethod() string         { return "" }
 
 // publicPage is the page of a response that caches may share. It has no script, because the
 // script would compare the browser's session with the page's and find a difference.
@@ -212,18 +223,29 @@ func (s *state[U]) nonce(ctx context.Context) string {
 	return s.auth.config.Nonce(ctx)
 }
 
-// appendFormValue appends the value of the hidden field: the access token, or in hardened
-// mode, where pages carry no token, the session's id.
-func (s *state[U]) appendFormValue(b []byte) []byte {
+// The hidden field around its value.
+const (
+	formFieldStart = `<input type="hidden" name="` + wire.FormField + `" value="`
+	formFieldEnd   = `">`
+)
+
+// formField returns the hidden field. Its value is the access token, or in hardened mode, where
+// pages carry no token, the session's id.
+func (s *state[U]) formField() string {
 	now := s.current.Load()
 	switch {
 	case !now.signedIn:
+		return signedOutPage{}.formField()
 	case s.auth.config.Hardened:
+		b := append(make([]byte, 0, 96), formFieldStart...)
 		b, _ = now.session.ID.AppendText(b) // never fails
-	default:
-		b = appendEscaped(b, string(now.session.AccessToken))
+		return string(append(b, formFieldEnd...))
 	}
-	return b
+	token := now.session.AccessToken
+	if field := s.accepted.FormField(token); field != "" {
+		return field
+	}
+	return formFieldStart + html.EscapeString(string(token)) + formFieldEnd
 }
 
 // appendSession appends the session with its access token and the refresh token of the request's
@@ -350,19 +372,5 @@ func renderScriptTag(ctx context.Context, b []byte, p page, _ any) ([]byte, erro
 }
 
 func renderFormField(_ context.Context, b []byte, p page, _ any) ([]byte, error) {
-	b = append(b, `<input type="hidden" name="`+wire.FormField+`" value="`...)
-	b = p.appendFormValue(b)
-	return append(b, `">`...), nil
-}
-
-// appendEscaped appends the value of an attribute. It is optimized for tokens, which are
-// base64url: searching for one character at a time is several times as fast as html.EscapeString.
-func appendEscaped(b []byte, value string) []byte {
-	for _, special := range []byte(`<>&'"`) {
-		if strings.IndexByte(value, special) >= 0 {
-			value = html.EscapeString(value)
-			break
-		}
-	}
-	return append(b, value...)
+	return append(b, p.formField()...), nil
 }

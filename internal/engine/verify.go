@@ -2,7 +2,6 @@ package engine
 
 import (
 	"encoding/json"
-	"strings"
 	"time"
 
 	"github.com/lucia-go/lucia/internal/dbsc"
@@ -96,15 +95,15 @@ func (e *Engine[U]) verified(token AccessToken) (v *verified[U], cached bool, er
 	}
 	v = &verified[U]{
 		hash: claims.FingerprintHash,
+		// A copy, so that the cache does not retain the whole Cookie header.
+		field: e.config.FieldStart + string(token) + e.config.FieldEnd,
 		session: Session[U]{
-			// A clone, so that the cache does not retain the whole Cookie header.
-			AccessToken: AccessToken(strings.Clone(string(token))),
-			ID:          claims.SessionID,
-			Generation:  claims.Generation,
-			IssuedAt:    time.Unix(claims.IssuedAt, 0),
-			ExpiresAt:   time.Unix(claims.ExpiresAt, 0),
-			Terms:       claims.Terms,
-			ActiveAt:    unixTime(claims.ActiveAt),
+			ID:         claims.SessionID,
+			Generation: claims.Generation,
+			IssuedAt:   time.Unix(claims.IssuedAt, 0),
+			ExpiresAt:  time.Unix(claims.ExpiresAt, 0),
+			Terms:      claims.Terms,
+			ActiveAt:   unixTime(claims.ActiveAt),
 		},
 	}
 	if v.session.User.UnmarshalJSON(claims.User) != nil || CheckUserID(v.session.User.ID) != nil {
@@ -113,6 +112,8 @@ func (e *Engine[U]) verified(token AccessToken) (v *verified[U], cached bool, er
 		}
 		return nil, false, accessErrors.outdated
 	}
+	start := len(e.config.FieldStart)
+	v.session.AccessToken = AccessToken(v.field[start : start+len(token)])
 	v.iat, v.userID, v.id = claims.IssuedAt, v.session.User.ID, claims.SessionID
 	v.version = e.revocations.version(v.userID)
 	return v, false, nil
