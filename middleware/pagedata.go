@@ -25,9 +25,9 @@ import (
 // its output, so any goroutine may use it at any time.
 //
 // With a context that does not come from the middleware, such as context.Background(), it renders
-// as for a signed-out visitor. Nothing is logged then, because pages that Config.Skip names, error
-// pages outside of the middleware and pages that an app renders in advance are rendered in the same
-// way.
+// as for a signed-out visitor. PageData, DataBlock and FormField then add an HTML comment that says
+// so. Nothing is logged, because pages that Config.Skip names, error pages outside of the
+// middleware and pages that an app renders in advance are rendered in the same way.
 //
 // In a response that caches may share, it renders as for a signed-out visitor, without the script,
 // and logs a warning. That applies to a request that Config.Public names, to an image or another
@@ -153,6 +153,7 @@ type page interface {
 	formField() string
 	isPublic(h http.Header) bool
 	unsafeMethod() string
+	note() string // an HTML comment, or ""
 }
 
 // pageInfo describes the session in the attributes of the page data.
@@ -163,7 +164,8 @@ type pageInfo struct {
 	id        session.ID
 }
 
-// pageOf returns the page of ctx, or that of a signed-out visitor if the middleware has not run.
+// pageOf returns the page of ctx. It returns a statelessPage if ctx does not come from the
+// middleware.
 func pageOf(ctx context.Context) page {
 	if p, ok := ctx.Value(stateKey{}).(page); ok {
 		return p
@@ -173,9 +175,10 @@ func pageOf(ctx context.Context) page {
 			return p
 		}
 	}
-	return signedOutPage{}
+	return statelessPage{}
 }
 
+// signedOutPage is the page of a signed-out visitor.
 type signedOutPage struct{}
 
 func (n signedOutPage) appendSession(b []byte, head func([]byte, page, pageInfo) []byte) ([]byte, pageInfo, error) {
@@ -186,6 +189,17 @@ func (signedOutPage) nonce(context.Context) string { return "" }
 func (signedOutPage) formField() string            { return formFieldStart + formFieldEnd }
 func (signedOutPage) isPublic(http.Header) bool    { return false }
 func (signedOutPage) unsafeMethod() string         { return "" }
+func (signedOutPage) note() string                 { return "" }
+
+// statelessPage is a page whose context does not come from the middleware.
+type statelessPage struct{ signedOutPage }
+
+func (p statelessPage) formField() string { return p.signedOutPage.formField() + p.note() }
+
+func (statelessPage) note() string {
+	return "<!-- lucia: shown as to a signed-out visitor, because the context does not come from the middleware: " +
+		"put it around the app and render pages with the request's context; Config.Skip has the same effect -->"
+}
 
 // publicPage is the page of a response that caches may share. It has no script, because the
 // script would compare the browser's session with the page's and find a difference.
@@ -202,6 +216,8 @@ func (s *state[U]) unsafeMethod() string {
 	}
 	return ""
 }
+
+func (s *state[U]) note() string { return "" }
 
 // newScriptTag returns the script tag for a base path, up to the position of a nonce.
 func newScriptTag(base string) string {
@@ -310,7 +326,8 @@ func renderDataBlock(_ context.Context, b []byte, p page, extra any) ([]byte, er
 			return b, err
 		}
 	}
-	return append(b, "}</script>"...), nil
+	b = append(b, "}</script>"...)
+	return append(b, p.note()...), nil
 }
 
 // appendBlockHead appends the part of the data block before the session.

@@ -243,7 +243,10 @@ func TestPageDataMarksTheAnswerToAForm(t *testing.T) {
 // With adds data to the component that it is called on, and to no other component.
 func TestWithChangesItsOwnComponentOnly(t *testing.T) {
 	data := map[string]int{"n": 1}
-	html := func(c middleware.Component) string { return string(c.HTML(t.Context())) }
+	var ctx context.Context // of a request; components may be rendered after it
+	handler := newApp(t, nil).auth.Handler(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { ctx = r.Context() }))
+	handler.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest("GET", "/", nil))
+	html := func(c middleware.Component) string { return string(c.HTML(ctx)) }
 	block := `<script type="application/json" id="lucia-page-data">{"_lucia":null,"n":1}</script>`
 	want(t, "DataBlock", html(middleware.DataBlock.With(data)), block)
 	want(t, "PageData", html(middleware.PageData.With(data)), block+html(middleware.ScriptTag))

@@ -39,6 +39,29 @@ func testActivity(t *testing.T, b *chrometest.Browser) {
 	}
 }
 
+// A person is active while a refresh is on its way. The refresh does not report that, so another
+// one follows it.
+func testActivityDuringRefresh(t *testing.T, b *chrometest.Browser) {
+	s := newSite(t, 15*time.Minute, func(c *middleware.Config[profile]) { c.IdleTimeout = 30 * time.Minute })
+	person := b.Person(t)
+	tab := signIn(t, s, person, "u1", detailed, sleeping, patient)
+	arrived, release := delayed(t, s)
+	tab.Eval("sleep(29 * 60_000)", nil)
+	<-arrived
+	again, finish := delayed(t, s)
+	tab.Click("#who")
+	release()
+	select {
+	case <-again:
+		finish()
+	case <-time.After(time.Minute):
+		t.Fatal("no refresh reports the activity")
+	}
+	if ago := s.active.Load(); ago != "0" && ago != "1" {
+		t.Errorf("the activity was reported as %v s ago", ago)
+	}
+}
+
 // Without an idle timeout the module reports nothing, and the session has no idle end.
 func testNoIdleEnd(t *testing.T, b *chrometest.Browser) {
 	s := newSite(t, time.Minute)

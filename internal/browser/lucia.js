@@ -797,7 +797,14 @@ function schedule() {
   clearTimeout(timer);
   if (!listeners.size || verify.busy || dom("prerendering")) return;
   const asking = unverified ? verifyAt - now() : Infinity;
-  const due = current.session && !refresh.busy && !signingOut ? refreshAt - now() : Infinity;
+  // Activity is reported when half of the timeout has passed since the last report, so that the
+  // other tabs know of it before they warn.
+  const reportAt =
+    activeAt > reportedAt ? Math.max(failures && quietUntil, reportedAt + idleTimeout / 2) : Infinity;
+  const due =
+    current.session && !refresh.busy && !signingOut
+      ? Math.min(refreshAt, reportAt) - now()
+      : Infinity;
   const warning =
     current.session && warnedAt !== activeAt
       ? activeAt + idleTimeout - lead(idleTimeout) - now()
@@ -845,16 +852,10 @@ function receive({ data: [session, sid, reported, asked, expires] }) {
   if (sent + life > expiresAt + (reloaded ? -1e4 : 1e3)) setSession(session, sent, life);
 }
 
-/** A person is active: pointer, touch, wheel or key. The activity is reported when half of the
-* timeout has passed since the last report, so that the other tabs know of it before they warn.
- */
+/** A person is active: pointer, touch, wheel or key. */
 function onActivity() {
   activeAt = now();
-  const reportAt = Math.max(failures && quietUntil, reportedAt + idleTimeout / 2);
-  if (reportAt < refreshAt) {
-    refreshAt = reportAt;
-    schedule();
-  }
+  schedule();
 }
 
 /** The page becomes visible or gets the focus. It may have missed messages of other tabs. */

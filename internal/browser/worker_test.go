@@ -10,6 +10,10 @@ import (
 // loading counts the documents of a tab.
 const loading = "sessionStorage.loads = (+sessionStorage.loads || 0) + 1"
 
+// replacedOnce is true in a tab of worker that has opened one page after it, when that page has
+// been replaced, and the page in its place has been hidden.
+const replacedOnce = "+sessionStorage.loads === 4 && window.ready && session === null && document.documentElement.inert"
+
 // worker signs a user in on a site whose service worker handles all requests.
 func worker(t *testing.T, s *site, person *chrometest.Person) *chrometest.Tab {
 	t.Helper()
@@ -41,6 +45,7 @@ func testWorkerServesAnotherUser(t *testing.T, b *chrometest.Browser) {
 	other := person.Tab(t, loading)
 	other.Open(s.URL + "/login/u2")
 	other.Until("window.ready && session.user.user_id === 'u2'")
+	tab.Until(replacedOnce)
 	tab.Open(s.URL + "/plain")
 	tab.Eval("void (sessionStorage.clear())", nil)
 	other.Eval("void (sessionStorage.loads = 0)", nil)

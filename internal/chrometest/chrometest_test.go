@@ -26,6 +26,11 @@ func TestTab(t *testing.T) {
 		case "/ran.js":
 			w.Header().Set("Content-Type", "text/javascript")
 			fmt.Fprint(w, "window.ran = true")
+		case "/restless":
+			fmt.Fprint(w, "<!doctype html><script src=/again.js></script>")
+		case "/again.js":
+			w.Header().Set("Content-Type", "text/javascript")
+			fmt.Fprint(w, "setTimeout(() => location.replace('/restless'))")
 		case "/form":
 			fmt.Fprint(w, "<!doctype html><meta name=viewport content='width=device-width'><form><input name=q value=old><button>go</button></form><script src=/ran.js></script>")
 		default:
@@ -63,6 +68,12 @@ func TestTab(t *testing.T) {
 		tab.Until("location.pathname === '/there' && document.readyState === 'complete'")
 		tab.Back()
 		tab.Until("location.pathname === '/'")
+	})
+	t.Run("a page that navigates by itself does not disturb opening another", func(t *testing.T) {
+		tab := browser.Person(t).Tab(t)
+		for range 20 {
+			tab.Open(server.URL + "/restless")
+		}
 	})
 	t.Run("forms work without scripts", func(t *testing.T) {
 		tab := browser.Person(t).Tab(t)

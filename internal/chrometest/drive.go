@@ -15,15 +15,29 @@ import (
 )
 
 // timeout is how long a test waits for a tab before it fails.
-const timeout = 30 * time.Second
+const timeout = time.Minute
 
-// Open navigates to url and waits for its load event.
+// Open navigates to url and waits for the load event of its document, or of one that has replaced
+// it. A navigation by the page itself at the same moment may abort this one. Then Open tries again.
 func (tab *Tab) Open(url string) {
 	tab.t.Helper()
 	ctx, cancel := context.WithTimeout(tab.ctx, timeout)
 	defer cancel()
-	if err := chromedp.Do(ctx, chromedp.Navigate(url)); err != nil {
-		tab.t.Fatalf("chrometest: opening %s: %v", url, err)
+	for {
+		r := call(tab, page.Navigate, page.NavigateParams{URL: url})
+		if r.ErrorText == "net::ERR_ABORTED" && ctx.Err() == nil {
+			continue
+		}
+		var err error
+		if r.ErrorText != "" {
+			err = errors.New(r.ErrorText)
+		} else if r.LoaderID != "" { // otherwise the document stays the same
+			err = tab.awaitLoad(ctx, func(_ int, d document) bool { return d.loader == r.LoaderID })
+		}
+		if err != nil {
+			tab.t.Fatalf("chrometest: opening %s: %v", url, err)
+		}
+		return
 	}
 }
 

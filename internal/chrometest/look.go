@@ -51,13 +51,17 @@ func (tab *Tab) Click(selector string) {
 	run(tab, "clicking "+selector, chromedp.Click(chromedp.CSS(selector)))
 }
 
-// Submit clicks the element that a CSS selector names and waits for the page
-// that it leads to. It needs no scripts.
+// Submit clicks the element that a CSS selector names and waits for the load event of the next
+// document. It needs no scripts.
 func (tab *Tab) Submit(selector string) {
 	tab.t.Helper()
 	ctx, cancel := context.WithTimeout(tab.ctx, timeout)
 	defer cancel()
-	if _, err := chromedp.RunResponse(ctx, chromedp.Click(chromedp.CSS(selector))); err != nil {
+	tab.mu.Lock()
+	n := len(tab.documents)
+	tab.mu.Unlock()
+	tab.Click(selector)
+	if err := tab.awaitLoad(ctx, func(i int, _ document) bool { return i >= n }); err != nil {
 		tab.t.Fatalf("chrometest: submitting %s: %v", selector, err)
 	}
 }

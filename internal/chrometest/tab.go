@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/chromedp/cdproto/cdp"
 	"github.com/chromedp/cdproto/log"
@@ -20,8 +21,15 @@ type Tab struct {
 	ctx   context.Context
 	close func()
 
-	mu     sync.Mutex
-	faults []string
+	mu        sync.Mutex
+	faults    []string
+	documents []document
+}
+
+// document is a document that the tab has shown.
+type document struct {
+	loader cdp.LoaderID
+	loaded bool // it has had its load event
 }
 
 // Tab opens an empty tab in a window of its own. The scripts run first in every document of it.
@@ -39,11 +47,23 @@ func (p *Person) Tab(t testing.TB, scripts ...string) *Tab {
 	return tab
 }
 
-// watch records the faults of a page. It ignores the browser's reports of failed requests, which
-// the test checks if they matter.
+// watch records the documents of a tab and the faults of its pages. It ignores the browser's
+// reports of failed requests, which the test checks if they matter.
 func (tab *Tab) watch(event any) {
+	tab.mu.Lock()
+	defer tab.mu.Unlock()
 	var fault string
 	switch e := event.(type) {
+	case *page.EventFrameNavigated:
+		if e.Frame.ParentID == "" {
+			tab.documents = append(tab.documents, document{loader: e.Frame.LoaderID})
+		}
+	case *page.EventLifecycleEvent:
+		for i := range tab.documents {
+			if e.Name == "load" && tab.documents[i].loader == e.LoaderID {
+				tab.documents[i].loaded = true
+			}
+		}
 	case *runtime.EventExceptionThrown:
 		fault = "uncaught: " + describe(e.ExceptionDetails)
 	case *runtime.EventConsoleAPICalled:
@@ -57,10 +77,36 @@ func (tab *Tab) watch(event any) {
 		}
 	}
 	if fault != "" {
-		tab.mu.Lock()
-		defer tab.mu.Unlock()
 		tab.faults = append(tab.faults, fault)
 	}
+}
+
+// awaitLoad waits for the load event of the first document for which first is true, or of a later
+// one.
+func (tab *Tab) awaitLoad(ctx context.Context, first func(i int, d document) bool) error {
+	for {
+		if tab.loaded(first) {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(5 * time.Millisecond):
+		}
+	}
+}
+
+func (tab *Tab) loaded(first func(i int, d document) bool) bool {
+	tab.mu.Lock()
+	defer tab.mu.Unlock()
+	since := false
+	for i, d := range tab.documents {
+		since = since || first(i, d)
+		if since && d.loaded {
+			return true
+		}
+	}
+	return false
 }
 
 func describe(e *runtime.ExceptionDetails) string {

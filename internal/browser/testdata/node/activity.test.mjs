@@ -81,6 +81,20 @@ test("an activity that comes half of the timeout after the last report is report
   assert.equal(page.requests.length, 2);
 });
 
+test("an activity during a refresh is reported by the next one", async (t) => {
+  let answer;
+  const page = await idling(t, {
+    idle: "1200",
+    answer: (_, n) => (n > 1 ? refreshed(n + 1) : new Promise((resolve) => (answer = resolve))),
+  });
+  await page.clock.advance(845 * second);
+  await page.act();
+  assert.deepEqual(page.reports(), ["840"]);
+  answer(refreshed(2));
+  await settle();
+  assert.deepEqual(page.reports(), ["840", "0"]);
+});
+
 test("an activity that cannot be reported causes few requests", async (t) => {
   const page = await idling(t, { answer: () => json(502) });
   await page.clock.advance(20 * minute);
