@@ -38,7 +38,7 @@ import (
 type Component struct {
 	// render appends the component to b.
 	render func(ctx context.Context, b []byte, p page, extra any) ([]byte, error)
-	// kept, if set, returns what render appends, without a copy if the page has kept it.
+	// kept, if set, returns what render appends if the page has kept it, and "" otherwise.
 	kept  func(p page) string
 	extra any
 }
@@ -55,7 +55,7 @@ var (
 	ScriptTag = Component{render: renderScriptTag}
 	// FormField renders the hidden field by which ValidateFormSubmission recognizes a form of the
 	// session.
-	FormField = Component{render: renderFormField, kept: page.formField}
+	FormField = Component{render: renderFormField, kept: page.keptFormField}
 )
 
 // With returns a copy of a PageData or DataBlock that adds the members of data next to _lucia.
@@ -83,7 +83,9 @@ func (c Component) Render(ctx context.Context, w io.Writer) error {
 // comment with the reason.
 func (c Component) HTML(ctx context.Context) (out template.HTML) {
 	if c.kept != nil {
-		return template.HTML(c.kept(pageFor(ctx, nil)))
+		if text := c.kept(pageFor(ctx, nil)); text != "" {
+			return template.HTML(text)
+		}
 	}
 	err := c.rendered(ctx, nil, func(b []byte) error {
 		out = template.HTML(b)
@@ -150,7 +152,8 @@ type page interface {
 	appendSession(b []byte, head func([]byte, page, pageInfo) []byte) ([]byte, pageInfo, error)
 	scriptTag() string
 	nonce(ctx context.Context) string
-	formField() string
+	appendFormValue(b []byte) []byte
+	keptFormField() string // the whole hidden field if it is kept, or ""
 	isPublic(h http.Header) bool
 	unsafeMethod() string
 	note() string // an HTML comment, or ""
@@ -184,17 +187,16 @@ type signedOutPage struct{}
 func (n signedOutPage) appendSession(b []byte, head func([]byte, page, pageInfo) []byte) ([]byte, pageInfo, error) {
 	return append(head(b, n, pageInfo{}), "null"...), pageInfo{}, nil
 }
-func (signedOutPage) scriptTag() string            { return newScriptTag(wire.DefaultBasePath) }
-func (signedOutPage) nonce(context.Context) string { return "" }
-func (signedOutPage) formField() string            { return formFieldStart + formFieldEnd }
-func (signedOutPage) isPublic(http.Header) bool    { return false }
-func (signedOutPage) unsafeMethod() string         { return "" }
-func (signedOutPage) note() string                 { return "" }
+func (signedOutPage) scriptTag() string               { return newScriptTag(wire.DefaultBasePath) }
+func (signedOutPage) nonce(context.Context) string    { return "" }
+func (signedOutPage) appendFormValue(b []byte) []byte { return b }
+func (signedOutPage) keptFormField() string           { return "" }
+func (signedOutPage) isPublic(http.Header) bool       { return false }
+func (signedOutPage) unsafeMethod() string            { return "" }
+func (signedOutPage) note() string                    { return "" }
 
 // statelessPage is a page whose context does not come from the middleware.
 type statelessPage struct{ signedOutPage }
-
-func (p statelessPage) formField() string { return p.signedOutPage.formField() + p.note() }
 
 func (statelessPage) note() string {
 	return "<!-- lucia: shown as to a signed-out visitor, because the context does not come from the middleware: " +
@@ -245,23 +247,27 @@ const (
 	formFieldEnd   = `">`
 )
 
-// formField returns the hidden field. Its value is the access token, or in hardened mode, where
-// pages carry no token, the session's id.
-func (s *state[U]) formField() string {
+// appendFormValue appends the value of the hidden field: the access token, or in hardened
+// mode, where pages carry no token, the session's id.
+func (s *state[U]) appendFormValue(b []byte) []byte {
 	now := s.current.Load()
 	switch {
 	case !now.signedIn:
-		return signedOutPage{}.formField()
 	case s.auth.config.Hardened:
-		b := append(make([]byte, 0, 96), formFieldStart...)
 		b, _ = now.session.ID.AppendText(b) // never fails
-		return string(append(b, formFieldEnd...))
+	default:
+		b = append(b, html.EscapeString(string(now.session.AccessToken))...)
 	}
-	token := now.session.AccessToken
-	if field := s.accepted.FormField(token); field != "" {
-		return field
+	return b
+}
+
+// keptFormField returns the field that the engine keeps with a cached access token.
+func (s *state[U]) keptFormField() string {
+	now := s.current.Load()
+	if !now.signedIn || s.auth.config.Hardened {
+		return ""
 	}
-	return formFieldStart + html.EscapeString(string(token)) + formFieldEnd
+	return s.accepted.FormField(now.session.AccessToken)
 }
 
 // appendSession appends the session with its access token and the refresh token of the request's
@@ -389,5 +395,11 @@ func renderScriptTag(ctx context.Context, b []byte, p page, _ any) ([]byte, erro
 }
 
 func renderFormField(_ context.Context, b []byte, p page, _ any) ([]byte, error) {
-	return append(b, p.formField()...), nil
+	if field := p.keptFormField(); field != "" {
+		return append(b, field...), nil
+	}
+	b = append(b, formFieldStart...)
+	b = p.appendFormValue(b)
+	b = append(b, formFieldEnd...)
+	return append(b, p.note()...), nil
 }

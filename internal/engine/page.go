@@ -24,6 +24,18 @@ func (p *pageCopy) bytes() int {
 // pageCopyBytes is the size of a copy without its strings.
 const pageCopyBytes = 64
 
+// formField returns the hidden field of a form with the token, and the token as a part of it. The
+// field is always a copy, so that the cache does not retain the whole Cookie header.
+func (c *Config[U]) formField(token AccessToken) (field string, part AccessToken) {
+	var b strings.Builder
+	b.Grow(len(c.FieldStart) + len(token) + len(c.FieldEnd))
+	b.WriteString(c.FieldStart)
+	b.WriteString(string(token))
+	b.WriteString(c.FieldEnd)
+	field = b.String()
+	return field, AccessToken(field[len(c.FieldStart):][:len(token)])
+}
+
 // FormField returns the hidden field of a form with the access token, without a copy. It returns ""
 // if v is nil or of another token.
 func (v *verified[U]) FormField(token AccessToken) string {

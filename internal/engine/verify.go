@@ -93,17 +93,18 @@ func (e *Engine[U]) verified(token AccessToken) (v *verified[U], cached bool, er
 	if err := e.keys.open(string(token), accessKey, &claims, &accessErrors); err != nil {
 		return nil, false, err
 	}
+	field, token := e.config.formField(token)
 	v = &verified[U]{
-		hash: claims.FingerprintHash,
-		// A copy, so that the cache does not retain the whole Cookie header.
-		field: e.config.FieldStart + string(token) + e.config.FieldEnd,
+		hash:  claims.FingerprintHash,
+		field: field,
 		session: Session[U]{
-			ID:         claims.SessionID,
-			Generation: claims.Generation,
-			IssuedAt:   time.Unix(claims.IssuedAt, 0),
-			ExpiresAt:  time.Unix(claims.ExpiresAt, 0),
-			Terms:      claims.Terms,
-			ActiveAt:   unixTime(claims.ActiveAt),
+			AccessToken: token,
+			ID:          claims.SessionID,
+			Generation:  claims.Generation,
+			IssuedAt:    time.Unix(claims.IssuedAt, 0),
+			ExpiresAt:   time.Unix(claims.ExpiresAt, 0),
+			Terms:       claims.Terms,
+			ActiveAt:    unixTime(claims.ActiveAt),
 		},
 	}
 	if v.session.User.UnmarshalJSON(claims.User) != nil || CheckUserID(v.session.User.ID) != nil {
@@ -112,8 +113,6 @@ func (e *Engine[U]) verified(token AccessToken) (v *verified[U], cached bool, er
 		}
 		return nil, false, accessErrors.outdated
 	}
-	start := len(e.config.FieldStart)
-	v.session.AccessToken = AccessToken(v.field[start : start+len(token)])
 	v.iat, v.userID, v.id = claims.IssuedAt, v.session.User.ID, claims.SessionID
 	v.version = e.revocations.version(v.userID)
 	return v, false, nil
