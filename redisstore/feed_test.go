@@ -180,3 +180,61 @@ func TestFeedExpires(t *testing.T) {
 func notice(user string) session.Notice {
 	return session.Notice{Kind: session.NoticeEnd, UserID: user, IssuedUntil: 1}
 }
+
+// After the server's clock has been far ahead, new entries have ids of that time, and none of them
+// looks old. The stream stays bounded, and readers still get new notices.
+func TestFeedIsBoundedAfterTheClockWasSetBack(t *testing.T) {
+	t.Parallel()
+	opts, err := redisstore.ParseURL(testenv.Redis(t).URL())
+	if err != nil {
+		t.Fatal(err)
+	}
+	opts.ReadTimeout = time.Minute // for a server that is slow to fill the stream
+	client := redis.NewUniversalClient(opts)
+	t.Cleanup(func() { client.Close() })
+	prefix := "test:" + t.Name() + ":"
+	store := redisstore.New(client, redisstore.WithPrefix(prefix), longTimeout)
+	const entries = 101_000 // more than are kept, by more than the blocks that "~" leaves
+	fill := redis.NewScript(`for i = 1, tonumber(ARGV[1]) do
+  redis.call('XADD', KEYS[1], '9000000000000-' .. i, 'kind', 'newer')
+end
+return ''`)
+	if err := fill.Run(t.Context(), client, []string{prefix + "feed"}, entries).Err(); err != nil {
+		t.Fatal(err)
+	}
+	if err := store.Publish(t.Context(), notice("u1"), time.Minute); err != nil {
+		t.Fatal(err)
+	}
+	if kept := client.XLen(t.Context(), prefix+"feed").Val(); kept < 100_000 || kept >= entries {
+		t.Errorf("%d entries are kept of %d, want about 100,000", kept, entries)
+	}
+	got, at, err := store.ReadFeed(t.Context(), "")
+	if err != nil || len(got) != 1 || got[0] != notice("u1") {
+		t.Errorf("ReadFeed = %v, %v", got, err)
+	}
+	if err := store.Publish(t.Context(), notice("u2"), time.Minute); err != nil {
+		t.Fatal(err)
+	}
+	if got, _, err := store.ReadFeed(t.Context(), at); err != nil || len(got) != 1 || got[0] != notice("u2") {
+		t.Errorf("ReadFeed after it = %v, %v", got, err)
+	}
+}
+
+// Entries with ids slightly ahead of the clock, as after a small correction of it, are all kept.
+func TestFeedKeepsEntriesOfAClockThatWasCorrected(t *testing.T) {
+	t.Parallel()
+	m := newMini(t)
+	client := redis.NewClient(&redis.Options{Addr: m.Addr()})
+	t.Cleanup(func() { client.Close() })
+	store := redisstore.New(client, longTimeout)
+	for _, user := range []string{"u1", "u2", "u3"} {
+		if err := store.Publish(t.Context(), notice(user), time.Minute); err != nil {
+			t.Fatal(err)
+		}
+		m.now = m.now.Add(-20 * time.Second)
+		m.SetTime(m.now)
+	}
+	if got, _, err := store.ReadFeed(t.Context(), ""); err != nil || len(got) != 3 {
+		t.Errorf("ReadFeed = %v, %v, want three notices", got, err)
+	}
+}

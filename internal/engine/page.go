@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"cmp"
 	"encoding/json"
 	"strings"
 )
@@ -57,6 +58,21 @@ func (e *Engine[U]) AppendUser(b []byte, s *Session[U]) ([]byte, error) {
 	return appendSession(b, Session[U]{User: s.User})
 }
 
+// AppendRefreshed appends what AppendSession appends for the session of r, or AppendUser if tokens
+// is false. It need not read the user from the access token if [Engine.Refresh] returned r.
+func (e *Engine[U]) AppendRefreshed(b []byte, r *Refreshed[U], tokens bool) ([]byte, error) {
+	s := &r.Session
+	switch {
+	case r.user == nil && tokens:
+		return e.AppendSession(b, s, nil, nil)
+	case r.user == nil:
+		return e.AppendUser(b, s)
+	case tokens:
+		return appendTokens(appendUser(b, r.user), s.AccessToken, s.RefreshToken), nil
+	}
+	return appendUser(b, r.user), nil
+}
+
 // AppendSession appends the JSON form of s to b with both tokens, as AppendUser does without.
 // cookies are the values of the request's refresh cookie. If s has no refresh token,
 // AppendSession uses that of the first cookie that can be opened and belongs to the session. If
@@ -71,21 +87,23 @@ func (e *Engine[U]) AppendSession(b []byte, s *Session[U], v *Verified[U], cooki
 		return appendSession(b, *s)
 	}
 	b = appendUser(b, p.user)
-	b = append(b[:len(b)-1], `,"access_token":"`...)
-	b = append(b, s.AccessToken...) // base64url, like every token that was verified
-	b = append(b, '"')
-	if s.RefreshToken != "" {
-		b = append(b, `,"refresh_token":`...)
-		b = appendJSONString(b, string(s.RefreshToken))
-	} else if p.token != "" {
-		b = append(b, `,"refresh_token":"`...)
-		b = append(b, p.token...)
-		b = append(b, '"')
-	}
-	return append(b, '}'), nil
+	return appendTokens(b, s.AccessToken, cmp.Or(s.RefreshToken, p.token)), nil
 }
 
-func appendUser(b []byte, user string) []byte {
+// appendTokens appends the tokens to the object at the end of b. access was issued or verified by
+// this Engine, so it is base64url. refresh may be empty.
+func appendTokens(b []byte, access AccessToken, refresh RefreshToken) []byte {
+	b = append(b[:len(b)-1], `,"access_token":"`...)
+	b = append(b, access...)
+	b = append(b, '"')
+	if refresh != "" {
+		b = append(b, `,"refresh_token":`...)
+		b = appendJSONString(b, string(refresh))
+	}
+	return append(b, '}')
+}
+
+func appendUser[T string | json.RawMessage](b []byte, user T) []byte {
 	b = append(b, `{"user":`...)
 	b = append(b, user...)
 	return append(b, '}')

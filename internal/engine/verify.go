@@ -232,7 +232,7 @@ func (c RefreshCredential) BelongsTo(fingerprint Fingerprint) bool {
 
 // sameToken reports whether two credentials are of one refresh token. The terms of one generation
 // never differ.
-func (c RefreshCredential) sameToken(o RefreshCredential) bool {
+func (c *RefreshCredential) sameToken(o *RefreshCredential) bool {
 	return c.UserID == o.UserID && c.SessionID == o.SessionID && c.hash == o.hash &&
 		c.generation == o.generation && c.issuedAt == o.issuedAt && c.expiresAt == o.expiresAt
 }

@@ -29,6 +29,7 @@ var scenarios = []scenario{
 	{name: "back and forward with new tokens", run: testLibraryBackRefreshed},
 	{name: "no history in storage", only: "htmx-1.9 htmx-2.0 htmx-4.0", run: testLibraryNoHistory},
 	{name: "sign-out by form", run: testLibrarySignOutForm},
+	{name: "sign-out by form in a part of the page", run: testLibrarySignOutPart},
 	{name: "sign-out by script", run: testLibrarySignOutScript},
 	{name: "sign-out in another tab", run: testLibrarySignOutElsewhere},
 	{name: "a link that was prefetched before sign-out", only: "turbo-8", run: testLibraryPrefetch},
@@ -291,6 +292,19 @@ func testLibrarySignOutForm(t *testing.T, b *chrometest.Browser, lib library) {
 	v.Click("#logout button")
 	v.on("home", "no session")
 	v.assertNoSessionOnBack()
+}
+
+// A form in a part of the page signs out the whole page.
+func testLibrarySignOutPart(t *testing.T, b *chrometest.Browser, lib library) {
+	app := newLibraryApp(t, lib, time.Minute)
+	v := signedIn(t, app, b.Person(t), "u1")
+	v.Click("#out button")
+	if lib.kind == "unpoly" { // shows the part of the next page that it finds
+		v.Until("session === null && " + fieldsFollow)
+	} else {
+		v.on("home", "no session")
+	}
+	v.refused()
 }
 
 func testLibrarySignOutScript(t *testing.T, b *chrometest.Browser, lib library) {
