@@ -9,7 +9,8 @@ import (
 
 // Allocs checks the allocations of the middleware beyond those of the bare handler in the same
 // framework: one for a request, two more behind Require in frameworks whose own context keeps the
-// session, and one more for the HTML of page data. bare builds the same app with middleware that does nothing.
+// session, and one more for the HTML of page data. bare builds the same app with middleware that
+// does nothing.
 func Allocs(t *testing.T, h, bare Harness) {
 	if raceEnabled {
 		t.Skip("under the race detector pools drop values")
