@@ -82,8 +82,8 @@ func newPostgres(t testing.TB, args ...string) *PostgresServer {
 	return s
 }
 
-// AwaitWrites returns when s, which follows primary, has the writes that primary had made before the
-// call.
+// AwaitWrites returns when s, which follows primary, has the writes that primary had made before
+// the call.
 func (s *PostgresServer) AwaitWrites(primary *PostgresServer) {
 	s.t.Helper()
 	written := primary.query("SELECT pg_current_wal_lsn()::text")
