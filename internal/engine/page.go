@@ -25,6 +25,27 @@ func (p *pageCopy) bytes() int {
 // pageCopyBytes is the size of a copy without its strings.
 const pageCopyBytes = 64
 
+// formField returns the hidden field of a form with the token, and the token as a part of it. The
+// field is always a copy, so that the cache does not retain the whole Cookie header.
+func (c *Config[U]) formField(token AccessToken) (field string, part AccessToken) {
+	var b strings.Builder
+	b.Grow(len(c.FieldStart) + len(token) + len(c.FieldEnd))
+	b.WriteString(c.FieldStart)
+	b.WriteString(string(token))
+	b.WriteString(c.FieldEnd)
+	field = b.String()
+	return field, AccessToken(field[len(c.FieldStart):][:len(token)])
+}
+
+// FormField returns the hidden field of a form with the access token, without a copy. It returns ""
+// if v is nil or of another token.
+func (v *verified[U]) FormField(token AccessToken) string {
+	if v == nil || v.session.AccessToken != token {
+		return ""
+	}
+	return v.field
+}
+
 // AppendUser appends {"user":…} to b, the JSON form of s without its tokens. The user is what the
 // access token carries. Like all output of encoding/json it is safe in a script element of an
 // HTML page: <, >, &, U+2028 and U+2029 are escaped. If s.AccessToken is not a token of this
