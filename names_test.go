@@ -43,6 +43,8 @@ var explained = map[string]string{
 
 	"redisstore.ErrVersion": "for operators; docs/redis.md says when it occurs",
 
+	"session.CreateResult.Created": "the library calls it on the result of a store",
+
 	"session.BoundGenerations":   "docs/device-bound.md; stores treat all generations alike",
 	"session.CheckUserID":        "the library calls it, before a store sees an id",
 	"session.CodeInvalidTerms":   "a group of codes, which Error and Status handle",

@@ -68,7 +68,8 @@ func readmeGin(auth *lucia.Auth[Profile], g *gin.Engine, profile gin.HandlerFunc
 	g.Use(luciagin.Middleware(auth))
 	g.POST("/login", func(c *gin.Context) {
 		// … check the password …
-		if _, err := auth.SignIn(c.Writer, c.Request, userID); luciagin.Error(c, err) {
+		if _, err := auth.SignIn(c.Writer, c.Request, userID); err != nil {
+			luciagin.Error(c, err)
 			return
 		}
 		c.Redirect(http.StatusSeeOther, lucia.ReturnPath(c.Request, "/profile"))

@@ -35,13 +35,15 @@ func After(config lucia.Config[people.Profile], old *ginjwt.GinJWTMiddleware, sp
 			c.JSON(http.StatusUnauthorized, gin.H{"message": "wrong name or password"})
 			return
 		}
-		if _, err := auth.SignIn(c.Writer, c.Request, id); luciagin.Error(c, err) {
+		if _, err := auth.SignIn(c.Writer, c.Request, id); err != nil {
+			luciagin.Error(c, err)
 			return
 		}
 		c.Status(http.StatusNoContent)
 	})
 	g.POST("/logout", func(c *gin.Context) {
-		if luciagin.Error(c, auth.SignOut(c.Writer, c.Request)) {
+		if err := auth.SignOut(c.Writer, c.Request); err != nil {
+			luciagin.Error(c, err)
 			return
 		}
 		c.Status(http.StatusNoContent)
@@ -85,7 +87,8 @@ func moveOver(auth *lucia.Auth[people.Profile], old *ginjwt.GinJWTMiddleware) gi
 			c.JSON(http.StatusUnauthorized, gin.H{"message": lucia.CodeUnauthorized})
 			return
 		}
-		if _, err := auth.SignIn(c.Writer, c.Request, id.(string)); luciagin.Error(c, err) {
+		if _, err := auth.SignIn(c.Writer, c.Request, id.(string)); err != nil {
+			luciagin.Error(c, err)
 			return
 		}
 		if err := old.RefreshTokenStore.Delete(c, token); err != nil {
