@@ -1,6 +1,7 @@
 package luciatest_test
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"net/http"
@@ -84,7 +85,10 @@ func TestNoStoreCallCountsEveryCall(t *testing.T) {
 	kit := luciatest.New[profile](failed, users)
 	tab := kit.SignIn(luciatest.NewBrowser(t, newApp(kit.Auth)), "u1").Open("/profile")
 	for name, call := range map[string]func() error{
-		"sign-in":  func() error { kit.Cookies("u1"); return nil },
+		"sign-in": func() error {
+			_, err := kit.Auth.SignIn(httptest.NewRecorder(), httptest.NewRequest("POST", "/login", nil), "u1")
+			return err
+		},
 		"sign-out": tab.SignOut,
 		"revoke":   func() error { return kit.Auth.RevokeUser(t.Context(), "u1") },
 	} {
@@ -97,6 +101,35 @@ func TestNoStoreCallCountsEveryCall(t *testing.T) {
 		if !failed.failed {
 			t.Errorf("NoStoreCall did not count a %s", name)
 		}
+	}
+}
+
+// The sign-ins of the kit count neither within NoStoreCall nor in Calls. A test may still set
+// Config.CallContext.
+func TestKitsOwnSignInsDoNotCount(t *testing.T) {
+	t.Parallel()
+	var called int
+	kit := luciatest.New(t, users, func(c *lucia.Config[profile]) {
+		c.CallContext = func(call, _ context.Context) context.Context { called++; return call }
+	})
+	app := newApp(kit.Auth)
+	kit.NoStoreCall(func() {
+		kit.Cookies("u1")
+		kit.Jar("u1")
+		kit.SignIn(luciatest.NewBrowser(t, app), "u1").Open("/profile")
+		for _, r := range []*http.Request{
+			kit.Request("u1", "GET", "/profile", nil),
+			kit.BearerRequest("u1", "GET", "/api/me", nil),
+			kit.FormRequest("u1", "/rename", nil),
+		} {
+			app.ServeHTTP(httptest.NewRecorder(), r)
+		}
+	})
+	if calls := kit.Store.Calls(); calls != (luciatest.Calls{}) {
+		t.Errorf("Calls = %+v, want none", calls)
+	}
+	if called != 6 {
+		t.Errorf("Config.CallContext was called %d times, want once for each sign-in", called)
 	}
 }
 

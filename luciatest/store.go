@@ -30,7 +30,8 @@ func (s *Store) Unwrap() session.Store { return s.next }
 // NewStore returns an empty, available Store in memory.
 func NewStore() *Store { return &Store{next: memstore.New()} }
 
-// Calls counts calls, including those that failed.
+// Calls counts calls, including those that failed. It does not count the calls by which
+// [Kit.Request] and the other methods of a kit sign in.
 type Calls struct {
 	Create, Refresh, Confirm, Delete, DeleteUser, List int
 }
@@ -58,11 +59,17 @@ func (s *Store) set(down bool) {
 	s.down = down
 }
 
-// count increments the counter that which returns. It returns ErrDown if the store is down.
-func (s *Store) count(which func(*Calls) *int) error {
+// ownKey is the context key that marks the requests by which a kit signs in.
+type ownKey struct{}
+
+// count increments the counter that which returns, unless ctx is that of a kit's own request. It
+// returns ErrDown if the store is down.
+func (s *Store) count(ctx context.Context, which func(*Calls) *int) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	*which(&s.calls)++
+	if ctx.Value(ownKey{}) == nil {
+		*which(&s.calls)++
+	}
 	if s.down {
 		return ErrDown
 	}
@@ -71,7 +78,7 @@ func (s *Store) count(which func(*Calls) *int) error {
 
 // Create implements [session.Store].
 func (s *Store) Create(ctx context.Context, c session.CreateParams) (session.CreateResult, error) {
-	if err := s.count(func(c *Calls) *int { return &c.Create }); err != nil {
+	if err := s.count(ctx, func(c *Calls) *int { return &c.Create }); err != nil {
 		return session.CreateResult{}, err
 	}
 	return s.next.Create(ctx, c)
@@ -79,7 +86,7 @@ func (s *Store) Create(ctx context.Context, c session.CreateParams) (session.Cre
 
 // Refresh implements [session.Store].
 func (s *Store) Refresh(ctx context.Context, r session.RefreshParams) (session.RefreshResult, error) {
-	if err := s.count(func(c *Calls) *int { return &c.Refresh }); err != nil {
+	if err := s.count(ctx, func(c *Calls) *int { return &c.Refresh }); err != nil {
 		return session.RefreshResult{}, err
 	}
 	return s.next.Refresh(ctx, r)
@@ -87,7 +94,7 @@ func (s *Store) Refresh(ctx context.Context, r session.RefreshParams) (session.R
 
 // Confirm implements [session.Store].
 func (s *Store) Confirm(ctx context.Context, c session.ConfirmParams) error {
-	if err := s.count(func(c *Calls) *int { return &c.Confirm }); err != nil {
+	if err := s.count(ctx, func(c *Calls) *int { return &c.Confirm }); err != nil {
 		return err
 	}
 	return s.next.Confirm(ctx, c)
@@ -95,7 +102,7 @@ func (s *Store) Confirm(ctx context.Context, c session.ConfirmParams) error {
 
 // Delete implements [session.Store].
 func (s *Store) Delete(ctx context.Context, userID string, id session.ID) error {
-	if err := s.count(func(c *Calls) *int { return &c.Delete }); err != nil {
+	if err := s.count(ctx, func(c *Calls) *int { return &c.Delete }); err != nil {
 		return err
 	}
 	return s.next.Delete(ctx, userID, id)
@@ -103,7 +110,7 @@ func (s *Store) Delete(ctx context.Context, userID string, id session.ID) error 
 
 // DeleteUser implements [session.Store].
 func (s *Store) DeleteUser(ctx context.Context, userID string) error {
-	if err := s.count(func(c *Calls) *int { return &c.DeleteUser }); err != nil {
+	if err := s.count(ctx, func(c *Calls) *int { return &c.DeleteUser }); err != nil {
 		return err
 	}
 	return s.next.DeleteUser(ctx, userID)
@@ -111,7 +118,7 @@ func (s *Store) DeleteUser(ctx context.Context, userID string) error {
 
 // List implements [session.Store].
 func (s *Store) List(ctx context.Context, userID string) (map[session.ID]session.Entry, error) {
-	if err := s.count(func(c *Calls) *int { return &c.List }); err != nil {
+	if err := s.count(ctx, func(c *Calls) *int { return &c.List }); err != nil {
 		return nil, err
 	}
 	return s.next.List(ctx, userID)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 
 	"github.com/lucia-go/lucia/internal/engine"
@@ -66,32 +67,31 @@ func (a *Auth[U]) written(h http.Header) (list []string) {
 // park keeps the actor's own session in the browser until the browser closes.
 func (a *Auth[U]) park(h http.Header, value string) { a.cookies.setShort(h, a.cookies.parked, value) }
 
-// parked returns the actor's own session, if the browser has its parked cookie.
-func (a *Auth[U]) parked(r *http.Request) (fp engine.Fingerprint, c engine.RefreshCredential, ok bool) {
-	for _, line := range r.Header["Cookie"] {
-		for pair := range strings.SplitSeq(line, ";") {
-			value, found := cutName(strings.TrimSpace(pair), a.cookies.parked)
-			i := strings.LastIndexByte(value, '.')
-			if !found || i < 0 {
-				continue
-			}
-			c, err := a.engine.OpenSealed(engine.SealedToken(value[:i]))
-			if fp := engine.Fingerprint(value[i+1:]); err == nil && c.BelongsTo(fp) {
-				return fp, c, true
-			}
-		}
-	}
-	return "", engine.RefreshCredential{}, false
+// parkedSession is an actor's own session in a parked cookie.
+type parkedSession struct {
+	engine.RefreshCredential
+	fingerprint engine.Fingerprint
 }
 
-// removeParked removes the parked cookie if the browser has one.
-func (a *Auth[U]) removeParked(h http.Header, r *http.Request) {
-	for _, line := range r.Header["Cookie"] {
-		if strings.Contains(line, a.cookies.parked+"=") {
-			a.cookies.remove(h, a.cookies.parked, a.cookies.domain)
-			return
+// cutParked returns the parts of a parked cookie.
+func cutParked(value string) (engine.SealedToken, engine.Fingerprint) {
+	i := strings.LastIndexByte(value, '.')
+	if i < 0 {
+		return "", ""
+	}
+	return engine.SealedToken(value[:i]), engine.Fingerprint(value[i+1:])
+}
+
+// parked returns the sessions of the parked cookies in set. There are several only if CookieDomain
+// has changed, or if another host has set one.
+func (a *Auth[U]) parked(set *cookieSet) (list []parkedSession) {
+	for _, value := range set.parked.all() {
+		sealed, fp := cutParked(value)
+		if c, err := a.engine.OpenSealed(sealed); err == nil && c.BelongsTo(fp) {
+			list = append(list, parkedSession{c, fp})
 		}
 	}
+	return list
 }
 
 // StopActing ends the session in which someone acts as a user, and returns the browser to the
@@ -127,7 +127,9 @@ func (a *Auth[U]) StopActing(w http.ResponseWriter, r *http.Request) error {
 	h := w.Header()
 	setPrivate(h)
 	clearAhead(h)
-	a.removeParked(h, r)
+	var set cookieSet
+	a.cookies.scanAll(r.Header, &set)
+	a.clearFormer(h, r, &set)
 	a.setAccess(h, &own.Session)
 	t := &own.Session.Terms
 	a.cookies.setFor(t, h, a.cookies.refresh, string(own.RefreshCookie), own.ExpiresIn)
@@ -136,18 +138,24 @@ func (a *Auth[U]) StopActing(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
-// resume refreshes the actor's own session, which is in the parked cookie.
+// resume refreshes the actor's own session, which is in a parked cookie.
 func (a *Auth[U]) resume(r *http.Request, acting *session.Session[U]) (own engine.Refreshed[U], fp engine.Fingerprint, err error) {
-	fp, c, ok := a.parked(r)
-	if !ok || c.UserID != acting.Actor.ID || c.SessionID != acting.Actor.SessionID {
+	var set cookieSet
+	a.cookies.scan(r.Header, &set)
+	list := a.parked(&set)
+	i := slices.IndexFunc(list, func(p parkedSession) bool {
+		return p.UserID == acting.Actor.ID && p.SessionID == acting.Actor.SessionID
+	})
+	if i < 0 {
 		return own, "", fmt.Errorf("%w: the browser does not have the actor's own session", session.CodeUnauthorized)
 	}
-	own, err = a.engine.Refresh(r.Context(), fp, c)
+	p := list[i]
+	own, err = a.engine.Refresh(r.Context(), p.fingerprint, p.RefreshCredential)
 	if session.CodeOf(err) == session.CodeInvalidRefreshToken {
 		err = fmt.Errorf("%w: %w", session.CodeUnauthorized, err)
 	}
 	if err == nil && own.RefreshCookie == "" {
-		own.RefreshCookie = c.Sealed() // the generation is the same, and so is the cookie
+		own.RefreshCookie = p.Sealed() // the generation is the same, and so is the cookie
 	}
-	return own, fp, err
+	return own, p.fingerprint, err
 }

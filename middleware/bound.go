@@ -285,5 +285,5 @@ func (a *Auth[U]) refreshBound(w http.ResponseWriter, r *http.Request, creds []e
 			d.session.RefreshToken = token
 		}
 	}
-	a.writeRefreshed(w, r, &d.session)
+	a.writeRefreshed(w, r, &engine.Refreshed[U]{Session: d.session})
 }

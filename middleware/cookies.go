@@ -33,29 +33,29 @@ type cookieWriter struct {
 	// before and after are what net/http writes after the value, before and after the seconds of
 	// Max-Age. They are the same in every line and are computed once.
 	before, after string
-	// parked is the name of the cookie that keeps an actor's own session.
-	parked string
 }
 
-// cookieNames are the names of the three cookies.
-type cookieNames struct{ access, refresh, fingerprint string }
+// cookieNames are the names of the cookies: of the three that every session has, and of the one
+// that keeps an actor's own session.
+type cookieNames struct{ access, refresh, fingerprint, parked string }
 
 func namesWith(prefix string) cookieNames {
-	return cookieNames{prefix + wire.CookieAccess, prefix + wire.CookieRefresh, prefix + wire.CookieFingerprint}
+	return cookieNames{prefix + wire.CookieAccess, prefix + wire.CookieRefresh, prefix + wire.CookieFingerprint, prefix + parkedName}
 }
 
-// part is one of the three cookies.
+// part is one of the cookies.
 type part uint8
 
 const (
 	partAccess part = iota
 	partRefresh
 	partFingerprint
+	partParked
 	parts
 )
 
 func (n *cookieNames) of(p part) string {
-	return [...]string{n.access, n.refresh, n.fingerprint}[p]
+	return [...]string{n.access, n.refresh, n.fingerprint, n.parked}[p]
 }
 
 // Prefixes with which browsers bind a cookie to HTTPS and to this host (RFC 6265bis, section
@@ -93,7 +93,6 @@ func newCookieWriter[U any](config Config[U]) cookieWriter {
 	default:
 		c.cookieNames, c.other, c.adopts = namesWith(prefixSecure+prefix), namesWith(prefixHost+prefix), true
 	}
-	c.parked = strings.TrimSuffix(c.access, wire.CookieAccess) + parkedName
 	const name, seconds = "n=", "Max-Age=1"
 	c.before, c.after, _ = strings.Cut(strings.TrimPrefix(c.sample(c.domain).String(), name), seconds)
 	return c
@@ -121,7 +120,19 @@ func (c *cookieWriter) sample(domain string) *http.Cookie {
 
 // line returns the value of a Set-Cookie header. Cookie values are tokens, which need no quoting.
 func (c *cookieWriter) line(name, value string, maxAge int) string {
-	return name + "=" + value + c.before + "Max-Age=" + strconv.Itoa(maxAge) + c.after
+	const attribute = "Max-Age="
+	var digits [20]byte
+	seconds := strconv.AppendInt(digits[:0], int64(maxAge), 10)
+	var b strings.Builder // so that the only allocation is the line
+	b.Grow(len(name) + 1 + len(value) + len(c.before) + len(attribute) + len(seconds) + len(c.after))
+	b.WriteString(name)
+	b.WriteByte('=')
+	b.WriteString(value)
+	b.WriteString(c.before)
+	b.WriteString(attribute)
+	b.Write(seconds)
+	b.WriteString(c.after)
+	return b.String()
 }
 
 // set sets a cookie with a lifetime of d, in whole seconds and at least one.
@@ -153,13 +164,15 @@ func (c *cookieWriter) remove(h http.Header, name, domain string) {
 // write writes a Set-Cookie line and replaces an earlier line for the same cookie, so that a
 // request that is refreshed and then signs in or out sets each cookie once.
 func (c *cookieWriter) write(h http.Header, name, domain, line string) {
-	if lines := h["Set-Cookie"]; len(lines) > 0 {
-		h["Set-Cookie"] = slices.DeleteFunc(lines, func(line string) bool {
-			_, same := cutName(line, name)
-			return same && lineDomain(line) == domain
-		})
+	lines := h["Set-Cookie"]
+	if lines == nil {
+		lines = make([]string, 0, 2) // a refresh sets two
 	}
-	h.Add("Set-Cookie", line)
+	lines = slices.DeleteFunc(lines, func(line string) bool {
+		_, same := cutName(line, name)
+		return same && lineDomain(line) == domain
+	})
+	h["Set-Cookie"] = append(lines, line)
 	keepOutOfCaches(h)
 }
 
@@ -223,12 +236,12 @@ func (v *values) all() []string { return v.list[:v.n] }
 
 // cookieSet holds the cookies of this library in a request.
 type cookieSet struct {
-	access, refresh, fingerprint values
-	other                        [parts]bool // whether a value came under the other name
+	access, refresh, fingerprint, parked values
+	other                                [parts]bool // whether a value came under the other name
 }
 
 func (s *cookieSet) of(p part) *values {
-	return [...]*values{&s.access, &s.refresh, &s.fingerprint}[p]
+	return [...]*values{&s.access, &s.refresh, &s.fingerprint, &s.parked}[p]
 }
 
 // present reports whether there is a token to examine. A fingerprint by itself proves nothing.
@@ -278,6 +291,9 @@ func (n *cookieNames) take(pair string, set *cookieSet) (p part, found bool) {
 	} else if value, ok := cutName(pair, n.fingerprint); ok {
 		set.fingerprint.add(value)
 		return partFingerprint, true
+	} else if value, ok := cutName(pair, n.parked); ok {
+		set.parked.add(value)
+		return partParked, true
 	}
 	return 0, false
 }

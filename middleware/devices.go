@@ -48,7 +48,7 @@ func (a *Auth[U]) Sessions(ctx context.Context, userID string) ([]Device, error)
 		return nil, err
 	}
 	var current session.ID
-	if st := a.stateOf(ctx); st != nil {
+	if st := a.findState(ctx); st != nil {
 		if s := st.current.Load().sessionOrNil(); s != nil && s.User.ID == userID {
 			current = s.ID
 		}

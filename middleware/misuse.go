@@ -11,17 +11,23 @@ import (
 // misuse guards the log lines about setups that cannot work. Each Auth logs each kind once.
 type misuse struct{ stateless, nested, lost sync.Once }
 
-// stateIn is stateOf for the contexts that handlers pass. If the middleware has not seen the
-// context's request, stateIn logs a warning, because the result is the same as for a signed-out
-// visitor.
-func (a *Auth[U]) stateIn(ctx context.Context) *state[U] {
+// findState is stateOf for the contexts that handlers pass, which may be a *gin.Context.
+func (a *Auth[U]) findState(ctx context.Context) *state[U] {
 	if s := a.stateOf(ctx); s != nil {
 		return s
 	}
 	if inner := ginRequestContext(ctx); inner != nil {
-		if s := a.stateOf(inner); s != nil {
-			return s
-		}
+		return a.stateOf(inner)
+	}
+	return nil
+}
+
+// stateIn is findState for calls that make sense only in a request. If the middleware has not seen
+// the context's request, stateIn logs a warning, because the result is the same as for a signed-out
+// visitor.
+func (a *Auth[U]) stateIn(ctx context.Context) *state[U] {
+	if s := a.findState(ctx); s != nil {
+		return s
 	}
 	a.misused.stateless.Do(func() {
 		a.logger().Warn("lucia: the session was requested with a context that does not come from the middleware, so the visitor looks signed out: " +

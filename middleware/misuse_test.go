@@ -31,6 +31,46 @@ func TestLogSaysThatAContextIsNotTheRequests(t *testing.T) {
 	}
 }
 
+// A page that is rendered without the middleware says why it is that of a signed-out visitor. A
+// page that the middleware has seen does not, whoever opens it.
+func TestPagesSayThatTheirContextIsNotTheRequests(t *testing.T) {
+	t.Parallel()
+	const comment = "<!-- lucia: shown as to a signed-out visitor, because the context does not come from the middleware"
+	parts := map[string]middleware.Component{
+		"PageData": middleware.PageData, "DataBlock": middleware.DataBlock, "FormField": middleware.FormField,
+	}
+	for name, part := range parts {
+		inside, skipped := "", ""
+		a := newApp(t, func(c *middleware.Config[profile]) {
+			c.Skip = func(r *http.Request) bool { return r.URL.Path == "/skipped" }
+		})
+		a.handler = a.auth.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if r.URL.Path == "/skipped" {
+				skipped = string(part.HTML(r.Context()))
+				return
+			}
+			inside = string(part.HTML(r.Context()))
+		}))
+		visitor := newBrowser(t, a)
+		visitor.navigate("/page")
+		visitor.navigate("/skipped")
+		var written strings.Builder
+		if err := part.Render(t.Context(), &written); err != nil {
+			t.Error(err)
+		}
+		want(t, name+" behind the middleware", inside != "" && !strings.Contains(inside, "<!--"), true)
+		for where, out := range map[string]string{
+			"HTML": string(part.HTML(t.Context())), "Render": written.String(), "of a page that Skip names": skipped,
+		} {
+			want(t, name+" "+where, strings.Count(out, comment), 1)
+			want(t, name+" "+where+": ends of comments", strings.Count(out, "-->"), 1)
+		}
+	}
+	for name, part := range map[string]middleware.Component{"the zero Component": {}, "ScriptTag": middleware.ScriptTag} {
+		want(t, name, strings.Contains(string(part.HTML(t.Context())), "<!--"), false)
+	}
+}
+
 // nest puts one Auth around another one and renders a page inside.
 func nest(t *testing.T, outer, inner func(*middleware.Config[profile])) (log string) {
 	t.Helper()

@@ -3,6 +3,7 @@ package middleware_test
 import (
 	"context"
 	"net/http"
+	"strings"
 	"testing"
 	"unsafe"
 
@@ -27,6 +28,8 @@ func TestOddValuesUnderGinsContextKey(t *testing.T) {
 		if s := a.auth.Session(ctx); s != nil {
 			t.Errorf("%s: a session", name)
 		}
-		want(t, name, string(middleware.FormField.HTML(ctx)), `<input type="hidden" name="_lucia" value="">`)
+		if field := string(middleware.FormField.HTML(ctx)); !strings.HasPrefix(field, `<input type="hidden" name="_lucia" value=""><!-- lucia: `) {
+			t.Errorf("%s: %s", name, field)
+		}
 	}
 }

@@ -243,11 +243,69 @@ func TestPageDataMarksTheAnswerToAForm(t *testing.T) {
 // With adds data to the component that it is called on, and to no other component.
 func TestWithChangesItsOwnComponentOnly(t *testing.T) {
 	data := map[string]int{"n": 1}
-	html := func(c middleware.Component) string { return string(c.HTML(t.Context())) }
+	var ctx context.Context // of a request; components may be rendered after it
+	handler := newApp(t, nil).auth.Handler(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { ctx = r.Context() }))
+	handler.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest("GET", "/", nil))
+	html := func(c middleware.Component) string { return string(c.HTML(ctx)) }
 	block := `<script type="application/json" id="lucia-page-data">{"_lucia":null,"n":1}</script>`
 	want(t, "DataBlock", html(middleware.DataBlock.With(data)), block)
 	want(t, "PageData", html(middleware.PageData.With(data)), block+html(middleware.ScriptTag))
 	want(t, "ScriptTag", html(middleware.ScriptTag.With(data)), html(middleware.ScriptTag))
 	want(t, "FormField", html(middleware.FormField.With(data)), html(middleware.FormField))
 	want(t, "the zero Component", html(middleware.Component{}), "")
+}
+
+// The hidden field is of the request's current session, also after the handler has changed it.
+func TestFormFieldFollowsTheSession(t *testing.T) {
+	for _, hardened := range []bool{false, true} {
+		a := newApp(t, func(c *middleware.Config[profile]) { c.Hardened = hardened })
+		a.handler = a.auth.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			check := func(step string) (value string) {
+				field := string(middleware.FormField.HTML(r.Context()))
+				var rendered strings.Builder
+				if err := middleware.FormField.Render(r.Context(), &rendered); err != nil {
+					t.Error(err)
+				}
+				want(t, step+": HTML and Render", field, rendered.String())
+				value = parse(t, field).field
+				want(t, step+": the whole field", field, `<input type="hidden" name="_lucia" value="`+value+`">`)
+				return value
+			}
+			expected := func(s *session.Session[profile]) string {
+				if hardened {
+					return s.ID.String()
+				}
+				return string(s.AccessToken)
+			}
+			if before := a.auth.Session(r.Context()); before != nil {
+				want(t, "the request's session", check("before"), expected(before))
+			} else {
+				want(t, "signed out", check("before"), "")
+			}
+			after, err := a.auth.SignIn(w, r, "u2")
+			if err != nil {
+				t.Fatal(err)
+			}
+			want(t, "the new session", check("after"), expected(after))
+			if !hardened {
+				a.auth.Session(r.Context()).AccessToken = `"><script>`
+				want(t, "a token that the app has changed", string(middleware.FormField.HTML(r.Context())),
+					`<input type="hidden" name="_lucia" value="&#34;&gt;&lt;script&gt;">`)
+			}
+			if err := a.auth.SignOut(w, r); err != nil {
+				t.Fatal(err)
+			}
+			want(t, "signed out again", check("end"), "")
+		}))
+		b := newBrowser(t, a)
+		b.do("POST", "/", nil, "Sec-Fetch-Site", "same-origin")
+		w := httptest.NewRecorder()
+		if _, err := a.auth.SignIn(w, httptest.NewRequest("POST", "/login", nil), "u1"); err != nil {
+			t.Fatal(err)
+		}
+		b.keep(w.Result())
+		for range 2 { // the second is of a cached token
+			b.send(b.request("GET", "/", nil, "Sec-Fetch-Dest", "document"))
+		}
+	}
 }

@@ -37,7 +37,8 @@ type valueClass struct {
 }
 
 // classify returns what a request's cookies are. A fingerprint is random and shows nothing by
-// itself, so it is classified like the tokens that came with it.
+// itself, so it is classified like the tokens that came with it. A parked cookie is classified like
+// the refresh token in it.
 func (a *Auth[U]) classify(set *cookieSet) (saw cookieClasses) {
 	judge := func(p part, err error) {
 		s := &saw[p]
@@ -58,6 +59,11 @@ func (a *Auth[U]) classify(set *cookieSet) (saw cookieClasses) {
 		_, err := a.engine.OpenSealed(engine.SealedToken(sealed))
 		judge(partRefresh, err)
 	}
+	for _, value := range set.parked.all() {
+		sealed, _ := cutParked(value)
+		_, err := a.engine.OpenSealed(sealed)
+		judge(partParked, err)
+	}
 	for p := range parts {
 		v, s := set.of(p), &saw[p]
 		s.any, s.several = v.n > 0, v.n > 1 || set.other[p]
@@ -69,13 +75,14 @@ func (a *Auth[U]) classify(set *cookieSet) (saw cookieClasses) {
 	return saw
 }
 
-// clear removes all three cookies in every scope in which the browser may have them.
-func (a *Auth[U]) clear(h http.Header, r *http.Request) {
-	var set cookieSet
-	a.cookies.scanAll(r.Header, &set)
-	saw := a.classify(&set)
+// clear removes the cookies in every scope in which the browser may have them. It leaves out the
+// parked cookie if the request has none.
+func (a *Auth[U]) clear(h http.Header, r *http.Request, set *cookieSet) {
+	saw := a.classify(set)
 	for p := range parts {
-		a.clearPart(h, r, p, saw, set.other[p])
+		if p != partParked || saw[p].any {
+			a.clearPart(h, r, p, saw, set.other[p])
+		}
 	}
 }
 
@@ -146,7 +153,8 @@ func (a *Auth[U]) clearDead(h http.Header, r *http.Request) {
 // useless without its fingerprint, so the fingerprint is removed wherever there may be one. This
 // includes a post from another site, with which the browser sends no cookies. The cookies that it
 // withholds may be another app's. Of the scopes above the app's own, only those that
-// FormerCookieDomains names are cleared in that case.
+// FormerCookieDomains names are cleared in that case. The parked cookie is removed in every
+// scope. The caller sets the other cookies, and the parked one if someone begins to act.
 func (a *Auth[U]) clearFormer(h http.Header, r *http.Request, set *cookieSet) {
 	saw := a.classify(set)
 	// A trusted origin makes no difference here.
@@ -154,7 +162,10 @@ func (a *Auth[U]) clearFormer(h http.Header, r *http.Request, set *cookieSet) {
 	for p := range parts {
 		unseen := withheld && !saw[p].any
 		saw[p].foreign = saw[p].foreign || unseen
-		if saw[p].any || p == partFingerprint && unseen {
+		switch {
+		case p == partParked && saw[p].any:
+			a.clearPart(h, r, p, saw, set.other[p])
+		case saw[p].any, p == partFingerprint && unseen:
 			a.clearElsewhere(h, r, p, saw, set.other[p] || unseen && a.cookies.adopts)
 		}
 	}

@@ -115,17 +115,14 @@ func (a *Auth[U]) begin(w http.ResponseWriter, r *http.Request, p engine.SignInP
 	if err != nil {
 		return nil, err
 	}
+	setPrivate(w.Header())
+	clearAhead(w.Header())
+	a.clearFormer(w.Header(), r, &set)
 	if own != "" {
 		a.park(w.Header(), own)
 	} else {
 		a.endAll(r, former, signedIn.Session.ID)
 	}
-	if !acts {
-		a.removeParked(w.Header(), r)
-	}
-	setPrivate(w.Header())
-	clearAhead(w.Header())
-	a.clearFormer(w.Header(), r, &set)
 	a.setSignedIn(w.Header(), signedIn)
 	a.offerBinding(w.Header(), r, &signedIn.Session)
 	a.update(r.Context(), &signedIn.Session, OutcomeSignedIn)
@@ -158,7 +155,7 @@ func (a *Auth[U]) endAll(r *http.Request, former []owned, but session.ID) {
 }
 
 // former returns the sessions whose cookies the browser has, each once: those of the request, the
-// one that the request itself has begun and, if parked is set, the actor's own session.
+// one that the request itself has begun and, if parked is set, the actor's own sessions.
 func (a *Auth[U]) former(r *http.Request, set *cookieSet, parked bool) (list []owned) {
 	add := func(o owned) {
 		if !slices.Contains(list, o) {
@@ -173,8 +170,10 @@ func (a *Auth[U]) former(r *http.Request, set *cookieSet, parked bool) (list []o
 			add(owned{now.session.User.ID, now.session.ID})
 		}
 	}
-	if _, c, ok := a.parked(r); ok && parked {
-		add(owned{c.UserID, c.SessionID})
+	if parked {
+		for _, p := range a.parked(set) {
+			add(owned{p.UserID, p.SessionID})
+		}
 	}
 	return list
 }
@@ -217,8 +216,7 @@ func (a *Auth[U]) signedOut(w http.ResponseWriter, r *http.Request, ended sessio
 	a.endAll(r, a.former(r, &set, true), ended)
 	h := w.Header()
 	setPrivate(h)
-	a.clear(h, r)
-	a.removeParked(h, r)
+	a.clear(h, r, &set)
 	clearAhead(h)
 	a.update(r.Context(), nil, OutcomeSignedOut)
 }

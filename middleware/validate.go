@@ -104,7 +104,7 @@ func (a *Auth[U]) byAccessCookie(r *http.Request, set *cookieSet) (*session.Sess
 // http.MaxBytesReader see [Status]); session.CodeInvalidAccessToken if the token is missing or not
 // valid; and session.CodeDatabaseFetchFailed if the session store is unavailable. Uploaded files of
 // a refused form are removed. A request without a fingerprint cookie is refused before its body is
-// read.
+// read. Several goroutines may call it, also after the request if the form was parsed before.
 func (a *Auth[U]) ValidateFormSubmission(r *http.Request) (*session.Session[U], error) {
 	if r.Method == http.MethodGet || r.Method == http.MethodHead {
 		return nil, fmt.Errorf("%w: a form is not submitted with %s", session.CodeInvalidRequestMethod, r.Method)
@@ -164,9 +164,15 @@ func (a *Auth[U]) parse(r *http.Request) error {
 	st.forms.Lock()
 	defer st.forms.Unlock()
 	err := parseForm(r)
+<<<<<<< HEAD
 	if st.request.MultipartForm == nil {
 		// The server removes the files of its own request.
 		st.request.MultipartForm = r.MultipartForm
+=======
+	if r.MultipartForm != nil && st.request.MultipartForm == nil {
+		// The server removes the files of its own request.
+		st.request.MultipartForm = r.MultipartForm
+>>>>>>> main
 	}
 	return err
 }

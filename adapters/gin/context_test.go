@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/gin-gonic/gin"
 
@@ -24,7 +25,7 @@ func TestGinContextHasTheRequestsSession(t *testing.T) {
 			"request": func(c *gin.Context) context.Context { return c.Request.Context() },
 		} {
 			t.Run(fmt.Sprintf("%s, fallback %v", name, fallback), func(t *testing.T) {
-				auth := newAuth(t)
+				auth := newAuthWith(t, func(c *middleware.Config[user]) { c.Issuer = "https://example.com" })
 				g := gin.New()
 				g.ContextWithFallback = fallback
 				g.Use(luciagin.Middleware(auth))
@@ -37,6 +38,17 @@ func TestGinContextHasTheRequestsSession(t *testing.T) {
 					}
 					if o := auth.Outcome(ctx); o != middleware.OutcomeFresh {
 						t.Errorf("Outcome: %v", o)
+					}
+					if list, err := auth.Sessions(ctx, "u1"); err != nil || len(list) != 1 || !list[0].Current {
+						t.Errorf("Sessions: %v, %v", list, err)
+					}
+					if _, err := auth.TokenFor(ctx, "billing", time.Minute); err != nil {
+						t.Errorf("TokenFor: %v", err)
+					}
+					select {
+					case <-auth.Ended(ctx):
+						t.Error("Ended: the session has ended")
+					default:
 					}
 					var page, form bytes.Buffer
 					middleware.PageData.Render(ctx, &page)

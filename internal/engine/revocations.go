@@ -105,14 +105,18 @@ func (r *revocations) add(n session.Notice) bool {
 	return r.addLocked(n, 0)
 }
 
-// addFed records a notice that was read from the feed. It returns the notice with its bound.
+// addFed records a notice that was read from the feed. It returns the notice with its bound. The
+// clock of the process that published it may be wrong, and the user's tokens are refused until the
+// bound. So the bound is at most that of a fast clock within maxLeeway. Only the end of a single
+// session keeps its bound, because such a session never begins again.
 func (r *revocations) addFed(n session.Notice) session.Notice {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if n.SessionID != (ID{}) {
+	if n.Kind == session.NoticeEnd && n.SessionID != (ID{}) {
 		r.addLocked(n, 0)
 		return n
 	}
+	n.IssuedUntil = min(n.IssuedUntil, time.Now().Unix()+maxAhead+int64(maxLeeway/time.Second))
 	u, _ := r.userLocked(n.UserID)
 	if n.IssuedUntil <= u.fed {
 		n.IssuedUntil = max(n.IssuedUntil, min(u.fed+1, time.Now().Unix()+maxAhead))
@@ -287,14 +291,14 @@ type mark struct {
 }
 
 // mark is called before LoadUser and the store's step.
-func (r *revocations) mark(t subject) mark {
+func (r *revocations) mark(t *subject) mark {
 	return mark{time.Now().Unix(), r.bound(t.userID, t.id)}
 }
 
 // issue returns the iat of an access token made by a step that began at m. It is the current time,
 // but later than all revocations that were known before the step. If there was a revocation during
 // the step, the iat is early enough for the token to be refused.
-func (r *revocations) issue(t subject, m mark) int64 {
+func (r *revocations) issue(t *subject, m mark) int64 {
 	now := time.Now().Unix()
 	bound := r.bound(t.userID, t.id)
 	if bound > m.bound {

@@ -31,6 +31,7 @@ func ConcurrentReads(t *testing.T, h Harness) {
 		}
 		w.auth.ValidateRequestByCookie(r)
 		w.auth.ValidateRequest(r)
+		w.auth.ValidateFormSubmission(r)
 		for _, c := range []middleware.Component{middleware.PageData, middleware.FormField} {
 			c.HTML(ctx)
 			c.Render(ctx, io.Discard)
@@ -101,7 +102,8 @@ func (b *browser) order(addr string, i int) {
 	case 13:
 		header = image
 	}
-	r := own.request("POST", "http://"+addr+"/orders", "", header...)
+	header = header.and("Content-Type", "application/x-www-form-urlencoded")
+	r := own.request("POST", "http://"+addr+"/orders", "item=7", header...)
 	r.RequestURI = ""
 	resp, err := b.world.network.RoundTrip(r)
 	if err != nil {

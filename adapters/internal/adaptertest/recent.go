@@ -34,7 +34,7 @@ var (
 
 // confirming returns the page that replaces a Turbo frame with the step-up page.
 func confirming(url string) string {
-	return strings.NewReplacer("You are not signed in.", "You signed in a while ago.", "Sign in", "Confirm that it is you").Replace(leaving(url))
+	return reloading("Confirm that it is you", "You signed in a while ago.", url)
 }
 
 var recentCases = []requireCase{

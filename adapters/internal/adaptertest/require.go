@@ -87,9 +87,12 @@ const (
 )
 
 // leaving returns the page that replaces a Turbo frame with another page.
-func leaving(url string) string {
+func leaving(url string) string { return reloading("Sign in", "You are not signed in.", url) }
+
+// reloading is a page that Turbo loads as a whole page, and that goes on to url.
+func reloading(title, text, url string) string {
 	return head + `<meta name="turbo-visit-control" content="reload"><meta http-equiv="refresh" content="0;url=` + url + `">` +
-		`<title>Sign in</title><main><h1>Sign in</h1><p>You are not signed in.</p><p><a href="` + url + `">Sign in</a></p></main></html>`
+		`<title>` + title + `</title><main><h1>` + title + `</h1><p>` + text + `</p><p><a href="` + url + `">` + title + `</a></p></main></html>`
 }
 
 var requireCases = []requireCase{

@@ -175,6 +175,7 @@ var logoutFormCases = []routeCase{
 	{"logout form that a service worker passes on", nil, signedIn, submit("", "_lucia=x", passedPage...), 303, "", 1, cleared3, headers{"Location", "/"}},
 	{"logout form, old browser", nil, signedIn, submit("", "_lucia=x", "Accept", "text/html"), 303, "", 1, cleared3, headers{"Location", "/"}},
 	{"logout form of Turbo", nil, again, submit("", "_lucia=TOKEN", turboForm[2:]...), 303, "", 1, cleared3, headers{"Location", "/"}},
+	{"logout form in a Turbo frame", nil, again, submit("", "_lucia=TOKEN&redirect=%2Fbye", turboForm[2:].and("Turbo-Frame", "cart")...), 401, reloading("Signed out", "You are signed out.", "/bye"), 1, cleared3, headers{"Location", "", "Content-Type", "text/html; charset=utf-8"}},
 	{"logout form of htmx", nil, again, submit("", "_lucia=TOKEN&redirect=%2Fbye", "HX-Request", "true"), 204, "", 1, cleared3, headers{"HX-Redirect", "/bye", "Location", ""}},
 	{"logout form while the store is down", nil, outage, submit("", "_lucia=TOKEN", submission...), 503, "<h1>Back in a moment</h1>", 1, kept, retry},
 	{"logout form from another origin, by a person", nil, signedIn, func(b *browser) *http.Request {
