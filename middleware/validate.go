@@ -164,15 +164,9 @@ func (a *Auth[U]) parse(r *http.Request) error {
 	st.forms.Lock()
 	defer st.forms.Unlock()
 	err := parseForm(r)
-<<<<<<< HEAD
-	if st.request.MultipartForm == nil {
-		// The server removes the files of its own request.
-		st.request.MultipartForm = r.MultipartForm
-=======
 	if r.MultipartForm != nil && st.request.MultipartForm == nil {
 		// The server removes the files of its own request.
 		st.request.MultipartForm = r.MultipartForm
->>>>>>> main
 	}
 	return err
 }

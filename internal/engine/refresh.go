@@ -299,15 +299,9 @@ func isLate(r RefreshResult, grace time.Duration) bool {
 
 // causeOfExpiry returns why the session of an expired refresh token ended. With IdleTimeout the
 // cause is a lack of activity, unless Lifetime ended the session first.
-<<<<<<< HEAD
-func (e *Engine[U]) causeOfExpiry(req refreshRequest) Cause {
-	// Tokens have whole seconds.
-	ends := InstantOf(req.terms.AuthTime).Add(e.policyOf(&req.terms, 0).Lifetime - time.Second)
-=======
 func (e *Engine[U]) causeOfExpiry(req *refreshRequest) Cause {
 	// Tokens have whole seconds.
 	ends := InstantOf(req.terms.AuthTime).Add(e.policyOf(&req.terms, 0).Lifetime - time.Second)
->>>>>>> main
 	if e.policy.ByActivity && req.presented.ExpiresAt < ends {
 		return CauseIdle
 	}

@@ -26,14 +26,14 @@ type Options struct {
 	Settle     time.Duration // negative: none
 	Recent     time.Duration // how long a sign-in counts as recent
 	// Of calls of Redis, SQLite and the like; 0: a few seconds, as fits each.
-	Timeout    time.Duration
-	Secret     []byte
-	Secure     bool
-	Hardened   bool
-	Feed       bool
-	TLS        bool
-	Bound      bool
-	Admin      string // name of who may act as others; empty: no one
+	Timeout  time.Duration
+	Secret   []byte
+	Secure   bool
+	Hardened bool
+	Feed     bool
+	TLS      bool
+	Bound    bool
+	Admin    string // name of who may act as others; empty: no one
 
 	// RandomSecret reports that Secret is random, so that all sessions end with this process.
 	RandomSecret bool
