@@ -303,6 +303,69 @@ func TestOptionsPanicOnInvalidValues(t *testing.T) {
 	}
 }
 
+// TestDocumentedStatements runs the statements that docs/sql.md offers to the app on the table: one
+// lists a user's sessions, the other ends them.
+func TestDocumentedStatements(t *testing.T) {
+	guide, err := os.ReadFile("../docs/sql.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	block := regexp.MustCompile("(?s)```sql\n-- the sessions of one person(.*?)```").FindSubmatch(guide)
+	if block == nil {
+		t.Fatal("docs/sql.md no longer shows the statements")
+	}
+	text := regexp.MustCompile(`(?m)^--.*$`).ReplaceAllString("--"+string(block[1]), "")
+	list, end, ok := strings.Cut(text, ";")
+	if !ok || !strings.Contains(end, "DELETE") {
+		t.Fatalf("docs/sql.md shows %q, want a SELECT and a DELETE", text)
+	}
+	sqlite := regexp.MustCompile(`to_timestamp\((\w+) / 1000\.0\)`).ReplaceAllString(list, "datetime($1 / 1000, 'unixepoch')")
+	if !strings.Contains(string(block[1]), "on SQLite: datetime(created_at / 1000, 'unixepoch')") {
+		t.Error("docs/sql.md no longer shows the expression for SQLite")
+	}
+	onDatabases(t, func(t *testing.T, d database) {
+		db := d.pool(t)
+		store := sqlstore.New(db, d.dialect, longTimeout)
+		migrate(t, store)
+		for _, user := range []string{"ann", "ann", "ben"} {
+			create(t, store, user, session.NewID(), long, 5)
+		}
+		sessions := func() (n int) {
+			t.Helper()
+			query := list
+			if d.dialect == sqlstore.SQLite {
+				query = sqlite
+			}
+			rows, err := db.Query(query)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer rows.Close()
+			for ; rows.Next(); n++ {
+				var id string
+				var created, issued any
+				if err := rows.Scan(&id, &created, &issued); err != nil || created == nil || issued == nil {
+					t.Errorf("row %q, %v, %v: %v", id, created, issued, err)
+				}
+			}
+			if err := rows.Err(); err != nil {
+				t.Error(err)
+			}
+			return n
+		}
+		if n := sessions(); n != 2 {
+			t.Errorf("ann has %d sessions, want two", n)
+		}
+		execute(t, db, strings.TrimSuffix(strings.TrimSpace(end), ";"))
+		if n := sessions(); n != 0 {
+			t.Errorf("after the DELETE ann has %d sessions, want none", n)
+		}
+		if n := count(t, db, "SELECT COUNT(*) FROM lucia_sessions"); n != 1 {
+			t.Errorf("after the DELETE the table has %d sessions, want one", n)
+		}
+	})
+}
+
 // TestDocumentedPermissionsSuffice uses the store as a role with the rights that docs/sql.md
 // grants.
 func TestDocumentedPermissionsSuffice(t *testing.T) {
