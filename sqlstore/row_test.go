@@ -237,33 +237,6 @@ func TestMalformedRows(t *testing.T) {
 	}
 }
 
-// TestMigrateAddsColumns migrates a table of an earlier version. Its sessions continue.
-func TestMigrateAddsColumns(t *testing.T) {
-	onDatabases(t, func(t *testing.T, d database) {
-		db, ctx := d.pool(t), context.Background()
-		table, name := newTable()
-		store := sqlstore.New(db, d.dialect, table, longTimeout)
-		earlier := strings.Split(sqlstore.Schema(d.dialect, table), "\n")
-		earlier = slices.DeleteFunc(earlier, func(line string) bool {
-			return strings.Contains(line, "label") || strings.Contains(line, "address") || strings.Contains(line, " actor ")
-		})
-		far := time.Now().Add(time.Hour).UnixMilli()
-		execute(t, db, strings.Join(earlier, "\n"), fmt.Sprintf(
-			"INSERT INTO %s (user_id, session_id, generation, issued_at, confirmed_at, created_at, expires_at) VALUES ('ann', '%v', 1, 1, 0, 1, %d)",
-			name, session.ID{1}, far))
-		migrate(t, store)
-		migrate(t, store)
-		p := session.CreateParams{UserID: "ann", ID: session.ID{2}, Policy: long, Max: 5, Details: session.Details{Label: "Firefox on Linux"}}
-		if _, err := store.Create(ctx, p); err != nil {
-			t.Fatal(err)
-		}
-		live, err := store.List(ctx, "ann")
-		if err != nil || len(live) != 2 || live[session.ID{1}].Details != (session.Details{}) || live[session.ID{2}].Details != p.Details {
-			t.Errorf("List = %+v, %v", live, err)
-		}
-	})
-}
-
 // TestMigrateAtOnce checks that all processes of an app may call Migrate when they start.
 func TestMigrateAtOnce(t *testing.T) {
 	onDatabases(t, func(t *testing.T, d database) {

@@ -307,7 +307,8 @@ func attackOrigin(t *testing.T, v *victim) {
 func attackLimit(t *testing.T, v *victim) {
 	w := v.process(t, func(c *middleware.Config[Profile]) { c.MaxSessions = 2 })
 	first := w.browser().signIn("limit")
-	time.Sleep(5 * time.Millisecond) // stores count milliseconds, and of equal ones either is the oldest
+	// Stores count milliseconds, and of equal ones either is the oldest.
+	time.Sleep(5 * time.Millisecond)
 	for range 3 {
 		w.browser().signIn("limit")
 	}

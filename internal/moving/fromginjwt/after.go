@@ -38,13 +38,15 @@ func After(config lucia.Config[people.Profile], old *ginjwt.GinJWTMiddleware, sp
 			c.JSON(http.StatusUnauthorized, gin.H{"message": "wrong name or password"})
 			return
 		}
-		if _, err := auth.SignIn(c.Writer, c.Request, id); luciagin.Error(c, err) {
+		if _, err := auth.SignIn(c.Writer, c.Request, id); err != nil {
+			luciagin.Error(c, err)
 			return
 		}
 		c.Status(http.StatusNoContent)
 	})
 	g.POST("/logout", func(c *gin.Context) {
-		if luciagin.Error(c, auth.SignOut(c.Writer, c.Request)) {
+		if err := auth.SignOut(c.Writer, c.Request); err != nil {
+			luciagin.Error(c, err)
 			return
 		}
 		c.Status(http.StatusNoContent)
@@ -83,12 +85,14 @@ func moveOver(auth *lucia.Auth[people.Profile], old *ginjwt.GinJWTMiddleware, sp
 		if err != nil {
 			token = c.PostForm("refresh_token") // an app that keeps it in localStorage
 		}
-		ctx, cancel := context.WithTimeout(c.Request.Context(), 2*time.Second) // the Redis store tries without end
+		// The Redis store tries without end.
+		ctx, cancel := context.WithTimeout(c.Request.Context(), 2*time.Second)
 		defer cancel()
 		user, err := old.RefreshTokenStore.Get(ctx, token)
 		id, ok := user.(string) // the type that Authenticator returns
 		if err != nil && !errors.Is(err, core.ErrRefreshTokenNotFound) && !errors.Is(err, core.ErrRefreshTokenExpired) {
-			luciagin.Error(c, fmt.Errorf("%w: %w", lucia.CodeDatabaseFetchFailed, err)) // 503: the client tries again
+			// The answer is a 503, and the client tries again.
+			luciagin.Error(c, fmt.Errorf("%w: %w", lucia.CodeDatabaseFetchFailed, err))
 			return
 		}
 		if err != nil || !ok || !spent.First(token) {
