@@ -117,9 +117,8 @@ var checkedCommands = map[string]string{
 	"go test ./redisstore -run '^$' -bench Memory -benchtime 1x": storesOfCI,
 	"go test ./sqlstore -run '^$' -bench Size -benchtime 1x":     storesOfCI,
 
-	"cd benchmarks && go run ./cmd/compare": "ci: (cd benchmarks && go run ./cmd/compare -quick -only",
-	"go run ./cmd/compare":                  "ci: (cd benchmarks && go run ./cmd/compare -quick -only",
-	"go run ./cmd/compare -quick":           "ci: (cd benchmarks && go run ./cmd/compare -quick -only",
+	"go run ./cmd/compare":        "ci: (cd benchmarks && go run ./cmd/compare -quick -only",
+	"go run ./cmd/compare -quick": "ci: (cd benchmarks && go run ./cmd/compare -quick -only",
 
 	"go run ./cmd/serve -name '**lucia** on net/http' -script cookies.lua": "not run: it serves until it is ended; compare's part \"whole\" does the same",
 
@@ -147,7 +146,7 @@ var checkedCommands = map[string]string{
 	"go test":                          "not run: a command of Go, without arguments",
 	"curl -b jar -c jar …":             "internal/moving/moving_test.go TestCookieJar",
 
-	"curl -o lucia.js https://app.example/api/auth/client.js?v=": "internal/browser/chromium_test.go client.js?v=",
+	`curl -o lucia.js "https://app.example/api/auth/client.js?v="`: "internal/browser/chromium_test.go client.js?v=",
 }
 
 // command matches text in backticks that is a command, and commentCommand a line of a comment in
