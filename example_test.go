@@ -15,7 +15,8 @@ import (
 	"github.com/lucia-go/lucia/session"
 )
 
-// OnEvent tells the operator what happened. After a theft the app writes to the user.
+// OnEvent tells the app what happened. The app keeps an audit trail, and writes to the user after a
+// theft.
 func ExampleEvent() {
 	auth, err := lucia.New(lucia.Config[Profile]{
 		Secret:   bytes.Repeat([]byte("s"), 32),
@@ -23,6 +24,12 @@ func ExampleEvent() {
 		LoadUser: func(context.Context, string) (Profile, error) { return Profile{Username: "ada"}, nil },
 		OnEvent: func(e lucia.Event) {
 			switch e.Kind {
+			case session.EventBegan:
+				fmt.Println(e.UserID, "signed in")
+			case session.EventEnded:
+				fmt.Println(e.UserID, "has ended a session:", e.Cause == session.CauseUser)
+			case session.EventActing:
+				fmt.Println(e.Actor, "acts as", e.UserID, "for", e.Reason)
 			case session.EventReuse:
 				fmt.Println("write to", e.UserID, "that someone had a copy of their session")
 			case session.EventUnavailable:
@@ -34,7 +41,21 @@ func ExampleEvent() {
 		log.Fatal(err)
 	}
 	defer auth.Close()
+	app := nethttp.Wrap(auth, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if _, err := auth.SignIn(w, r, "u1"); err != nil {
+			lucia.Error(w, r, err)
+		}
+		if err := auth.SignOut(w, r); err != nil {
+			lucia.Error(w, r, err)
+		}
+	}))
+	app.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest("POST", "https://app.example/", nil))
+	if err := auth.Flush(context.Background()); err != nil { // waits for the events
+		log.Fatal(err)
+	}
 	// Output:
+	// u1 signed in
+	// u1 has ended a session: true
 }
 
 // The code of an error that the library has returned is safe to show.

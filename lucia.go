@@ -116,7 +116,8 @@ type RequireOption = middleware.RequireOption
 func RequireBound() RequireOption { return middleware.RequireBound() }
 
 // AskStore makes Auth.Require ask the store whether the session is alive, with one call for each
-// request.
+// request. While someone acts as the user it makes two, because a store call concerns one user, and
+// the actor is another one.
 func AskStore() RequireOption { return middleware.AskStore() }
 
 // Event is something that an operator may want to know, for Config.OnEvent. Package session

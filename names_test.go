@@ -15,54 +15,28 @@ import (
 // explained are the exported functions, methods, constants and variables that no example shows,
 // with the reason.
 var explained = map[string]string{
-	"client.SessionStore.Update": "of lucia-sveltekit's store; Set with the result of Get does the same without a race",
 	"client.Transport.RoundTrip": "net/http calls it",
-
-	"luciatest.ErrDown":            "the error behind the code that an app sees while the store is down",
-	"luciatest.Kit.Jar":            "SignIn for clients other than Browser",
-	"luciatest.Kit.PassRefreshTTL": "PassAccessTTL, longer",
-	"luciatest.NewBrowserAt":       "NewBrowser with an address",
-	"luciatest.NewStore":           "New makes one; for apps that make their own Auth",
-	"luciatest.Store.Down":         "Kit.StoreDown calls it",
-	"luciatest.Store.Up":           "Kit.StoreDown returns it",
 
 	"middleware.Auth.Admit":               "for adapters of frameworks; those of this module show it",
 	"middleware.Auth.CheckAnswer":         "for adapters of frameworks; those of this module show it",
 	"middleware.Auth.Deny":                "for adapters of frameworks; those of this module show it",
 	"middleware.Auth.HandleServerSession": "for adapters of frameworks; those of this module show it",
 	"middleware.Auth.Routes":              "for adapters of frameworks; those of this module show it",
-	"middleware.Auth.RoutesHandler":       "for adapters of frameworks; those of this module show it",
 	"middleware.Denial.SetHeader":         "for adapters of frameworks; those of this module show it",
 	"middleware.DenialOf":                 "for adapters of frameworks; those of this module show it",
 	"middleware.Recent":                   "for adapters of frameworks; those of this module show it",
-	"middleware.FormUnsent":               "one word on the step-up page; docs/sessions.md says when",
-	"middleware.ReturnField":              "its example shows it as luciaReturn, for html/template",
-
-	"otellucia.WithMeterProvider":  "a setting of one value",
-	"otellucia.WithTracerProvider": "a setting of one value",
 
 	"redisstore.ErrVersion": "for operators; docs/redis.md says when it occurs",
 
 	"session.BoundGenerations":   "docs/device-bound.md; stores treat all generations alike",
-	"session.CheckUserID":        "the library calls it, before a store sees an id",
-	"session.CodeInvalidTerms":   "a group of codes, which Error and Status handle",
-	"session.ErrUserTooLarge":    "the error of CheckUser; its example does not need to name it",
-	"session.EventActing":        "kinds of events; the example of Event shows how to tell them apart",
-	"session.EventBegan":         "kinds of events; the example of Event shows how to tell them apart",
-	"session.CauseUser":          "an audit trail prints it; the example of operating shows one",
 	"session.FeedOf":             "the library calls it",
 	"session.FirstGeneration":    "the 1 of the example of Refresh",
 	"session.Instant.Sub":        "as time.Time.Sub",
 	"session.MaxAttributesBytes": "a limit; SignIn fails beyond it",
 	"session.MaxLabelBytes":      "a limit; longer labels are cut",
-	"session.MaxUserIDBytes":     "a limit; SignIn fails beyond it",
-	"session.ParseCode":          "clients of one's own call it on the code of an answer",
 	"session.ParseNoticeKind":    "the inverse of NoticeKind.String, for feeds",
-	"session.WithTerms":          "for the test of a LoadUser that uses TermsOf",
 
 	"sqlstore.DefaultTable": "the values of options that are not given",
-
-	"lucia.ErrUserTooLarge": "the error of CheckUser; its example does not need to name it",
 }
 
 // standardMethods are called by fmt, errors, slog and encoding packages, not by apps.

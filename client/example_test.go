@@ -138,12 +138,18 @@ func ExampleSessionStore_Subscribe() {
 	if _, err := c.SignIn(ctx, "/login", url.Values{"username": {"u1"}, "password": {"secret"}}); err != nil {
 		panic(err)
 	}
+	c.GetSession().Update(func(s *session.Session[profile]) *session.Session[profile] {
+		changed := *s // the app has saved a new name
+		changed.User.Data.Username = "ada lovelace"
+		return &changed
+	})
 	if err := c.SignOut(ctx); err != nil {
 		panic(err)
 	}
 	// Output:
 	// signed out
 	// ada
+	// ada lovelace
 	// signed out
 }
 

@@ -15,7 +15,7 @@ import (
 // A browser that binds its session to a key of its device. Copied cookies are of use until the
 // access token expires, and so are those of a profile that has lost its key.
 func ExampleBrowser_BindSessions() {
-	var t *testing.T // the parameter of your test
+	t := test // the parameter of your test
 	synctest.Test(t, bindSession)
 }
 

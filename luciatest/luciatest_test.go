@@ -453,9 +453,3 @@ func TestNetworkErrorsOfATabHaveACode(t *testing.T) {
 type roundTripper func(*http.Request) (*http.Response, error)
 
 func (f roundTripper) RoundTrip(req *http.Request) (*http.Response, error) { return f(req) }
-
-// TestExampleOfBoundSessions runs the example of BindSessions.
-func TestExampleOfBoundSessions(t *testing.T) {
-	t.Parallel()
-	synctest.Test(t, bindSession)
-}

@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"runtime"
 	"testing"
 	"time"
 
@@ -163,6 +164,58 @@ func BenchmarkPage(b *testing.B) {
 			benchRequests(b, handler, cookies, "text/html")
 		})
 	}
+}
+
+// BenchmarkCachedToken measures the memory that the token cache keeps for each session, before and
+// after a page has shown it. The time is that of all sessions' requests.
+func BenchmarkCachedToken(b *testing.B) {
+	const sessions = 10_000 // they fit into the default cache
+	for _, c := range []struct {
+		name     string
+		hardened bool
+		print    []middleware.Component
+	}{
+		{"session", false, nil},
+		{"page", false, []middleware.Component{middleware.PageData, middleware.FormField}},
+		{"page-hardened", true, []middleware.Component{middleware.PageData, middleware.FormField}},
+	} {
+		b.Run(c.name, func(b *testing.B) {
+			var auth *middleware.Auth[person]
+			var before uint64
+			for b.Loop() {
+				b.StopTimer()
+				auth = benchAuth(b, func(config *middleware.Config[person]) { config.Hardened = c.hardened })
+				cookies := benchCookies(b, auth, sessions)
+				handler := auth.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+					for _, component := range c.print {
+						component.Render(r.Context(), w)
+					}
+				}))
+				w, r := newSink(), httptest.NewRequest("GET", "/page", nil)
+				r.Header["Accept"] = []string{"text/html"}
+				before = liveHeap()
+				b.StartTimer()
+				for _, line := range cookies {
+					r.Header["Cookie"] = []string{line}
+					handler.ServeHTTP(w, r)
+				}
+				b.StopTimer()
+				b.ReportMetric(float64(liveHeap()-before)/sessions, "B/session")
+				runtime.KeepAlive(cookies)
+				b.StartTimer()
+			}
+			runtime.KeepAlive(auth)
+		})
+	}
+}
+
+// liveHeap returns the size of the live heap in bytes.
+func liveHeap() uint64 {
+	runtime.GC()
+	runtime.GC() // what the first left in pools
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return m.HeapAlloc
 }
 
 func benchRequests(b *testing.B, handler http.Handler, cookies []string, accept string) {

@@ -284,5 +284,5 @@ func (a *Auth[U]) refreshBound(w http.ResponseWriter, r *http.Request, creds []e
 			d.session.RefreshToken = token
 		}
 	}
-	a.writeRefreshed(w, r, &d.session)
+	a.writeRefreshed(w, r, &engine.Refreshed[U]{Session: d.session})
 }

@@ -156,6 +156,10 @@ func (c Config[U]) engineConfig(cookies cookieWriter) (engine.Config[U], error) 
 	if room <= 0 {
 		return engine.Config[U]{}, fmt.Errorf("middleware: MaxCookieBytes %d leaves no room for tokens", c.MaxCookieBytes)
 	}
+	fieldStart, fieldEnd := formFieldStart, formFieldEnd
+	if c.Hardened { // the field has no token
+		fieldStart, fieldEnd = "", ""
+	}
 	return engine.Config[U]{
 		Secret:            c.Secret,
 		PreviousSecrets:   c.PreviousSecrets,
@@ -177,6 +181,8 @@ func (c Config[U]) engineConfig(cookies cookieWriter) (engine.Config[U], error) 
 		Feed:              c.Feed,
 		FeedLost:          engine.FeedLost(c.FeedLost),
 		RefreshCookie:     cookies.sealed,
+		FieldStart:        fieldStart,
+		FieldEnd:          fieldEnd,
 		Cache:             c.TokenCache,
 		Logger:            c.Logger,
 		OnEvent:           c.OnEvent,

@@ -120,7 +120,19 @@ func (c *cookieWriter) sample(domain string) *http.Cookie {
 
 // line returns the value of a Set-Cookie header. Cookie values are tokens, which need no quoting.
 func (c *cookieWriter) line(name, value string, maxAge int) string {
-	return name + "=" + value + c.before + "Max-Age=" + strconv.Itoa(maxAge) + c.after
+	const attribute = "Max-Age="
+	var digits [20]byte
+	seconds := strconv.AppendInt(digits[:0], int64(maxAge), 10)
+	var b strings.Builder // so that the only allocation is the line
+	b.Grow(len(name) + 1 + len(value) + len(c.before) + len(attribute) + len(seconds) + len(c.after))
+	b.WriteString(name)
+	b.WriteByte('=')
+	b.WriteString(value)
+	b.WriteString(c.before)
+	b.WriteString(attribute)
+	b.Write(seconds)
+	b.WriteString(c.after)
+	return b.String()
 }
 
 // set sets a cookie with a lifetime of d, in whole seconds and at least one.
@@ -152,13 +164,15 @@ func (c *cookieWriter) remove(h http.Header, name, domain string) {
 // write writes a Set-Cookie line and replaces an earlier line for the same cookie, so that a
 // request that is refreshed and then signs in or out sets each cookie once.
 func (c *cookieWriter) write(h http.Header, name, domain, line string) {
-	if lines := h["Set-Cookie"]; len(lines) > 0 {
-		h["Set-Cookie"] = slices.DeleteFunc(lines, func(line string) bool {
-			_, same := cutName(line, name)
-			return same && lineDomain(line) == domain
-		})
+	lines := h["Set-Cookie"]
+	if lines == nil {
+		lines = make([]string, 0, 2) // a refresh sets two
 	}
-	h.Add("Set-Cookie", line)
+	lines = slices.DeleteFunc(lines, func(line string) bool {
+		_, same := cutName(line, name)
+		return same && lineDomain(line) == domain
+	})
+	h["Set-Cookie"] = append(lines, line)
 	keepOutOfCaches(h)
 }
 

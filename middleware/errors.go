@@ -73,8 +73,8 @@ func writeJSON(w http.ResponseWriter, status int, body any) {
 // writeBody responds with JSON.
 func writeBody(w http.ResponseWriter, status int, data []byte) {
 	h := w.Header()
-	h.Set("Content-Type", "application/json")
-	h.Set("X-Content-Type-Options", "nosniff")
+	lines := [2]string{"application/json", "nosniff"}
+	h["Content-Type"], h["X-Content-Type-Options"] = lines[0:1:1], lines[1:2:2]
 	w.WriteHeader(status)
 	w.Write(data)
 }

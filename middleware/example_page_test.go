@@ -3,7 +3,10 @@ package middleware_test
 import (
 	"fmt"
 	"net/http"
+	"net/http/httptest"
 	"net/url"
+
+	"github.com/lucia-go/lucia"
 )
 
 // Protect a page: people without a session are redirected to the login page, and back afterwards.
@@ -53,4 +56,25 @@ func ExampleAuth_Session() {
 	// GET / 200 Hello, ada (u1), admin!
 	// POST /login 303 to /
 	// GET / 200 Hello, zoë (u2)!
+}
+
+// A router whose middleware runs only for some of its paths. The library's own routes, which the
+// script of the page data needs, are mounted beside them.
+func ExampleAuth_RoutesHandler() {
+	auth := newAuth()
+	defer auth.Close()
+	mux := http.NewServeMux()
+	mux.Handle("GET /account", auth.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		fmt.Fprint(w, lucia.PageData.HTML(r.Context()))
+	})))
+	mux.Handle(auth.BasePath()+"/", auth.RoutesHandler())
+
+	for _, path := range []string{"/account", "/api/auth/client.js"} {
+		w := httptest.NewRecorder()
+		mux.ServeHTTP(w, httptest.NewRequest("GET", path, nil))
+		fmt.Println(w.Code, w.Header().Get("Content-Type"))
+	}
+	// Output:
+	// 200 text/html; charset=utf-8
+	// 200 text/javascript; charset=utf-8
 }

@@ -66,11 +66,13 @@ func ExampleReturnField() {
 		`<form method="post" action="/login">
 {{luciaReturn .}}
 <button>Sign in</button></form>`))
-	w := httptest.NewRecorder()
-	page.Execute(w, httptest.NewRequest("GET", "/login?next=%2Fprofile", nil))
+	w, r := httptest.NewRecorder(), httptest.NewRequest("GET", "/login?next=%2Fprofile", nil)
+	page.Execute(w, r)
 	fmt.Println(w.Body)
+	fmt.Println(middleware.ReturnField(r).HTML(r.Context())) // for other template libraries
 	// Output:
 	// <form method="post" action="/login">
 	// <input type="hidden" name="next" value="/profile">
 	// <button>Sign in</button></form>
+	// <input type="hidden" name="next" value="/profile">
 }

@@ -22,9 +22,10 @@ const (
 )
 
 // AskStore makes Require ask the store whether the session is alive, with one call for each
-// request. Without it, Require accepts every access token that this process does not know to be
-// revoked. Use it for actions that must not happen even in the fraction of a second that the feed
-// needs.
+// request. While someone acts as the user it makes two, because a store call concerns one user, and
+// the actor is another one. Without it, Require accepts every access token that this process does
+// not know to be revoked. Use it for actions that must not happen even in the fraction of a second
+// that the feed needs.
 func AskStore() RequireOption { return RequireOption{askStore: true} }
 
 // askIfLost asks the store about the session of an access token if the feed is lost and

@@ -38,7 +38,9 @@ import (
 type Component struct {
 	// render appends the component to b.
 	render func(ctx context.Context, b []byte, p page, extra any) ([]byte, error)
-	extra  any
+	// kept, if set, returns what render appends if the page has kept it, and "" otherwise.
+	kept  func(p page) string
+	extra any
 }
 
 // Parts of a page.
@@ -53,7 +55,7 @@ var (
 	ScriptTag = Component{render: renderScriptTag}
 	// FormField renders the hidden field by which ValidateFormSubmission recognizes a form of the
 	// session.
-	FormField = Component{render: renderFormField}
+	FormField = Component{render: renderFormField, kept: page.keptFormField}
 )
 
 // With returns a copy of a PageData or DataBlock that adds the members of data next to _lucia.
@@ -80,6 +82,11 @@ func (c Component) Render(ctx context.Context, w io.Writer) error {
 // HTML returns what Render writes, for html/template. If Render fails, HTML returns an HTML
 // comment with the reason.
 func (c Component) HTML(ctx context.Context) (out template.HTML) {
+	if c.kept != nil {
+		if text := c.kept(pageFor(ctx, nil)); text != "" {
+			return template.HTML(text)
+		}
+	}
 	err := c.rendered(ctx, nil, func(b []byte) error {
 		out = template.HTML(b)
 		return nil
@@ -96,10 +103,7 @@ func (c Component) rendered(ctx context.Context, h http.Header, use func([]byte)
 	if c.render == nil {
 		return nil
 	}
-	p := pageOf(ctx)
-	if p.isPublic(h) {
-		p = publicPage{}
-	}
+	p := pageFor(ctx, h)
 	pooled(func(b []byte) []byte {
 		if b, err = c.render(ctx, b, p, c.extra); err == nil {
 			err = use(b)
@@ -107,6 +111,15 @@ func (c Component) rendered(ctx context.Context, h http.Header, use func([]byte)
 		return b
 	})
 	return err
+}
+
+// pageFor returns what a response shows of the page of ctx. h is as in rendered.
+func pageFor(ctx context.Context, h http.Header) page {
+	p := pageOf(ctx)
+	if p.isPublic(h) {
+		return publicPage{}
+	}
+	return p
 }
 
 // pooled calls f with an empty buffer and keeps the buffer that f returns for later calls.
@@ -140,6 +153,7 @@ type page interface {
 	scriptTag() string
 	nonce(ctx context.Context) string
 	appendFormValue(b []byte) []byte
+	keptFormField() string // the whole hidden field if it is kept, or ""
 	isPublic(h http.Header) bool
 	unsafeMethod() string
 	note() string // an HTML comment, or ""
@@ -176,6 +190,7 @@ func (n signedOutPage) appendSession(b []byte, head func([]byte, page, pageInfo)
 func (signedOutPage) scriptTag() string               { return newScriptTag(wire.DefaultBasePath) }
 func (signedOutPage) nonce(context.Context) string    { return "" }
 func (signedOutPage) appendFormValue(b []byte) []byte { return b }
+func (signedOutPage) keptFormField() string           { return "" }
 func (signedOutPage) isPublic(http.Header) bool       { return false }
 func (signedOutPage) unsafeMethod() string            { return "" }
 func (signedOutPage) note() string                    { return "" }
@@ -226,6 +241,12 @@ func (s *state[U]) nonce(ctx context.Context) string {
 	return s.auth.config.Nonce(ctx)
 }
 
+// The hidden field around its value.
+const (
+	formFieldStart = `<input type="hidden" name="` + wire.FormField + `" value="`
+	formFieldEnd   = `">`
+)
+
 // appendFormValue appends the value of the hidden field: the access token, or in hardened
 // mode, where pages carry no token, the session's id.
 func (s *state[U]) appendFormValue(b []byte) []byte {
@@ -235,9 +256,18 @@ func (s *state[U]) appendFormValue(b []byte) []byte {
 	case s.auth.config.Hardened:
 		b, _ = now.session.ID.AppendText(b) // never fails
 	default:
-		b = appendEscaped(b, string(now.session.AccessToken))
+		b = append(b, html.EscapeString(string(now.session.AccessToken))...)
 	}
 	return b
+}
+
+// keptFormField returns the field that the engine keeps with a cached access token.
+func (s *state[U]) keptFormField() string {
+	now := s.current.Load()
+	if !now.signedIn || s.auth.config.Hardened {
+		return ""
+	}
+	return s.accepted.FormField(now.session.AccessToken)
 }
 
 // appendSession appends the session with its access token and the refresh token of the request's
@@ -365,20 +395,11 @@ func renderScriptTag(ctx context.Context, b []byte, p page, _ any) ([]byte, erro
 }
 
 func renderFormField(_ context.Context, b []byte, p page, _ any) ([]byte, error) {
-	b = append(b, `<input type="hidden" name="`+wire.FormField+`" value="`...)
-	b = p.appendFormValue(b)
-	b = append(b, `">`...)
-	return append(b, p.note()...), nil
-}
-
-// appendEscaped appends the value of an attribute. It is optimized for tokens, which are
-// base64url: searching for one character at a time is several times as fast as html.EscapeString.
-func appendEscaped(b []byte, value string) []byte {
-	for _, special := range []byte(`<>&'"`) {
-		if strings.IndexByte(value, special) >= 0 {
-			value = html.EscapeString(value)
-			break
-		}
+	if field := p.keptFormField(); field != "" {
+		return append(b, field...), nil
 	}
-	return append(b, value...)
+	b = append(b, formFieldStart...)
+	b = p.appendFormValue(b)
+	b = append(b, formFieldEnd...)
+	return append(b, p.note()...), nil
 }

@@ -254,3 +254,58 @@ func TestWithChangesItsOwnComponentOnly(t *testing.T) {
 	want(t, "FormField", html(middleware.FormField.With(data)), html(middleware.FormField))
 	want(t, "the zero Component", html(middleware.Component{}), "")
 }
+
+// The hidden field is of the request's current session, also after the handler has changed it.
+func TestFormFieldFollowsTheSession(t *testing.T) {
+	for _, hardened := range []bool{false, true} {
+		a := newApp(t, func(c *middleware.Config[profile]) { c.Hardened = hardened })
+		a.handler = a.auth.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			check := func(step string) (value string) {
+				field := string(middleware.FormField.HTML(r.Context()))
+				var rendered strings.Builder
+				if err := middleware.FormField.Render(r.Context(), &rendered); err != nil {
+					t.Error(err)
+				}
+				want(t, step+": HTML and Render", field, rendered.String())
+				value = parse(t, field).field
+				want(t, step+": the whole field", field, `<input type="hidden" name="_lucia" value="`+value+`">`)
+				return value
+			}
+			expected := func(s *session.Session[profile]) string {
+				if hardened {
+					return s.ID.String()
+				}
+				return string(s.AccessToken)
+			}
+			if before := a.auth.Session(r.Context()); before != nil {
+				want(t, "the request's session", check("before"), expected(before))
+			} else {
+				want(t, "signed out", check("before"), "")
+			}
+			after, err := a.auth.SignIn(w, r, "u2")
+			if err != nil {
+				t.Fatal(err)
+			}
+			want(t, "the new session", check("after"), expected(after))
+			if !hardened {
+				a.auth.Session(r.Context()).AccessToken = `"><script>`
+				want(t, "a token that the app has changed", string(middleware.FormField.HTML(r.Context())),
+					`<input type="hidden" name="_lucia" value="&#34;&gt;&lt;script&gt;">`)
+			}
+			if err := a.auth.SignOut(w, r); err != nil {
+				t.Fatal(err)
+			}
+			want(t, "signed out again", check("end"), "")
+		}))
+		b := newBrowser(t, a)
+		b.do("POST", "/", nil, "Sec-Fetch-Site", "same-origin")
+		w := httptest.NewRecorder()
+		if _, err := a.auth.SignIn(w, httptest.NewRequest("POST", "/login", nil), "u1"); err != nil {
+			t.Fatal(err)
+		}
+		b.keep(w.Result())
+		for range 2 { // the second is of a cached token
+			b.send(b.request("GET", "/", nil, "Sec-Fetch-Dest", "document"))
+		}
+	}
+}

@@ -124,13 +124,13 @@ func (a *Auth[U]) serveRefresh(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	a.setRefreshed(w.Header(), r, &refreshed)
-	a.writeRefreshed(w, r, &refreshed.Session)
+	a.writeRefreshed(w, r, &refreshed)
 }
 
 // writeRefreshed writes the response of a refresh.
-func (a *Auth[U]) writeRefreshed(w http.ResponseWriter, r *http.Request, s *session.Session[U]) {
+func (a *Auth[U]) writeRefreshed(w http.ResponseWriter, r *http.Request, refreshed *engine.Refreshed[U]) {
 	pooled(func(b []byte) []byte {
-		b, err := a.appendRefreshed(b, s)
+		b, err := a.appendRefreshed(b, refreshed)
 		if err != nil {
 			Error(w, r, err)
 			return b
@@ -141,13 +141,9 @@ func (a *Auth[U]) writeRefreshed(w http.ResponseWriter, r *http.Request, s *sess
 }
 
 // appendRefreshed appends the response body of a refresh, a wire.Refreshed.
-func (a *Auth[U]) appendRefreshed(b []byte, s *session.Session[U]) (_ []byte, err error) {
-	if a.config.Hardened {
-		b, err = a.engine.AppendUser(b, s)
-	} else {
-		b, err = a.engine.AppendSession(b, s, nil, nil)
-	}
-	if err != nil {
+func (a *Auth[U]) appendRefreshed(b []byte, refreshed *engine.Refreshed[U]) (_ []byte, err error) {
+	s := &refreshed.Session
+	if b, err = a.engine.AppendRefreshed(b, refreshed, !a.config.Hardened); err != nil {
 		return b, err
 	}
 	b = append(b[:len(b)-1], `,"expires_in":`...) // in place of the closing brace
@@ -167,8 +163,8 @@ func (a *Auth[U]) presented(r *http.Request) (engine.Fingerprint, []engine.Refre
 	if !given && !a.config.Hardened {
 		return "", nil, session.CodeUnauthorized
 	}
-	var creds []engine.RefreshCredential
 	sealed := a.credentials(&set)
+	creds := make([]engine.RefreshCredential, 0, 1+len(sealed.list))
 	if given {
 		c, err := a.engine.ParseRefreshToken(session.RefreshToken(token))
 		if err != nil {

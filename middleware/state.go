@@ -118,7 +118,7 @@ func (s *state[U]) setCaching(h http.Header, r *http.Request) {
 	case s.first.outcome != OutcomeAnonymous:
 		s.first.private = true
 		s.lines = [2]string{noStore, "Cookie"}
-		s.setLines(h)
+		setLines(h, &s.lines)
 	default:
 		s.setUnshared(h)
 	}
@@ -142,16 +142,7 @@ func (s *state[U]) setUnshared(h http.Header) {
 		return
 	}
 	s.lines = [2]string{"private, no-cache", "Cookie"}
-	s.setLines(h)
-}
-
-func (s *state[U]) setLines(h http.Header) {
-	h["Cache-Control"] = s.lines[0:1:1]
-	if len(h["Vary"]) == 0 {
-		h["Vary"] = s.lines[1:2:2]
-	} else {
-		addVary(h, "Cookie")
-	}
+	setLines(h, &s.lines)
 }
 
 const noStore = "private, no-store"
@@ -160,8 +151,17 @@ const noStore = "private, no-store"
 // caches that store it nevertheless. Every response that sets a cookie of this library has these
 // headers.
 func setPrivate(h http.Header) {
-	h.Set("Cache-Control", noStore)
-	addVary(h, "Cookie")
+	setLines(h, &[2]string{noStore, "Cookie"})
+}
+
+// setLines sets Cache-Control to the first line and adds the second to Vary.
+func setLines(h http.Header, lines *[2]string) {
+	h["Cache-Control"] = lines[0:1:1]
+	if len(h["Vary"]) == 0 {
+		h["Vary"] = lines[1:2:2]
+	} else {
+		addVary(h, lines[1])
+	}
 }
 
 type stateKey struct{}

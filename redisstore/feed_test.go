@@ -17,9 +17,7 @@ func TestFeedConformanceMiniredis(t *testing.T) {
 	sessiontest.RunFeed(t, func(t *testing.T) sessiontest.FeedHarness {
 		m := newMini(t)
 		open := func() *redisstore.Store {
-			client := redis.NewClient(&redis.Options{Addr: m.Addr()})
-			t.Cleanup(func() { client.Close() })
-			return redisstore.New(client, longTimeout)
+			return patient(m.client(t))
 		}
 		return sessiontest.FeedHarness{
 			Feed: open(), Other: open(), Advance: m.advance,
@@ -47,16 +45,7 @@ func TestFeedConformanceCluster(t *testing.T) {
 // feedOn returns the feed of two processes with a client each. On a single server, one of them
 // pipelines.
 func feedOn(t *testing.T, url string, masters ...*testenv.RedisServer) sessiontest.FeedHarness {
-	open := func() redis.UniversalClient {
-		opts, err := redisstore.ParseURL(url)
-		if err != nil {
-			t.Fatal(err)
-		}
-		client := redis.NewUniversalClient(opts)
-		t.Cleanup(func() { client.Close() })
-		return client
-	}
-	here, there := open(), open()
+	here, there := open(t, options(t, url)), open(t, options(t, url))
 	if single, ok := there.(*redis.Client); ok {
 		pipeline, err := single.AsyncAutoPipeline()
 		if err != nil {
@@ -67,7 +56,7 @@ func feedOn(t *testing.T, url string, masters ...*testenv.RedisServer) sessionte
 	}
 	prefix := redisstore.WithPrefix("test:" + t.Name() + ":")
 	return sessiontest.FeedHarness{
-		Feed: redisstore.New(here, prefix, longTimeout), Other: redisstore.New(there, prefix, longTimeout),
+		Feed: patient(here, prefix), Other: patient(there, prefix),
 		Lose: func() {
 			for _, m := range masters {
 				if err := m.Client().FlushAll(t.Context()).Err(); err != nil {
@@ -83,9 +72,7 @@ func feedOn(t *testing.T, url string, masters ...*testenv.RedisServer) sessionte
 func TestFeedAfterAFailoverToASlowerClock(t *testing.T) {
 	t.Parallel()
 	m := newMini(t)
-	client := redis.NewClient(&redis.Options{Addr: m.Addr()})
-	t.Cleanup(func() { client.Close() })
-	store := redisstore.New(client, longTimeout)
+	store := patient(m.client(t))
 	publish := func(user string) {
 		t.Helper()
 		if err := store.Publish(t.Context(), notice(user), time.Hour); err != nil {
@@ -111,9 +98,8 @@ func TestFeedAfterAFailoverToASlowerClock(t *testing.T) {
 func TestFeedSkipsUnreadableEntries(t *testing.T) {
 	t.Parallel()
 	m := newMini(t)
-	client := redis.NewClient(&redis.Options{Addr: m.Addr()})
-	t.Cleanup(func() { client.Close() })
-	store := redisstore.New(client, longTimeout)
+	client := m.client(t)
+	store := patient(client)
 	for _, values := range [][]string{
 		{"x", "y"},
 		{"kind", "newer", "user", "u1", "session", "", "until", "1"},
@@ -137,9 +123,8 @@ func TestFeedSkipsUnreadableEntries(t *testing.T) {
 // A result without notices is the end of the feed, however many entries it has left out.
 func TestFeedReadsOnBehindWhatItCannotRead(t *testing.T) {
 	t.Parallel()
-	client := redis.NewClient(&redis.Options{Addr: newMini(t).Addr()})
-	t.Cleanup(func() { client.Close() })
-	store := redisstore.New(client, longTimeout)
+	client := newMini(t).client(t)
+	store := patient(client)
 	var at session.FeedPosition
 	for range 2 {
 		for range 1200 {
@@ -165,9 +150,8 @@ func TestFeedReadsOnBehindWhatItCannotRead(t *testing.T) {
 func TestFeedExpires(t *testing.T) {
 	t.Parallel()
 	m := newMini(t)
-	client := redis.NewClient(&redis.Options{Addr: m.Addr()})
-	t.Cleanup(func() { client.Close() })
-	store := redisstore.New(client, longTimeout)
+	client := m.client(t)
+	store := patient(client)
 	if err := store.Publish(t.Context(), notice("u1"), time.Minute); err != nil {
 		t.Fatal(err)
 	}
@@ -179,4 +163,62 @@ func TestFeedExpires(t *testing.T) {
 
 func notice(user string) session.Notice {
 	return session.Notice{Kind: session.NoticeEnd, UserID: user, IssuedUntil: 1}
+}
+
+// After the server's clock has been far ahead, new entries have ids of that time, and none of them
+// looks old. The stream stays bounded, and readers still get new notices.
+func TestFeedIsBoundedAfterTheClockWasSetBack(t *testing.T) {
+	t.Parallel()
+	opts, err := redisstore.ParseURL(testenv.Redis(t).URL())
+	if err != nil {
+		t.Fatal(err)
+	}
+	opts.ReadTimeout = time.Minute // for a server that is slow to fill the stream
+	client := redis.NewUniversalClient(opts)
+	t.Cleanup(func() { client.Close() })
+	prefix := "test:" + t.Name() + ":"
+	store := redisstore.New(client, redisstore.WithPrefix(prefix), longTimeout)
+	const entries = 101_000 // more than are kept, by more than the blocks that "~" leaves
+	fill := redis.NewScript(`for i = 1, tonumber(ARGV[1]) do
+  redis.call('XADD', KEYS[1], '9000000000000-' .. i, 'kind', 'newer')
+end
+return ''`)
+	if err := fill.Run(t.Context(), client, []string{prefix + "feed"}, entries).Err(); err != nil {
+		t.Fatal(err)
+	}
+	if err := store.Publish(t.Context(), notice("u1"), time.Minute); err != nil {
+		t.Fatal(err)
+	}
+	if kept := client.XLen(t.Context(), prefix+"feed").Val(); kept < 100_000 || kept >= entries {
+		t.Errorf("%d entries are kept of %d, want about 100,000", kept, entries)
+	}
+	got, at, err := store.ReadFeed(t.Context(), "")
+	if err != nil || len(got) != 1 || got[0] != notice("u1") {
+		t.Errorf("ReadFeed = %v, %v", got, err)
+	}
+	if err := store.Publish(t.Context(), notice("u2"), time.Minute); err != nil {
+		t.Fatal(err)
+	}
+	if got, _, err := store.ReadFeed(t.Context(), at); err != nil || len(got) != 1 || got[0] != notice("u2") {
+		t.Errorf("ReadFeed after it = %v, %v", got, err)
+	}
+}
+
+// Entries with ids slightly ahead of the clock, as after a small correction of it, are all kept.
+func TestFeedKeepsEntriesOfAClockThatWasCorrected(t *testing.T) {
+	t.Parallel()
+	m := newMini(t)
+	client := redis.NewClient(&redis.Options{Addr: m.Addr()})
+	t.Cleanup(func() { client.Close() })
+	store := redisstore.New(client, longTimeout)
+	for _, user := range []string{"u1", "u2", "u3"} {
+		if err := store.Publish(t.Context(), notice(user), time.Minute); err != nil {
+			t.Fatal(err)
+		}
+		m.now = m.now.Add(-20 * time.Second)
+		m.SetTime(m.now)
+	}
+	if got, _, err := store.ReadFeed(t.Context(), ""); err != nil || len(got) != 3 {
+		t.Errorf("ReadFeed = %v, %v, want three notices", got, err)
+	}
 }

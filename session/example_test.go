@@ -1,7 +1,11 @@
 package session_test
 
 import (
+	"context"
+	"encoding/json"
+	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/lucia-go/lucia/session"
@@ -36,4 +40,38 @@ func ExampleRefresh() {
 	// repeated 2 true
 	// confirmed: true
 	// reused 0 false
+}
+
+// The test of a LoadUser that depends on the organization that the person signed in to.
+func ExampleWithTerms() {
+	loadUser := func(ctx context.Context, id string) (string, error) {
+		return id + " of " + session.TermsOf(ctx).Attributes["org"], nil
+	}
+	ctx := session.WithTerms(context.Background(), session.Terms{Attributes: map[string]string{"org": "acme"}})
+	fmt.Println(loadUser(ctx, "u1"))
+	// Output: u1 of acme <nil>
+}
+
+// A client of one's own reads the code of a refusal.
+func ExampleParseCode() {
+	body := `{"message":"AUTH_UNAUTHORIZED"}`
+	var refusal struct{ Message string }
+	if err := json.Unmarshal([]byte(body), &refusal); err != nil {
+		fmt.Println(err)
+	}
+	code, known := session.ParseCode(refusal.Message)
+	fmt.Println(code == session.CodeUnauthorized, known)
+	// Output: true true
+}
+
+// Which ids a table of users may have.
+func ExampleCheckUserID() {
+	for _, id := range []string{"42", "", "\xff", strings.Repeat("9", session.MaxUserIDBytes+1)} {
+		fmt.Println(errors.Is(session.CheckUserID(id), session.CodeInvalidUserID))
+	}
+	// Output:
+	// false
+	// true
+	// true
+	// true
 }

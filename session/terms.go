@@ -47,15 +47,31 @@ const (
 
 type termsKey struct{}
 
+// termsContext is a context with terms.
+type termsContext struct {
+	context.Context
+	terms Terms
+}
+
+// Value implements [context.Context].
+func (c *termsContext) Value(key any) any {
+	if key == (termsKey{}) {
+		return c
+	}
+	return c.Context.Value(key)
+}
+
 // WithTerms returns a context for LoadUser with the terms of the session that it loads the user
 // for. The library calls it; a test of a LoadUser may, too.
 func WithTerms(ctx context.Context, t Terms) context.Context {
-	return context.WithValue(ctx, termsKey{}, t)
+	return &termsContext{ctx, t}
 }
 
 // TermsOf returns the terms of the session that LoadUser is called for, from LoadUser's context. It
 // returns zero Terms for every other context.
 func TermsOf(ctx context.Context) Terms {
-	t, _ := ctx.Value(termsKey{}).(Terms)
-	return t
+	if c, ok := ctx.Value(termsKey{}).(*termsContext); ok {
+		return c.terms
+	}
+	return Terms{}
 }

@@ -140,7 +140,8 @@ func watchErr(ctx context.Context, b *breaker, userID string, fn func() error) e
 }
 
 // watch makes a call of the store under ctx and tells the breaker how it ends: when it returns,
-// panics or ends its goroutine, or when ctx ends, whichever is first.
+// panics or ends its goroutine, or when the engine's call that ctx belongs to finishes without it,
+// whichever is first.
 func watch[T any](ctx context.Context, b *breaker, userID string, fn func() (T, error)) (v T, err error) {
 	begun := b.now()
 	var told atomic.Bool
@@ -153,15 +154,22 @@ func watch[T any](ctx context.Context, b *breaker, userID string, fn func() (T, 
 			b.failure(userID, err)
 		}
 	}
-	stop := context.AfterFunc(ctx, func() { tell(ctx.Err()) })
-	err = errors.New("the store panicked") // overwritten if fn returns
+	call, _ := ctx.Value(callContextKey{}).(*callContext)
+	if call != nil {
+		call.onEnd.Store(&tell)
+	}
+	err = errPanicked // overwritten if fn returns
 	defer func() {
-		stop()
+		if call != nil {
+			call.onEnd.Store(nil)
+		}
 		tell(err)
 	}()
 	v, err = fn()
 	return v, err
 }
+
+var errPanicked = errors.New("the store panicked")
 
 // expired reports whether the store must have failed, because a call has taken a long time when its
 // context ended. A call that its caller cancels has not failed. Nor has a call that had less than

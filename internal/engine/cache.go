@@ -19,6 +19,7 @@ const entryBytes = 512
 type verified[U any] struct {
 	verifiedToken
 	session Session[U]
+	field   string // the form field with the token; session.AccessToken is a part of it
 	hash    fingerprintHash
 	// seen is the fingerprint with which the token was accepted. Comparing it saves hashing the
 	// fingerprint for a cached token. It discloses nothing: an attacker who can read this memory

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
 	"runtime/debug"
 	"sync"
 	"sync/atomic"
@@ -51,7 +52,7 @@ func (l limiter) leave() { <-l.places }
 // call is a call in progress, in a goroutine of its own. It is done when the function returns or
 // when its timeout has passed, whichever is first.
 type call[T any] struct {
-	ctx    context.Context // of the function
+	ctx    callContext // of the function
 	cancel context.CancelFunc
 	onDone func(error) // if not nil, is called with the error or nil before any waiter returns
 
@@ -62,20 +63,36 @@ type call[T any] struct {
 	err      error
 }
 
-// newCall returns a call under ctx with the limiter's timeout. The caller starts it with run or
-// cancels it.
+// newCall returns a call under ctx with the limiter's timeout. The caller starts it with run and
+// then calls await or abandon, or cancels it.
 func newCall[T any](ctx context.Context, l limiter, onDone func(error)) *call[T] {
 	c := &call[T]{onDone: onDone, done: make(chan struct{})}
-	c.ctx, c.cancel = context.WithTimeout(ctx, l.timeout)
+	c.ctx.Context, c.cancel = context.WithTimeout(ctx, l.timeout)
 	return c
+}
+
+// callContext is the context of a call's function.
+type callContext struct {
+	context.Context
+	// onEnd, if not nil, is called with the cause before the call finishes without its function.
+	onEnd atomic.Pointer[func(error)]
+}
+
+type callContextKey struct{}
+
+// Value implements [context.Context].
+func (c *callContext) Value(key any) any {
+	if key == (callContextKey{}) {
+		return c
+	}
+	return c.Context.Value(key)
 }
 
 // run makes the call.
 func (c *call[T]) run(l limiter, fn func(context.Context) (T, error)) {
 	defer c.cancel()
-	stop := context.AfterFunc(c.ctx, c.timeUp)
-	defer stop()
-	if !l.enter(c.ctx) {
+	growStack()
+	if !l.enter(&c.ctx) {
 		c.timeUp()
 		return
 	}
@@ -87,7 +104,7 @@ func (c *call[T]) run(l limiter, fn func(context.Context) (T, error)) {
 // requests that share the call must not panic.
 func (c *call[T]) invoke(l limiter, fn func(context.Context) (T, error)) {
 	var value T
-	err := errors.New("lucia: the call ended its goroutine") // overwritten if fn returns
+	err := errEnded // overwritten if fn returns
 	defer func() {
 		if p := recover(); p != nil {
 			err = fmt.Errorf("lucia: panic: %v\n%s", p, debug.Stack())
@@ -95,13 +112,27 @@ func (c *call[T]) invoke(l limiter, fn func(context.Context) (T, error)) {
 		l.leave()
 		c.finish(value, err)
 	}()
-	value, err = fn(c.ctx)
+	value, err = fn(&c.ctx)
+}
+
+var errEnded = errors.New("lucia: the call ended its goroutine")
+
+// growStack makes room on the stack of a new goroutine, in one step. Otherwise the stack would grow
+// several times while the call is at its deepest, which took a seventh of a refresh.
+//
+//go:noinline
+func growStack() {
+	var room [8 << 10]byte
+	runtime.KeepAlive(&room)
 }
 
 // timeUp finishes the call without a result.
 func (c *call[T]) timeUp() {
 	var none T
 	err := c.ctx.Err()
+	if end := c.ctx.onEnd.Load(); end != nil {
+		(*end)(err)
+	}
 	if err == nil { // the call has waited for half of the timeout
 		err = context.DeadlineExceeded
 	}
@@ -132,13 +163,29 @@ func (c *call[T]) wait(ctx context.Context) (value T, err error) {
 	}
 }
 
+// await is wait for the caller that has started the call. It finishes the call when its time is up.
+func (c *call[T]) await(ctx context.Context) (value T, err error) {
+	select {
+	case <-c.done:
+	case <-c.ctx.Done(): // the time is up, or the call is done
+		c.timeUp()
+		<-c.done
+	case <-ctx.Done():
+		c.abandon()
+		return value, ctx.Err()
+	}
+	return c.value, c.err
+}
+
+// abandon makes the call finish in time without a caller that waits for it.
+func (c *call[T]) abandon() { context.AfterFunc(&c.ctx, c.timeUp) }
+
 // callWithTimeout calls fn under ctx with the limiter's timeout. It returns when fn returns or
 // when that context ends, whether or not fn respects it.
 func callWithTimeout[T any](ctx context.Context, l limiter, fn func(context.Context) (T, error)) (T, error) {
 	c := newCall[T](ctx, l, nil)
 	go c.run(l, fn)
-	<-c.done
-	return c.value, c.err
+	return c.await(context.Background())
 }
 
 // calls are calls that may be shared, by key. It works like singleflight, with the limiter built
@@ -157,10 +204,11 @@ func (cs *calls[K, T]) do(ctx, base context.Context, key K, l limiter, b *breake
 	if err != nil {
 		return value, err
 	}
-	if started {
-		go c.run(l, fn)
+	if !started {
+		return c.wait(ctx)
 	}
-	return c.wait(ctx)
+	go c.run(l, fn)
+	return c.await(ctx)
 }
 
 // join returns the call for a key and whether it is new. The caller runs a new call. The error is

@@ -121,25 +121,28 @@ func (c *refreshClaims) parse(data []byte) bool {
 }
 
 // parseCommon parses the common claims and returns the value between head and them. They begin at
-// the last hashHead, unless that is the name of an attribute. What follows such an attribute is
+// the first hashHead, unless that is the name of an attribute. What follows such an attribute is
 // never the rest of the common claims, because attributes have no numbers. What follows a hashHead
 // within the value never extends to the end of data. So at most one hashHead fits.
 func (c *commonClaims) parseCommon(data []byte, head, mid string) (value []byte, ok bool) {
 	if !bytes.HasPrefix(data, []byte(head)) {
 		return nil, false
 	}
-	for end := len(data); !ok; {
-		end = bytes.LastIndex(data[:end], []byte(hashHead))
-		if end < len(head) {
+	for end := len(head); ; end += len(hashHead) {
+		next := bytes.Index(data[end:], []byte(hashHead))
+		if next < 0 {
 			return nil, false
 		}
-		value, ok = data[len(head):end], c.parseFrom(data[end+len(hashHead):], mid)
+		end += next
+		if c.parseFrom(data[end+len(hashHead):], mid) {
+			return data[len(head):end], true
+		}
 	}
-	return value, true
 }
 
 // parseFrom parses the common claims after hashHead.
 func (c *commonClaims) parseFrom(data []byte, mid string) bool {
+	*c = commonClaims{} // without what an earlier call has found
 	s := scanner{data, true}
 	s.base64(c.FingerprintHash[:])
 	s.text(mid)

@@ -1,6 +1,8 @@
 package engine_test
 
 import (
+	"bytes"
+	"context"
 	"crypto/sha256"
 	"encoding/base64"
 	"fmt"
@@ -10,6 +12,10 @@ import (
 	"time"
 
 	"github.com/golang-jwt/jwt/v5"
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/lucia-go/lucia/internal/engine"
+	"github.com/lucia-go/lucia/memstore"
 	"github.com/lucia-go/lucia/session"
 )
 
@@ -57,6 +63,51 @@ func TestTokensHaveExactlyTheseClaims(t *testing.T) {
 			}
 		}
 	})
+}
+
+// lookalike is user data with the names of the claims, in their order.
+type lookalike struct {
+	Hash       string            `json:"fingerprint_hash"`
+	Role       string            `json:"role"`
+	SID        string            `json:"sid"`
+	Gen        int               `json:"gen"`
+	IssuedAt   int64             `json:"iat"`
+	ExpiresAt  int64             `json:"exp"`
+	AuthTime   int64             `json:"auth_time"`
+	Short      bool              `json:"short"`
+	EndsBy     int64             `json:"ends_by"`
+	Attributes map[string]string `json:"attributes"`
+	ActiveAt   int64             `json:"active_at"`
+}
+
+func TestUserDataThatLooksLikeTheClaims(t *testing.T) {
+	t.Parallel()
+	data := lookalike{
+		Hash: strings.Repeat("A", 43), Role: "access_token", SID: strings.Repeat("A", 22), Gen: 7,
+		IssuedAt: 1700000000, ExpiresAt: 1700000900, AuthTime: 1700000000, Short: true, EndsBy: 1700000900,
+		Attributes: map[string]string{"org": "acme"}, ActiveAt: 1700000000,
+	}
+	e, err := engine.New(engine.Config[lookalike]{
+		Secret: bytes.Repeat([]byte("s"), 32), Store: memstore.New(),
+		LoadUser: func(context.Context, string) (lookalike, error) { return data, nil },
+		Cache:    -1,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := e.SignIn(t.Context(), "u1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := e.Verify(s.Session.AccessToken, s.Fingerprint)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := s.Session
+	want.RefreshToken = "" // the access token does not carry it
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("the session of the access token (-want +got):\n%s", diff)
+	}
 }
 
 func TestAnyJWTLibraryCanVerifyTheTokens(t *testing.T) {

@@ -59,6 +59,9 @@ type Config[U any] struct {
 	// RefreshCookie is the name of the cookie for a sealed token, without a prefix that is
 	// reserved for browsers. The seal is bound to this name. Default "encrypt_refresh_token".
 	RefreshCookie string
+	// FieldStart and FieldEnd are the HTML around an access token in the hidden field of a form. A
+	// verified token is kept as a part of its field, so that a page copies neither.
+	FieldStart, FieldEnd string
 	// Cache bounds the memory for verified access tokens, in bytes. Default 32 MiB; negative
 	// means no cache.
 	Cache int

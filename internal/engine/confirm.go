@@ -91,6 +91,7 @@ func (q *confirmer) send(s generationKey, c ConfirmParams) {
 			q.sent.put(s, true)
 		}
 	})
+	f.abandon()
 	go func() {
 		defer func() { <-q.places }() // a call that hangs keeps its place
 		f.run(q.limiter, func(ctx context.Context) (struct{}, error) { return struct{}{}, q.confirm(ctx, c) })

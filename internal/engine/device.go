@@ -316,7 +316,7 @@ func (e *Engine[U]) bind(p ProofParams[U]) (Refreshed[U], error) {
 	if err != nil {
 		return Refreshed[U]{}, err
 	}
-	t := subject{userID: c.UserID, id: c.SessionID, hash: v.hash, terms: c.terms, device: c.device}
+	t := &subject{userID: c.UserID, id: c.SessionID, hash: v.hash, terms: c.terms, device: c.device}
 	user, err := e.encodeUser(v.session.User, &t.terms)
 	if err != nil {
 		return Refreshed[U]{}, fmt.Errorf("%w: %w", CodeDatabaseFetchFailed, opaqueError{err, false})
@@ -342,7 +342,7 @@ func (e *Engine[U]) bind(p ProofParams[U]) (Refreshed[U], error) {
 // The store is asked whether the session is alive, and changes nothing.
 func (e *Engine[U]) extend(ctx context.Context, p ProofParams[U]) (Refreshed[U], error) {
 	c := p.Cookie
-	t := subject{userID: c.UserID, id: c.SessionID, hash: c.hash, terms: c.terms, device: c.device}
+	t := &subject{userID: c.UserID, id: c.SessionID, hash: c.hash, terms: c.terms, device: c.device}
 	m := e.revocations.mark(t)
 	s, err := e.Peek(ctx, p.Fingerprint, c)
 	if err != nil {
@@ -392,7 +392,7 @@ func (e *Engine[U]) NoteActivity(ctx context.Context, ago time.Duration, fingerp
 	if err != nil {
 		return Refreshed[U]{}, err
 	}
-	t := subject{userID: c.UserID, id: c.SessionID, hash: v.hash, terms: c.terms, device: c.device}
+	t := &subject{userID: c.UserID, id: c.SessionID, hash: v.hash, terms: c.terms, device: c.device}
 	user, err := e.encodeUser(r.Session.User, &t.terms)
 	if err != nil {
 		return unchanged, nil

@@ -201,7 +201,7 @@ func (e *Engine[U]) callContext(ctx, request context.Context) context.Context {
 // signIn returns nil if the store refuses the session.
 func (e *Engine[U]) signIn(ctx context.Context, p SignInParams) (*SignedIn[U], error) {
 	fp, hash := newFingerprint()
-	t := subject{userID: p.UserID, id: NewID(), hash: hash, terms: p.Terms}
+	t := &subject{userID: p.UserID, id: NewID(), hash: hash, terms: p.Terms}
 	if p.Terms.Actor != nil {
 		p.Details.ActorID = p.Terms.Actor.ID
 	}
@@ -240,7 +240,7 @@ func (e *Engine[U]) madeRoom(ctx context.Context, userID string, ended []ID) {
 }
 
 // reportBegan reports that a session has begun, and that someone acts for its user.
-func (e *Engine[U]) reportBegan(t subject) {
+func (e *Engine[U]) reportBegan(t *subject) {
 	event := Event{Kind: EventBegan, UserID: t.userID, SessionID: t.id}
 	if actor := t.terms.Actor; actor != nil {
 		event.Actor, event.Reason = actor.ID, actor.Reason
@@ -252,9 +252,10 @@ func (e *Engine[U]) reportBegan(t subject) {
 	}
 }
 
-func (e *Engine[U]) signedIn(user loadedUser[U], t subject, fp Fingerprint, record Record, m mark) (*SignedIn[U], error) {
-	s := e.mint(user, t, record, Presentation{Active: true}, record.IssuedAt, m)
-	sealed, err := e.keys.seal(e.config.RefreshCookie, sealer{}, refreshClaimsOf(t, record), record.IssuedAt)
+func (e *Engine[U]) signedIn(user loadedUser[U], t *subject, fp Fingerprint, record Record, m mark) (*SignedIn[U], error) {
+	claims := refreshClaimsOf(t, record)
+	s := e.mint(user, t, record, claims, Presentation{Active: true}, record.IssuedAt, m)
+	sealed, err := e.keys.seal(e.config.RefreshCookie, sealer{}, claims, record.IssuedAt)
 	if err != nil {
 		return nil, err
 	}

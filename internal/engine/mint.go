@@ -29,7 +29,7 @@ type loadedUser[U any] struct {
 
 // loadUser returns the user's data from LoadUser. It checks that tokens can carry the data before
 // anything is written.
-func (e *Engine[U]) loadUser(ctx context.Context, t subject) (loadedUser[U], error) {
+func (e *Engine[U]) loadUser(ctx context.Context, t *subject) (loadedUser[U], error) {
 	data, err := e.config.LoadUser(session.WithTerms(ctx, t.terms), t.userID)
 	if err != nil {
 		return loadedUser[U]{}, loadError{err}
@@ -85,7 +85,8 @@ func (e *Engine[U]) checkSize(userID string, user json.RawMessage, terms *Terms)
 	if e.policy.ByActivity {
 		frame += activeRoom
 	}
-	access, sealed := jwtLen(frame+len(user)+len(appendTerms(nil, terms))), sealedLen(contentsLen(userID, terms)+e.deviceRoom())
+	var room [64]byte // for the terms of ordinary sessions
+	access, sealed := jwtLen(frame+len(user)+len(appendTerms(room[:0], terms))), sealedLen(contentsLen(userID, terms)+e.deviceRoom())
 	total := access + sealed + fingerprintLen
 	if access > maxTokenBytes {
 		return fmt.Errorf("%w: an access token of up to %d bytes (user data %d), more than %d", ErrUserTooLarge, access, len(user), maxTokenBytes)
@@ -118,8 +119,8 @@ const maxCookieBytes = 4096
 // mint returns the session of a record with both tokens: a new access token, and the refresh token
 // of the record's generation, which is always the same byte for byte. now is the store's clock at
 // the step that made or found the record. p was presented in that step, and m is what this process
-// knew before it.
-func (e *Engine[U]) mint(user loadedUser[U], t subject, record Record, p Presentation, now Instant, m mark) Session[U] {
+// knew before it. claims are those of the record's refresh token.
+func (e *Engine[U]) mint(user loadedUser[U], t *subject, record Record, claims *refreshClaims, p Presentation, now Instant, m mark) Session[U] {
 	// An access token does not outlive its session.
 	life := max(time.Second, min(e.config.AccessTTL, record.ExpiresAt.Sub(now)))
 	iat := e.revocations.issue(t, m)
@@ -128,7 +129,7 @@ func (e *Engine[U]) mint(user loadedUser[U], t subject, record Record, p Present
 		exp = max(min(exp, t.terms.EndsBy.Unix()), iat+1)
 	}
 	s := e.mintAccess(user, t, record.Generation, iat, exp, e.activeAt(record, p, now, iat))
-	s.RefreshToken = e.keys.current.signRefresh(refreshClaimsOf(t, record))
+	s.RefreshToken = e.keys.current.signRefresh(claims)
 	return s
 }
 
@@ -152,7 +153,7 @@ func (e *Engine[U]) IsQuiet(s *Session[U]) bool {
 	return e.policy.ByActivity && time.Since(s.ActiveAt) >= e.config.AccessTTL
 }
 
-func (e *Engine[U]) mintAccess(user loadedUser[U], t subject, gen Generation, iat, exp, active int64) Session[U] {
+func (e *Engine[U]) mintAccess(user loadedUser[U], t *subject, gen Generation, iat, exp, active int64) Session[U] {
 	k := e.keys.current
 	claims := accessClaims{User: user.json, commonClaims: commonClaims{t.hash, t.id, gen, iat, exp, t.terms, active}}
 	token := sign(k, k.access, claims.append(make([]byte, 0, payloadRoom)))
@@ -169,13 +170,13 @@ func (e *Engine[U]) mintAccess(user loadedUser[U], t subject, gen Generation, ia
 }
 
 // refreshClaimsOf returns the claims of a record's refresh token.
-func refreshClaimsOf(t subject, record Record) *refreshClaims {
+func refreshClaimsOf(t *subject, record Record) *refreshClaims {
 	issued, expires := int64(record.IssuedAt)/1000, int64(record.ExpiresAt)/1000
 	return &refreshClaims{UserID: t.userID, commonClaims: commonClaims{t.hash, t.id, record.Generation, issued, expires, t.terms, 0}, Device: t.deviceOf(record.Generation)}
 }
 
 // deviceOf returns the key that a token of the generation carries.
-func (t subject) deviceOf(g Generation) dbsc.Key {
+func (t *subject) deviceOf(g Generation) dbsc.Key {
 	if g.Bound() {
 		return t.device
 	}

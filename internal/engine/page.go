@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"cmp"
 	"encoding/json"
 	"strings"
 )
@@ -24,6 +25,27 @@ func (p *pageCopy) bytes() int {
 // pageCopyBytes is the size of a copy without its strings.
 const pageCopyBytes = 64
 
+// formField returns the hidden field of a form with the token, and the token as a part of it. The
+// field is always a copy, so that the cache does not retain the whole Cookie header.
+func (c *Config[U]) formField(token AccessToken) (field string, part AccessToken) {
+	var b strings.Builder
+	b.Grow(len(c.FieldStart) + len(token) + len(c.FieldEnd))
+	b.WriteString(c.FieldStart)
+	b.WriteString(string(token))
+	b.WriteString(c.FieldEnd)
+	field = b.String()
+	return field, AccessToken(field[len(c.FieldStart):][:len(token)])
+}
+
+// FormField returns the hidden field of a form with the access token, without a copy. It returns ""
+// if v is nil or of another token.
+func (v *verified[U]) FormField(token AccessToken) string {
+	if v == nil || v.session.AccessToken != token {
+		return ""
+	}
+	return v.field
+}
+
 // AppendUser appends {"user":…} to b, the JSON form of s without its tokens. The user is what the
 // access token carries. Like all output of encoding/json it is safe in a script element of an
 // HTML page: <, >, &, U+2028 and U+2029 are escaped. If s.AccessToken is not a token of this
@@ -34,6 +56,21 @@ func (e *Engine[U]) AppendUser(b []byte, s *Session[U]) ([]byte, error) {
 		return appendUser(b, p.user), nil
 	}
 	return appendSession(b, Session[U]{User: s.User})
+}
+
+// AppendRefreshed appends what AppendSession appends for the session of r, or AppendUser if tokens
+// is false. It need not read the user from the access token if [Engine.Refresh] returned r.
+func (e *Engine[U]) AppendRefreshed(b []byte, r *Refreshed[U], tokens bool) ([]byte, error) {
+	s := &r.Session
+	switch {
+	case r.user == nil && tokens:
+		return e.AppendSession(b, s, nil, nil)
+	case r.user == nil:
+		return e.AppendUser(b, s)
+	case tokens:
+		return appendTokens(appendUser(b, r.user), s.AccessToken, s.RefreshToken), nil
+	}
+	return appendUser(b, r.user), nil
 }
 
 // AppendSession appends the JSON form of s to b with both tokens, as AppendUser does without.
@@ -50,21 +87,23 @@ func (e *Engine[U]) AppendSession(b []byte, s *Session[U], v *Verified[U], cooki
 		return appendSession(b, *s)
 	}
 	b = appendUser(b, p.user)
-	b = append(b[:len(b)-1], `,"access_token":"`...)
-	b = append(b, s.AccessToken...) // base64url, like every token that was verified
-	b = append(b, '"')
-	if s.RefreshToken != "" {
-		b = append(b, `,"refresh_token":`...)
-		b = appendJSONString(b, string(s.RefreshToken))
-	} else if p.token != "" {
-		b = append(b, `,"refresh_token":"`...)
-		b = append(b, p.token...)
-		b = append(b, '"')
-	}
-	return append(b, '}'), nil
+	return appendTokens(b, s.AccessToken, cmp.Or(s.RefreshToken, p.token)), nil
 }
 
-func appendUser(b []byte, user string) []byte {
+// appendTokens appends the tokens to the object at the end of b. access was issued or verified by
+// this Engine, so it is base64url. refresh may be empty.
+func appendTokens(b []byte, access AccessToken, refresh RefreshToken) []byte {
+	b = append(b[:len(b)-1], `,"access_token":"`...)
+	b = append(b, access...)
+	b = append(b, '"')
+	if refresh != "" {
+		b = append(b, `,"refresh_token":`...)
+		b = appendJSONString(b, string(refresh))
+	}
+	return append(b, '}')
+}
+
+func appendUser[T string | json.RawMessage](b []byte, user T) []byte {
 	b = append(b, `{"user":`...)
 	b = append(b, user...)
 	return append(b, '}')

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"unsafe"
 
 	"github.com/lucia-go/lucia/internal/engine"
 	"github.com/lucia-go/lucia/session"
@@ -147,6 +148,39 @@ func TestPageOfAChangedSession(t *testing.T) {
 		}
 		if got, err := m.AppendSession(nil, &s, nil, []string{string(j.sealed)}); err != nil || string(got) != string(want) {
 			t.Errorf("AppendSession = %s, %v, want %s", got, err, want)
+		}
+	}
+}
+
+// A cached token is a copy, because the cache would retain the whole Cookie header otherwise. The
+// form field shares the copy.
+func TestFormFieldSharesTheCopyOfTheToken(t *testing.T) {
+	t.Parallel()
+	for _, around := range [][2]string{{"", ""}, {`<input value="`, `">`}} {
+		m := newEngine(t, func(c *engine.Config[profile]) { c.FieldStart, c.FieldEnd = around[0], around[1] })
+		j := signIn(t, m, "u1")
+		header := "access_token=" + string(j.access) + "; x=y"
+		inHeader := header[len("access_token="):][:len(j.access)]
+		v, err := m.Accept(session.AccessToken(inHeader), j.fingerprint)
+		if err != nil {
+			t.Fatal(err)
+		}
+		token := v.Session().AccessToken
+		if token != j.access || unsafe.StringData(string(token)) == unsafe.StringData(inHeader) {
+			t.Errorf("around %q: the token %q is a part of the header or another one", around, string(token))
+		}
+		field := v.FormField(j.access)
+		if want := around[0] + string(j.access) + around[1]; field != want {
+			t.Errorf("field %q, want %q", field, want)
+		}
+		if part := field[len(around[0]):]; unsafe.StringData(part) != unsafe.StringData(string(token)) {
+			t.Errorf("around %q: the token is kept twice", around)
+		}
+		if got := v.FormField(j.access[:20]); got != "" {
+			t.Errorf("field of another token: %q", got)
+		}
+		if got := (*engine.Verified[profile])(nil).FormField(j.access); got != "" {
+			t.Errorf("field of no token: %q", got)
 		}
 	}
 }

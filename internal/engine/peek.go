@@ -31,14 +31,14 @@ func (e *Engine[U]) Peek(ctx context.Context, fingerprint Fingerprint, credentia
 		err     error
 	}
 	r, err := callWithTimeout(e.callContext(withoutValues{ctx}, ctx), e.loads, func(ctx context.Context) (r result, err error) {
-		m := e.revocations.mark(req.subject)
+		m := e.revocations.mark(&req.subject)
 		if cause, err := e.overBy(ctx, &req.terms); cause != "" || err != nil {
 			r.err = errMissing // the next refresh ends it
 			return r, err
 		}
-		user, err := e.loadUser(ctx, req.subject)
+		user, err := e.loadUser(ctx, &req.subject)
 		if errors.Is(err, ErrUserNotFound) {
-			r.err, err = e.userGone(ctx, req.subject, err)
+			r.err, err = e.userGone(ctx, &req.subject, err)
 			return r, err
 		}
 		if err != nil {
@@ -61,7 +61,7 @@ func (e *Engine[U]) Peek(ctx context.Context, fingerprint Fingerprint, credentia
 		}
 		r.session = Session[U]{
 			User: user.user, ID: req.id, Generation: req.presented.Generation, Terms: req.terms,
-			IssuedAt: time.Unix(e.revocations.issue(req.subject, m), 0), ExpiresAt: due,
+			IssuedAt: time.Unix(e.revocations.issue(&req.subject, m), 0), ExpiresAt: due,
 		}
 		return r, nil
 	})
@@ -82,7 +82,7 @@ func (e *Engine[U]) judge(ctx context.Context, req refreshRequest, record Record
 			e.reporter.report(Event{Kind: EventLateRepeat, UserID: req.userID, SessionID: req.id, Presented: key.gen})
 		}
 	case Reused:
-		_, err := e.refresh(ctx, req)
+		_, err := e.refresh(ctx, &req)
 		return err
 	}
 	return nil

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -22,6 +23,8 @@ type Refreshed[U any] struct {
 	// unless it is refreshed. With IdleTimeout it is longer, because an activity may extend the
 	// session without setting the cookie again.
 	ExpiresIn time.Duration
+
+	user json.RawMessage // as the access token carries it
 }
 
 // LogValue returns the outcome and the session's ids, and no token.
@@ -65,7 +68,7 @@ func (e *Engine[U]) refreshAs(ctx context.Context, as Presentation, fingerprint 
 		req.presented.Active, req.presented.ActiveAgo = as.Active, as.ActiveAgo
 	}
 	a, err := e.refreshes.do(ctx, e.callContext(context.Background(), ctx), req.key(), e.loads, e.breaker,
-		func(ctx context.Context) (refreshResult[U], error) { return e.refresh(ctx, req) },
+		func(ctx context.Context) (refreshResult[U], error) { return e.refresh(ctx, &req) },
 		func(err error) { e.reportUnavailable(req.userID, req.id, err) })
 	if err != nil {
 		return Refreshed[U]{}, fmt.Errorf("%w: %w", CodeDatabaseFetchFailed, opaqueError{err, false})
@@ -98,7 +101,8 @@ func newRefreshRequest(fingerprint Fingerprint, credentials []RefreshCredential)
 	}
 	req.hash = hash
 	found := false
-	for i, c := range credentials {
+	for i := range credentials {
+		c := &credentials[i]
 		if !req.hash.is(c.hash) || c.handedAt == 0 && alsoSealed(c, credentials, i) {
 			continue
 		}
@@ -121,16 +125,16 @@ func newRefreshRequest(fingerprint Fingerprint, credentials []RefreshCredential)
 // alsoSealed reports whether the cookie contains the refresh token of credential c, a bearer token.
 // That is the usual case. The cookie proves more than the bearer token, and requests that have only
 // the cookie can then share the call.
-func alsoSealed(c RefreshCredential, credentials []RefreshCredential, at int) bool {
-	for i, o := range credentials {
-		if i != at && o.handedAt != 0 && o.sameToken(c) {
+func alsoSealed(c *RefreshCredential, credentials []RefreshCredential, at int) bool {
+	for i := range credentials {
+		if o := &credentials[i]; i != at && o.handedAt != 0 && o.sameToken(c) {
 			return true
 		}
 	}
 	return false
 }
 
-func (req *refreshRequest) add(c RefreshCredential) {
+func (req *refreshRequest) add(c *RefreshCredential) {
 	if c.handedAt == 0 {
 		req.bearer = max(req.bearer, c.generation)
 	} else {
@@ -161,25 +165,25 @@ type callKey struct {
 	activeAgo      time.Duration
 }
 
-func (req refreshRequest) key() callKey {
+func (req *refreshRequest) key() callKey {
 	p := &req.presented
 	return callKey{req.id, req.hash, req.bearer, req.cookie, req.device, p.Active, p.ActiveAgo}
 }
 
 // refresh makes the call. LoadUser runs first. So a failure of LoadUser, or a cookie that would be
 // too large, leaves the session unchanged.
-func (e *Engine[U]) refresh(ctx context.Context, req refreshRequest) (a refreshResult[U], err error) {
-	m := e.revocations.mark(req.subject)
+func (e *Engine[U]) refresh(ctx context.Context, req *refreshRequest) (a refreshResult[U], err error) {
+	m := e.revocations.mark(&req.subject)
 	if cause, err := e.overBy(ctx, &req.terms); cause != "" || err != nil {
 		a.err = errMissing
 		if err == nil {
-			err = e.endOver(ctx, req.subject, cause)
+			err = e.endOver(ctx, &req.subject, cause)
 		}
 		return a, err
 	}
-	user, err := e.loadUser(ctx, req.subject)
+	user, err := e.loadUser(ctx, &req.subject)
 	if errors.Is(err, ErrUserNotFound) {
-		a.err, err = e.userGone(ctx, req.subject, err)
+		a.err, err = e.userGone(ctx, &req.subject, err)
 		return a, err
 	}
 	if err != nil {
@@ -215,19 +219,24 @@ func (e *Engine[U]) refresh(ctx context.Context, req refreshRequest) (a refreshR
 }
 
 // answer makes the tokens for an outcome that keeps the session alive.
-func (e *Engine[U]) answer(user loadedUser[U], req refreshRequest, step RefreshResult, m mark) (Refreshed[U], error) {
+func (e *Engine[U]) answer(user loadedUser[U], req *refreshRequest, step RefreshResult, m mark) (Refreshed[U], error) {
 	handed := step.Now
 	if unbound := !step.Record.Generation.Bound(); unbound && req.device != (dbsc.Key{}) { // the first proof
 		step.Record.Generation = e.keys.current.firstBound(req.device)
 		handed = max(handed, InstantOf(time.Now())).Add(e.config.leeway())
 	}
-	s := e.mint(user, req.subject, step.Record, req.presented, step.Now, m)
-	r := Refreshed[U]{Outcome: step.Outcome, Session: s, ExpiresIn: e.cookieLife(step.Record, step.Now)}
+	claims := refreshClaimsOf(&req.subject, step.Record)
+	r := Refreshed[U]{
+		Outcome:   step.Outcome,
+		Session:   e.mint(user, &req.subject, step.Record, claims, req.presented, step.Now, m),
+		ExpiresIn: e.cookieLife(step.Record, step.Now),
+		user:      user.json,
+	}
 	if (step.Outcome == Current || step.Outcome == Adopted) && req.cookie == step.Record.Generation {
 		return r, nil // setting the cookie again would postpone its settling
 	}
-	sealed, err := e.keys.seal(e.config.RefreshCookie, req.sealer, refreshClaimsOf(req.subject, step.Record), handed)
-	r.RefreshCookie = sealed
+	var err error
+	r.RefreshCookie, err = e.keys.seal(e.config.RefreshCookie, req.sealer, claims, handed)
 	return r, err
 }
 
@@ -241,7 +250,7 @@ func (e *Engine[U]) cookieLife(record Record, now Instant) time.Duration {
 
 // userGone ends the sessions of a user whom LoadUser no longer knows. It returns either the error
 // for the caller or the failure of the store.
-func (e *Engine[U]) userGone(ctx context.Context, t subject, why error) (gone, failure error) {
+func (e *Engine[U]) userGone(ctx context.Context, t *subject, why error) (gone, failure error) {
 	if err := e.config.Store.DeleteUser(ctx, t.userID); err != nil {
 		return nil, err
 	}
@@ -255,7 +264,7 @@ func (e *Engine[U]) userGone(ctx context.Context, t subject, why error) (gone, f
 
 // observe records and reports the effects of a step besides its result. It returns the failure of
 // the feed, if the step has ended sessions.
-func (e *Engine[U]) observe(ctx context.Context, req refreshRequest, step RefreshResult) error {
+func (e *Engine[U]) observe(ctx context.Context, req *refreshRequest, step RefreshResult) error {
 	event := Event{UserID: req.userID, SessionID: req.id, Presented: req.presented.Generation}
 	switch {
 	case step.Outcome == Missing:
@@ -288,7 +297,7 @@ func isLate(r RefreshResult, grace time.Duration) bool {
 
 // causeOfExpiry returns why the session of an expired refresh token ended. With IdleTimeout the
 // cause is a lack of activity, unless Lifetime ended the session first.
-func (e *Engine[U]) causeOfExpiry(req refreshRequest) Cause {
+func (e *Engine[U]) causeOfExpiry(req *refreshRequest) Cause {
 	ends := InstantOf(req.terms.AuthTime).Add(e.policyOf(&req.terms, 0).Lifetime - time.Second) // tokens have whole seconds
 	if e.policy.ByActivity && req.presented.ExpiresAt < ends {
 		return CauseIdle

@@ -18,7 +18,7 @@ func (e *Engine[U]) Reload(ctx context.Context, s Session[U]) (Session[U], error
 	if err != nil {
 		return Session[U]{}, err
 	}
-	t := subject{userID: v.session.User.ID, id: v.session.ID, hash: v.hash, terms: v.session.Terms}
+	t := &subject{userID: v.session.User.ID, id: v.session.ID, hash: v.hash, terms: v.session.Terms}
 	a, err := callWithTimeout(e.callContext(withoutValues{ctx}, ctx), e.loads, func(ctx context.Context) (a refreshResult[U], err error) {
 		user, err := e.loadUser(ctx, t)
 		if errors.Is(err, ErrUserNotFound) {

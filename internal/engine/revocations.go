@@ -287,14 +287,14 @@ type mark struct {
 }
 
 // mark is called before LoadUser and the store's step.
-func (r *revocations) mark(t subject) mark {
+func (r *revocations) mark(t *subject) mark {
 	return mark{time.Now().Unix(), r.bound(t.userID, t.id)}
 }
 
 // issue returns the iat of an access token made by a step that began at m. It is the current time,
 // but later than all revocations that were known before the step. If there was a revocation during
 // the step, the iat is early enough for the token to be refused.
-func (r *revocations) issue(t subject, m mark) int64 {
+func (r *revocations) issue(t *subject, m mark) int64 {
 	now := time.Now().Unix()
 	bound := r.bound(t.userID, t.id)
 	if bound > m.bound {

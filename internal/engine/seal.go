@@ -41,7 +41,9 @@ type sealer struct {
 }
 
 func newSealer(k *keySet, id ID) (sealer, error) {
-	key, err := hkdf.Expand(sha256.New, k.seal, "session/"+id.String(), 32)
+	const purpose = "session/"
+	info, _ := id.AppendText(append(make([]byte, 0, len(purpose)+idLen), purpose...)) // never fails
+	key, err := hkdf.Expand(sha256.New, k.seal, string(info), 32)
 	if err != nil {
 		return sealer{}, err
 	}
@@ -141,13 +143,14 @@ func (r keyring) seal(cookie string, s sealer, claims *refreshClaims, handed Ins
 			return "", err
 		}
 	}
-	sid := claims.SessionID.String()
+	var letters [idLen]byte
+	sid, _ := claims.SessionID.AppendText(letters[:0]) // never fails
 	contents := contentsLen(claims.UserID, &claims.Terms)
 	if claims.Generation.Bound() {
 		contents += len(claims.Device)
 	}
 	room := make([]byte, 0, len(cookie)+1+kidLen+1+idLen+nonceLen+2*contents+tagLen)
-	data := appendSealData(room, cookie, k.sealID, sid)
+	data := appendSealData(room, cookie, k.sealID, string(sid))
 	all, err := claims.appendContents(data, handed)
 	if err != nil {
 		return "", err
@@ -157,7 +160,7 @@ func (r keyring) seal(cookie string, s sealer, claims *refreshClaims, handed Ins
 	b.Grow(sealedLen(contents))
 	b.WriteString(k.sealID)
 	b.WriteByte('.')
-	b.WriteString(sid)
+	b.Write(sid)
 	b.WriteByte('.')
 	writeBase64(&b, box)
 	return SealedToken(b.String()), nil
@@ -196,7 +199,7 @@ type opened struct {
 // unseal is the inverse of seal. It also opens the earlier form, which has the key set's kid as
 // its key id and contains the time of handing out in 8 bytes and the refresh token.
 func (r keyring) unseal(cookie string, sealed SealedToken) (o opened, err error) {
-	keyID, sid, data, ok := splitToken(string(sealed))
+	keyID, sid, data, ok := cutToken(string(sealed))
 	if !ok || len(keyID) != kidLen {
 		return opened{}, refreshErrors.malformed
 	}
@@ -206,10 +209,13 @@ func (r keyring) unseal(cookie string, sealed SealedToken) (o opened, err error)
 	}
 	k := r.find(func(k *keySet) bool { return k.sealID == keyID || k.kid == keyID })
 	if k == nil {
-		return opened{}, refreshErrors.unknownKey
+		if hasLettersOnly(keyID, sid, data) {
+			return opened{}, refreshErrors.unknownKey
+		}
+		return opened{}, refreshErrors.malformed
 	}
-	box, err := strictBase64.DecodeString(data)
-	if err != nil {
+	box, err := strictBase64.DecodeString(data) // skips line ends, hence the length
+	if err != nil || len(box) != base64.RawURLEncoding.DecodedLen(len(data)) {
 		return opened{}, refreshErrors.malformed
 	}
 	if o.sealer, err = newSealer(k, id); err != nil {

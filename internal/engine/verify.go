@@ -2,7 +2,6 @@ package engine
 
 import (
 	"encoding/json"
-	"strings"
 	"time"
 
 	"github.com/lucia-go/lucia/internal/dbsc"
@@ -94,11 +93,12 @@ func (e *Engine[U]) verified(token AccessToken) (v *verified[U], cached bool, er
 	if err := e.keys.open(string(token), accessKey, &claims, &accessErrors); err != nil {
 		return nil, false, err
 	}
+	field, token := e.config.formField(token)
 	v = &verified[U]{
-		hash: claims.FingerprintHash,
+		hash:  claims.FingerprintHash,
+		field: field,
 		session: Session[U]{
-			// A clone, so that the cache does not retain the whole Cookie header.
-			AccessToken: AccessToken(strings.Clone(string(token))),
+			AccessToken: token,
 			ID:          claims.SessionID,
 			Generation:  claims.Generation,
 			IssuedAt:    time.Unix(claims.IssuedAt, 0),
@@ -232,7 +232,7 @@ func (c RefreshCredential) BelongsTo(fingerprint Fingerprint) bool {
 
 // sameToken reports whether two credentials are of one refresh token. The terms of one generation
 // never differ.
-func (c RefreshCredential) sameToken(o RefreshCredential) bool {
+func (c *RefreshCredential) sameToken(o *RefreshCredential) bool {
 	return c.UserID == o.UserID && c.SessionID == o.SessionID && c.hash == o.hash &&
 		c.generation == o.generation && c.issuedAt == o.issuedAt && c.expiresAt == o.expiresAt
 }

@@ -121,15 +121,113 @@ func replay(app http.Handler, path string, cookies []*http.Cookie) *http.Respons
 	return w.Result()
 }
 
-// spentOnce checks that copies of the old app's cookies are not accepted again.
+// spentOnce checks that copies of the old app's cookies are not accepted again. Shortly after the
+// exchange they get a page that asks again.
 func spentOnce(t *testing.T, kit *luciatest.Kit[people.Profile], app http.Handler, path string, cookies []*http.Cookie) {
 	t.Helper()
 	before := sessions1(t, kit)
-	if answer := replay(app, path, cookies); answer.StatusCode != http.StatusSeeOther {
-		t.Errorf("old cookies presented again: status %d, want 303 to the login page", answer.StatusCode)
+	answer := replay(app, path, cookies)
+	if answer.Header.Get("Refresh") != "1" || len(answer.Cookies()) != 0 {
+		t.Errorf("old cookies presented again: status %d, cookies %v, want a page that asks again", answer.StatusCode, answer.Cookies())
 	}
 	if after := sessions1(t, kit); after != before {
 		t.Errorf("old cookies presented again: %d sessions, want %d as before", after, before)
+	}
+}
+
+// refused checks that cookies lead to the login page.
+func refused(t *testing.T, app http.Handler, path string, cookies []*http.Cookie) {
+	t.Helper()
+	if answer := replay(app, path, cookies); answer.StatusCode != http.StatusSeeOther {
+		t.Errorf("status %d, want 303 to the login page", answer.StatusCode)
+	}
+}
+
+// oldApps returns the apps whose old cookies are exchanged by the next page, before and after.
+func oldApps(t *testing.T) map[string]func(*testing.T, lucia.Config[people.Profile]) (before, after http.Handler) {
+	key := []byte(strings.Repeat("k", 32))
+	manager := scs.New() // starts a goroutine
+	cookies, files := sessions.NewCookieStore(key), sessions.NewFilesystemStore(t.TempDir(), key)
+	gins := cookie.NewStore(key)
+	type config = lucia.Config[people.Profile]
+	return map[string]func(*testing.T, config) (before, after http.Handler){
+		"scs": func(t *testing.T, c config) (before, after http.Handler) {
+			return fromscs.Before(manager), must(t)(fromscs.After(c, manager, new(people.Carts), new(people.Spent)))
+		},
+		"gorilla, cookies": func(t *testing.T, c config) (before, after http.Handler) {
+			return fromgorilla.Before(cookies), must(t)(fromgorilla.After(c, cookies, new(people.Spent)))
+		},
+		"gorilla, files": func(t *testing.T, c config) (before, after http.Handler) {
+			return fromgorilla.Before(files), must(t)(fromgorilla.After(c, files, new(people.Spent)))
+		},
+		"echo": func(t *testing.T, c config) (before, after http.Handler) {
+			return fromechosessions.Before(cookies), must(t)(fromechosessions.After(c, cookies, new(people.Spent)))
+		},
+		"gin": func(t *testing.T, c config) (before, after http.Handler) {
+			return fromginsessions.Before(gins), must(t)(fromginsessions.After(c, gins, new(people.Spent)))
+		},
+		"echo-jwt": func(t *testing.T, c config) (before, after http.Handler) {
+			return fromechojwt.Before(key), must(t)(fromechojwt.After(c, key, new(people.Spent)))
+		},
+	}
+}
+
+// TestTabsThatAreRestoredTogether requests ten pages at once with the old cookies. One request
+// begins the only session. The others ask again, with the cookies of that session, and no tab shows
+// the login page. Half a minute later the old cookies lead there.
+func TestTabsThatAreRestoredTogether(t *testing.T) {
+	t.Parallel()
+	for name, apps := range oldApps(t) {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				kit := newKit(t)
+				before, after := apps(t, kit.Config)
+				browser := luciatest.NewBrowser(t, before)
+				browser.Open("/login").Submit(ada)
+				restoredTogether(t, kit, after, browser.Cookies())
+				time.Sleep(31 * time.Second)
+				refused(t, after, "/account", browser.Cookies())
+			})
+		})
+	}
+}
+
+// restoredTogether requests ten pages at once with old cookies.
+func restoredTogether(t *testing.T, kit *luciatest.Kit[people.Profile], app http.Handler, old []*http.Cookie) {
+	t.Helper()
+	var answers [10]*http.Response
+	var tabs sync.WaitGroup
+	for i := range answers {
+		tabs.Go(func() { answers[i] = replay(app, "/account", old) })
+	}
+	tabs.Wait()
+	var signedIn []*http.Cookie
+	again := 0
+	for _, answer := range answers {
+		switch {
+		case answer.Header.Get("Refresh") == "1" && len(answer.Cookies()) == 0:
+			again++
+		case answer.StatusCode == http.StatusOK:
+			signedIn = answer.Cookies()
+		default:
+			t.Errorf("a tab gets %d %s", answer.StatusCode, answer.Header.Get("Location"))
+		}
+	}
+	if again != len(answers)-1 {
+		t.Errorf("%d of %d tabs ask again, want all but one", again, len(answers))
+	}
+	var cookies []*http.Cookie
+	for _, c := range signedIn {
+		if c.MaxAge >= 0 {
+			cookies = append(cookies, c)
+		}
+	}
+	if answer := replay(app, "/account", cookies); answer.StatusCode != http.StatusOK || answer.Header.Get("Refresh") != "" {
+		t.Errorf("a tab that asks again gets %d", answer.StatusCode)
+	}
+	if n := sessions1(t, kit); n != 1 {
+		t.Errorf("the user has %d sessions, want one", n)
 	}
 }
 
@@ -146,7 +244,7 @@ func TestFromSCS(t *testing.T) {
 	want(t, tab.Submit(ada), "/account", "Account of Ada")
 	cookies := browser.Cookies()
 
-	app.Handler = must(t)(fromscs.After(kit.Config, old, carts))
+	app.Handler = must(t)(fromscs.After(kit.Config, old, carts, new(people.Spent)))
 	want(t, tab.Get("/"), "/", "Hello, Ada", "Cart: pen")
 	carriedOver(t, kit, browser)
 	spentOnce(t, kit, app, "/account", cookies)
@@ -172,7 +270,7 @@ func TestFormOfAnOldPageIsAccepted(t *testing.T) {
 	app := &site{fromscs.Before(old)}
 	tab := luciatest.NewBrowser(t, app).Open("/login")
 	want(t, tab.Submit(ada), "/")
-	app.Handler = must(t)(fromscs.After(kit.Config, old, carts))
+	app.Handler = must(t)(fromscs.After(kit.Config, old, carts, new(people.Spent)))
 	want(t, tab.Submit(url.Values{"item": {"pen"}}), "/", "Hello, Ada", "Cart: pen", "Added.")
 }
 
@@ -185,7 +283,7 @@ func TestOldSessionSurvivesAnOutage(t *testing.T) {
 	app := &site{fromscs.Before(old)}
 	tab := luciatest.NewBrowser(t, app).Open("/login")
 	tab.Submit(ada)
-	app.Handler = must(t)(fromscs.After(kit.Config, old, &people.Carts{}))
+	app.Handler = must(t)(fromscs.After(kit.Config, old, new(people.Carts), new(people.Spent)))
 	up := kit.StoreDown()
 	want(t, tab.Get("/"), "/", "stranger")
 	up()
@@ -206,7 +304,7 @@ func TestFromGorilla(t *testing.T) {
 			want(t, tab.Submit(ada), "/", "Hello, Ada", "Welcome back.")
 			cookies := browser.Cookies()
 
-			app.Handler = must(t)(fromgorilla.After(kit.Config, store, &fromgorilla.Spent{}))
+			app.Handler = must(t)(fromgorilla.After(kit.Config, store, &people.Spent{}))
 			want(t, tab.Get("/account"), "/account", "Account of Ada")
 			carriedOver(t, kit, browser)
 			spentOnce(t, kit, app, "/account", cookies)
@@ -227,15 +325,15 @@ func TestOldCookieSurvivesAnOutage(t *testing.T) {
 	files, cookies := sessions.NewCookieStore(key), cookie.NewStore(key)
 	for name, c := range map[string]struct {
 		before http.Handler
-		after  func(lucia.Config[people.Profile], *fromgorilla.Spent) (http.Handler, error)
+		after  func(lucia.Config[people.Profile], *people.Spent) (http.Handler, error)
 	}{
-		"gorilla": {fromgorilla.Before(files), func(config lucia.Config[people.Profile], spent *fromgorilla.Spent) (http.Handler, error) {
+		"gorilla": {fromgorilla.Before(files), func(config lucia.Config[people.Profile], spent *people.Spent) (http.Handler, error) {
 			return fromgorilla.After(config, files, spent)
 		}},
-		"gin-contrib": {fromginsessions.Before(cookies), func(config lucia.Config[people.Profile], spent *fromgorilla.Spent) (http.Handler, error) {
+		"gin-contrib": {fromginsessions.Before(cookies), func(config lucia.Config[people.Profile], spent *people.Spent) (http.Handler, error) {
 			return fromginsessions.After(config, cookies, spent)
 		}},
-		"echo-jwt": {fromechojwt.Before(key), func(config lucia.Config[people.Profile], spent *fromgorilla.Spent) (http.Handler, error) {
+		"echo-jwt": {fromechojwt.Before(key), func(config lucia.Config[people.Profile], spent *people.Spent) (http.Handler, error) {
 			return fromechojwt.After(config, key, spent)
 		}},
 	} {
@@ -244,7 +342,7 @@ func TestOldCookieSurvivesAnOutage(t *testing.T) {
 			app := &site{c.before}
 			tab := luciatest.NewBrowser(t, app).Open("/account")
 			tab.Submit(ada)
-			app.Handler = must(t)(c.after(kit.Config, new(fromgorilla.Spent)))
+			app.Handler = must(t)(c.after(kit.Config, new(people.Spent)))
 			up := kit.StoreDown()
 			want(t, tab.Get("/account"), "/login")
 			up()
@@ -267,7 +365,7 @@ func TestFromEchoSessions(t *testing.T) {
 	want(t, other.Submit(ada), "/", "Hello, Ada")
 	want(t, other.Submit(url.Values{"out": {"1"}}), "/", "stranger", "You are signed out.")
 
-	app.Handler = must(t)(fromechosessions.After(kit.Config, store, &fromgorilla.Spent{}))
+	app.Handler = must(t)(fromechosessions.After(kit.Config, store, &people.Spent{}))
 	want(t, tab.Get("/account"), "/account", "Account of Ada")
 	carriedOver(t, kit, browser)
 	spentOnce(t, kit, app, "/account", cookies)
@@ -296,7 +394,7 @@ func TestFromGinSessions(t *testing.T) {
 	want(t, tab.Submit(ada), "/", "Hello, Ada")
 	cookies := browser.Cookies()
 
-	app.Handler = must(t)(fromginsessions.After(kit.Config, store, new(fromgorilla.Spent)))
+	app.Handler = must(t)(fromginsessions.After(kit.Config, store, new(people.Spent)))
 	want(t, tab.Get("/account"), "/account", "Account of Ada")
 	carriedOver(t, kit, browser)
 	spentOnce(t, kit, app, "/account", cookies)
@@ -328,7 +426,7 @@ func TestFromGinJWT(t *testing.T) {
 	fetch("GET", "/api/users/u2", "", 403, "")
 	cookies := browser.Cookies()
 
-	app.Handler = must(t)(fromginjwt.After(kit.Config, old, new(fromgorilla.Spent)))
+	app.Handler = must(t)(fromginjwt.After(kit.Config, old, new(people.Spent)))
 	fetch("GET", "/api/me", "", 401, "AUTH_UNAUTHORIZED")
 	fetch("POST", "/move", "", 204, "")
 	fetch("GET", "/api/me", "", 200, `"name":"Ada"`)
@@ -397,7 +495,7 @@ func TestFromGinJWTAccessToken(t *testing.T) {
 			t.Parallel()
 			kit := newKit(t)
 			kit.SetUser("10000000", people.Profile{Name: "Tim"})
-			app := must(t)(fromginjwt.After(kit.Config, old, new(fromgorilla.Spent)))
+			app := must(t)(fromginjwt.After(kit.Config, old, new(people.Spent)))
 			ask := apiClient(t, app)
 			if got := ask("POST", "/move-access", c.token); got != c.want {
 				t.Fatalf("old token: status %d, want %d", got, c.want)
@@ -421,7 +519,7 @@ func TestFromGinJWTAccessToken(t *testing.T) {
 	}
 	t.Run("outage", func(t *testing.T) {
 		kit := newKit(t)
-		ask := apiClient(t, must(t)(fromginjwt.After(kit.Config, old, new(fromgorilla.Spent))))
+		ask := apiClient(t, must(t)(fromginjwt.After(kit.Config, old, new(people.Spent))))
 		up := kit.StoreDown()
 		if got := ask("POST", "/move-access", words); got != 503 {
 			t.Errorf("during the outage: status %d, want 503", got)
@@ -468,7 +566,7 @@ func TestGoClient(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		app := must(t)(fromginjwt.After(kit.Config, old, new(fromgorilla.Spent)))
+		app := must(t)(fromginjwt.After(kit.Config, old, new(people.Spent)))
 		c, err := client.New[people.Profile](t.Context(), client.Config{
 			BaseURL: "https://app.example", Transport: luciatest.Transport(app),
 		})
@@ -510,7 +608,7 @@ func TestCookieJar(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		ask := apiClient(t, must(t)(fromginjwt.After(kit.Config, old, new(fromgorilla.Spent))))
+		ask := apiClient(t, must(t)(fromginjwt.After(kit.Config, old, new(people.Spent))))
 		step := func(method, path string, want int) {
 			t.Helper()
 			if got := ask(method, path, ""); got != want {
@@ -540,7 +638,7 @@ func TestFromEchoJWT(t *testing.T) {
 	want(t, tab.Submit(ada), "/account", "Hello, Ada")
 	cookies := browser.Cookies()
 
-	app.Handler = must(t)(fromechojwt.After(kit.Config, key, new(fromgorilla.Spent)))
+	app.Handler = must(t)(fromechojwt.After(kit.Config, key, new(people.Spent)))
 	want(t, tab.Get("/account"), "/account", "Hello, Ada")
 	carriedOver(t, kit, browser)
 	spentOnce(t, kit, app, "/account", cookies)
@@ -548,7 +646,7 @@ func TestFromEchoJWT(t *testing.T) {
 	want(t, tab.Get("/account"), "/login")
 	want(t, tab.Submit(ada), "/account", "Hello, Ada")
 	forged := []*http.Cookie{{Name: "token", Value: "eyJhbGciOiJub25lIn0.eyJzdWIiOiJ1MSIsImV4cCI6OTk5OTk5OTk5OX0."}}
-	spentOnce(t, kit, app, "/account", forged)
+	refused(t, app, "/account", forged)
 }
 
 // rows is the table refresh_token, in memory.
@@ -624,16 +722,19 @@ func TestFromSvelteKit(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) { // the clock of the bubble is before the tokens' expiry
 				time.Sleep(test.later)
 				kit := newKit(t)
-				auth, err := lucia.New(kit.Config)
-				if err != nil {
-					t.Fatal(err)
+				newApp := func(kit *luciatest.Kit[people.Profile]) http.Handler {
+					auth, err := lucia.New(kit.Config)
+					if err != nil {
+						t.Fatal(err)
+					}
+					mux := http.NewServeMux()
+					mux.Handle("GET /account", auth.Require(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+						w.Write([]byte("Account of " + auth.Session(r.Context()).User.Data.Name))
+					})))
+					table := &rows{tokens: map[string]bool{old.RefreshToken: test.row}}
+					return nethttp.Wrap(auth, fromsveltekit.CarryOver(auth, test.secret, table, mux))
 				}
-				mux := http.NewServeMux()
-				mux.Handle("GET /account", auth.Require(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-					w.Write([]byte("Account of " + auth.Session(r.Context()).User.Data.Name))
-				})))
-				table := &rows{tokens: map[string]bool{old.RefreshToken: test.row}}
-				app := nethttp.Wrap(auth, fromsveltekit.CarryOver(auth, test.secret, table, mux))
+				app := newApp(kit)
 				answer := replay(app, "/account", test.cookies)
 				if answer.StatusCode != test.want {
 					t.Errorf("status %d, want %d", answer.StatusCode, test.want)
@@ -648,7 +749,11 @@ func TestFromSvelteKit(t *testing.T) {
 					t.Errorf("%d of the old cookies are cleared, want 3", cleared)
 				}
 				if test.want == 200 {
+					another := newKit(t)
+					restoredTogether(t, another, newApp(another), test.cookies)
 					spentOnce(t, kit, app, "/account", test.cookies)
+					time.Sleep(31 * time.Second)
+					refused(t, app, "/account", test.cookies)
 				}
 			})
 		})

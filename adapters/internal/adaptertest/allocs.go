@@ -3,11 +3,14 @@ package adaptertest
 import (
 	"net/http"
 	"testing"
+
+	"github.com/lucia-go/lucia/middleware"
 )
 
 // Allocs checks the allocations of the middleware beyond those of the bare handler in the same
-// framework: one for a request, and two more behind Require in frameworks whose own context keeps
-// the session. bare builds the same app with middleware that does nothing.
+// framework: one for a request, two more behind Require in frameworks whose own context keeps the
+// session, and one more for the HTML of page data. bare builds the same app with middleware that
+// does nothing.
 func Allocs(t *testing.T, h, bare Harness) {
 	if raceEnabled {
 		t.Skip("under the race detector pools drop values")
@@ -15,6 +18,13 @@ func Allocs(t *testing.T, h, bare Harness) {
 	app := App{Routes: []Route{
 		{Path: "/read", Handler: func(c Call) { c.Session(); c.W.WriteHeader(http.StatusNoContent) }},
 		{Path: "/required", Require: true, Handler: func(c Call) { c.W.WriteHeader(http.StatusNoContent) }},
+		{Path: "/print", Handler: func(c Call) {
+			if c.Session() != nil { // the bare handler prints nothing
+				middleware.PageData.HTML(c.R.Context())
+				middleware.FormField.HTML(c.R.Context())
+			}
+			c.W.WriteHeader(http.StatusNoContent)
+		}},
 		{Path: "/ignore", Handler: func(c Call) { c.W.WriteHeader(http.StatusNoContent) }},
 	}}
 	w, plain := buildWorld(t, h, app), buildWorld(t, bare, app)
@@ -25,6 +35,7 @@ func Allocs(t *testing.T, h, bare Harness) {
 		max  float64
 	}{
 		{"page", b.request("GET", "/read", "", navigation...), 1},
+		{"page data and form field", b.request("GET", "/print", "", navigation...), 2},
 		{"data", b.request("GET", "/read", "", script...), 1},
 		{"page behind Require", b.request("GET", "/required", "", navigation...), 3},
 		{"data that needs no session", b.request("GET", "/ignore", "", script...), 1},

@@ -9,12 +9,11 @@ import (
 
 	"github.com/lucia-go/lucia"
 	luciaecho "github.com/lucia-go/lucia/adapters/echo"
-	"github.com/lucia-go/lucia/internal/moving/fromgorilla"
 	"github.com/lucia-go/lucia/internal/moving/people"
 )
 
 // After is the app on lucia. Each old token is accepted once.
-func After(config lucia.Config[people.Profile], oldKey []byte, spent *fromgorilla.Spent) (http.Handler, error) {
+func After(config lucia.Config[people.Profile], oldKey []byte, spent *people.Spent) (http.Handler, error) {
 	auth, err := lucia.New(config)
 	if err != nil {
 		return nil, err
@@ -50,7 +49,7 @@ func After(config lucia.Config[people.Profile], oldKey []byte, spent *fromgorill
 
 // carryOver signs in the person whose old token the browser still has, once, and deletes its
 // cookie. Remove carryOver three days after the move, when the last old token has expired.
-func carryOver(auth *lucia.Auth[people.Profile], oldKey []byte, spent *fromgorilla.Spent) echo.MiddlewareFunc {
+func carryOver(auth *lucia.Auth[people.Profile], oldKey []byte, spent *people.Spent) echo.MiddlewareFunc {
 	return func(next echo.HandlerFunc) echo.HandlerFunc {
 		return func(c echo.Context) error {
 			cookie, err := c.Cookie(cookieName)
@@ -60,11 +59,15 @@ func carryOver(auth *lucia.Auth[people.Profile], oldKey []byte, spent *fromgoril
 			var claims jwt.RegisteredClaims
 			_, err = jwt.ParseWithClaims(cookie.Value, &claims, func(*jwt.Token) (any, error) { return oldKey, nil },
 				jwt.WithValidMethods([]string{"HS256"}), jwt.WithExpirationRequired())
-			if err == nil && luciaecho.Session(c, auth) == nil && spent.First(cookie.Value) {
-				if _, err := auth.SignIn(c.Response(), c.Request(), claims.Subject); err != nil {
-					log.Print("old token: ", err)
-					spent.Forget(cookie.Value)
-					return next(c)
+			if luciaecho.Session(c, auth) == nil {
+				if err == nil && spent.First(cookie.Value) {
+					if _, err := auth.SignIn(c.Response(), c.Request(), claims.Subject); err != nil {
+						log.Print("old token: ", err)
+						spent.Forget(cookie.Value)
+						return next(c)
+					}
+				} else if spent.Wait(c.Response(), c.Request(), cookie.Value) {
+					return nil // another tab has just been signed in
 				}
 			}
 			c.SetCookie(&http.Cookie{Name: cookieName, Path: "/", MaxAge: -1})

@@ -9,12 +9,11 @@ import (
 	"github.com/lucia-go/lucia"
 	luciaecho "github.com/lucia-go/lucia/adapters/echo"
 	"github.com/lucia-go/lucia/flash"
-	"github.com/lucia-go/lucia/internal/moving/fromgorilla"
 	"github.com/lucia-go/lucia/internal/moving/people"
 )
 
 // After is the app on lucia. Each old session is exchanged once.
-func After(config lucia.Config[people.Profile], old sessions.Store, spent *fromgorilla.Spent) (http.Handler, error) {
+func After(config lucia.Config[people.Profile], old sessions.Store, spent *people.Spent) (http.Handler, error) {
 	auth, err := lucia.New(config)
 	if err != nil {
 		return nil, err
@@ -65,7 +64,7 @@ func After(config lucia.Config[people.Profile], old sessions.Store, spent *fromg
 
 // carryOver signs in the person whose old session the browser still has, once, and deletes its
 // cookie. Remove carryOver MaxAge after the move, when the last old session has expired.
-func carryOver(auth *lucia.Auth[people.Profile], old sessions.Store, spent *fromgorilla.Spent) echo.MiddlewareFunc {
+func carryOver(auth *lucia.Auth[people.Profile], old sessions.Store, spent *people.Spent) echo.MiddlewareFunc {
 	return func(next echo.HandlerFunc) echo.HandlerFunc {
 		return func(c echo.Context) error {
 			cookie, err := c.Cookie(Name)
@@ -73,11 +72,15 @@ func carryOver(auth *lucia.Auth[people.Profile], old sessions.Store, spent *from
 				return next(c)
 			}
 			session, err := old.Get(c.Request(), Name)
-			if id, ok := signedIn(session); err == nil && ok && luciaecho.Session(c, auth) == nil && spent.First(cookie.Value) {
-				if _, err := auth.SignIn(c.Response(), c.Request(), id); err != nil {
-					c.Logger().Error("old session: ", err)
-					spent.Forget(cookie.Value)
-					return next(c)
+			if luciaecho.Session(c, auth) == nil {
+				if id, ok := signedIn(session); err == nil && ok && spent.First(cookie.Value) {
+					if _, err := auth.SignIn(c.Response(), c.Request(), id); err != nil {
+						c.Logger().Error("old session: ", err)
+						spent.Forget(cookie.Value)
+						return next(c)
+					}
+				} else if spent.Wait(c.Response(), c.Request(), cookie.Value) {
+					return nil // another tab has just been signed in
 				}
 			}
 			session.Options.MaxAge = -1

@@ -11,13 +11,12 @@ import (
 
 	"github.com/lucia-go/lucia"
 	luciagin "github.com/lucia-go/lucia/adapters/gin"
-	"github.com/lucia-go/lucia/internal/moving/fromgorilla"
 	"github.com/lucia-go/lucia/internal/moving/people"
 )
 
 // After is the API on lucia. POST /move exchanges a refresh token of gin-jwt for a session, and
 // POST /move-access an access token, each once.
-func After(config lucia.Config[people.Profile], old *ginjwt.GinJWTMiddleware, spent *fromgorilla.Spent) (http.Handler, error) {
+func After(config lucia.Config[people.Profile], old *ginjwt.GinJWTMiddleware, spent *people.Spent) (http.Handler, error) {
 	auth, err := lucia.New(config)
 	if err != nil {
 		return nil, err
@@ -100,7 +99,7 @@ func moveOver(auth *lucia.Auth[people.Profile], old *ginjwt.GinJWTMiddleware) gi
 
 // moveAccess begins a session for a client with an access token of gin-jwt v2 or v3, once for each
 // token. Remove it when the last old token has expired: Timeout after the move.
-func moveAccess(auth *lucia.Auth[people.Profile], oldKey []byte, spent *fromgorilla.Spent) gin.HandlerFunc {
+func moveAccess(auth *lucia.Auth[people.Profile], oldKey []byte, spent *people.Spent) gin.HandlerFunc {
 	return func(c *gin.Context) {
 		token, _ := strings.CutPrefix(c.GetHeader("Authorization"), "Bearer ")
 		claims := jwt.MapClaims{}

@@ -9,12 +9,11 @@ import (
 
 	"github.com/lucia-go/lucia"
 	luciagin "github.com/lucia-go/lucia/adapters/gin"
-	"github.com/lucia-go/lucia/internal/moving/fromgorilla"
 	"github.com/lucia-go/lucia/internal/moving/people"
 )
 
 // After is the app on lucia. Each old session is exchanged once.
-func After(config lucia.Config[people.Profile], old sessions.Store, spent *fromgorilla.Spent) (http.Handler, error) {
+func After(config lucia.Config[people.Profile], old sessions.Store, spent *people.Spent) (http.Handler, error) {
 	auth, err := lucia.New(config)
 	if err != nil {
 		return nil, err
@@ -54,17 +53,22 @@ func After(config lucia.Config[people.Profile], old sessions.Store, spent *fromg
 
 // carryOver signs in the person whose old session the browser still has, once, and deletes its
 // cookie. Remove carryOver and sessions.Sessions when the last old session has expired.
-func carryOver(auth *lucia.Auth[people.Profile], spent *fromgorilla.Spent) gin.HandlerFunc {
+func carryOver(auth *lucia.Auth[people.Profile], spent *people.Spent) gin.HandlerFunc {
 	return func(c *gin.Context) {
 		cookie, err := c.Request.Cookie(Name)
 		if err != nil || !lucia.IsPage(c.Request) {
 			return
 		}
 		session := sessions.Default(c)
-		if id, ok := session.Get("userID").(string); ok && luciagin.Session(c, auth) == nil && spent.First(cookie.Value) {
-			if _, err := auth.SignIn(c.Writer, c.Request, id); err != nil {
-				log.Print("old session: ", err)
-				spent.Forget(cookie.Value)
+		if luciagin.Session(c, auth) == nil {
+			if id, ok := session.Get("userID").(string); ok && spent.First(cookie.Value) {
+				if _, err := auth.SignIn(c.Writer, c.Request, id); err != nil {
+					log.Print("old session: ", err)
+					spent.Forget(cookie.Value)
+					return
+				}
+			} else if spent.Wait(c.Writer, c.Request, cookie.Value) {
+				c.Abort() // another tab has just been signed in
 				return
 			}
 		}

@@ -1,10 +1,8 @@
 package fromgorilla
 
 import (
-	"crypto/sha256"
 	"log"
 	"net/http"
-	"sync"
 
 	"github.com/gorilla/sessions"
 
@@ -15,7 +13,7 @@ import (
 )
 
 // After is the app on lucia. Each old session is exchanged once.
-func After(config lucia.Config[people.Profile], old sessions.Store, spent *Spent) (http.Handler, error) {
+func After(config lucia.Config[people.Profile], old sessions.Store, spent *people.Spent) (http.Handler, error) {
 	auth, err := lucia.New(config)
 	if err != nil {
 		return nil, err
@@ -59,22 +57,9 @@ func After(config lucia.Config[people.Profile], old sessions.Store, spent *Spent
 	return nethttp.Wrap(auth, carryOver(auth, old, spent, mux)), nil
 }
 
-// Spent remembers the old cookies that have been accepted. It takes the place of a table with a
-// primary key that all processes share.
-type Spent struct{ hashes sync.Map }
-
-// First reports whether the cookie has not been accepted yet, and remembers it.
-func (s *Spent) First(cookie string) bool {
-	_, seen := s.hashes.LoadOrStore(sha256.Sum256([]byte(cookie)), true)
-	return !seen
-}
-
-// Forget makes the cookie acceptable again, after a sign-in that failed.
-func (s *Spent) Forget(cookie string) { s.hashes.Delete(sha256.Sum256([]byte(cookie))) }
-
 // carryOver signs in the person whose old session the browser still has, once, and deletes its
 // cookie. Remove carryOver MaxAge after the move, when the last old session has expired.
-func carryOver(auth *lucia.Auth[people.Profile], old sessions.Store, spent *Spent, next http.Handler) http.Handler {
+func carryOver(auth *lucia.Auth[people.Profile], old sessions.Store, spent *people.Spent, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		cookie, err := r.Cookie(Name)
 		if err != nil || !lucia.IsPage(r) {
@@ -82,12 +67,16 @@ func carryOver(auth *lucia.Auth[people.Profile], old sessions.Store, spent *Spen
 			return
 		}
 		session, err := old.Get(r, Name)
-		if id, ok := session.Values["userID"].(string); err == nil && ok && auth.Session(r.Context()) == nil && spent.First(cookie.Value) {
-			if _, err := auth.SignIn(w, r, id); err != nil {
-				log.Print("old session: ", err)
-				spent.Forget(cookie.Value)
-				next.ServeHTTP(w, r)
-				return
+		if auth.Session(r.Context()) == nil {
+			if id, ok := session.Values["userID"].(string); err == nil && ok && spent.First(cookie.Value) {
+				if _, err := auth.SignIn(w, r, id); err != nil {
+					log.Print("old session: ", err)
+					spent.Forget(cookie.Value)
+					next.ServeHTTP(w, r)
+					return
+				}
+			} else if spent.Wait(w, r, cookie.Value) {
+				return // another tab has just been signed in
 			}
 		}
 		session.Options.MaxAge = -1

@@ -15,7 +15,7 @@ import (
 // After is the app on lucia. lucia knows who is signed in. A user's cart is in the app's table. A
 // visitor's cart and the message of the next page are flash values. Each old session is exchanged
 // once.
-func After(config lucia.Config[people.Profile], old *scs.SessionManager, carts *people.Carts) (http.Handler, error) {
+func After(config lucia.Config[people.Profile], old *scs.SessionManager, carts *people.Carts, spent *people.Spent) (http.Handler, error) {
 	auth, err := lucia.New(config)
 	if err != nil {
 		return nil, err
@@ -77,12 +77,12 @@ func After(config lucia.Config[people.Profile], old *scs.SessionManager, carts *
 	mux.Handle("GET /account", auth.Require(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Write([]byte("Account of " + auth.Session(r.Context()).User.Data.Name))
 	})))
-	return nethttp.Wrap(auth, carryOver(auth, old, carts, mux)), nil
+	return nethttp.Wrap(auth, carryOver(auth, old, carts, spent, mux)), nil
 }
 
 // carryOver signs in the person whose session of scs the browser still has, and ends that session.
 // Remove carryOver when the last old session has expired.
-func carryOver(auth *lucia.Auth[people.Profile], old *scs.SessionManager, carts *people.Carts, next http.Handler) http.Handler {
+func carryOver(auth *lucia.Auth[people.Profile], old *scs.SessionManager, carts *people.Carts, spent *people.Spent, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		cookie, err := r.Cookie(old.Cookie.Name)
 		if err != nil || !lucia.IsPage(r) {
@@ -95,13 +95,18 @@ func carryOver(auth *lucia.Auth[people.Profile], old *scs.SessionManager, carts 
 			next.ServeHTTP(w, r)
 			return
 		}
-		if id := old.GetString(ctx, "userID"); id != "" && auth.Session(r.Context()) == nil {
-			if _, err := auth.SignIn(w, r, id); err != nil {
-				log.Print("old session: ", err)
-				next.ServeHTTP(w, r)
-				return
+		if auth.Session(r.Context()) == nil {
+			if id := old.GetString(ctx, "userID"); id != "" && spent.First(cookie.Value) {
+				if _, err := auth.SignIn(w, r, id); err != nil {
+					log.Print("old session: ", err)
+					spent.Forget(cookie.Value)
+					next.ServeHTTP(w, r)
+					return
+				}
+				carts.Add(id, old.GetString(ctx, "cart"))
+			} else if spent.Wait(w, r, cookie.Value) {
+				return // another tab has just been signed in
 			}
-			carts.Add(id, old.GetString(ctx, "cart"))
 		}
 		if err := old.Destroy(ctx); err != nil {
 			log.Print("old session: ", err)

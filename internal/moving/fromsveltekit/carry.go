@@ -32,6 +32,9 @@ type RefreshTokens interface {
 // errInvalid is the error for an old session that is not accepted. Clients do not see it.
 var errInvalid = errors.New("old session is not valid")
 
+// errAnswered is the error of a request that has been answered.
+var errAnswered = errors.New("answered")
+
 // CarryOver signs in the person whose session of lucia-sveltekit the browser still has, and ends
 // that session. Remove it after a year, which is the lifetime of the old refresh tokens, or
 // earlier.
@@ -39,13 +42,18 @@ var errInvalid = errors.New("old session is not valid")
 // lucia-sveltekit 0.9 decodes its tokens without checking their signature. CarryOver checks it, and
 // accepts a refresh token only if its row is still in the table.
 func CarryOver(auth *lucia.Auth[people.Profile], secret string, tokens RefreshTokens, next http.Handler) http.Handler {
+	spent := &people.Spent{}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if _, err := r.Cookie("encrypt_refresh_token"); err != nil || !lucia.IsPage(r) {
 			next.ServeHTTP(w, r)
 			return
 		}
 		if auth.Session(r.Context()) == nil {
-			if err := exchange(w, r, auth, secret, tokens); err != nil && !errors.Is(err, errInvalid) {
+			err := exchange(w, r, auth, secret, tokens, spent)
+			if errors.Is(err, errAnswered) {
+				return
+			}
+			if err != nil && !errors.Is(err, errInvalid) {
 				log.Print("old session: ", err) // the cookies are kept for the next request
 				next.ServeHTTP(w, r)
 				return
@@ -58,7 +66,7 @@ func CarryOver(auth *lucia.Auth[people.Profile], secret string, tokens RefreshTo
 	})
 }
 
-func exchange(w http.ResponseWriter, r *http.Request, auth *lucia.Auth[people.Profile], secret string, tokens RefreshTokens) error {
+func exchange(w http.ResponseWriter, r *http.Request, auth *lucia.Auth[people.Profile], secret string, tokens RefreshTokens, spent *people.Spent) error {
 	token, userID, err := read(r, secret)
 	if err != nil {
 		return err
@@ -67,10 +75,14 @@ func exchange(w http.ResponseWriter, r *http.Request, auth *lucia.Auth[people.Pr
 	if err != nil {
 		return err
 	}
-	if !exists {
+	if !exists || !spent.First(token) {
+		if spent.Wait(w, r, token) {
+			return errAnswered // another tab has just been signed in
+		}
 		return errInvalid
 	}
 	if _, err := auth.SignIn(w, r, userID); err != nil {
+		spent.Forget(token)
 		return err
 	}
 	return tokens.Delete(r.Context(), token)
