@@ -267,13 +267,11 @@ func (s *state[U]) appendFormValue(b []byte) []byte {
 
 // keptFormField returns the field that the engine keeps with a cached access token.
 func (s *state[U]) keptFormField() string {
-	if s.current.Load().signedIn {
-		s.rendered.Store(true)
-	}
 	now := s.current.Load()
 	if !now.signedIn || s.auth.config.Hardened {
 		return ""
 	}
+	s.rendered.Store(true)
 	return s.accepted.FormField(now.session.AccessToken)
 }
 
