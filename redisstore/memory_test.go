@@ -18,11 +18,15 @@ import (
 // BenchmarkMemory measures the memory of a session in Redis with 100,000 users whose ids have 36
 // characters. One iteration is enough (-benchtime 1x).
 func BenchmarkMemory(b *testing.B) {
+	users := 100_000
+	if testing.Short() {
+		users = 1000
+	}
 	for name, details := range map[string]session.Details{"none": {}, "label and address": firefoxOnWindows} {
 		for _, each := range []int{1, 2, 3} {
 			b.Run(fmt.Sprintf("sessions=%d/details=%s", each, name), func(b *testing.B) {
 				for range b.N {
-					b.ReportMetric(memoryPerSession(b, 100_000, each, details), "bytes/session")
+					b.ReportMetric(memoryPerSession(b, users, each, details), "bytes/session")
 				}
 			})
 		}
