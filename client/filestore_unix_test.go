@@ -30,7 +30,7 @@ func TestFileStoreFollowsNoLinksAndOpensNoPipes(t *testing.T) {
 			if err := errors.Join(os.WriteFile(elsewhere, []byte("theirs"), 0o600), put(path, elsewhere), put(path+".lock", elsewhere)); err != nil {
 				t.Fatal(err)
 			}
-			ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 			defer cancel()
 			s := client.NewFileStore(path)
 			if data, err := s.Load(ctx); err == nil || data != nil {

@@ -6,7 +6,6 @@ import (
 	"regexp"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/lucia-go/lucia/internal/testenv"
 	"github.com/lucia-go/lucia/redisstore"
@@ -33,7 +32,7 @@ func TestDocumentedPermissionsSuffice(t *testing.T) {
 	}{
 		{"single", "", single, nil},
 		{"cluster", cluster[1], clustered, nil},
-		{"wait", wait[1], replicated, []redisstore.Option{redisstore.WithWait(1, 5*time.Second)}},
+		{"wait", wait[1], replicated, []redisstore.Option{redisstore.WithWait(1, patience)}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -51,7 +50,7 @@ func TestDocumentedPermissionsSuffice(t *testing.T) {
 			}
 			opts := options(t, url)
 			opts.Username, opts.Password, opts.DisableIdentity = "lucia", "PASSWORD", true
-			store := redisstore.New(open(t, opts), tt.opts...)
+			store := patient(open(t, opts), tt.opts...)
 			for range 2 { // before and after the server knows the scripts
 				for _, op := range operations {
 					if err := op.call(ctx, store); err != nil {

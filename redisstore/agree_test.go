@@ -77,7 +77,9 @@ func miniInBubble(t *testing.T) sessiontest.Harness {
 }
 
 func serverInBubble(t *testing.T, s *testenv.RedisServer) sessiontest.Harness {
-	client := redis.NewClient(&redis.Options{Addr: s.Addr})
+	client := redis.NewClient(&redis.Options{ // a step that is sent twice would have another result
+		Addr: s.Addr, MaxRetries: -1, DialTimeout: patience, ReadTimeout: patience, WriteTimeout: patience,
+	})
 	t.Cleanup(func() { client.Close() })
 	client.AddHook(bubbleClock{})
 	return sessiontest.Harness{Store: redisstore.New(client), Advance: noAdvance, Snapshot: snapshots(t, s)}

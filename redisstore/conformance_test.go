@@ -2,7 +2,6 @@ package redisstore_test
 
 import (
 	"testing"
-	"time"
 
 	"github.com/redis/go-redis/v9"
 
@@ -20,7 +19,7 @@ func TestConformsOnServer(t *testing.T) {
 	t.Parallel()
 	server := testenv.Redis(t)
 	sessiontest.Run(t, func(t *testing.T) sessiontest.Harness {
-		return remote(t, redis.NewClient(&redis.Options{Addr: server.Addr}), snapshots(t, server))
+		return remote(t, redis.NewUniversalClient(options(t, server.URL())), snapshots(t, server))
 	})
 }
 
@@ -66,7 +65,7 @@ func TestConformsThroughPipelines(t *testing.T) {
 func TestConformsWithWait(t *testing.T) {
 	t.Parallel()
 	cluster, trio := testenv.Cluster(t), testenv.Sentinel(t)
-	wait := redisstore.WithWait(1, 5*time.Second)
+	wait := redisstore.WithWait(1, patience)
 	for _, tt := range []struct {
 		name, url string
 		masters   []*testenv.RedisServer

@@ -61,7 +61,7 @@ func TestErrorsWrapTheCause(t *testing.T) {
 	server := testenv.Redis(t)
 	opts := options(t, server.URL())
 	opts.MaxRetries, opts.DialerRetries = -1, 1
-	store := redisstore.New(open(t, opts))
+	store := patient(open(t, opts))
 	server.Kill()
 	for _, op := range operations {
 		err := op.call(context.Background(), store)
@@ -110,7 +110,7 @@ func TestErrorsFromTheServerWrapTheCause(t *testing.T) {
 				tt.prepare(t, server)
 			}
 			for _, mode := range clientModes {
-				store := redisstore.New(mode.open(t, options(t, server.URL())))
+				store := patient(mode.open(t, options(t, server.URL())))
 				err := operations[0].call(ctx, store)
 				if !redis.HasErrorPrefix(err, tt.prefix) {
 					t.Errorf("%s: Create = %v, want %s", mode.name, err, tt.prefix)
@@ -126,7 +126,7 @@ func TestRefusedCreateChangesNothing(t *testing.T) {
 	t.Parallel()
 	ctx := context.Background()
 	server := testenv.Redis(t)
-	store := redisstore.New(open(t, options(t, server.URL())))
+	store := patient(open(t, options(t, server.URL())))
 	for i := range byte(3) {
 		c := session.CreateParams{UserID: "ann", ID: session.ID{i}, Policy: long, Max: 3}
 		if _, err := store.Create(ctx, c); err != nil {
@@ -145,7 +145,7 @@ func TestRefusedCreateChangesNothing(t *testing.T) {
 		t.Fatalf("List = %v, %v, want the three sessions as they were", live, err)
 	}
 	// With WithWait there is nothing to undo. Only undo.lua would read a single field.
-	durable := redisstore.New(open(t, options(t, server.URL())), redisstore.WithWait(1, 10*time.Millisecond))
+	durable := patient(open(t, options(t, server.URL())), redisstore.WithWait(1, 10*time.Millisecond))
 	if _, err := durable.Create(ctx, session.CreateParams{UserID: "ann", ID: session.ID{9}, Policy: long, Max: 1}); !redis.HasErrorPrefix(err, "OOM") {
 		t.Fatalf("Create = %v, want OOM", err)
 	}
@@ -159,7 +159,7 @@ func TestUnknownScriptsAreSentAgain(t *testing.T) {
 	ctx := context.Background()
 	server := testenv.Redis(t)
 	for _, mode := range clientModes {
-		store := redisstore.New(mode.open(t, options(t, server.URL())))
+		store := patient(mode.open(t, options(t, server.URL())))
 		for _, op := range operations {
 			if err := server.Client().ScriptFlush(ctx).Err(); err != nil {
 				t.Fatal(err)

@@ -17,9 +17,7 @@ func TestFeedConformanceMiniredis(t *testing.T) {
 	sessiontest.RunFeed(t, func(t *testing.T) sessiontest.FeedHarness {
 		m := newMini(t)
 		open := func() *redisstore.Store {
-			client := redis.NewClient(&redis.Options{Addr: m.Addr()})
-			t.Cleanup(func() { client.Close() })
-			return redisstore.New(client, longTimeout)
+			return patient(m.client(t))
 		}
 		return sessiontest.FeedHarness{
 			Feed: open(), Other: open(), Advance: m.advance,
@@ -47,16 +45,7 @@ func TestFeedConformanceCluster(t *testing.T) {
 // feedOn returns the feed of two processes with a client each. On a single server, one of them
 // pipelines.
 func feedOn(t *testing.T, url string, masters ...*testenv.RedisServer) sessiontest.FeedHarness {
-	open := func() redis.UniversalClient {
-		opts, err := redisstore.ParseURL(url)
-		if err != nil {
-			t.Fatal(err)
-		}
-		client := redis.NewUniversalClient(opts)
-		t.Cleanup(func() { client.Close() })
-		return client
-	}
-	here, there := open(), open()
+	here, there := open(t, options(t, url)), open(t, options(t, url))
 	if single, ok := there.(*redis.Client); ok {
 		pipeline, err := single.AsyncAutoPipeline()
 		if err != nil {
@@ -67,7 +56,7 @@ func feedOn(t *testing.T, url string, masters ...*testenv.RedisServer) sessionte
 	}
 	prefix := redisstore.WithPrefix("test:" + t.Name() + ":")
 	return sessiontest.FeedHarness{
-		Feed: redisstore.New(here, prefix, longTimeout), Other: redisstore.New(there, prefix, longTimeout),
+		Feed: patient(here, prefix), Other: patient(there, prefix),
 		Lose: func() {
 			for _, m := range masters {
 				if err := m.Client().FlushAll(t.Context()).Err(); err != nil {
@@ -83,9 +72,7 @@ func feedOn(t *testing.T, url string, masters ...*testenv.RedisServer) sessionte
 func TestFeedAfterAFailoverToASlowerClock(t *testing.T) {
 	t.Parallel()
 	m := newMini(t)
-	client := redis.NewClient(&redis.Options{Addr: m.Addr()})
-	t.Cleanup(func() { client.Close() })
-	store := redisstore.New(client, longTimeout)
+	store := patient(m.client(t))
 	publish := func(user string) {
 		t.Helper()
 		if err := store.Publish(t.Context(), notice(user), time.Hour); err != nil {
@@ -111,9 +98,8 @@ func TestFeedAfterAFailoverToASlowerClock(t *testing.T) {
 func TestFeedSkipsUnreadableEntries(t *testing.T) {
 	t.Parallel()
 	m := newMini(t)
-	client := redis.NewClient(&redis.Options{Addr: m.Addr()})
-	t.Cleanup(func() { client.Close() })
-	store := redisstore.New(client, longTimeout)
+	client := m.client(t)
+	store := patient(client)
 	for _, values := range [][]string{
 		{"x", "y"},
 		{"kind", "newer", "user", "u1", "session", "", "until", "1"},
@@ -137,9 +123,8 @@ func TestFeedSkipsUnreadableEntries(t *testing.T) {
 // A result without notices is the end of the feed, however many entries it has left out.
 func TestFeedReadsOnBehindWhatItCannotRead(t *testing.T) {
 	t.Parallel()
-	client := redis.NewClient(&redis.Options{Addr: newMini(t).Addr()})
-	t.Cleanup(func() { client.Close() })
-	store := redisstore.New(client, longTimeout)
+	client := newMini(t).client(t)
+	store := patient(client)
 	var at session.FeedPosition
 	for range 2 {
 		for range 1200 {
@@ -165,9 +150,8 @@ func TestFeedReadsOnBehindWhatItCannotRead(t *testing.T) {
 func TestFeedExpires(t *testing.T) {
 	t.Parallel()
 	m := newMini(t)
-	client := redis.NewClient(&redis.Options{Addr: m.Addr()})
-	t.Cleanup(func() { client.Close() })
-	store := redisstore.New(client, longTimeout)
+	client := m.client(t)
+	store := patient(client)
 	if err := store.Publish(t.Context(), notice("u1"), time.Minute); err != nil {
 		t.Fatal(err)
 	}

@@ -36,14 +36,15 @@ func TestServesAgainAfterAStall(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			proxy := testenv.NewProxy(t, tt.start(t).Addr)
-			opts := options(t, "redis://"+proxy.Addr)
+			opts := recommended(t, "redis://"+proxy.Addr)
 			opts.IsClusterMode = tt.name == "cluster"
 			opts.Dialer = func(ctx context.Context, network, _ string) (net.Conn, error) { // a cluster gives its own address
 				return new(net.Dialer).DialContext(ctx, network, proxy.Addr)
 			}
 			opts.PoolSize = int(2 * offered * roundTrip / time.Second)
-			o := &loadGenerator{store: redisstore.New(open(t, opts))}
-			create(t, o.store, session.ID{1}, long, 5)
+			client := open(t, opts)
+			o := &loadGenerator{store: redisstore.New(client)}
+			create(t, patient(client), session.ID{1}, long, 5)
 			proxy.Delay(roundTrip / 2)
 			o.pace = redis.NewClient(&redis.Options{Addr: proxy.Addr, PoolSize: 1})
 			t.Cleanup(func() { o.pace.Close() })
@@ -75,7 +76,7 @@ func clusterOfOne(t *testing.T) *testenv.RedisServer {
 
 func repeatUntil(t *testing.T, what string, done func() bool) {
 	t.Helper()
-	for deadline := time.Now().Add(20 * time.Second); !done(); fleet.Pause(10 * time.Millisecond) {
+	for deadline := time.Now().Add(patience); !done(); fleet.Pause(10 * time.Millisecond) {
 		if time.Now().After(deadline) {
 			t.Fatalf("timed out waiting for %s", what)
 		}
@@ -139,7 +140,7 @@ func (o *loadGenerator) run(stop <-chan struct{}) (wait func()) {
 // machine that is too slow.
 func (o *loadGenerator) awaitService(t *testing.T) {
 	t.Helper()
-	const seconds = 5
+	const seconds = 15
 	var all []*secondStats
 	for len(all) <= seconds {
 		next := new(secondStats)

@@ -12,7 +12,6 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"github.com/lucia-go/lucia/internal/testenv"
-	"github.com/lucia-go/lucia/redisstore"
 	"github.com/lucia-go/lucia/session"
 )
 
@@ -59,13 +58,9 @@ func TestMemoryPerSession(t *testing.T) {
 func memoryPerSession(t testing.TB, users, each int, details session.Details) float64 {
 	t.Helper()
 	server := testenv.Redis(t)
-	opts, err := redisstore.ParseURL(server.URL())
-	if err != nil {
-		t.Fatal(err)
-	}
-	client := redis.NewUniversalClient(opts)
+	client := redis.NewUniversalClient(options(t, server.URL()))
 	defer client.Close()
-	store := redisstore.New(client)
+	store := patient(client)
 	before := dataset(t, client)
 	var next atomic.Int64
 	var wg sync.WaitGroup

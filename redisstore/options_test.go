@@ -13,19 +13,19 @@ import (
 	"github.com/lucia-go/lucia/redisstore"
 )
 
-// TestCallsReturnInTime checks that a call returns within the store's timeout, whatever the server
-// does, if the client obeys its context.
+// TestCallsReturnInTime checks that a call returns at the end of the store's timeout, whatever the
+// server does, if the client obeys its context. The client's own timeouts are a minute.
 func TestCallsReturnInTime(t *testing.T) {
 	t.Parallel()
 	const (
 		timeout = 150 * time.Millisecond
-		slack   = 1500 * time.Millisecond // for a busy machine; go-redis alone would take 5 s and more
+		slack   = patience / 2 // for a busy machine; without the store's timeout, a call takes longer
 	)
 	clients := []struct {
 		name string
 		open func(t *testing.T, addr string) redis.UniversalClient
 	}{
-		{"recommended", func(t *testing.T, addr string) redis.UniversalClient {
+		{"pool", func(t *testing.T, addr string) redis.UniversalClient {
 			return open(t, options(t, "redis://"+addr))
 		}},
 		{"deferred pipeline", func(t *testing.T, addr string) redis.UniversalClient {

@@ -25,14 +25,10 @@ const keyOfAnn = "lucia:{YW5u}"
 // backends are servers whose contents a test can inspect.
 var backends = []struct {
 	name string
-	open func(*testing.T) *redis.Client
+	open func(*testing.T) redis.UniversalClient
 }{
-	{"miniredis", func(t *testing.T) *redis.Client {
-		c := redis.NewClient(&redis.Options{Addr: newMini(t).Addr()})
-		t.Cleanup(func() { c.Close() })
-		return c
-	}},
-	{"redis", func(t *testing.T) *redis.Client { return testenv.Redis(t).Client() }},
+	{"miniredis", func(t *testing.T) redis.UniversalClient { return newMini(t).client(t) }},
+	{"redis", func(t *testing.T) redis.UniversalClient { return testenv.Redis(t).Client() }},
 }
 
 func create(t *testing.T, s session.Store, id session.ID, policy session.Policy, most int) session.Record {
@@ -60,7 +56,7 @@ func TestStoredFormat(t *testing.T) {
 			t.Parallel()
 			client := b.open(t)
 			id := session.ID{0, '\r', '\n', 255, 4}
-			rec := create(t, redisstore.New(client), id, long, 5)
+			rec := create(t, patient(client), id, long, 5)
 			want := packed(rec)
 			got, err := client.HGetAll(context.Background(), keyOfAnn).Result()
 			if err != nil || len(got) != 1 || got[string(id[:])] != string(want) {
@@ -85,7 +81,7 @@ func TestStoredFormatOfDetails(t *testing.T) {
 		{session.Details{Label: "F", ActorID: "root"}, "\x81F\x00root"},
 	} {
 		client := backends[0].open(t)
-		store, id, ctx := redisstore.New(client), session.ID{1}, context.Background()
+		store, id, ctx := patient(client), session.ID{1}, context.Background()
 		p := session.CreateParams{UserID: "ann", ID: id, Policy: long, Max: 5, Details: tt.details}
 		r, err := store.Create(ctx, p)
 		if err != nil {
@@ -117,7 +113,7 @@ func TestUnreadableRecordAffectsOnlyItsSession(t *testing.T) {
 				t.Parallel()
 				client := b.open(t)
 				ctx := context.Background()
-				store := redisstore.New(client)
+				store := patient(client)
 				create(t, store, session.ID{1}, long, 5)
 				odd := session.ID{2}
 				if err := client.HSet(ctx, keyOfAnn, string(odd[:]), value).Err(); err != nil {
@@ -154,13 +150,13 @@ func TestUnreadableRecordAffectsOnlyItsSession(t *testing.T) {
 
 // checkStored stores the record of r's session, one of ann's, and checks that the result of r is
 // that of the Go functions.
-func checkStored(t *testing.T, client *redis.Client, rec session.Record, r session.RefreshParams) {
+func checkStored(t *testing.T, client redis.UniversalClient, rec session.Record, r session.RefreshParams) {
 	t.Helper()
 	ctx := context.Background()
 	if err := client.HSet(ctx, keyOfAnn, string(r.ID[:]), packed(rec)).Err(); err != nil {
 		t.Fatal(err)
 	}
-	got, err := redisstore.New(client).Refresh(ctx, r)
+	got, err := patient(client).Refresh(ctx, r)
 	outcome, after := session.Refresh(rec, r.Presented, r.Policy, got.Now)
 	if want := (session.RefreshResult{Outcome: outcome, Record: after, Now: got.Now}); err != nil || got != want {
 		t.Errorf("generation %d, presented %d: %+v, %v, want %+v", rec.Generation, r.Presented.Generation, got, err, want)
@@ -176,7 +172,7 @@ func TestLastGeneration(t *testing.T) {
 		t.Run(b.name, func(t *testing.T) {
 			t.Parallel()
 			client := b.open(t)
-			store := redisstore.New(client)
+			store := patient(client)
 			rec := create(t, store, session.ID{1}, policy, 5)
 			newest := session.Presentation{Generation: math.MaxUint32, IssuedAt: rec.IssuedAt, ExpiresAt: rec.ExpiresAt}
 			r := session.RefreshParams{UserID: "ann", ID: session.ID{1}, Presented: newest, Policy: policy}
@@ -200,7 +196,7 @@ func TestGenerationZero(t *testing.T) {
 		t.Run(b.name, func(t *testing.T) {
 			t.Parallel()
 			client := b.open(t)
-			rec := create(t, redisstore.New(client), session.ID{1}, long, 5)
+			rec := create(t, patient(client), session.ID{1}, long, 5)
 			for stored := range session.Generation(3) {
 				for presented := range session.Generation(3) {
 					rec.Generation = stored
@@ -219,7 +215,7 @@ func TestDeleteUserRemovesUnreadableRecords(t *testing.T) {
 	ctx := context.Background()
 	client := testenv.Redis(t).Client()
 	client.HSet(ctx, keyOfAnn, strings.Repeat("i", 16), "\x09")
-	if err := redisstore.New(client).DeleteUser(ctx, "ann"); err != nil {
+	if err := patient(client).DeleteUser(ctx, "ann"); err != nil {
 		t.Fatal(err)
 	}
 	if n := client.Exists(ctx, keyOfAnn).Val(); n != 0 {
@@ -230,9 +226,8 @@ func TestDeleteUserRemovesUnreadableRecords(t *testing.T) {
 func TestPrefixesKeepStoresApart(t *testing.T) {
 	t.Parallel()
 	ctx := context.Background()
-	client := redis.NewClient(&redis.Options{Addr: newMini(t).Addr()})
-	defer client.Close()
-	a, b := redisstore.New(client, redisstore.WithPrefix("a:")), redisstore.New(client, redisstore.WithPrefix(""))
+	client := newMini(t).client(t)
+	a, b := patient(client, redisstore.WithPrefix("a:")), patient(client, redisstore.WithPrefix(""))
 	create(t, a, session.ID{1}, long, 5)
 	if live, err := b.List(ctx, "ann"); err != nil || len(live) != 0 {
 		t.Fatalf("List with another prefix = %v, %v, want nothing", live, err)
@@ -249,7 +244,7 @@ func TestHashStaysPacked(t *testing.T) {
 	t.Parallel()
 	ctx := context.Background()
 	client := testenv.Redis(t).Client()
-	store := redisstore.New(client)
+	store := patient(client)
 	for range 101 {
 		create(t, store, session.NewID(), long, 100)
 	}
@@ -270,7 +265,7 @@ func TestKeyOutlivesItsSessions(t *testing.T) {
 			t.Parallel()
 			ctx := context.Background()
 			client := b.open(t)
-			store := redisstore.New(client)
+			store := patient(client)
 			expiry := func() session.Instant {
 				return session.InstantOf(time.UnixMilli(client.PExpireTime(ctx, keyOfAnn).Val().Milliseconds()))
 			}
@@ -321,7 +316,7 @@ func TestOneRoundTrip(t *testing.T) {
 	server := testenv.Redis(t)
 	client := server.Client()
 	for _, mode := range clientModes {
-		store := redisstore.New(mode.open(t, options(t, server.URL())))
+		store := patient(mode.open(t, options(t, server.URL())))
 		for _, op := range operations { // the server learns the scripts
 			if err := op.call(ctx, store); err != nil {
 				t.Fatal(err)

@@ -10,7 +10,6 @@ import (
 
 	"github.com/lucia-go/lucia/internal/fleet"
 	"github.com/lucia-go/lucia/internal/testenv"
-	"github.com/lucia-go/lucia/redisstore"
 	"github.com/lucia-go/lucia/session"
 )
 
@@ -49,7 +48,7 @@ func TestReadOnlyServerReportsNoSessionMissing(t *testing.T) {
 			t.Parallel()
 			ctx := context.Background()
 			server := testenv.Redis(t, tt.args...)
-			store := redisstore.New(open(t, options(t, server.URL())), longTimeout)
+			store := patient(open(t, options(t, server.URL())))
 			create(t, store, session.ID{1}, long, 5)
 			brief := long
 			brief.Idle = time.Millisecond
@@ -68,7 +67,7 @@ func TestReadOnlyServerReportsNoSessionMissing(t *testing.T) {
 
 			server = tt.makeReadOnly(t, server)
 			for _, mode := range clientModes {
-				store := redisstore.New(mode.open(t, options(t, server.URL())), longTimeout)
+				store := patient(mode.open(t, options(t, server.URL())))
 				for _, m := range missing {
 					r, err := store.Refresh(ctx, session.RefreshParams{UserID: "ann", ID: m.id, Presented: m.token, Policy: long, RevokeUser: true})
 					if err == nil || !strings.Contains(err.Error(), tt.refusal) {

@@ -55,21 +55,32 @@ func (m *mini) snapshot() (restore func()) {
 	}
 }
 
-// longTimeout is for stores in tests of the rule, because a call may exceed the default timeout on
-// a busy machine.
-var longTimeout = redisstore.WithTimeout(20 * time.Second)
+// patience is far longer than a call takes on a busy machine. It only ends a test that hangs.
+const patience = time.Minute
+
+// longTimeout is for stores whose calls must not fail because the machine is busy, as they may with
+// the default timeout.
+var longTimeout = redisstore.WithTimeout(patience)
+
+// client returns a client of the miniredis with timeouts that no busy machine exceeds.
+func (m *mini) client(t *testing.T) redis.UniversalClient {
+	return open(t, options(t, "redis://"+m.Addr()))
+}
 
 func (m *mini) harness(t *testing.T) sessiontest.Harness {
-	client := redis.NewClient(&redis.Options{Addr: m.Addr()})
-	t.Cleanup(func() { client.Close() })
-	return sessiontest.Harness{Store: redisstore.New(client, longTimeout), Advance: m.advance, Snapshot: m.snapshot}
+	return sessiontest.Harness{Store: patient(m.client(t)), Advance: m.advance, Snapshot: m.snapshot}
+}
+
+// patient returns a store whose calls do not fail because the machine is busy.
+func patient(client redis.UniversalClient, opts ...redisstore.Option) *redisstore.Store {
+	return redisstore.New(client, append(opts, longTimeout)...)
 }
 
 // remote is the harness of a store on real servers, whose clock a test cannot set.
 func remote(t *testing.T, client redis.UniversalClient, snapshot func() func(), opts ...redisstore.Option) sessiontest.Harness {
 	t.Helper()
 	t.Cleanup(func() { client.Close() })
-	return sessiontest.Harness{Store: redisstore.New(client, append(opts, longTimeout)...), Snapshot: snapshot}
+	return sessiontest.Harness{Store: patient(client, opts...), Snapshot: snapshot}
 }
 
 // snapshots returns a function that saves the data of the masters. Its result restores them.

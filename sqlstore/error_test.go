@@ -72,7 +72,7 @@ func TestErrorsCarryTheirCode(t *testing.T) {
 // table, and that no user is signed out.
 func TestMissingTableIsAnError(t *testing.T) {
 	onDatabases(t, func(t *testing.T, d database) {
-		store := sqlstore.New(d.pool(t), d.dialect)
+		store := sqlstore.New(d.pool(t), d.dialect, longTimeout)
 		for _, op := range operations {
 			if err := op.call(context.Background(), store); session.CodeOf(err) != op.code || !strings.Contains(err.Error(), "lucia_sessions") {
 				t.Errorf("%s: %v, want code %s and the table's name", op.name, err, op.code)
@@ -204,9 +204,10 @@ func TestFullDiskSignsNoOneOut(t *testing.T) {
 }
 
 // TestCallsReturnInTime checks that a call returns within its timeout or by the deadline of ctx, if
-// a lock is held, the pool is exhausted or the server does not answer. The store then recovers.
+// a lock is held, the pool is exhausted or the server does not answer. Without these limits it
+// would take a minute or more. The store then recovers.
 func TestCallsReturnInTime(t *testing.T) {
-	const timeout, short, ample = 500 * time.Millisecond, 50 * time.Millisecond, 15 * time.Second
+	const timeout, short, ample = 500 * time.Millisecond, 50 * time.Millisecond, patience / 2
 	onDatabases(t, func(t *testing.T, d database) {
 		ctx := context.Background()
 		proxy := &testenv.Proxy{}
@@ -222,8 +223,9 @@ func TestCallsReturnInTime(t *testing.T) {
 		}
 		db := d.pool(t)
 		store := sqlstore.New(db, d.dialect, sqlstore.WithTimeout(timeout))
-		migrate(t, store)
-		create(t, sqlstore.New(db, d.dialect, longTimeout), "ann", session.ID{1}, long, 5)
+		patient := sqlstore.New(db, d.dialect, longTimeout)
+		migrate(t, patient)
+		create(t, patient, "ann", session.ID{1}, long, 5)
 		obstacles := map[string]func() (remove func()){
 			"lock": func() func() { return hold(t, d, db) },
 			"exhausted pool": func() func() {
@@ -266,7 +268,7 @@ func TestCallsReturnInTime(t *testing.T) {
 			}
 			remove()
 			for _, op := range operations {
-				if err := op.call(ctx, sqlstore.New(db, d.dialect, longTimeout)); err != nil {
+				if err := op.call(ctx, patient); err != nil {
 					t.Errorf("after %s: %s: %v", name, op.name, err)
 				}
 			}

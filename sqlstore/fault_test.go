@@ -28,29 +28,28 @@ type faultTest struct {
 	params string // added to the URL
 	// inject causes the fault for some seconds, while the browsers send requests. It returns how
 	// often the fault happened.
-	inject   func(t *testing.T, s *testenv.PostgresServer, p *testenv.Proxy) (faults int)
-	fails    bool          // whether calls fail during the fault, however often the store repeats them
+	inject   func(f *fleet.Fleet, s *testenv.PostgresServer, p *testenv.Proxy) (faults int)
 	recovery time.Duration // how long the browsers continue afterwards, so that late effects show
 }
 
 var faultTests = []faultTest{
 	{
 		name: "reply lost", policy: fastPolicy,
-		inject: func(_ *testing.T, _ *testenv.PostgresServer, p *testenv.Proxy) int {
+		inject: func(_ *fleet.Fleet, _ *testenv.PostgresServer, p *testenv.Proxy) int {
 			fleet.Repeat(30, 50*time.Millisecond, p.LoseReply)
 			return p.Lost()
 		},
 	},
 	{
 		name: "connections reset", policy: fastPolicy,
-		inject: func(_ *testing.T, _ *testenv.PostgresServer, p *testenv.Proxy) (reset int) {
+		inject: func(_ *fleet.Fleet, _ *testenv.PostgresServer, p *testenv.Proxy) (reset int) {
 			fleet.Repeat(15, 100*time.Millisecond, func() { reset += p.Reset() })
 			return reset
 		},
 	},
 	{
 		name: "connections ended by the server", policy: fastPolicy,
-		inject: func(_ *testing.T, s *testenv.PostgresServer, _ *testenv.Proxy) int {
+		inject: func(_ *fleet.Fleet, s *testenv.PostgresServer, _ *testenv.Proxy) int {
 			return fleet.Repeat(15, 100*time.Millisecond, func() {
 				s.Do("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE backend_type = 'client backend' AND pid <> pg_backend_pid()")
 			})
@@ -58,27 +57,28 @@ var faultTests = []faultTest{
 	},
 	{
 		name: "black hole", policy: slowPolicy,
-		inject: func(_ *testing.T, _ *testenv.PostgresServer, p *testenv.Proxy) int {
+		inject: func(f *fleet.Fleet, _ *testenv.PostgresServer, p *testenv.Proxy) int {
 			p.Hold()
-			fleet.Pause(2 * time.Second)
+			f.PauseUntilFailure(2 * time.Second)
 			p.Pass()
 			return 1
 		},
-		recovery: 7 * time.Second, fails: true,
+		recovery: 7 * time.Second,
 	},
 	{
 		name: "kill -9", policy: slowPolicy,
-		inject: func(_ *testing.T, s *testenv.PostgresServer, _ *testenv.Proxy) int {
+		inject: func(f *fleet.Fleet, s *testenv.PostgresServer, _ *testenv.Proxy) int {
 			return fleet.Repeat(2, 700*time.Millisecond, func() {
 				s.Kill()
+				f.PauseUntilFailure(0)
 				s.Restart()
 			})
 		},
-		recovery: 7 * time.Second, fails: true,
+		recovery: 7 * time.Second,
 	},
 	{
 		name: "serialization failures", policy: fastPolicy, params: "&default_transaction_isolation=serializable",
-		inject: func(t *testing.T, s *testenv.PostgresServer, _ *testenv.Proxy) int {
+		inject: func(f *fleet.Fleet, s *testenv.PostgresServer, _ *testenv.Proxy) int {
 			n := fleet.Repeat(40, 20*time.Millisecond, func() {
 				s.Do("BEGIN; UPDATE lucia_sessions SET issued_at = issued_at; SELECT pg_sleep(0.02); COMMIT")
 			})
@@ -87,23 +87,26 @@ var faultTests = []faultTest{
 	},
 	{
 		name: "slow lock", policy: slowPolicy,
-		inject: func(_ *testing.T, s *testenv.PostgresServer, _ *testenv.Proxy) int {
-			s.Do("BEGIN; LOCK TABLE lucia_sessions; SELECT pg_sleep(2); COMMIT")
+		inject: func(f *fleet.Fleet, s *testenv.PostgresServer, _ *testenv.Proxy) int {
+			d := postgresAt(s.Addr)
+			release := hold(f.T, d, d.pool(f.T))
+			f.PauseUntilFailure(2 * time.Second)
+			release()
 			return 1
 		},
-		recovery: 7 * time.Second, fails: true,
+		recovery: 7 * time.Second,
 	},
 	{
 		name: "read-only", policy: slowPolicy,
-		inject: func(_ *testing.T, s *testenv.PostgresServer, _ *testenv.Proxy) int {
+		inject: func(f *fleet.Fleet, s *testenv.PostgresServer, _ *testenv.Proxy) int {
 			s.Do("ALTER SYSTEM SET default_transaction_read_only = on")
 			s.Do("SELECT pg_reload_conf()")
-			fleet.Pause(2 * time.Second)
+			f.PauseUntilFailure(2 * time.Second)
 			s.Do("ALTER SYSTEM RESET default_transaction_read_only")
 			s.Do("SELECT pg_reload_conf()")
 			return 1
 		},
-		recovery: 7 * time.Second, fails: true,
+		recovery: 7 * time.Second,
 	},
 }
 
@@ -128,14 +131,11 @@ func (ft faultTest) run(t *testing.T) {
 	d.url += ft.params
 	f := fleet.New(t, sqlstore.New(d.pool(t), d.dialect), ft.policy, 120)
 	f.Drill(func() (faults int) {
-		if faults = ft.inject(t, server, proxy); faults == 0 {
+		if faults = ft.inject(f, server, proxy); faults == 0 {
 			t.Error("the fault did not happen")
 		}
 		return faults
 	}, max(ft.recovery, 2500*time.Millisecond))
-	if ft.fails && f.FailedCalls() == 0 {
-		t.Error("no call has failed: the fault did not happen")
-	}
 	f.Report(fleet.Window{})
 }
 
@@ -155,14 +155,15 @@ func TestPromotedReplicaThatMissedWrites(t *testing.T) {
 	var w fleet.Window
 	f.Drill(func() int {
 		fleet.Pause(time.Second) // some sessions are past their second rotation
-		w.From = time.Now().Add(-200 * time.Millisecond)
+		w.From = time.Now()
+		replica.AwaitWrites(primary)
 		link.Hold()
-		fleet.Pause(time.Second)
+		f.AwaitOutcomes(session.Rotated, 100)
 		primary.Kill()
 		replica.Do("SELECT pg_promote()")
 		front.SetBackend(replica.Addr)
 		front.Reset()
-		w.To = time.Now().Add(100 * time.Millisecond)
+		w.To = time.Now()
 		return 1
 	}, 2*time.Second)
 	if f.Outcomes(session.Adopted) == 0 {
@@ -212,14 +213,11 @@ func TestLockedFile(t *testing.T) {
 				t.Errorf("%s: %v", statement, err)
 			}
 			if statement != "COMMIT" {
-				fleet.Pause(2 * time.Second)
+				f.PauseUntilFailure(2 * time.Second)
 			}
 		}
 		return 1
 	}, 12*time.Second)
-	if f.FailedCalls() == 0 {
-		t.Error("no call has failed: the file was not locked")
-	}
 	f.Report(fleet.Window{})
 }
 
@@ -236,18 +234,19 @@ func TestAbandonedTransactionEnds(t *testing.T) {
 	migrate(t, postgresAt(server.Addr).store(t, longTimeout))
 	proxy := testenv.NewProxy(t, server.Addr)
 	locked := false
+	gone, leave := context.WithCancel(ctx)
 	db := postgresAt(proxy.Addr).tapped(t, func(query string, done bool) {
 		if done && strings.Contains(query, "pg_advisory_xact_lock") && !locked {
 			locked = true
 			proxy.Hold() // from now on nothing passes
+			leave()
 		}
 	})
 	p := session.CreateParams{UserID: "ann", ID: session.ID{1}, Policy: long, Max: 5}
-	lost := sqlstore.New(db, sqlstore.Postgres, sqlstore.WithTimeout(2*time.Second))
-	if _, err := lost.Create(ctx, p); err == nil || !locked {
+	if _, err := sqlstore.New(db, sqlstore.Postgres, longTimeout).Create(gone, p); err == nil || !locked {
 		t.Fatalf("Create through a held proxy = %v; lock taken: %v", err, locked)
 	}
-	waits := sqlstore.New(postgresAt(server.Addr).pool(t), sqlstore.Postgres, sqlstore.WithTimeout(time.Minute))
+	waits := sqlstore.New(postgresAt(server.Addr).pool(t), sqlstore.Postgres, longTimeout)
 	if _, err := waits.Create(ctx, p); err != nil {
 		t.Errorf("Create after the server has ended the transaction: %v", err)
 	}

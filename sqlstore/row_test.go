@@ -186,7 +186,7 @@ func TestRotationsAreHeapOnly(t *testing.T) {
 		})
 		return err
 	})
-	deadline := time.Now().Add(20 * time.Second)
+	deadline := time.Now().Add(patience)
 	for { // the server updates its statistics with a delay
 		var updates, heapOnly int
 		err := db.QueryRow("SELECT n_tup_upd, n_tup_hot_upd FROM pg_stat_user_tables WHERE relname = 'lucia_sessions'").Scan(&updates, &heapOnly)

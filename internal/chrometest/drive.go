@@ -87,12 +87,22 @@ func (tab *Tab) Eval(expression string, out any) {
 	}
 }
 
-// Text evaluates an expression whose value is a string.
-func (tab *Tab) Text(expression string) string {
+// Text evaluates an expression whose value is a string and that changes nothing. If the tab leaves
+// its page meanwhile, Text evaluates it in the next one.
+func (tab *Tab) Text(expression string) (text string) {
 	tab.t.Helper()
-	var text string
-	tab.Eval(expression, &text)
-	return text
+	for deadline := time.Now().Add(timeout); ; {
+		value, err := tab.eval(expression)
+		if err == nil {
+			err = json.Unmarshal(value, &text)
+		}
+		if err == nil {
+			return text
+		}
+		if !left(err) || time.Now().After(deadline) {
+			tab.t.Fatalf("chrometest: %s: %v", expression, err)
+		}
+	}
 }
 
 // Until waits until an expression is true in the tab's current document or a later one.

@@ -29,7 +29,7 @@ func TestKillEndsEveryProcess(t *testing.T) {
 	if n := len(group(t, leader)); n < 3 {
 		t.Errorf("%d processes of the browser are in its group", n)
 	}
-	stranger := exec.Command("sleep", "60")
+	stranger := exec.Command("sleep", "600")
 	stranger.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pgid: leader}
 	if err := stranger.Start(); err != nil {
 		t.Fatal(err)
@@ -102,7 +102,7 @@ func suspend(t *testing.T, pid int) {
 // awaitEnd waits until no process of a group runs.
 func awaitEnd(t *testing.T, leader int) {
 	t.Helper()
-	deadline := time.Now().Add(10 * time.Second)
+	deadline := time.Now().Add(time.Minute)
 	for {
 		left := group(t, leader)
 		if len(left) == 0 {

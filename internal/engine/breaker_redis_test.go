@@ -39,7 +39,14 @@ func TestBreakerWithARedisThatIsStopped(t *testing.T) {
 			})
 			jars := make([]jar, 5)
 			for i := range jars {
-				jars[i] = signIn(t, e, fmt.Sprint("user", i))
+				await(t, "a sign-in", func(int) bool { // on a slow machine the store may not answer in time
+					in, err := e.SignIn(t.Context(), fmt.Sprint("user", i))
+					if err != nil {
+						return false
+					}
+					jars[i] = jar{in.Fingerprint, in.Session.AccessToken, in.Session.RefreshToken, in.RefreshCookie}
+					return true
+				})
 			}
 
 			fault.stop(server)

@@ -22,7 +22,7 @@ type browser struct {
 	id     session.ID
 	newest session.Presentation // the newest token, and its cookie's HandedAt
 	seen   session.Instant      // when the newest access token was handed out
-	signed time.Time            // when it signed in
+	signed span                 // when it signed in
 	leaves bool                 // it is signing out, and the store has not confirmed that
 	fault  string               // why its session is lost, or empty
 	gone   bool                 // whether the store has no such session
@@ -48,8 +48,11 @@ type Fleet struct {
 type ending struct {
 	user string
 	id   session.ID
-	at   time.Time
+	at   span
 }
+
+// span is the time that a call took. The store did what the call asked for within it.
+type span struct{ from, to time.Time }
 
 // New signs in n browsers, three for each user.
 func New(t *testing.T, store session.Store, policy session.Policy, n int) *Fleet {
@@ -57,8 +60,8 @@ func New(t *testing.T, store session.Store, policy session.Policy, n int) *Fleet
 	f := &Fleet{T: t, store: store, policy: policy}
 	for i := range n {
 		b := &browser{fleet: f, user: fmt.Sprintf("user-%d", i/3)}
-		for try := 0; !b.signIn(); try++ {
-			if try == 10 {
+		for start := time.Now(); !b.signIn(); {
+			if time.Since(start) > patience {
 				t.Fatalf("cannot sign in: %v", f.lastError)
 			}
 		}
@@ -66,9 +69,6 @@ func New(t *testing.T, store session.Store, policy session.Policy, n int) *Fleet
 	}
 	return f
 }
-
-// FailedCalls returns how many calls have failed so far.
-func (f *Fleet) FailedCalls() int { return int(f.errors.Load()) }
 
 // Outcomes returns how many refreshes have had an outcome so far.
 func (f *Fleet) Outcomes(o session.Outcome) int { return int(f.outcomes[o].Load()) }
@@ -98,10 +98,12 @@ func (f *Fleet) run(stop <-chan struct{}) (wait func()) {
 	return wg.Wait
 }
 
-// pace is how often a worker acts. patience is how long a person tries to sign in.
+// pace is how often a worker acts. patience is how long the browsers try before the test fails. It
+// only ends a test that hangs: a busy machine may be slow, and Sentinels do nothing for half a
+// minute after the machine has stood still.
 const (
 	pace     = 4 * time.Millisecond
-	patience = 20 * time.Second
+	patience = 3 * time.Minute
 )
 
 // act performs the next step of a browser.
@@ -120,13 +122,14 @@ func (b *browser) act() {
 func (b *browser) signIn() bool {
 	ctx := context.Background()
 	id := session.NewID()
+	start := time.Now()
 	made, err := b.fleet.store.Create(ctx, session.CreateParams{UserID: b.user, ID: id, Policy: b.fleet.policy, Max: 1000})
 	if b.fleet.failed(err) {
 		return false
 	}
 	b.fleet.signIns.Add(1)
 	rec := made.Record
-	b.id, b.signed, b.seen = id, time.Now(), rec.CreatedAt
+	b.id, b.signed, b.seen = id, span{start, time.Now()}, rec.CreatedAt
 	b.newest = session.Presentation{
 		Generation: rec.Generation, IssuedAt: rec.IssuedAt, ExpiresAt: rec.ExpiresAt, HandedAt: rec.CreatedAt,
 	}
@@ -136,13 +139,14 @@ func (b *browser) signIn() bool {
 // signOut ends the session, and begins another once it has ended.
 func (b *browser) signOut() {
 	b.leaves = true
+	start := time.Now()
 	if b.fleet.failed(b.fleet.store.Delete(context.Background(), b.user, b.id)) {
 		return
 	}
 	b.fleet.signOuts.Add(1)
 	b.leaves = false
 	b.fleet.mu.Lock()
-	b.fleet.ended = append(b.fleet.ended, ending{b.user, b.id, time.Now()})
+	b.fleet.ended = append(b.fleet.ended, ending{b.user, b.id, span{start, time.Now()}})
 	b.fleet.mu.Unlock()
 	for start := time.Now(); !b.signIn(); Pause(pace) {
 		if time.Since(start) > patience {
@@ -197,7 +201,7 @@ func (f *Fleet) failed(err error) bool {
 }
 
 // recover makes every browser refresh until it succeeds once, and returns how long that took.
-func (f *Fleet) recover(limit time.Duration) time.Duration {
+func (f *Fleet) recover() time.Duration {
 	f.Helper()
 	start := time.Now()
 	tick := time.NewTicker(10 * time.Millisecond)
@@ -207,8 +211,8 @@ func (f *Fleet) recover(limit time.Duration) time.Duration {
 			b.signOut()
 		}
 		for b.fault == "" && !b.refresh() {
-			if time.Since(start) > limit {
-				f.Fatalf("no recovery after %v: %v", limit, f.lastError)
+			if time.Since(start) > patience {
+				f.Fatalf("no recovery after %v: %v", patience, f.lastError)
 			}
 			<-tick.C
 		}
@@ -219,8 +223,9 @@ func (f *Fleet) recover(limit time.Duration) time.Duration {
 // Window is a time in which the servers lost writes. The zero Window is none.
 type Window struct{ From, To time.Time }
 
-func (w Window) contains(t time.Time) bool {
-	return !w.From.IsZero() && !t.Before(w.From) && !t.After(w.To)
+// mayContain reports whether the store may have done within the window what a call asked for.
+func (w Window) mayContain(call span) bool {
+	return !w.From.IsZero() && !call.to.Before(w.From) && !call.from.After(w.To)
 }
 
 // settle counts what the servers lost within the window: new sessions, and ends of sessions, which
@@ -230,7 +235,7 @@ func (f *Fleet) settle(w Window) (unsigned, back int) {
 	for _, b := range f.browsers {
 		switch {
 		case b.fault == "":
-		case b.gone && w.contains(b.signed):
+		case b.gone && w.mayContain(b.signed):
 			unsigned++
 		default:
 			f.lost++
@@ -247,8 +252,8 @@ func (f *Fleet) settle(w Window) (unsigned, back int) {
 		}
 		if _, ok := live[e.user][e.id]; ok {
 			back++
-			if !w.contains(e.at) {
-				f.Errorf("session of %s, which ended at %v, is back", e.user, e.at)
+			if !w.mayContain(e.at) {
+				f.Errorf("session of %s, which ended between %v and %v, is back", e.user, e.at.from, e.at.to)
 			}
 		}
 	}
@@ -291,29 +296,55 @@ func (f *Fleet) Drill(fault func() int, calm time.Duration) {
 	Pause(700 * time.Millisecond)
 	faults := fault()
 	before := f.errors.Load()
-	recovery := f.recoverOne(10 * time.Second)
+	recovery := f.recoverOne()
 	Pause(calm)
 	close(stop)
 	wait()
-	took := f.recover(10 * time.Second)
+	took := f.recover()
 	f.Logf("faults %d, errors by their end %d, first answer after %v, all sessions refreshed in %v", faults, before, recovery, took)
 }
 
 // recoverOne returns how long it takes until a call for a session of its own succeeds.
-func (f *Fleet) recoverOne(limit time.Duration) time.Duration {
+func (f *Fleet) recoverOne() time.Duration {
 	f.Helper()
 	start := time.Now()
 	for b := (&browser{fleet: f, user: "watchman"}); !b.signIn(); {
-		if time.Since(start) > limit {
-			f.Fatalf("no recovery after %v: %v", limit, f.lastError)
+		if time.Since(start) > patience {
+			f.Fatalf("no recovery after %v: %v", patience, f.lastError)
 		}
 	}
 	return time.Since(start)
 }
 
+// grow gives a session a third generation, if none has one.
+func (f *Fleet) grow() {
+	f.Helper()
+	var young *browser
+	for _, b := range f.browsers {
+		switch {
+		case b.fault != "":
+		case b.newest.Generation >= 3:
+			return
+		default:
+			young = b
+		}
+	}
+	if young == nil {
+		f.Fatal("all sessions are lost")
+	}
+	for start := time.Now(); young.fault == "" && young.newest.Generation < 3; Pause(pace) {
+		if time.Since(start) > patience {
+			f.Fatalf("no session has three generations after %v: %v", patience, f.lastError)
+		}
+		young.confirm()
+		young.refresh()
+	}
+}
+
 // Report checks and prints what happened to the sessions.
 func (f *Fleet) Report(w Window) {
 	f.Helper()
+	f.grow()
 	unsigned, back := f.settle(w)
 	caught := f.replay()
 	f.Logf("sessions %d, refreshes %d (rotated %d, repeated %d, adopted %d), sign-ins %d, sign-outs %d, failed calls %d: "+
@@ -329,6 +360,30 @@ func (f *Fleet) Report(w Window) {
 // Pause lets the fault last for d. No test depends on that duration.
 func Pause(d time.Duration) { <-time.After(d) }
 
+// PauseUntilFailure lets the fault last for d, and on until a call has failed because of it.
+func (f *Fleet) PauseUntilFailure(d time.Duration) {
+	f.Helper()
+	before := f.errors.Load()
+	Pause(d)
+	f.until("no call has failed", func() bool { return f.errors.Load() > before })
+}
+
+// AwaitOutcomes waits until n more refreshes have had an outcome.
+func (f *Fleet) AwaitOutcomes(o session.Outcome, n int) {
+	f.Helper()
+	want := f.Outcomes(o) + n
+	f.until(fmt.Sprintf("not %d refreshes were %v", n, o), func() bool { return f.Outcomes(o) >= want })
+}
+
+func (f *Fleet) until(not string, done func() bool) {
+	f.Helper()
+	for start := time.Now(); !done(); Pause(pace) {
+		if time.Since(start) > patience {
+			f.Fatalf("after %v %s", patience, not)
+		}
+	}
+}
+
 // Repeat calls do n times, with a pause after each, and returns n.
 func Repeat(n int, every time.Duration, do func()) int {
 	for range n {
@@ -340,7 +395,7 @@ func Repeat(n int, every time.Duration, do func()) int {
 
 // AwaitAll waits until sign-ins of many users succeed one after the other, which shows that every
 // shard serves again.
-func (f *Fleet) AwaitAll(limit time.Duration) {
+func (f *Fleet) AwaitAll() {
 	f.Helper()
 	start := time.Now()
 	for i := 0; i < 50; {
@@ -349,8 +404,8 @@ func (f *Fleet) AwaitAll(limit time.Duration) {
 			i++
 			continue
 		}
-		if time.Since(start) > limit {
-			f.Fatalf("no recovery after %v: %v", limit, f.lastError)
+		if time.Since(start) > patience {
+			f.Fatalf("no recovery after %v: %v", patience, f.lastError)
 		}
 		Pause(20 * time.Millisecond)
 	}

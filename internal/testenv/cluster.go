@@ -12,6 +12,12 @@ import (
 // slots is the number of hash slots of a cluster.
 const slots = 16384
 
+// nodeTimeout is after how many milliseconds the nodes of a cluster give up one that does not
+// answer. It is so long that they give up none because the machine is busy. They have
+// hastyNodeTimeout while they get to know each other, which is faster, and after a test has killed
+// one of them.
+const nodeTimeout, hastyNodeTimeout = "60000", "2000"
+
 // RedisCluster is a cluster of three masters, each with one replica.
 type RedisCluster struct {
 	Masters  []*RedisServer
@@ -52,6 +58,7 @@ func Cluster(t testing.TB) *RedisCluster {
 			return err == nil && len(role) > 3 && role[3] == "connected", fmt.Sprint(role, err)
 		})
 	}
+	c.configure("cluster-node-timeout", nodeTimeout)
 	return c
 }
 
@@ -59,7 +66,14 @@ func clusterNode(t testing.TB) *RedisServer {
 	t.Helper()
 	return Redis(t,
 		"--cluster-enabled", "yes", "--cluster-port", strconv.Itoa(freePort(t)),
-		"--cluster-node-timeout", "2000")
+		"--cluster-node-timeout", hastyNodeTimeout, "--cluster-replica-no-failover", "yes")
+}
+
+// configure changes settings of all nodes.
+func (c *RedisCluster) configure(settings ...any) {
+	for _, s := range c.nodes() {
+		s.do(append([]any{"config", "set"}, settings...)...)
+	}
 }
 
 func (c *RedisCluster) nodes() []*RedisServer {
@@ -71,6 +85,12 @@ func (c *RedisCluster) await(t testing.TB, what string, done func(*RedisServer) 
 	for _, s := range c.nodes() {
 		eventually(t, what, func() (bool, string) { return done(s) })
 	}
+}
+
+// KillMaster kills a master. Its replica takes over within seconds.
+func (c *RedisCluster) KillMaster(i int) {
+	c.configure("cluster-node-timeout", hastyNodeTimeout, "cluster-replica-no-failover", "no")
+	c.Masters[i].Kill()
 }
 
 // Addrs returns the addresses of all nodes, masters first.
@@ -130,7 +150,7 @@ func (c *RedisCluster) BeginMove(t testing.TB, slot int, from, to *RedisServer) 
 		if len(keys) == 0 {
 			break
 		}
-		args := []any{"migrate", host, port, "", 0, 5000, "keys"}
+		args := []any{"migrate", host, port, "", 0, patience.Milliseconds(), "keys"}
 		for _, k := range keys {
 			args = append(args, k)
 		}

@@ -82,6 +82,17 @@ func newPostgres(t testing.TB, args ...string) *PostgresServer {
 	return s
 }
 
+// AwaitWrites returns when s, which follows primary, has the writes that primary had made before
+// the call.
+func (s *PostgresServer) AwaitWrites(primary *PostgresServer) {
+	s.t.Helper()
+	written := primary.query("SELECT pg_current_wal_lsn()::text")
+	eventually(s.t, "the writes of the primary", func() (bool, string) {
+		got := s.query("SELECT (pg_last_wal_replay_lsn() >= '" + written + "')::text")
+		return got == "true", got
+	})
+}
+
 // startAnywhere starts the server on a free port.
 func (s *PostgresServer) startAnywhere() {
 	s.t.Helper()
@@ -121,7 +132,7 @@ func (s *PostgresServer) start() (ok bool) {
 // tries again while another program holds the port.
 func (s *PostgresServer) Restart() {
 	s.t.Helper()
-	for deadline := time.Now().Add(startLimit); !s.start(); {
+	for deadline := time.Now().Add(patience); !s.start(); {
 		if time.Now().After(deadline) {
 			s.t.Fatalf("testenv: postgres did not start again:\n%s", s.Log())
 		}
@@ -139,14 +150,30 @@ func PostgresURL(addr string) string {
 // Do executes a statement, as the superuser, and fails the test on an error.
 func (s *PostgresServer) Do(statement string) {
 	s.t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), startLimit)
+	s.connected(statement, func(ctx context.Context, c *pgx.Conn) error {
+		_, err := c.Exec(ctx, statement)
+		return err
+	})
+}
+
+// query executes a query that returns one text.
+func (s *PostgresServer) query(query string) (text string) {
+	s.t.Helper()
+	s.connected(query, func(ctx context.Context, c *pgx.Conn) error { return c.QueryRow(ctx, query).Scan(&text) })
+	return text
+}
+
+// connected calls do with a connection of the superuser, and fails the test on an error.
+func (s *PostgresServer) connected(what string, do func(context.Context, *pgx.Conn) error) {
+	s.t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
 	c, err := pgx.Connect(ctx, s.URL())
 	if err == nil {
 		defer c.Close(ctx)
-		_, err = c.Exec(ctx, statement)
+		err = do(ctx, c)
 	}
 	if err != nil {
-		s.t.Fatalf("testenv: %s: %v", statement, err)
+		s.t.Fatalf("testenv: %s: %v", what, err)
 	}
 }

@@ -64,15 +64,22 @@ func (s *RedisServer) URL() string { return "redis://" + s.Addr }
 
 // Client returns a client of this server, for the commands of a test. It is closed with the test.
 func (s *RedisServer) Client() *redis.Client {
-	c := redis.NewClient(&redis.Options{Addr: s.Addr, MaxRetries: -1})
+	c := s.client()
 	s.t.Cleanup(func() { c.Close() })
 	return c
+}
+
+// client returns a client that sends each command once, however slow the server is.
+func (s *RedisServer) client() *redis.Client {
+	return redis.NewClient(&redis.Options{
+		Addr: s.Addr, MaxRetries: -1, DialTimeout: patience, ReadTimeout: patience, WriteTimeout: patience, PoolTimeout: patience,
+	})
 }
 
 // do sends a command and fails the test on an error.
 func (s *RedisServer) do(args ...any) *redis.Cmd {
 	s.t.Helper()
-	c := redis.NewClient(&redis.Options{Addr: s.Addr})
+	c := s.client()
 	defer c.Close()
 	cmd := c.Do(context.Background(), args...)
 	if cmd.Err() != nil {
@@ -96,6 +103,33 @@ func (s *RedisServer) Follow(addr string) {
 		}
 		return role[3] == "connected", fmt.Sprint(role)
 	})
+}
+
+// AwaitReplica returns when a replica of the server has the writes that the server had made before
+// the call.
+func (s *RedisServer) AwaitReplica() {
+	s.t.Helper()
+	client := s.client()
+	defer client.Close()
+	one := client.Conn() // WAIT counts the writes of its own connection
+	defer one.Close()
+	ctx := context.Background()
+	const key = "testenv:written"
+	for _, err := range []error{one.Set(ctx, key, "", 0).Err(), one.Del(ctx, key).Err()} {
+		if err != nil {
+			s.t.Fatalf("testenv: %v", err)
+		}
+	}
+	if n, err := one.Wait(ctx, 1, patience).Result(); n == 0 || err != nil {
+		s.t.Fatalf("testenv: %d replicas have the writes, %v", n, err)
+	}
+}
+
+// FreeAddr returns an address on loopback with a port on which no program listens. A server may
+// leave it and take it again.
+func FreeAddr(t testing.TB) string {
+	t.Helper()
+	return net.JoinHostPort("127.0.0.1", strconv.Itoa(freePort(t)))
 }
 
 // freePort returns a port on which no program listens. The port is below the range from which the
@@ -123,11 +157,11 @@ func eventually(t testing.TB, what string, done func() (ok bool, state string)) 
 	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()
 	last := ""
-	for deadline := time.Now().Add(startLimit); time.Now().Before(deadline); <-tick.C {
+	for deadline := time.Now().Add(patience); time.Now().Before(deadline); <-tick.C {
 		var ok bool
 		if ok, last = done(); ok {
 			return
 		}
 	}
-	t.Fatalf("testenv: waited %v for %s: %s", startLimit, what, last)
+	t.Fatalf("testenv: waited %v for %s: %s", patience, what, last)
 }

@@ -10,6 +10,11 @@ import (
 	"testing"
 )
 
+// downAfter is after how many milliseconds a Sentinel gives up a server that does not answer. No
+// server of a test does that because the machine is busy. Once a test has killed the master, the
+// Sentinels wait for hastyDownAfter.
+const downAfter, hastyDownAfter = "60000", "1000"
+
 // RedisSentinel is a master with one replica, watched by three Sentinels.
 type RedisSentinel struct {
 	// Name is the name under which clients ask for the master.
@@ -49,8 +54,8 @@ func (s *RedisSentinel) sentinel(t testing.TB) *RedisServer {
 		own := freePort(t)
 		one.Addr = net.JoinHostPort("127.0.0.1", strconv.Itoa(own))
 		conf := fmt.Sprintf("port %d\nbind 127.0.0.1\ndir %s\n"+
-			"sentinel monitor %s %s %s 2\nsentinel down-after-milliseconds %s 1000\n"+
-			"sentinel failover-timeout %s 5000\n", own, one.dir, s.Name, host, port, s.Name, s.Name)
+			"sentinel monitor %s %s %s 2\nsentinel down-after-milliseconds %s %s\n"+
+			"sentinel failover-timeout %s 5000\n", own, one.dir, s.Name, host, port, s.Name, downAfter, s.Name)
 		if err := os.WriteFile(file, []byte(conf), 0o600); err != nil {
 			t.Fatal(err)
 		}
@@ -62,6 +67,15 @@ func (s *RedisSentinel) sentinel(t testing.TB) *RedisServer {
 	}
 	t.Fatalf("testenv: no Sentinel started:\n%s", one.Log())
 	return nil
+}
+
+// KillMaster kills the master. The Sentinels promote the replica within seconds, or within a minute
+// if the machine stands still meanwhile.
+func (s *RedisSentinel) KillMaster() {
+	for _, one := range s.Sentinels {
+		one.do("sentinel", "set", s.Name, "down-after-milliseconds", hastyDownAfter)
+	}
+	s.Master.Kill()
 }
 
 // Addrs returns the addresses of the Sentinels.

@@ -70,8 +70,8 @@ func testSignOutForm(t *testing.T, h Harness) {
 	left, tab := person.Tab(t), person.Tab(t)
 	signIn := func() {
 		tab.Open(url + "/home")
-		tab.Eval(`document.querySelector("#in").submit()`, nil)
-		tab.Until(`document.querySelector("h1").textContent === "u1"`)
+		tab.Eval(`{ window.before = true; document.querySelector("#in").submit() }`, nil)
+		tab.Until(`!window.before && document.querySelector("h1").textContent === "u1"`)
 	}
 	isOut := func(what string) {
 		left.Until(`window.fresh === undefined && document.querySelector("h1").textContent === "signed out"`)

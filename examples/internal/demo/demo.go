@@ -4,6 +4,7 @@
 package demo
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"fmt"
@@ -55,12 +56,12 @@ func NewSite(framework string, o Options, log *slog.Logger) (*Site, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Site{Framework: framework, Templates: templates(), Assets: assets, Recent: o.Recent, passwords: newPasswords(), log: log, stopping: make(chan struct{})}
+	s := &Site{Framework: framework, Templates: templates(), Assets: assets, Recent: o.Recent, passwords: newPasswords(cmp.Or(o.Timeout, hashWait)), log: log, stopping: make(chan struct{})}
 	switch {
 	case o.DB != "":
 		ctx, cancel := context.WithTimeout(context.Background(), migrationTimeout)
 		defer cancel()
-		db, store, err := openSQLite(ctx, o.DB)
+		db, store, err := openSQLite(ctx, o.DB, o.Timeout)
 		if err != nil {
 			return nil, fmt.Errorf("-db: %w", err)
 		}
@@ -70,8 +71,10 @@ func NewSite(framework string, o Options, log *slog.Logger) (*Site, error) {
 		s.calls = &counter{Store: memstore.New()}
 	default:
 		s.redis = redis.NewUniversalClient(o.Redis)
-		s.users, s.notes = &redisUsers{s.redis}, &redisNotes{s.redis}
-		s.calls = &counter{Store: redisstore.New(s.redis, redisstore.WithPrefix(keyPrefix+"session:"))}
+		timeout := cmp.Or(o.Timeout, usersTimeout)
+		s.users, s.notes = &redisUsers{s.redis, timeout}, &redisNotes{s.redis, timeout}
+		s.calls = &counter{Store: redisstore.New(s.redis, redisstore.WithPrefix(keyPrefix+"session:"),
+			redisstore.WithTimeout(cmp.Or(o.Timeout, redisstore.DefaultTimeout)))}
 	}
 	s.Config = lucia.Config[Profile]{
 		Secret:      o.Secret,
@@ -82,6 +85,7 @@ func NewSite(framework string, o Options, log *slog.Logger) (*Site, error) {
 		IdleTimeout: o.Idle,
 		Grace:       o.Grace,
 		Settle:      o.Settle,
+		Timeout:     o.Timeout,
 		StepUpPath:  "/again",
 		Dev:         !o.Secure,
 		Hardened:    o.Hardened,

@@ -25,6 +25,7 @@ type Options struct {
 	Grace      time.Duration
 	Settle     time.Duration // negative: none
 	Recent     time.Duration // how long a sign-in counts as recent
+	Timeout    time.Duration // of calls of Redis, SQLite and the like; 0: a few seconds, as fits each
 	Secret     []byte
 	Secure     bool
 	Hardened   bool
@@ -53,6 +54,7 @@ func ParseFlags(name string, args []string, stderr io.Writer) (Options, error) {
 	f.DurationVar(&o.Grace, "grace", lucia.DefaultGrace, "the longest delay of a request or an answer")
 	f.DurationVar(&o.Settle, "settle", lucia.DefaultSettle, "how old a token in use must be to count as saved by the browser")
 	f.DurationVar(&o.Recent, "recent", 10*time.Minute, "how long after a sign-in /danger opens without another one")
+	f.DurationVar(&o.Timeout, "timeout", 0, "how long a request waits for Redis, for SQLite or for its turn to check a password;\n0: a few seconds, as fits each")
 	f.StringVar(&secret, "secret", "", "the secret that all keys are derived from, 32 bytes or more, the same for all servers of one app; empty makes one up\n(for real, take it from a file or the environment: command lines are visible to others)")
 	f.BoolVar(&o.Secure, "secure", false, "cookies for https only")
 	f.BoolVar(&o.Hardened, "hardened", false, "keep the tokens out of pages")
@@ -87,6 +89,9 @@ func ParseFlags(name string, args []string, stderr io.Writer) (Options, error) {
 		opts, err := redisstore.ParseURL(store)
 		if err != nil {
 			return o, fmt.Errorf("-redis: %w", err)
+		}
+		if o.Timeout > 0 {
+			opts.DialTimeout, opts.ReadTimeout, opts.WriteTimeout, opts.PoolTimeout = o.Timeout, o.Timeout, o.Timeout, o.Timeout
 		}
 		o.Redis = opts
 	}
@@ -133,6 +138,8 @@ func (o *Options) checkTimes() error {
 		return errors.New("-grace must be positive: every request takes its time")
 	case o.Recent < 2*o.Grace:
 		return fmt.Errorf("-recent %v is shorter than twice -grace %v, which the way back may take", o.Recent, o.Grace)
+	case o.Timeout < 0:
+		return errors.New("-timeout must not be negative")
 	case o.Settle < 0:
 		return errors.New("-settle must not be negative")
 	case o.Settle == 0:

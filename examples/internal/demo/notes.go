@@ -109,12 +109,15 @@ func (m *memoryNotes) Delete(_ context.Context, userID, id string) error {
 }
 
 // redisNotes keeps notes in Redis, in one hash per user.
-type redisNotes struct{ client redis.UniversalClient }
+type redisNotes struct {
+	client  redis.UniversalClient
+	timeout time.Duration // of each call
+}
 
 func notesKey(userID string) string { return keyPrefix + "notes:" + userID }
 
 func (r *redisNotes) List(ctx context.Context, userID string) ([]Note, error) {
-	ctx, cancel := context.WithTimeout(ctx, usersTimeout)
+	ctx, cancel := context.WithTimeout(ctx, r.timeout)
 	defer cancel()
 	texts, err := r.client.HGetAll(ctx, notesKey(userID)).Result()
 	return sortNotes(texts), unavailable(err)
@@ -134,7 +137,7 @@ func (r *redisNotes) Put(ctx context.Context, userID string, n Note) (Note, erro
 	if err != nil {
 		return Note{}, err
 	}
-	ctx, cancel := context.WithTimeout(ctx, usersTimeout)
+	ctx, cancel := context.WithTimeout(ctx, r.timeout)
 	defer cancel()
 	mayAdd := 0
 	if isNew {
@@ -153,7 +156,7 @@ func (r *redisNotes) Put(ctx context.Context, userID string, n Note) (Note, erro
 }
 
 func (r *redisNotes) Delete(ctx context.Context, userID, id string) error {
-	ctx, cancel := context.WithTimeout(ctx, usersTimeout)
+	ctx, cancel := context.WithTimeout(ctx, r.timeout)
 	defer cancel()
 	n, err := r.client.HDel(ctx, notesKey(userID), id).Result()
 	if err == nil && n == 0 {

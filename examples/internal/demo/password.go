@@ -27,27 +27,30 @@ const (
 // sign-ins at once would exhaust the memory.
 type passwords struct {
 	slots chan struct{}
+	wait  time.Duration // for a slot
 	// dummy is the hash of a random password. Verifying against it makes an unknown user take as
 	// long as a known one.
 	dummy string
 }
 
-// hashWait is how long a sign-in waits for its turn before it is answered 503.
+// hashWait is how long a sign-in waits for its turn before it is answered 503, unless -timeout is
+// set.
 const hashWait = 5 * time.Second
 
-func newPasswords() *passwords {
+func newPasswords(wait time.Duration) *passwords {
 	salt, key := make([]byte, hashSalt), make([]byte, hashKey)
 	rand.Read(salt) // never fails
 	rand.Read(key)
 	return &passwords{
 		slots: make(chan struct{}, max(2, runtime.GOMAXPROCS(0))),
+		wait:  wait,
 		dummy: encodeHash(salt, key),
 	}
 }
 
 // acquire waits for a slot. release returns it.
 func (p *passwords) acquire(ctx context.Context) (release func(), err error) {
-	ctx, cancel := context.WithTimeout(ctx, hashWait)
+	ctx, cancel := context.WithTimeout(ctx, p.wait)
 	defer cancel()
 	select {
 	case p.slots <- struct{}{}:

@@ -14,9 +14,12 @@ import (
 
 // redisUsers keeps accounts in Redis: a hash per user, and a key per name that holds the user's
 // id. On a cluster the two have different slots, so no step uses both.
-type redisUsers struct{ client redis.UniversalClient }
+type redisUsers struct {
+	client  redis.UniversalClient
+	timeout time.Duration // of each call
+}
 
-// usersTimeout limits each call of Redis.
+// usersTimeout limits each call of Redis, unless -timeout is set.
 const usersTimeout = 2 * time.Second
 
 func userKey(id string) string { return keyPrefix + "user:" + id }
@@ -37,7 +40,7 @@ func unavailable(err error) error {
 // Add writes the account first, under an id that no name refers to yet, and then claims the name,
 // which is one atomic step. A crash in between leaves a few unused bytes.
 func (r *redisUsers) Add(ctx context.Context, u User) error {
-	ctx, cancel := context.WithTimeout(ctx, usersTimeout)
+	ctx, cancel := context.WithTimeout(ctx, r.timeout)
 	defer cancel()
 	err := r.client.HSet(ctx, userKey(u.ID), "username", u.Username, "hash", u.hash, "bio", u.Bio).Err()
 	if err != nil {
@@ -65,7 +68,7 @@ func (r *redisUsers) Add(ctx context.Context, u User) error {
 }
 
 func (r *redisUsers) ByName(ctx context.Context, name string) (User, error) {
-	ctx, cancel := context.WithTimeout(ctx, usersTimeout)
+	ctx, cancel := context.WithTimeout(ctx, r.timeout)
 	defer cancel()
 	id, err := r.client.Get(ctx, nameKeyOf(name)).Result()
 	if errors.Is(err, redis.Nil) {
@@ -78,7 +81,7 @@ func (r *redisUsers) ByName(ctx context.Context, name string) (User, error) {
 }
 
 func (r *redisUsers) ByID(ctx context.Context, id string) (User, error) {
-	ctx, cancel := context.WithTimeout(ctx, usersTimeout)
+	ctx, cancel := context.WithTimeout(ctx, r.timeout)
 	defer cancel()
 	fields, err := r.client.HGetAll(ctx, userKey(id)).Result()
 	if err != nil {
@@ -91,7 +94,7 @@ func (r *redisUsers) ByID(ctx context.Context, id string) (User, error) {
 }
 
 func (r *redisUsers) SetBio(ctx context.Context, id, bio string) error {
-	ctx, cancel := context.WithTimeout(ctx, usersTimeout)
+	ctx, cancel := context.WithTimeout(ctx, r.timeout)
 	defer cancel()
 	if _, err := r.ByID(ctx, id); err != nil {
 		return err

@@ -1,6 +1,7 @@
 package demo
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"database/sql"
@@ -19,8 +20,9 @@ import (
 	"github.com/lucia-go/lucia/sqlstore"
 )
 
-// openSQLite opens a file and creates it with its tables if it does not exist.
-func openSQLite(ctx context.Context, file string) (*sql.DB, *sqlstore.Store, error) {
+// openSQLite opens a file and creates it with its tables if it does not exist. A timeout of 0 means
+// those that docs/sql.md recommends.
+func openSQLite(ctx context.Context, file string, timeout time.Duration) (*sql.DB, *sqlstore.Store, error) {
 	path, err := filepath.Abs(file)
 	if err == nil {
 		err = onlyForUs(path)
@@ -30,7 +32,8 @@ func openSQLite(ctx context.Context, file string) (*sql.DB, *sqlstore.Store, err
 	}
 	// docs/sql.md recommends this number.
 	const connections = 4
-	settings := url.Values{"_pragma": {"busy_timeout(5000)", "journal_mode(WAL)", "synchronous(NORMAL)"}}
+	busy := fmt.Sprintf("busy_timeout(%d)", cmp.Or(timeout, 5*time.Second).Milliseconds())
+	settings := url.Values{"_pragma": {busy, "journal_mode(WAL)", "synchronous(NORMAL)"}}
 	name := url.URL{Scheme: "file", Opaque: (&url.URL{Path: filepath.ToSlash(path)}).EscapedPath(), RawQuery: settings.Encode()}
 	db, err := sql.Open("sqlite", name.String())
 	if err != nil {
@@ -38,7 +41,7 @@ func openSQLite(ctx context.Context, file string) (*sql.DB, *sqlstore.Store, err
 	}
 	db.SetMaxOpenConns(connections)
 	db.SetMaxIdleConns(connections)
-	store := sqlstore.New(db, sqlstore.SQLite)
+	store := sqlstore.New(db, sqlstore.SQLite, sqlstore.WithTimeout(cmp.Or(timeout, sqlstore.DefaultTimeout)))
 	if err = store.Migrate(ctx); err == nil {
 		_, err = db.ExecContext(ctx, sqliteTables)
 	}

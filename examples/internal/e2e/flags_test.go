@@ -29,6 +29,7 @@ func TestFlagsThatMakeNoSense(t *testing.T) {
 		{"-idle 8h -refresh-ttl 8h", "-refresh-ttl 8h0m0s is shorter than -idle"},
 		{"-grace 0s", "-grace must be positive"},
 		{"-recent 59s", "-recent 59s is shorter than twice -grace 30s"},
+		{"-timeout=-1s", "-timeout must not be negative"},
 		{"-settle=-1s", "-settle must not be negative"},
 		{"-secret short", "-secret has 5 bytes, want at least 32"},
 		{"-redis 127.0.0.1:6379", "-redis: "},
@@ -132,7 +133,8 @@ func TestExpiredAccessToken(t *testing.T) {
 		p := tab.Submit(url.Values{"bio": {"typed for a long time"}})
 		apptest.WantPage(t, p, http.StatusOK, "/profile")
 		after := apptest.SessionOf(t, p)
-		if after.User.Bio != "typed for a long time" || after.RefreshToken == before.RefreshToken {
+		// The refresh token may be the same: on a busy machine the page had the second one already.
+		if after.User.Bio != "typed for a long time" || after.AccessToken == before.AccessToken {
 			t.Errorf("%s: the late form left %+v", p.URL, after.User)
 		}
 		if err := tab.Refresh(); err != nil {
@@ -147,9 +149,10 @@ func TestExpiredAccessToken(t *testing.T) {
 // A session ends if it is not refreshed for -refresh-ttl.
 func TestExpiredSession(t *testing.T) {
 	apptest.OnEveryApp(t, func(t *testing.T, app string) {
-		s := apptest.Start(t, app, "-access-ttl", "1s", "-settle", "0s", "-grace", "1ms", "-refresh-ttl", "3s")
+		const life = 10 * time.Second // in which the sign-up, too, has to get to the profile
+		s := apptest.Start(t, app, "-access-ttl", "1s", "-settle", "0s", "-grace", "1ms", "-refresh-ttl", life.String())
 		tab := apptest.SignUp(t, s, apptest.NewName())
-		time.Sleep(3100 * time.Millisecond) // the session ends because no request refreshes it
+		time.Sleep(life + 100*time.Millisecond) // the session ends because no request refreshes it
 		err := tab.Refresh()
 		if !errors.Is(err, session.CodeUnauthorized) {
 			t.Errorf("refresh: %v", err)
@@ -181,9 +184,7 @@ func TestStolenSession(t *testing.T) {
 		if err := other.Refresh(); err != nil {
 			t.Errorf("another user: %v", err)
 		}
-		if !strings.Contains(s.Logged(), "reuse") {
-			t.Errorf("the log does not report the reuse:\n%s", s.Logged())
-		}
+		apptest.Poll(t, func() bool { return strings.Contains(s.Logged(), "reuse") })
 	})
 }
 

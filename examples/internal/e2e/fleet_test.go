@@ -142,9 +142,11 @@ func TestKilledServersSignNobodyOut(t *testing.T) {
 					}
 				})
 			}
-			const between = 500 * time.Millisecond // load between two kills
+			const between, answers = 500 * time.Millisecond, 5 * people // at least, between two kills
 			for i := range kills {
+				before := f.served.Load()
 				time.Sleep(between)
+				apptest.Poll(t, func() bool { return f.served.Load() >= before+answers })
 				f.servers[i%2].Restart()
 			}
 			stop()

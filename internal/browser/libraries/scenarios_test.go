@@ -111,7 +111,7 @@ func (v *visitor) assertNoTokens() {
 // Signing in by form is the first page that the library swaps in, so the store must change from
 // signed out to signed in.
 func testLibraryLink(t *testing.T, b *chrometest.Browser, lib library) {
-	app := newLibraryApp(t, lib, time.Minute)
+	app := newLibraryApp(t, lib, lasting)
 	v := visit(t, app, b.Person(t), "/")
 	v.on("home", "no session")
 	v.mark()
@@ -133,7 +133,7 @@ func testLibraryLink(t *testing.T, b *chrometest.Browser, lib library) {
 }
 
 func testLibraryForms(t *testing.T, b *chrometest.Browser, lib library) {
-	app := newLibraryApp(t, lib, time.Minute)
+	app := newLibraryApp(t, lib, lasting)
 	v := signedIn(t, app, b.Person(t), "u1")
 	v.mark()
 	v.fill("#search", "q", "oil")
@@ -159,7 +159,7 @@ func (v *visitor) shows(part, user string) {
 }
 
 func testLibraryPart(t *testing.T, b *chrometest.Browser, lib library) {
-	app := newLibraryApp(t, lib, time.Minute)
+	app := newLibraryApp(t, lib, lasting)
 	v := signedIn(t, app, b.Person(t), "u1")
 	v.mark()
 	v.Click("#next")
@@ -181,7 +181,7 @@ func testLibraryPart(t *testing.T, b *chrometest.Browser, lib library) {
 }
 
 func testLibraryOverlay(t *testing.T, b *chrometest.Browser, lib library) {
-	app := newLibraryApp(t, lib, time.Minute)
+	app := newLibraryApp(t, lib, lasting)
 	v := signedIn(t, app, b.Person(t), "u1")
 	v.mark()
 	v.Click("#open")
@@ -196,7 +196,7 @@ func testLibraryOverlay(t *testing.T, b *chrometest.Browser, lib library) {
 }
 
 func testLibraryStream(t *testing.T, b *chrometest.Browser, lib library) {
-	app := newLibraryApp(t, lib, time.Minute)
+	app := newLibraryApp(t, lib, lasting)
 	v := signedIn(t, app, b.Person(t), "u1")
 	v.mark()
 	v.Click("#stream button")
@@ -213,7 +213,7 @@ func testLibraryStream(t *testing.T, b *chrometest.Browser, lib library) {
 
 // Morphing changes the page data in place.
 func testLibraryMorph(t *testing.T, b *chrometest.Browser, lib library) {
-	app := newLibraryApp(t, lib, time.Minute, func(app *libraryApp) { app.morph = true })
+	app := newLibraryApp(t, lib, lasting, func(app *libraryApp) { app.morph = true })
 	v := signedIn(t, app, b.Person(t), "u1")
 	v.mark()
 	v.forget()
@@ -230,7 +230,7 @@ func testLibraryMorph(t *testing.T, b *chrometest.Browser, lib library) {
 }
 
 func testLibraryBack(t *testing.T, b *chrometest.Browser, lib library) {
-	app := newLibraryApp(t, lib, time.Minute)
+	app := newLibraryApp(t, lib, lasting)
 	v := signedIn(t, app, b.Person(t), "u1")
 	v.mark()
 	v.Click("#to-b")
@@ -255,7 +255,7 @@ func testLibraryBack(t *testing.T, b *chrometest.Browser, lib library) {
 
 // The page in the library's history belongs to the current session and has older tokens.
 func testLibraryBackRefreshed(t *testing.T, b *chrometest.Browser, lib library) {
-	app := newLibraryApp(t, lib, time.Minute)
+	app := newLibraryApp(t, lib, lasting)
 	v := signedIn(t, app, b.Person(t), "u1")
 	v.Click("#to-b")
 	v.on("b", "u1")
@@ -275,7 +275,7 @@ func testLibraryBackRefreshed(t *testing.T, b *chrometest.Browser, lib library) 
 }
 
 func testLibraryNoHistory(t *testing.T, b *chrometest.Browser, lib library) {
-	app := newLibraryApp(t, lib, time.Minute, func(app *libraryApp) { app.noHistory = true })
+	app := newLibraryApp(t, lib, lasting, func(app *libraryApp) { app.noHistory = true })
 	v := signedIn(t, app, b.Person(t), "u1")
 	v.Click("#to-b")
 	v.on("b", "u1")
@@ -285,7 +285,7 @@ func testLibraryNoHistory(t *testing.T, b *chrometest.Browser, lib library) {
 }
 
 func testLibrarySignOutForm(t *testing.T, b *chrometest.Browser, lib library) {
-	app := newLibraryApp(t, lib, time.Minute)
+	app := newLibraryApp(t, lib, lasting)
 	v := signedIn(t, app, b.Person(t), "u1")
 	v.Click("#to-b")
 	v.on("b", "u1")
@@ -308,7 +308,7 @@ func testLibrarySignOutPart(t *testing.T, b *chrometest.Browser, lib library) {
 }
 
 func testLibrarySignOutScript(t *testing.T, b *chrometest.Browser, lib library) {
-	app := newLibraryApp(t, lib, time.Minute)
+	app := newLibraryApp(t, lib, lasting)
 	v := signedIn(t, app, b.Person(t), "u1")
 	v.Click("#to-b")
 	v.on("b", "u1")
@@ -336,7 +336,7 @@ func (v *visitor) assertNoSessionOnBack() {
 }
 
 func testLibrarySignOutElsewhere(t *testing.T, b *chrometest.Browser, lib library) {
-	app := newLibraryApp(t, lib, time.Minute)
+	app := newLibraryApp(t, lib, lasting)
 	person := b.Person(t)
 	v := signedIn(t, app, person, "u1")
 	v.Click("#to-b")
@@ -369,7 +369,7 @@ func testLibrarySignOutElsewhere(t *testing.T, b *chrometest.Browser, lib librar
 
 // Turbo 8 requests a page when the pointer rests on its link.
 func testLibraryPrefetch(t *testing.T, b *chrometest.Browser, lib library) {
-	app := newLibraryApp(t, lib, time.Minute)
+	app := newLibraryApp(t, lib, lasting)
 	person := b.Person(t)
 	v := signedIn(t, app, person, "u1")
 	other := visit(t, app, person, "/a")
@@ -385,7 +385,7 @@ func testLibraryPrefetch(t *testing.T, b *chrometest.Browser, lib library) {
 // The tab navigates to the other person's page once, so that they see no page that the library has
 // kept. The tab where they signed in does not navigate.
 func testLibrarySwitch(t *testing.T, b *chrometest.Browser, lib library) {
-	app := newLibraryApp(t, lib, time.Minute)
+	app := newLibraryApp(t, lib, lasting)
 	person := b.Person(t)
 	v := signedIn(t, app, person, "u1")
 	v.Click("#to-b")
@@ -421,7 +421,7 @@ const isolated = "delete window.BroadcastChannel; Object.defineProperty(window, 
 // The text that a person has typed is not saved for another person, however the library sends it.
 // The next page belongs to the current user.
 func testLibrarySwitchWithoutMessage(t *testing.T, b *chrometest.Browser, lib library) {
-	app := newLibraryApp(t, lib, time.Minute)
+	app := newLibraryApp(t, lib, lasting)
 	person := b.Person(t)
 	v := signedIn(t, app, person, "u1", isolated)
 	v.Click("#to-b")
@@ -505,7 +505,7 @@ func testLibraryExpiryAsleep(t *testing.T, b *chrometest.Browser, lib library) {
 // The server refreshes the session at a request of the library. The store adopts the tokens of a
 // page. It need not adopt those of a part.
 func testLibraryRefreshedByServer(t *testing.T, b *chrometest.Browser, lib library) {
-	app := newLibraryApp(t, lib, time.Minute)
+	app := newLibraryApp(t, lib, lasting)
 	v := signedIn(t, app, b.Person(t), "u1")
 	v.mark()
 	v.forget()
@@ -530,7 +530,7 @@ func testLibraryRefreshedByServer(t *testing.T, b *chrometest.Browser, lib libra
 // ended signs in, opens page b and ends the session without a message to the browser's tabs.
 func ended(t *testing.T, b *chrometest.Browser, lib library) (*libraryApp, *visitor) {
 	t.Helper()
-	app := newLibraryApp(t, lib, time.Minute)
+	app := newLibraryApp(t, lib, lasting)
 	v := signedIn(t, app, b.Person(t), "u1")
 	v.Click("#to-b")
 	v.on("b", "u1")

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"net/http"
 	"testing"
-	"time"
 
 	"github.com/lucia-go/lucia/examples/internal/apptest"
 	"github.com/lucia-go/lucia/internal/chrometest"
@@ -67,15 +66,10 @@ func testDanger(t *testing.T, browser *chrometest.Browser, s *apptest.Server, ot
 // outdate opens /danger until it is refused.
 func outdate(tab quiet, s *apptest.Server) {
 	tab.t.Helper()
-	for deadline := time.Now().Add(time.Minute); ; time.Sleep(time.Second) {
+	apptest.Poll(tab.t, func() bool {
 		tab.Open(s.URL + "/danger?a=1")
-		if tab.Text("location.pathname") == "/again" {
-			return
-		}
-		if time.Now().After(deadline) {
-			tab.t.Fatalf("after a minute the tab still shows %s", tab.Text("location.href"))
-		}
-	}
+		return tab.Text("location.pathname") == "/again"
+	})
 }
 
 // TestDangerWithoutABrowser checks the statuses of the contract.

@@ -16,20 +16,21 @@ func TestIdle(t *testing.T) {
 	for _, app := range apptest.Apps {
 		t.Run(app, func(t *testing.T) {
 			t.Parallel()
-			s := apptest.Start(t, app, "-idle", "12s", "-access-ttl", "3s", "-grace", "1s")
+			// The warning is shown for 12 seconds, in which the test clicks.
+			s := apptest.Start(t, app, "-idle", "24s", "-access-ttl", "3s", "-grace", "1s")
 			plain := quiet{browser.Person(t).Tab(t), t}
 			apptest.OnScreen(plain.Tab, app, true)
 			plain.Scripting(false)
 			plain.Open(s.URL + "/signup")
 			plain.send(".stack", [2]string{"username", apptest.NewName()}, [2]string{"password", apptest.Password})
-			plain.shows(`location.pathname === "/profile" && document.querySelector("[data-idle-in]").innerText === "12s"`)
+			plain.shows(`location.pathname === "/profile" && document.querySelector("[data-idle-in]").innerText === "24s"`)
 			plain.shows(`!document.querySelector("#idle").checkVisibility()`)
 
 			tab := browser.Person(t).Tab(t)
 			apptest.OnScreen(tab, app, false)
 			apptest.SignUpIn(tab, s, apptest.NewName())
 			tab.Eval(`window.sameDocument = true`, nil)
-			tab.Until(`document.querySelector("[data-idle-in]").innerText === "12s"`)
+			tab.Until(`document.querySelector("[data-idle-in]").innerText === "24s"`)
 
 			const warned = `window.sameDocument && !document.querySelector("#idle").hidden`
 			tab.Until(warned + ` && document.querySelector("#idle").innerText.includes("signed out in ")`)
