@@ -114,6 +114,7 @@ var checkedBlocks = []struct{ file, start, by string }{
 	{"docs/architecture.md", "adapter ", "not run: a drawing"},
 	{"docs/architecture.md", "sequenceDiagram", "not run: a drawing"},
 	{"docs/going-live.md", "openssl rand -base64 32", "docs_test.go TestDocumentedSecret"},
+	{"docs/parsers.md", "go test -run '^$' -fuzz '^FuzzRequest$'", `ci: go test -run '^$' -fuzz "^$target\$"`},
 	{"docs/performance.md", "cd benchmarks && go run ./cmd/compare", "not run: it takes minutes; .ci/run compiles it"},
 	{"docs/performance.md", "go test -run xxx -bench AuthenticatedRequest", "ci: go test -run '^$' -bench . -benchtime 1x ./internal/engine ./session ./middleware ./memstore"},
 	{"docs/performance.md", "go test ./sqlstore", "sqlstore/bench_test.go BenchmarkRotate"},

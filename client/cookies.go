@@ -58,6 +58,19 @@ func (n cookieNames) slot(set *cookieSet, name string) *cookie {
 // ours reports whether the library uses a cookie with that name.
 func (n cookieNames) ours(name string) bool { return n.slot(new(cookieSet), name) != nil }
 
+// own reports whether every cookie of set is the library's, in its own place, and can be sent.
+func (n cookieNames) own(set cookieSet) bool {
+	for _, c := range [...]*cookie{&set.Access, &set.Refresh, &set.Fingerprint} {
+		if *c == (cookie{}) {
+			continue
+		}
+		if n.slot(&set, c.Name) != c || (&http.Cookie{Name: c.Name, Value: c.Value}).Valid() != nil {
+			return false
+		}
+	}
+	return true
+}
+
 // with returns set as the Set-Cookie lines of an answer change it. As in a browser, Secure cookies
 // are refused over http, and expired cookies are removed.
 func (n cookieNames) with(set cookieSet, lines []*http.Cookie) cookieSet {
@@ -72,7 +85,7 @@ func (n cookieNames) with(set cookieSet, lines []*http.Cookie) cookieSet {
 		case line.MaxAge < 0:
 			c = cookie{}
 		case line.MaxAge > 0:
-			c.Expires = now.Add(time.Duration(line.MaxAge) * time.Second)
+			c.Expires = now.Add(time.Duration(min(line.MaxAge, wire.MaxExpiresIn)) * time.Second)
 		case !line.Expires.IsZero():
 			c.Expires = line.Expires
 		}

@@ -46,9 +46,9 @@ func left[U any](s *session.Session[U], now time.Time) time.Duration {
 // expires, or a third of its life before if its life is not longer than lead.
 func due[U any](s *session.Session[U], lead time.Duration, now time.Time) time.Duration {
 	if life := s.ExpiresAt.Sub(s.IssuedAt); life <= lead {
-		lead = life / 3
+		lead = max(life, 0) / 3
 	}
-	return left(s, now) - lead
+	return left(s, now.Add(lead))
 }
 
 const (

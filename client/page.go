@@ -2,6 +2,7 @@ package client
 
 import (
 	"encoding/json"
+	"errors"
 	"time"
 
 	"github.com/lucia-go/lucia/internal/htmlform"
@@ -29,7 +30,7 @@ func wireSession[U any](lucia json.RawMessage, id string, sent time.Time, expire
 	if err != nil {
 		return nil, err
 	}
-	if err := session.CheckUserID(s.User.ID); err != nil {
+	if err := checkWire(s); err != nil {
 		return nil, err
 	}
 	var life time.Duration
@@ -48,4 +49,13 @@ func wireSession[U any](lucia json.RawMessage, id string, sent time.Time, expire
 	}
 	setLife(s, sent, expiresIn, life)
 	return s, nil
+}
+
+// checkWire returns an error if the user id of a session that the client has read is invalid, or if
+// a token cannot be sent. Every later request with such a token would fail, the refresh included.
+func checkWire[U any](s *session.Session[U]) error {
+	if !isToken(string(s.AccessToken)) || !isToken(string(s.RefreshToken)) {
+		return errors.New("a token is malformed")
+	}
+	return session.CheckUserID(s.User.ID)
 }

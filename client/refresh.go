@@ -143,8 +143,11 @@ func (c *Client[U]) exchange(ctx context.Context, token session.RefreshToken, pr
 		return nil, set, errorOf(opRefresh, a)
 	}
 	next, err := readRefreshed[U](a)
+	after := c.names.with(set, a.cookies)
 	switch {
 	case err != nil:
+	case prev != nil && after.Fingerprint.Value != set.Fingerprint.Value:
+		err = errors.New("the answer changes the fingerprint, which a refresh never does")
 	case token != "" && next.AccessToken == "":
 		err = errors.New("the answer has no tokens")
 	case token == "" && prev != nil && next.ID != prev.ID:
@@ -153,7 +156,7 @@ func (c *Client[U]) exchange(ctx context.Context, token session.RefreshToken, pr
 	if err != nil {
 		return nil, set, &Error{Op: opRefresh, Code: session.CodeUnknown, Status: a.status, Err: err}
 	}
-	return next, c.names.with(set, a.cookies), nil
+	return next, after, nil
 }
 
 // readRefreshed builds the session from an answer of the refresh route, a [wire.Refreshed].

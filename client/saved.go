@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"math"
 	"sync"
@@ -43,13 +44,16 @@ func (c *Client[U]) encodeSaved(s *session.Session[U], set cookieSet) ([]byte, e
 func (c *Client[U]) decodeSaved(data []byte) (*session.Session[U], cookieSet, error) {
 	var v savedState[U]
 	if err := json.Unmarshal(data, &v); err != nil {
+		if _, ok := errors.AsType[*time.ParseError](err); ok {
+			err = errors.New("a time is malformed") // the error of package time contains the text
+		}
 		return nil, cookieSet{}, fmt.Errorf("%w: %w", ErrSavedSession, err)
 	}
 	switch here := c.origin.String() + c.cfg.BasePath; {
 	case v.Version != savedVersion:
 		return nil, cookieSet{}, fmt.Errorf("%w: it is of version %d, want %d", ErrSavedSession, v.Version, savedVersion)
 	case v.Origin != here:
-		return nil, cookieSet{}, fmt.Errorf("client: saved session belongs to %s, not to %s", v.Origin, here)
+		return nil, cookieSet{}, fmt.Errorf("client: saved session belongs to %q, not to %q", v.Origin, here)
 	case v.Lucia == nil:
 		return nil, cookieSet{}, fmt.Errorf("%w: it is empty", ErrSavedSession)
 	}
@@ -58,6 +62,12 @@ func (c *Client[U]) decodeSaved(data []byte) (*session.Session[U], cookieSet, er
 		return nil, cookieSet{}, fmt.Errorf("%w: %w", ErrSavedSession, err)
 	}
 	s := v.Lucia
+	if err := checkWire(s); err != nil {
+		return nil, cookieSet{}, fmt.Errorf("%w: %w", ErrSavedSession, err)
+	}
+	if !c.names.own(v.Cookies) {
+		return nil, cookieSet{}, fmt.Errorf("%w: its cookies are not those of the library", ErrSavedSession)
+	}
 	s.ID, s.IssuedAt, s.ExpiresAt = id, v.IssuedAt, v.ExpiresAt
 	if p, err := readPayload(s.AccessToken); err == nil {
 		s.Generation = p.Generation

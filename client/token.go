@@ -47,3 +47,15 @@ func readPayload(token session.AccessToken) (p payload, err error) {
 	}
 	return p, nil
 }
+
+// isToken reports whether s is empty or has the form of a bearer token (RFC 6750, section 2.1).
+func isToken(s string) bool {
+	for i := range len(s) {
+		switch c := s[i]; {
+		case 'a' <= c && c <= 'z', 'A' <= c && c <= 'Z', '0' <= c && c <= '9', strings.IndexByte("-._~+/=", c) >= 0:
+		default:
+			return false
+		}
+	}
+	return true
+}

@@ -319,16 +319,6 @@ func FuzzReturnPath(f *testing.F) {
 	f.Fuzz(func(t *testing.T, next string) {
 		r := &http.Request{Method: "GET", URL: &url.URL{Path: "/login", RawQuery: url.Values{"next": {next}}.Encode()}}
 		got := middleware.ReturnPath(r, "/home")
-		// A browser removes tabs and line ends and reads backslashes as slashes.
-		seen := strings.NewReplacer("\t", "", "\n", "", "\r", "", `\`, "/").Replace(got)
-		if !strings.HasPrefix(seen, "/") || strings.HasPrefix(seen, "//") {
-			t.Errorf("ReturnPath(%q) = %q leads to another site", next, got)
-		}
-		// A proxy may have resolved the path before, decoded or not.
-		base := &url.URL{Scheme: "https", Host: "app.example", Path: "/"}
-		to, err := base.Parse(got)
-		if err != nil || to.Host != base.Host || strings.HasPrefix(to.Path, "//") || strings.HasPrefix(to.EscapedPath(), "//") {
-			t.Errorf("ReturnPath(%q) = %q resolves to %v, %v", next, got, to, err)
-		}
+		checkLocal(t, got)
 	})
 }

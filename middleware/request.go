@@ -110,8 +110,9 @@ func isBoosted(r *http.Request) bool {
 func isUnpoly(r *http.Request) bool { return header(r, "X-Up-Version") != "" }
 
 // prefersHTML reports whether an Accept header names HTML and does not prefer JSON (RFC 9110,
-// section 12.5.1). "*/*" names neither.
+// section 12.5.1), in any case. "*/*" names neither.
 func prefersHTML(accept string) bool {
+	accept = strings.ToLower(accept)
 	if !strings.Contains(accept, "html") { // as with most scripts
 		return false
 	}
@@ -130,12 +131,13 @@ func prefersHTML(accept string) bool {
 	return html > json || html > 0 && json == 0
 }
 
-// quality returns the weight in the parameters of a media range. The default is 1.
+// quality returns the weight in the parameters of a media range, in lower case. It is 1 if there is
+// none, and 0 if it is not a number from 0 to 1.
 func quality(params string) float64 {
 	for p := range strings.SplitSeq(params, ";") {
 		if value, ok := strings.CutPrefix(strings.TrimSpace(p), "q="); ok {
 			q, err := strconv.ParseFloat(value, 64)
-			if err != nil {
+			if err != nil || !(0 <= q && q <= 1) { // or not a number
 				return 0
 			}
 			return q

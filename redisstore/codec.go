@@ -7,6 +7,7 @@ import (
 	"math"
 	"net/netip"
 	"time"
+	"unicode/utf8"
 
 	"github.com/lucia-go/lucia/session"
 )
@@ -114,8 +115,17 @@ func encodeDetails(d session.Details) ([]byte, error) {
 	return append(b, d.ActorID...), nil
 }
 
-// decodeDetails is the inverse of encodeDetails. It leaves out what is malformed.
-func decodeDetails(v string) (d session.Details) {
+// decodeDetails is the inverse of encodeDetails. It returns no details for a value that
+// encodeDetails does not return.
+func decodeDetails(v string) session.Details {
+	d := readDetails(v)
+	if again, err := encodeDetails(d); err != nil || string(again) != v || !utf8.ValidString(d.Label) {
+		return session.Details{}
+	}
+	return d
+}
+
+func readDetails(v string) (d session.Details) {
 	if v == "" {
 		return d
 	}
@@ -194,6 +204,9 @@ func decodeCreate(reply string) (r session.CreateResult, err error) {
 		return r, badReply(reply)
 	}
 	r.Record, err = decodeRecord(reply[instantSize:head])
+	if err == nil && r.Record.Generation == 0 {
+		return session.CreateResult{}, badReply(reply)
+	}
 	for rest := reply[head:]; rest != ""; rest = rest[idSize:] {
 		r.Ended = append(r.Ended, session.ID([]byte(rest[:idSize])))
 	}

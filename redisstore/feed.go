@@ -104,14 +104,14 @@ func notices(entries []redis.XMessage) (list []session.Notice) {
 			return v
 		}
 		n := session.Notice{UserID: field("user")}
-		var known, ok bool
-		n.Kind, known = session.ParseNoticeKind(field("kind"))
+		kind, ok := session.ParseNoticeKind(field("kind"))
 		until, err := strconv.ParseInt(field("until"), 10, 64)
-		n.IssuedUntil = until
-		ok = known && err == nil && n.UserID != ""
-		if id := field("session"); id != "" {
-			n.SessionID, err = session.ParseID(id)
-			ok = ok && err == nil
+		n.Kind, n.IssuedUntil = kind, until
+		ok = ok && err == nil && session.CheckUserID(n.UserID) == nil
+		if text := field("session"); text != "" {
+			id, err := session.ParseID(text)
+			ok = ok && err == nil && id != session.ID{} // which would stand for all sessions
+			n.SessionID = id
 		}
 		if ok {
 			list = append(list, n)

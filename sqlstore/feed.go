@@ -140,12 +140,13 @@ func positionOf(entries []feedEntry) session.FeedPosition {
 func notices(entries []feedEntry) (list []session.Notice) {
 	for _, e := range entries {
 		n := session.Notice{UserID: userID(e.userID), IssuedUntil: e.issuedUntil}
-		var ok bool
-		n.Kind, ok = session.ParseNoticeKind(e.kind)
+		kind, ok := session.ParseNoticeKind(e.kind)
+		n.Kind = kind
+		ok = ok && session.CheckUserID(n.UserID) == nil
 		if e.sessionText != "" {
-			var err error
-			n.SessionID, err = session.ParseID(e.sessionText)
-			ok = ok && err == nil
+			id, err := session.ParseID(e.sessionText)
+			ok = ok && err == nil && id != session.ID{} // which would stand for all sessions
+			n.SessionID = id
 		}
 		if ok {
 			list = append(list, n)

@@ -71,11 +71,17 @@ func fields(r session.Record) []any {
 // scanDetails returns the destinations for the columns of the details.
 func (r *row) scanDetails() []any { return []any{&r.texts[0], &r.texts[1], &r.texts[2]} }
 
-// details converts the row to details. It leaves out an address that is not a prefix, which another
-// program must have written, so that the session is still listed.
+// details converts the row to details. It leaves out what this package would not have written, so
+// that the session is still listed.
 func (r *row) details() session.Details {
-	address, _ := netip.ParsePrefix(r.texts[1])
-	return session.Details{Label: userID(r.texts[0]), Address: address, ActorID: userID(r.texts[2])}
+	d := session.Details{Label: userID(r.texts[0]), ActorID: userID(r.texts[2])}
+	if len(d.Label) > session.MaxLabelBytes || !utf8.ValidString(d.Label) {
+		d.Label = ""
+	}
+	if p, err := netip.ParsePrefix(r.texts[1]); err == nil && p.String() == r.texts[1] {
+		d.Address = p
+	}
+	return d
 }
 
 // detailFields returns the values of the columns of the details.
@@ -87,11 +93,19 @@ func detailFields(d session.Details) []any {
 	return []any{userText(d.Label), address, userText(d.ActorID)}
 }
 
-// userID is the inverse of userText.
+// userID is the inverse of userText. It returns "" for a text that userText does not return.
 func userID(text string) string {
-	if !strings.Contains(text, `\`) {
-		return text
+	id := text
+	if strings.Contains(text, `\`) {
+		id = unescape(text)
 	}
+	if userText(id) != text {
+		return ""
+	}
+	return id
+}
+
+func unescape(text string) string {
 	var b strings.Builder
 	for rest := text; ; {
 		plain, escaped, found := strings.Cut(rest, `\`)

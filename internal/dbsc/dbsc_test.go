@@ -1,6 +1,7 @@
 package dbsc_test
 
 import (
+	"bytes"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
@@ -79,7 +80,7 @@ func TestProof(t *testing.T) {
 }
 
 // signed returns a token with the header and payload, signed with key.
-func signed(t *testing.T, key *ecdsa.PrivateKey, header, payload string) string {
+func signed(t testing.TB, key *ecdsa.PrivateKey, header, payload string) string {
 	t.Helper()
 	encode := base64.RawURLEncoding.EncodeToString
 	text := encode([]byte(header)) + "." + encode([]byte(payload))
@@ -94,7 +95,7 @@ func signed(t *testing.T, key *ecdsa.PrivateKey, header, payload string) string 
 	return text + "." + encode(sig[:])
 }
 
-func jwkOf(t *testing.T, key *ecdsa.PrivateKey) string {
+func jwkOf(t testing.TB, key *ecdsa.PrivateKey) string {
 	t.Helper()
 	head, _, _ := strings.Cut(dbsc.Sign(key, "C", true), ".")
 	data, err := base64.RawURLEncoding.DecodeString(head)
@@ -186,16 +187,101 @@ func TestProofIsNotMalleable(t *testing.T) {
 	}
 }
 
+// FuzzParseProof parses any text as a proof, and any header and payload with a valid signature.
+// What is accepted is an ES256 proof, as encoding/json reads it, and is signed by that key.
 func FuzzParseProof(f *testing.F) {
-	f.Add("a.b.c")
-	f.Add(`"eyJhbGciOiJFUzI1NiIsInR5cCI6ImRic2Mrand0In0.eyJqdGkiOiJDIn0.` + strings.Repeat("A", 86) + `"`)
-	f.Fuzz(func(t *testing.T, value string) {
-		p, err := dbsc.ParseProof(value)
-		if err == nil && (p.Challenge == "" || p.SignedBy(dbsc.Key{})) {
-			t.Errorf("%+v", p)
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		f.Fatal(err)
+	}
+	public := dbsc.KeyOf(&key.PublicKey)
+	jwk := jwkOf(f, key)
+	f.Add("", "", "a.b.c")
+	f.Add("", "", `"eyJhbGciOiJFUzI1NiIsInR5cCI6ImRic2Mrand0In0.eyJqdGkiOiJDIn0.`+strings.Repeat("A", 86)+`"`)
+	for _, quote := range []string{"", `"`} {
+		f.Add("", "", quote+dbsc.Sign(key, "C", true)+quote)
+	}
+	const good = `{"alg":"ES256","typ":"dbsc+jwt"}`
+	for _, header := range []string{
+		good, `{"alg":"ES256","typ":"dbsc+jwt","jwk":JWK}`, `{"alg":"none","typ":"dbsc+jwt"}`, `{"alg":"ES256","typ":"dbsc+jwt","crit":null}`, `{"alg":"HS256","alg":"ES256","typ":"dbsc+jwt"}`,
+		`{"alg":"ES256","typ":"dbsc+jwt","jwk":{"kty":"EC","crv":"P-256","x":"","y":""}}`, `{"alg":"ES256","ALG":"none","typ":"dbsc+jwt"}`, good + " ", good + good,
+	} {
+		f.Add(header, `{"jti":"C"}`, "")
+	}
+	for _, payload := range []string{`{"jti":""}`, `{"jti":"a","jti":"b"}`, `{"jti":null}`, `{"JTI":"C"}`, `[]`, `{"jti":"\u0000\ud800"}`, `{"jti":"C","aud":["x"],"iat":1e999}`} {
+		f.Add(good, payload, "")
+	}
+	f.Fuzz(func(t *testing.T, header, payload, raw string) {
+		forged := signed(t, key, strings.ReplaceAll(header, "JWK", jwk), payload)
+		for _, value := range []string{raw, forged} {
+			p, err := dbsc.ParseProof(value)
+			if err != nil {
+				if err != dbsc.ErrProof || p.Challenge != "" || p.Key != (dbsc.Key{}) || p.SignedBy(public) {
+					t.Errorf("%q: %+v and %v", value, p, err)
+				}
+				continue
+			}
+			text := dbsc.Text(value)
+			parts := strings.Split(text, ".")
+			if len(parts) != 3 || len(text) > dbsc.MaxProofBytes {
+				t.Fatalf("%q is accepted", value)
+			}
+			h, c := object(t, parts[0]), object(t, parts[1])
+			if _, critical := h["crit"]; h["alg"] != "ES256" || h["typ"] != "dbsc+jwt" || critical || c["jti"] != p.Challenge || p.Challenge == "" {
+				t.Errorf("%q is accepted with the header %v and the payload %v", value, h, c)
+			}
+			if _, named := h["jwk"]; named != (p.Key != dbsc.Key{}) || named && !p.Key.Valid() {
+				t.Errorf("%q has the key %x", value, p.Key)
+			}
+			if p.SignedBy(dbsc.Key{}) || value == forged && !p.SignedBy(public) {
+				t.Errorf("%q is signed by the wrong key", value)
+			}
 		}
-		dbsc.ParseRegistration(value)
-		dbsc.ParseChallenge(value)
+	})
+}
+
+// object decodes a segment of an accepted proof.
+func object(t *testing.T, segment string) (members map[string]any) {
+	t.Helper()
+	data, err := base64.RawURLEncoding.DecodeString(segment)
+	decoder := json.NewDecoder(bytes.NewReader(data))
+	decoder.UseNumber()
+	if err != nil || decoder.Decode(&members) != nil {
+		t.Fatalf("%q is accepted, but is no object in base64url: %v", data, err)
+	}
+	return members
+}
+
+// FuzzHeaders reads any text as each of the headers. Writing what was read and reading it again
+// gives the same, unless it contains letters that the headers cannot carry.
+func FuzzHeaders(f *testing.F) {
+	for _, value := range []string{
+		`(ES256);path="/start";challenge="C"`, `(RS256 ES256); path="/start"; challenge="a;b\"c"; future`, `"C";id="S"`, `"C"`, `C;id=S`, "", `"`, `"\"`, `"\\`, `;`, `;;=`,
+		`(ES256);path="/a";path="/b"`, `(ES256;path=")`, `("ES256");path="/a"`, `"a" ; id = "b"`, "\"a\x00\xff\";id=\"\u00e9\"",
+	} {
+		f.Add(value)
+	}
+	f.Fuzz(func(t *testing.T, value string) {
+		plain := func(s string) bool {
+			return !strings.ContainsFunc(s, func(c rune) bool { return c <= ' ' || c >= 0x7f || c == '"' || c == '\\' })
+		}
+		r, ok := dbsc.ParseRegistration(value)
+		if ok && (r.Path == "" || !strings.Contains(value, dbsc.Algorithm)) {
+			t.Errorf("ParseRegistration(%q) = %+v", value, r)
+		}
+		if again, fine := dbsc.ParseRegistration(r.String()); ok && plain(r.Path) && plain(r.Challenge) && (again != r || !fine) {
+			t.Errorf("%q is read as %+v, written as %q, and read as %+v", value, r, r, again)
+		}
+		c, ok := dbsc.ParseChallenge(value)
+		if ok != (c.Value != "") {
+			t.Errorf("ParseChallenge(%q) = %+v, %t", value, c, ok)
+		}
+		if again, fine := dbsc.ParseChallenge(c.String()); ok && plain(c.Value) && plain(c.ID) && (again != c || !fine) {
+			t.Errorf("%q is read as %+v, written as %q, and read as %+v", value, c, c, again)
+		}
+		if text := dbsc.Text(value); text != c.Value || len(text) > len(value) {
+			t.Errorf("Text(%q) = %q, but the challenge is %q", value, text, c.Value)
+		}
 	})
 }
 

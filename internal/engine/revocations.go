@@ -105,14 +105,18 @@ func (r *revocations) add(n session.Notice) bool {
 	return r.addLocked(n, 0)
 }
 
-// addFed records a notice that was read from the feed. It returns the notice with its bound.
+// addFed records a notice that was read from the feed. It returns the notice with its bound. The
+// clock of the process that published it may be wrong, and the user's tokens are refused until the
+// bound. So the bound is at most that of a fast clock within maxLeeway. Only the end of a single
+// session keeps its bound, because such a session never begins again.
 func (r *revocations) addFed(n session.Notice) session.Notice {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if n.SessionID != (ID{}) {
+	if n.Kind == session.NoticeEnd && n.SessionID != (ID{}) {
 		r.addLocked(n, 0)
 		return n
 	}
+	n.IssuedUntil = min(n.IssuedUntil, time.Now().Unix()+maxAhead+int64(maxLeeway/time.Second))
 	u, _ := r.userLocked(n.UserID)
 	if n.IssuedUntil <= u.fed {
 		n.IssuedUntil = max(n.IssuedUntil, min(u.fed+1, time.Now().Unix()+maxAhead))

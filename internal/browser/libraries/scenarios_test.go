@@ -296,7 +296,7 @@ func testLibrarySignOutForm(t *testing.T, b *chrometest.Browser, lib library) {
 
 // A form in a part of the page signs out the whole page.
 func testLibrarySignOutPart(t *testing.T, b *chrometest.Browser, lib library) {
-	app := newLibraryApp(t, lib, time.Minute)
+	app := newLibraryApp(t, lib, lasting)
 	v := signedIn(t, app, b.Person(t), "u1")
 	v.Click("#out button")
 	if lib.kind == "unpoly" { // shows the part of the next page that it finds
