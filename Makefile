@@ -1,6 +1,5 @@
 # Tools are pinned here, outside of go.mod.
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
-TEMPL       := github.com/a-h/templ/cmd/templ@v0.3.1100
 
 .DEFAULT_GOAL := help
 
@@ -37,7 +36,7 @@ lint: ## gofmt, go vet, staticcheck, go.mod
 
 .PHONY: generate
 generate: ## Generate templ code anew
-	go run $(TEMPL) generate -path examples
+	go generate ./examples/...
 
 .PHONY: bench
 bench: ## Compare with other libraries; starts its own Redis

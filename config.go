@@ -79,8 +79,8 @@ type Config[U any] struct {
 	// not they respect their context. A sign-in that ends a former session waits for that end, too,
 	// for up to another Timeout. Default 3 s.
 	Timeout time.Duration
-	// MaxSessions is the greatest number of sessions of one user. AtMaxSessions is what a sign-in
-	// beyond it does. Default 100.
+	// MaxSessions is the greatest number of sessions of one user. Default 100. AtMaxSessions is
+	// what a sign-in beyond it does.
 	MaxSessions int
 	// AtMaxSessions is what a sign-in beyond MaxSessions does. EndOldest, the default, ends the
 	// session with the oldest refresh token. RefuseNew fails the sign-in with CodeTooManySessions.

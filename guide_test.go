@@ -10,7 +10,7 @@ import (
 )
 
 // TestWritingAStore checks docs/writing-a-store.md: the code on the page is a package that passes
-// the conformance suite.
+// the conformance suite, with the race detector if this test has it.
 func TestWritingAStore(t *testing.T) {
 	t.Parallel()
 	page, err := os.ReadFile("docs/writing-a-store.md")
@@ -41,9 +41,13 @@ func TestWritingAStore(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	build := []string{"go", "test"}
+	if raceEnabled {
+		build = append(build, "-race")
+	}
 	binary := filepath.Join(dir, "kvstore.test")
 	for _, command := range [][]string{
-		{"go", "test", "-vet=off", "-overlay", list, "-c", "-o", binary, "./kvstore"}, // vet needs the folder
+		append(build, "-vet=off", "-overlay", list, "-c", "-o", binary, "./kvstore"), // vet needs the folder
 		{binary, "-test.short"},
 		{"gofmt", "-l", dir},
 	} {

@@ -14,7 +14,7 @@
 // A request with a valid access token does not access the store. Refresh tokens rotate in one
 // atomic step. An honest browser keeps its session whatever requests and responses are lost,
 // repeated or delayed. A stolen token is detected when it is presented after a newer token has
-// been in use for a while. A small browser module keeps open pages signed in.
+// been in use for two minutes. A small browser module keeps open pages signed in.
 //
 // An app also imports the adapter of its framework and its store:
 //

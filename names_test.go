@@ -28,6 +28,8 @@ var explained = map[string]string{
 
 	"redisstore.ErrVersion": "for operators; docs/redis.md says when it occurs",
 
+	"session.CreateResult.Created": "the library calls it on the result of a store",
+
 	"session.BoundGenerations":   "docs/device-bound.md; stores treat all generations alike",
 	"session.FeedOf":             "the library calls it",
 	"session.FirstGeneration":    "the 1 of the example of Refresh",

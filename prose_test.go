@@ -24,8 +24,9 @@ var unplain = regexp.MustCompile(`(?i)\b(` + strings.Join([]string{
 }, "|") + `)\b`)
 
 // TestProse checks comments and documents: lines of at most maxColumns, tables, code blocks and
-// lone links excepted, and none of the unplain phrases. It also looks for these phrases at the end
-// of lines of Go code and in the strings of Go tests.
+// lone links excepted, and none of the unplain phrases. It also checks the width of lines of Go
+// code outside of tests that end with a comment, and looks for the phrases there and in the strings
+// of Go tests.
 func TestProse(t *testing.T) {
 	t.Parallel()
 	for _, path := range proseFiles(t) {
@@ -59,30 +60,37 @@ func TestProse(t *testing.T) {
 }
 
 // checkGo looks for the unplain phrases in the comments of a Go file and, if it is a test, in its
-// strings.
+// strings. If it is not a test, it also checks the width of lines that end with a comment.
 func checkGo(t *testing.T, path string) {
 	t.Helper()
 	source, err := os.ReadFile(path)
 	if err != nil {
 		t.Fatal(err)
 	}
+	isTest := strings.HasSuffix(path, "_test.go")
+	text := strings.Split(string(source), "\n")
 	files := token.NewFileSet()
 	file := files.AddFile(path, -1, len(source))
 	var s scanner.Scanner
 	s.Init(file, source, nil, scanner.ScanComments)
 	for {
-		pos, tok, text := s.Scan()
+		pos, tok, literal := s.Scan()
 		if tok == token.EOF {
 			return
 		}
-		isProse := tok == token.COMMENT || tok == token.STRING && strings.HasSuffix(path, "_test.go")
+		isProse := tok == token.COMMENT || tok == token.STRING && isTest
 		if !isProse || path == "prose_test.go" {
 			continue
 		}
-		if at := unplain.FindStringIndex(text); at != nil {
-			where := files.Position(pos)
-			where.Line += strings.Count(text[:at[0]], "\n")
-			t.Errorf("%s:%d: %q is not plain English", path, where.Line, text[at[0]:at[1]])
+		where := files.Position(pos)
+		line := text[where.Line-1]
+		isTrailing := tok == token.COMMENT && strings.TrimSpace(line[:where.Column-1]) != ""
+		if n := columns(line); isTrailing && !isTest && n > maxColumns {
+			t.Errorf("%s:%d: %d columns with a comment, want at most %d", path, where.Line, n, maxColumns)
+		}
+		if at := unplain.FindStringIndex(literal); at != nil {
+			where.Line += strings.Count(literal[:at[0]], "\n")
+			t.Errorf("%s:%d: %q is not plain English", path, where.Line, literal[at[0]:at[1]])
 		}
 	}
 }
@@ -102,8 +110,12 @@ func proseFiles(t *testing.T) (files []string) {
 			continue
 		}
 		switch filepath.Ext(path) {
-		case ".go", ".md", ".js", ".mjs", ".ts", ".templ", ".lua":
+		case ".go", ".md", ".js", ".mjs", ".ts", ".templ", ".lua", ".sh":
 			files = append(files, path)
+		case "":
+			if isShell(path) {
+				files = append(files, path)
+			}
 		}
 	}
 	if len(files) < 100 {
@@ -114,15 +126,19 @@ func proseFiles(t *testing.T) (files []string) {
 
 // proseLines returns a function that reports, line after line, which lines of a file are prose.
 func proseLines(path string) func(line string) bool {
+	marks := []string{"//", "/*", "* ", "--"}
+	if isShell(path) {
+		marks = []string{"#"}
+	}
 	if filepath.Ext(path) != ".md" {
 		return func(line string) bool {
 			line = strings.TrimSpace(line)
-			for _, mark := range []string{"//", "/*", "* ", "--"} {
+			for _, mark := range marks {
 				if strings.HasPrefix(line, mark) {
 					return !strings.HasPrefix(line, "//go:") && !isLoneLink(line)
 				}
 			}
-			return false
+			return isShell(path) && strings.Contains(line, " # ")
 		}
 	}
 	inCode := false
@@ -135,6 +151,11 @@ func proseLines(path string) func(line string) bool {
 		isCode := inCode || strings.HasPrefix(line, "    ")
 		return !isTable && !isCode && !isLoneLink(line)
 	}
+}
+
+// isShell reports whether a file is a shell script or the Makefile.
+func isShell(path string) bool {
+	return filepath.Ext(path) == ".sh" || filepath.Base(path) == "Makefile" || filepath.Dir(path) == ".ci"
 }
 
 // isLoneLink reports whether a line is one long word, such as a URL, that cannot be broken.

@@ -68,7 +68,8 @@ func readmeGin(auth *lucia.Auth[Profile], g *gin.Engine, profile gin.HandlerFunc
 	g.Use(luciagin.Middleware(auth))
 	g.POST("/login", func(c *gin.Context) {
 		// … check the password …
-		if _, err := auth.SignIn(c.Writer, c.Request, userID); luciagin.Error(c, err) {
+		if _, err := auth.SignIn(c.Writer, c.Request, userID); err != nil {
+			luciagin.Error(c, err)
 			return
 		}
 		c.Redirect(http.StatusSeeOther, lucia.ReturnPath(c.Request, "/profile"))
@@ -76,18 +77,12 @@ func readmeGin(auth *lucia.Auth[Profile], g *gin.Engine, profile gin.HandlerFunc
 	g.GET("/profile", luciagin.Require(auth), profile) // luciagin.Session(c, auth) inside
 }
 
-func readmeEchoInShort(auth *lucia.Auth[Profile], e *echo.Echo, c echo.Context, profile echo.HandlerFunc) *lucia.Session[Profile] {
+func readmeInShort(auth *lucia.Auth[Profile], e *echo.Echo, profile echo.HandlerFunc, g *gin.Engine, show gin.HandlerFunc) {
 	e.Use(luciaecho.Middleware(auth))
-	e.GET("/profile", profile, luciaecho.Require(auth))
-	session := luciaecho.Session(c, auth) // in a handler
-	return session
-}
+	e.GET("/profile", profile, luciaecho.Require(auth)) // luciaecho.Session(c, auth) inside
 
-func readmeGinInShort(auth *lucia.Auth[Profile], g *gin.Engine, c *gin.Context, profile gin.HandlerFunc) *lucia.Session[Profile] {
-	g.Use(luciagin.Middleware(auth)) // before the routes
-	g.GET("/profile", luciagin.Require(auth), profile)
-	session := luciagin.Session(c, auth) // in a handler
-	return session
+	g.Use(luciagin.Middleware(auth))                // before the routes
+	g.GET("/profile", luciagin.Require(auth), show) // luciagin.Session(c, auth) inside
 }
 
 func sessionsRecent(auth *lucia.Auth[Profile], mux *http.ServeMux, closePage, closeAccount http.HandlerFunc) {
@@ -205,19 +200,18 @@ func TestReadmeCodeRuns(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	readmeNetHTTP(auth, http.NewServeMux(), func(http.ResponseWriter, *http.Request) {})
-	readmeEcho(auth, echo.New(), func(echo.Context) error { return nil })
+	name := func(ctx context.Context) string { return "Profile of " + auth.Session(ctx).User.ID }
+	signsIn(t, "net/http", readmeNetHTTP(auth, http.NewServeMux(), func(w http.ResponseWriter, r *http.Request) {
+		w.Write([]byte(name(r.Context())))
+	}))
+	e := echo.New()
+	readmeEcho(auth, e, func(c echo.Context) error { return c.String(http.StatusOK, name(c.Request().Context())) })
+	signsIn(t, "echo", e)
 	gin.SetMode(gin.TestMode)
-	readmeGin(auth, gin.New(), func(*gin.Context) {})
-	r := httptest.NewRequest("GET", "/", nil)
-	if s := readmeEchoInShort(auth, echo.New(), echo.New().NewContext(r, httptest.NewRecorder()), nil); s != nil {
-		t.Errorf("echo: a session for a signed-out visitor: %v", s)
-	}
-	c, g := gin.CreateTestContext(httptest.NewRecorder())
-	c.Request = r
-	if s := readmeGinInShort(auth, g, c, func(*gin.Context) {}); s != nil {
-		t.Errorf("gin: a session for a signed-out visitor: %v", s)
-	}
+	routes := gin.New()
+	readmeGin(auth, routes, func(c *gin.Context) { c.String(http.StatusOK, name(c.Request.Context())) })
+	signsIn(t, "gin", routes)
+	readmeInShort(auth, echo.New(), func(echo.Context) error { return nil }, gin.New(), func(*gin.Context) {})
 	sessionsStepUp(t, auth)
 	if err := readmeRedis(); err != nil {
 		t.Error(err)
@@ -227,6 +221,36 @@ func TestReadmeCodeRuns(t *testing.T) {
 	}
 	if _, err := readmeClient(t.Context(), filepath.Join(t.TempDir(), "session")); err != nil {
 		t.Error(err)
+	}
+}
+
+// signsIn requests the two routes of an app as a browser does: the profile is refused to a visitor,
+// POST /login leads to it and begins a session, and the profile is shown.
+func signsIn(t *testing.T, name string, app http.Handler) {
+	t.Helper()
+	browser := http.Header{"Sec-Fetch-Site": {"same-origin"}, "Sec-Fetch-Mode": {"navigate"}, "Sec-Fetch-Dest": {"document"}}
+	var cookies []*http.Cookie
+	for _, step := range []struct {
+		method, path   string
+		status         int
+		location, body string
+	}{
+		{"GET", "/profile", http.StatusSeeOther, "/login", ""},
+		{"POST", "/login", http.StatusSeeOther, "/profile", ""},
+		{"GET", "/profile", http.StatusOK, "", "Profile of " + userID},
+	} {
+		r := httptest.NewRequest(step.method, "https://app.example"+step.path, nil)
+		r.Header = browser.Clone()
+		for _, c := range cookies {
+			r.AddCookie(c)
+		}
+		w := httptest.NewRecorder()
+		app.ServeHTTP(w, r)
+		cookies = append(cookies, w.Result().Cookies()...)
+		to, _, _ := strings.Cut(w.Header().Get("Location"), "?")
+		if w.Code != step.status || to != step.location || step.body != "" && w.Body.String() != step.body {
+			t.Errorf("%s: %s %s: %d to %q, %q, want %d to %q, %q", name, step.method, step.path, w.Code, to, w.Body, step.status, step.location, step.body)
+		}
 	}
 }
 

@@ -11,10 +11,10 @@
 // cannot read or change it, another host cannot plant it, and two requests at once do not overwrite
 // each other's values.
 //
-// A value is taken once in so far as the browser deletes the cookie. A cookie that has been copied
-// works until it expires. Do not keep in a flash what must not be used twice, such as a voucher.
-// A value belongs to the browser and not to a user. Do not show in it what another person who signs
-// in at the same browser must not see.
+// A value is taken once, if the browser deletes the cookie as it is told. A cookie that has been
+// copied works until it expires. Do not keep in a flash what must not be used twice, such as a
+// voucher. A value belongs to the browser and not to a user. Do not show in it what another person
+// who signs in at the same browser must not see.
 package flash
 
 import (

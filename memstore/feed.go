@@ -53,7 +53,7 @@ const feedPage = 1000
 // ReadFeed implements [session.Feed].
 func (f *Feed) ReadFeed(ctx context.Context, after session.FeedPosition) ([]session.Notice, session.FeedPosition, error) {
 	if err := ctx.Err(); err != nil {
-		return nil, after, err
+		return nil, "", err
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()

@@ -60,9 +60,9 @@ func (s *Store) Create(ctx context.Context, c session.CreateParams) (session.Cre
 	defer sh.mu.Unlock()
 	sh.sweep(now)
 
-	ended, refused := session.MakeRoom(sh.users[c.UserID].held(now), c)
-	if refused {
-		return session.CreateResult{Refused: true}, nil
+	ended, ok := session.MakeRoom(sh.users[c.UserID].held(now), c)
+	if !ok {
+		return session.CreateResult{}, nil
 	}
 	u := sh.userOrNew(c.UserID)
 	u.drop(c.ID)

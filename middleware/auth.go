@@ -49,7 +49,8 @@ func New[U any](config Config[U]) (*Auth[U], error) {
 	if a.engine, err = engine.New(sessions); err != nil {
 		return nil, err
 	}
-	a.config.Secret, a.config.PreviousSecrets, a.config.ServiceKeys = nil, nil, nil // so that no log line can print them
+	// No log line can then print them.
+	a.config.Secret, a.config.PreviousSecrets, a.config.ServiceKeys = nil, nil, nil
 	a.routes = a.newRoutes()
 	a.scriptTag = newScriptTag(config.BasePath)
 	return a, nil

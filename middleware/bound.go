@@ -169,7 +169,8 @@ type deviceRequest[U any] struct {
 	fingerprint engine.Fingerprint
 	cookie      engine.RefreshCredential
 	access      *session.Session[U] // nil if there is no valid access token of the session
-	unknownKey  bool                // the cookie is sealed with a key that this process does not have
+	// The cookie is sealed with a key that this process does not have.
+	unknownKey bool
 }
 
 // deviceRequest returns what a request presents of a session. The zero id stands for the session of

@@ -68,7 +68,7 @@ func (a *Auth[U]) Sessions(ctx context.Context, userID string) ([]Device, error)
 }
 
 // EndOthers ends all sessions of the request's user except that of the request, as after a change
-// of password, and returns how many it ended. Call it for a POST. Errors carry
+// of password, and returns how many it ended, or 0 with an error. Call it for a POST. Errors carry
 // session.CodeInvalidRequest for a request from another origin, session.CodeNotAuthenticated if
 // there is no session, session.CodeDatabaseFetchFailed or session.CodeDatabaseUpdateFailed. After
 // the last some of the sessions may have ended; repeating the call is harmless.

@@ -9,7 +9,7 @@
 //     which scripts cannot read.
 //   - Forged or altered tokens are rejected: tokens are signed and have only one spelling.
 //   - A stolen cookie jar is detected when the older of two refresh tokens is presented after the
-//     newer one has been in use for a minute and a half.
+//     newer one has been in use for two minutes (Config.Settle and Config.Grace).
 //   - Requests that another site makes a browser send, sign-ins included, are rejected
 //     (http.CrossOriginProtection).
 //   - Cookies planted by a neighboring host are refused by the __Host- prefix. A request with

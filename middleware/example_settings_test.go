@@ -135,6 +135,26 @@ func ExampleAuth_Reload() {
 	// POST /password 200 1 other sessions have ended.
 }
 
+// A stream of events that ends with its session.
+func ExampleAuth_Ended() {
+	var auth *lucia.Auth[Profile] // of lucia.New
+	http.HandleFunc("GET /events", func(w http.ResponseWriter, r *http.Request) {
+		tick := time.NewTicker(time.Second)
+		defer tick.Stop()
+		for {
+			select {
+			case <-auth.Ended(r.Context()):
+				return
+			case <-r.Context().Done(): // the client is gone
+				return
+			case now := <-tick.C:
+				fmt.Fprintf(w, "data: %v\n\n", now)
+				http.NewResponseController(w).Flush()
+			}
+		}
+	})
+}
+
 // An endpoint that a page's script loads with its cookies.
 func ExampleAuth_ValidateRequestByCookie() {
 	auth := newAuth()

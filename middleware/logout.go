@@ -40,7 +40,8 @@ func (a *Auth[U]) serveLogout(w http.ResponseWriter, r *http.Request) {
 	case v == viewHTMX: // htmx would insert the target of a redirect in place of the form
 		w.Header().Set("HX-Redirect", next)
 		w.WriteHeader(http.StatusNoContent)
-	case v == viewFrame: // Turbo would search that page for its frame, and a form's answer is no 200
+	// Turbo would search that page for its frame, and a form's answer is no 200.
+	case v == viewFrame:
 		w.Header().Set("Content-Type", "text/html; charset=utf-8")
 		w.WriteHeader(http.StatusUnauthorized)
 		w.Write(redirectPage(notice{title: "Signed out", text: "You are signed out."}, next))

@@ -70,7 +70,8 @@ func (c Component) With(data any) Component {
 // a JSON object, or has a member _lucia.
 func (c Component) Render(ctx context.Context, w io.Writer) error {
 	var h http.Header
-	if answer, ok := w.(http.ResponseWriter); ok { // Render writes to it, so no other goroutine may use it
+	// Render writes to it, so no other goroutine may use it.
+	if answer, ok := w.(http.ResponseWriter); ok {
 		h = answer.Header()
 	}
 	return c.rendered(ctx, h, func(b []byte) error {

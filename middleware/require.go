@@ -121,7 +121,8 @@ func (a *Auth[U]) refusal(r *http.Request, outcome Outcome) *Denial {
 		return prefetchDenial()
 	}
 	d := newDenial(r, session.CodeUnauthorized)
-	if d.Person && !isAt(at(r), a.config.LoginPath) { // otherwise the login page would redirect to itself
+	// Otherwise the login page would redirect to itself.
+	if d.Person && !isAt(at(r), a.config.LoginPath) {
 		d.leadTo(r, a.withReturn(a.config.LoginPath, back(r)))
 	}
 	return d

@@ -157,7 +157,8 @@ func (a *Auth[U]) clearDead(h http.Header, r *http.Request) {
 // scope. The caller sets the other cookies, and the parked one if someone begins to act.
 func (a *Auth[U]) clearFormer(h http.Header, r *http.Request, set *cookieSet) {
 	saw := a.classify(set)
-	withheld := a.cookies.domain != "" && new(http.CrossOriginProtection).Check(r) != nil // trusted or not
+	// A trusted origin makes no difference here.
+	withheld := a.cookies.domain != "" && new(http.CrossOriginProtection).Check(r) != nil
 	for p := range parts {
 		unseen := withheld && !saw[p].any
 		saw[p].foreign = saw[p].foreign || unseen
@@ -181,7 +182,8 @@ func (c *cookieWriter) scopes(host string, saw valueClass, name string) (domains
 	if strings.HasPrefix(name, prefixHost) {
 		return []string{""}
 	}
-	if !strings.HasPrefix(name, prefixSecure) || c.domain != "" { // otherwise the cookie had a domain
+	// Otherwise the cookie had a domain.
+	if !strings.HasPrefix(name, prefixSecure) || c.domain != "" {
 		domains = append(domains, "")
 	}
 	host = hostName(host)

@@ -7,6 +7,7 @@ import (
 	"net/http/httptest"
 	"net/netip"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -420,6 +421,43 @@ func TestEndOthersRefusals(t *testing.T) {
 	}
 	if list, err := a.auth.Sessions(t.Context(), "u1"); err != nil || len(list) != 2 {
 		t.Errorf("%v, %v", list, err)
+	}
+}
+
+// secondDeleteFails is a store that fails at the second Delete.
+type secondDeleteFails struct {
+	session.Store
+	deletes atomic.Int64
+}
+
+func (s *secondDeleteFails) Delete(ctx context.Context, userID string, id session.ID) error {
+	if s.deletes.Add(1) == 2 {
+		return errDown
+	}
+	return s.Store.Delete(ctx, userID, id)
+}
+
+// EndOthers returns no number with an error, although it has ended a session.
+func TestEndOthersReturnsNoNumberWithAnError(t *testing.T) {
+	t.Parallel()
+	a := newApp(t, func(c *middleware.Config[profile]) { c.Store = &secondDeleteFails{Store: c.Store} })
+	b := newBrowser(t, a).signIn("u1")
+	for range 3 {
+		newBrowser(t, a).signIn("u1")
+	}
+	var ended int
+	var err error
+	handler := a.auth.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { ended, err = a.auth.EndOthers(w, r) }))
+	handler.ServeHTTP(httptest.NewRecorder(), b.request("POST", "/", nil))
+	if session.CodeOf(err) != session.CodeDatabaseUpdateFailed || ended != 0 {
+		t.Errorf("%d, %v", ended, err)
+	}
+	if list, err := a.auth.Sessions(t.Context(), "u1"); err != nil || len(list) != 2 {
+		t.Errorf("sessions left: %v, %v", list, err)
+	}
+	handler.ServeHTTP(httptest.NewRecorder(), b.request("POST", "/", nil))
+	if err != nil || ended != 1 {
+		t.Errorf("again: %d, %v", ended, err)
 	}
 }
 

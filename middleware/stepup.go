@@ -30,8 +30,7 @@ import (
 // because of it.
 //
 // The time of the sign-in is part of the access token (auth_time), so the store is not accessed. A
-// session that an earlier release began has no such time and is never recent. Nor is a session in
-// which someone acts as the user, because the user has not signed in.
+// session in which someone acts as the user is never recent, because the user has not signed in.
 func (a *Auth[U]) RequireRecent(maxAge time.Duration, options ...RequireOption) func(next http.Handler) http.Handler {
 	options = append(options[:len(options):len(options)], Recent(maxAge))
 	return func(next http.Handler) http.Handler { return a.Require(next, options...) }
@@ -58,7 +57,8 @@ func (a *Auth[U]) stepUpDenial(r *http.Request, s *session.Session[U], maxAge ti
 	}
 	d := newDenial(r, session.CodeStepUpRequired)
 	d.Header.Set("WWW-Authenticate", wire.ChallengeStepUp+`, max_age="`+strconv.FormatInt(seconds(maxAge), 10)+`"`)
-	if d.Person && !isAt(at(r), a.config.StepUpPath) { // otherwise the step-up page would redirect to itself
+	// Otherwise the step-up page would redirect to itself.
+	if d.Person && !isAt(at(r), a.config.StepUpPath) {
 		url := a.withReturn(a.config.StepUpPath, back(r))
 		if !isRead(r) {
 			url = addQuery(url, unsentField+"=1")

@@ -113,12 +113,14 @@ func (a *Auth[U]) ValidateFormSubmission(r *http.Request) (*session.Session[U], 
 		return nil, fmt.Errorf("%w: form of another origin", session.CodeInvalidRequest)
 	}
 	var set cookieSet
-	if a.cookies.scan(r.Header, &set); set.fingerprint.n == 0 { // nothing in the body could prove a session
+	// Nothing in the body could prove a session.
+	if a.cookies.scan(r.Header, &set); set.fingerprint.n == 0 {
 		return nil, fmt.Errorf("%w: no fingerprint", session.CodeInvalidAccessToken)
 	}
 	s, err := a.byForm(r)
 	if err != nil && r.MultipartForm != nil {
-		r.MultipartForm.RemoveAll() // uploads of an unauthenticated request; the server may not know them
+		// Uploads of an unauthenticated request; the server may not know them.
+		r.MultipartForm.RemoveAll()
 	}
 	return s, err
 }
@@ -163,7 +165,8 @@ func (a *Auth[U]) parse(r *http.Request) error {
 	defer st.forms.Unlock()
 	err := parseForm(r)
 	if r.MultipartForm != nil && st.request.MultipartForm == nil {
-		st.request.MultipartForm = r.MultipartForm // the server removes the files of its own request
+		// The server removes the files of its own request.
+		st.request.MultipartForm = r.MultipartForm
 	}
 	return err
 }

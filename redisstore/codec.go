@@ -198,7 +198,7 @@ func encodeConfirm(c session.ConfirmParams) ([]byte, error) {
 func decodeCreate(reply string) (r session.CreateResult, err error) {
 	const head = instantSize + recordSize
 	if len(reply) == instantSize {
-		return session.CreateResult{Refused: true}, nil
+		return session.CreateResult{}, nil // refused
 	}
 	if len(reply) < head || (len(reply)-head)%idSize != 0 {
 		return r, badReply(reply)

@@ -41,14 +41,14 @@ func (s *Store) Publish(ctx context.Context, n session.Notice, keep time.Duratio
 func (s *Store) ReadFeed(ctx context.Context, after session.FeedPosition) ([]session.Notice, session.FeedPosition, error) {
 	const op = "read feed"
 	if err := ctx.Err(); err != nil {
-		return nil, after, fail(op, err)
+		return nil, "", fail(op, err)
 	}
 	ctx, cancel := context.WithTimeout(ctx, s.timeout)
 	defer cancel()
 	if after != "" {
 		entries, err := s.entries(ctx, string(after))
 		if err != nil {
-			return nil, after, fail(op, err)
+			return nil, "", fail(op, err)
 		}
 		if len(entries) > 0 && entries[0].ID == string(after) {
 			return s.readable(ctx, entries, entries[1:])
@@ -56,7 +56,7 @@ func (s *Store) ReadFeed(ctx context.Context, after session.FeedPosition) ([]ses
 	}
 	entries, err := s.entries(ctx, "-")
 	if err != nil {
-		return nil, after, fail(op, err)
+		return nil, "", fail(op, err)
 	}
 	if len(entries) == 0 {
 		return nil, "", nil
@@ -76,7 +76,7 @@ func (s *Store) readable(ctx context.Context, page, unread []redis.XMessage) ([]
 		}
 		next, err := s.entries(ctx, "("+at)
 		if err != nil {
-			return nil, session.FeedPosition(at), fail("read feed", err)
+			return nil, "", fail("read feed", err)
 		}
 		if len(next) == 0 {
 			return nil, session.FeedPosition(at), nil

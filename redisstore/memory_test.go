@@ -18,10 +18,14 @@ import (
 // BenchmarkMemory measures the memory of a session in Redis with 100,000 users whose ids have 36
 // characters. One iteration is enough (-benchtime 1x).
 func BenchmarkMemory(b *testing.B) {
+	users := 100_000
+	if testing.Short() {
+		users = 1000
+	}
 	for _, each := range []int{1, 3} {
 		b.Run(fmt.Sprintf("sessions=%d", each), func(b *testing.B) {
 			for range b.N {
-				b.ReportMetric(memoryPerSession(b, 100_000, each, session.Details{}), "bytes/session")
+				b.ReportMetric(memoryPerSession(b, users, each, session.Details{}), "bytes/session")
 			}
 		})
 	}

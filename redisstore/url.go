@@ -76,7 +76,8 @@ func ParseURL(s string) (*redis.UniversalOptions, error) {
 		return nil, err
 	}
 	if u.Scheme == "rediss" || u.Scheme == "sentinels" {
-		opts.TLSConfig = &tls.Config{MinVersion: tls.VersionTLS12} // each host is verified by its own name
+		// Each host is verified by its own name.
+		opts.TLSConfig = &tls.Config{MinVersion: tls.VersionTLS12}
 	}
 	if err := database(opts, path); err != nil {
 		return nil, err

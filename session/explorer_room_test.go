@@ -94,10 +94,10 @@ func (w *roomWorld) create(s roomState, device, id uint8, again bool, emit func(
 		}
 		live = append(live, held)
 	}
-	ended, refused := session.MakeRoom(live, asked)
-	name := fmt.Sprintf("device %d signs in, session %d, again %v: ends %d, refused %v", device, id, again, len(ended), refused)
+	ended, ok := session.MakeRoom(live, asked)
+	name := fmt.Sprintf("device %d signs in, session %d, again %v: ends %d, refused %v", device, id, again, len(ended), !ok)
 	others := w.others(s, device)
-	if refused {
+	if !ok {
 		next := s
 		next.pending, next.by = 0, 0
 		wrong := ""

@@ -31,7 +31,8 @@ type Feed interface {
 	// ReadFeed returns the notices after a position, the oldest first, and the position to
 	// continue from. It may limit their number; a call that returns none has reached the end. The
 	// zero FeedPosition is the beginning. If the log no longer has the entry at the position,
-	// ReadFeed starts at the beginning: the entry was lost, and those after it may be, too.
+	// ReadFeed starts at the beginning: the entry was lost, and those after it may be, too. With
+	// an error, it returns neither notices nor a position, and the caller continues from after.
 	ReadFeed(ctx context.Context, after FeedPosition) ([]Notice, FeedPosition, error)
 }
 
@@ -109,5 +110,8 @@ type noFeed struct{}
 func (noFeed) Publish(ctx context.Context, _ Notice, _ time.Duration) error { return ctx.Err() }
 
 func (noFeed) ReadFeed(ctx context.Context, after FeedPosition) ([]Notice, FeedPosition, error) {
-	return nil, after, ctx.Err()
+	if err := ctx.Err(); err != nil {
+		return nil, "", err
+	}
+	return nil, after, nil
 }

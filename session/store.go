@@ -74,13 +74,15 @@ type CreateParams struct {
 
 // CreateResult is the result of [Store.Create].
 type CreateResult struct {
-	// Record is the new session's record, or the zero Record if Refused.
+	// Record is the new session's record. It is the zero Record if the call was refused, because
+	// the user has Max sessions already. Nothing then changed.
 	Record Record
-	// Refused reports that the user has Max sessions already and that nothing changed.
-	Refused bool
 	// Ended are the live sessions that were deleted to make room.
 	Ended []ID
 }
+
+// Created reports whether the session was created and not refused.
+func (r CreateResult) Created() bool { return r.Record != (Record{}) }
 
 // Details describe a session in the list of sessions that its user sees. A store keeps them
 // unchanged.
@@ -114,21 +116,21 @@ type Candidate struct {
 
 // MakeRoom returns which of the user's live sessions Create deletes so that the new session makes
 // no more than Max: those that were least recently issued a token, smallest IssuedAt first, then
-// smallest ID. It reports refused, and deletes none, if c.Refuse is set. live may include the
-// session that is replaced. MakeRoom sorts live.
-func MakeRoom(live []Candidate, c CreateParams) (ended []ID, refused bool) {
+// smallest ID. It returns false if Create refuses the new session instead, because there is no room
+// and c.Refuse is set. live may include the session that is replaced. MakeRoom sorts live.
+func MakeRoom(live []Candidate, c CreateParams) (ended []ID, ok bool) {
 	if c.Details.ActorID != "" {
-		return nil, false
+		return nil, true
 	}
 	live = slices.DeleteFunc(live, func(h Candidate) bool {
 		return h.ID == c.ID || h.ActorID != "" || slices.Contains(c.Former, h.ID)
 	})
 	over := len(live) + 1 - max(c.Max, 1)
 	if over <= 0 {
-		return nil, false
+		return nil, true
 	}
 	if c.Refuse {
-		return nil, true
+		return nil, false
 	}
 	slices.SortFunc(live, func(a, b Candidate) int {
 		return cmp.Or(cmp.Compare(a.IssuedAt, b.IssuedAt), bytes.Compare(a.ID[:], b.ID[:]))
@@ -136,7 +138,7 @@ func MakeRoom(live []Candidate, c CreateParams) (ended []ID, refused bool) {
 	for _, h := range live[:over] {
 		ended = append(ended, h.ID)
 	}
-	return ended, false
+	return ended, true
 }
 
 // RefreshParams holds the arguments of [Store.Refresh].

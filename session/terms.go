@@ -6,11 +6,10 @@ import (
 )
 
 // Terms are the properties of a session that its sign-in fixes. They are signed into both tokens
-// and do not change while the session lives. They are zero for a session that an earlier release
-// began.
+// and do not change while the session lives.
 type Terms struct {
 	// AuthTime is when the user authenticated, in whole seconds of the app's clock (OpenID
-	// Connect's auth_time). It is zero if the session was begun by an earlier release.
+	// Connect's auth_time). It is zero only if a version before 0.1.0 began the session.
 	AuthTime time.Time
 	// Short reports whether the session was begun with Remember(false): the browser forgets it when
 	// it closes, and Config.Short limits it.

@@ -146,7 +146,10 @@ func each(t testing.TB, callers, n int, call func(i int) error) {
 // 36 characters: after the sign-in, and after three more generations. One iteration is enough
 // (-benchtime 1x).
 func BenchmarkSize(b *testing.B) {
-	const users = 10_000
+	users := 10_000
+	if testing.Short() {
+		users = 100
+	}
 	kinds := []struct {
 		name string
 		open func(testing.TB) (*sqlstore.Store, *sql.DB)

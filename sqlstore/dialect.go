@@ -30,8 +30,6 @@ type dialect struct {
 	forUpdate, skipLocked string
 	// text is the type of a text column that is compared byte by byte.
 	text string
-	// columnsOf selects the names of the columns of a table.
-	columnsOf string
 	// schemas is set if the name of a table may have a schema.
 	schemas bool
 	// serial and autoincrement stand before and after PRIMARY KEY. They make a column of numbers
@@ -61,12 +59,11 @@ var postgres = dialect{
 	text:       `text COLLATE "C"`,
 	// The fillfactor leaves free space in each page for the new version of a row. A rotation then
 	// does not change the indexes (a HOT update).
-	serial:    "bigint GENERATED ALWAYS AS IDENTITY",
-	options:   " WITH (fillfactor = 80)",
-	schemas:   true,
-	columnsOf: "SELECT attname FROM pg_attribute WHERE attrelid = to_regclass($1) AND attnum > 0 AND NOT attisdropped",
-	numbered:  func(query string) string { return query },
-	failure:   postgresFailure,
+	serial:   "bigint GENERATED ALWAYS AS IDENTITY",
+	options:  " WITH (fillfactor = 80)",
+	schemas:  true,
+	numbered: func(query string) string { return query },
+	failure:  postgresFailure,
 }
 
 // SQLite is SQLite 3.35 or later.
@@ -80,10 +77,9 @@ var sqlite = dialect{
 	begin:     "BEGIN IMMEDIATE",
 	text:      "TEXT",
 	serial:    "INTEGER", autoincrement: " AUTOINCREMENT",
-	options:   " WITHOUT ROWID",
-	columnsOf: "SELECT name FROM pragma_table_info(?1)",
-	numbered:  func(query string) string { return strings.ReplaceAll(query, "$", "?") },
-	failure:   sqliteFailure,
+	options:  " WITHOUT ROWID",
+	numbered: func(query string) string { return strings.ReplaceAll(query, "$", "?") },
+	failure:  sqliteFailure,
 }
 
 // String returns the name of the database.

@@ -61,7 +61,8 @@ func postgresFailure(err error) failure {
 	switch state := coded.SQLState(); {
 	case state == "40001", state == "40P01": // serialization failure, deadlock
 		return conflict
-	case strings.HasPrefix(state, "08"), strings.HasPrefix(state, "57P0"): // connection; the server stops or starts
+	// Connection; the server stops or starts.
+	case strings.HasPrefix(state, "08"), strings.HasPrefix(state, "57P0"):
 		return lost
 	}
 	return final

@@ -99,7 +99,7 @@ func (s *Store) ReadFeed(ctx context.Context, after session.FeedPosition) ([]ses
 		}
 	})
 	if err != nil {
-		return nil, after, fail("read feed", session.CodeDatabaseFetchFailed, err)
+		return nil, "", fail("read feed", session.CodeDatabaseFetchFailed, err)
 	}
 	return p.notices, p.next, nil
 }

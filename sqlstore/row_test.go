@@ -237,33 +237,6 @@ func TestMalformedRows(t *testing.T) {
 	}
 }
 
-// TestMigrateAddsColumns migrates a table of an earlier version. Its sessions continue.
-func TestMigrateAddsColumns(t *testing.T) {
-	onDatabases(t, func(t *testing.T, d database) {
-		db, ctx := d.pool(t), context.Background()
-		table, name := newTable()
-		store := sqlstore.New(db, d.dialect, table, longTimeout)
-		earlier := strings.Split(sqlstore.Schema(d.dialect, table), "\n")
-		earlier = slices.DeleteFunc(earlier, func(line string) bool {
-			return strings.Contains(line, "label") || strings.Contains(line, "address") || strings.Contains(line, " actor ")
-		})
-		far := time.Now().Add(time.Hour).UnixMilli()
-		execute(t, db, strings.Join(earlier, "\n"), fmt.Sprintf(
-			"INSERT INTO %s (user_id, session_id, generation, issued_at, confirmed_at, created_at, expires_at) VALUES ('ann', '%v', 1, 1, 0, 1, %d)",
-			name, session.ID{1}, far))
-		migrate(t, store)
-		migrate(t, store)
-		p := session.CreateParams{UserID: "ann", ID: session.ID{2}, Policy: long, Max: 5, Details: session.Details{Label: "Firefox on Linux"}}
-		if _, err := store.Create(ctx, p); err != nil {
-			t.Fatal(err)
-		}
-		live, err := store.List(ctx, "ann")
-		if err != nil || len(live) != 2 || live[session.ID{1}].Details != (session.Details{}) || live[session.ID{2}].Details != p.Details {
-			t.Errorf("List = %+v, %v", live, err)
-		}
-	})
-}
-
 // TestMigrateAtOnce checks that all processes of an app may call Migrate when they start.
 func TestMigrateAtOnce(t *testing.T) {
 	onDatabases(t, func(t *testing.T, d database) {
@@ -328,6 +301,69 @@ func TestOptionsPanicOnInvalidValues(t *testing.T) {
 			call()
 		}()
 	}
+}
+
+// TestDocumentedStatements runs the statements that docs/sql.md offers to the app on the table: one
+// lists a user's sessions, the other ends them.
+func TestDocumentedStatements(t *testing.T) {
+	guide, err := os.ReadFile("../docs/sql.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	block := regexp.MustCompile("(?s)```sql\n-- the sessions of one person(.*?)```").FindSubmatch(guide)
+	if block == nil {
+		t.Fatal("docs/sql.md no longer shows the statements")
+	}
+	text := regexp.MustCompile(`(?m)^--.*$`).ReplaceAllString("--"+string(block[1]), "")
+	list, end, ok := strings.Cut(text, ";")
+	if !ok || !strings.Contains(end, "DELETE") {
+		t.Fatalf("docs/sql.md shows %q, want a SELECT and a DELETE", text)
+	}
+	sqlite := regexp.MustCompile(`to_timestamp\((\w+) / 1000\.0\)`).ReplaceAllString(list, "datetime($1 / 1000, 'unixepoch')")
+	if !strings.Contains(string(block[1]), "on SQLite: datetime(created_at / 1000, 'unixepoch')") {
+		t.Error("docs/sql.md no longer shows the expression for SQLite")
+	}
+	onDatabases(t, func(t *testing.T, d database) {
+		db := d.pool(t)
+		store := sqlstore.New(db, d.dialect, longTimeout)
+		migrate(t, store)
+		for _, user := range []string{"ann", "ann", "ben"} {
+			create(t, store, user, session.NewID(), long, 5)
+		}
+		sessions := func() (n int) {
+			t.Helper()
+			query := list
+			if d.dialect == sqlstore.SQLite {
+				query = sqlite
+			}
+			rows, err := db.Query(query)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer rows.Close()
+			for ; rows.Next(); n++ {
+				var id string
+				var created, issued any
+				if err := rows.Scan(&id, &created, &issued); err != nil || created == nil || issued == nil {
+					t.Errorf("row %q, %v, %v: %v", id, created, issued, err)
+				}
+			}
+			if err := rows.Err(); err != nil {
+				t.Error(err)
+			}
+			return n
+		}
+		if n := sessions(); n != 2 {
+			t.Errorf("ann has %d sessions, want two", n)
+		}
+		execute(t, db, strings.TrimSuffix(strings.TrimSpace(end), ";"))
+		if n := sessions(); n != 0 {
+			t.Errorf("after the DELETE ann has %d sessions, want none", n)
+		}
+		if n := count(t, db, "SELECT COUNT(*) FROM lucia_sessions"); n != 1 {
+			t.Errorf("after the DELETE the table has %d sessions, want one", n)
+		}
+	})
 }
 
 // TestDocumentedPermissionsSuffice uses the store as a role with the rights that docs/sql.md

@@ -3,9 +3,7 @@ package sqlstore
 import (
 	"context"
 	"database/sql"
-	"errors"
 	"fmt"
-	"slices"
 	"strings"
 	"time"
 )
@@ -35,13 +33,6 @@ CREATE TABLE IF NOT EXISTS {table}_feed (
 );
 `
 
-// added are the columns that the table of an earlier version lacks, with their definitions.
-var added = [...][2]string{
-	{"label", "{text} NOT NULL DEFAULT ''"},
-	{"address", "{text} NOT NULL DEFAULT ''"},
-	{"actor", "{text} NOT NULL DEFAULT ''"},
-}
-
 // Schema returns the statements that [Store.Migrate] executes, each terminated by a semicolon. It
 // is for apps that use a migration tool. Of the options, only [WithTable] has an effect.
 func Schema(d Dialect, opts ...Option) string {
@@ -57,10 +48,9 @@ func Schema(d Dialect, opts ...Option) string {
 // waits.
 const migrateTimeout = time.Minute
 
-// Migrate creates the tables and the index if they do not exist. It adds the columns that the table
-// of an earlier version lacks. It changes nothing else. Several processes may call it at once. It
-// returns within a minute, regardless of [WithTimeout]. It requires the right to create and alter
-// tables, which the store's other methods do not.
+// Migrate creates the tables and the index if they do not exist. It changes nothing else. Several
+// processes may call it at once. It returns within a minute, regardless of [WithTimeout]. It
+// requires the right to create tables, which the store's other methods do not.
 func (s *Store) Migrate(ctx context.Context) error {
 	_, err := call(ctx, s, migrateTimeout, func(ctx context.Context, c *sql.Conn) (struct{}, error) {
 		return struct{}{}, s.aloneInTx(ctx, c, "", func() error {
@@ -72,41 +62,11 @@ func (s *Store) Migrate(ctx context.Context) error {
 					return err
 				}
 			}
-			return s.addColumns(ctx, c)
+			return nil
 		})
 	})
 	if err != nil {
 		return fmt.Errorf("sqlstore: migrate: %w", err)
-	}
-	return nil
-}
-
-// addColumns adds the columns that the table lacks.
-func (s *Store) addColumns(ctx context.Context, c *sql.Conn) error {
-	rows, err := c.QueryContext(ctx, s.dialect.columnsOf, s.table)
-	if err != nil {
-		return err
-	}
-	defer rows.Close()
-	var existing []string
-	for rows.Next() {
-		var name string
-		if err := rows.Scan(&name); err != nil {
-			return err
-		}
-		existing = append(existing, name)
-	}
-	if err := errors.Join(rows.Err(), rows.Close()); err != nil {
-		return err
-	}
-	for _, column := range added {
-		if slices.Contains(existing, column[0]) {
-			continue
-		}
-		definition := strings.ReplaceAll(column[1], "{text}", s.dialect.text)
-		if _, err := c.ExecContext(ctx, "ALTER TABLE "+s.table+" ADD COLUMN "+column[0]+" "+definition); err != nil {
-			return err
-		}
 	}
 	return nil
 }

@@ -65,13 +65,14 @@ func (s *Store) Create(ctx context.Context, p session.CreateParams) (session.Cre
 				return err
 			}
 			live, expired := split(held, p.ID, now)
-			if r.Ended, r.Refused = session.MakeRoom(live, p); r.Refused {
+			ended, ok := session.MakeRoom(live, p)
+			if !ok {
 				return nil
 			}
-			if err := s.drop(ctx, c, user, append(expired, r.Ended...)); err != nil {
+			if err := s.drop(ctx, c, user, append(expired, ended...)); err != nil {
 				return err
 			}
-			r.Record = session.Begin(p.Policy, now)
+			r = session.CreateResult{Record: session.Begin(p.Policy, now), Ended: ended}
 			args := slices.Concat([]any{user, p.ID.String()}, fields(r.Record), detailFields(p.Details))
 			if _, err := c.ExecContext(ctx, s.q.insert, args...); err != nil {
 				return err

@@ -10,20 +10,19 @@ import (
 )
 
 // Error responds with an error of auth as middleware.Error does: a page for a person, the code for
-// a script. It aborts the chain and adds the error to c.Errors. It returns false and does nothing
-// if err is nil, and true otherwise.
+// a script. It aborts the chain and adds the error to c.Errors. It does nothing if err is nil.
 //
-//	if _, err := auth.SignIn(c.Writer, c.Request, id); luciagin.Error(c, err) {
+//	if _, err := auth.SignIn(c.Writer, c.Request, id); err != nil {
+//		luciagin.Error(c, err)
 //		return
 //	}
-func Error(c *gin.Context, err error) bool {
+func Error(c *gin.Context, err error) {
 	if err == nil {
-		return false
+		return
 	}
 	c.Error(err)
 	c.Abort()
 	middleware.Error(c.Writer, c.Request, err)
-	return true
 }
 
 // deny ends the chain and writes the response that Config.Deny has not written. An error that is

@@ -81,7 +81,8 @@ func Example() {
 	r := gin.New()
 	r.Use(luciagin.Middleware(auth)) // before the routes
 	r.POST("/login", func(c *gin.Context) {
-		if _, err := auth.SignIn(c.Writer, c.Request, "u1"); luciagin.Error(c, err) { // after checking the password
+		if _, err := auth.SignIn(c.Writer, c.Request, "u1"); err != nil { // after checking the password
+			luciagin.Error(c, err)
 			return
 		}
 		c.Redirect(http.StatusSeeOther, "/profile")
@@ -185,7 +186,8 @@ func ExampleError() {
 	r.Use(luciagin.Middleware(auth))
 	r.GET("/api/me", func(c *gin.Context) {
 		session, err := auth.ValidateRequest(c.Request)
-		if luciagin.Error(c, err) {
+		if err != nil {
+			luciagin.Error(c, err)
 			return
 		}
 		c.JSON(http.StatusOK, session.User)
@@ -212,7 +214,8 @@ func Example_form() {
 	})
 	r.POST("/bio", func(c *gin.Context) {
 		session, err := auth.ValidateFormSubmission(c.Request)
-		if luciagin.Error(c, err) {
+		if err != nil {
+			luciagin.Error(c, err)
 			return
 		}
 		c.String(http.StatusOK, session.User.ID+" is "+c.PostForm("bio"))
@@ -238,8 +241,8 @@ func Example_signOutEverywhere() {
 		luciagin.Error(c, err)
 	})
 	r.POST("/everywhere", luciagin.Require(auth), func(c *gin.Context) {
-		err := auth.RevokeUser(c.Request.Context(), luciagin.Session(c, auth).User.ID)
-		if luciagin.Error(c, err) {
+		if err := auth.RevokeUser(c.Request.Context(), luciagin.Session(c, auth).User.ID); err != nil {
+			luciagin.Error(c, err)
 			return
 		}
 		c.Redirect(http.StatusSeeOther, "/")

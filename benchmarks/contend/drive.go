@@ -51,7 +51,8 @@ func (d *Driver) Run(n int) {
 		d.next++
 		d.handler.ServeHTTP(&d.answer, d.request)
 		if d.answer.status != http.StatusOK {
-			panic(fmt.Sprintf("contend: status %d", d.answer.status)) // the cost of a failure is meaningless
+			// The cost of a failure is meaningless.
+			panic(fmt.Sprintf("contend: status %d", d.answer.status))
 		}
 	}
 }

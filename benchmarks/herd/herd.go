@@ -79,7 +79,8 @@ type game struct {
 	pages   []page
 	waiting []int32 // pages that wait for a place, in the order they came
 	vain    int     // calls at the store whose time is up; they come before those of atStore
-	atStore []int32 // pages with a call at the store that may still be in time, in the order they came
+	// Pages with a call at the store that may still be in time, in the order they came.
+	atStore []int32
 	done    int
 	perSec  []int
 	result  Result

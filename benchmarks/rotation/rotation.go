@@ -57,6 +57,7 @@ type Entry struct {
 	Version string
 	Setting string
 	Source  string // the URL of the source code or document that the simulation follows
+	Title   string // the title of a document without a version, and the day on which it was read
 	Ends    string // what ends when a token is taken for stolen
 	New     func() Rule
 }

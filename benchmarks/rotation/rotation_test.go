@@ -1,8 +1,10 @@
 package rotation_test
 
 import (
+	"cmp"
 	"fmt"
 	"os"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -82,7 +84,7 @@ func sources() string {
 	for _, e := range rotation.Rules {
 		source := e.Source
 		if strings.HasPrefix(source, "https://") {
-			source = fmt.Sprintf("[%s](%s)", label(source), source)
+			source = fmt.Sprintf("[%s](%s)", cmp.Or(e.Title, label(source)), source)
 		} else {
 			source = fmt.Sprintf("[%s](../%s)", source, source)
 		}
@@ -97,6 +99,25 @@ func label(source string) string {
 		return source[strings.LastIndexByte(source, '/')+1:]
 	}
 	return strings.Split(source, "/")[2]
+}
+
+// TestSources checks that each source can be found as it was read: source code under a tag, and a
+// document with its version or with its title and a date.
+func TestSources(t *testing.T) {
+	tag := regexp.MustCompile(`^https://github\.com/[\w-]+/[\w-]+/blob/v?\d+\.\d+\.\d+/`)
+	dated := regexp.MustCompile(`, read \d{4}-\d\d-\d\d$`)
+	version := regexp.MustCompile(`\d+\.\d+`)
+	for _, e := range rotation.Rules {
+		switch {
+		case e.Name == "lucia":
+		case strings.HasPrefix(e.Source, "https://github.com/"):
+			if !tag.MatchString(e.Source) || !strings.Contains(e.Source, version.FindString(e.Version)) {
+				t.Errorf("%s: version %q, source %s, want the tag of the version", e.Name, e.Version, e.Source)
+			}
+		case !version.MatchString(e.Version) && !dated.MatchString(e.Title):
+			t.Errorf("%s: version %q, title %q, want a version or a title with a date", e.Name, e.Version, e.Title)
+		}
+	}
 }
 
 func name(e rotation.Entry) string {

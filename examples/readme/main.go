@@ -37,8 +37,7 @@ func main() {
 			}
 			return Profile{}, lucia.ErrUserNotFound // in SQL: if errors.Is(err, sql.ErrNoRows)
 		},
-		LoginPath: "/login",
-		Dev:       true, // cookies for plain http; leave it out in production
+		Dev: true, // cookies for plain http; leave it out in production
 	})
 	if err != nil {
 		log.Fatal(err)

@@ -214,7 +214,8 @@ func (cs *calls[K, T]) do(ctx, base context.Context, key K, l limiter, b *breake
 // join returns the call for a key and whether it is new. The caller runs a new call. The error is
 // that of b, which is asked about new calls only.
 func (cs *calls[K, T]) join(base context.Context, key K, l limiter, b *breaker, report func(error)) (c *call[T], started bool, err error) {
-	c = newCall[T](base, l, func(err error) { // created outside of the lock, although not always needed
+	// Created outside of the lock, although not always needed.
+	c = newCall[T](base, l, func(err error) {
 		cs.remove(key) // first, because the result may be outdated as soon as a caller knows it
 		if err != nil {
 			report(err)

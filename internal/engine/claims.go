@@ -235,7 +235,8 @@ func isCompact(data []byte) bool {
 		switch c := data[i]; {
 		case c == '<' || c == '>' || c == '&':
 			return false
-		case c == 0xe2 && i+2 < len(data) && data[i+1] == 0x80 && data[i+2]&^1 == 0xa8: // U+2028, U+2029
+		// U+2028, U+2029.
+		case c == 0xe2 && i+2 < len(data) && data[i+1] == 0x80 && data[i+2]&^1 == 0xa8:
 			return false
 		case c == '"':
 			inString = !inString

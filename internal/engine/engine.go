@@ -60,7 +60,8 @@ func New[U any](config Config[U]) (*Engine[U], error) {
 	if err != nil {
 		return nil, err
 	}
-	config.Secret, config.PreviousSecrets, config.ServiceKeys = nil, nil, nil // so that no log line can print them
+	// No log line can then print them.
+	config.Secret, config.PreviousSecrets, config.ServiceKeys = nil, nil, nil
 	e := &Engine[U]{
 		config:      config,
 		policy:      config.policy(),
@@ -220,7 +221,7 @@ func (e *Engine[U]) signIn(ctx context.Context, p SignInParams) (*SignedIn[U], e
 	if err != nil {
 		return nil, opaqueError{err, false}
 	}
-	if made.Refused {
+	if !made.Created() {
 		return nil, nil
 	}
 	e.madeRoom(ctx, t.userID, made.Ended)

@@ -28,7 +28,8 @@ func sign(k *keySet, key jwtKey, payload []byte) string {
 	b.WriteString(k.header)
 	b.WriteByte('.')
 	writeBase64(&b, payload)
-	signature, _ := jwt.SigningMethodHS256.Sign(b.String(), key) // fails only if key is not a []byte
+	// Fails only if key is not a []byte.
+	signature, _ := jwt.SigningMethodHS256.Sign(b.String(), key)
 	b.WriteByte('.')
 	writeBase64(&b, signature)
 	return b.String()

@@ -41,7 +41,8 @@ func (e *Engine[U]) loadUser(ctx context.Context, t *subject) (loadedUser[U], er
 // that the request that issues a token sees the same data as the requests that follow. Otherwise
 // the parts that JSON loses would be missing from the second page on.
 func (e *Engine[U]) encodeUser(user User[U], terms *Terms) (loaded loadedUser[U], err error) {
-	if loaded.json, err = user.MarshalJSON(); err != nil { // compact and escaped already; json.Marshal would repeat both
+	// Compact and escaped already; json.Marshal would repeat both.
+	if loaded.json, err = user.MarshalJSON(); err != nil {
 		return loadedUser[U]{}, err
 	}
 	if err := e.checkSize(user.ID, loaded.json, terms); err != nil {

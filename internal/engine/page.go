@@ -11,7 +11,8 @@ import (
 type pageCopy struct {
 	user   string // the user's JSON, as the access token carries it
 	cookie SealedToken
-	token  RefreshToken // the token sealed in cookie; empty if no cookie of the session has been opened
+	// The token sealed in cookie; empty if no cookie of the session has been opened.
+	token RefreshToken
 }
 
 // bytes returns the approximate size of the copy.
@@ -143,7 +144,8 @@ func (e *Engine[U]) pageOf(s *Session[U], v *Verified[U], cookies []string) (p p
 		}
 		c, err := e.OpenSealed(SealedToken(cookie))
 		if err == nil && c.SessionID == s.ID && c.UserID == s.User.ID && c.hash == hash {
-			p.cookie, p.token = SealedToken(strings.Clone(cookie)), c.token() // keeps the whole Cookie header from being retained
+			// Keeps the whole Cookie header from being retained.
+			p.cookie, p.token = SealedToken(strings.Clone(cookie)), c.token()
 			break
 		}
 	}

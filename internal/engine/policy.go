@@ -173,8 +173,8 @@ func (e *Engine[U]) StopActing(ctx context.Context, s Session[U]) error {
 }
 
 // EndOthers ends all sessions of the user except one, at the app's request. It returns how many it
-// ended. Its errors are those of EndSession; some sessions may then have ended. Repeating the call
-// is harmless.
+// ended, and 0 with an error, although some sessions may then have ended. Its errors are those of
+// EndSession. Repeating the call is harmless.
 func (e *Engine[U]) EndOthers(ctx context.Context, userID string, but ID) (ended int, err error) {
 	ctx = context.WithoutCancel(ctx)
 	list, err := e.Sessions(ctx, userID)
@@ -192,7 +192,10 @@ func (e *Engine[U]) EndOthers(ctx context.Context, userID string, but ID) (ended
 		}
 		ended++
 	}
-	return ended, errors.Join(failures...)
+	if failures != nil {
+		return 0, errors.Join(failures...)
+	}
+	return ended, nil
 }
 
 // Lifetime returns the longest life of a session, for which browsers keep the fingerprint.

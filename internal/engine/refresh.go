@@ -221,7 +221,8 @@ func (e *Engine[U]) refresh(ctx context.Context, req *refreshRequest) (a refresh
 // answer makes the tokens for an outcome that keeps the session alive.
 func (e *Engine[U]) answer(user loadedUser[U], req *refreshRequest, step RefreshResult, m mark) (Refreshed[U], error) {
 	handed := step.Now
-	if unbound := !step.Record.Generation.Bound(); unbound && req.device != (dbsc.Key{}) { // the first proof
+	// This is the first proof.
+	if unbound := !step.Record.Generation.Bound(); unbound && req.device != (dbsc.Key{}) {
 		step.Record.Generation = e.keys.current.firstBound(req.device)
 		handed = max(handed, InstantOf(time.Now())).Add(e.config.leeway())
 	}
@@ -268,7 +269,8 @@ func (e *Engine[U]) observe(ctx context.Context, req *refreshRequest, step Refre
 	event := Event{UserID: req.userID, SessionID: req.id, Presented: req.presented.Generation}
 	switch {
 	case step.Outcome == Missing:
-		e.apply(e.revocations.now(endOfSession(req.userID, req.id))) // other processes do not need to know
+		// Other processes do not need to know.
+		e.apply(e.revocations.now(endOfSession(req.userID, req.id)))
 		if req.presented.ExpiresAt <= step.Now && e.expired.put(req.id, true) {
 			event.Kind, event.Cause = EventEnded, e.causeOfExpiry(req)
 			e.reporter.report(event)
@@ -298,7 +300,8 @@ func isLate(r RefreshResult, grace time.Duration) bool {
 // causeOfExpiry returns why the session of an expired refresh token ended. With IdleTimeout the
 // cause is a lack of activity, unless Lifetime ended the session first.
 func (e *Engine[U]) causeOfExpiry(req *refreshRequest) Cause {
-	ends := InstantOf(req.terms.AuthTime).Add(e.policyOf(&req.terms, 0).Lifetime - time.Second) // tokens have whole seconds
+	// Tokens have whole seconds.
+	ends := InstantOf(req.terms.AuthTime).Add(e.policyOf(&req.terms, 0).Lifetime - time.Second)
 	if e.policy.ByActivity && req.presented.ExpiresAt < ends {
 		return CauseIdle
 	}

@@ -29,7 +29,8 @@ func (e *Engine[U]) Reload(ctx context.Context, s Session[U]) (Session[U], error
 			return a, err
 		}
 		a.refreshed.Session = e.mintAccess(user, t, v.session.Generation, v.iat, v.session.ExpiresAt.Unix(), unixSeconds(v.session.ActiveAt))
-		if e.revocations.ended(t.userID, t.id, v.iat) { // last, to include revocations during the call
+		// It comes last, to include revocations during the call.
+		if e.revocations.ended(t.userID, t.id, v.iat) {
 			a = refreshResult[U]{err: accessErrors.revoked}
 		}
 		return a, nil

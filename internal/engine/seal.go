@@ -196,8 +196,8 @@ type opened struct {
 	sealer sealer
 }
 
-// unseal is the inverse of seal. It also opens the earlier form, which has the key set's kid as
-// its key id and contains the time of handing out in 8 bytes and the refresh token.
+// unseal is the inverse of seal. It also opens the form of versions before 0.1.0, which has the key
+// set's kid as its key id and contains the time of handing out in 8 bytes and the refresh token.
 func (r keyring) unseal(cookie string, sealed SealedToken) (o opened, err error) {
 	keyID, sid, data, ok := cutToken(string(sealed))
 	if !ok || len(keyID) != kidLen {

@@ -217,7 +217,8 @@ func (e *Engine[U]) AskStore(ctx context.Context, s Session[U]) error {
 		return e.unavailable(ctx, CodeDatabaseFetchFailed, s.User.ID, s.ID, err)
 	}
 	if !record.Live(now) {
-		e.apply(e.revocations.now(endOfSession(s.User.ID, s.ID))) // other processes do not need to know
+		// Other processes do not need to know.
+		e.apply(e.revocations.now(endOfSession(s.User.ID, s.ID)))
 		return errMissing
 	}
 	return nil

@@ -66,7 +66,7 @@ func attributesJSON(attributes map[string]string) []byte {
 }
 
 // The terms of a session are the last claims of both tokens, in this order. A claim with its zero
-// value is left out, so that a token without terms is as small as one of an earlier release.
+// value is left out, so that it takes no room in the cookies.
 const (
 	authTimeHead   = `,"auth_time":`
 	shortClaim     = `,"short":true`

@@ -125,7 +125,7 @@ func TestTermsLastAsLongAsTheSession(t *testing.T) {
 	})
 }
 
-// A token of an earlier release has no terms. Its session continues, and its successors are as
+// A token of a version before 0.1.0 has no terms. Its session continues, and its successors are as
 // small as it is.
 func TestTokensWithoutTermsAreRead(t *testing.T) {
 	t.Parallel()

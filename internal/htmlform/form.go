@@ -37,8 +37,9 @@ type Form struct {
 	hidden map[string]bool // names of fields that a person cannot change
 	files  map[string]bool // names of fields for files
 
-	hasDefault bool    // whether there is a submit button at all
-	implied    *Button // the default button, which is the first one, also if it is an image; nil if it is disabled
+	hasDefault bool // whether there is a submit button at all
+	// The default button, which is the first one, also if it is an image; nil if it is disabled.
+	implied *Button
 }
 
 // Button is a submit button of a [Form].

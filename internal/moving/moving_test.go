@@ -18,6 +18,7 @@ import (
 
 	"github.com/alexedwards/scs/v2"
 	ginjwt2 "github.com/appleboy/gin-jwt/v2"
+	ginjwt "github.com/appleboy/gin-jwt/v3"
 	"github.com/gin-contrib/sessions/cookie"
 	"github.com/gin-gonic/gin"
 	"github.com/golang-jwt/jwt/v5"
@@ -34,6 +35,7 @@ import (
 	"github.com/lucia-go/lucia/internal/moving/fromscs"
 	"github.com/lucia-go/lucia/internal/moving/fromsveltekit"
 	"github.com/lucia-go/lucia/internal/moving/people"
+	"github.com/lucia-go/lucia/internal/testenv"
 	"github.com/lucia-go/lucia/luciatest"
 	"github.com/lucia-go/lucia/session"
 )
@@ -404,13 +406,27 @@ func TestFromGinSessions(t *testing.T) {
 	want(t, tab.Submit(ada), "/account", "Account of Ada")
 }
 
+// TestFromGinJWT moves an API whose refresh tokens are in gin-jwt's Redis store, and one whose
+// refresh tokens are in the memory of the old process.
 func TestFromGinJWT(t *testing.T) {
 	t.Parallel()
-	kit := newKit(t)
-	old, err := fromginjwt.Middleware([]byte(strings.Repeat("k", 32)))
-	if err != nil {
-		t.Fatal(err)
+	for _, where := range []string{"memory", "Redis"} {
+		t.Run(where, func(t *testing.T) {
+			t.Parallel()
+			old, err := fromginjwt.Middleware([]byte(strings.Repeat("k", 32)))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if where == "Redis" {
+				old.RefreshTokenStore = redisOfGinJWT(t, testenv.Redis(t))
+			}
+			testFromGinJWT(t, old)
+		})
 	}
+}
+
+func testFromGinJWT(t *testing.T, old *ginjwt.GinJWTMiddleware) {
+	kit := newKit(t)
 	app := &site{fromginjwt.Before(old)}
 	browser := luciatest.NewBrowser(t, app)
 	tab := browser.Open("/")

@@ -218,16 +218,16 @@ var createCases = []testCase{
 			first, second := e.signIn(user, slow), e.signIn(user, slow)
 			third := session.CreateParams{UserID: user, ID: session.NewID(), Policy: slow, Max: 2, Refuse: true}
 			for range 2 {
-				if r := e.begin(third); !r.Refused {
+				if r := e.begin(third); r.Created() {
 					e.Fatalf("a third session with a cap of two: %+v", r)
 				}
 			}
 			e.alive(user, first.id, second.id)
 			e.delete(first)
-			if r := e.begin(third); r.Refused {
+			if r := e.begin(third); !r.Created() {
 				e.Fatal("refused although there is room")
 			}
-			if r := e.begin(third); r.Refused {
+			if r := e.begin(third); !r.Created() {
 				e.Fatal("a repeated call is refused because of the session that it made")
 			}
 			e.alive(user, second.id, third.ID)
@@ -241,7 +241,7 @@ var createCases = []testCase{
 			brief := session.Policy{Idle: 2 * time.Millisecond, Lifetime: slow.Lifetime}
 			e.create(ref{user, session.NewID()}, brief, plenty)
 			e.pass(2 * time.Millisecond)
-			if r := e.begin(session.CreateParams{UserID: user, ID: session.NewID(), Policy: slow, Max: 1, Refuse: true}); r.Refused {
+			if r := e.begin(session.CreateParams{UserID: user, ID: session.NewID(), Policy: slow, Max: 1, Refuse: true}); !r.Created() {
 				e.Fatal("refused because of an expired session")
 			}
 		},
@@ -256,7 +256,7 @@ var createCases = []testCase{
 				c := session.CreateParams{
 					UserID: user, ID: session.NewID(), Policy: slow, Max: 2, Refuse: refuse, Former: []session.ID{session.NewID(), former.id},
 				}
-				if r := e.begin(c); r.Refused {
+				if r := e.begin(c); !r.Created() {
 					e.Fatal("refused because of the browser's own former session")
 				}
 				e.alive(user, other.id, former.id, c.ID)
@@ -271,13 +271,13 @@ var createCases = []testCase{
 				user := e.user(fmt.Sprint(refuse))
 				own, acts := e.signIn(user, slow), session.NewID()
 				c := session.CreateParams{UserID: user, ID: acts, Policy: slow, Max: 1, Refuse: refuse, Details: session.Details{ActorID: "root"}}
-				if r := e.begin(c); r.Refused {
+				if r := e.begin(c); !r.Created() {
 					e.Fatal("an acting session is refused")
 				}
 				e.alive(user, own.id, acts)
 				e.delete(own)
 				c.ID, c.Details = session.NewID(), session.Details{}
-				if r := e.begin(c); r.Refused {
+				if r := e.begin(c); !r.Created() {
 					e.Fatal("refused because of an acting session")
 				}
 				e.alive(user, acts, c.ID)

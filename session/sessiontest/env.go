@@ -114,7 +114,7 @@ func (e *env) signIn(user string, policy session.Policy) ref {
 func (e *env) create(s ref, policy session.Policy, maxSessions int) session.Record {
 	e.Helper()
 	r := e.begin(session.CreateParams{UserID: s.user, ID: s.id, Policy: policy, Max: maxSessions})
-	if r.Refused {
+	if !r.Created() {
 		e.Fatalf("Create refused a session without Refuse")
 	}
 	return r.Record
@@ -130,17 +130,16 @@ func (e *env) begin(c session.CreateParams) session.CreateResult {
 	}
 	live := make([]session.Candidate, 0, len(before))
 	for id, s := range before {
-		if r.Refused || s.Live(r.Record.CreatedAt) {
+		if !r.Created() || s.Live(r.Record.CreatedAt) {
 			live = append(live, session.Candidate{ID: id, IssuedAt: s.IssuedAt, ActorID: s.ActorID})
 		}
 	}
-	ended, refused := session.MakeRoom(live, c)
-	if refused != r.Refused || !sameIDs(ended, r.Ended) {
-		e.Fatalf("Create refused: %v, ended %v; want %v, %v", r.Refused, r.Ended, refused, ended)
+	ended, ok := session.MakeRoom(live, c)
+	if ok != r.Created() || !sameIDs(ended, r.Ended) {
+		e.Fatalf("Create created: %v, ended %v; want %v, %v", r.Created(), r.Ended, ok, ended)
 	}
 	s := ref{c.UserID, c.ID}
-	if r.Refused {
-		e.same("result of a refusal", r.Record, session.Record{})
+	if !r.Created() {
 		return r
 	}
 	e.same("record that Create returns", r.Record, session.Begin(c.Policy, r.Record.CreatedAt))

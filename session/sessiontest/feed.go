@@ -335,8 +335,9 @@ var feedCases = []feedCase{
 			if err := e.Feed.Publish(ctx, e.notice(session.NoticeEnd), keepLong); !errors.Is(err, context.Canceled) {
 				e.Errorf("Publish: %v, want context.Canceled", err)
 			}
-			if _, _, err := e.Feed.ReadFeed(ctx, ""); !errors.Is(err, context.Canceled) {
-				e.Errorf("ReadFeed: %v, want context.Canceled", err)
+			_, at := e.read("")
+			if got, next, err := e.Feed.ReadFeed(ctx, at); !errors.Is(err, context.Canceled) || got != nil || next != "" {
+				e.Errorf("ReadFeed: %v, %q, %v, want context.Canceled alone", got, next, err)
 			}
 			got, _ := e.read("")
 			e.want("afterwards", got)

@@ -70,7 +70,8 @@ func userIDs(e *env) {
 		"é", "e\u0301", "\u00a0", "\u200b", "\U0001F600", "ß", "ss", "\xff", "\xfe", "\xc3\xa9\xff",
 		long + "a", long + "b", "a" + long, "b" + long,
 	}
-	defer func() { // a server under test outlives the case, and these ids have no prefix of their own
+	// A server under test outlives the case, and these ids have no prefix of their own.
+	defer func() {
 		for _, id := range ids {
 			e.deleteUser(id)
 		}

@@ -60,7 +60,7 @@ func (h *history) signIn() {
 	}
 	h.log("create session %v of user %s: %+v", creating.ID, creating.UserID, creating)
 	var rec session.Record
-	var refused bool
+	var created bool
 	h.each(func(s Harness) error {
 		if !h.virtual {
 			h.now = h.clock(s)
@@ -70,24 +70,24 @@ func (h *history) signIn() {
 			return err
 		}
 		at := h.now
-		if rec, refused = r.Record, r.Refused; !refused {
+		if rec, created = r.Record, r.Created(); created {
 			h.tick(rec.CreatedAt)
 			if want := session.Begin(creating.Policy, h.now); rec != want {
 				h.failf("record created:\n got %+v\nwant %+v", rec, want)
 			}
 			at = rec.CreatedAt
 		}
-		ended, full := h.model.makeRoom(creating, at)
-		if full != refused && h.virtual || !sameIDs(ended, r.Ended) {
-			h.failf("create refused: %v, ended %v; want %v, %v", refused, r.Ended, full, ended)
+		ended, ok := h.model.makeRoom(creating, at)
+		if ok != created && h.virtual || !sameIDs(ended, r.Ended) {
+			h.failf("created: %v, ended %v; want %v, %v", created, r.Ended, ok, ended)
 		}
 		return nil
 	})
-	if !refused {
+	if created {
 		h.model.create(creating, rec)
 	}
 	h.list(creating.UserID)
-	if refused {
+	if !created {
 		return
 	}
 	*c = client{ref{creating.UserID, creating.ID}, []session.Presentation{handed(rec, h.now)}}
@@ -116,7 +116,7 @@ func (m records) create(c session.CreateParams, rec session.Record) {
 }
 
 // makeRoom applies [session.MakeRoom] to the records.
-func (m records) makeRoom(c session.CreateParams, now session.Instant) (ended []session.ID, refused bool) {
+func (m records) makeRoom(c session.CreateParams, now session.Instant) (ended []session.ID, ok bool) {
 	var live []session.Candidate
 	for id, r := range m[c.UserID] {
 		if r.Live(now) {

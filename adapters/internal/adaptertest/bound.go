@@ -70,6 +70,7 @@ type boundWorld struct {
 	*world
 	h        Harness
 	hardened bool
+	user     string // who signs in
 
 	mu     sync.Mutex
 	events []session.Event
@@ -84,9 +85,9 @@ type boundWorld struct {
 	query     string         // of the last proof
 }
 
-func newBoundWorld(t *testing.T, h Harness, hardened bool) *boundWorld {
-	w := &boundWorld{h: h, hardened: hardened}
-	w.world = w.process(t)
+func newBoundWorld(t *testing.T, h Harness, hardened bool, changes ...change) *boundWorld {
+	w := &boundWorld{h: h, hardened: hardened, user: "u1"}
+	w.world = w.process(t, changes...)
 	w.next = []http.Handler{w.handler}
 	return w
 }
@@ -182,7 +183,7 @@ func (w *boundWorld) plain() *luciatest.Browser {
 func (w *boundWorld) signIn(b *luciatest.Browser) *luciatest.Tab {
 	w.t.Helper()
 	tab := b.Open("/page")
-	if page := tab.Fetch("POST", "/login?user=u1", nil); page.Status != 200 {
+	if page := tab.Fetch("POST", "/login?user="+w.user, nil); page.Status != 200 {
 		w.t.Fatalf("sign-in: %d %s", page.Status, page.Body)
 	}
 	return tab

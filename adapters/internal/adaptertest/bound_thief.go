@@ -229,7 +229,8 @@ func testThiefRegisters(t *testing.T, w *boundWorld) {
 	want(t, "has no other generation than before", generationOf(again), own)
 	want(t, "thief in force", w.prove(thief, id, certificate, key) == 200, true)
 	time.Sleep(time.Minute)
-	if page := tab.Get("/private"); page.URL.Path != "/login" { // otherwise the owner's generation is the greater one
+	// Otherwise the owner's generation is the greater one.
+	if page := tab.Get("/private"); page.URL.Path != "/login" {
 		want(t, "page of the owner", page.Body, "u1 fresh")
 		want(t, "thief, after the owner", w.prove(thief, id, certificate, key), 401)
 	}

@@ -133,7 +133,8 @@ func testSignInAndOut(t *testing.T, h Harness) {
 	b := w.browser().signIn("u1")
 	resp, _ := b.do("POST", "/in", "", script...)
 	want(t, "cookies set", len(resp.Cookies()), 3)
-	for _, kind := range []headers{script, navigation, htmx, turbo, image, nil} { // without a session, in any kind of request
+	// Without a session, in any kind of request.
+	for _, kind := range []headers{script, navigation, htmx, turbo, image, nil} {
 		resp, _ = w.browser().do("POST", "/in", "", kind...)
 		want(t, "cookies set without a session", len(resp.Cookies()), 3)
 		want(t, "private", isPrivate(resp.Header), true)

@@ -15,6 +15,7 @@ import (
 	_ "modernc.org/sqlite" // the driver of SQLite
 
 	"github.com/lucia-go/lucia/internal/testenv"
+	"github.com/lucia-go/lucia/luciatest"
 	"github.com/lucia-go/lucia/memstore"
 	"github.com/lucia-go/lucia/middleware"
 	"github.com/lucia-go/lucia/redisstore"
@@ -45,6 +46,10 @@ func Hostile(t *testing.T, h Harness) {
 				"user ids that look alike":    attackUserIDs,
 				"planted cookies at sign-in":  attackFixation,
 				"cookies of a bound session":  attackBound,
+				"bound: after a sign-out":     attackBoundSignedOut,
+				"bound: old generation":       attackBoundReuse,
+				"bound: ended in another":     attackBoundElsewhere,
+				"bound: WebSocket":            attackBoundSocket,
 				"requests of another origin":  attackOrigin,
 				"WebSocket after a sign-out":  attackSocket,
 				"more sessions than are kept": attackLimit,
@@ -108,14 +113,16 @@ func (v *victim) process(t *testing.T, changes ...change) *world {
 		}
 		fmt.Fprint(c.W, token)
 	}}
-	on := func(c *middleware.Config[Profile]) {
-		c.Store.(*countingStore).Store = v.store
-		c.Feed, c.Timeout = v.feed, unhurried
-		c.Grace, c.Settle = 20*time.Millisecond, 20*time.Millisecond
-	}
-	w = buildWorld(t, v.h, App{Routes: []Route{token}}, append([]change{on}, changes...)...)
+	w = buildWorld(t, v.h, App{Routes: []Route{token}}, append([]change{v.shared}, changes...)...)
 	t.Cleanup(w.auth.Close)
 	return w
+}
+
+// shared makes a process use the store that all attacks share.
+func (v *victim) shared(c *middleware.Config[Profile]) {
+	c.Store.(*countingStore).Store = v.store
+	c.Feed, c.Timeout = v.feed, unhurried
+	c.Grace, c.Settle = 20*time.Millisecond, 20*time.Millisecond
 }
 
 // copy returns a browser of the same process with the same cookies, as a thief has it.
@@ -300,7 +307,8 @@ func attackOrigin(t *testing.T, v *victim) {
 func attackLimit(t *testing.T, v *victim) {
 	w := v.process(t, func(c *middleware.Config[Profile]) { c.MaxSessions = 2 })
 	first := w.browser().signIn("limit")
-	time.Sleep(5 * time.Millisecond) // stores count milliseconds, and of equal ones either is the oldest
+	// Stores count milliseconds, and of equal ones either is the oldest.
+	time.Sleep(5 * time.Millisecond)
 	for range 3 {
 		w.browser().signIn("limit")
 	}
@@ -310,24 +318,41 @@ func attackLimit(t *testing.T, v *victim) {
 	want(t, "error", err, nil)
 }
 
-// attackBound copies the cookies of a bound session and has no access token.
-func attackBound(t *testing.T, v *victim) {
-	w := newBoundWorld(t, v.h, false)
-	w.store.Store = v.store
+// bound returns a process of the app that binds sessions, and a browser with a session of user that
+// it binds. The first copy of its cookies, from before the binding, is in w.first.
+func (v *victim) bound(t *testing.T, user string, changes ...change) (w *boundWorld, b *luciatest.Browser, tab *luciatest.Tab) {
+	t.Helper()
+	w = newBoundWorld(t, v.h, false, append([]change{v.shared}, changes...)...)
 	t.Cleanup(w.auth.Close)
-	b := w.browser()
-	tab := w.signIn(b)
-	b.BoundSessions()
-	w.device(tab, "fresh, bound true")
+	w.user = user
+	b = w.browser()
+	tab = w.signIn(b)
+	want(t, "sessions that the browser has bound", len(b.BoundSessions()), 1)
+	if page := tab.Get("/device"); !strings.HasSuffix(page.Body, ", bound true") {
+		t.Fatalf("the owner's page says %q", page.Body)
+	}
+	return w, b, tab
+}
+
+// withoutAccess returns a browser without keys that has copies of cookies, except for the access
+// token.
+func (w *boundWorld) withoutAccess(cookies []*http.Cookie) *luciatest.Browser {
 	thief := w.plain()
 	var copied []*http.Cookie
-	for _, c := range b.Cookies() {
+	for _, c := range cookies {
 		if !strings.HasSuffix(c.Name, "access_token") {
 			copied = append(copied, &http.Cookie{Name: c.Name, Value: c.Value, Path: "/", Secure: true, HttpOnly: true})
 		}
 	}
-	want(t, "copied cookies", len(copied), 2)
+	want(w.t, "copied cookies", len(copied), 2)
 	thief.Client().Jar.SetCookies(&url.URL{Scheme: "https", Host: "app.example"}, copied)
+	return thief
+}
+
+// attackBound copies the cookies of a bound session and has no access token.
+func attackBound(t *testing.T, v *victim) {
+	w, b, tab := v.bound(t, "bound")
+	thief := w.withoutAccess(b.Cookies())
 	w.free(t, func() {
 		stolen := thief.Open("/device")
 		want(t, "page", stolen.Page().Body, "expired, bound false")
@@ -335,4 +360,87 @@ func attackBound(t *testing.T, v *victim) {
 		want(t, "refresh by script", stolen.Fetch("POST", "/api/auth/refresh", nil).Status != 200, true)
 	})
 	w.device(tab, "fresh, bound true")
+}
+
+// attackBoundSignedOut has copies of a bound session's cookies, with and without the access token,
+// when its owner signs out.
+func attackBoundSignedOut(t *testing.T, v *victim) {
+	w, b, tab := v.bound(t, "bound-out")
+	all, late, early := w.later(b), w.withoutAccess(b.Cookies()), w.withoutAccess(w.first)
+	if page := tab.Get("/page"); page.Status != 200 {
+		t.Fatalf("the page with the tokens: %d", page.Status)
+	}
+	if err := tab.SignOut(); err != nil {
+		t.Fatal(err)
+	}
+	for name, thief := range map[string]*luciatest.Browser{
+		"all cookies": all, "no access token": late, "cookies from before the binding": early,
+	} {
+		stolen := thief.Open("/device")
+		want(t, name, stolen.Page().Body, "expired, bound false")
+		want(t, name+", by script", stolen.Fetch("GET", "/private", nil).Status, 401)
+		want(t, name+", refresh by script", stolen.Fetch("POST", "/api/auth/refresh", nil).Status != 200, true)
+	}
+}
+
+// attackBoundReuse has a thief present the cookies from before the binding again and again while
+// the owner goes on.
+func attackBoundReuse(t *testing.T, v *victim) {
+	w, _, tab := v.bound(t, "bound-reuse", func(c *middleware.Config[Profile]) { c.AccessTTL = 4 * time.Second })
+	first := w.first
+	eventually(t, "the thief is found", func() bool {
+		if page := tab.Get("/device"); !strings.HasSuffix(page.Body, ", bound true") {
+			t.Fatalf("the owner's page says %q before the thief is found", page.Body)
+		}
+		return w.withoutAccess(first).Open("/device").Page().Body == "reused, bound false"
+	})
+	want(t, "page of the owner", tab.Get("/private").URL.Path, "/login")
+	live, err := v.store.List(t.Context(), "bound-reuse")
+	want(t, "live sessions", len(live), 0)
+	want(t, "error", err, nil)
+}
+
+// attackBoundElsewhere ends a bound session in another process. A thief has all of its cookies.
+func attackBoundElsewhere(t *testing.T, v *victim) {
+	w, b, tab := v.bound(t, "bound-elsewhere")
+	there := w.process(t, v.shared)
+	t.Cleanup(there.auth.Close)
+	if err := there.auth.RevokeUser(t.Context(), "bound-elsewhere"); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "the access token is refused", func() bool {
+		return w.later(b).Open("/device").Page().Body == "expired, bound false"
+	})
+	want(t, "page of the owner", tab.Get("/private").URL.Path, "/login")
+}
+
+// attackBoundSocket opens WebSockets with copies of a bound session's cookies, while it lives and
+// after its end.
+func attackBoundSocket(t *testing.T, v *victim) {
+	w, b, _ := v.bound(t, "bound-socket")
+	all, late := w.later(b), w.withoutAccess(b.Cookies())
+	status := func(b *luciatest.Browser) int {
+		t.Helper()
+		r, err := http.NewRequest("GET", "https://app.example/private", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		header := websocket.and("Sec-Fetch-Site", "same-origin")
+		for i := 0; i < len(header); i += 2 {
+			r.Header.Set(header[i], header[i+1])
+		}
+		resp, err := b.Client().Do(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp.Body.Close()
+		return resp.StatusCode
+	}
+	want(t, "without an access token", status(late), 503) // the browser has to prove its key first
+	want(t, "as long as the access token lives", status(all), 200)
+	if err := w.auth.RevokeUser(t.Context(), "bound-socket"); err != nil {
+		t.Fatal(err)
+	}
+	want(t, "after the end of the session", status(all), 503)
+	want(t, "without an access token, after the end", status(late), 503)
 }

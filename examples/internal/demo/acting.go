@@ -26,7 +26,8 @@ func (s *Site) makeAdmin(ctx context.Context, name string) (password string, err
 			return "", err
 		}
 		admin = newUser(name, hash)
-		if err = s.users.Add(ctx, admin); errors.Is(err, ErrTaken) { // by a server that starts now, too
+		// Another server that starts now may have added the user.
+		if err = s.users.Add(ctx, admin); errors.Is(err, ErrTaken) {
 			password = ""
 			admin, err = s.users.ByName(ctx, name)
 		}

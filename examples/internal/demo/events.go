@@ -15,7 +15,8 @@ func (s *Site) Events(auth *lucia.Auth[Profile]) http.Handler {
 		w.Header().Set("Content-Type", "text/event-stream")
 		w.Header().Set("X-Accel-Buffering", "no") // otherwise nginx buffers the events
 		stream := http.NewResponseController(w)
-		_ = stream.SetReadDeadline(time.Time{}) // the server's read timeout would end a long response; a recorder has no deadlines
+		// The server's read timeout would end a long response; a recorder has no deadlines.
+		_ = stream.SetReadDeadline(time.Time{})
 		if r.Method == http.MethodHead {
 			return
 		}

@@ -25,14 +25,15 @@ type Options struct {
 	Grace      time.Duration
 	Settle     time.Duration // negative: none
 	Recent     time.Duration // how long a sign-in counts as recent
-	Timeout    time.Duration // of calls of Redis, SQLite and the like; 0: a few seconds, as fits each
-	Secret     []byte
-	Secure     bool
-	Hardened   bool
-	Feed       bool
-	TLS        bool
-	Bound      bool
-	Admin      string // name of who may act as others; empty: no one
+	// Of calls of Redis, SQLite and the like; 0: a few seconds, as fits each.
+	Timeout  time.Duration
+	Secret   []byte
+	Secure   bool
+	Hardened bool
+	Feed     bool
+	TLS      bool
+	Bound    bool
+	Admin    string // name of who may act as others; empty: no one
 
 	// RandomSecret reports that Secret is random, so that all sessions end with this process.
 	RandomSecret bool

@@ -73,6 +73,7 @@ func newLibraryApp(t *testing.T, lib library, ttl time.Duration, change ...func(
 		Timeout:   time.Minute, // calls do not fail because the machine is busy
 		Settle:    -1,
 		Dev:       true,
+		Hardened:  lib.hardened,
 		Logger:    slog.New(slog.DiscardHandler),
 		OnEvent: func(e session.Event) {
 			if e.Kind == session.EventReuse {
@@ -158,7 +159,11 @@ func (app *libraryApp) pages() http.Handler {
 		http.SetCookie(w, &http.Cookie{Name: wire.CookieAccess, Path: "/", MaxAge: -1})
 	})
 	mux.HandleFunc("GET /api/me", func(w http.ResponseWriter, r *http.Request) {
-		got, err := app.auth.ValidateRequest(r)
+		validate := app.auth.ValidateRequest
+		if app.lib.hardened {
+			validate = app.auth.ValidateRequestByCookie
+		}
+		got, err := validate(r)
 		if err != nil {
 			w.Header().Set("WWW-Authenticate", wire.ChallengeInvalid)
 			middleware.WriteError(w, err)
@@ -319,7 +324,10 @@ func (v *visitor) on(heading, user string) {
 // seconds.
 const anotherSecond = "Date.now() / 1000 > 1 + JSON.parse(atob(session.access_token.split('.')[1].replace(/-/g, '+').replace(/_/g, '/'))).iat"
 
-const fieldsFollow = `[...document.querySelectorAll("[name=_lucia]")].every((f) => f.value === (session?.access_token ?? ""))`
+// fieldsFollow is true when the hidden fields have the value that belongs to the store. In hardened
+// mode a field has the id of the page's session, also after its end, which the server checks.
+const fieldsFollow = `[...document.querySelectorAll("[name=_lucia]")].every((f) =>
+	f.value === (session?.access_token ?? "") || /^[\w-]{22}$/.test(f.value))`
 
 // mark marks the document for kept.
 func (v *visitor) mark() { v.Eval("void (window.kept = true)", nil) }

@@ -20,6 +20,8 @@ type library struct {
 	scripts []string // paths in the package
 	styles  []string // paths in the package
 	app     string   // the app's own set-up in testdata/app, if it needs one
+
+	hardened bool // the server is in hardened mode
 }
 
 var libraries = []library{
@@ -62,6 +64,25 @@ func TestLibraries(t *testing.T) {
 			t.Parallel()
 			for _, s := range scenarios {
 				if s.only == "" || strings.Contains(s.only, lib.npm) {
+					t.Run(s.name, func(t *testing.T) { s.run(t, chromium, lib) })
+				}
+			}
+		})
+	}
+}
+
+// TestHardened runs the scenarios that do not use tokens with a server in hardened mode.
+func TestHardened(t *testing.T) {
+	t.Parallel()
+	testenv.Require(t, "chromium")
+	testenv.InstallPackages(t, dir)
+	chromium := chrometest.Start(t)
+	for _, lib := range libraries {
+		lib.hardened = true
+		t.Run(lib.name, func(t *testing.T) {
+			t.Parallel()
+			for _, s := range scenarios {
+				if s.hardened {
 					t.Run(s.name, func(t *testing.T) { s.run(t, chromium, lib) })
 				}
 			}

@@ -15,32 +15,34 @@ type scenario struct {
 	name string
 	// only lists the libraries that have the feature. "" means all of them.
 	only string
-	run  func(t *testing.T, b *chrometest.Browser, lib library)
+	// hardened reports that the scenario also runs with a server in hardened mode.
+	hardened bool
+	run      func(t *testing.T, b *chrometest.Browser, lib library)
 }
 
 var scenarios = []scenario{
-	{name: "a link", run: testLibraryLink},
-	{name: "forms", run: testLibraryForms},
+	{name: "a link", hardened: true, run: testLibraryLink},
+	{name: "forms", hardened: true, run: testLibraryForms},
 	{name: "a part of the page", run: testLibraryPart},
 	{name: "an overlay", only: "unpoly-3", run: testLibraryOverlay},
 	{name: "a stream", only: "turbo-7 turbo-8", run: testLibraryStream},
 	{name: "morphing", only: "turbo-8 htmx-4.0", run: testLibraryMorph},
-	{name: "back and forward", run: testLibraryBack},
+	{name: "back and forward", hardened: true, run: testLibraryBack},
 	{name: "back and forward with new tokens", run: testLibraryBackRefreshed},
 	{name: "no history in storage", only: "htmx-1.9 htmx-2.0 htmx-4.0", run: testLibraryNoHistory},
-	{name: "sign-out by form", run: testLibrarySignOutForm},
-	{name: "sign-out by form in a part of the page", run: testLibrarySignOutPart},
+	{name: "sign-out by form", hardened: true, run: testLibrarySignOutForm},
+	{name: "sign-out by form in a part of the page", hardened: true, run: testLibrarySignOutPart},
 	{name: "sign-out by script", run: testLibrarySignOutScript},
-	{name: "sign-out in another tab", run: testLibrarySignOutElsewhere},
+	{name: "sign-out in another tab", hardened: true, run: testLibrarySignOutElsewhere},
 	{name: "a link that was prefetched before sign-out", only: "turbo-8", run: testLibraryPrefetch},
 	{name: "another person signs in", run: testLibrarySwitch},
 	{name: "another person signs in, without a message", run: testLibrarySwitchWithoutMessage},
 	{name: "expiry in an open tab", run: testLibraryExpiry},
 	{name: "expiry in a tab that slept", run: testLibraryExpiryAsleep},
 	{name: "a refresh by the server", run: testLibraryRefreshedByServer},
-	{name: "the end of the session, then a link", run: testLibraryEndLink},
+	{name: "the end of the session, then a link", hardened: true, run: testLibraryEndLink},
 	{name: "the end of the session, then a form", run: testLibraryEndForm},
-	{name: "the end of the session, then a part of the page", run: testLibraryEndPart},
+	{name: "the end of the session, then a part of the page", hardened: true, run: testLibraryEndPart},
 	{name: "the end of the session, then a form in a part of the page", run: testLibraryEndPartForm},
 	{name: "the end of the session, then an overlay", only: "unpoly-3", run: testLibraryEndOverlay},
 }
@@ -146,10 +148,29 @@ func testLibraryForms(t *testing.T, b *chrometest.Browser, lib library) {
 	v.refused()
 	v.fill("#save", "text", "two")
 	v.on("saved", "u1")
+	v.Click("#to-a")
+	v.on("a", "u1")
+	v.Click("#next")
+	v.shows("1", "u1")
+	v.fill("#add", "text", "part")
+	v.shows("part", "u1")
+	v.assertHardened()
 	v.kept()
-	app.assertDone(t, deed{"u1", "one"}, deed{"u1", "two"})
+	app.assertDone(t, deed{"u1", "one"}, deed{"u1", "two"}, deed{"u1", "part"})
 	v.assertMe("u1")
 	v.assertQuiet()
+}
+
+// assertHardened asserts that neither the page nor the store has a token if the server is in
+// hardened mode.
+func (v *visitor) assertHardened() {
+	v.t.Helper()
+	if !v.app.lib.hardened {
+		return
+	}
+	if found := v.Text(`(document.documentElement.outerHTML + JSON.stringify(session)).match(/.{0,80}eyJ/s)?.[0] ?? ""`); found != "" {
+		v.t.Errorf("the page has a token after %q", found)
+	}
 }
 
 // shows waits until the page shows that part of user.

@@ -1,11 +1,15 @@
 package fromginjwt
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"strings"
+	"time"
 
 	ginjwt "github.com/appleboy/gin-jwt/v3"
+	"github.com/appleboy/gin-jwt/v3/core"
 	"github.com/gin-gonic/gin"
 	"github.com/golang-jwt/jwt/v5"
 
@@ -34,18 +38,20 @@ func After(config lucia.Config[people.Profile], old *ginjwt.GinJWTMiddleware, sp
 			c.JSON(http.StatusUnauthorized, gin.H{"message": "wrong name or password"})
 			return
 		}
-		if _, err := auth.SignIn(c.Writer, c.Request, id); luciagin.Error(c, err) {
+		if _, err := auth.SignIn(c.Writer, c.Request, id); err != nil {
+			luciagin.Error(c, err)
 			return
 		}
 		c.Status(http.StatusNoContent)
 	})
 	g.POST("/logout", func(c *gin.Context) {
-		if luciagin.Error(c, auth.SignOut(c.Writer, c.Request)) {
+		if err := auth.SignOut(c.Writer, c.Request); err != nil {
+			luciagin.Error(c, err)
 			return
 		}
 		c.Status(http.StatusNoContent)
 	})
-	g.POST("/move", moveOver(auth, old))
+	g.POST("/move", moveOver(auth, old, spent))
 	g.POST("/move-access", moveAccess(auth, old.Key, spent))
 	api := g.Group("/api", luciagin.Require(auth))
 	api.GET("/me", func(c *gin.Context) {
@@ -70,24 +76,35 @@ func onlyAdmins(auth *lucia.Auth[people.Profile]) gin.HandlerFunc {
 	}
 }
 
-// moveOver begins a session for a client with a refresh token of gin-jwt, and deletes that token.
-// The page's script calls it once if loadSession() resolves to null. Remove it after
+// moveOver begins a session for a client with a refresh token of gin-jwt, once, and deletes that
+// token. The page's script calls it once if loadSession() resolves to null. Remove it after
 // RefreshTokenTimeout.
-func moveOver(auth *lucia.Auth[people.Profile], old *ginjwt.GinJWTMiddleware) gin.HandlerFunc {
+func moveOver(auth *lucia.Auth[people.Profile], old *ginjwt.GinJWTMiddleware, spent *people.Spent) gin.HandlerFunc {
 	return func(c *gin.Context) {
 		token, err := c.Cookie(old.RefreshTokenCookieName)
 		if err != nil {
 			token = c.PostForm("refresh_token") // an app that keeps it in localStorage
 		}
-		id, err := old.RefreshTokenStore.Get(c, token)
-		if err != nil {
-			c.JSON(http.StatusUnauthorized, gin.H{"message": lucia.CodeUnauthorized})
+		// The Redis store tries without end.
+		ctx, cancel := context.WithTimeout(c.Request.Context(), 2*time.Second)
+		defer cancel()
+		user, err := old.RefreshTokenStore.Get(ctx, token)
+		id, ok := user.(string) // the type that Authenticator returns
+		if err != nil && !errors.Is(err, core.ErrRefreshTokenNotFound) && !errors.Is(err, core.ErrRefreshTokenExpired) {
+			// The answer is a 503, and the client tries again.
+			luciagin.Error(c, fmt.Errorf("%w: %w", lucia.CodeDatabaseFetchFailed, err))
 			return
 		}
-		if _, err := auth.SignIn(c.Writer, c.Request, id.(string)); luciagin.Error(c, err) {
+		if err != nil || !ok || !spent.First(token) {
+			luciagin.Error(c, lucia.CodeUnauthorized)
 			return
 		}
-		if err := old.RefreshTokenStore.Delete(c, token); err != nil {
+		if _, err := auth.SignIn(c.Writer, c.Request, id); err != nil {
+			spent.Forget(token)
+			luciagin.Error(c, err)
+			return
+		}
+		if err := old.RefreshTokenStore.Delete(ctx, token); err != nil {
 			c.Error(err)
 		}
 		for _, name := range []string{old.CookieName, old.RefreshTokenCookieName} {
@@ -107,7 +124,7 @@ func moveAccess(auth *lucia.Auth[people.Profile], oldKey []byte, spent *people.S
 			jwt.WithValidMethods([]string{"HS256"}), jwt.WithExpirationRequired(), jwt.WithJSONNumber())
 		id, ok := claims["user"] // the claim that PayloadFunc has set
 		if err != nil || !ok || !spent.First(token) {
-			c.JSON(http.StatusUnauthorized, gin.H{"message": lucia.CodeUnauthorized})
+			luciagin.Error(c, lucia.CodeUnauthorized)
 			return
 		}
 		if _, err := auth.SignIn(c.Writer, c.Request, fmt.Sprint(id)); err != nil {

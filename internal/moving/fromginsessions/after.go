@@ -40,7 +40,8 @@ func After(config lucia.Config[people.Profile], old sessions.Store, spent *peopl
 			c.String(http.StatusUnauthorized, "wrong name or password")
 			return
 		}
-		if _, err := auth.SignIn(c.Writer, c.Request, id); luciagin.Error(c, err) {
+		if _, err := auth.SignIn(c.Writer, c.Request, id); err != nil {
+			luciagin.Error(c, err)
 			return
 		}
 		c.Redirect(http.StatusSeeOther, lucia.ReturnPath(c.Request, "/"))

@@ -91,7 +91,8 @@ func carryOver(auth *lucia.Auth[people.Profile], old *scs.SessionManager, carts 
 		}
 		ctx, err := old.Load(r.Context(), cookie.Value)
 		if err != nil {
-			log.Print("old sessions: ", err) // the store is down; the cookie is kept for a later request
+			// The store is down; the cookie is kept for a later request.
+			log.Print("old sessions: ", err)
 			next.ServeHTTP(w, r)
 			return
 		}

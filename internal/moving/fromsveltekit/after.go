@@ -21,8 +21,9 @@ import (
 
 // Account is a row of the table user, as the old app's adapter wrote it.
 type Account struct {
-	ID              string `json:"id"`
-	IdentifierToken string `json:"identifier_token"` // "username:" and the name that people sign in with
+	ID string `json:"id"`
+	// "username:" and the name that people sign in with.
+	IdentifierToken string `json:"identifier_token"`
 	HashedPassword  string `json:"hashed_password"`
 	Name            string `json:"name"`
 }

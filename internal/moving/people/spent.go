@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"io"
 	"net/http"
+	"strings"
 	"sync"
 	"time"
 )
@@ -15,18 +16,25 @@ type Spent struct {
 	at map[[sha256.Size]byte]time.Time
 }
 
+// hash returns the hash of an old cookie or token. The last character of base64 may have bits that
+// decoders ignore. Without it, all spellings of one token have the same hash.
+func hash(old string) [sha256.Size]byte {
+	old = strings.TrimRight(old, "=")
+	return sha256.Sum256([]byte(old[:max(0, len(old)-1)]))
+}
+
 // First reports whether the old cookie has not been exchanged yet, and remembers it.
 func (s *Spent) First(old string) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	hash := sha256.Sum256([]byte(old))
-	if _, spent := s.at[hash]; spent {
+	key := hash(old)
+	if _, spent := s.at[key]; spent {
 		return false
 	}
 	if s.at == nil {
 		s.at = map[[sha256.Size]byte]time.Time{}
 	}
-	s.at[hash] = time.Now()
+	s.at[key] = time.Now()
 	return true
 }
 
@@ -34,7 +42,7 @@ func (s *Spent) First(old string) bool {
 func (s *Spent) Forget(old string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	delete(s.at, sha256.Sum256([]byte(old)))
+	delete(s.at, hash(old))
 }
 
 // waitFor is how long after its exchange an old cookie gets the page that asks again.
@@ -49,7 +57,7 @@ func (s *Spent) Wait(w http.ResponseWriter, r *http.Request, old string) bool {
 		return false
 	}
 	s.mu.Lock()
-	at, spent := s.at[sha256.Sum256([]byte(old))]
+	at, spent := s.at[hash(old)]
 	s.mu.Unlock()
 	if !spent || time.Since(at) > waitFor {
 		return false

@@ -86,8 +86,8 @@ func (p *Provider) Callback(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "This sign-in has expired. Please go back and try again.", http.StatusBadRequest)
 		return
 	}
-	if r.FormValue("error") != "" { // the person has cancelled
-		http.Redirect(w, r, "/login", http.StatusSeeOther)
+	if r.FormValue("error") != "" { // the person has cancelled; /login would send them back there
+		http.Redirect(w, r, "/", http.StatusSeeOther)
 		return
 	}
 	token, sid, err := p.exchange(r.Context(), r.FormValue("code"), a)

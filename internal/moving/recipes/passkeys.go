@@ -1,10 +1,13 @@
 package recipes
 
 import (
+	_ "embed"
 	"encoding/json"
 	"errors"
+	"io"
 	"log"
 	"net/http"
+	"strings"
 	"sync"
 
 	"github.com/go-webauthn/webauthn/protocol"
@@ -16,35 +19,45 @@ import (
 )
 
 // Passkeys lets people sign in with a passkey. The challenge between the two halves of a ceremony
-// is a flash value.
+// is a flash value, which belongs to one browser. A copy of its cookie stays valid for ten minutes,
+// so the challenges that have been used are remembered for that time.
 type Passkeys struct {
 	auth     *lucia.Auth[people.Profile]
 	webauthn *webauthn.WebAuthn
 	pending  *flash.Flash
+	used     people.Spent
 	keys     credentials
 }
 
-// NewPasskeys returns the passkeys of the app at an origin such as https://app.example.
+//go:embed passkeys.js
+var passkeysScript string
+
+// NewPasskeys returns the passkeys of the app at an origin such as https://app.example. An origin
+// with http is one of development.
 func NewPasskeys(auth *lucia.Auth[people.Profile], secret []byte, host, origin string) (*Passkeys, error) {
 	w, err := webauthn.New(&webauthn.Config{RPID: host, RPDisplayName: "Shop", RPOrigins: []string{origin}})
 	if err != nil {
 		return nil, err
 	}
-	pending, err := flash.New(flash.Config{Secret: secret})
+	pending, err := flash.New(flash.Config{Secret: secret, Dev: strings.HasPrefix(origin, "http://")})
 	if err != nil {
 		return nil, err
 	}
 	return &Passkeys{auth: auth, webauthn: w, pending: pending, keys: credentials{of: map[string][]webauthn.Credential{}}}, nil
 }
 
-// Routes returns the four routes. The page's script calls them with luciaFetch and passes the
-// answers to navigator.credentials.
+// Routes returns the four routes, and the script that calls them and passes the answers to
+// navigator.credentials.
 func (p *Passkeys) Routes() http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle("POST /passkeys/new", p.auth.Require(http.HandlerFunc(p.beginRegistration)))
 	mux.Handle("POST /passkeys", p.auth.Require(http.HandlerFunc(p.finishRegistration)))
 	mux.HandleFunc("POST /login/passkey/new", p.beginLogin)
 	mux.HandleFunc("POST /login/passkey", p.finishLogin)
+	mux.HandleFunc("GET /passkeys.js", func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Type", "text/javascript; charset=utf-8")
+		io.WriteString(w, passkeysScript)
+	})
 	return mux
 }
 
@@ -117,12 +130,20 @@ func (p *Passkeys) begin(w http.ResponseWriter, name string, options any, data *
 	w.Write(answer)
 }
 
+// take returns the data of the ceremony in progress. It returns an error if its challenge has been
+// used, whether or not the ceremony then succeeded.
 func (p *Passkeys) take(w http.ResponseWriter, r *http.Request, name string) (data webauthn.SessionData, err error) {
 	value, ok := p.pending.Take(w, r, name)
 	if !ok {
 		return data, errors.New("passkeys: no ceremony is in progress")
 	}
-	return data, json.Unmarshal([]byte(value), &data)
+	if err := json.Unmarshal([]byte(value), &data); err != nil {
+		return data, err
+	}
+	if !p.used.First(data.Challenge) {
+		return data, errors.New("passkeys: the challenge has been used")
+	}
+	return data, nil
 }
 
 func refuse(w http.ResponseWriter, err error) {

@@ -149,6 +149,12 @@ func (app *playwrightApp) play(t *testing.T, spec string, args ...string) {
 		}
 		write(t, dir, name, string(content))
 	}
+	playwright(t, dir, app.url, append([]string{"--config=run.config.js"}, args...)...)
+}
+
+// playwright runs the tests of a folder with the machine's Chromium on the app at a URL.
+func playwright(t *testing.T, dir, url string, args ...string) {
+	t.Helper()
 	write(t, dir, "package.json", `{"type":"module"}`)
 	modules, err := filepath.Abs("testdata/node_modules")
 	if err == nil {
@@ -159,9 +165,9 @@ func (app *playwrightApp) play(t *testing.T, spec string, args ...string) {
 	}
 	cli := filepath.Join(dir, "node_modules/@playwright/test/cli.js")
 	run := exec.CommandContext(t.Context(), testenv.Require(t, "node"),
-		append([]string{cli, "test", "--config=run.config.js", "--reporter=line"}, args...)...)
+		append([]string{cli, "test", "--reporter=line"}, args...)...)
 	run.Dir = dir
-	run.Env = append(os.Environ(), "APP_URL="+app.url, "CHROMIUM="+testenv.Require(t, "chromium"),
+	run.Env = append(os.Environ(), "APP_URL="+url, "CHROMIUM="+testenv.Require(t, "chromium"),
 		"PLAYWRIGHT_SKIP_BROWSER_DOWNLOAD=1", "CI=1")
 	out, err := run.CombinedOutput()
 	if err != nil {
@@ -191,8 +197,8 @@ func (app *playwrightApp) check(t *testing.T, sessions int) {
 	}
 }
 
-// documentedScripts returns the scripts of docs/recipes.md by their names, which are in the first
-// line of each.
+// documentedScripts returns the scripts for Playwright of docs/recipes.md by their names, which are
+// in the first line of each.
 func documentedScripts(t *testing.T) map[string]string {
 	t.Helper()
 	text, err := os.ReadFile("../../../docs/recipes.md")
@@ -208,6 +214,11 @@ func documentedScripts(t *testing.T) map[string]string {
 		}
 		scripts[name] = code + "\n"
 	}
+	passkeys, err := os.ReadFile("passkeys.js")
+	if err != nil || scripts["passkeys.js"] != string(passkeys) {
+		t.Errorf("docs/recipes.md shows another passkeys.js: %v", err)
+	}
+	delete(scripts, "passkeys.js")
 	if len(scripts) != 3 {
 		t.Fatalf("docs/recipes.md has %d scripts, want 3", len(scripts))
 	}

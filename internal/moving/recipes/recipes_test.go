@@ -91,17 +91,21 @@ func (p *provider) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		if r.Method == http.MethodGet {
 			code := rand.Text()
 			p.codes[code] = r.URL.Query()
-			fmt.Fprintf(w, `<form method="post"><input type="hidden" name="code" value="%s"><button name="allow" value="1">Allow</button></form>`, code)
+			fmt.Fprintf(w, `<form method="post"><input type="hidden" name="code" value="%s"><button name="allow" value="1">Allow</button><button name="cancel" value="1">Cancel</button></form>`, code)
 			return
 		}
 		request := p.codes[r.FormValue("code")]
 		answer := url.Values{"code": {r.FormValue("code")}, "state": {request.Get("state")}}
+		if r.FormValue("cancel") != "" {
+			answer.Del("code")
+			answer.Set("error", "access_denied")
+		}
 		if request.Get("response_mode") != "form_post" {
 			http.Redirect(w, r, request.Get("redirect_uri")+"?"+answer.Encode(), http.StatusSeeOther)
 			return
 		}
-		fmt.Fprintf(w, `<form method="post" action="%s"><input type="hidden" name="code" value="%s"><input type="hidden" name="state" value="%s"><button name="go" value="1">Go</button></form>`,
-			request.Get("redirect_uri"), answer.Get("code"), answer.Get("state"))
+		fmt.Fprintf(w, `<form method="post" action="%s"><input type="hidden" name="code" value="%s"><input type="hidden" name="error" value="%s"><input type="hidden" name="state" value="%s"><button name="go" value="1">Go</button></form>`,
+			request.Get("redirect_uri"), answer.Get("code"), answer.Get("error"), answer.Get("state"))
 	case "/token":
 		request, ok := p.codes[r.FormValue("code")]
 		delete(p.codes, r.FormValue("code"))
@@ -141,6 +145,7 @@ func oidcApp(t *testing.T, formPost bool) (*luciatest.Kit[people.Profile], *prov
 	app.HandleFunc("/callback", p.Callback)
 	app.HandleFunc("POST /backchannel", p.BackChannelLogout)
 	app.Handle("GET /account", account(kit.Auth))
+	app.HandleFunc("GET /{$}", func(w http.ResponseWriter, r *http.Request) { people.Show(w, people.View{}) })
 	sites := http.NewServeMux()
 	sites.Handle("/", nethttp.Wrap(kit.Auth, app))
 	sites.Handle("idp.example/", idp)
@@ -199,6 +204,27 @@ func TestOpenIDConnect(t *testing.T) {
 				t.Errorf("after the end of all sessions, a browser is at %s, want the provider", page.URL)
 			}
 		})
+	}
+}
+
+// TestOpenIDConnectCancelled checks that a person who cancels at the provider gets to a page for
+// visitors. The login page would send them back to the provider.
+func TestOpenIDConnectCancelled(t *testing.T) {
+	t.Parallel()
+	for _, formPost := range []bool{false, true} {
+		kit, _, sites := oidcApp(t, formPost)
+		tab := luciatest.NewBrowser(t, sites).Open("/account")
+		tab.Submit(url.Values{"cancel": {"1"}})
+		if formPost {
+			tab.Submit(url.Values{"go": {"1"}})
+		}
+		page := tab.Page()
+		if page.URL.Host != "app.example" || page.URL.Path != "/" || page.Status != 200 || !strings.Contains(page.Body, "Hello, stranger") {
+			t.Errorf("form post %t: after a cancel the person is at %s: %d %q", formPost, page.URL, page.Status, page.Body)
+		}
+		if n := kit.Store.Calls().Create; n != 0 {
+			t.Errorf("form post %t: %d sessions began, want none", formPost, n)
+		}
 	}
 }
 
