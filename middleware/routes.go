@@ -193,6 +193,12 @@ func (a *Auth[U]) presented(r *http.Request) (engine.Fingerprint, []engine.Refre
 // scripts in hardened mode.
 func (a *Auth[U]) serveSession(w http.ResponseWriter, r *http.Request) {
 	setPrivate(w.Header())
+	if IsPage(r) { // a person has opened the address
+		d := newDenial(r, session.CodeInvalidRequestMethod)
+		d.Status = http.StatusNotAcceptable
+		d.Write(w)
+		return
+	}
 	if a.foreign(r) {
 		Error(w, r, session.CodeInvalidRequest)
 		return
