@@ -65,10 +65,11 @@ type Config[U any] struct {
 	// Background refreshes and requests by scripts do not count (docs/sessions.md).
 	//
 	// A session lives for at least IdleTimeout after an activity, and for at most IdleTimeout +
-	// AccessTTL + Grace after the last activity reached the server. Page views with a valid access
-	// token do not reach the store, so an app that needs a more exact end chooses a shorter
-	// AccessTTL. IdleTimeout must be at least AccessTTL, and RefreshTTL at least the sum of the
-	// three.
+	// AccessTTL + Grace after the last activity reached the server. Its last access token is
+	// accepted for a tenth of AccessTTL longer, 30 s at most, because clocks differ. Page views
+	// with a valid access token do not reach the store, so an app that needs a more exact end
+	// chooses a shorter AccessTTL. IdleTimeout must be at least AccessTTL, and RefreshTTL at least
+	// the sum of the three.
 	IdleTimeout time.Duration
 	// Grace is the longest time that a request or a response may be in transit. Default 30 s.
 	Grace time.Duration

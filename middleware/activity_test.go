@@ -2,6 +2,7 @@ package middleware_test
 
 import (
 	"fmt"
+	"net/http"
 	"strings"
 	"sync"
 	"testing"
@@ -367,4 +368,33 @@ func TestIdleTimeoutIsChecked(t *testing.T) {
 			t.Errorf("error %v, want %q", err, want)
 		}
 	}
+}
+
+// With background refreshes and no person, the last access token is accepted for IdleTimeout +
+// AccessTTL + Grace and the leeway at most. With the values of docs/choosing.md for AAL2 that is
+// less than NIST's 30 minutes.
+func TestIdleSessionIsAcceptedWithinItsBound(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		const idle, access = 23 * time.Minute, 5 * time.Minute
+		const bound = idle + access + middleware.DefaultGrace + access/10
+		a := newApp(t, func(c *middleware.Config[profile]) {
+			c.IdleTimeout, c.AccessTTL, c.RefreshTTL = idle, access, time.Hour
+		})
+		b := newBrowser(t, a).signIn("ann")
+		begin, last := time.Now(), time.Duration(0)
+		for i := 1; time.Since(begin) < 40*time.Minute; i++ {
+			time.Sleep(5 * time.Second)
+			resp := b.send(b.request("GET", "/private", nil, "Authorization", "Bearer "+b.access, "Sec-Fetch-Mode", "cors"))
+			if resp.StatusCode == http.StatusOK {
+				last = time.Since(begin)
+			}
+			if i%12 == 0 { // once a minute
+				b.refresh()
+			}
+		}
+		if last > bound || last <= idle || bound > 29*time.Minute {
+			t.Errorf("accepted until %v after the last activity, want between %v and %v", last, idle, bound)
+		}
+	})
 }

@@ -9,7 +9,7 @@ import (
 )
 
 // misuse guards the log lines about setups that cannot work. Each Auth logs each kind once.
-type misuse struct{ stateless, nested, lost sync.Once }
+type misuse struct{ stateless, nested, lost, shared sync.Once }
 
 // findState is stateOf for the contexts that handlers pass, which may be a *gin.Context.
 func (a *Auth[U]) findState(ctx context.Context) *state[U] {
@@ -75,18 +75,36 @@ func (a *Auth[U]) warnOfNesting(ctx context.Context) {
 
 func (s *state[U]) cookieName() string { return s.auth.cookies.access }
 
-// CheckAnswer logs once if the response to r lacks the cookies of a refresh. It is for authors of
+// CheckAnswer logs once if the response to r lacks the cookies of a refresh, and once if it has the
+// session in its page data although its Cache-Control allows shared caches. It is for authors of
 // framework adapters, who call it after the app's handler has returned. r is the request that
 // [Auth.HandleServerSession] returned.
 func (a *Auth[U]) CheckAnswer(w http.ResponseWriter, r *http.Request) {
 	s := a.stateOf(r.Context())
-	if s == nil || !s.first.refreshed || hasCookie(w.Header(), a.cookies.access) {
+	if s == nil {
+		return
+	}
+	a.checkShared(w.Header(), s)
+	if !s.first.refreshed || hasCookie(w.Header(), a.cookies.access) {
 		return
 	}
 	a.misused.lost.Do(func() {
 		a.logger().Error("lucia: the cookies of a refresh were dropped from a response that set a cookie of its own: "+
 			"http.TimeoutHandler, echo's Timeout and every other middleware that responds with another header must wrap this middleware",
 			"path", r.URL.Path)
+	})
+}
+
+// checkShared logs once if a response that allows shared caches has the session in a page. Page
+// data that is rendered into memory cannot prevent that, because it does not see the header.
+func (a *Auth[U]) checkShared(h http.Header, s *state[U]) {
+	if !s.rendered.Load() || isPrivate(h) || len(h["cache-control"]) > 0 { // see keepOutOfCaches
+		return
+	}
+	a.misused.shared.Do(func() {
+		a.logger().Error("lucia: a page with the session in it was sent with a Cache-Control that allows shared caches: "+
+			"let Config.Public name the page, or leave Cache-Control to the middleware",
+			"path", s.request.URL.Path)
 	})
 }
 

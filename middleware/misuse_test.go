@@ -2,6 +2,7 @@ package middleware_test
 
 import (
 	"context"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -203,4 +204,40 @@ func TestRoutesThatAreReachedAreNotProbed(t *testing.T) {
 	})
 	want(t, "log", log, "")
 	want(t, "requests of three pages", requests, 3)
+}
+
+// Page data that is rendered into memory does not see a Cache-Control that the handler sets. If it
+// lets shared caches keep the page, that is logged once.
+func TestLogSaysThatAPageWithASessionIsShared(t *testing.T) {
+	t.Parallel()
+	const line = "a Cache-Control that allows shared caches"
+	for _, tt := range []struct {
+		name, caching string
+		part          middleware.Component
+		signedIn      bool
+		lines         int
+	}{
+		{"page data", "public, max-age=60", middleware.PageData, true, 1},
+		{"form field", "max-age=60", middleware.FormField, true, 1},
+		{"private", "private, max-age=60", middleware.PageData, true, 0},
+		{"the middleware's own", "", middleware.PageData, true, 0},
+		{"without the session", "public", middleware.ScriptTag, true, 0},
+		{"a signed-out visitor", "public", middleware.PageData, false, 0},
+	} {
+		a := newApp(t, nil)
+		b := newBrowser(t, a)
+		if tt.signedIn {
+			b.signIn("u1")
+		}
+		a.handler = a.auth.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if tt.caching != "" {
+				w.Header().Set("Cache-Control", tt.caching)
+			}
+			io.WriteString(w, string(tt.part.HTML(r.Context())))
+		}))
+		for range 2 {
+			b.do("GET", "/page", nil, "Sec-Fetch-Dest", "document")
+		}
+		want(t, tt.name+": lines", strings.Count(a.log.String(), line), tt.lines)
+	}
 }

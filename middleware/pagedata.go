@@ -32,7 +32,8 @@ import (
 // In a response that caches may share, it renders as for a signed-out visitor, without the script,
 // and logs a warning. That applies to a request that Config.Public names, to an image or another
 // part that a page loads by itself, and if Render gets a ResponseWriter whose Cache-Control is
-// neither private nor no-store.
+// neither private nor no-store. Other writers and HTML do not show the header: if the handler makes
+// such a response public, the page has the session, and an error is logged once for the Auth.
 //
 // The zero Component renders nothing.
 type Component struct {
@@ -252,6 +253,9 @@ const (
 // mode, where pages carry no token, the session's id.
 func (s *state[U]) appendFormValue(b []byte) []byte {
 	now := s.current.Load()
+	if now.signedIn {
+		s.rendered.Store(true)
+	}
 	switch {
 	case !now.signedIn:
 	case s.auth.config.Hardened:
@@ -268,6 +272,7 @@ func (s *state[U]) keptFormField() string {
 	if !now.signedIn || s.auth.config.Hardened {
 		return ""
 	}
+	s.rendered.Store(true)
 	return s.accepted.FormField(now.session.AccessToken)
 }
 
@@ -276,6 +281,7 @@ func (s *state[U]) keptFormField() string {
 func (s *state[U]) appendSession(b []byte, head func([]byte, page, pageInfo) []byte) (_ []byte, info pageInfo, err error) {
 	now := s.current.Load().sessionOrNil()
 	if now != nil {
+		s.rendered.Store(true)
 		info = pageInfo{true, seconds(now.ExpiresIn(time.Now())), seconds(s.auth.config.IdleTimeout), now.ID}
 	}
 	b = head(b, s, info)

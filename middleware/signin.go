@@ -72,7 +72,8 @@ func Actor(actorID, reason string) SignInOption {
 // SignIn begins a session of the user and sets the three cookies. The caller must have
 // authenticated the user. The response header must not have been written yet. For the rest of the
 // request [Auth.Session] returns the new session, and page data rendered in the same response
-// contains it. The browser's previous session ends.
+// contains it. The browser's previous session ends. Only the next request has the session if
+// Config.Skip names this one, because the middleware keeps no state of it.
 //
 // SignIn refuses an unsafe request from another origin with session.CodeInvalidRequest, because
 // another site's page could sign a person in as someone else (login CSRF). Other errors carry

@@ -30,6 +30,7 @@ type state[U any] struct {
 	accepted  *engine.Verified[U] // the request's access token, or nil
 	lines     [2]string           // values of the response's Cache-Control and Vary
 	forms     sync.Mutex          // held while a goroutine parses the request's form
+	rendered  atomic.Bool         // the session has been rendered into a page
 	stream    atomic.Pointer[streamOf]
 	current   atomic.Pointer[resolved[U]]
 	first     resolved[U] // what current points to until something changes

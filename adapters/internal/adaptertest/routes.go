@@ -196,7 +196,9 @@ var sessionCases = []routeCase{
 	{"session that needs a refresh", nil, expired, get("GET", script...), 200, `"user_id":"u1"`, 1, renewed, nil},
 	{"session that has ended", nil, ended, get("GET", script...), 200, `{"_lucia":null,"expires_in":0}`, 1, kept, nil},
 	{"session while the store is down", nil, storeDown, get("GET", script...), 503, fetchFail, 1, kept, retry},
-	{"session that a person opens during an outage", nil, storeDown, get("GET", navigation...), 503, "<h1>Back in a moment</h1>", 1, kept, retry},
+	{"session that a person opens during an outage", nil, storeDown, get("GET", navigation...), 406, "<h1>Nothing to see here</h1>", 0, kept, nil},
+	{"session that a person opens", nil, signedIn, get("GET", navigation...), 406, "<h1>Nothing to see here</h1>", 0, kept, headers{"Content-Type", "text/html; charset=utf-8"}},
+	{"session that a person opens from another site", nil, expired, get("GET", "Sec-Fetch-Site", "cross-site", "Sec-Fetch-Mode", "navigate", "Sec-Fetch-Dest", "document"), 406, "<h1>Nothing to see here</h1>", 0, kept, nil},
 	{"session from another origin", nil, signedIn, get("GET", elsewhere...), 403, forbidden, 0, kept, nil},
 	{"hardened session", hardened, signedIn, get("GET", script...), 200, `{"_lucia":{"user":{"user_id":"u1","username":"name of u1"}},"expires_in":900`, 0, kept, nil},
 }
