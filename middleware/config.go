@@ -49,8 +49,9 @@ const (
 	RefuseNew = AtMaxSessions(engine.RefuseNew)
 )
 
-// Config configures an [Auth]. Apps use lucia.Config, which has the same fields and
-// documents them.
+// Config configures an [Auth]. Apps use lucia.Config, which has the same fields and documents them.
+// It is a struct of its own because go doc shows no fields of an alias. New converts one to the
+// other, so they do not compile if their fields differ.
 type Config[U any] struct {
 	Secret          []byte
 	PreviousSecrets [][]byte

@@ -61,13 +61,6 @@
 // makes about half of the calls to the other shards fail, and through the pipeline the store cannot
 // make the client look for a new master.
 //
-// The following rotations a second were measured beside a bare script that compares and sets the
-// same field (BenchmarkRotate, November 2026, server and client on one shared machine with two
-// processors, best of several runs):
-//
-//	callers                       1        8       64
-//	pool of 64: bare         17,000   74,000   72,000
-//	pool of 64: store        12,000   67,000   66,000
-//	deferred pipeline: bare  13,000   52,000  133,000
-//	deferred pipeline: store 13,000   43,000   91,000
+// BenchmarkRotate measures rotations with a pool and with the pipeline, beside a bare script that
+// compares and sets the same field.
 package redisstore
