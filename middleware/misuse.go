@@ -98,7 +98,8 @@ func (a *Auth[U]) CheckAnswer(w http.ResponseWriter, r *http.Request) {
 // checkShared logs once if a response that allows shared caches has the session in a page. Page
 // data that is rendered into memory cannot prevent that, because it does not see the header.
 func (a *Auth[U]) checkShared(h http.Header, s *state[U]) {
-	if !s.rendered.Load() || isPrivate(h) || len(h["cache-control"]) > 0 { // see keepOutOfCaches
+	//lint:ignore SA1008 see keepOutOfCaches
+	if !s.rendered.Load() || isPrivate(h) || len(h["cache-control"]) > 0 {
 		return
 	}
 	a.misused.shared.Do(func() {
