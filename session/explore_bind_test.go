@@ -96,7 +96,7 @@ func (w *world) register(s state, emit func(move, state, string)) {
 		}
 		emit(move{kind: registered}, next, "")
 	}
-	slot := s.slot()
+	slot := w.slot(&s)
 	if !s.key || slot < 0 {
 		return
 	}
@@ -108,16 +108,6 @@ func (w *world) register(s state, emit func(move, state, string)) {
 func (s *state) bind() {
 	s.jar.refresh, s.jar.access = token{gen: firstBound}, token{gen: firstBound}
 	s.dirty = max(s.dirty, 1)
-}
-
-// slot returns the index of a free exchange, or -1.
-func (s *state) slot() int {
-	for i, f := range s.exchanges {
-		if f.phase == free {
-			return i
-		}
-	}
-	return -1
 }
 
 // bindUnasked is the answer to a proof beside an unbound cookie while the access token is valid. It

@@ -99,7 +99,7 @@ func (w *world) browser(s state, emit func(move, state, string)) {
 		}
 		w.recover(next, emit)
 	}
-	slot := s.slot()
+	slot := w.slot(&s)
 	if slot < 0 {
 		return
 	}
@@ -117,6 +117,19 @@ func (w *world) browser(s state, emit func(move, state, string)) {
 			emit(move{refreshTab, uint8(i)}, next, "")
 		}
 	}
+}
+
+// slot returns the index of a free exchange, or -1.
+func (w *world) slot(s *state) int {
+	for i, f := range s.exchanges {
+		if f.phase == free {
+			return i
+		}
+		if w.single {
+			break
+		}
+	}
+	return -1
 }
 
 // confirms is what the use of access tokens causes.

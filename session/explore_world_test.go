@@ -17,6 +17,8 @@ type world struct {
 	losses        uint8 // how often the store may lose its last one or two writes
 	// outlive lets requests of a crashed browser still reach the server.
 	outlive bool
+	// single allows one request at a time instead of two.
+	single bool
 	// bearerAccess lets a page's access token be used too, and not only the one in the cookie jar.
 	bearerAccess bool
 

@@ -27,6 +27,9 @@ func TestExplorerFindsNothingWrongWithBoundSessions(t *testing.T) {
 	}{
 		{"defaults in half-minutes", false, bound(world{delay: 1, grace: 1, disk: 1, settle: 2})},
 		{"requests outlive their browser", false, bound(world{delay: 1, grace: 1, disk: 1, settle: 3, outlive: true})},
+		{"tokens of pages are used, one request at a time", false, bound(world{delay: 1, grace: 1, disk: 1, settle: 2, bearerAccess: true, single: true})},
+		{"long grace, one request at a time", false, bound(world{delay: 2, grace: 2, disk: 1, settle: 3, bearerAccess: true, single: true})},
+		{"lost writes, one request at a time", false, bound(world{delay: 1, grace: 1, disk: 1, settle: 2, losses: 1, single: true})},
 		{"tokens of pages are used", true, bound(world{delay: 1, grace: 1, disk: 1, settle: 2, bearerAccess: true})},
 		{"long grace", true, bound(longGrace)},
 		{"lost writes", true, bound(world{delay: 1, grace: 1, disk: 1, settle: 2, losses: 1})},

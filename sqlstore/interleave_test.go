@@ -17,14 +17,6 @@ var moreSteps = []step{
 	{name: "repetition", call: refreshOf(3, 1, true)},
 	{name: "reuse of an only session", call: refreshOf(3, 0, true)},
 	{
-		name: "confirmation",
-		call: func(ctx context.Context, s session.Store) (string, error) {
-			policy := long
-			policy.Settle = 0
-			return "", s.Confirm(ctx, session.ConfirmParams{UserID: "ann", ID: session.ID{3}, Generation: 2, HandedAt: 1, Policy: policy})
-		},
-	},
-	{
 		name: "sign-in in place of a session",
 		call: func(ctx context.Context, s session.Store) (string, error) {
 			_, err := s.Create(ctx, session.CreateParams{UserID: "ann", ID: session.ID{2}, Policy: long, Max: 3})

@@ -104,7 +104,7 @@ func (e childTask) run() {
 				select {}
 			}
 		})
-		for _, s := range steps {
+		for _, s := range killed {
 			if s.name == e.Do {
 				_, err := s.call(context.Background(), sqlstore.New(db, e.database().dialect, longTimeout))
 				exitOnError(err)

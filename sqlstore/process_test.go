@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"slices"
 	"testing"
 	"time"
 
@@ -95,11 +96,15 @@ func runTogether(t *testing.T, errands ...childTask) (all []session.RefreshResul
 }
 
 // step is a call of the store on the sessions of ann that [prepare] makes. after are the sessions
-// after it: generations by the first byte of the session id.
+// after it: generations by the first byte of the session id. confirmed is the first byte of the id of
+// a session whose generation the step confirms, or 0. publishes is set if the step publishes a
+// notice about ann.
 type step struct {
-	name  string
-	call  func(context.Context, session.Store) (result string, err error)
-	after map[byte]session.Generation
+	name      string
+	call      func(context.Context, session.Store) (result string, err error)
+	after     map[byte]session.Generation
+	confirmed byte
+	publishes bool
 }
 
 // before are the sessions that [prepare] makes.
@@ -168,6 +173,20 @@ func refreshOf(id byte, g session.Generation, revoke bool) func(context.Context,
 	}
 }
 
+func publish(userID string, keep time.Duration) func(context.Context, session.Store) (string, error) {
+	return func(ctx context.Context, s session.Store) (string, error) {
+		return "", s.(session.Feed).Publish(ctx, session.Notice{Kind: session.NoticeEnd, UserID: userID, IssuedUntil: 7}, keep)
+	}
+}
+
+func confirm(id byte, g session.Generation) func(context.Context, session.Store) (string, error) {
+	return func(ctx context.Context, s session.Store) (string, error) {
+		policy := long
+		policy.Settle = 0
+		return "", s.Confirm(ctx, session.ConfirmParams{UserID: "ann", ID: session.ID{id}, Generation: g, HandedAt: 1, Policy: policy})
+	}
+}
+
 var steps = []step{
 	{
 		name: "create beyond the limit",
@@ -178,6 +197,18 @@ var steps = []step{
 		after: map[byte]session.Generation{3: 2, 4: 1},
 	},
 	{name: "rotation", call: refreshOf(1, 1, true), after: map[byte]session.Generation{1: 2, 2: 3, 3: 2}},
+	{
+		name: "adoption", after: map[byte]session.Generation{1: 5, 2: 3, 3: 2},
+		call: func(ctx context.Context, s session.Store) (string, error) {
+			const later = 1 << 50 // than any test
+			r, err := s.Refresh(ctx, session.RefreshParams{
+				UserID: "ann", ID: session.ID{1}, Policy: long, RevokeUser: true,
+				Presented: session.Presentation{Generation: 5, HandedAt: later, ExpiresAt: later},
+			})
+			return fmt.Sprint(r.Outcome, " ", r.Record.Generation), err
+		},
+	},
+	{name: "confirmation", call: confirm(3, 2), after: before, confirmed: 3},
 	{name: "reuse of one", call: refreshOf(2, 1, false), after: map[byte]session.Generation{1: 1, 3: 2}},
 	{name: "reuse of all", call: refreshOf(2, 1, true), after: map[byte]session.Generation{}},
 	{
@@ -191,3 +222,6 @@ var steps = []step{
 		call: func(ctx context.Context, s session.Store) (string, error) { return "", s.DeleteUser(ctx, "ann") },
 	},
 }
+
+// killed are the steps in which processes are killed.
+var killed = append(slices.Clip(steps), step{name: "publication", call: publish("ann", time.Hour), after: before, publishes: true})
