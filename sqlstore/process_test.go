@@ -96,9 +96,8 @@ func runTogether(t *testing.T, errands ...childTask) (all []session.RefreshResul
 }
 
 // step is a call of the store on the sessions of ann that [prepare] makes. after are the sessions
-// after it: generations by the first byte of the session id. confirmed is the first byte of the id of
-// a session whose generation the step confirms, or 0. publishes is set if the step publishes a
-// notice about ann.
+// after it: generations by the first byte of the session id. confirmed is that byte of a session
+// whose generation the step confirms, or 0. publishes is set if it publishes a notice about ann.
 type step struct {
 	name      string
 	call      func(context.Context, session.Store) (result string, err error)

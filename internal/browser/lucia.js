@@ -901,14 +901,13 @@ function onMutation() {
   if (!found || (found === block && contentOf(found) === content)) return;
   const page = read();
   // Unchanged page data are ignored, unless the session in them has ended since.
-  const same =
-    page.content === content
-      ? current.session || !page.session
-      : page.json + page.sid === current.json + pageSession;
+  const same = page.content === content && (current.session || !page.session);
   ({ block, content, method: pageMethod } = page);
-  if (same) return fillFields();
-  pageUser = page.owner;
-  distrustPage();
+  if (!same) {
+    pageUser = page.owner;
+    if (page.json + page.sid !== current.json + pageSession) return distrustPage();
+  }
+  fillFields();
 }
 
 /** Starts to watch the clock, the tabs and the page. `stopWatching` ends that. */

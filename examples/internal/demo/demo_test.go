@@ -40,9 +40,13 @@ func newSite(t *testing.T, args ...string) *demo.Site {
 // onEveryStore runs a test on a site in memory, on one in Redis and on one in SQLite.
 func onEveryStore(t *testing.T, test func(t *testing.T, s *demo.Site)) {
 	t.Parallel()
-	t.Run("in memory", func(t *testing.T) { test(t, newSite(t)) })
-	t.Run("on Redis", func(t *testing.T) { test(t, newSite(t, "-redis", "redis://"+miniredis.RunT(t).Addr())) })
-	t.Run("in SQLite", func(t *testing.T) { test(t, newSite(t, "-db", filepath.Join(t.TempDir(), "app ?#%.db"))) })
+	t.Run("in memory", func(t *testing.T) { test(t, newSite(t, "-timeout", "1m")) })
+	t.Run("on Redis", func(t *testing.T) {
+		test(t, newSite(t, "-timeout", "1m", "-redis", "redis://"+miniredis.RunT(t).Addr()))
+	})
+	t.Run("in SQLite", func(t *testing.T) {
+		test(t, newSite(t, "-timeout", "1m", "-db", filepath.Join(t.TempDir(), "app ?#%.db")))
+	})
 }
 
 func form(t *testing.T, name, password string) *http.Request {

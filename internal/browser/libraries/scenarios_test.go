@@ -335,8 +335,14 @@ func testLibrarySignOutScript(t *testing.T, b *chrometest.Browser, lib library) 
 	v.on("b", "u1")
 	v.Click("#to-home")
 	v.on("home", "u1")
+	if lib.kind == "unpoly" {
+		v.Until("up.cache.currentSize > 0")
+	}
 	v.Eval("lucia.signOut()", nil)
 	v.Until("session === null && " + fieldsFollow)
+	if lib.kind == "unpoly" { // the app empties the cache
+		v.Until("up.cache.currentSize === 0")
+	}
 	v.assertNoSessionOnBack()
 }
 

@@ -90,6 +90,19 @@ test("several events of one new page cause one request", async (t) => {
   assert.deepEqual(p.session(), session());
 });
 
+test("the current page follows an old one of another user: it is not replaced", async (t) => {
+  let answer;
+  const p = await open(t, { ...page(), answer: () => new Promise((resolve) => (answer = resolve)) });
+  p.lucia.handleSilentRefresh();
+  await p.swap(page(1, "u0", "s0")); // from the library's cache
+  await p.swap(page());
+  answer(cookies(page()));
+  await settle();
+  assert.deepEqual(p.session(), session());
+  assert.equal(p.replaced.length, 0);
+  assert.equal(p.requests.length, 1);
+});
+
 test("an old page does not restore an ended session", async (t) => {
   const heard = [];
   const p = await open(t, {
