@@ -342,7 +342,7 @@ func TestOneRoundTrip(t *testing.T) {
 				top = []string{"xrange"}
 			}
 			within := map[string]bool{"time": true, "hget": true, "hgetall": true, "hset": true, "pttl": true, "pexpireat": true,
-				"xadd": true, "pexpire": true}
+				"xadd": true, "xrange": true, "pexpire": true}
 			calls, others := 0, []string{}
 			for name, n := range commandStats(t, client) {
 				switch {
