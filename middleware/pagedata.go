@@ -315,6 +315,9 @@ func (s *state[U]) isPublic(h http.Header) bool {
 
 // isPrivate reports whether a header keeps a response out of shared caches.
 func isPrivate(h http.Header) bool {
+	if set := h["Cache-Control"]; len(set) == 1 && set[0] == noStore {
+		return true // as this package sets it
+	}
 	directives := strings.ToLower(strings.Join(h["Cache-Control"], ","))
 	return strings.Contains(directives, "private") || strings.Contains(directives, "no-store")
 }
