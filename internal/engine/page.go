@@ -1,7 +1,6 @@
 package engine
 
 import (
-	"cmp"
 	"encoding/json"
 	"strings"
 )
@@ -87,21 +86,24 @@ func (e *Engine[U]) AppendSession(b []byte, s *Session[U], v *Verified[U], cooki
 	if !ours {
 		return appendSession(b, *s)
 	}
-	b = appendUser(b, p.user)
-	return appendTokens(b, s.AccessToken, cmp.Or(s.RefreshToken, p.token)), nil
+	b = appendTokens(appendUser(b, p.user), s.AccessToken, p.token)
+	if s.RefreshToken != "" { // the app may have set it
+		b = append(b[:len(b)-1], `,"refresh_token":`...)
+		b = append(appendJSONString(b, string(s.RefreshToken)), '}')
+	}
+	return b, nil
 }
 
-// appendTokens appends the tokens to the object at the end of b. access was issued or verified by
-// this Engine, so it is base64url. refresh may be empty.
+// appendTokens appends the tokens to the object at the end of b. They were issued or verified by
+// this Engine, so they need no escaping. refresh may be empty.
 func appendTokens(b []byte, access AccessToken, refresh RefreshToken) []byte {
 	b = append(b[:len(b)-1], `,"access_token":"`...)
 	b = append(b, access...)
-	b = append(b, '"')
 	if refresh != "" {
-		b = append(b, `,"refresh_token":`...)
-		b = appendJSONString(b, string(refresh))
+		b = append(b, `","refresh_token":"`...)
+		b = append(b, refresh...)
 	}
-	return append(b, '}')
+	return append(b, `"}`...)
 }
 
 func appendUser[T string | json.RawMessage](b []byte, user T) []byte {
