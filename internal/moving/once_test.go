@@ -62,6 +62,21 @@ func page(path string, cookies []*http.Cookie) *http.Request {
 func oldSessions(t *testing.T) map[string]func(t *testing.T) (newApp, *http.Request) {
 	key := []byte(strings.Repeat("k", 32))
 	type profiles = lucia.Config[people.Profile]
+	ginJWT := func(present func(refreshCookie, refresh, access string) *http.Request) func(*testing.T) (newApp, *http.Request) {
+		return func(t *testing.T) (newApp, *http.Request) {
+			old, err := fromginjwt.Middleware(key)
+			if err != nil {
+				t.Fatal(err)
+			}
+			pair, err := old.TokenGenerator(t.Context(), "u1")
+			if err != nil {
+				t.Fatal(err)
+			}
+			return func(config profiles) (http.Handler, error) {
+				return fromginjwt.After(config, old, new(people.Spent))
+			}, present(old.RefreshTokenCookieName, pair.RefreshToken, pair.AccessToken)
+		}
+	}
 	return map[string]func(t *testing.T) (newApp, *http.Request){
 		"scs": func(t *testing.T) (newApp, *http.Request) {
 			old := scs.New()
@@ -98,36 +113,16 @@ func oldSessions(t *testing.T) map[string]func(t *testing.T) (newApp, *http.Requ
 				return fromechojwt.After(config, key, new(people.Spent))
 			}, page("/login", signedInBefore(t, fromechojwt.Before(key)))
 		},
-		"gin-jwt, refresh token": func(t *testing.T) (newApp, *http.Request) {
-			old, err := fromginjwt.Middleware(key)
-			if err != nil {
-				t.Fatal(err)
-			}
-			pair, err := old.TokenGenerator(t.Context(), "u1")
-			if err != nil {
-				t.Fatal(err)
-			}
+		"gin-jwt, refresh token": ginJWT(func(refreshCookie, refresh, _ string) *http.Request {
 			r := httptest.NewRequest("POST", "https://app.example/move", nil)
-			r.AddCookie(&http.Cookie{Name: old.RefreshTokenCookieName, Value: pair.RefreshToken})
-			return func(config profiles) (http.Handler, error) {
-				return fromginjwt.After(config, old, new(people.Spent))
-			}, r
-		},
-		"gin-jwt, access token": func(t *testing.T) (newApp, *http.Request) {
-			old, err := fromginjwt.Middleware(key)
-			if err != nil {
-				t.Fatal(err)
-			}
-			pair, err := old.TokenGenerator(t.Context(), "u1")
-			if err != nil {
-				t.Fatal(err)
-			}
+			r.AddCookie(&http.Cookie{Name: refreshCookie, Value: refresh})
+			return r
+		}),
+		"gin-jwt, access token": ginJWT(func(_, _, access string) *http.Request {
 			r := httptest.NewRequest("POST", "https://app.example/move-access", nil)
-			r.Header.Set("Authorization", "Bearer "+pair.AccessToken)
-			return func(config profiles) (http.Handler, error) {
-				return fromginjwt.After(config, old, new(people.Spent))
-			}, r
-		},
+			r.Header.Set("Authorization", "Bearer "+access)
+			return r
+		}),
 		"lucia-sveltekit": func(t *testing.T) (newApp, *http.Request) {
 			cookies, secret, token := kitSession(t)
 			return func(config profiles) (http.Handler, error) {

@@ -55,34 +55,26 @@ func (l library) idle() string {
 // TestLibraries tests the browser module with the real libraries in a real browser. All libraries
 // run the same scenarios, unless they lack the feature.
 func TestLibraries(t *testing.T) {
-	t.Parallel()
-	testenv.Require(t, "chromium")
-	testenv.InstallPackages(t, dir)
-	chromium := chrometest.Start(t)
-	for _, lib := range libraries {
-		t.Run(lib.name, func(t *testing.T) {
-			t.Parallel()
-			for _, s := range scenarios {
-				if s.only == "" || strings.Contains(s.only, lib.npm) {
-					t.Run(s.name, func(t *testing.T) { s.run(t, chromium, lib) })
-				}
-			}
-		})
-	}
+	runScenarios(t, false, func(s scenario, lib library) bool { return s.only == "" || strings.Contains(s.only, lib.npm) })
 }
 
 // TestHardened runs the scenarios that do not use tokens with a server in hardened mode.
 func TestHardened(t *testing.T) {
+	runScenarios(t, true, func(s scenario, _ library) bool { return s.hardened })
+}
+
+// runScenarios runs the scenarios that fit, with each library.
+func runScenarios(t *testing.T, hardened bool, fits func(scenario, library) bool) {
 	t.Parallel()
 	testenv.Require(t, "chromium")
 	testenv.InstallPackages(t, dir)
 	chromium := chrometest.Start(t)
 	for _, lib := range libraries {
-		lib.hardened = true
+		lib.hardened = hardened
 		t.Run(lib.name, func(t *testing.T) {
 			t.Parallel()
 			for _, s := range scenarios {
-				if s.hardened {
+				if fits(s, lib) {
 					t.Run(s.name, func(t *testing.T) { s.run(t, chromium, lib) })
 				}
 			}
